@@ -1,0 +1,96 @@
+"""Every setting of a fine-tune, once: its default, its bounds, its unit and its help.
+
+The command line makes its flags from these fields, the page its form, the README its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from studio.errors import ConfigError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Normaliser = Literal["exact", "plain", "spoken"]
+
+
+class TrainConfig(BaseModel):
+    """What a run needs to be repeated, beside the dataset itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str = Field(description="Dataset: a name under recordings/, or a folder with manifest.jsonl")
+    model: str = Field("starter", description="Base model: “starter”, a Hub id on this disk, or a folder")
+    rank: int = Field(8, ge=1, le=256, description="LoRA rank: how much the adapter can hold")
+    alpha: float = Field(16.0, gt=0, le=512, description="LoRA alpha: the adapter is scaled by alpha / rank")
+    dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on the adapter's input while training")
+    targets: str = Field("attention", description="Layers that get an adapter: a preset of the family, or a regex")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate")
+    warmup_steps: int = Field(10, ge=0, description="Steps in which the learning rate rises to its peak")
+    max_steps: int = Field(120, ge=1, le=1_000_000, description="Optimiser steps at most")
+    batch_size: int = Field(8, ge=1, le=512, description="Clips in one forward pass")
+    accumulation: int = Field(1, ge=1, le=512, description="Forward passes added up to one step")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it")
+    eval_every: int = Field(20, ge=1, description="Steps between two scorings of the validation split")
+    patience: int = Field(4, ge=1, description="Scorings without a better WER before training stops early")
+    normaliser: Normaliser = Field("exact", description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words)")
+    seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")
+    precision: Precision = Field("fp32", description="Precision of the base model; the adapter stays fp32")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 leaves the choice to PyTorch")
+    gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time")
+
+    @classmethod
+    def checked(cls, **values: Any) -> Self:
+        """A config of `values`. Raises ConfigError with the first setting that is out of bounds, in words."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{name}: {first['msg']} (it was {first['input']!r}).", _bounds(name)) from error
+
+    def command(self, run: str | None = None) -> list[str]:
+        """The command line that starts this run: only what differs from the defaults."""
+        words = ["studio", "train", self.dataset]
+        for name, info in knobs():
+            value = getattr(self, name)
+            if value == info.default:
+                continue
+            flag = "--" + name.replace("_", "-")
+            words += [flag if value else f"--no-{flag[2:]}"] if isinstance(value, bool) else [flag, f"{value}"]
+        return words + (["--name", run] if run else [])
+
+
+def knobs() -> Iterator[tuple[str, FieldInfo]]:
+    """Every setting with a default, in order: what flags and forms are made of."""
+    for name, info in TrainConfig.model_fields.items():
+        if not info.is_required():
+            yield name, info
+
+
+def _bounds(name: str) -> str:
+    info = TrainConfig.model_fields.get(name)
+    return f"{info.description}." if info else "Known settings: " + ", ".join(TrainConfig.model_fields) + "."
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "quick": {"max_steps": 60, "eval_every": 15},
+        "balanced": {},
+        "thorough": {"max_steps": 400, "learning_rate": 5e-4, "patience": 8},
+    }
+)
+"""Named starting points: what differs from the defaults."""
+
+
+def preset(name: str, **values: Any) -> TrainConfig:
+    """The config of preset `name`, with `values` on top. Raises ConfigError."""
+    if name not in PRESETS:
+        raise ConfigError(f"There is no preset “{name}”.", f"Presets: {', '.join(PRESETS)}.")
+    return TrainConfig.checked(**{**PRESETS[name], **values})

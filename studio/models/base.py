@@ -1,0 +1,82 @@
+"""What a model family must give, and the types that pass between families and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    Batch = dict[str, torch.Tensor]
+    Row = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One utterance in memory."""
+
+    samples: NDArray[np.float32]  # mono, -1..1, at the family's sample rate
+    text: str = ""                # the reference; empty where there is none
+    id: str = ""
+
+
+class Hypothesis(BaseModel):
+    """What a model wrote for one clip."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    seconds: float                  # of audio
+    latency: float                  # seconds from samples to text
+    confidence: float | None = None  # mean token probability, 0..1
+
+
+class Family(Protocol):
+    """One architecture: how it is loaded, adapted, trained and read. Found by its `model_type`."""
+
+    name: str                          # transformers' `model_type`
+    sample_rate: int                   # Hz
+    min_seconds: float                 # the shortest clip the network can take
+    max_seconds: float                 # the longest clip it hears whole
+    lora_targets: Mapping[str, str]    # preset -> regex over module names
+
+    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+        """The model in eval mode and its processor, from a local folder. Raises ModelError."""
+        ...
+
+    def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+        """What is computed once per clip and kept: features below every adapter, and labels. Raises DataError."""
+        ...
+
+    def collate(self, rows: Sequence[Row]) -> Batch:
+        """Rows as one padded batch; the family owns every pad id. A row's loss does not depend on its neighbours."""
+        ...
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """(summed negative log-likelihood in nats, number of tokens): accumulation is exact whatever the lengths."""
+        ...
+
+    def transcribe(
+        self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
+    ) -> Hypothesis:
+        """Read one clip, greedily. `on_partial` gets the text so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """A base model in memory, perhaps with adapters on it."""
+
+    family: Family
+    model: Any      # torch.nn.Module or peft.PeftModel
+    processor: Any
+    source: str     # what the person asked for: "starter", a Hub id, a folder
+    device: str     # "cpu", "mps", "cuda:0"
+    precision: str

@@ -1,0 +1,86 @@
+"""What lies in `outputs/<run>/`, named once, and the note by which a run is asked to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from studio.workspace import write_atomically
+
+StopRequest = Literal["save", "discard"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run on disk. `DONE` is written last: its existence means that the rest is whole."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "stdout.log"
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "lora_adapter"
+
+    @property
+    def processor(self) -> Path:
+        return self.path / "processor"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def baseline(self) -> Path:
+        return self.path / "heldout_baseline.json"
+
+    @property
+    def tuned(self) -> Path:
+        return self.path / "heldout_tuned.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.md"
+
+    @property
+    def done(self) -> Path:
+        return self.path / "DONE"
+
+    @property
+    def _stop(self) -> Path:
+        return self.path / "stop.request"
+
+    def request_stop(self, how: StopRequest) -> None:
+        """Ask the run to stop after its current step, and to save or to discard what it learnt."""
+        write_atomically(self._stop, how)
+
+    def stop_request(self) -> StopRequest | None:
+        """What was asked of this run, if anything."""
+        try:
+            word = self._stop.read_text().strip()
+        except FileNotFoundError:
+            return None
+        return cast(StopRequest, word) if word in ("save", "discard") else None
+
+    def clear_stop_request(self) -> None:
+        """Forget the request, when the run starts or goes on."""
+        self._stop.unlink(missing_ok=True)

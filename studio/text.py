@@ -1,0 +1,69 @@
+"""Words and digits: how text is compared, split and read out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal
+
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_DIGIT_OF = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)} | {"oh": "0"}
+
+Convention = Literal["words", "digits"]
+"""How a label writes a number that was read out: `one two nine` or `129`."""
+
+
+def digits_to_words(text: str) -> str:
+    """Every ASCII digit of `text` as its name: `order 129` becomes `order one two nine`."""
+    spelled = re.sub(r"[0-9]", lambda match: f" {DIGIT_NAMES[int(match[0])]} ", text)
+    return " ".join(spelled.split())
+
+
+def words_to_digits(text: str) -> str:
+    """Every run of digit names in `text` as one string of digits: `order one two nine` becomes `order 129`.
+
+    The inverse of `digits_to_words` wherever no two digit strings stand side by side.
+    """
+    words: list[str] = []
+    joins = False
+    for word in text.split():
+        digit = _DIGIT_OF.get(word.lower())
+        if digit is None:
+            words.append(word)
+        elif joins:
+            words[-1] += digit
+        else:
+            words.append(digit)
+        joins = digit is not None
+    return " ".join(words)
+
+
+def write_numbers(text: str, convention: Convention) -> str:
+    """`text` with its digits, or digit names, written by `convention`."""
+    return digits_to_words(text) if convention == "words" else words_to_digits(text)
+
+
+def plain(text: str) -> str:
+    """`text` in lower case without punctuation (apostrophes within words stay), single-spaced."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    text = re.sub(r"(?<=\w)['’](?=\w)", "'", text)
+    return " ".join(re.sub(r"[^\w\s']|(?<!\w)'|'(?!\w)|_", " ", text).split())
+
+
+def spoken(text: str) -> str:
+    """`plain` text with digits as their names: what was said, whichever convention wrote it."""
+    return " ".join(digits_to_words(plain(text)).replace(" oh ", " zero ").split())
+
+
+NORMALISERS: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {"exact": lambda text: " ".join(text.split()), "plain": plain, "spoken": spoken}
+)
+"""How two texts are made comparable before errors are counted. Reports always name the one used:
+`spoken` deliberately hides whether digits or words were written, `exact` shows it."""
+
+
+def prompt_key(text: str) -> str:
+    """What makes two prompts the same sentence, however they are written: splits are cut by it."""
+    return spoken(text)

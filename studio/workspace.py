@@ -1,0 +1,150 @@
+"""Where things lie on disk, and how they are written so that no crash loses them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.errors import ConfigError, DataError, DiskError
+
+ENVIRONMENT_VARIABLE = "STUDIO_WORKSPACE"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder that holds `recordings/` and `outputs/`."""
+
+    root: Path
+
+    @classmethod
+    def here(cls) -> Workspace:
+        """`$STUDIO_WORKSPACE`, or the current directory."""
+        return cls(Path(os.environ.get(ENVIRONMENT_VARIABLE) or Path.cwd()).resolve())
+
+    @property
+    def recordings(self) -> Path:
+        return self.root / "recordings"
+
+    @property
+    def outputs(self) -> Path:
+        return self.root / "outputs"
+
+    def dataset(self, name: str) -> Path:
+        """The folder of the dataset `name`; it need not exist yet."""
+        return self.recordings / checked_name(name)
+
+    def run(self, name: str) -> Path:
+        """The folder of the run `name`; it need not exist yet."""
+        return self.outputs / checked_name(name)
+
+    def datasets(self) -> list[str]:
+        """Names of the datasets, sorted."""
+        return _folders_with(self.recordings, "manifest.jsonl")
+
+    def runs(self) -> list[str]:
+        """Names of the runs, newest first."""
+        names = _folders_with(self.outputs, "config.json")
+        return sorted(names, key=lambda name: (self.outputs / name / "config.json").stat().st_mtime, reverse=True)
+
+
+def _folders_with(parent: Path, mark: str) -> list[str]:
+    if not parent.is_dir():
+        return []
+    return sorted(folder.name for folder in parent.iterdir() if (folder / mark).is_file())
+
+
+def checked_name(name: str) -> str:
+    """`name` if it can be a folder's name on every system.
+
+    Raises ConfigError otherwise: names come from clients, and a name is never a path.
+    """
+    if not re.fullmatch(r"[\w][\w .\-]{0,63}", name) or name.endswith((".", " ")):
+        raise ConfigError(
+            f"“{name[:80]}” cannot be a name.",
+            "Use up to 64 letters, digits, spaces, '.', '-' and '_', starting with a letter or digit.",
+        )
+    return name
+
+
+def inside(root: Path, relative: str | Path) -> Path:
+    """`root / relative`, made sure to lie within `root` after links are followed.
+
+    Raises DataError where it points outside: manifests are shared, and a client's path is never trusted.
+    """
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise DataError(f"{relative} points outside {root}.", "Keep the clips inside the dataset folder.")
+    return path
+
+
+@contextmanager
+def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
+    """Turn what the file system says into a sentence about `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskError(
+                f"The disk is full: {path} was not saved.", "Free some space and try again; nothing else was lost."
+            ) from error
+        reason = error.strerror or str(error)
+        raise DiskError(f"Could not {doing} {path}: {reason}.", "Check that the folder exists and is yours.") from error
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace `path` by `content` so that a reader, or a crash, sees the old file or the new one whole.
+
+    Raises DiskError, and then leaves the old file as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def append_durably(path: Path, line: str) -> None:
+    """Append `line` (without its newline) to `path`; when this returns it survives a power cut.
+
+    A failed append leaves no half line behind. Raises DiskError.
+    """
+    data = line.encode() + b"\n"
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        with path.open("ab", buffering=0) as stream:
+            start = stream.tell()
+            try:
+                stream.write(data)
+                os.fsync(stream.fileno())
+            except OSError:
+                stream.truncate(start)
+                raise
+        if is_new:
+            sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new or replaced name in `folder` durable (a no-op where the system cannot)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
