@@ -114,6 +114,20 @@ def with_digits(rng: random.Random) -> Sentence:
     return Sentence(text, _paused(spoken(text, rng), rng))
 
 
+def numbers_prompt(rng: random.Random) -> Sentence:
+    """Draw a sentence of the *Numbers* script: order numbers, location codes, phone numbers, and pairs of them."""
+    kind = rng.randrange(10)
+    if kind < 3:
+        text = f"order number {digits(rng, 7, 7)}"
+    elif kind < 6:
+        text = f"location code {digits(rng, 6, 6)}"
+    elif kind < 8:
+        text = f"phone number {digits(rng, 10, 10)}"
+    else:
+        text = f"order {digits(rng, 5, 5)} to location {digits(rng, 4, 4)}"
+    return Sentence(text, spoken(text))
+
+
 def plain(rng: random.Random) -> Sentence:
     """Draw a phrase without digits; digit names inside it are ordinary words (`line two is busy`)."""
     kind = rng.random()

@@ -22,7 +22,7 @@ from studio.errors import DeviceError
 Engine = Literal["espeak-ng", "flite"]
 PhoneTimes = tuple[tuple[float, str], ...]  # (start in seconds, phone)
 
-ACCENTS = ("en-us", "en-gb", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029", "en-us-nyc")
+ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029", "en-us-nyc")  # "en" is British
 VARIANTS = (
     "m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 klatt klatt2 klatt3 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique "
     "Hugo Jacky Lee Marco Mario Michael Mike Nguyen adam anika announcer antonio aunty belinda benjamin boris caleb david "

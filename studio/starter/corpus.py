@@ -1,0 +1,144 @@
+"""The synthetic corpus: seeded sentences said by seeded voices, in shards of 16 kHz int16 samples that survive a kill.
+
+A shard is two files, `NAME.raw` (samples, one clip after the other) and `NAME.jsonl` (one clip a line). The `.jsonl` is
+renamed into place last, so its existence means that the shard is whole; a resumed run makes only what is missing.
+"""
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.starter import domain, synthesis
+from studio.starter.synthesis import ACCENTS, VARIANTS, Voice
+
+SAMPLE_RATE = 16_000
+MAX_SECONDS = 9.0  # ten slow digits and their carrier phrase; longer clips are left out
+_MARGIN = SAMPLE_RATE // 10  # silence kept before and after the speech
+_PEAK = 0.5
+_SHARES = (("slt", 0.13), ("rms", 0.13), ("kal16", 0.07), ("kal", 0.07))  # of flite; the rest is espeak-ng
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip of a shard: where its samples lie, what was said, and by whom."""
+
+    offset: int  # samples into the .raw file
+    length: int  # samples
+    text: str
+    spoken: str
+    voice: str
+    phones: list[tuple[int, str]]  # (start in samples, the engine's own name of the phone)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One clip to make. `voice` empty: drawn from the heard voices."""
+
+    seed: str
+    voice: str = ""
+    numbers_only: bool = False
+
+
+def orders(name: str, count: int, voice: str = "", numbers_only: bool = False) -> list[Order]:
+    """`count` orders whose seeds derive from `name`, so that two names never share a sentence's randomness."""
+    return [Order(f"{name}/{place}", voice, numbers_only) for place in range(count)]
+
+
+def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -> list[Clip]:
+    """Make shard `name` unless it is already whole; returns its clips. The same orders give the same bytes."""
+    index, raw = folder / f"{name}.jsonl", folder / f"{name}.raw"
+    if not index.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        half = index.with_suffix(".half")
+        with raw.open("wb") as samples, half.open("w", encoding="utf-8") as lines:
+            for clip, sound in _made(wanted, workers):
+                samples.write(sound.tobytes())
+                lines.write(json.dumps(asdict(clip)) + "\n")
+        half.rename(index)
+    return read_shard(folder, name)
+
+
+def read_shard(folder: Path, name: str) -> list[Clip]:
+    """The clips of a whole shard."""
+    with (folder / f"{name}.jsonl").open(encoding="utf-8") as lines:
+        return [Clip(**json.loads(line)) for line in lines]
+
+
+def samples_of(folder: Path, name: str) -> NDArray[np.int16]:
+    """All samples of a shard, mapped, not read."""
+    return np.memmap(folder / f"{name}.raw", dtype=np.int16, mode="r")
+
+
+def _made(wanted: Iterable[Order], workers: int) -> Iterator[tuple[Clip, NDArray[np.int16]]]:
+    offset = 0
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for made in pool.imap(make_clip, wanted, chunksize=16):
+            if made is not None:
+                clip, sound = made
+                yield Clip(offset, *clip), sound
+                offset += len(sound)
+
+
+def make_clip(order: Order) -> tuple[tuple[int, str, str, str, list[tuple[int, str]]], NDArray[np.int16]] | None:
+    """Say one sentence; None when it came out longer than MAX_SECONDS or silent."""
+    rng = random.Random(order.seed)
+    speaker = synthesis.voice(order.voice) if order.voice else draw_voice(rng)
+    sentence = domain.numbers_prompt(rng) if order.numbers_only else domain.utterance(rng)
+    rate, pitch = (rng.uniform(0.72, 1.25), rng.uniform(0.5, 1.5)) if speaker.engine == "espeak-ng" else (
+        rng.uniform(0.75, 1.2), rng.uniform(0.8, 1.3))
+    if not speaker.heard:
+        rate, pitch = rng.uniform(0.85, 1.1), 1.0
+    sound, sample_rate, times = _say(sentence.spoken, speaker, rate, pitch)
+    sound, cut = trimmed(resampled(sound, sample_rate))
+    if not 0 < len(sound) <= MAX_SECONDS * SAMPLE_RATE:
+        return None
+    phones = [(max(0, int(second * SAMPLE_RATE) - cut), phone) for second, phone in times]
+    return (len(sound), sentence.text, sentence.spoken, str(speaker), phones), (sound * 32767).astype(np.int16)
+
+
+def draw_voice(rng: random.Random) -> Voice:
+    """A heard voice: 40 % flite, 60 % an espeak-ng accent and variant."""
+    place = rng.random()
+    for name, share in _SHARES:
+        place -= share
+        if place < 0:
+            return Voice("flite", name)
+    return Voice("espeak-ng", f"{rng.choice(ACCENTS)}+{rng.choice(VARIANTS)}")
+
+
+def resampled(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """`sound` at 16 kHz (polyphase)."""
+    from math import gcd
+
+    from scipy.signal import resample_poly
+
+    if sample_rate == SAMPLE_RATE:
+        return sound
+    common = gcd(SAMPLE_RATE, sample_rate)
+    resampled_sound: NDArray[np.float32] = resample_poly(sound, SAMPLE_RATE // common, sample_rate // common)
+    return resampled_sound.astype(np.float32)
+
+
+def trimmed(sound: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    """`sound` without its outer silence, at a fixed peak, and how many samples were cut in front; empty if silent."""
+    level = np.abs(sound)
+    loud = np.flatnonzero(level > max(1e-4, 0.01 * float(level.max(initial=0.0))))
+    if len(loud) == 0:
+        return sound[:0], 0
+    first, last = max(0, int(loud[0]) - _MARGIN), min(len(sound), int(loud[-1]) + _MARGIN)
+    return sound[first:last] * (_PEAK / float(level.max())), first
+
+
+def _say(text: str, speaker: Voice, rate: float, pitch: float) -> tuple[NDArray[np.float32], int, synthesis.PhoneTimes]:
+    if speaker.engine == "flite":
+        return synthesis.synthesise_with_phones(text, speaker, rate, pitch)
+    from studio.starter.espeak_events import synthesise_with_phonemes
+
+    return synthesise_with_phonemes(text, speaker, rate, pitch)
