@@ -1,0 +1,260 @@
+"""The command line: a table of verbs, each a few lines that call one library function.
+
+Every verb but `ui` works without Gradio, and what a verb needs is imported inside it: `studio --help` loads no torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from studio import config as settings
+from studio.errors import StudioError
+from studio.workspace import Workspace
+
+app = typer.Typer(
+    name="studio",
+    help="Record your voice, fine-tune a speech recogniser on it, and read the difference. All on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: text between brackets is text
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")]
+RunName = Annotated[str, typer.Argument(help="A run: a name under outputs/.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb. A StudioError becomes a sentence on stderr and exit code 1; Ctrl-C exits with 130."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        app(arguments)
+    except StudioError as error:
+        typer.secho(str(error), fg="red", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback()
+def _everywhere(
+    workspace: Annotated[
+        Path | None, typer.Option(help="The folder that holds recordings/ and outputs/ [default: this one].")
+    ] = None,
+) -> None:
+    if workspace is not None:
+        os.environ["STUDIO_WORKSPACE"] = str(workspace)
+
+
+@app.command()
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine a login is required.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    login: Annotated[
+        Path | None, typer.Option(help="A file with one line `name:password` [default: $STUDIO_LOGIN].")
+    ] = None,
+) -> None:
+    """Open the studio's page."""
+    typer.echo("Opening the studio …")
+    from studio.ui.app import launch
+
+    launch(Workspace.here(), host=host, port=port, open_browser=browser, login=login)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Repeat with this many seeds, from --seed on.")] = 1,
+) -> None:
+    """Run the whole loop on the bundled model with a synthetic voice: about 5 minutes on 2 cores, no microphone."""
+    from studio import demo as demonstration
+
+    demonstration.run(Workspace.here(), list(range(seed, seed + seeds)), typer.echo)
+
+
+@app.command()
+def doctor(
+    hub: Annotated[bool, typer.Option(help="Also ask whether the Hugging Face Hub can be reached.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check this machine: devices, memory, disk, microphone, versions. Each line says fine, or what to do."""
+    from studio import doctor as checks
+
+    found = checks.check(Workspace.here(), ask_hub=hub)
+    typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else checks.as_text(found))
+    raise typer.Exit(1 if any(item.state == "broken" for item in found) else 0)
+
+
+@app.command()
+def record(
+    dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")] = "my-voice",
+    script: Annotated[str, typer.Option(help="numbers, phrases, or a text file with one prompt a line.")] = "numbers",
+    numbers_as: Annotated[Literal["words", "digits"], typer.Option(help="How labels write numbers.")] = "words",
+    microphone: Annotated[str | None, typer.Option(help="Part of its name [default: the system's].")] = None,
+    speaker: Annotated[str, typer.Option(help="Who speaks, if several people do.")] = "",
+    microphones: Annotated[bool, typer.Option(help="List the microphones and stop.")] = False,
+) -> None:
+    """Record prompts with this computer's microphone."""
+    from studio.terminal import record as recording
+
+    if microphones:
+        typer.echo(recording.microphones())
+        return
+    recording.session(Workspace.here(), dataset, script, numbers_as, microphone, speaker)
+
+
+@app.command()
+def transcribe(
+    audio: Annotated[list[Path] | None, typer.Argument(help="Sound files.")] = None,
+    model: Annotated[str, typer.Option(help="“starter”, a Hub id on this disk, or a folder.")] = "starter",
+    adapter: Annotated[Path | None, typer.Option(help="A LoRA folder, or a run.")] = None,
+    processor: Annotated[Path | None, typer.Option(help="A processor folder [default: the model's].")] = None,
+    audio_list: Annotated[Path | None, typer.Option(help="A manifest.jsonl, or a text file with one path a line.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the JSON here instead of printing it.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Write down what is said in sound files: JSON with text, seconds, latency, and WER where references exist."""
+    from studio.transcribe import transcribe_list
+
+    result = transcribe_list(
+        audio_list or list(audio or []), model=model, adapter=adapter, processor=processor, device=device, output=output
+    )
+    typer.echo(f"Wrote {output}." if output else json.dumps(result, indent=2, ensure_ascii=False))
+
+
+def train(**options: Any) -> None:
+    """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
+    from studio import jobs
+    from studio.terminal import follow as following
+
+    name, foreground, detach = options.pop("name"), options.pop("foreground"), options.pop("detach")
+    chosen = {key: value for key, value in options.items() if value is not None and key != "preset"}
+    plan = settings.preset(options["preset"], **chosen)
+    if foreground:
+        following.train_here(Workspace.here(), plan, name)
+        return
+    folder = jobs.start_training(Workspace.here(), plan, name)
+    typer.echo(f"Run {folder.name} has started.")
+    if not detach:
+        following.follow(folder, typer.echo)
+
+
+def _train_signature() -> inspect.Signature:
+    """Flags for `train`, made of TrainConfig's fields: one default, one bound, one help, in one place."""
+    fields = settings.TrainConfig.model_fields
+
+    def parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+    def flag(help_: str, **extra: Any) -> Any:
+        return typer.Option(help=help_, **extra)
+
+    found = [parameter("dataset", Annotated[str, typer.Argument(help=fields["dataset"].description)], inspect.Parameter.empty)]
+    presets = ", ".join(settings.PRESETS)
+    found.append(parameter("preset", Annotated[str, flag(f"Where the settings start from: {presets}.")], "balanced"))
+    for name, info in settings.knobs():
+        kind = info.annotation if info.annotation in (int, float, bool) else str
+        text = f"{info.description} [default: {info.default}]"
+        found.append(parameter(name, Annotated[kind | None, flag(text, show_default=False)], None))
+    found.append(parameter("name", Annotated[str | None, flag("A name for the run.")], None))
+    found.append(parameter("detach", Annotated[bool, flag("Return at once; the run goes on.")], False))
+    found.append(parameter("foreground", Annotated[bool, flag("Train in this very process.", hidden=True)], False))
+    return inspect.Signature(found, return_annotation=None)
+
+
+def _register_train() -> None:
+    signature = _train_signature()
+    train.__signature__ = signature  # type: ignore[attr-defined]
+    train.__annotations__ = {name: item.annotation for name, item in signature.parameters.items()}
+    app.command()(train)
+
+
+_register_train()
+
+
+@app.command()
+def runs(as_json: AsJson = False) -> None:
+    """List the runs, newest first."""
+    from studio import jobs
+    from studio.terminal import follow as following
+
+    found = jobs.runs(Workspace.here())
+    typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))
+
+
+@app.command()
+def stop(
+    run: RunName,
+    discard: Annotated[bool, typer.Option(help="Throw away what was learnt instead of saving it.")] = False,
+) -> None:
+    """Stop a run: it keeps its best state so far, scores it and writes its report."""
+    from studio import jobs
+
+    jobs.stop(jobs.existing(Workspace.here(), run), "discard" if discard else "save")
+    typer.echo(f"{run} will stop after its current step.")
+
+
+@app.command()
+def resume(run: RunName, detach: Annotated[bool, typer.Option(help="Return at once.")] = False) -> None:
+    """Go on with a run that was killed or interrupted, from its last checkpoint."""
+    from studio import jobs
+    from studio.terminal import follow as following
+
+    folder = jobs.existing(Workspace.here(), run)
+    jobs.resume(folder)
+    if not detach:
+        following.follow(folder, typer.echo)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A run, or a dataset if --model is given.")],
+    model: Annotated[str | None, typer.Option(help="Score this model on the dataset instead of a run.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="With --model: a LoRA folder.")] = None,
+    split: Annotated[Literal["train", "validation", "test"], typer.Option()] = "test",
+    normaliser: Annotated[Literal["exact", "plain", "spoken"], typer.Option(help="How texts are compared.")] = "exact",
+    output: Annotated[Path | None, typer.Option(help="Write the JSON here.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Score a run before and after, or any model on a dataset."""
+    from studio import evaluate as evaluation
+
+    result = evaluation.compare(
+        Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
+    )
+    typer.echo(evaluation.as_text(result))
+    if output:
+        evaluation.save(result, output)
+
+
+@app.command()
+def merge(
+    run: Annotated[str, typer.Argument(help="A run, or a LoRA folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to [default: outputs/<run>/merged].")] = None,
+) -> None:
+    """Merge a run's adapter into its base model: a folder that plain transformers loads."""
+    from studio.export.merged import merge_run
+
+    typer.echo(merge_run(Workspace.here(), run, out).as_text())
+
+
+@app.command()
+def fetch(model: Annotated[str, typer.Argument(help="A Hub id such as UsefulSensors/moonshine-tiny.")]) -> None:
+    """Download a model from the Hugging Face Hub: the only verb that uses the internet."""
+    from studio.terminal import follow as following
+
+    following.fetch(model, typer.echo)
+
+

@@ -1,0 +1,1 @@
+"""What the command line shows while something long goes on: a run, a recording, a download."""

@@ -1,0 +1,104 @@
+"""The house stands on its floors: imports point down, and heavy ones happen late."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "studio"
+
+FLOORS = (
+    {"errors"},
+    {"events", "config", "workspace", "run_folder", "text", "metrics", "audio", "microphone", "devices"},
+    {"data"},
+    {"models"},
+    {"train", "transcribe", "evaluate", "report"},
+    {"export", "starter"},
+    {"jobs", "supervise", "worker"},
+    {"demo", "doctor", "ui"},
+    {"cli", "__main__", "__init__"},
+)
+HEAVY = {"torch", "transformers", "peft", "librosa", "gradio", "pandas", "jiwer", "accelerate", "sounddevice", "scipy"}
+STARTS_PROCESSES = {"jobs", "supervise", "worker"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def floor_of(room: str) -> int:
+    return next(height for height, rooms in enumerate(FLOORS) if room in rooms)
+
+
+def imports(path: Path, *, top_level: bool) -> Iterator[str]:
+    """Dotted names that `path` imports: at the top level, outside `if TYPE_CHECKING`, or anywhere."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes: list[ast.stmt] = tree.body if top_level else [n for n in ast.walk(tree) if isinstance(n, ast.stmt)]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_imports_only_from_its_own_floor_or_below(path: Path) -> None:
+    height = floor_of(room_of(path))
+    for name in imports(path, top_level=False):
+        if name.startswith("studio."):
+            room = name.split(".")[1]
+            if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file():
+                assert floor_of(room) <= height, f"{path.name} reaches up to {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_packages_are_imported_late_and_gradio_only_by_the_page(path: Path) -> None:
+    room = room_of(path)
+    anywhere = {name.split(".")[0] for name in imports(path, top_level=False)}
+    at_top = {name.split(".")[0] for name in imports(path, top_level=True)}
+    assert room == "ui" or "gradio" not in anywhere
+    allowed = {"gradio"} if room == "ui" else HEAVY if room == "starter" else set()
+    assert not (at_top & HEAVY) - allowed
+
+
+def test_rooms_that_start_processes_never_import_the_trainer() -> None:
+    for path in modules():
+        if room_of(path) in STARTS_PROCESSES | {"ui"}:
+            assert not any(name.startswith("studio.train") for name in imports(path, top_level=False)), path
+
+
+@pytest.mark.parametrize("room", ["studio", "studio.cli", "studio.jobs", "studio.models", "studio.data.manifest"])
+def test_importing_a_core_room_loads_nothing_heavy(room: str) -> None:
+    code = f"import sys, {room}; print(*sorted({HEAVY!r} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == []
+
+
+def test_every_public_name_of_the_package_has_a_docstring() -> None:
+    bare = []
+    for path in modules():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            is_definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if is_definition and not node.name.startswith("_") and not ast.get_docstring(node):
+                bare.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}")
+    assert bare == []
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = []
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > 60:
+                    long.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name} has {lines} lines")
+    assert long == []
