@@ -1,0 +1,17 @@
+"""A speech recogniser in a process of its own, so that the page never pays for torch, and never dies of it.
+
+The two ends speak JSON lines over pipes:
+
+    -> {"id": 7, "do": "before_and_after", "model": "starter", "adapter": "…/lora_adapter", "audio": "….wav"}
+    <- {"id": 7, "result": [{"text": …}, {"text": …}]}
+    <- {"id": 7, "error": {"code": "AudioError", "what": "…", "remedy": "…"}}
+
+`Worker` is the near end. `python -m studio.worker` is the far one: it keeps one set of weights in memory,
+ends itself when it has had nothing to do for a while, and at once when the near end is gone, however it died.
+"""
+
+from __future__ import annotations
+
+from studio.worker.client import Worker
+
+__all__ = ["Worker"]

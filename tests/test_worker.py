@@ -1,0 +1,170 @@
+"""The model's process: it starts late, answers in order, and its death is one sentence and a fresh start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from studio.errors import AudioError, ModelError, StudioError
+from studio.worker import Worker
+
+FAR_END = textwrap.dedent(
+    """
+    import json, os, signal, sys, time
+    for line in sys.stdin:
+        request = json.loads(line)
+        model = request["model"]
+        if model == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if model == "broken":
+            print("the roof fell in", file=sys.stderr, flush=True)
+            sys.exit(3)
+        if model == "idle" and not os.path.exists(request["adapter"]):
+            open(request["adapter"], "w").close()
+            sys.exit(0)
+        if model == "slow":
+            time.sleep(30)
+        reply = {"id": request["id"]}
+        if model == "deaf":
+            reply["error"] = {"code": "AudioError", "what": "Nothing was heard.", "remedy": "Speak up."}
+        else:
+            size = os.path.getsize(request["audio"]) if request["audio"] else 0
+            reply["result"] = {"text": f"{os.getpid()} {size}", "seconds": 1.0, "latency": 0.1}
+        print(json.dumps(reply), flush=True)
+    """
+)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    """A worker whose far end is a few lines of script: no model, no torch."""
+    script = tmp_path / "far_end.py"
+    script.write_text(FAR_END)
+    worker = Worker([sys.executable, str(script)], timeout=20)
+    yield worker
+    worker.close()
+
+
+def pid_in(text: str) -> int:
+    return int(text.split()[0])
+
+
+def is_gone(pid: int, within: float = 20) -> bool:
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_nothing_starts_until_something_is_asked(worker: Worker) -> None:
+    assert worker.pid is None
+    worker.transcribe(b"RIFF", "fine")
+    assert worker.pid is not None
+
+
+def test_one_process_answers_one_request_after_another(worker: Worker) -> None:
+    first, second = (worker.transcribe(b"x" * size, "fine").text.split() for size in (7, 9))
+    assert first[0] == second[0]
+    assert (first[1], second[1]) == ("7", "9")
+
+
+def test_threads_that_ask_at_once_each_get_their_own_answer(worker: Worker) -> None:
+    sizes: dict[int, str] = {}
+
+    def ask(size: int) -> None:
+        sizes[size] = worker.transcribe(b"x" * size, "fine").text.split()[1]
+
+    threads = [threading.Thread(target=ask, args=(size,)) for size in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sizes == {size: str(size) for size in range(1, 9)}
+
+
+def test_a_killed_process_is_one_sentence_and_a_fresh_one_at_the_next_call(worker: Worker) -> None:
+    with pytest.raises(
+        ModelError, match=r"ended unexpectedly \(SIGKILL, often because memory ran out\)\. A fresh one"
+    ):
+        worker.transcribe(b"RIFF", "killed")
+    assert worker.transcribe(b"RIFF", "fine").text
+
+
+def test_the_last_words_of_a_broken_process_are_in_the_message(worker: Worker) -> None:
+    with pytest.raises(ModelError, match=r"exit code 3\)\. It last said: the roof fell in"):
+        worker.transcribe(b"RIFF", "broken")
+
+
+def test_a_process_that_had_just_gone_idle_is_replaced_without_a_word(worker: Worker, tmp_path: Path) -> None:
+    assert worker.transcribe(b"RIFF", "idle", adapter=tmp_path / "mark").text
+
+
+def test_an_answer_that_takes_too_long_ends_the_process(worker: Worker) -> None:
+    impatient = Worker(worker._command[:-1], timeout=0.5)
+    with pytest.raises(ModelError, match=r"did not answer within 0\.5 seconds"):
+        impatient.transcribe(b"RIFF", "slow")
+    assert impatient.pid is None
+
+
+def test_an_error_crosses_the_pipe_with_its_class_and_both_sentences(worker: Worker) -> None:
+    with pytest.raises(AudioError) as raised:
+        worker.transcribe(b"RIFF", "deaf")
+    assert (raised.value.what, raised.value.remedy) == ("Nothing was heard.", "Speak up.")
+    assert worker.pid is not None  # an error is an answer: the process lives
+
+
+def test_a_closed_worker_leaves_no_process_behind(worker: Worker) -> None:
+    pid = pid_in(worker.transcribe(b"RIFF", "fine").text)
+    worker.close()
+    assert is_gone(pid)
+
+
+def test_importing_the_near_end_loads_no_torch() -> None:
+    code = "import sys, studio.worker; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["False", "False"]
+
+
+def test_the_real_process_ends_itself_when_idle() -> None:
+    worker = Worker(idle=2)
+    with pytest.raises(StudioError):
+        worker.transcribe(Path("/nowhere.wav"), "no such model")
+    pid = worker.pid
+    assert pid is not None
+    assert is_gone(pid)
+    assert worker.pid is None
+    worker.close()
+
+
+def test_the_real_process_dies_with_its_page_even_of_kill_9() -> None:
+    code = textwrap.dedent(
+        """
+        import sys, time
+        from studio.errors import StudioError
+        from studio.worker import Worker
+        worker = Worker()
+        try:
+            worker.prepare("no such model")
+        except StudioError:
+            print(worker.pid, flush=True)
+        time.sleep(60)
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as page:
+        assert page.stdout is not None
+        pid = int(page.stdout.readline())
+        assert psutil.pid_exists(pid)
+        os.kill(page.pid, signal.SIGKILL)
+        assert is_gone(pid)
