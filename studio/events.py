@@ -67,6 +67,7 @@ class Evaluated(_Event):
     cer: float
     clips: int
     best: bool = False  # the best validation so far: this is what is kept
+    loss: float | None = None  # nats per token, each token given the reference before it
 
 
 class CheckpointSaved(_Event):
