@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from studio.starter.synthesis import ACCENTS, VARIANTS, Voice
 
 SAMPLE_RATE = 16_000
 MAX_SECONDS = 9.0  # ten slow digits and their carrier phrase; longer clips are left out
+Made = tuple[tuple[int, str, str, str, list[tuple[int, str]]], NDArray[np.int16]]  # a Clip but its offset, and its sound
 _MARGIN = SAMPLE_RATE // 10  # silence kept before and after the speech
 _PEAK = 0.5
 _SHARES = (("slt", 0.13), ("rms", 0.13), ("kal16", 0.07), ("kal", 0.07))  # of flite; the rest is espeak-ng
@@ -38,6 +39,15 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """A sound that no engine made: 16 kHz samples in [-1, 1], the text, the speaker."""
+
+    sound: NDArray[np.float32]
+    text: str
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One clip to make. `voice` empty: drawn from the heard voices."""
 
@@ -53,16 +63,18 @@ def orders(name: str, count: int, voice: str = "", numbers_only: bool = False) -
 
 def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -> list[Clip]:
     """Make shard `name` unless it is already whole; returns its clips. The same orders give the same bytes."""
-    index, raw = folder / f"{name}.jsonl", folder / f"{name}.raw"
-    if not index.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        half = index.with_suffix(".half")
-        with raw.open("wb") as samples, half.open("w", encoding="utf-8") as lines:
-            for clip, sound in _made(wanted, workers):
-                samples.write(sound.tobytes())
-                lines.write(json.dumps(asdict(clip)) + "\n")
-        half.rename(index)
+    if not (folder / f"{name}.jsonl").exists():
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            _write(folder, name, (made for made in pool.imap(make_clip, wanted, chunksize=16) if made is not None))
     return read_shard(folder, name)
+
+
+def write_shard(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
+    """Write recordings as shard `name`, unless it is already whole; those over MAX_SECONDS are left out."""
+    if not (folder / f"{name}.jsonl").exists():
+        _write(folder, name, (
+            ((len(r.sound), r.text, r.text, f"human:{r.speaker}", []), (r.sound.clip(-1, 1) * 32767).astype(np.int16))
+            for r in recordings if len(r.sound) <= MAX_SECONDS * SAMPLE_RATE))
 
 
 def read_shard(folder: Path, name: str) -> list[Clip]:
@@ -76,17 +88,18 @@ def samples_of(folder: Path, name: str) -> NDArray[np.int16]:
     return np.memmap(folder / f"{name}.raw", dtype=np.int16, mode="r")
 
 
-def _made(wanted: Iterable[Order], workers: int) -> Iterator[tuple[Clip, NDArray[np.int16]]]:
-    offset = 0
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for made in pool.imap(make_clip, wanted, chunksize=16):
-            if made is not None:
-                clip, sound = made
-                yield Clip(offset, *clip), sound
-                offset += len(sound)
+def _write(folder: Path, name: str, made: Iterable[Made]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    half, offset = folder / f"{name}.half", 0
+    with (folder / f"{name}.raw").open("wb") as samples, half.open("w", encoding="utf-8") as lines:
+        for clip, sound in made:
+            samples.write(sound.tobytes())
+            lines.write(json.dumps(asdict(Clip(offset, *clip))) + "\n")
+            offset += len(sound)
+    half.rename(folder / f"{name}.jsonl")
 
 
-def make_clip(order: Order) -> tuple[tuple[int, str, str, str, list[tuple[int, str]]], NDArray[np.int16]] | None:
+def make_clip(order: Order) -> Made | None:
     """Say one sentence; None when it came out longer than MAX_SECONDS or silent."""
     rng = random.Random(order.seed)
     speaker = synthesis.voice(order.voice) if order.voice else draw_voice(rng)
