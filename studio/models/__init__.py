@@ -1,0 +1,21 @@
+"""Model families, the models they load, and the adapters put on them. Nothing here imports torch until it is needed."""
+
+from __future__ import annotations
+
+from studio.models.base import Clip, Family, Hypothesis, Recogniser
+from studio.models.catalogue import ModelCard, catalogue, locate
+from studio.models.device import pick_device
+from studio.models.registry import family_named, load
+
+__all__ = [
+    "Clip",
+    "Family",
+    "Hypothesis",
+    "ModelCard",
+    "Recogniser",
+    "catalogue",
+    "family_named",
+    "load",
+    "locate",
+    "pick_device",
+]

@@ -34,7 +34,7 @@ class Hypothesis(BaseModel):
 
     text: str
     seconds: float                  # of audio
-    latency: float                  # seconds from samples to text
+    latency: float                  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
 
 
@@ -46,13 +46,21 @@ class Family(Protocol):
     min_seconds: float                 # the shortest clip the network can take
     max_seconds: float                 # the longest clip it hears whole
     lora_targets: Mapping[str, str]    # preset -> regex over module names
+    below_adapters: str                # regex over the modules that `prepare` computes: an adapter there is refused
 
     def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
         """The model in eval mode and its processor, from a local folder. Raises ModelError."""
         ...
 
+    def load_processor(self, folder: Path) -> Any:
+        """The processor in `folder`, which need not hold weights. Raises ModelError."""
+        ...
+
     def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
-        """What is computed once per clip and kept: features below every adapter, and labels. Raises DataError."""
+        """What is computed once per clip and kept on the CPU: features below every adapter, and labels.
+
+        Raises DataError where the clip is too short or too long.
+        """
         ...
 
     def collate(self, rows: Sequence[Row]) -> Batch:
@@ -60,23 +68,34 @@ class Family(Protocol):
         ...
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(summed negative log-likelihood in nats, number of tokens): accumulation is exact whatever the lengths."""
+        """(summed negative log-likelihood in nats, number of tokens): accumulation is exact whatever the lengths.
+
+        Moves `batch` to the model's device.
+        """
         ...
 
     def transcribe(
         self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
     ) -> Hypothesis:
-        """Read one clip, greedily. `on_partial` gets the text so far."""
+        """Read one clip, greedily, in eval mode whatever the model's mode. `on_partial` gets the text so far.
+
+        Raises DataError where the clip is too short or too long.
+        """
+        ...
+
+    def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
+        """Read several clips at once, faster: the same texts as one by one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
-    """A base model in memory, perhaps with adapters on it."""
+    """A base model in memory, perhaps with an adapter on it."""
 
     family: Family
     model: Any      # torch.nn.Module or peft.PeftModel
     processor: Any
     source: str     # what the person asked for: "starter", a Hub id, a folder
+    folder: Path    # where the base model's files lie
     device: str     # "cpu", "mps", "cuda:0"
-    precision: str
+    precision: str  # "fp32", "bf16" or "fp16"; an adapter is fp32 always

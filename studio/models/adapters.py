@@ -1,0 +1,180 @@
+"""LoRA adapters: put on a base model, taken off for a moment, saved, loaded. One set of base weights in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import ConfigError, ModelError
+from studio.models.base import Recogniser
+from studio.models.folders import written_whole
+
+if TYPE_CHECKING:
+    import torch
+
+BASE_NOTE = "base.json"  # in an adapter's folder: which base model it was made on
+_TIED = r"(.*\.)?(embed_tokens|proj_out)"
+
+
+def attach(
+    recogniser: Recogniser, rank: int, alpha: float, dropout: float, targets: str, seed: int
+) -> Recogniser:
+    """`recogniser` with a fresh LoRA adapter, which changes nothing until it is trained.
+
+    `targets` is a preset of the family's `lora_targets`, or a regex over module names. Only the adapter is trainable.
+    The same `seed` gives the same adapter, and the global random state is left as it was.
+    Raises ConfigError where `targets` cannot be adapted.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    base = without_peft(recogniser.model)
+    pattern = recogniser.family.lora_targets.get(targets, targets)
+    _check_targets(recogniser, base, pattern)
+    # A task type would pass arguments that these families' forward does not take (peft raises TypeError).
+    config = LoraConfig(
+        task_type=None, r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=pattern  # type: ignore[arg-type]
+    )
+    base.name_or_path = recogniser.source  # what peft notes as the adapter's base
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return replace(recogniser, model=get_peft_model(base, config).eval())
+
+
+def load_adapter(recogniser: Recogniser, folder: Path) -> Recogniser:
+    """`recogniser` with the adapter in `folder` in place of any other, in eval mode, not trainable.
+
+    Raises ModelError where the folder holds no adapter, or one of another base model.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    _check_adapter(recogniser, folder)
+    base = without_peft(recogniser.model)
+    try:
+        model = PeftModel.from_pretrained(base, folder, local_files_only=True)
+    except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(
+            f"The adapter in {folder} does not fit {recogniser.source}.", "Load the base model it was trained on."
+        ) from error
+    return replace(recogniser, model=model.eval())
+
+
+@contextmanager
+def without_adapter(recogniser: Recogniser) -> Iterator[None]:
+    """Within the block the model reads as its base does, exactly; with no adapter it does so anyway."""
+    from peft import PeftModel
+
+    if not isinstance(recogniser.model, PeftModel):
+        yield
+        return
+    wanted = {name: parameter.requires_grad for name, parameter in recogniser.model.named_parameters()}
+    with recogniser.model.disable_adapter():
+        yield
+    for name, parameter in recogniser.model.named_parameters():
+        parameter.requires_grad_(wanted[name])  # peft turns an inference adapter trainable here (its issue 3447)
+
+
+def trainable(recogniser: Recogniser) -> list[torch.nn.Parameter]:
+    """What an optimiser should be given: the adapter's parameters."""
+    return [parameter for parameter in recogniser.model.parameters() if parameter.requires_grad]
+
+
+def save(recogniser: Recogniser, folder: Path) -> None:
+    """Write the adapter as peft does (safetensors only), with a note of its base; whole or not at all.
+
+    Raises DiskError.
+    """
+    with written_whole(folder) as temporary:
+        _write_adapter(recogniser, temporary)
+
+
+def without_peft(model: Any) -> Any:
+    """The base model, freed of any adapter; `model` itself where it has none."""
+    from peft import PeftModel
+
+    return model.unload() if isinstance(model, PeftModel) else model
+
+
+def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    # save_embedding_layers="auto" would ask the Hub about the base's vocabulary.
+    state = get_peft_model_state_dict(recogniser.model, save_embedding_layers=False)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = recogniser.model.peft_config["default"]
+    was, config.inference_mode = config.inference_mode, True
+    config.save_pretrained(str(folder))
+    config.inference_mode = was
+    fingerprint = _fingerprint(recogniser.folder)
+    note = {"source": recogniser.source, "family": recogniser.family.name, "fingerprint": fingerprint}
+    (folder / BASE_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_targets(recogniser: Recogniser, base: torch.nn.Module, pattern: str) -> None:
+    presets = f"Presets of this family: {', '.join(recogniser.family.lora_targets)}."
+    try:
+        matches = re.compile(pattern).fullmatch
+    except re.error as error:
+        raise ConfigError(f"targets: “{pattern}” is not a regular expression ({error}).", presets) from error
+    import torch
+
+    found = [name for name, module in base.named_modules() if matches(name)]
+    if not found:
+        raise ConfigError(f"targets: “{pattern}” matches no layer of {recogniser.source}.", presets)
+    for name in found:
+        if re.fullmatch(recogniser.family.below_adapters, name):
+            raise ConfigError(f"targets: {name} is computed once per clip, below every adapter.", presets)
+        if re.fullmatch(_TIED, name) and _is_tied(base):
+            raise ConfigError(
+                f"targets: {name} shares its weights with another layer; an adapter on it could not be merged.", presets
+            )
+        if not isinstance(base.get_submodule(name), torch.nn.Linear):
+            raise ConfigError(f"targets: {name} is not a linear layer.", presets)
+
+
+def _is_tied(base: torch.nn.Module) -> bool:
+    return bool(getattr(getattr(base, "config", None), "tie_word_embeddings", False))
+
+
+def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
+    note = _base_note(folder)
+    if note.get("fingerprint", here := _fingerprint(recogniser.folder)) != here:
+        raise ModelError(
+            f"The adapter in {folder} was made on “{note.get('source')}”, not on “{recogniser.source}”.",
+            f"Load it on “{note.get('source')}”.",
+        )
+
+
+def _base_note(folder: Path) -> dict[str, Any]:
+    """What `save` noted about the base; empty for an adapter that was made elsewhere."""
+    try:
+        note = json.loads((folder / BASE_NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _fingerprint(folder: Path) -> str:
+    """A hash that tells base models apart: of the weights' size, header and 64 evenly spread pieces of 4 KiB."""
+    digest = hashlib.sha256()
+    weights = sorted(folder.glob("model*.safetensors"))
+    for path in weights or [folder / "config.json"]:
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
+        with path.open("rb") as stream:
+            for piece in range(64):
+                stream.seek(size * piece // 64)
+                digest.update(stream.read(4096))
+    return digest.hexdigest()

@@ -1,0 +1,44 @@
+"""Which device computes, and in which precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def pick_device(requested: str = "auto") -> str:
+    """The device that `requested` means here: "cuda:0", "mps" or "cpu"; "auto" takes the first of these that exists.
+
+    Raises DeviceError where it is absent, naming what exists.
+    """
+    present = devices()
+    if requested == "auto":
+        return present[0]
+    device = "cuda:0" if requested == "cuda" else requested
+    if device not in present:
+        raise DeviceError(
+            f"There is no device “{requested}” here.",
+            f"This machine has {', '.join(present)}; “auto” takes the first.",
+        )
+    return device
+
+
+def devices() -> list[str]:
+    """Every device that PyTorch can use here, the fastest first; "cpu" is always the last."""
+    import torch
+
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return [*cuda, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
+
+
+def pick_dtype(precision: str, device: str) -> torch.dtype:
+    """The type of the base model's weights. Raises DeviceError where `device` cannot train or read in it."""
+    import torch
+
+    if precision == "fp16" and device == "cpu":
+        raise DeviceError("A CPU has no fast arithmetic in fp16.", "Use fp32, or bf16 to halve the memory.")
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

@@ -1,0 +1,171 @@
+"""The fake family: a real, tiny network that reads tones. It lets every test of the machinery run in a second.
+
+Its speech is one tone of 50 ms a character (`speak`), and a digit sounds the same whether it is written `4` or `four`.
+The base writes digits; an adapter can teach it words, as one would teach a real model. Its weights follow from its
+shape, so the base needs no file of weights; a merged one brings its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import ModelError
+from studio.models.base import Clip, Hypothesis
+from studio.models.limits import check_length
+from studio.text import DIGIT_NAMES
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from studio.models.base import Batch, Row
+
+SAMPLE_RATE = 16_000  # Hz
+FRAME = 800  # samples: 50 ms, a whole number of periods of every tone
+SOUNDS = " abcdefghijklmnopqrstuvwxyz0123456789'.,?!-"
+PIECES = ("", *SOUNDS, *DIGIT_NAMES)  # what one frame can be written as; "" for silence
+_LOWEST, _STEP = 300, 100  # Hz
+_DIGIT_NAME = "|".join(DIGIT_NAMES)
+_PIECE = re.compile(rf"\b({_DIGIT_NAME})\b(?: (?=(?:{_DIGIT_NAME})\b))?|(.)", re.DOTALL)
+
+
+def speak(text: str) -> NDArray[np.float32]:
+    """`text` as Echo hears it: mono, 16 kHz, one tone of 50 ms a character, one for a digit however it is written."""
+    import numpy as np
+
+    sounds = re.sub(r"(?<=[0-9]) (?=[0-9])", "", "".join(_sound(piece) for piece in _split(text)))
+    seconds = np.arange(FRAME) / SAMPLE_RATE
+    tones = [np.sin(2 * np.pi * (_LOWEST + _STEP * SOUNDS.index(sound)) * seconds) for sound in sounds]
+    return (0.3 * np.concatenate(tones or [np.zeros(FRAME)])).astype(np.float32)
+
+
+def _split(text: str) -> list[str]:
+    """`text` as pieces: digit names, which swallow the space before another one, and single characters."""
+    return [match[1] or match[2] for match in _PIECE.finditer(" ".join(text.lower().split()))]
+
+
+def _sound(piece: str) -> str:
+    """The character whose tone a piece has; what Echo cannot say sounds like a space."""
+    if piece in DIGIT_NAMES:
+        return str(DIGIT_NAMES.index(piece))
+    return piece if piece in SOUNDS else " "
+
+
+class EchoProcessor:
+    """Between samples or text and what the network takes."""
+
+    def features(self, samples: NDArray[np.float32]) -> torch.Tensor:
+        """How much of each tone each frame holds: (frames, sounds + 1); the last column is 1 everywhere."""
+        import numpy as np
+        import torch
+
+        frames = np.pad(samples, (0, -len(samples) % FRAME)).reshape(-1, FRAME)
+        hertz = _LOWEST + _STEP * np.arange(len(SOUNDS))
+        strength = np.abs(np.fft.rfft(frames, axis=1))[:, hertz * FRAME // SAMPLE_RATE]
+        share = strength / np.maximum(strength.max(axis=1, keepdims=True), FRAME * 1e-3)  # silence stays silent
+        return torch.from_numpy(np.pad(share, ((0, 0), (0, 1)), constant_values=1.0).astype(np.float32))
+
+    def labels(self, text: str, frames: int) -> torch.Tensor:
+        """The piece that each of `frames` should be written as; silence after the text."""
+        import torch
+
+        ids = [PIECES.index(piece) if piece in PIECES else 0 for piece in _split(text)][:frames]
+        return torch.tensor(ids + [0] * (frames - len(ids)))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of a list of pieces, single-spaced."""
+        pieces = (PIECES[place] for place in ids)
+        return " ".join("".join(f" {piece} " if piece in DIGIT_NAMES else piece for piece in pieces).split())
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the pieces, so that a folder of Echo's is told apart from others."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "processor_config.json").write_text(json.dumps({"pieces": PIECES}))
+
+
+class Echo:
+    """The family of the fake."""
+
+    name = "echo"
+    sample_rate = SAMPLE_RATE
+    min_seconds = 0.02
+    max_seconds = 30.0
+    lora_targets: Mapping[str, str] = MappingProxyType(dict.fromkeys(("conventions", "voice", "attention", "all"), r"[qv]_proj"))
+    below_adapters = r"proj_out"
+
+    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+        """The network with the folder's weights, or with those that follow from its shape."""
+        from safetensors import SafetensorError
+
+        from studio.models.echo_network import EchoNetwork
+
+        try:
+            network = EchoNetwork.from_folder(folder)
+        except (SafetensorError, RuntimeError) as error:
+            raise ModelError(f"{folder / 'model.safetensors'} is not whole.", "Make this model again.") from error
+        return network.to(device, dtype).eval(), self.load_processor(folder)
+
+    def load_processor(self, folder: Path) -> Any:
+        """The one processor there is."""
+        return EchoProcessor()
+
+    def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+        """Features (frames, sounds + 1) and labels (frames)."""
+        check_length(self, clip)
+        features = processor.features(clip.samples)
+        return {"features": features, "labels": processor.labels(clip.text, len(features))}
+
+    def collate(self, rows: Sequence[Row]) -> Batch:
+        """Rows padded to the longest."""
+        from torch.nn.utils.rnn import pad_sequence
+
+        return {
+            "features": pad_sequence([row["features"] for row in rows], batch_first=True),
+            "labels": pad_sequence([row["labels"] for row in rows], batch_first=True, padding_value=-100),
+        }
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross-entropy of every frame's piece."""
+        import torch
+
+        parameter = next(model.parameters())
+        labels = batch["labels"].to(parameter.device)
+        logits = model(batch["features"].to(parameter.device, parameter.dtype)).float()
+        total = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="sum")
+        return total, (labels != -100).sum()
+
+    def transcribe(
+        self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
+    ) -> Hypothesis:
+        """The likeliest piece of every frame."""
+        import torch
+
+        check_length(self, clip)
+        start = time.perf_counter()
+        parameter = next(model.parameters())
+        was_training = model.training
+        model.eval()
+        with torch.no_grad():
+            features = processor.features(clip.samples).to(parameter.device, parameter.dtype)
+            chances, ids = model(features[None])[0].float().softmax(-1).max(-1)
+        model.train(was_training)
+        for frames in range(1, len(ids) + 1):
+            if on_partial is not None:
+                on_partial(processor.decode(ids[:frames].tolist()))
+        return Hypothesis(
+            text=processor.decode(ids.tolist()),
+            seconds=len(clip.samples) / self.sample_rate,
+            latency=time.perf_counter() - start,
+            confidence=chances.mean().item(),
+        )
+
+    def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
+        """One by one: it takes no time."""
+        return [self.transcribe(model, processor, clip) for clip in clips]

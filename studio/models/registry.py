@@ -1,0 +1,77 @@
+"""From a name to a family, and from a source to a recogniser."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from studio.errors import ModelError
+from studio.models.base import Family, Recogniser
+from studio.models.catalogue import locate
+from studio.models.device import pick_device, pick_dtype
+
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "moonshine": "studio.models.moonshine:Moonshine",
+        "moonshine_streaming": "studio.models.moonshine_streaming:MoonshineStreaming",
+        "echo": "studio.models.echo:Echo",
+    }
+)
+"""`model_type` -> where its family is, imported when it is asked for."""
+
+
+def family_named(model_type: str) -> Family:
+    """The family of transformers' `model_type`. Raises ModelError, with the nearest name there is."""
+    if model_type not in FAMILIES:
+        near = difflib.get_close_matches(model_type, FAMILIES, 1)
+        hint = f"Did you mean “{near[0]}”?" if near else f"Known families: {', '.join(FAMILIES)}."
+        raise ModelError(f"There is no model family “{model_type}”.", hint)
+    module, _, name = FAMILIES[model_type].partition(":")
+    return cast(Family, getattr(import_module(module), name)())
+
+
+def family_of(folder: Path) -> Family:
+    """The family of the model in `folder`, by its config.json. Raises ModelError."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        model_type = config["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder} is not a model folder: {_why(folder)}.", _what_then(folder)) from error
+    return family_named(str(model_type))
+
+
+def load(
+    source: str | Path, device: str = "auto", precision: str = "fp32", adapter: Path | None = None
+) -> Recogniser:
+    """The model of `source` in eval mode, with the adapter in the folder `adapter` on it.
+
+    `source` is “starter”, a Hub id on this disk, or a model folder; the network is never touched.
+    Raises ModelError and DeviceError.
+    """
+    folder = locate(source)
+    family = family_of(folder)
+    device = pick_device(device)
+    model, processor = family.load(folder, device, pick_dtype(precision, device))
+    recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)
+    if adapter is None:
+        return recogniser
+    from studio.models.adapters import load_adapter
+
+    return load_adapter(recogniser, adapter)
+
+
+def _why(folder: Path) -> str:
+    if (folder / "adapter_config.json").is_file():
+        return "it holds an adapter"
+    return "its config.json is missing or names no model_type"
+
+
+def _what_then(folder: Path) -> str:
+    if (folder / "adapter_config.json").is_file():
+        return "Give its base model as the model, and this folder as the adapter."
+    return "Choose a folder that holds config.json and model.safetensors."
