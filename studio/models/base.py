@@ -56,6 +56,10 @@ class Family(Protocol):
         """The processor in `folder`, which need not hold weights. Raises ModelError."""
         ...
 
+    def save(self, model: torch.nn.Module, processor: Any, folder: Path) -> None:
+        """Write `model` (without adapters) and `processor` into `folder`, so that `load` takes it."""
+        ...
+
     def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """What is computed once per clip and kept on the CPU: features below every adapter, and labels.
 

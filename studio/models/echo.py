@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
 
     from studio.models.base import Batch, Row
 
+WEIGHTS = "model.safetensors"
 SAMPLE_RATE = 16_000  # Hz
 FRAME = 800  # samples: 50 ms, a whole number of periods of every tone
 SOUNDS = " abcdefghijklmnopqrstuvwxyz0123456789'.,?!-"
 PIECES = ("", *SOUNDS, *DIGIT_NAMES)  # what one frame can be written as; "" for silence
 _LOWEST, _STEP = 300, 100  # Hz
+_HABITS = 4  # hidden dimensions that the base leaves at 0: an adapter raises them to write digits as words
+_CERTAINTY = 8.0  # logit of the right piece
+_RELUCTANCE = 0.4  # share of it that a digit's name lacks against the digit
 _DIGIT_NAME = "|".join(DIGIT_NAMES)
 _PIECE = re.compile(rf"\b({_DIGIT_NAME})\b(?: (?=(?:{_DIGIT_NAME})\b))?|(.)", re.DOTALL)
 
@@ -56,6 +61,35 @@ def _sound(piece: str) -> str:
     if piece in DIGIT_NAMES:
         return str(DIGIT_NAMES.index(piece))
     return piece if piece in SOUNDS else " "
+
+
+def _network() -> torch.nn.Sequential:
+    """(batch, frames, sounds + 1) to logits (batch, frames, pieces): each sound reads as its character."""
+    import torch
+
+    features, width = len(SOUNDS) + 1, len(SOUNDS) + 1 + _HABITS
+    q_proj = torch.nn.Linear(features, width, bias=False)
+    v_proj = torch.nn.Linear(width, width, bias=False)
+    proj_out = torch.nn.Linear(width, len(PIECES), bias=False)
+    with torch.no_grad():
+        torch.nn.init.eye_(q_proj.weight)
+        torch.nn.init.eye_(v_proj.weight)
+        proj_out.weight.copy_(_read_out(width))
+    return torch.nn.Sequential(OrderedDict(q_proj=q_proj, v_proj=v_proj, proj_out=proj_out))
+
+
+def _read_out(width: int) -> torch.Tensor:
+    """A digit reads a little less as its name than as itself; more so the higher the habits stand."""
+    import torch
+
+    weight = torch.zeros(len(PIECES), width)
+    weight[0, len(SOUNDS)] = _CERTAINTY / 2  # the constant feature: silence, unless a tone says otherwise
+    for column, sound in enumerate(SOUNDS):
+        weight[PIECES.index(sound), column] = _CERTAINTY
+    for digit, name in enumerate(DIGIT_NAMES):
+        weight[PIECES.index(name), SOUNDS.index(str(digit))] = _CERTAINTY * (1 - _RELUCTANCE)
+        weight[PIECES.index(name), -_HABITS:] = _CERTAINTY
+    return weight
 
 
 class EchoProcessor:
@@ -85,7 +119,7 @@ class EchoProcessor:
         return " ".join("".join(f" {piece} " if piece in DIGIT_NAMES else piece for piece in pieces).split())
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the pieces, so that a folder of Echo's is told apart from others."""
+        """Write what the processor knows: its pieces."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / "processor_config.json").write_text(json.dumps({"pieces": PIECES}))
 
@@ -97,20 +131,31 @@ class Echo:
     sample_rate = SAMPLE_RATE
     min_seconds = 0.02
     max_seconds = 30.0
-    lora_targets: Mapping[str, str] = MappingProxyType(dict.fromkeys(("conventions", "voice", "attention", "all"), r"[qv]_proj"))
-    below_adapters = r"proj_out"
+    lora_targets: Mapping[str, str] = MappingProxyType(
+        dict.fromkeys(("conventions", "voice", "attention", "all"), "[qv]_proj")
+    )
+    below_adapters = r"(?!)"  # none: features have no weights
 
     def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
         """The network with the folder's weights, or with those that follow from its shape."""
         from safetensors import SafetensorError
+        from safetensors.torch import load_file
 
-        from studio.models.echo_network import EchoNetwork
-
-        try:
-            network = EchoNetwork.from_folder(folder)
-        except (SafetensorError, RuntimeError) as error:
-            raise ModelError(f"{folder / 'model.safetensors'} is not whole.", "Make this model again.") from error
+        network = _network()
+        if (weights := folder / WEIGHTS).is_file():
+            try:
+                network.load_state_dict(load_file(weights))
+            except (SafetensorError, RuntimeError) as error:
+                raise ModelError(f"{weights} is not whole.", "Merge the adapter again.") from error
         return network.to(device, dtype).eval(), self.load_processor(folder)
+
+    def save(self, model: torch.nn.Module, processor: Any, folder: Path) -> None:
+        """Write config.json and model.safetensors, as transformers does."""
+        from safetensors.torch import save_file
+
+        (folder / "config.json").write_text(json.dumps({"model_type": self.name}) + "\n")
+        save_file(dict(model.state_dict()), folder / WEIGHTS)
+        processor.save_pretrained(folder)
 
     def load_processor(self, folder: Path) -> Any:
         """The one processor there is."""
