@@ -1,0 +1,116 @@
+"""A run in the terminal: its events as lines, Ctrl-C as stop-and-save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from studio import events, jobs
+from studio.config import TrainConfig
+from studio.errors import JobError
+from studio.run_folder import RunFolder
+from studio.workspace import Workspace
+
+Say = Callable[[str], object]
+
+POLL_SECONDS = 0.2  # a person does not notice; a file's size costs nothing to ask
+PROGRESS_EVERY = 10  # steps between two lines
+
+
+def follow(folder: RunFolder, say: Say) -> None:
+    """Print a run's events until it ends.
+
+    The first Ctrl-C asks it to stop and save and goes on following; the second leaves it to itself.
+    Raises JobError where the run failed.
+    """
+    position, asked = 0, False
+    while True:
+        try:
+            position = _catch_up(folder, position, say)
+            if not jobs.state(folder).is_alive:
+                _catch_up(folder, position, say)
+                return
+            time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            if asked:
+                say(f"The run goes on by itself: `studio runs` lists it, `studio stop {folder.name}` stops it.")
+                return
+            asked = True
+            jobs.stop(folder, "save")
+            say("Stopping after this step, then saving and scoring. Ctrl-C once more to leave it to itself.")
+
+
+def train_here(workspace: Workspace, config: TrainConfig, name: str | None, *, resume: bool) -> None:
+    """Train in this process, its events going to the run's log: what a job runs inside its supervisor."""
+    from studio.train.finetune import run
+
+    folder = RunFolder(workspace.run(name)) if name else jobs.fresh_folder(workspace, config)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    failure = None
+    with folder.events.open("a", encoding="utf-8") as log:
+        for event in run(config, folder, resume=resume):
+            events.write(log, event)
+            if text := line(event):
+                print(text, flush=True)
+            if isinstance(event, events.Failed):
+                failure = event
+    if failure:
+        raise JobError(failure.message, failure.remedy)
+
+
+def line(event: events.Event) -> str | None:
+    """What a person reads of `event` in a terminal, if anything."""
+    match event:
+        case events.Started():
+            return (
+                f"{event.model} on {event.device}: {event.train_clips} clips to learn from "
+                f"({event.train_seconds / 60:.1f} min), {event.validation_clips} to validate, {event.test_clips} to test; "
+                f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters are trained."
+            )
+        case events.StepDone() if event.step % PROGRESS_EVERY == 0:
+            return f"step {event.step:>5}  loss {event.loss:.3f}  {event.clips_per_second:.1f} clips/s  {event.seconds:.0f} s"
+        case events.Evaluated():
+            star = "  ← best so far" if event.best else ""
+            return f"step {event.step:>5}  {event.split} WER {event.wer:.1%}, CER {event.cer:.1%} ({event.clips} clips){star}"
+        case events.Warned():
+            return f"Note: {event.message}"
+        case events.Stopped():
+            return f"Stopped at step {event.step}: {event.reason}."
+        case events.Failed():
+            return f"Failed: {event.message} {event.remedy}".rstrip()
+        case events.Finished():
+            return f"Finished in {event.seconds:.0f} s: WER {percent(event.wer_before)} → {percent(event.wer_after)} on the held-out clips."
+    return None
+
+
+def percent(rate: float | None) -> str:
+    """A rate as a person reads it; a dash where there is none."""
+    return "–" if rate is None else f"{rate:.1%}"
+
+
+def table(runs: Sequence[jobs.RunSummary]) -> str:
+    """The runs, a line each."""
+    if not runs:
+        return "No runs yet. Record some clips (`studio record`), then `studio train <dataset>`."
+    rows = [("RUN", "STATE", "MODEL", "DATASET", "WER BEFORE", "AFTER")]
+    rows += [
+        (run.name, run.status, run.model, run.dataset, percent(run.wer_before), percent(run.wer_after)) for run in runs
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def fetch(model: str, say: Say) -> None:
+    """Download `model` from the Hub, with progress. Raises ModelError."""
+    from studio.models import fetch as download
+
+    shown = -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal shown
+        percentage = 100 * done // max(total, 1)
+        if percentage != shown:
+            shown = percentage
+            say(f"{percentage:>3} %  {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    say(f"{model} is in {download(model, progress)}.")
