@@ -26,6 +26,11 @@ class RunFolder:
         return self.path / "config.json"
 
     @property
+    def manifest(self) -> Path:
+        """The clips that the run uses, as they were when it began: the dataset may change meanwhile."""
+        return self.path / "manifest.jsonl"
+
+    @property
     def events(self) -> Path:
         return self.path / "events.jsonl"
 

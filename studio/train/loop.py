@@ -1,0 +1,140 @@
+"""The training loop. It yields events; set-up, scoring, saving and printing live outside it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from studio.config import TrainConfig
+from studio.errors import ConfigError
+from studio.events import Event, Phase, StepDone, Stopped
+from studio.models import Recogniser
+from studio.train import randomness
+from studio.train.batches import clips_of_step
+from studio.train.progress import Progress
+from studio.train.randomness import RandomState
+from studio.train.stopping import Check
+
+if TYPE_CHECKING:
+    import torch
+
+    from studio.models.base import Batch, Row
+
+
+@dataclass(slots=True)
+class Learner:
+    """All that a step changes, and what it learns from."""
+
+    recogniser: Recogniser
+    rows: Sequence[Row]  # one a training clip, as its family prepared it
+    config: TrainConfig
+    parameters: dict[str, torch.nn.Parameter]  # the adapter's, by name
+    optimiser: torch.optim.Optimizer
+    progress: Progress = field(default_factory=Progress)
+    random_state: RandomState = field(default_factory=randomness.capture)  # at the boundary between two steps
+
+
+Act = Callable[[Learner], Iterator[Event]]
+
+
+def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Event]:
+    """Fine-tune until `max_steps`, or until patience is at its end.
+
+    In fixed order: evaluate, save, stop, step, log. `evaluate` scores the validation split and counts it in
+    `learner.progress`; `save` writes a checkpoint; `check` raises StopRequested where the run is to stop here.
+    Raises ConfigError where the loss is no longer a number.
+    """
+    progress, config = learner.progress, learner.config
+    began = time.perf_counter() - progress.seconds
+    while True:
+        if progress.is_due(config):
+            yield from evaluate(learner)
+            progress.seconds = time.perf_counter() - began
+            yield from save(learner)
+            yield Phase(name="training", done=progress.step, total=config.max_steps)
+        if progress.step >= config.max_steps:
+            return
+        if progress.is_spent(config):
+            yield Stopped(step=progress.step, reason="early stop")
+            return
+        check()
+        start, rate = time.perf_counter(), learning_rate(progress.step + 1, config)
+        loss = take_step(learner, rate, check)
+        end = time.perf_counter()
+        progress.seconds = end - began
+        yield StepDone(
+            step=progress.step,
+            loss=loss,
+            learning_rate=rate,
+            clips_per_second=config.batch_size * config.accumulation / (end - start),
+            seconds=progress.seconds,
+        )
+
+
+def take_step(learner: Learner, rate: float, check: Check) -> float:
+    """One optimiser step at learning rate `rate`; its loss in nats per token of the whole global batch.
+
+    The gradient is that of the summed loss divided by the number of tokens, so that it does not matter how the clips
+    are dealt out to micro-batches, nor how long each is. Every step begins with the random state that the last one left:
+    nothing between two steps, not even a resume, can move it. Raises ConfigError where the loss is no longer a number.
+    """
+    import torch
+
+    recogniser, step = learner.recogniser, learner.progress.step + 1
+    randomness.restore(learner.random_state)
+    recogniser.model.train()
+    learner.optimiser.zero_grad(set_to_none=True)
+    total, tokens = 0.0, 0.0
+    for batch in _micro_batches(learner, step):
+        check()
+        nats, weight = recogniser.family.loss(recogniser.model, batch)
+        nats.backward()
+        total, tokens = total + nats.item(), tokens + weight.item()
+    for parameter in learner.parameters.values():
+        if parameter.grad is not None:
+            parameter.grad /= tokens
+    norm = torch.nn.utils.clip_grad_norm_(learner.parameters.values(), learner.config.max_grad_norm)
+    if not (math.isfinite(total) and math.isfinite(norm.item())):
+        raise _diverged(step, learner)
+    for group in learner.optimiser.param_groups:
+        group["lr"] = rate
+    learner.optimiser.step()
+    learner.progress.step = step
+    learner.random_state = randomness.capture()
+    return total / tokens
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """The learning rate of `step` (counted from 1): up in a straight line for `warmup_steps`, then down to 0.
+
+    Straight down, not along a cosine: of the common schedules it was the best or level for equal steps in
+    Bergsma et al., “Straight to Zero” (arXiv:2502.15938), and it leaves no long tail of steps that change nothing.
+    """
+    warmup = min(config.warmup_steps, config.max_steps)
+    if step <= warmup:
+        return config.learning_rate * step / warmup
+    return config.learning_rate * (config.max_steps - step + 1) / (config.max_steps - warmup)
+
+
+def adamw(parameters: dict[str, torch.nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW over the adapter; the loop sets its learning rate at every step."""
+    import torch
+
+    return torch.optim.AdamW(parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
+def _micro_batches(learner: Learner, step: int) -> Iterator[Batch]:
+    for indices in clips_of_step(step, len(learner.rows), learner.config):
+        yield learner.recogniser.family.collate([learner.rows[index] for index in indices])
+
+
+def _diverged(step: int, learner: Learner) -> ConfigError:
+    best = learner.progress.best
+    kept = f" The best checkpoint, of step {best.step}, is kept." if best else ""
+    return ConfigError(
+        f"The loss is no longer a number at step {step}.{kept}",
+        f"Lower the learning rate (it was {learner.config.learning_rate:g}), or use precision fp32 if it was not.",
+    )

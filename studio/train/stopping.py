@@ -1,0 +1,65 @@
+"""How a run learns that it should stop: a note in its folder, or SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from studio.run_folder import RunFolder
+
+Reason = Literal["stop and save", "discard", "interrupted"]
+Check = Callable[[], None]
+"""Called wherever a run can stop: between micro-batches and between clips. Raises StopRequested."""
+
+
+class StopRequested(Exception):  # noqa: N818: it is not an error
+    """Raised by a `Check` when the run should stop here."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Stopper:
+    """Watches for a stop request; use as a context manager to also catch SIGTERM."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._terminated = False
+        self._saving = False
+
+    def check(self) -> None:
+        """Raise StopRequested where the run should stop.
+
+        Discard goes before SIGTERM: it is as quick, and more is asked. Stop-and-save goes after: its scoring takes longer
+        than whoever sends SIGTERM will wait, and the request is still there when the run is resumed.
+        """
+        request = self._folder.stop_request()
+        if request == "discard":
+            raise StopRequested("discard")
+        if self._terminated:
+            raise StopRequested("interrupted")
+        if request == "save" and not self._saving:
+            raise StopRequested("stop and save")
+
+    def saving(self) -> None:
+        """From now on a request to stop and save is already being met."""
+        self._saving = True
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGTERM as a request while this lasts (in the main thread: Python allows it nowhere else)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, self._on_signal)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def _on_signal(self, *_: Any) -> None:
+        self._terminated = True
