@@ -1,0 +1,147 @@
+"""Serve the page: one Gradio app and the tabs' routes behind one gate."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from studio.errors import DeviceError, StudioError
+from studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+
+    from studio.ui.security import Login
+
+PORT = 7860
+LARGEST_UPLOAD = 1 << 30  # bytes
+"""An hour of 24-bit stereo at 48 kHz is 1.04 GB; a clip of ten seconds is one."""
+
+STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409}
+OFFLINE = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",  # `studio.models.fetch` alone lifts it, for a model that the person asked for
+}
+
+
+def launch(
+    workspace: Workspace,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    open_browser: bool = True,
+    login: Login | None = None,
+) -> None:
+    """Serve the page until Ctrl+C.
+
+    Raises ConfigError where other computers could open it without a login, and DeviceError where the port is taken.
+    """
+    from studio.ui.security import require_login
+
+    require_login(host, login)
+    listener = listen(host, port)
+    print("Opening the studio…", flush=True)  # importing Gradio takes seconds
+    import uvicorn
+
+    app = create_app(workspace, host, login)
+    address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
+    print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)
+    if open_browser:
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    server.run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to `host:port`, so that nobody can take the port while Gradio is imported.
+
+    Raises DeviceError, naming the next free port, where it is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise DeviceError(
+            f"Port {port} of {host} cannot be used: {(error.strerror or str(error)).lower()}.",
+            f"Is the studio open already? Otherwise: studio ui --port {_next_free(host, port, family)}",
+        ) from error
+    listener.listen()
+    return listener
+
+
+def _next_free(host: str, port: int, family: int) -> int:
+    for candidate in (*range(port + 1, min(port + 20, 65536)), 0):
+        with socket.socket(family) as probe:
+            try:
+                probe.bind((host, candidate))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    return 0
+
+
+def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | None = None) -> FastAPI:
+    """The whole web application, ready to be served (by `launch`, or by a test)."""
+    for name, value in OFFLINE.items():
+        os.environ.setdefault(name, value)
+    _private_uploads()
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from studio.ui import shell
+    from studio.ui.security import Gate, HostRule
+    from studio.ui.theme import theme
+
+    app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Gate, hosts=HostRule.listening_on(host), login=login)
+    app.add_exception_handler(StudioError, _in_words)
+    for router in shell.routers(workspace):
+        app.include_router(router)
+    return gr.mount_gradio_app(
+        app,
+        shell.build(workspace),
+        path="/",
+        server_name=host,
+        theme=theme(),
+        css=shell.css(),
+        head=shell.head(),
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        pwa=False,
+        ssr_mode=False,
+        mcp_server=False,
+        show_error=True,
+        max_file_size=LARGEST_UPLOAD,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+    )
+
+
+def _private_uploads() -> None:
+    """Uploads lie in a folder that only this user can read, and go when the page is closed."""
+    folder = Path(tempfile.mkdtemp(prefix="studio-"))
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _in_words(request: Request, error: Exception) -> JSONResponse:
+    """A StudioError as JSON: what happened, what to do, and the machine's name for it."""
+    from starlette.responses import JSONResponse
+
+    assert isinstance(error, StudioError)
+    content = {"what": error.what, "remedy": error.remedy, "code": error.code}
+    return JSONResponse(content, STATUS_OF_ERROR.get(error.code, 400))

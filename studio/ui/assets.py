@@ -1,0 +1,56 @@
+"""Scripts, styles and pictures of the page: read from the package, served from `/studio/assets/`.
+
+Each room keeps its files in `assets/<room>.js|.css`. Scripts are ES modules that export `start(room)`,
+where `room` holds what Gradio gives a `gr.HTML` (`element, props, trigger, watch`); they share `studio.js`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse
+
+FOLDER = Path(__file__).with_name("assets")
+CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+@cache
+def read(name: str) -> str:
+    """The text of the asset `name`."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def styles(*names: str) -> str:
+    """Several style sheets as one."""
+    return "\n".join(read(name) for name in names)
+
+
+def on_load(script: str) -> str:
+    """What a `gr.HTML` runs as `js_on_load` to start the module `script`; a failure is told in the component."""
+    return f"""
+import(new URL("studio/assets/{script}", document.baseURI).href)
+  .then((module) => module.start({{ element, props, trigger, watch }}))
+  .catch((error) => {{ element.textContent = `This part of the page could not start: ${{error.message}}`; throw error; }});
+"""
+
+
+def icon(name: str) -> str:
+    """The picture `name` of `icons.svg`, in the colour of the text around it; hidden from screen readers."""
+    return f'<svg class="st-icon" aria-hidden="true"><use href="studio/assets/icons.svg#{name}"/></svg>'
+
+
+def router() -> APIRouter:
+    """Serve the assets: only files that the package ships, named as they are named there."""
+    routes = APIRouter(prefix="/studio/assets")
+    shipped = {path.name: path for path in FOLDER.iterdir() if path.suffix in CONTENT_TYPES}
+
+    @routes.get("/{name}")
+    def asset(name: str) -> FileResponse:
+        if name not in shipped:
+            raise HTTPException(404)
+        kind = CONTENT_TYPES[shipped[name].suffix]
+        return FileResponse(shipped[name], media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    return routes

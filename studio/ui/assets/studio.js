@@ -1,0 +1,97 @@
+// What the scripts of all tabs share: the dataset in hand, news of changes, requests, and small tools for the page.
+
+const news = document;
+
+export const studio = {
+  /** The name of the dataset chosen in the sidebar. */
+  dataset: () => window.studioDataset || "",
+  /** Called by the sidebar when another dataset is chosen. */
+  choose(name) {
+    if (!name || name === window.studioDataset) return;
+    window.studioDataset = name;
+    news.dispatchEvent(new CustomEvent("studio:dataset", { detail: name }));
+  },
+  /** Say that clips or runs were written; the sidebar and every tab that listens read them again. */
+  changed: () => news.dispatchEvent(new CustomEvent("studio:changed", { detail: "script" })),
+  /** `on("dataset" | "changed" | "theme", f)`: call `f` until `element` leaves the page. */
+  on(name, element, call) {
+    const listener = (event) => {
+      if (element.isConnected) call(event.detail);
+      else news.removeEventListener(`studio:${name}`, listener);
+    };
+    news.addEventListener(`studio:${name}`, listener);
+  },
+};
+window.studio = studio;
+
+/** What a request can end in, in the words of the server: `what` happened and the `remedy`. */
+export class StudioError extends Error {
+  constructor(what, remedy = "", code = "") {
+    super(`${what} ${remedy}`.trim());
+    Object.assign(this, { what, remedy, code });
+  }
+}
+
+const GONE = "Start it again with “studio ui” on the computer where it runs; this page keeps what you recorded.";
+
+/** JSON of `studio/<path>`. `body` is sent as JSON, or as it is if it is a FormData or Blob. Throws StudioError. */
+export async function request(path, { method, body } = {}) {
+  const isData = body instanceof FormData || body instanceof Blob;
+  const options = { method: method || (body === undefined ? "GET" : "POST") };
+  if (body !== undefined) options.body = isData ? body : JSON.stringify(body);
+  if (body !== undefined && !isData) options.headers = { "Content-Type": "application/json" };
+  const address = new URL(`studio/${path}`, document.baseURI);
+  const answer = await fetch(address, options).catch(() => {
+    throw new StudioError("The studio does not answer.", GONE, "Gone");
+  });
+  const content = await answer.json().catch(() => null);
+  if (!answer.ok) throw new StudioError(content?.what || `The studio answered ${answer.status}.`, content?.remedy || "", content?.code);
+  return content;
+}
+
+/** A path of names, each escaped: `at("clips", dataset, id)`. */
+export const at = (...names) => names.map(encodeURIComponent).join("/");
+
+/** An element: `make("button", { class: "st-button", onclick: f }, "Save")`. Text is never read as markup. */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element[name] = value;
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child != null));
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+/** The picture `name` of icons.svg, in the colour of the text around it. */
+export function icon(name) {
+  const picture = document.createElementNS(SVG, "svg");
+  picture.setAttribute("class", "st-icon");
+  picture.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", new URL(`studio/assets/icons.svg#${name}`, document.baseURI).pathname + `#${name}`);
+  picture.append(use);
+  return picture;
+}
+
+/** Whether a key pressed now belongs to a text field, a menu or a dialog rather than to the tab. */
+export function isTyping(event) {
+  const target = event.target;
+  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || !!target.closest?.("dialog, [role=listbox]");
+}
+
+/** Whether `element` is on the tab in front. */
+export const isShown = (element) => element.isConnected && element.offsetParent !== null;
+
+export const seconds = (value) => `${value.toFixed(1)} s`;
+
+/** 754 seconds as `12 min 34 s`. */
+export function duration(value) {
+  const whole = Math.round(value);
+  if (whole < 60) return `${whole} s`;
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
+}

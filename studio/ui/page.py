@@ -1,0 +1,41 @@
+"""What every tab is given, and how a tab tells the others that something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import StudioError
+from studio.workspace import Workspace
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""For every event of the page: no spinner over the content, no public endpoint.
+`button.click(start, page.dataset, view, **QUIET)`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The parts of the shell that tabs read and listen to.
+
+    A script does the same through `studio.js`: `studio.dataset()`, `studio.on("dataset", …)`,
+    `studio.changed()` after writing clips or runs, and `studio.on("changed", …)`.
+    """
+
+    workspace: Workspace
+    dataset: gr.Dropdown  # sidebar; its value is the name of the dataset in hand
+    model: gr.Dropdown    # sidebar; its value is a source that `studio.models.load` takes
+    changed: gr.State     # a counter: an event that wrote clips or runs returns it plus one; `.change` to follow
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show a StudioError of the block as Gradio's error message, without a traceback."""
+    try:
+        yield
+    except StudioError as error:
+        raise gr.Error(escape(str(error)), title="This did not work", print_exception=False) from error
