@@ -14,13 +14,14 @@ PACKAGE = Path(__file__).resolve().parent.parent / "studio"
 
 FLOORS = (
     {"errors"},
-    {"events", "config", "workspace", "run_folder", "text", "metrics", "audio", "microphone", "devices"},
+    {"events", "config", "workspace", "run_folder", "text", "metrics", "audio", "microphone", "starter"},
     {"data"},
     {"models"},
     {"train", "transcribe", "evaluate", "report"},
-    {"export", "starter"},
+    {"export"},
     {"jobs", "supervise", "worker"},
-    {"demo", "doctor", "ui"},
+    {"ui", "terminal"},
+    {"demo", "doctor"},
     {"cli", "__main__", "__init__"},
 )
 HEAVY = {"torch", "transformers", "peft", "librosa", "gradio", "pandas", "jiwer", "accelerate", "sounddevice", "scipy"}

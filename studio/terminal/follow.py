@@ -27,7 +27,7 @@ def follow(folder: RunFolder, say: Say) -> None:
     while True:
         try:
             position = _catch_up(folder, position, say)
-            if not jobs.state(folder).is_alive:
+            if jobs.state(folder).is_over:
                 _catch_up(folder, position, say)
                 return
             time.sleep(POLL_SECONDS)
@@ -40,15 +40,18 @@ def follow(folder: RunFolder, say: Say) -> None:
             say("Stopping after this step, then saving and scoring. Ctrl-C once more to leave it to itself.")
 
 
-def train_here(workspace: Workspace, config: TrainConfig, name: str | None, *, resume: bool) -> None:
-    """Train in this process, its events going to the run's log: what a job runs inside its supervisor."""
+def train_here(workspace: Workspace, config: TrainConfig, name: str) -> None:
+    """Train in this process, its events going to the run's log: what a job runs inside its supervisor.
+
+    A run that has begun already goes on from its last checkpoint. Raises JobError where it fails.
+    """
     from studio.train.finetune import run
 
-    folder = RunFolder(workspace.run(name)) if name else jobs.fresh_folder(workspace, config)
+    folder = RunFolder(workspace.run(name))
     folder.path.mkdir(parents=True, exist_ok=True)
     failure = None
     with folder.events.open("a", encoding="utf-8") as log:
-        for event in run(config, folder, resume=resume):
+        for event in run(config, folder, resume=folder.config.is_file()):
             events.write(log, event)
             if text := line(event):
                 print(text, flush=True)
@@ -56,6 +59,13 @@ def train_here(workspace: Workspace, config: TrainConfig, name: str | None, *, r
                 failure = event
     if failure:
         raise JobError(failure.message, failure.remedy)
+
+
+def _catch_up(folder: RunFolder, position: int, say: Say) -> int:
+    for position, event in events.read(folder.events, position):
+        if text := line(event):
+            say(text)
+    return position
 
 
 def line(event: events.Event) -> str | None:

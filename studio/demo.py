@@ -1,0 +1,198 @@
+"""The whole loop without a microphone: a voice the starter never heard records prompts, a run learns them, and a table shows it.
+
+Two stories, as in real use: *conventions* (the recogniser writes digits, the person wants words) and *voice* (the
+conventions stay, but the recogniser hears this voice badly).
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from studio import config as settings
+from studio.data.manifest import Dataset
+from studio.data.prompts import numbers
+from studio.data.utterance import Split
+from studio.errors import JobError
+from studio.evaluate import Evaluation, evaluate
+from studio.events import Failed
+from studio.run_folder import RunFolder
+from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER, domain, synthesis
+from studio.terminal.follow import line, percent
+from studio.text import Convention, words_to_digits, write_numbers
+from studio.workspace import Workspace
+
+TRAIN, VALIDATION, HELD_OUT = 34, 6, 20  # 40 clips to tune on, of which 6 choose the best checkpoint
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One use of a fine-tune: who speaks, how labels write numbers, and what differs from the default settings."""
+
+    name: str
+    about: str
+    voice: str  # a name for studio.starter.synthesis.voice
+    pitch: float  # a factor on the voice's own
+    rate: float
+    convention: Convention
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+STORIES = (
+    Story("conventions", "digits become words", "flite:awb", 1.0, 1.0, "words"),
+    Story("voice", "a voice the starter hears badly", "flite:awb", 1.3, 1.25, "digits"),
+)
+
+
+class Result(BaseModel):
+    """One story with one seed: rates 0..1, each before and after."""
+
+    model_config = ConfigDict(frozen=True)
+
+    story: str
+    seed: int
+    wer: tuple[float, float]  # held-out clips, exactly as written
+    digit_error: tuple[float, float]  # held-out clips, per digit spoken
+    general_wer: tuple[float, float]  # voices the starter knows; digits and digit names count as the same
+    seconds: float
+    report: str
+
+
+def run(workspace: Workspace, seeds: list[int], say: Say, stories: tuple[Story, ...] = STORIES) -> list[Result]:
+    """Tell every story with every seed, and print the table. Raises StudioError."""
+    results = [_tell(workspace, story, seed, say) for seed in seeds for story in stories]
+    say("\n" + table(results))
+    return results
+
+
+def table(results: list[Result]) -> str:
+    """The results as a person reads them, with where each report lies."""
+    rows = ["story        seed   held-out WER       digit error        general WER        time   report"]
+    for result in results:
+        pairs = (result.wer, result.digit_error, result.general_wer)
+        figures = "  ".join(f"{percent(before):>6} → {percent(after):>6}" for before, after in pairs)
+        rows.append(f"{result.story:<12} {result.seed:<5}  {figures}  {result.seconds:>4.0f} s  {result.report}")
+    notes = (
+        "Held-out WER compares texts exactly as written. Digit error is errors per digit spoken, whether digits or words",
+        "were written. General WER is of voices the starter knows, digits and digit names counting as the same.",
+    )
+    return "\n".join([*rows, "", *notes])
+
+
+def _tell(workspace: Workspace, story: Story, seed: int, say: Say) -> Result:
+    say(f"\n{story.name}, seed {seed}: {story.about}")
+    dataset = record(workspace, story, seed, say)
+    folder = _fresh_run(workspace, f"demo-{story.name}-{seed}")
+    config = settings.preset("balanced", dataset=dataset.name, seed=seed, **story.settings)
+    say(f"The same by hand: {' '.join(config.command(folder.name))}")
+    seconds = _train(config, folder, say)
+    before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
+    if before is None or after is None:
+        raise JobError(f"The run {folder.name} left no scores.", f"See {folder.events}.")
+    general_before, general_after = _general(folder)
+    return Result(
+        story=story.name,
+        seed=seed,
+        wer=(before.score.wer, after.score.wer),
+        digit_error=(before.score.digit_error or 0.0, after.score.digit_error or 0.0),
+        general_wer=(general_before.spoken.wer, general_after.spoken.wer),
+        seconds=seconds,
+        report=str(folder.report),
+    )
+
+
+def record(workspace: Workspace, story: Story, seed: int, say: Say) -> Dataset:
+    """The story's dataset, spoken by its voice; by bundled clips where the synthesiser is absent. Raises StudioError."""
+    folder = workspace.dataset(f"demo-{story.name}-{seed}")
+    if folder.exists():
+        shutil.rmtree(folder)
+    dataset = Dataset.create(folder)
+    sides: list[Split] = ["train"] * TRAIN + ["validation"] * VALIDATION + ["test"] * HELD_OUT
+    for split, (sentence, sound) in zip(sides, _spoken(story, seed, say), strict=True):
+        label = write_numbers(sentence, story.convention)
+        dataset.add(sound, text=label, prompt=sentence, speaker=story.voice, source="synthetic", split=split)
+    say(f"{sum(dataset.counts().values())} clips, {dataset.seconds() / 60:.1f} min, in {folder}")
+    return dataset
+
+
+def _spoken(story: Story, seed: int, say: Say) -> Iterator[tuple[str, bytes | Path]]:
+    """(sentence with digits, its sound) for every clip the story needs."""
+    voice = synthesis.voice(story.voice)
+    if not synthesis.available(voice.engine):
+        say(f"{voice.engine} is not installed: using the bundled clips of an unheard voice.")
+        clips = list(_bundled(seed))
+        yield from clips[: TRAIN + VALIDATION + HELD_OUT]
+        return
+    for sentence in _sentences(seed):
+        samples, sample_rate = synthesis.synthesise(domain.spoken(sentence), voice, story.rate, story.pitch)
+        yield sentence, _wav(samples, sample_rate)
+
+
+def _sentences(seed: int) -> list[str]:
+    """The Numbers script twice over, each sentence once: the first half to learn from, fresh numbers to be tested on."""
+    texts = (words_to_digits(prompt.label) for part in (0, 1) for prompt in numbers("digits", seed=2 * seed + part))
+    return list(dict.fromkeys(texts))[: TRAIN + VALIDATION + HELD_OUT]
+
+
+def _bundled(seed: int) -> Iterator[tuple[str, Path]]:
+    dataset = Dataset.open(UNHEARD_FOLDER)
+    clips = dataset.utterances()
+    random.Random(seed).shuffle(clips)
+    for clip in clips:
+        yield clip.text, dataset.clip_path(clip)
+
+
+def _wav(samples: Any, sample_rate: int) -> bytes:
+    import soundfile
+
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, sample_rate, format="WAV", subtype="PCM_16")
+    return stream.getvalue()
+
+
+def _fresh_run(workspace: Workspace, name: str) -> RunFolder:
+    folder = RunFolder(workspace.run(name))
+    if folder.path.exists():
+        shutil.rmtree(folder.path)
+    folder.path.mkdir(parents=True)
+    return folder
+
+
+def _train(config: settings.TrainConfig, folder: RunFolder, say: Say) -> float:
+    """Run it here, to the log and the terminal; its wall time in seconds. Raises JobError where it fails."""
+    from studio import events
+    from studio.train.finetune import run as finetune
+
+    seconds = 0.0
+    with folder.events.open("a", encoding="utf-8") as log:
+        for event in finetune(config, folder):
+            events.write(log, event)
+            if text := line(event):
+                say(f"  {text}")
+            if isinstance(event, Failed):
+                raise JobError(event.message, event.remedy)
+            if isinstance(event, events.Finished):
+                seconds = event.seconds
+    return seconds
+
+
+def _general(folder: RunFolder) -> tuple[Evaluation, Evaluation]:
+    """The bundled general set, before and after: what the run cost everybody else."""
+    from studio.models import load
+
+    recogniser = load("starter", adapter=folder.adapter)
+    general = Dataset.open(GENERAL_FOLDER)
+    split: Split = "test"
+    return (
+        evaluate(recogniser, general, split, with_adapter=False),
+        evaluate(recogniser, general, split, adapter=folder.name),
+    )
