@@ -1,0 +1,86 @@
+"""Reading and writing transformers' model folders: local files and safetensors only, never code from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
+_AGAIN = "Fetch or copy the model again, whole."
+
+
+def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
+    """transformers' class `name` with the weights in `folder`, on the CPU.
+
+    Raises ModelError where the weights are absent, torn, not safetensors, or of another shape.
+    """
+    import transformers
+    from safetensors import SafetensorError
+
+    _check_weights(folder)
+    try:
+        with _quiet():
+            model, info = getattr(transformers, name).from_pretrained(
+                folder, dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa",
+                output_loading_info=True,
+            )  # fmt: skip
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"The model in {folder} cannot be read: {_first_line(error)}", _AGAIN) from error
+    if info["missing_keys"] or info["mismatched_keys"]:
+        raise ModelError(f"The weights in {folder} do not fit its config.json.", _AGAIN)
+    return model
+
+
+def load_processor(folder: Path) -> Any:
+    """The feature extractor and tokenizer in `folder`. Raises ModelError."""
+    from transformers import AutoProcessor
+
+    auto: Any = AutoProcessor
+    try:
+        return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{folder} holds no processor: {_first_line(error)}", _AGAIN) from error
+
+
+def save(model: Any, processor: Any, folder: Path) -> None:
+    """Write model, generation config and processor."""
+    with _quiet():
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+
+
+def _check_weights(folder: Path) -> None:
+    if any((folder / name).is_file() for name in WEIGHTS):
+        return
+    if (folder / "pytorch_model.bin").is_file():
+        raise ModelError(
+            f"{folder} holds its weights as pytorch_model.bin, which can run code when it is loaded.",
+            "Only safetensors are loaded: fetch or convert the model as model.safetensors.",
+        )
+    raise ModelError(f"{folder} has a config.json but no weights: model.safetensors is missing.", _AGAIN)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within the block transformers draws no progress bars."""
+    from transformers.utils import logging
+
+    log: Any = logging
+    was_enabled = log.is_progress_bar_enabled()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            log.enable_progress_bar()
