@@ -1,0 +1,237 @@
+"""Sound files and samples: read, resample, write, and say what is wrong with a recording."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from studio.errors import AudioError
+from studio.workspace import disk_errors, write_atomically
+
+Samples = NDArray[np.float32]
+Source = Path | bytes
+"""A sound file on disk, or its bytes as they came from the browser."""
+
+MIN_SECONDS = 0.1  # Moonshine needs 895 samples (0.056 s); the shortest spoken words last about 0.15 s
+LONG_SECONDS = 30.0  # Whisper and Kyutai hear 30 s at once; Moonshine's own training clips are shorter still
+MAX_SECONDS = 60.0  # the streaming models hear at most 82 s; a clip this long holds many sentences, not one
+SILENT_PEAK_DB = -60.0  # dBFS; 33 steps of 16 bits: a muted microphone's noise, not a voice
+QUIET_PEAK_DB = -30.0  # dBFS; a voice at arm's length peaks at about -20 to -6
+CLIPPED_SHARE = 0.001  # of all samples; a normalised file touches full scale in one or two only
+FULL_SCALE = 0.999  # of 1.0: where a sample counts as clipped
+TELEPHONE_RATE = 8_000  # Hz; voices carry what tells s from f above 4 kHz, which this rate cannot hold
+FLOOR_DB = -120.0  # dBFS that stands for silence: 16 bits end at -96
+_BLOCK = 1 << 16  # frames
+
+
+@dataclass(frozen=True, slots=True)
+class Waveform:
+    """Sound in memory."""
+
+    samples: Samples  # (frames,) mono, -1..1
+    sample_rate: int  # Hz
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """What was measured in a sound file; levels are of the channel that `read` takes."""
+
+    duration: float  # seconds
+    sample_rate: int  # Hz
+    channels: int
+    peak_db: float  # dBFS, FLOOR_DB for silence
+    rms_db: float  # dBFS
+    clipped_share: float  # 0..1 of the samples stand at full scale
+    channel: int = 0  # the loudest, counted from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One finding about a recording: what is so, and what to do."""
+
+    code: Literal["empty", "too short", "too long", "silent", "quiet", "clipped", "long", "channels", "telephone"]
+    severity: Literal["refuse", "warn", "note"]
+    what: str
+    remedy: str = ""
+
+
+def read(
+    source: Source, sample_rate: int | None = None, *, offset: float = 0.0, duration: float | None = None
+) -> Waveform:
+    """Mono samples of a sound file, resampled to `sample_rate` Hz where one is asked for.
+
+    `offset` and `duration` (seconds) take a part of it. Of several channels the loudest is taken: the mean of
+    microphones at different distances is comb-filtered, and silent channels would only lower it.
+    Raises AudioError (no sound file, no samples, NaN) or DiskError.
+    """
+    with _opened(source) as file:
+        rate = file.samplerate
+        file.seek(min(max(round(offset * rate), 0), file.frames))
+        frames = file.read(-1 if duration is None else round(duration * rate), dtype="float32", always_2d=True)
+    if not len(frames):
+        raise AudioError(f"{_name(source)} holds no sound.", "Record it again, or export it as WAV.")
+    _check_numbers(frames, source)
+    samples = np.ascontiguousarray(frames[:, int(np.argmax(_energy(frames)))])
+    if sample_rate is None or sample_rate == rate:
+        return Waveform(samples, rate)
+    return Waveform(resample(samples, rate, sample_rate), sample_rate)
+
+
+def resample(samples: Samples, source: int, target: int) -> Samples:
+    """`samples` at `target` Hz instead of `source` Hz, by soxr at high quality."""
+    if source == target:
+        return samples
+    import soxr
+
+    return np.asarray(soxr.resample(samples, source, target, quality="HQ"), dtype=np.float32)
+
+
+def write_wav(path: Path, samples: Samples, sample_rate: int) -> None:
+    """Write mono 16-bit WAV, whole or not at all. Raises DiskError.
+
+    Samples beyond ±1 (float files may hold them) scale the whole clip down: no voice is cut off here.
+    """
+    write_atomically(path, wav_bytes(samples, sample_rate))
+
+
+def wav_bytes(samples: Samples, sample_rate: int) -> bytes:
+    """The content of a mono 16-bit WAV file."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, to_16_bit(samples), sample_rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def to_16_bit(samples: Samples) -> NDArray[np.int16]:
+    """The steps that a 16-bit file holds for `samples`; those of a 16-bit file come back bit-equal."""
+    peak = float(np.max(np.abs(samples), initial=0.0))
+    scaled = samples / peak if peak > 1 else samples
+    steps: NDArray[np.int16] = np.clip(np.rint(scaled * 32768.0), -32768, 32767).astype(np.int16)
+    return steps
+
+
+def inspect(source: Source) -> AudioInfo:
+    """Measure a sound file, block by block. Raises AudioError (no sound file, NaN) or DiskError."""
+    with _opened(source) as file:
+        peak, energy, clipped = _tally(file.blocks(_BLOCK, dtype="float32", always_2d=True), file.channels, source)
+        loudest = int(np.argmax(energy))
+        frames = max(file.frames, 1)
+        return AudioInfo(
+            duration=file.frames / file.samplerate,
+            sample_rate=file.samplerate,
+            channels=file.channels,
+            peak_db=round(decibels(float(peak[loudest])), 1),
+            rms_db=round(decibels(math.sqrt(float(energy[loudest]) / frames)), 1),
+            clipped_share=round(float(clipped[loudest]) / frames, 5),
+            channel=loudest,
+        )
+
+
+def verdicts(info: AudioInfo) -> list[Verdict]:
+    """What is to be said about a recording, the worst first; an empty list is a good recording."""
+    found = [*_length(info), *(_level(info) if info.duration else ()), *_format(info)]
+    return sorted(found, key=lambda verdict: ("refuse", "warn", "note").index(verdict.severity))
+
+
+def decibels(amplitude: float) -> float:
+    """Amplitude (1.0 is full scale) in dBFS, FLOOR_DB at least."""
+    return max(20 * math.log10(amplitude), FLOOR_DB) if amplitude > 0 else FLOOR_DB
+
+
+def _length(info: AudioInfo) -> Iterator[Verdict]:
+    seconds = info.duration
+    if seconds == 0:
+        yield Verdict("empty", "refuse", "It holds no sound.", "Record it again.")
+    elif seconds < MIN_SECONDS:
+        what = f"It lasts {seconds:.2f} s; nothing can be said in less than {MIN_SECONDS} s."
+        yield Verdict("too short", "refuse", what, "Record it again and speak before you stop.")
+    elif seconds > MAX_SECONDS:
+        what = f"It lasts {_spell(seconds)}; a clip may last {MAX_SECONDS:.0f} s at most."
+        yield Verdict("too long", "refuse", what, "Cut it into sentences and add each with its own label.")
+    elif seconds > LONG_SECONDS:
+        what = f"It lasts {seconds:.0f} s; some models hear only {LONG_SECONDS:.0f} s at once."
+        yield Verdict("long", "warn", what, "Shorter sentences train better.")
+
+
+def _level(info: AudioInfo) -> Iterator[Verdict]:
+    if info.peak_db <= SILENT_PEAK_DB:
+        what = f"It is silent (peak {info.peak_db:.0f} dBFS)."
+        yield Verdict("silent", "refuse", what, "Is the microphone muted, or another one chosen? Record it again.")
+    elif info.peak_db < QUIET_PEAK_DB:
+        what = f"It is very quiet (peak {info.peak_db:.0f} dBFS)."
+        yield Verdict("quiet", "warn", what, "Go nearer to the microphone, or raise its level.")
+    if info.clipped_share > CLIPPED_SHARE:
+        what = f"{info.clipped_share:.1%} of it is clipped (cut off at full scale)."
+        yield Verdict("clipped", "warn", what, "Lower the microphone's level, or go further away, and record it again.")
+
+
+def _format(info: AudioInfo) -> Iterator[Verdict]:
+    if info.channels > 1:
+        what = f"Of its {info.channels} channels the loudest, channel {info.channel + 1}, is kept."
+        yield Verdict("channels", "note", what)
+    if info.sample_rate <= TELEPHONE_RATE:
+        what = f"It has telephone bandwidth ({info.sample_rate} Hz)."
+        yield Verdict("telephone", "note", what, "A voice recorded at 16 kHz or more is understood better.")
+
+
+def _spell(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+def _name(source: Source) -> str:
+    return "The recording" if isinstance(source, bytes) else source.name
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[soundfile.SoundFile]:
+    """The decoder of `source`; what it cannot read becomes an AudioError."""
+    if isinstance(source, Path):
+        with disk_errors(source, "read"), source.open("rb"):  # the decoder says only "System error"
+            pass
+    try:
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            yield file
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{_name(source)} is not a sound file that can be read ({error.error_string.strip()})",
+            "Export it as WAV, FLAC or MP3 and try again.",
+        ) from error
+
+
+def _tally(
+    blocks: Iterable[Samples], channels: int, source: Source
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Peak, sum of squares, and number of clipped samples of each channel."""
+    peak, energy, clipped = np.zeros((3, channels))
+    for block in blocks:
+        _check_numbers(block, source)
+        peak = np.maximum(peak, np.abs(block).max(axis=0, initial=0.0))
+        energy += _energy(block)
+        clipped += (np.abs(block) >= FULL_SCALE).sum(axis=0)
+    return peak, energy, clipped
+
+
+def _energy(frames: Samples) -> NDArray[np.float64]:
+    energy: NDArray[np.float64] = np.square(frames, dtype=np.float64).sum(axis=0)
+    return energy
+
+
+def _check_numbers(frames: Samples, source: Source) -> None:
+    if not np.isfinite(frames).all():
+        raise AudioError(
+            f"{_name(source)} holds samples that are not numbers (NaN).",
+            "The program that wrote it is at fault: export it again as 16-bit WAV.",
+        )

@@ -1,0 +1,103 @@
+"""What a person reads aloud: the built-in scripts, and one's own text.
+
+A prompt has a text for the eye (`order number 1 2 9 6 8 0 3`: digit by digit, as it is to be said) and a label, as
+the model is to write it. A dataset's own list lies in `prompts.txt` beside its manifest, one prompt a line, text and
+label with a tab between them where they differ.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from studio.data.utterance import checked_label
+from studio.errors import DataError
+from studio.starter.domain import digits
+from studio.text import Convention, write_numbers
+from studio.workspace import disk_errors, write_atomically
+
+if TYPE_CHECKING:
+    from studio.data.manifest import Dataset
+
+LONGEST = 600  # characters: about 40 s when read aloud; a clip may last 60 s
+NUMBERS = (  # how many of each kind, and its lengths in digits
+    (15, "order number {}", (7,)),
+    (15, "location code {}", (6,)),
+    (10, "phone number {}", (10,)),
+    (4, "order {} to location {}", (5, 4)),
+    (2, "invoice {} for order {}", (4, 5)),
+    (2, "part number {} for order {}", (6, 3)),
+    (2, "call {} extension {}", (7, 3)),
+)
+"""The *Numbers* script: 50 prompts, the last ten mixed. All words are the starter's own (studio.starter.domain)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One card: what the person reads, and the label that the clip starts with."""
+
+    text: str
+    label: str
+
+
+def numbers(convention: Convention, seed: int = 0) -> list[Prompt]:
+    """The *Numbers* script: 50 prompts, mixed, the same for the same seed; labels written by `convention`."""
+    rng = random.Random(seed)
+    sentences = [
+        template.format(*(digits(rng, length, length) for length in lengths))
+        for count, template, lengths in NUMBERS
+        for _ in range(count)
+    ]
+    rng.shuffle(sentences)
+    return [Prompt(read_aloud(text), write_numbers(text, convention)) for text in sentences]
+
+
+def phrases() -> list[Prompt]:
+    """The *Phrases* script: business and everyday phrases that the starter knows, without numbers."""
+    return own(resources.files("studio.data").joinpath("scripts", "phrases.txt").read_text("utf-8"))
+
+
+def own(text: str) -> list[Prompt]:
+    """A person's own prompts: one a line, `text` or `text<tab>label`; blank and repeated lines are dropped.
+
+    Raises DataError for a line that takes longer to read than a clip may last, or that has nothing to say.
+    """
+    prompts = (_prompt(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
+    return list({prompt.text: prompt for prompt in reversed(list(prompts))}.values())[::-1]
+
+
+def load(dataset: Dataset) -> list[Prompt]:
+    """The prompts of `dataset`; none where it has no list. Raises DataError or DiskError."""
+    path = dataset.folder / "prompts.txt"
+    with disk_errors(path, "read"):
+        try:
+            return own(path.read_text("utf-8-sig"))
+        except FileNotFoundError:
+            return []
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not UTF-8 text.", "Save it as UTF-8, one prompt a line.") from error
+
+
+def save(dataset: Dataset, prompts: Iterable[Prompt]) -> None:
+    """Make `prompts` the list of `dataset`. Raises DiskError."""
+    rows = (f"{row.text}\n" if row.text == row.label else f"{row.text}\t{row.label}\n" for row in prompts)
+    write_atomically(dataset.folder / "prompts.txt", "".join(rows))
+
+
+def read_aloud(text: str) -> str:
+    """`text` with its digits apart, so that they are read one by one: `order 129` becomes `order 1 2 9`."""
+    return re.sub(r"(?<=[0-9])(?=[0-9])", " ", text)
+
+
+def _prompt(number: int, line: str) -> Prompt:
+    text, _, label = (" ".join(part.split()) for part in line.partition("\t"))
+    if len(text) > LONGEST:
+        raise DataError(f"Line {number} is too long to be read as one clip.", "Cut it into sentences, one a line.")
+    try:
+        return Prompt(text, checked_label(label or text))
+    except DataError as error:
+        raise DataError(f"Line {number}, “{text[:40]}”, has nothing to read.", "Write words, or remove it.") from error

@@ -1,0 +1,82 @@
+"""One recorded clip and what was said in it: one line of `manifest.jsonl`, in NeMo's keys."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from studio.errors import DataError
+from studio.text import prompt_key
+
+Split = Literal["train", "validation", "test", "unused"]
+Origin = Literal["microphone", "import", "live", "synthetic"]
+
+_SALT = "139:"  # chosen so that both built-in scripts fall 35 / 5 / 10 and their first sixteen prompts have all sides
+
+
+class Utterance(BaseModel):
+    """One recorded clip and what was said in it. Keys of other programs are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: str = Field(min_length=1)
+    audio_filepath: str = Field(min_length=1)  # relative to the dataset folder, which can then be moved
+    text: str  # the reference: what was said, as it should be written
+    duration: float = Field(gt=0, allow_inf_nan=False)  # seconds
+    prompt: str = ""  # what the person was asked to read
+    speaker: str = ""
+    split: Split
+    source: Origin = "import"
+    created_at: str = ""  # ISO 8601, UTC
+    words: list[tuple[str, tuple[float, float]]] | None = None  # word, [start, end] in seconds
+    quality: dict[str, Any] | None = None  # what studio.audio.inspect found, and the codes of its verdicts
+    audio_sha256: str = ""  # of the samples: the same recording twice is found by it
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, line: Any) -> Any:
+        """A line of another program has neither id nor split: both follow from what it has, the same each time."""
+        if not isinstance(line, dict) or ("id" in line and "split" in line):
+            return line
+        path = str(line.get("audio_filepath", ""))
+        return {
+            "id": hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16],
+            "split": hashed_split(str(line.get("text", ""))),
+        } | line
+
+    @field_validator("text")
+    @classmethod
+    def _is_written(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("the label is empty: write what was said")
+        return text
+
+    @model_validator(mode="after")
+    def _never_measures(self) -> Self:
+        if self.source == "live" and self.split == "test":
+            raise ValueError("a correction made in the Test tab never enters the test split")
+        return self
+
+    def to_line(self) -> str:
+        """One line of JSON, without its newline."""
+        return self.model_dump_json(exclude_none=True)
+
+
+def checked_label(text: str) -> str:
+    """`text` as a label: one line, single-spaced, composed (NFC). Raises DataError where nothing is left."""
+    printable = "".join(" " if unicodedata.category(char) in ("Cc", "Cs") else char for char in text)
+    label = " ".join(unicodedata.normalize("NFC", printable).split())
+    if not re.search(r"\w", label):
+        raise DataError("The label is empty.", "Write what was said.")
+    return label
+
+
+def hashed_split(text: str) -> Split:
+    """The side on which the sentence `text` falls: 70 % train, 10 % validation, 20 % test, by hash alone."""
+    key = (_SALT + prompt_key(text)).encode("utf-8", "replace")
+    share = int(hashlib.sha256(key).hexdigest()[:8], 16) / 0x1_0000_0000
+    return "test" if share < 0.2 else "validation" if share < 0.3 else "train"
