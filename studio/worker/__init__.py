@@ -12,6 +12,14 @@ ends itself when it has had nothing to do for a while, and at once when the near
 
 from __future__ import annotations
 
+from functools import cache
+
 from studio.worker.client import Worker
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "shared"]
+
+
+@cache
+def shared() -> Worker:
+    """The one worker of this process: every tab asks it, so that the weights are in memory once."""
+    return Worker()

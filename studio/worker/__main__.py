@@ -84,14 +84,19 @@ class Held:
         """Load, and read a second of silence: the first read of a process is far slower than the next."""
         import numpy as np
 
+        from studio.audio import resample
         from studio.models.base import Clip
 
+        is_warm = self._recogniser is not None
         recogniser = self._ready(model, adapter)
-        self._read(recogniser, Clip(np.zeros(recogniser.family.sample_rate, np.float32)), adapter)
+        if not is_warm:
+            silence = resample(np.zeros(48_000, np.float32), 48_000, recogniser.family.sample_rate)
+            _read(recogniser, Clip(silence), adapter)
 
     def transcribe(self, model: str, adapter: Path | None, audio: str) -> dict[str, Any]:
+        """What the model writes, without an adapter where none is asked for."""
         recogniser = self._ready(model, adapter)
-        return self._read(recogniser, _clip(recogniser, audio), adapter).model_dump()
+        return _read(recogniser, _clip(recogniser, audio), adapter).model_dump()
 
     def before_and_after(self, model: str, adapter: Path, audio: str) -> list[dict[str, Any]]:
         from studio.transcribe import before_and_after
@@ -99,13 +104,6 @@ class Held:
         recogniser = self._ready(model, adapter)
         both = before_and_after(recogniser, _clip(recogniser, audio))
         return [hypothesis.model_dump() for hypothesis in both]
-
-    def _read(self, recogniser: Recogniser, clip: Clip, adapter: Path | None) -> Hypothesis:
-        from studio.models.adapters import without_adapter
-        from studio.transcribe import transcribe
-
-        with without_adapter(recogniser) if self._adapter and not adapter else nullcontext():
-            return transcribe(recogniser, [clip])[0]
 
     def _ready(self, model: str, adapter: Path | None) -> Recogniser:
         """The recogniser of `model` with `adapter` on it; only what differs from last time is loaded."""
@@ -121,6 +119,13 @@ class Held:
             recogniser = load_adapter(recogniser, adapter)
             self._recogniser, self._adapter = recogniser, wanted
         return recogniser
+
+
+def _read(recogniser: Recogniser, clip: Clip, adapter: Path | None) -> Hypothesis:
+    from studio.models.adapters import without_adapter
+
+    with nullcontext() if adapter else without_adapter(recogniser):
+        return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip)
 
 
 def _written(adapter: Path) -> tuple[Path, int]:
