@@ -137,7 +137,7 @@ def _put_adapter(learner: Learner, tensors: Tensors, path: Path) -> None:
 
     shapes = {name: value.shape for name, value in tensors.items()}
     if shapes != {name: parameter.shape for name, parameter in learner.parameters.items()}:
-        raise ModelError(f"The checkpoint {path} is of another adapter.", "Start a new run instead of resuming this one.")
+        raise ModelError(f"The checkpoint {path} is of another adapter.", "Start a new run instead.")
     with torch.no_grad():
         for name, parameter in learner.parameters.items():
             parameter.copy_(tensors[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ class Learner:
     """All that a step changes, and what it learns from."""
 
     recogniser: Recogniser
-    rows: Sequence[Row]  # one a training clip, as its family prepared it
+    rows: list[Row]  # one a training clip, as its family prepared it
     config: TrainConfig
     parameters: dict[str, torch.nn.Parameter]  # the adapter's, by name
     optimiser: torch.optim.Optimizer
@@ -91,7 +91,7 @@ def take_step(learner: Learner, rate: float, check: Check) -> float:
     for batch in _micro_batches(learner, step):
         check()
         nats, weight = recogniser.family.loss(recogniser.model, batch)
-        nats.backward()
+        nats.backward()  # type: ignore[no-untyped-call]
         total, tokens = total + nats.item(), tokens + weight.item()
     for parameter in learner.parameters.values():
         if parameter.grad is not None:

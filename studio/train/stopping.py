@@ -15,8 +15,8 @@ Check = Callable[[], None]
 """Called wherever a run can stop: between micro-batches and between clips. Raises StopRequested."""
 
 
-class StopRequested(Exception):  # noqa: N818: it is not an error
-    """Raised by a `Check` when the run should stop here."""
+class StopRequested(Exception):  # noqa: N818
+    """Raised by a `Check` when the run should stop here; it is no error."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)

@@ -1,0 +1,192 @@
+"""Score a recogniser on one split of a dataset: what it wrote for each clip, and the errors in all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from studio import audio
+from studio.data.manifest import Dataset, Utterance
+from studio.data.splits import test_set_hash
+from studio.data.utterance import Split
+from studio.errors import DataError, StudioError
+from studio.metrics import Score, score
+from studio.models import Clip, Family, Hypothesis, Recogniser
+from studio.workspace import Workspace, write_atomically
+
+BATCH_SECONDS = 20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
+
+
+class ScoredClip(BaseModel):
+    """One clip: what was said, and what was written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    audio_filepath: str  # relative to the dataset folder
+    reference: str
+    hypothesis: str
+    wer: float  # of this clip alone, by the evaluation's normaliser
+    seconds: float  # of audio
+    latency: float  # seconds from samples to text; clips are read in batches, whose time is shared out evenly
+
+
+class Evaluation(BaseModel):
+    """One recogniser on one split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    adapter: str | None  # the name of the run or the adapter folder; None is the base model
+    split: Split
+    test_set_hash: str  # of the clips and labels below: equal hashes can be compared
+    score: Score  # by the normaliser that was asked for
+    spoken: Score  # whichever way numbers are written
+    rows: list[ScoredClip]
+    skipped: list[str] = []  # clips that could not be scored, and why
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The evaluation in `path`, or None where there is none that can be read."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Replace `path` atomically. Raises DiskError."""
+        write_atomically(path, self.model_dump_json(indent=1) + "\n")
+
+
+def evaluate(
+    recogniser: Recogniser,
+    dataset: Dataset,
+    split: Split = "test",
+    normaliser: str = "exact",
+    *,
+    with_adapter: bool = True,
+    adapter: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Read every usable clip of `split` and score it; `on_progress(done, total)` counts clips.
+
+    Raises DataError where the split has no clip that can be used.
+    """
+    from studio.models.adapters import without_adapter
+
+    chosen = [clip for clip in dataset.utterances() if clip.split == split]
+    clips, skipped = usable(dataset, chosen, recogniser.family)
+    if not clips:
+        raise DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
+    hypotheses: list[Hypothesis] = []
+    with nullcontext() if with_adapter else without_adapter(recogniser):
+        for batch in in_batches(clips):
+            hypotheses += transcribe(recogniser, dataset, batch)
+            if on_progress:
+                on_progress(len(hypotheses), len(clips))
+    named = adapter if with_adapter else None
+    return scored(clips, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped)
+
+
+def scored(
+    clips: Sequence[Utterance],
+    hypotheses: Sequence[Hypothesis],
+    *,
+    model: str,
+    adapter: str | None,
+    normaliser: str,
+    skipped: Sequence[str] = (),
+) -> Evaluation:
+    """The evaluation of `hypotheses`, one a clip, all of one split."""
+    references, texts = [clip.text for clip in clips], [hypothesis.text for hypothesis in hypotheses]
+    rows = [
+        ScoredClip(
+            id=clip.id,
+            audio_filepath=clip.audio_filepath,
+            reference=clip.text,
+            hypothesis=hypothesis.text,
+            wer=score([clip.text], [hypothesis.text], normaliser).wer,
+            seconds=hypothesis.seconds,
+            latency=hypothesis.latency,
+        )
+        for clip, hypothesis in zip(clips, hypotheses, strict=True)
+    ]
+    return Evaluation(
+        model=model,
+        adapter=adapter,
+        split=clips[0].split,
+        test_set_hash=hash_of(clips),
+        score=score(references, texts, normaliser),
+        spoken=score(references, texts, "spoken"),
+        rows=rows,
+        skipped=list(skipped),
+    )
+
+
+def hash_of(clips: Sequence[Utterance]) -> str:
+    """The name of exactly these clips with these labels, whichever split they are of."""
+    return test_set_hash([clip.model_copy(update={"split": "test"}) for clip in clips])
+
+
+def usable(dataset: Dataset, clips: Sequence[Utterance], family: Family) -> tuple[list[Utterance], list[str]]:
+    """The clips that `family` can hear; and why each of the others cannot be used. Reads every file once."""
+    good, bad = [], []
+    for clip in clips:
+        if reason := _unfit(dataset, clip, family):
+            bad.append(f"{clip.id} ({reason})")
+        else:
+            good.append(clip)
+    return good, bad
+
+
+def read_clip(dataset: Dataset, clip: Utterance, sample_rate: int) -> Clip:
+    """The samples of `clip` at `sample_rate` Hz, and its label. Raises DataError, AudioError or DiskError."""
+    return Clip(audio.read(dataset.clip_path(clip), sample_rate).samples, clip.text, clip.id)
+
+
+def transcribe(recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance]) -> list[Hypothesis]:
+    """What `recogniser` writes for `clips`, read at once."""
+    family = recogniser.family
+    samples = [read_clip(dataset, clip, family.sample_rate) for clip in clips]
+    return family.transcribe_batch(recogniser.model, recogniser.processor, samples)
+
+
+def in_batches(clips: Sequence[Utterance]) -> Iterator[list[Utterance]]:
+    """`clips` in order, in batches of BATCH_SECONDS of audio at most (a longer clip stands alone)."""
+    batch: list[Utterance] = []
+    seconds = 0.0
+    for clip in clips:
+        if batch and seconds + clip.duration > BATCH_SECONDS:
+            yield batch
+            batch, seconds = [], 0.0
+        batch.append(clip)
+        seconds += clip.duration
+    if batch:
+        yield batch
+
+
+def open_dataset(workspace: Workspace, name: str) -> Dataset:
+    """The dataset called `name` under recordings/, or else in the folder `name`. Raises DataError."""
+    for folder in (workspace.recordings / name, Path(name).expanduser()):
+        if (folder / "manifest.jsonl").is_file():
+            return Dataset.open(folder)
+    raise DataError(f"There is no dataset “{name}”.", f"Record one first: `studio record {name}`.")
+
+
+def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:
+    """Why `clip` cannot be used, or None."""
+    if not clip.text.strip():
+        return "it has no label"
+    try:
+        seconds = audio.inspect(dataset.clip_path(clip)).duration
+    except StudioError as error:
+        return error.what.rstrip(".")
+    if seconds < family.min_seconds:
+        return f"{seconds:.2f} s is too short: this model needs {family.min_seconds:g} s"
+    if seconds > family.max_seconds:
+        return f"{seconds:.0f} s is too long: this model hears {family.max_seconds:g} s"
+    return None

@@ -1,0 +1,79 @@
+"""Which clips a run uses, kept in its folder so that it can be resumed while the dataset grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from studio.data.manifest import Dataset, Utterance
+from studio.data.splits import ensure_minimum
+from studio.errors import DataError
+from studio.evaluate import usable
+from studio.models import Family
+from studio.run_folder import RunFolder
+from studio.workspace import write_atomically
+
+SIDES = ("train", "validation", "test")
+Splits = Mapping[str, list[Utterance]]  # one list for each of SIDES
+
+NAMED = 3  # clips that a warning names; it counts the others
+FEW_TEST_WORDS = 200  # below this one word is more than half a point of WER
+
+
+def choose(dataset: Dataset) -> tuple[Splits, list[str]]:
+    """The dataset's splits, each with its minimum of clips, and what was moved for that. Raises DataError."""
+    moved = ensure_minimum(dataset)
+    return _by_side(dataset.utterances()), moved
+
+
+def keep(splits: Splits, folder: RunFolder) -> None:
+    """Write down in `folder` which clips the run uses. Raises DiskError."""
+    write_atomically(folder.manifest, "".join(clip.to_line() + "\n" for side in SIDES for clip in splits[side]))
+
+
+def kept(folder: RunFolder) -> Splits:
+    """The clips that the run in `folder` began with."""
+    lines = folder.manifest.read_text(encoding="utf-8").splitlines()
+    return _by_side([Utterance.model_validate_json(line) for line in lines])
+
+
+def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Splits, list[str]]:
+    """The clips that `family` can hear, and why each of the others is left out.
+
+    Raises DataError where a split is left without a clip.
+    """
+    good: dict[str, list[Utterance]] = {}
+    bad: list[str] = []
+    for side in SIDES:
+        good[side], reasons = usable(dataset, splits[side], family)
+        bad += reasons
+        if not good[side]:
+            raise DataError(
+                f"No clip of the {side} split can be used: {shortened(bad)}.", "Record these again, or record more."
+            )
+    return good, bad
+
+
+def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problems: Sequence[str]) -> Iterator[str]:
+    """What a person should know about the clips before the run begins."""
+    if moved:
+        yield f"So that every split has its clips, {len(moved)} were moved for good: {shortened(moved)}"
+    if left_out:
+        yield f"Left out ({len(left_out)}): {shortened(left_out)}."
+    if problems:
+        yield f"The dataset has problems ({len(problems)}): {shortened(problems)}"
+    words = sum(len(clip.text.split()) for clip in splits["test"])
+    if words < FEW_TEST_WORDS:
+        yield (
+            f"The test split has {len(splits['test'])} clips with {words} words: a single wrong word moves its WER by "
+            f"{100 / words:.1f} points, so small differences there say nothing."
+        )
+
+
+def shortened(sentences: Sequence[str]) -> str:
+    """The first few of `sentences`, and how many more there are."""
+    more = len(sentences) - NAMED
+    return "; ".join(sentences[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _by_side(clips: Sequence[Utterance]) -> Splits:
+    return {side: [clip for clip in clips if clip.split == side] for side in SIDES}

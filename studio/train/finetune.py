@@ -1,0 +1,91 @@
+"""A whole run: from a dataset and settings to an adapter, its scores before and after, and a report.
+
+The run's folder tells how far it came, so a run that was killed goes on from there:
+
+    config.json, manifest.jsonl     settings and clips: without both a resume begins anew
+    heldout_baseline.json           the base model on the test split: not scored again
+    checkpoints/                    training goes on from the newest
+    DONE                            there is nothing left to do
+
+A resumed run says `Started` again and may repeat steps that came after its checkpoint. It repeats them exactly, so in
+`events.jsonl` the later of two lines about the same step (and split) stands for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from studio.config import TrainConfig
+from studio.data.manifest import Dataset
+from studio.errors import ConfigError, JobError, StudioError
+from studio.evaluate import open_dataset
+from studio.events import Event, Failed, Phase
+from studio.models import pick_device
+from studio.run_folder import RunFolder
+from studio.train import clips
+from studio.train.randomness import reproducible
+from studio.train.record import RunRecord
+from studio.train.resources import out_of_memory_explained
+from studio.train.stages import FineTune
+from studio.train.stopping import Stopper
+from studio.workspace import Workspace
+
+
+def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False) -> Iterator[Event]:
+    """Fine-tune by `config` into `folder`, yielding what happens; the caller writes it to `folder.events`.
+
+    With `resume` it goes on with the run that was begun in `folder`, and begins where none was. A request to stop that
+    stands in `folder` is met, so clear an old one first. SIGTERM writes a checkpoint and ends the run as interrupted.
+    What goes wrong is yielded as Failed and then raised: ConfigError, DataError, ModelError, DeviceError, DiskError,
+    JobError.
+    """
+    stopper = Stopper(folder)
+    yield Phase(name="loading")
+    try:
+        with stopper.listening(), out_of_memory_explained():
+            record, dataset, splits, moved = _plan(config, folder, resume)
+            with reproducible(config.seed, record.resolved_threads):
+                yield from FineTune(record, folder, dataset, splits, stopper).events(moved)
+    except StudioError as error:
+        yield Failed(message=error.what, remedy=error.remedy)
+        raise
+
+
+def _plan(
+    config: TrainConfig, folder: RunFolder, resume: bool
+) -> tuple[RunRecord, Dataset, clips.Splits, list[str]]:
+    """What the run in `folder` is about, as it was planned when it began."""
+    if folder.done.exists():
+        raise JobError(f"The run “{folder.name}” is finished.", "Start a new run.")
+    if folder.config.exists() and not resume:
+        raise JobError(f"There is a run “{folder.name}” already.", "Choose another name, or resume that run.")
+    dataset = open_dataset(Workspace.here(), config.dataset)
+    if folder.config.exists() and folder.manifest.exists():
+        record = RunRecord.read(folder)
+        _check_same(config, record.config)
+        return record, dataset, clips.kept(folder), []
+    splits, moved = clips.choose(dataset)
+    record = _new_record(config, folder, splits)
+    clips.keep(splits, folder)
+    return record, dataset, splits, moved
+
+
+def _new_record(config: TrainConfig, folder: RunFolder, splits: clips.Splits) -> RunRecord:
+    import torch
+
+    record = RunRecord.of(
+        config,
+        folder.name,
+        device=pick_device(config.device),
+        threads=config.threads or torch.get_num_threads(),
+    ).using(splits)
+    record.write(folder)
+    return record
+
+
+def _check_same(config: TrainConfig, begun: TrainConfig) -> None:
+    for name, was in begun.model_dump().items():
+        if (now := getattr(config, name)) != was:
+            raise ConfigError(
+                f"This run was begun with {name} {was}, not {now}.", "Resume it unchanged, or start a new run."
+            )

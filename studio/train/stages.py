@@ -1,0 +1,250 @@
+"""The stages of one run: load, encode, baseline, train, finish; and how it stops before its end."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+from studio.config import TrainConfig
+from studio.data.manifest import Dataset, Utterance
+from studio.errors import ConfigError, DataError
+from studio.evaluate import Evaluation, hash_of, read_clip
+from studio.events import CheckpointSaved, Event, Finished, Phase, Started, Stopped, Warned
+from studio.models import Recogniser, adapters, load
+from studio.models.folders import written_whole
+from studio.report import write_report
+from studio.run_folder import RunFolder
+from studio.train import checkpoint, clips
+from studio.train.loop import Learner, adamw, fit
+from studio.train.progress import Scoring
+from studio.train.randomness import seed_everything
+from studio.train.record import RunRecord
+from studio.train.resources import peak_memory
+from studio.train.scoring import Scorer, shown
+from studio.train.stopping import Reason, Stopper, StopRequested
+from studio.workspace import disk_errors, write_atomically
+
+if TYPE_CHECKING:
+    from studio.models.base import Row
+
+PROGRESS_EVENTS = 200  # of encoding, at most
+
+
+class FineTune:
+    """The stages of one run, in their order; each yields its events."""
+
+    recogniser: Recogniser  # this and the next two: from `load` on
+    learner: Learner
+    scorer: Scorer
+    before: Evaluation  # from `baseline` on
+
+    def __init__(
+        self, record: RunRecord, folder: RunFolder, dataset: Dataset, splits: clips.Splits, stopper: Stopper
+    ) -> None:
+        self.record, self.config, self.folder = record, record.config, folder
+        self.dataset, self.splits, self.stopper = dataset, splits, stopper
+        self.validation_rows: list[Row] = []
+        self.began = time.perf_counter()  # of the whole run, were it not for the times between resumes
+        self.is_training = False
+
+    def events(self, moved: list[str]) -> Iterator[Event]:
+        """The whole run. Where it is asked to stop it does so, and says how."""
+        try:
+            yield from self.load(moved)
+            yield from self.encode()
+            yield from self.baseline()
+            yield from self.train()
+            yield from self.finish()
+        except StopRequested as request:
+            yield from self.stop(request.reason)
+
+    def load(self, moved: list[str]) -> Iterator[Event]:
+        """The model with its adapter, where the last checkpoint left it; the clips that it can hear."""
+        base = load(self.config.model, self.record.resolved_device, self.config.precision)
+        self.splits, left_out = clips.only_usable(self.dataset, self.splits, base.family)
+        self.record = self.record.using(self.splits)
+        self.record.write(self.folder)
+        self.recogniser = _with_adapter(base, self.config)
+        self.learner = _learner(self.recogniser, self.config)
+        checkpoint.load(self.learner, self.folder.checkpoints)
+        self.began -= self.learner.progress.wall_seconds
+        self.scorer = Scorer(self.recogniser, self.dataset, self.config, self.stopper.check)
+        yield self.started()
+        for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
+            yield Warned(message=note)
+
+    def started(self) -> Started:
+        """The run's plan."""
+        return Started(
+            run=self.folder.name,
+            model=self.config.model,
+            device=self.recogniser.device,
+            train_clips=len(self.splits["train"]),
+            validation_clips=len(self.splits["validation"]),
+            test_clips=len(self.splits["test"]),
+            train_seconds=self.record.seconds["train"],
+            max_steps=self.config.max_steps,
+            trainable_parameters=sum(parameter.numel() for parameter in self.learner.parameters.values()),
+            total_parameters=sum(parameter.numel() for parameter in self.recogniser.model.parameters()),
+            resumed_from=self.learner.progress.step,
+        )
+
+    def encode(self) -> Iterator[Event]:
+        """What the family computes once a clip. A clip that it refuses is left out of training, or of the loss."""
+        todo = self.splits["train"] + self.splits["validation"]
+        refused: list[str] = []
+        self.recogniser.model.eval()
+        for done, clip in enumerate(todo):
+            self.stopper.check()
+            if done % max(1, len(todo) // PROGRESS_EVENTS) == 0:
+                yield Phase(name="encoding", done=done, total=len(todo))
+            try:
+                row = self.row(clip)
+            except DataError as error:
+                refused.append(f"{clip.id} ({error.what.rstrip('.')})")
+                continue
+            (self.learner.rows if done < len(self.splits["train"]) else self.validation_rows).append(row)
+        if refused:
+            yield Warned(message=f"Not learnt from ({len(refused)}): {clips.shortened(refused)}.")
+        if not self.learner.rows or not self.validation_rows:
+            raise DataError("No clip is left to learn from.", "Record more clips, or choose another model.")
+        yield Phase(name="encoding", done=len(todo), total=len(todo))
+
+    def row(self, clip: Utterance) -> Row:
+        """One clip as its family trains on it. Raises DataError."""
+        import torch
+
+        family = self.recogniser.family
+        with torch.no_grad():
+            samples = read_clip(self.dataset, clip, family.sample_rate)
+            return family.prepare(self.recogniser.model, self.recogniser.processor, samples)
+
+    def baseline(self) -> Iterator[Event]:
+        """The base model on the test split, unless it was scored before the run was interrupted."""
+        before = Evaluation.read(self.folder.baseline)
+        if before is None or before.test_set_hash != hash_of(self.splits["test"]):
+            with adapters.without_adapter(self.recogniser):
+                before = yield from self.scorer.evaluate(self.splits["test"], "baseline", None)
+            before.write(self.folder.baseline)
+        self.before = before
+        yield from shown(before, "test", 0)
+
+    def train(self) -> Iterator[Event]:
+        """The loop, until it ends by itself or is asked to stop and save."""
+        self.is_training = True
+        try:
+            yield from fit(self.learner, self.validate, self.save, self.stopper.check)
+        except StopRequested as request:
+            if request.reason != "stop and save" or not self.learner.progress.step:
+                raise
+            yield from self.save(self.learner)
+            yield Stopped(step=self.learner.progress.step, reason="stop and save")
+        self.is_training = False
+        self.stopper.saving()
+
+    def validate(self, learner: Learner) -> Iterator[Event]:
+        """Score the validation split and count it."""
+        evaluation = yield from self.scorer.evaluate(self.splits["validation"], "validating", self.folder.name)
+        scoring = Scoring(
+            step=learner.progress.step, wer=evaluation.score.wer, loss=self.scorer.loss(self.validation_rows)
+        )
+        is_best = learner.progress.count(scoring)
+        yield from shown(evaluation, "validation", scoring.step, best=is_best, loss=scoring.loss)
+
+    def save(self, learner: Learner) -> Iterator[Event]:
+        """Write a checkpoint."""
+        self.measure()
+        path = checkpoint.save(learner, self.folder.checkpoints)
+        yield CheckpointSaved(step=learner.progress.step, path=str(path.relative_to(self.folder.path)))
+
+    def measure(self) -> None:
+        """Note how long the run took so far, and how much memory."""
+        progress = self.learner.progress
+        progress.wall_seconds = time.perf_counter() - self.began
+        progress.peak_memory = max(progress.peak_memory, peak_memory(self.recogniser.device))
+
+    def finish(self) -> Iterator[Event]:
+        """Restore the best adapter, write it, score it, report, and say that the run is whole."""
+        step = yield from self.keep_best()
+        yield Phase(name="writing")
+        adapters.save(self.recogniser, self.folder.adapter)
+        with written_whole(self.folder.processor) as folder:
+            self.recogniser.processor.save_pretrained(folder)
+        after = yield from self.scorer.evaluate(self.splits["test"], "tuned", self.folder.name)
+        after.write(self.folder.tuned)
+        yield from shown(after, "test", step)
+        yield Phase(name="writing")
+        self.measure()
+        finished = Finished(
+            step=self.learner.progress.step,
+            best_step=step,
+            wer_before=self.before.score.wer,
+            wer_after=after.score.wer,
+            seconds=self.learner.progress.wall_seconds,
+            peak_memory=self.learner.progress.peak_memory,
+        )
+        write_report(self.folder, finished)
+        self.folder.clear_stop_request()
+        write_atomically(self.folder.done, "")
+        yield finished
+
+    def keep_best(self) -> Generator[Event, None, int]:
+        """Give the model its best adapter; the step it is of."""
+        progress = self.learner.progress
+        if progress.best is None:
+            yield Warned(message=f"Validation was not scored yet: the adapter is that of step {progress.step}.")
+            return progress.step
+        checkpoint.load_adapter(self.learner, self.folder.checkpoints, progress.best.step)
+        if progress.base and not progress.has_helped:
+            yield Warned(message=_did_not_help(progress.base, progress.best))
+        return progress.best.step
+
+    def stop(self, reason: Reason) -> Iterator[Event]:
+        """End without a result: keep what is needed to go on, or throw away what was learnt."""
+        progress = self.learner.progress
+        if reason == "interrupted":
+            if self.is_training and progress.step and progress.scored != progress.step:
+                yield from self.save(self.learner)
+        else:
+            if reason == "discard":
+                self.discard()
+            else:
+                yield Warned(message="The run was stopped before its first step: there was nothing to save.")
+            self.folder.clear_stop_request()
+        yield Stopped(step=progress.step, reason=reason)
+
+    def discard(self) -> None:
+        """Remove what was learnt; the settings, the base model's score and the events stay. Raises DiskError."""
+        with disk_errors(self.folder.path, "discard"):
+            for learnt in (self.folder.checkpoints, self.folder.adapter, self.folder.processor):
+                if learnt.exists():
+                    shutil.rmtree(learnt)
+            for learnt in (self.folder.tuned, self.folder.report):
+                learnt.unlink(missing_ok=True)
+
+
+def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
+    recogniser = adapters.attach(base, config.rank, config.alpha, config.dropout, config.targets, config.seed)
+    if config.gradient_checkpointing:
+        if not hasattr(recogniser.model, "gradient_checkpointing_enable"):
+            raise ConfigError(f"{base.source} cannot recompute activations.", "Turn gradient checkpointing off.")
+        # The reentrant kind silently loses gradients where a layer's input needs none.
+        recogniser.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return recogniser
+
+
+def _learner(recogniser: Recogniser, config: TrainConfig) -> Learner:
+    """Nothing learnt yet, with the random state that the seed gives."""
+    seed_everything(config.seed)
+    named = {name: value for name, value in recogniser.model.named_parameters() if value.requires_grad}
+    return Learner(recogniser, [], config, named, adamw(named, config))
+
+
+def _did_not_help(base: Scoring, best: Scoring) -> str:
+    return (
+        f"Tuning did not help: on the validation split the base model has WER {base.wer:.1%}, the best adapter "
+        f"{best.wer:.1%} (step {best.step}). The adapter is kept all the same. Record more clips, check their labels, "
+        "or try a lower learning rate."
+    )
