@@ -18,8 +18,12 @@ from studio.errors import AudioError
 from studio.workspace import disk_errors, write_atomically
 
 Samples = NDArray[np.float32]
+Sums = NDArray[np.float64]
 Source = Path | bytes
 """A sound file on disk, or its bytes as they came from the browser."""
+Code = Literal[
+    "empty", "too short", "too long", "silent", "quiet", "clipped", "long", "channels", "telephone"
+]
 
 MIN_SECONDS = 0.1  # Moonshine needs 895 samples (0.056 s); the shortest spoken words last about 0.15 s
 LONG_SECONDS = 30.0  # Whisper and Kyutai hear 30 s at once; Moonshine's own training clips are shorter still
@@ -63,7 +67,7 @@ class AudioInfo:
 class Verdict:
     """One finding about a recording: what is so, and what to do."""
 
-    code: Literal["empty", "too short", "too long", "silent", "quiet", "clipped", "long", "channels", "telephone"]
+    code: Code
     severity: Literal["refuse", "warn", "note"]
     what: str
     remedy: str = ""
@@ -81,7 +85,8 @@ def read(
     with _opened(source) as file:
         rate = file.samplerate
         file.seek(min(max(round(offset * rate), 0), file.frames))
-        frames = file.read(-1 if duration is None else round(duration * rate), dtype="float32", always_2d=True)
+        count = -1 if duration is None else round(duration * rate)
+        frames = file.read(count, dtype="float32", always_2d=True)
     if not len(frames):
         raise AudioError(f"{_name(source)} holds no sound.", "Record it again, or export it as WAV.")
     _check_numbers(frames, source)
@@ -126,18 +131,19 @@ def to_16_bit(samples: Samples) -> NDArray[np.int16]:
 def inspect(source: Source) -> AudioInfo:
     """Measure a sound file, block by block. Raises AudioError (no sound file, NaN) or DiskError."""
     with _opened(source) as file:
-        peak, energy, clipped = _tally(file.blocks(_BLOCK, dtype="float32", always_2d=True), file.channels, source)
-        loudest = int(np.argmax(energy))
-        frames = max(file.frames, 1)
-        return AudioInfo(
-            duration=file.frames / file.samplerate,
-            sample_rate=file.samplerate,
-            channels=file.channels,
-            peak_db=round(decibels(float(peak[loudest])), 1),
-            rms_db=round(decibels(math.sqrt(float(energy[loudest]) / frames)), 1),
-            clipped_share=round(float(clipped[loudest]) / frames, 5),
-            channel=loudest,
-        )
+        blocks = file.blocks(_BLOCK, dtype="float32", always_2d=True)
+        frames, peak, energy, clipped = _tally(blocks, file.channels, source)
+        rate, channels = file.samplerate, file.channels
+    loudest = int(np.argmax(energy))
+    return AudioInfo(
+        duration=frames / rate,
+        sample_rate=rate,
+        channels=channels,
+        peak_db=round(decibels(float(peak[loudest])), 1),
+        rms_db=round(decibels(math.sqrt(float(energy[loudest]) / max(frames, 1))), 1),
+        clipped_share=round(float(clipped[loudest]) / max(frames, 1), 5),
+        channel=loudest,
+    )
 
 
 def verdicts(info: AudioInfo) -> list[Verdict]:
@@ -169,13 +175,14 @@ def _length(info: AudioInfo) -> Iterator[Verdict]:
 def _level(info: AudioInfo) -> Iterator[Verdict]:
     if info.peak_db <= SILENT_PEAK_DB:
         what = f"It is silent (peak {info.peak_db:.0f} dBFS)."
-        yield Verdict("silent", "refuse", what, "Is the microphone muted, or another one chosen? Record it again.")
+        remedy = "Is the microphone muted, or is another one chosen? Record it again."
+        yield Verdict("silent", "refuse", what, remedy)
     elif info.peak_db < QUIET_PEAK_DB:
         what = f"It is very quiet (peak {info.peak_db:.0f} dBFS)."
         yield Verdict("quiet", "warn", what, "Go nearer to the microphone, or raise its level.")
     if info.clipped_share > CLIPPED_SHARE:
         what = f"{info.clipped_share:.1%} of it is clipped (cut off at full scale)."
-        yield Verdict("clipped", "warn", what, "Lower the microphone's level, or go further away, and record it again.")
+        yield Verdict("clipped", "warn", what, "Lower the microphone's level, or go further away.")
 
 
 def _format(info: AudioInfo) -> Iterator[Verdict]:
@@ -198,34 +205,46 @@ def _name(source: Source) -> str:
 @contextmanager
 def _opened(source: Source) -> Iterator[soundfile.SoundFile]:
     """The decoder of `source`; what it cannot read becomes an AudioError."""
-    if isinstance(source, Path):
-        with disk_errors(source, "read"), source.open("rb"):  # the decoder says only "System error"
-            pass
+    if not _size(source):
+        raise AudioError(f"{_name(source)} is empty (0 bytes).", "Record it again.")
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             yield file
     except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{_name(source)} is not a sound file that can be read ({error.error_string.strip()})",
-            "Export it as WAV, FLAC or MP3 and try again.",
-        ) from error
+        reason = error.error_string.strip(" .")
+        raise _unreadable(source, reason) from error
+    except TypeError as error:  # a name that ends in .raw
+        raise _unreadable(source, "raw samples without a header") from error
 
 
-def _tally(
-    blocks: Iterable[Samples], channels: int, source: Source
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Peak, sum of squares, and number of clipped samples of each channel."""
+def _size(source: Source) -> int:
+    """Bytes. Raises DiskError with the reason, where the decoder would say only “System error”."""
+    if isinstance(source, bytes):
+        return len(source)
+    with disk_errors(source, "read"), source.open("rb") as file:
+        return file.seek(0, io.SEEK_END)
+
+
+def _unreadable(source: Source, reason: str) -> AudioError:
+    what = f"{_name(source)} is not a sound file that can be read: {reason}."
+    return AudioError(what, "Export it as WAV, FLAC or MP3 and try again.")
+
+
+def _tally(blocks: Iterable[Samples], channels: int, source: Source) -> tuple[int, Sums, Sums, Sums]:
+    """Frames, and of each channel the peak, the sum of squares, and the number of clipped samples."""
+    frames = 0
     peak, energy, clipped = np.zeros((3, channels))
     for block in blocks:
         _check_numbers(block, source)
+        frames += len(block)
         peak = np.maximum(peak, np.abs(block).max(axis=0, initial=0.0))
         energy += _energy(block)
         clipped += (np.abs(block) >= FULL_SCALE).sum(axis=0)
-    return peak, energy, clipped
+    return frames, peak, energy, clipped
 
 
-def _energy(frames: Samples) -> NDArray[np.float64]:
-    energy: NDArray[np.float64] = np.square(frames, dtype=np.float64).sum(axis=0)
+def _energy(frames: Samples) -> Sums:
+    energy: Sums = np.square(frames, dtype=np.float64).sum(axis=0)
     return energy
 
 

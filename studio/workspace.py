@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskError(
                 f"The disk is full: {path} was not saved.", "Free some space and try again; nothing else was lost."
             ) from error
@@ -105,15 +105,15 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"  # not mkstemp: it hides files from others
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with temporary.open("xb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
 
@@ -130,9 +130,11 @@ def append_durably(path: Path, line: str) -> None:
         with path.open("ab", buffering=0) as stream:
             start = stream.tell()
             try:
-                stream.write(data)
+                written = 0
+                while written < len(data):  # a disk that fills up takes a part first and only then refuses
+                    written += stream.write(data[written:])
                 os.fsync(stream.fileno())
-            except OSError:
+            except BaseException:
                 stream.truncate(start)
                 raise
         if is_new:

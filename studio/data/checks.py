@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def problems(dataset: Dataset) -> list[str]:
-    """Lines that cannot be used, half lines, clips without a line, sentences on two sides. Raises DiskError."""
+    """Unusable lines, half lines, clips without a line, sentences on two sides. Raises DiskError."""
     content = lines.read_bytes(dataset.manifest)
     usable, found = lines.sort_out(lines.split_lines(content), dataset.folder)
     torn = bool(tail := content.rpartition(b"\n")[2]) and isinstance(lines.parse(tail), str)
     if torn:
         found[-1] = (
-            "The last line of manifest.jsonl is torn, by a crash or a full disk. The next recording or edit moves "
-            "it to manifest.torn.jsonl; the clip it belonged to may have to be recorded again."
+            "The last line of manifest.jsonl is torn, by a crash or a full disk. The next recording or edit "
+            "moves it to manifest.torn.jsonl; the clip it belonged to may have to be recorded again."
         )
     return [*found, *_kept_aside(dataset.folder), *_orphans(dataset), *_on_two_sides(usable)]
 

@@ -1,4 +1,4 @@
-"""Take sound files that exist already into a dataset: copied as mono 16-bit WAV at their own rate, never moved."""
+"""Take sound files that exist already into a dataset: copied as mono 16-bit WAV, never moved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from studio.errors import DataError, StudioError
 from studio.workspace import inside
 
 READABLE = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff"})
-UNREADABLE = frozenset({".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr", ".3gp"})  # sound, but not to libsndfile
+UNREADABLE = frozenset({".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr", ".3gp"})  # libsndfile cannot
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def import_files(
 ) -> ImportReport:
     """Copy sound files, folders of them, or the clips of a `.jsonl` manifest into `dataset`.
 
-    The label is the manifest's, that of the text file of the same name beside the clip, or else `text_for(path)`.
-    What cannot be used, or is there already with the same samples, is skipped with a reason; nothing is raised.
+    The label is the manifest's, that of the text file of the same name beside the clip, or `text_for(path)`.
+    What cannot be used, or is there already with the same samples, is skipped with a reason.
     """
     report = ImportReport()
     known = _fingerprints(dataset)
@@ -154,7 +154,8 @@ def _row(manifest: Path, name: str, line: bytes) -> _Candidate:
     except StudioError as error:
         return _Candidate(name, manifest, fault=str(error))
     except (ValueError, TypeError, KeyError):
-        return _Candidate(name, manifest, fault='It is not a line of a manifest: {"audio_filepath": …, "text": …}.')
+        fault = 'It is not a line of a manifest: {"audio_filepath": …, "text": …}.'
+        return _Candidate(name, manifest, fault=fault)
     return _Candidate(f"{name} ({path.name})", path, row)
 
 

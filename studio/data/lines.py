@@ -30,7 +30,7 @@ def split_lines(content: bytes) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
-@lru_cache(maxsize=20_000)  # every look at a dataset reads its manifest anew: a line that stayed the same is free
+@lru_cache(maxsize=20_000)  # every look at a dataset reads its manifest anew; lines seen before are free
 def parse(line: bytes) -> Utterance | str:
     """The utterance in `line`, or what is wrong with it."""
     try:
@@ -84,6 +84,7 @@ def _clips(folder: Path) -> frozenset[str]:
     """The plain files in `clips/`, as manifests name them; links are looked at one by one."""
     try:
         with os.scandir(folder / "clips") as entries:
-            return frozenset(f"clips/{entry.name}" for entry in entries if entry.is_file(follow_symlinks=False))
+            plain = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+            return frozenset(f"clips/{name}" for name in plain)
     except OSError:
         return frozenset()

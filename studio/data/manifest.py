@@ -4,7 +4,7 @@
         manifest.jsonl          appended durably, edited by atomic rewrite under a lock
         clips/<id>.wav          mono, 16 bits, at the rate of the device
         prompts.txt             see studio.data.prompts
-        pending/<id>.json       the line of a clip that is being saved; the next write takes up what a crash left
+        pending/<id>.json       the line of a clip being saved; the next write takes up what a crash left
         trash.jsonl, trash/     what was thrown away and can be restored
         manifest.torn.jsonl     half lines that a crash left, kept aside
 
@@ -60,7 +60,7 @@ class Dataset:
         """The dataset in `folder`. Raises DataError where there is none."""
         dataset = cls(folder)
         if not dataset.manifest.is_file():
-            raise DataError(f"There is no dataset in {folder}.", "Record or import clips first, or check the name.")
+            raise DataError(f"There is no dataset in {folder}.", "Record or import clips, or check the name.")
         return dataset
 
     @property
@@ -103,7 +103,7 @@ class Dataset:
         kept = {clip.id for clip in self.utterances()}
         rows = map(lines.parse, lines.split_lines(lines.read_bytes(self.trash_list)))
         gone = {row.id: row for row in rows if isinstance(row, Utterance)}
-        return [clip for clip in gone.values() if clip.id not in kept]  # cut short while trashing: it is still kept
+        return [clip for clip in gone.values() if clip.id not in kept]  # in both: trashing was cut short
 
     def add(
         self,
@@ -118,8 +118,8 @@ class Dataset:
         """Save a recording and its label; when this returns, both survive a power cut.
 
         The clip keeps the device's own rate, as mono 16-bit WAV. Without `split`, `split_for` chooses one.
-        Raises DataError (empty label), AudioError (no recording that can be used) or DiskError; nothing is then
-        left behind, and `audio` is as it was.
+        Raises DataError (empty label), AudioError (no recording that can be used) or DiskError; nothing is
+        then left behind, and `audio` is as it was.
         """
         label = checked_label(text)
         info = quality.checked_recording(audio)
@@ -148,7 +148,8 @@ class Dataset:
         A new label that is a sentence of another split takes the clip there: no sentence stands on two sides.
         """
         if unknown := changes.keys() - EDITABLE:
-            raise DataError(f"The {', '.join(sorted(unknown))} of a clip cannot be changed.", "Record it again.")
+            fields = ", ".join(sorted(unknown))
+            raise DataError(f"The {fields} of a clip cannot be changed.", "Record it again.")
         if "text" in changes:
             changes["text"] = checked_label(changes["text"])
         return self._change({id: changes})[0]
@@ -190,7 +191,8 @@ class Dataset:
         by_id = {clip.id: clip for clip in clips}
         wanted = list(dict.fromkeys(ids))
         if missing := [id for id in wanted if id not in by_id]:
-            raise DataError(f"There is no clip “{missing[0][:80]}” in {self.name}.", "Reload the list of clips.")
+            what = f"There is no clip “{missing[0][:80]}” in {self.name}."
+            raise DataError(what, "Reload the list of clips.")
         return [by_id[id] for id in wanted]
 
     def _trash_path(self, clip: Utterance) -> Path:
@@ -217,7 +219,7 @@ class Dataset:
             lock.release()
 
     def _save(self, clip: Utterance, wave: Waveform) -> None:
-        """Write a note of what is coming, the clip, its line: `_take_up_pending` ends what a crash cuts short."""
+        """Write a note, the clip, its line: `_take_up_pending` ends what a crash cuts short."""
         path, note = self.clip_path(clip), self.pending / f"{clip.id}.json"
         try:
             write_atomically(note, clip.to_line())
@@ -277,7 +279,8 @@ def _checked(**fields: Any) -> Utterance:
     try:
         return Utterance(**fields)
     except ValidationError as error:
-        raise DataError(f"The clip was not saved: {lines.first_fault(error)}.", "Correct it and save again.") from error
+        what = f"The clip was not saved: {lines.first_fault(error)}."
+        raise DataError(what, "Correct it and save again.") from error
 
 
 def _changed(clip: Utterance, changes: Mapping[str, Any], clips: Iterable[Utterance]) -> Utterance:

@@ -1,8 +1,8 @@
 """What a person reads aloud: the built-in scripts, and one's own text.
 
-A prompt has a text for the eye (`order number 1 2 9 6 8 0 3`: digit by digit, as it is to be said) and a label, as
-the model is to write it. A dataset's own list lies in `prompts.txt` beside its manifest, one prompt a line, text and
-label with a tab between them where they differ.
+A prompt has a text for the eye (`order number 1 2 9 6 8 0 3`: digit by digit, as it is to be said) and a
+label, as the model is to write it. A dataset's own list lies in `prompts.txt` beside its manifest, one prompt
+a line, text and label with a tab between them where they differ.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NUMBERS = (  # how many of each kind, and its lengths in digits
     (2, "part number {} for order {}", (6, 3)),
     (2, "call {} extension {}", (7, 3)),
 )
-"""The *Numbers* script: 50 prompts, the last ten mixed. All words are the starter's own (studio.starter.domain)."""
+"""The *Numbers* script: 50 prompts, ten of them mixed, in words that the starter knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,10 @@ def read_aloud(text: str) -> str:
 def _prompt(number: int, line: str) -> Prompt:
     text, _, label = (" ".join(part.split()) for part in line.partition("\t"))
     if len(text) > LONGEST:
-        raise DataError(f"Line {number} is too long to be read as one clip.", "Cut it into sentences, one a line.")
+        what = f"Line {number} is too long to be read as one clip."
+        raise DataError(what, "Cut it into sentences, one a line.")
     try:
         return Prompt(text, checked_label(label or text))
     except DataError as error:
-        raise DataError(f"Line {number}, “{text[:40]}”, has nothing to read.", "Write words, or remove it.") from error
+        what = f"Line {number}, “{text[:40]}”, has nothing to read."
+        raise DataError(what, "Write words, or remove it.") from error

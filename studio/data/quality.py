@@ -11,7 +11,7 @@ from studio.errors import AudioError
 
 
 def checked_recording(source: bytes | Path) -> AudioInfo:
-    """What was measured in a recording that can be kept. Raises AudioError, with the reason, where it cannot."""
+    """What was measured in a recording that can be kept. Raises AudioError with the reason otherwise."""
     info = inspect(source)
     for verdict in verdicts(info):
         if verdict.severity == "refuse":
@@ -21,7 +21,7 @@ def checked_recording(source: bytes | Path) -> AudioInfo:
 
 
 def card(info: AudioInfo) -> dict[str, Any]:
-    """What the manifest remembers: levels in dBFS, the share of clipped samples, and the codes of the verdicts."""
+    """What the manifest remembers: levels in dBFS, the clipped share, the codes of the verdicts."""
     return {
         "peak_db": info.peak_db,
         "rms_db": info.rms_db,

@@ -1,4 +1,4 @@
-"""Which clips train, which choose the best checkpoint, and which measure: one sentence never stands on two sides."""
+"""Which clips train, choose the best checkpoint, or measure: one sentence never stands on two sides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MINIMUM: Mapping[Split, int] = MappingProxyType({"test": 2, "validation": 2, "train": 4})
 """Clips below which a split says nothing; together the fewest clips that a run can start with."""
 
-_BY_RANK: tuple[Split, ...] = ("test", "validation", "train")  # a sentence that measures must not train as well
+_BY_RANK: tuple[Split, ...] = ("test", "validation", "train")  # what measures must not train
 _key = lru_cache(maxsize=50_000)(prompt_key)
 
 
@@ -28,8 +28,8 @@ def split_for(
 ) -> Split:
     """The split of a new clip: that of the clips with the same sentence, or else by hash (70/10/20).
 
-    A sentence is known by its label or its prompt, however the digits are written. A live correction is what a
-    model was just seen to get wrong: it never measures, and is "unused" where its sentence does.
+    A sentence is known by its label or its prompt, however the digits are written. A live correction is what
+    a model was just seen to get wrong: it never measures, and is "unused" where its sentence does.
     """
     keys = {_key(text), _key(prompt or text)}
     sides = {clip.split for clip in existing if clip.split != "unused" and keys & sentence(clip)}
@@ -40,7 +40,7 @@ def split_for(
 
 
 def split_after_edit(clip: Utterance, existing: Iterable[Utterance]) -> Split:
-    """The split of `clip` with its new label: as before, unless that sentence stands on another side already."""
+    """The split of `clip` with its new label: as before, unless that sentence has a side already."""
     others = [other for other in existing if other.id != clip.id and sentence(other) & sentence(clip)]
     if clip.split == "unused" or not others:
         return clip.split
@@ -81,18 +81,17 @@ def _moves(clips: list[Utterance]) -> list[tuple[Utterance, Split]]:
         place = _donor(groups, sides, lacking)
         if place is None:
             raise DataError(
-                f"{len(clips)} clips of {len(groups)} different sentences cannot be split: the {lacking} split "
-                f"would have fewer than {MINIMUM[lacking]}.",
+                f"{len(clips)} clips of {len(groups)} different sentences cannot be split: the {lacking} "
+                f"split would have fewer than {MINIMUM[lacking]}.",
                 "Record 2 more sentences that are not yet there.",
             )
         sides[place] = lacking
-    return [
-        (clip, side) for group, side in zip(groups, sides, strict=True) for clip in group if clip.split != side
-    ]
+    placed = [(clip, side) for group, side in zip(groups, sides, strict=True) for clip in group]
+    return [(clip, side) for clip, side in placed if clip.split != side]
 
 
 def _groups(clips: list[Utterance]) -> list[list[Utterance]]:
-    """Clips by sentence, in an order that only the sentences give; clips that share either key stand together."""
+    """Clips by sentence, ordered by the sentences alone; clips that share either key stand together."""
     groups: list[tuple[set[str], list[Utterance]]] = []
     by_key: dict[str, int] = {}
     for clip in clips:

@@ -15,7 +15,7 @@ from studio.text import prompt_key
 Split = Literal["train", "validation", "test", "unused"]
 Origin = Literal["microphone", "import", "live", "synthetic"]
 
-_SALT = "139:"  # chosen so that both built-in scripts fall 35 / 5 / 10 and their first sixteen prompts have all sides
+_SALT = "139:"  # with it both built-in scripts fall 35 / 5 / 10, and the first 16 *Numbers* on all sides
 
 
 class Utterance(BaseModel):
@@ -39,7 +39,7 @@ class Utterance(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, line: Any) -> Any:
-        """A line of another program has neither id nor split: both follow from what it has, the same each time."""
+        """A line of another program has no id or split: they follow from what it has, the same each time."""
         if not isinstance(line, dict) or ("id" in line and "split" in line):
             return line
         path = str(line.get("audio_filepath", ""))
