@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,8 +12,12 @@ from typing import Literal
 from studio.errors import ModelError
 
 STARTER = "starter"
+ECHO = "echo"  # the fake, known by name only
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
+
 _PACKAGE = Path(__file__).resolve().parent.parent
-_BUNDLED = {STARTER: _PACKAGE / "starter" / "model", "echo": _PACKAGE / "models" / "echo_model"}
+_BUNDLED = {STARTER: _PACKAGE / "starter" / "model", ECHO: _PACKAGE / "models" / "echo_model"}
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 State = Literal["bundled", "on disk", "download"]
 
@@ -25,7 +31,7 @@ class ModelCard:
     family: str  # transformers' `model_type`
     parameters: int
     state: State
-    download_bytes: int  # of the whole model; 0 where it is bundled
+    download_bytes: int  # about, of the whole model; 0 where it is bundled
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +40,34 @@ class _Published:
     title: str
     family: str
     parameters: int
-    weights: int  # numbers stored on the Hub: untied embeddings count twice
+    stored: int  # numbers in model.safetensors: the streaming models keep both copies of their tied embeddings
 
 
+# Counted from the published shapes with transformers' own classes on the meta device.
 _PUBLISHED = (
-    # Parameters: counted from the published shapes (transformers' classes on the meta device).
-    _Published("UsefulSensors/moonshine-tiny", "Moonshine tiny", "moonshine", 27_100_000, 27_100_000),
-    _Published("UsefulSensors/moonshine-base", "Moonshine base", "moonshine", 61_500_000, 61_500_000),
-)
+    _Published("UsefulSensors/moonshine-tiny", "Moonshine tiny", "moonshine", 27_092_736, 27_092_736),
+    _Published("UsefulSensors/moonshine-base", "Moonshine base", "moonshine", 61_513_920, 61_513_920),
+    _Published(
+        "UsefulSensors/moonshine-streaming-tiny", "Moonshine streaming tiny", "moonshine_streaming",
+        33_568_961, 44_054_721,
+    ),
+    _Published(
+        "UsefulSensors/moonshine-streaming-small", "Moonshine streaming small", "moonshine_streaming",
+        123_358_009, 140_135_225,
+    ),
+    _Published(
+        "UsefulSensors/moonshine-streaming-medium", "Moonshine streaming medium", "moonshine_streaming",
+        244_926_593, 265_898_113,
+    ),
+)  # fmt: skip
+_STORED_BYTES = 4  # fp32 on the Hub
+_TOKENIZER_BYTES = 4_000_000  # about: a vocabulary of 32,768 as JSON
 
 
 def catalogue() -> list[ModelCard]:
     """Every model that the picker offers: the bundled one first, then the published ones by size."""
-    raise NotImplementedError
+    starter = ModelCard(STARTER, "Starter", "moonshine", stored_numbers(_BUNDLED[STARTER]), "bundled", 0)
+    return [starter, *(_card(model) for model in _PUBLISHED)]
 
 
 def locate(source: str | Path) -> Path:
@@ -60,10 +81,58 @@ def locate(source: str | Path) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder.resolve()
+    if _HUB_ID.fullmatch(name) and (snapshot := in_cache(name)):
+        return snapshot
     raise ModelError(f"There is no model “{name}” on this disk.", _hint(name))
+
+
+def in_cache(hub_id: str) -> Path | None:
+    """The snapshot of `hub_id` in the Hub's cache, if its weights are there whole."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = {name: try_to_load_from_cache(hub_id, name) for name in ("config.json", *WEIGHTS)}
+    config = found.pop("config.json")
+    if not isinstance(config, str) or not any(isinstance(path, str) for path in found.values()):
+        return None
+    folder = Path(config).parent
+    return folder if all((folder / piece).is_file() for piece in _pieces(folder)) else None
+
+
+def stored_numbers(folder: Path) -> int:
+    """How many numbers model.safetensors holds, by its header; 0 without it."""
+    try:
+        with (folder / WEIGHTS[0]).open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    except (OSError, ValueError):
+        return 0
+    shapes = (entry["shape"] for name, entry in header.items() if name != "__metadata__")
+    return sum(_product(shape) for shape in shapes)
+
+
+def _product(shape: list[int]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _pieces(folder: Path) -> set[str]:
+    """The files that an index of pieces names; none where the weights are whole."""
+    try:
+        return set(json.loads((folder / WEIGHTS[1]).read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError):
+        return set()
+
+
+def _card(model: _Published) -> ModelCard:
+    state: State = "on disk" if in_cache(model.id) else "download"
+    size = model.stored * _STORED_BYTES + _TOKENIZER_BYTES
+    return ModelCard(model.id, model.title, model.family, model.parameters, state, size)
 
 
 def _hint(name: str) -> str:
     ids = [STARTER, *(model.id for model in _PUBLISHED)]
+    if name in ids or (_HUB_ID.fullmatch(name) and not difflib.get_close_matches(name, ids, 1, 0.9)):
+        return f"Fetch it first, which needs the internet: studio fetch {name}"
     near = difflib.get_close_matches(name, ids, 1)
     return f"Did you mean “{near[0]}”?" if near else f"Give a model folder, or one of {', '.join(ids)}."

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
+from studio.models.catalogue import WEIGHTS
 
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
 _AGAIN = "Fetch or copy the model again, whole."
 
 

@@ -1,0 +1,152 @@
+"""The only code that talks to the Hugging Face Hub: it copies a model into the Hub's cache, file by file."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import DiskError, ModelError, StudioError
+from studio.models.catalogue import locate
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes so far, bytes in all). What it raises stops the download, which a later call continues."""
+
+WANTED = ("model*.safetensors", "*.json", "tokenizer*", "vocab*", "merges.txt")  # in the repository's root
+_SPARE = 64 * 1024**2  # bytes: what a disk should keep free
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    size: int  # bytes
+
+
+def fetch(hub_id: str, on_progress: Progress | None = None) -> Path:
+    """Download the model `hub_id`, such as UsefulSensors/moonshine-tiny, and return its folder.
+
+    Only safetensors, JSON and tokenizer files are taken. Raises ModelError (unknown, closed, without safetensors,
+    or no connection) and DiskError; each says what to do.
+    """
+    with _online(), _sentences(hub_id):
+        revision, files = _listing(hub_id)
+        _check_room(hub_id, files)
+        _download(hub_id, revision, files, on_progress or (lambda done, total: None))
+    return locate(hub_id)
+
+
+def _listing(hub_id: str) -> tuple[str, list[_File]]:
+    """The newest revision and the files wanted of it, the small ones first."""
+    from huggingface_hub import HfApi
+
+    info = HfApi().model_info(hub_id, files_metadata=True)
+    found = [_File(item.rfilename, item.size or 0) for item in info.siblings or [] if _is_wanted(item.rfilename)]
+    if not any(file.name.endswith(".safetensors") for file in found):
+        raise ModelError(f"{hub_id} has no weights as safetensors.", "Only such models are loaded: choose another.")
+    return str(info.sha), sorted(found, key=lambda file: file.size)
+
+
+def _is_wanted(name: str) -> bool:
+    return "/" not in name and any(fnmatch(name, pattern) for pattern in WANTED)
+
+
+def _download(hub_id: str, revision: str, files: Sequence[_File], on_progress: Progress) -> None:
+    from huggingface_hub import hf_hub_download
+
+    total, before = sum(file.size for file in files), 0
+    for file in files:
+        hf_hub_download(hub_id, file.name, revision=revision, tqdm_class=_bar(on_progress, before, total))
+        before += file.size
+        on_progress(before, total)
+    # Asked for by its branch, the revision becomes the one that `locate` finds.
+    hf_hub_download(hub_id, "config.json", revision="main")
+
+
+def _bar(on_progress: Progress, before: int, total: int) -> type[tqdm]:
+    """A progress bar that draws nothing and tells `on_progress` how far the whole download is.
+
+    `before` is how many bytes the earlier files had.
+    """
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self.bytes = int(options.get("initial") or 0)
+            super().__init__(*arguments, **{**options, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            self.bytes += int(n or 0)
+            on_progress(min(before + self.bytes, total), total)
+
+    return Bar
+
+
+def _check_room(hub_id: str, files: Sequence[_File]) -> None:
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    existing = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
+    needed, free = sum(file.size for file in files), shutil.disk_usage(existing).free
+    if needed + _SPARE > free:
+        raise _full(hub_id, f"{needed / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
+
+
+def _full(hub_id: str, why: str) -> DiskError:
+    return DiskError(f"There is no room for {hub_id}: {why}.", "Free some space, or set HF_HOME to another disk.")
+
+
+@contextmanager
+def _online() -> Iterator[None]:
+    """Within the block, and only here, this process may ask the Hub.
+
+    Its faster protocol (xet) stays off: only plain HTTP reports every byte and stops when it is told to.
+    """
+    from huggingface_hub import constants
+
+    was = constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET = False, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET = was
+
+
+@contextmanager
+def _sentences(hub_id: str) -> Iterator[None]:
+    """Turn what the Hub, the network and the disk say into a sentence."""
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/{hub_id}"
+    try:
+        yield
+    except StudioError:
+        raise
+    except errors.GatedRepoError as error:
+        raise ModelError(f"{hub_id} is given out on request only.", f"Ask at {page}, then `hf auth login`.") from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise ModelError(f"The Hub has no model “{hub_id}”.", "Check the spelling: owner/name.") from error
+    except errors.HfHubHTTPError as error:
+        raise ModelError(f"The Hub refused {hub_id}: {error}", "Try again later.") from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _full(hub_id, "the disk is full") from error
+        raise _unreachable(hub_id, error) from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2", "requests"):
+            raise _unreachable(hub_id, error) from error
+        raise
+
+
+def _unreachable(hub_id: str, error: Exception) -> ModelError:
+    why = str(error).strip().splitlines() or [type(error).__name__]
+    return ModelError(
+        f"{hub_id} could not be downloaded: {why[0][:200]}", "Check the internet connection; what came is kept."
+    )
