@@ -1,0 +1,23 @@
+"""Runs as jobs: a verb in a process of its own, followed and stopped through files in its run folder.
+
+Nothing is remembered in memory: the page and the command line see the same runs, and killing either loses nothing.
+"""
+
+from studio.jobs.control import JobState, active, resume, start, start_training, state, stop
+from studio.jobs.listing import RunSummary, existing, runs
+from studio.jobs.trash import delete, restore
+
+__all__ = [
+    "JobState",
+    "RunSummary",
+    "active",
+    "delete",
+    "existing",
+    "restore",
+    "resume",
+    "runs",
+    "start",
+    "start_training",
+    "state",
+    "stop",
+]

@@ -1,0 +1,212 @@
+"""Start, watch, stop and resume a run that goes on without us."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from studio.config import TrainConfig
+from studio.errors import JobError
+from studio.events import Failed, Finished, Stopped
+from studio.jobs import record
+from studio.jobs.ending import last_events, last_word, mend
+from studio.jobs.record import Job
+from studio.run_folder import RunFolder, StopRequest
+from studio.workspace import Workspace, disk_errors
+
+Status = Literal["none", "running", "stopping", "stopped", "interrupted", "failed", "finished"]
+_POLL = 0.05  # seconds
+_ORPHAN_GRACE = 10.0  # seconds for a trainer without supervisor to write its checkpoint
+
+
+class JobState(BaseModel):
+    """How a run stands, read from its folder and from the system, never remembered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    pid: int | None = None  # of the process that works
+    started_at: float | None = None  # seconds since the epoch; the last start, of a resumed run
+    ended_at: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in ("running", "stopping")
+
+
+def state(folder: RunFolder) -> JobState:
+    """How the run in `folder` stands."""
+    job = Job.read(folder)
+    if job is None:
+        return JobState(status=_ended(folder, None))
+    orphan = job.child is not None and job.ended_at is None and job.child.process() is not None
+    if record.holder(folder.path.parent) == folder.name:
+        status: Status = "stopping" if folder.stop_request() else "running"
+    else:
+        status = "stopping" if orphan else _ended(folder, job)
+    pid = job.child.pid if job.child else None
+    return JobState(status=status, pid=pid, started_at=job.started_at, ended_at=job.ended_at)
+
+
+def _ended(folder: RunFolder, job: Job | None) -> Status:
+    word = last_word(last_events(folder, job.events_offset if job else 0))
+    exited_well = job is not None and job.exit_code == 0
+    match word:
+        case Finished():
+            return "finished"
+        case Failed():
+            return "failed"
+        case Stopped(reason="discard"):
+            return "stopped"
+        case Stopped(reason="stop and save" | "early stop") if exited_well:
+            return "stopped"
+        case None if exited_well:
+            return "finished"
+        case None if job is None:
+            return "none"
+    return "interrupted"
+
+
+def active(workspace: Workspace) -> RunFolder | None:
+    """The run that is going on now, if any."""
+    name = record.holder(workspace.outputs)
+    return RunFolder(workspace.outputs / name) if name else None
+
+
+def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None = None) -> None:
+    """Run `command` under a supervisor of its own, which writes down in `folder` how it goes.
+
+    `command` is a whole argument list; `about` is what a list of runs shows of it. Returns once the supervisor
+    is up. One run at a time goes on beside `folder`: raises JobError, naming it, where another does; DiskError.
+    """
+    with record.claim(folder.path.parent) as lock:
+        folder.path.mkdir(exist_ok=True)
+        _launch(folder, Job(command=command, folder=str(Path.cwd()), about=dict(about or {})), lock)
+
+
+def start_training(workspace: Workspace, config: TrainConfig, name: str | None = None) -> RunFolder:
+    """Start a fine-tune in a fresh folder, called `name` or after its dataset (`numbers-0001`).
+
+    Raises JobError where a run is going on or `name` is taken, ConfigError where it cannot be a name, DiskError.
+    """
+    with record.claim(workspace.outputs) as lock:
+        folder = _fresh(workspace, config.dataset, name)
+        command = [sys.executable, "-m", *config.command(folder.name), "--foreground"]
+        about = {"model": config.model, "dataset": Path(config.dataset).name}
+        _launch(folder, Job(command=command, folder=str(Path.cwd()), about=about), lock)
+    return folder
+
+
+def resume(folder: RunFolder) -> None:
+    """Start the same command again; a training goes on from its last checkpoint.
+
+    Raises JobError where a run is going on, or where there is nothing to go on with.
+    """
+    with record.claim(folder.path.parent) as lock:
+        job = Job.read(folder)
+        if job is None:
+            raise JobError(f"The run “{folder.name}” was not started from here.", "Start a new run.")
+        if _ended(folder, job) == "finished":
+            raise JobError(f"The run “{folder.name}” has finished.", "Start a new run.")
+        _launch(folder, Job(command=job.command, folder=job.folder, about=job.about), lock)
+
+
+def stop(folder: RunFolder, how: StopRequest) -> None:
+    """Ask the run to end: `save` keeps and scores what it learnt, `discard` does not. Returns at once.
+
+    Raises JobError where it is not going on.
+    """
+    if how not in get_args(StopRequest):
+        raise JobError(f"A run cannot be stopped by “{how}”.", "Use save or discard.")
+    if record.holder(folder.path.parent) == folder.name:
+        folder.request_stop(how)
+    elif not _sweep_orphan(folder):
+        raise JobError(f"The run “{folder.name}” is not going on.")
+
+
+def _fresh(workspace: Workspace, dataset: str, name: str | None) -> RunFolder:
+    if name is None:
+        stem = re.sub(r"[^\w\-]+", "-", Path(dataset).name).strip("-_")[:48] or "run"
+        taken = [path.name for path in workspace.outputs.glob(f"{stem}-*")]
+        taken += [path.name for path in workspace.outputs.glob(f".trash/*/{stem}-*")]
+        numbers = [int(found[1]) for other in taken if (found := re.search(r"-(\d{4,9})$", other))]
+        name = f"{stem}-{max(numbers, default=0) + 1:04d}"
+    folder = RunFolder(workspace.run(name))
+    if folder.path.exists():
+        raise JobError(f"There is a run “{name}” already.", "Choose another name, or resume that run.")
+    with disk_errors(folder.path):
+        folder.path.mkdir()
+    return folder
+
+
+def _launch(folder: RunFolder, job: Job, lock: int) -> None:
+    if previous := record.last_claimed(folder.path.parent):
+        _sweep_orphan(RunFolder(folder.path.parent / previous))
+    record.sign(lock, folder.name)
+    folder.clear_stop_request()
+    with disk_errors(folder.events):
+        offset = mend(folder.events)
+    job.model_copy(update={"events_offset": offset}).write(folder)
+    with disk_errors(folder.log), folder.log.open("ab") as log:
+        launched = subprocess.run(
+            [sys.executable, "-m", "studio.supervise", str(folder.path)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock], start_new_session=True,
+        )  # fmt: skip
+    if launched.returncode:
+        raise JobError(f"The run “{folder.name}” could not be started.", f"{folder.log} says why.")
+
+
+def _sweep_orphan(folder: RunFolder) -> bool:
+    """End a trainer whose supervisor was killed; whether there was one. Never another process of the same number."""
+    job = Job.read(folder)
+    process = job.child.process() if job and job.child and job.ended_at is None else None
+    if process is None:
+        return False
+    try:
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return True
+    end(family, _ORPHAN_GRACE)
+    return True
+
+
+def end(processes: list[psutil.Process], grace: float) -> None:
+    """Ask `processes` to end, and after `grace` seconds kill those that have not. Numbers used again are spared."""
+    for process in processes:
+        _signal(process, kill=False)
+    for process in (alive := _still_alive(processes, grace)):
+        _signal(process, kill=True)
+    _still_alive(alive, grace)
+
+
+def _still_alive(processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
+    """Those of `processes` that have not ended after `grace` seconds; children of ours are reaped."""
+    deadline = time.monotonic() + grace
+    while True:
+        _, alive = psutil.wait_procs(processes, timeout=_POLL)
+        alive = [process for process in alive if not _is_zombie(process)]
+        if not alive or time.monotonic() > deadline:
+            return alive
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    """Whether it has ended and its parent has not asked how: in a container perhaps nobody ever will."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,88 @@
+"""Every run of a workspace at a glance."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.errors import JobError
+from studio.events import Finished
+from studio.jobs.control import Status, state
+from studio.jobs.ending import last_events, last_step
+from studio.jobs.record import Job
+from studio.run_folder import RunFolder
+from studio.workspace import Workspace
+
+
+class RunSummary(BaseModel):
+    """One line of the list of runs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    status: Status
+    model: str
+    dataset: str
+    wer_before: float | None  # 0..1 and beyond
+    wer_after: float | None
+    step: int  # the last one done
+    started_at: float | None  # seconds since the epoch
+    seconds: float | None  # wall time
+
+
+def existing(workspace: Workspace, name: str) -> RunFolder:
+    """The run called `name`. Raises JobError where there is none, ConfigError where it cannot be a name."""
+    folder = RunFolder(workspace.run(name))
+    if not _is_run(folder):
+        raise JobError(f"There is no run “{name}”.", "`studio runs` lists them.")
+    return folder
+
+
+def runs(workspace: Workspace) -> list[RunSummary]:
+    """Every run of the workspace, newest first. Reads a few kilobytes of each."""
+    if not workspace.outputs.is_dir():
+        return []
+    folders = [RunFolder(path) for path in workspace.outputs.iterdir() if not path.name.startswith(".")]
+    found = [_summary(folder) for folder in folders if _is_run(folder)]
+    return sorted(found, key=lambda run: (run.started_at or 0, run.name), reverse=True)
+
+
+def _is_run(folder: RunFolder) -> bool:
+    return folder.job.is_file() or folder.config.is_file()
+
+
+def _summary(folder: RunFolder) -> RunSummary:
+    job, stands, events = Job.read(folder), state(folder), last_events(folder)
+    about = job.about if job and job.about else _configured(folder)
+    result = next((event for event in reversed(events) if isinstance(event, Finished)), None)
+    return RunSummary(
+        name=folder.name,
+        status=stands.status,
+        model=about.get("model", ""),
+        dataset=about.get("dataset", ""),
+        wer_before=result.wer_before if result else None,
+        wer_after=result.wer_after if result else None,
+        step=result.step if result else last_step(events),
+        started_at=stands.started_at or folder.config.stat().st_mtime,
+        seconds=result.seconds if result else _lasted(job, stands.is_over),
+    )
+
+
+def _lasted(job: Job | None, is_over: bool) -> float | None:
+    if job is None:
+        return None
+    end = job.ended_at if is_over else time.time()
+    return end - job.started_at if end else None
+
+
+def _configured(folder: RunFolder) -> dict[str, Any]:
+    """Model and dataset of a run that was not started as a job."""
+    try:
+        values = json.loads(folder.config.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {**values, "dataset": Path(values["dataset"]).name} if "dataset" in values else {}
