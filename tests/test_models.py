@@ -16,8 +16,7 @@ import pytest
 import tiny_models
 
 from studio.errors import DeviceError, DiskError, ModelError
-from studio.models import catalogue, family_named, load, locate, pick_device
-from studio.models import fetch as fetching
+from studio.models import catalogue, family_named, fetch, load, locate, pick_device
 from studio.models.registry import FAMILIES
 
 TINY = "UsefulSensors/moonshine-tiny"
@@ -99,7 +98,7 @@ def hub(tmp_path: Path, tiny_files: dict[str, bytes], monkeypatch: pytest.Monkey
 def test_a_fetched_model_is_found_on_disk_and_loads_without_the_network(hub: type[FakeHub]) -> None:
     assert next(card for card in catalogue() if card.id == TINY).state == "download"
     seen: list[tuple[int, int]] = []
-    folder = fetching.fetch(TINY, lambda done, total: seen.append((done, total)))
+    folder = fetch(TINY, lambda done, total: seen.append((done, total)))
     asked = len(hub.asked)
     assert load(TINY, "cpu").folder == folder == locate(TINY)
     assert next(card for card in catalogue() if card.id == TINY).state == "on disk"
@@ -110,7 +109,7 @@ def test_a_fetched_model_is_found_on_disk_and_loads_without_the_network(hub: typ
 
 
 def test_only_safetensors_json_and_tokenizer_files_are_fetched(hub: type[FakeHub]) -> None:
-    names = {path.name for path in fetching.fetch(TINY).iterdir()}
+    names = {path.name for path in fetch(TINY).iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= names
     assert not names & {"pytorch_model.bin", "README.md", "model.onnx", "onnx"}
 
@@ -121,10 +120,10 @@ def test_a_stopped_download_is_not_taken_for_a_model(hub: type[FakeHub]) -> None
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetching.fetch(TINY, stop)
+        fetch(TINY, stop)
     with pytest.raises(ModelError, match="studio fetch"):
         locate(TINY)
-    assert load(str(fetching.fetch(TINY)), "cpu")
+    assert load(str(fetch(TINY)), "cpu")
 
 
 def test_offline_mode_is_lifted_only_while_fetching(hub: type[FakeHub]) -> None:
@@ -132,9 +131,9 @@ def test_offline_mode_is_lifted_only_while_fetching(hub: type[FakeHub]) -> None:
 
     during: list[bool] = []
     before = constants.HF_HUB_OFFLINE
-    fetching.fetch(TINY, lambda *_: during.append(constants.HF_HUB_OFFLINE))
+    fetch(TINY, lambda *_: during.append(constants.HF_HUB_OFFLINE))
     assert not any(during)
-    assert constants.HF_HUB_OFFLINE == before
+    assert before == constants.HF_HUB_OFFLINE
 
 
 @pytest.mark.parametrize(
@@ -144,13 +143,13 @@ def test_offline_mode_is_lifted_only_while_fetching(hub: type[FakeHub]) -> None:
 def test_what_the_hub_refuses_is_a_sentence(hub: type[FakeHub], status: int, code: str, says: str) -> None:
     hub.refusals["a/b"] = (status, code)
     with pytest.raises(ModelError, match=says):
-        fetching.fetch("a/b")
+        fetch("a/b")
 
 
 def test_a_model_without_safetensors_is_refused_before_it_is_downloaded(hub: type[FakeHub]) -> None:
     hub.repositories = {"a/b": {"config.json": b"{}", "pytorch_model.bin": b"code"}}
     with pytest.raises(ModelError, match="safetensors"):
-        fetching.fetch("a/b")
+        fetch("a/b")
     assert not any("resolve" in path for path in hub.asked)
 
 
@@ -158,13 +157,13 @@ def test_no_connection_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="internet connection"):
-        fetching.fetch(TINY)
+        fetch(TINY)
 
 
 def test_a_disk_too_small_is_said_before_the_download(hub: type[FakeHub], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     with pytest.raises(DiskError, match="no room"):
-        fetching.fetch(TINY)
+        fetch(TINY)
     assert not any("resolve" in path for path in hub.asked)
 
 

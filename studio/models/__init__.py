@@ -5,7 +5,7 @@ from __future__ import annotations
 from studio.models.base import Clip, Family, Hypothesis, Recogniser
 from studio.models.catalogue import ModelCard, catalogue, locate
 from studio.models.device import pick_device
-from studio.models.fetch import fetch
+from studio.models.hub import fetch
 from studio.models.registry import family_named, load
 
 __all__ = [
