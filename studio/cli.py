@@ -9,7 +9,6 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,7 @@ import typer
 
 from studio import config as settings
 from studio.errors import StudioError
-from studio.workspace import Workspace
+from studio.workspace import Workspace, disk_errors
 
 app = typer.Typer(
     name="studio",
@@ -59,7 +58,9 @@ def _everywhere(
 
 @app.command()
 def ui(
-    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine a login is required.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond this machine a login is required.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     login: Annotated[
@@ -67,10 +68,16 @@ def ui(
     ] = None,
 ) -> None:
     """Open the studio's page."""
-    typer.echo("Opening the studio …")
     from studio.ui.app import launch
+    from studio.ui.security import Login
 
-    launch(Workspace.here(), host=host, port=port, open_browser=browser, login=login)
+    text = _first_line(login) if login else os.environ.get("STUDIO_LOGIN")
+    launch(Workspace.here(), host, port, browser, Login.parse(text) if text else None)
+
+
+def _first_line(path: Path) -> str:
+    with disk_errors(path, "read"):
+        return path.read_text(encoding="utf-8").partition("\n")[0]
 
 
 @app.command()
@@ -102,7 +109,7 @@ def record(
     dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")] = "my-voice",
     script: Annotated[str, typer.Option(help="numbers, phrases, or a text file with one prompt a line.")] = "numbers",
     numbers_as: Annotated[Literal["words", "digits"], typer.Option(help="How labels write numbers.")] = "words",
-    microphone: Annotated[str | None, typer.Option(help="Part of its name [default: the system's].")] = None,
+    microphone: Annotated[str, typer.Option(help="Its number or part of its name [default: the system's].")] = "",
     speaker: Annotated[str, typer.Option(help="Who speaks, if several people do.")] = "",
     microphones: Annotated[bool, typer.Option(help="List the microphones and stop.")] = False,
 ) -> None:
@@ -121,7 +128,9 @@ def transcribe(
     model: Annotated[str, typer.Option(help="“starter”, a Hub id on this disk, or a folder.")] = "starter",
     adapter: Annotated[Path | None, typer.Option(help="A LoRA folder, or a run.")] = None,
     processor: Annotated[Path | None, typer.Option(help="A processor folder [default: the model's].")] = None,
-    audio_list: Annotated[Path | None, typer.Option(help="A manifest.jsonl, or a text file with one path a line.")] = None,
+    audio_list: Annotated[
+        Path | None, typer.Option(help="A manifest.jsonl, or a text file with one path a line.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the JSON here instead of printing it.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -161,7 +170,11 @@ def _train_signature() -> inspect.Signature:
     def flag(help_: str, **extra: Any) -> Any:
         return typer.Option(help=help_, **extra)
 
-    found = [parameter("dataset", Annotated[str, typer.Argument(help=fields["dataset"].description)], inspect.Parameter.empty)]
+    found = [
+        parameter(
+            "dataset", Annotated[str, typer.Argument(help=fields["dataset"].description)], inspect.Parameter.empty
+        )
+    ]
     presets = ", ".join(settings.PRESETS)
     found.append(parameter("preset", Annotated[str, flag(f"Where the settings start from: {presets}.")], "balanced"))
     for name, info in settings.knobs():
@@ -256,5 +269,3 @@ def fetch(model: Annotated[str, typer.Argument(help="A Hub id such as UsefulSens
     from studio.terminal import follow as following
 
     following.fetch(model, typer.echo)
-
-

@@ -38,7 +38,9 @@ class TrainConfig(BaseModel):
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it")
     eval_every: int = Field(20, ge=1, description="Steps between two scorings of the validation split")
     patience: int = Field(4, ge=1, description="Scorings without a better WER before training stops early")
-    normaliser: Normaliser = Field("exact", description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words)")
+    normaliser: Normaliser = Field(
+        "exact", description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words)"
+    )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")
     precision: Precision = Field("fp32", description="Precision of the base model; the adapter stays fp32")

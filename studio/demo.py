@@ -6,7 +6,6 @@ conventions stay, but the recogniser hears this voice badly).
 
 from __future__ import annotations
 
-import io
 import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -17,20 +16,22 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from studio import audio
 from studio import config as settings
 from studio.data.manifest import Dataset
 from studio.data.prompts import numbers
 from studio.data.utterance import Split
 from studio.errors import JobError
 from studio.evaluate import Evaluation, evaluate
-from studio.events import Failed
 from studio.run_folder import RunFolder
 from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER, domain, synthesis
 from studio.terminal.follow import line, percent
 from studio.text import Convention, words_to_digits, write_numbers
 from studio.workspace import Workspace
 
-TRAIN, VALIDATION, HELD_OUT = 34, 6, 20  # 40 clips to tune on, of which 6 choose the best checkpoint
+SIZES: Mapping[Split, int] = MappingProxyType({"train": 34, "validation": 6, "test": 20})
+"""Clips a story needs: 40 to tune on, of which 6 choose the best checkpoint, and 20 held out."""
+SIDES = [split for split, clips in SIZES.items() for _ in range(clips)]
 Say = Callable[[str], object]
 
 
@@ -116,8 +117,7 @@ def record(workspace: Workspace, story: Story, seed: int, say: Say) -> Dataset:
     if folder.exists():
         shutil.rmtree(folder)
     dataset = Dataset.create(folder)
-    sides: list[Split] = ["train"] * TRAIN + ["validation"] * VALIDATION + ["test"] * HELD_OUT
-    for split, (sentence, sound) in zip(sides, _spoken(story, seed, say), strict=True):
+    for split, (sentence, sound) in zip(SIDES, _spoken(story, seed, say), strict=True):
         label = write_numbers(sentence, story.convention)
         dataset.add(sound, text=label, prompt=sentence, speaker=story.voice, source="synthetic", split=split)
     say(f"{sum(dataset.counts().values())} clips, {dataset.seconds() / 60:.1f} min, in {folder}")
@@ -129,18 +129,17 @@ def _spoken(story: Story, seed: int, say: Say) -> Iterator[tuple[str, bytes | Pa
     voice = synthesis.voice(story.voice)
     if not synthesis.available(voice.engine):
         say(f"{voice.engine} is not installed: using the bundled clips of an unheard voice.")
-        clips = list(_bundled(seed))
-        yield from clips[: TRAIN + VALIDATION + HELD_OUT]
+        yield from list(_bundled(seed))[: len(SIDES)]
         return
     for sentence in _sentences(seed):
         samples, sample_rate = synthesis.synthesise(domain.spoken(sentence), voice, story.rate, story.pitch)
-        yield sentence, _wav(samples, sample_rate)
+        yield sentence, audio.wav_bytes(samples, sample_rate)
 
 
 def _sentences(seed: int) -> list[str]:
     """The Numbers script twice over, each sentence once: the first half to learn from, fresh numbers to be tested on."""
     texts = (words_to_digits(prompt.label) for part in (0, 1) for prompt in numbers("digits", seed=2 * seed + part))
-    return list(dict.fromkeys(texts))[: TRAIN + VALIDATION + HELD_OUT]
+    return list(dict.fromkeys(texts))[: len(SIDES)]
 
 
 def _bundled(seed: int) -> Iterator[tuple[str, Path]]:
@@ -149,14 +148,6 @@ def _bundled(seed: int) -> Iterator[tuple[str, Path]]:
     random.Random(seed).shuffle(clips)
     for clip in clips:
         yield clip.text, dataset.clip_path(clip)
-
-
-def _wav(samples: Any, sample_rate: int) -> bytes:
-    import soundfile
-
-    stream = io.BytesIO()
-    soundfile.write(stream, samples, sample_rate, format="WAV", subtype="PCM_16")
-    return stream.getvalue()
 
 
 def _fresh_run(workspace: Workspace, name: str) -> RunFolder:
@@ -168,7 +159,7 @@ def _fresh_run(workspace: Workspace, name: str) -> RunFolder:
 
 
 def _train(config: settings.TrainConfig, folder: RunFolder, say: Say) -> float:
-    """Run it here, to the log and the terminal; its wall time in seconds. Raises JobError where it fails."""
+    """Run it here, to the log and the terminal; its wall time in seconds. Raises StudioError where it fails."""
     from studio import events
     from studio.train.finetune import run as finetune
 
@@ -178,8 +169,6 @@ def _train(config: settings.TrainConfig, folder: RunFolder, say: Say) -> float:
             events.write(log, event)
             if text := line(event):
                 say(f"  {text}")
-            if isinstance(event, Failed):
-                raise JobError(event.message, event.remedy)
             if isinstance(event, events.Finished):
                 seconds = event.seconds
     return seconds

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GIGABYTE = 1e9
 ENOUGH_MEMORY = 4 * GIGABYTE  # the smallest real model (27 M) trains in about 1.5 GB beside a browser
-ENOUGH_DISK = 2 * GIGABYTE    # a downloaded small model, a few runs and an hour of clips
+ENOUGH_DISK = 2 * GIGABYTE  # a downloaded small model, a few runs and an hour of clips
 PACKAGES = ("speech-studio", "torch", "transformers", "peft", "gradio", "librosa", "soundfile", "sounddevice", "jiwer")
 
 
@@ -37,7 +37,14 @@ class Check(BaseModel):
 def check(workspace: Workspace, *, ask_hub: bool = False) -> list[Check]:
     """Look at everything a session needs. Only `ask_hub` causes network traffic."""
     checks: list[Callable[[], Iterator[Check]]] = [
-        _versions, _memory, lambda: _disk(workspace), _devices, _starter, _microphones, _voices, _page
+        _versions,
+        _memory,
+        lambda: _disk(workspace),
+        _devices,
+        _starter,
+        _microphones,
+        _voices,
+        _page,
     ]
     if ask_hub:
         checks.append(_hub)
@@ -101,7 +108,9 @@ def _devices() -> Iterator[Check]:
 
     cpu = _speed("cpu")
     yield Check(
-        subject="cpu", state="fine", found=f"forward and backward work, {cpu:.0f} GFLOP/s on {torch.get_num_threads()} threads"
+        subject="cpu",
+        state="fine",
+        found=f"forward and backward work, {cpu:.0f} GFLOP/s on {torch.get_num_threads()} threads",
     )
     for name, present, absent in (
         ("cuda", torch.cuda.is_available(), "no NVIDIA GPU that this PyTorch can use"),
@@ -163,7 +172,10 @@ def _microphones() -> Iterator[Check]:
         found = devices()
     except StudioError as error:
         yield Check(
-            subject="microphone", state="look", found=error.what, remedy=f"{error.remedy} The page records through the browser."
+            subject="microphone",
+            state="look",
+            found=error.what,
+            remedy=f"{error.remedy} The page records through the browser.",
         )
         return
     names = ", ".join(device.name for device in found[:4])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.text import NORMALISERS, spoken, words_to_digits
+
+
+EditKind = Literal["equal", "substitute", "delete", "insert"]
 
 
 class Score(BaseModel):
@@ -32,7 +35,7 @@ class Edit(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["equal", "substitute", "delete", "insert"]
+    kind: EditKind
     reference: str
     hypothesis: str
 
@@ -62,7 +65,7 @@ def diff(reference: str, hypothesis: str) -> list[Edit]:
     """The word-level edits that turn `reference` into `hypothesis`, in order."""
     ref_words, hyp_words = reference.split(), hypothesis.split()
     if not ref_words or not hyp_words:
-        kind: Literal["delete", "insert"] = "delete" if ref_words else "insert"
+        kind: EditKind = "delete" if ref_words else "insert"
         whole = Edit(kind=kind, reference=" ".join(ref_words), hypothesis=" ".join(hyp_words))
         return [whole] if ref_words or hyp_words else []
     import jiwer
@@ -70,7 +73,7 @@ def diff(reference: str, hypothesis: str) -> list[Edit]:
     chunks = jiwer.process_words(" ".join(ref_words), " ".join(hyp_words)).alignments[0]
     return [
         Edit(
-            kind=chunk.type,
+            kind=cast(EditKind, chunk.type),
             reference=" ".join(ref_words[chunk.ref_start_idx : chunk.ref_end_idx]),
             hypothesis=" ".join(hyp_words[chunk.hyp_start_idx : chunk.hyp_end_idx]),
         )

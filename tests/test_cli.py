@@ -14,7 +14,20 @@ from typer.testing import CliRunner
 from studio.cli import app
 from studio.config import knobs
 
-VERBS = ("ui", "demo", "doctor", "record", "transcribe", "train", "runs", "stop", "resume", "evaluate", "merge", "fetch")
+VERBS = (
+    "ui",
+    "demo",
+    "doctor",
+    "record",
+    "transcribe",
+    "train",
+    "runs",
+    "stop",
+    "resume",
+    "evaluate",
+    "merge",
+    "fetch",
+)
 
 
 def studio(*words: str, workspace: Path) -> subprocess.CompletedProcess[str]:
@@ -69,7 +82,18 @@ def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
 
 def test_doctor_says_fine_or_what_to_do_about_every_part(tmp_path: Path) -> None:
     done = studio("doctor", workspace=tmp_path)
-    for subject in ("python", "torch", "memory", "disk", "cpu", "cuda", "mps", "starter model", "microphone", "browser"):
+    for subject in (
+        "python",
+        "torch",
+        "memory",
+        "disk",
+        "cpu",
+        "cuda",
+        "mps",
+        "starter model",
+        "microphone",
+        "browser",
+    ):
         assert f"  {subject}" in done.stdout, done
     for line in done.stdout.splitlines():
         assert line.startswith(("fine", "look", "BROKEN", " ")), line

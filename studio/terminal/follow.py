@@ -27,8 +27,10 @@ def follow(folder: RunFolder, say: Say) -> None:
     while True:
         try:
             position = _catch_up(folder, position, say)
-            if jobs.state(folder).is_over:
+            if (state := jobs.state(folder)).is_over:
                 _catch_up(folder, position, say)
+                if state.status == "failed":
+                    raise JobError(f"The run {folder.name} failed.", f"{folder.log} has the details.")
                 return
             time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
@@ -43,22 +45,17 @@ def follow(folder: RunFolder, say: Say) -> None:
 def train_here(workspace: Workspace, config: TrainConfig, name: str) -> None:
     """Train in this process, its events going to the run's log: what a job runs inside its supervisor.
 
-    A run that has begun already goes on from its last checkpoint. Raises JobError where it fails.
+    A run that has begun already goes on from its last checkpoint. Raises StudioError where it fails.
     """
     from studio.train.finetune import run
 
     folder = RunFolder(workspace.run(name))
     folder.path.mkdir(parents=True, exist_ok=True)
-    failure = None
     with folder.events.open("a", encoding="utf-8") as log:
         for event in run(config, folder, resume=folder.config.is_file()):
             events.write(log, event)
             if text := line(event):
                 print(text, flush=True)
-            if isinstance(event, events.Failed):
-                failure = event
-    if failure:
-        raise JobError(failure.message, failure.remedy)
 
 
 def _catch_up(folder: RunFolder, position: int, say: Say) -> int:
@@ -107,7 +104,9 @@ def table(runs: Sequence[jobs.RunSummary]) -> str:
         (run.name, run.status, run.model, run.dataset, percent(run.wer_before), percent(run.wer_after)) for run in runs
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def fetch(model: str, say: Say) -> None:
