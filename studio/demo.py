@@ -1,4 +1,4 @@
-"""The whole loop without a microphone: a voice the starter never heard records prompts, a run learns them, and a table shows it.
+"""The whole loop without a microphone: an unheard voice reads prompts, a run learns them, a table shows it.
 
 Two stories, as in real use: *conventions* (the recogniser writes digits, the person wants words) and *voice* (the
 conventions stay, but the recogniser hears this voice badly).
@@ -81,10 +81,10 @@ def table(results: list[Result]) -> str:
     for result in results:
         pairs = (result.wer, result.digit_error, result.general_wer)
         figures = "  ".join(f"{percent(before):>6} → {percent(after):>6}" for before, after in pairs)
-        rows.append(f"{result.story:<12} {result.seed:<5}  {figures}  {result.seconds:>4.0f} s  {result.report}")
+        rows.append(f"{result.story:<12} {result.seed:<5}  {figures}  {result.seconds:>4.0f} s   {result.report}")
     notes = (
-        "Held-out WER compares texts exactly as written. Digit error is errors per digit spoken, whether digits or words",
-        "were written. General WER is of voices the starter knows, digits and digit names counting as the same.",
+        "Held-out WER compares texts exactly as written. Digit error is errors per digit spoken, whether digits or",
+        "words were written. General WER is of voices the starter knows, digits and digit names counting as the same.",
     )
     return "\n".join([*rows, "", *notes])
 
@@ -112,7 +112,7 @@ def _tell(workspace: Workspace, story: Story, seed: int, say: Say) -> Result:
 
 
 def record(workspace: Workspace, story: Story, seed: int, say: Say) -> Dataset:
-    """The story's dataset, spoken by its voice; by bundled clips where the synthesiser is absent. Raises StudioError."""
+    """The story's dataset in its voice, or of bundled clips where there is no synthesiser. Raises StudioError."""
     folder = workspace.dataset(f"demo-{story.name}-{seed}")
     if folder.exists():
         shutil.rmtree(folder)
@@ -137,7 +137,7 @@ def _spoken(story: Story, seed: int, say: Say) -> Iterator[tuple[str, bytes | Pa
 
 
 def _sentences(seed: int) -> list[str]:
-    """The Numbers script twice over, each sentence once: the first half to learn from, fresh numbers to be tested on."""
+    """The Numbers script twice over, each sentence once: some to learn from, fresh numbers to be tested on."""
     texts = (words_to_digits(prompt.label) for part in (0, 1) for prompt in numbers("digits", seed=2 * seed + part))
     return list(dict.fromkeys(texts))[: len(SIDES)]
 

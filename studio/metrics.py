@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.text import NORMALISERS, spoken, words_to_digits
 
-
 EditKind = Literal["equal", "substitute", "delete", "insert"]
 
 

@@ -59,7 +59,9 @@ def train_here(workspace: Workspace, config: TrainConfig, name: str) -> None:
 
 
 def _catch_up(folder: RunFolder, position: int, say: Say) -> int:
-    for position, event in events.read(folder.events, position):
+    """Say what came after byte `position` of the log; returns the new position."""
+    for end, event in events.read(folder.events, position):
+        position = end
         if text := line(event):
             say(text)
     return position
@@ -69,16 +71,13 @@ def line(event: events.Event) -> str | None:
     """What a person reads of `event` in a terminal, if anything."""
     match event:
         case events.Started():
-            return (
-                f"{event.model} on {event.device}: {event.train_clips} clips to learn from "
-                f"({event.train_seconds / 60:.1f} min), {event.validation_clips} to validate, {event.test_clips} to test; "
-                f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters are trained."
-            )
-        case events.StepDone() if event.step % PROGRESS_EVERY == 0:
-            return f"step {event.step:>5}  loss {event.loss:.3f}  {event.clips_per_second:.1f} clips/s  {event.seconds:.0f} s"
-        case events.Evaluated():
+            return _plan(event)
+        case events.StepDone(step=step) if step % PROGRESS_EVERY == 0:
+            speed = f"{event.clips_per_second:.1f} clips/s  {event.seconds:.0f} s"
+            return f"step {step:>5}  loss {event.loss:.3f}  {speed}"
+        case events.Evaluated(step=step, split=split):
             star = "  ← best so far" if event.best else ""
-            return f"step {event.step:>5}  {event.split} WER {event.wer:.1%}, CER {event.cer:.1%} ({event.clips} clips){star}"
+            return f"step {step:>5}  {split} WER {event.wer:.1%}, CER {event.cer:.1%} ({event.clips} clips){star}"
         case events.Warned():
             return f"Note: {event.message}"
         case events.Stopped():
@@ -86,8 +85,17 @@ def line(event: events.Event) -> str | None:
         case events.Failed():
             return f"Failed: {event.message} {event.remedy}".rstrip()
         case events.Finished():
-            return f"Finished in {event.seconds:.0f} s: WER {percent(event.wer_before)} → {percent(event.wer_after)} on the held-out clips."
+            change = f"WER {percent(event.wer_before)} → {percent(event.wer_after)} on the held-out clips"
+            return f"Finished in {event.seconds:.0f} s: {change}."
     return None
+
+
+def _plan(event: events.Started) -> str:
+    clips = f"{event.train_clips} clips to learn from ({event.train_seconds / 60:.1f} min), "
+    clips += f"{event.validation_clips} to validate, {event.test_clips} to test"
+    parameters = f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters are trained"
+    resumed = f" It goes on from step {event.resumed_from}." if event.resumed_from else ""
+    return f"{event.model} on {event.device}: {clips}; {parameters}.{resumed}"
 
 
 def percent(rate: float | None) -> str:
