@@ -235,7 +235,8 @@ def test_half_precision_on_a_cpu_is_refused_with_the_remedy() -> None:
 
 def test_the_catalogue_and_the_families_load_no_torch() -> None:
     code = (
-        "import sys, studio.models as m; m.catalogue(); [m.family_named(n).lora_targets for n in"
-        " ('moonshine', 'moonshine_streaming', 'echo')]; assert not {'torch', 'transformers', 'peft'} & set(sys.modules)"
+        "import sys, studio.models as models; models.catalogue();"
+        "[models.family_named(name).lora_targets for name in ('moonshine', 'moonshine_streaming', 'echo')];"
+        "assert not {'torch', 'transformers', 'peft'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

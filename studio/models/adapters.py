@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -42,7 +43,7 @@ def attach(
         task_type=None, r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=pattern  # type: ignore[arg-type]
     )
     base.name_or_path = recogniser.source  # what peft notes as the adapter's base
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _no_alias_warnings():
         torch.manual_seed(seed)
         return replace(recogniser, model=get_peft_model(base, config).eval())
 
@@ -58,7 +59,8 @@ def load_adapter(recogniser: Recogniser, folder: Path) -> Recogniser:
     _check_adapter(recogniser, folder)
     base = without_peft(recogniser.model)
     try:
-        model = PeftModel.from_pretrained(base, folder, local_files_only=True)
+        with _no_alias_warnings():
+            model = PeftModel.from_pretrained(base, folder, local_files_only=True)
     except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"The adapter in {folder} does not fit {recogniser.source}.", "Load the base model it was trained on."
@@ -75,10 +77,12 @@ def without_adapter(recogniser: Recogniser) -> Iterator[None]:
         yield
         return
     wanted = {name: parameter.requires_grad for name, parameter in recogniser.model.named_parameters()}
-    with recogniser.model.disable_adapter():
-        yield
-    for name, parameter in recogniser.model.named_parameters():
-        parameter.requires_grad_(wanted[name])  # peft turns an inference adapter trainable here (its issue 3447)
+    try:
+        with recogniser.model.disable_adapter():
+            yield
+    finally:
+        for name, parameter in recogniser.model.named_parameters():
+            parameter.requires_grad_(wanted[name])  # peft leaves an inference adapter trainable (its issue 3447)
 
 
 def trainable(recogniser: Recogniser) -> list[torch.nn.Parameter]:
@@ -100,6 +104,14 @@ def without_peft(model: Any) -> Any:
     from peft import PeftModel
 
     return model.unload() if isinstance(model, PeftModel) else model
+
+
+@contextmanager
+def _no_alias_warnings() -> Iterator[None]:
+    """Within the block peft may ask transformers 5.23 for gradient checkpointing by its older name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
