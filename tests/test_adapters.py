@@ -207,7 +207,7 @@ def test_an_adapter_made_elsewhere_that_does_not_fit_is_a_sentence(v1: Path, tmp
 
 
 def test_a_folder_without_an_adapter_or_with_a_torn_one_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="adapter_config.json is missing"):
+    with pytest.raises(ModelError, match=r"adapter_config\.json is missing"):
         load("echo", "cpu", adapter=tmp_path)
     save(adapted(), tmp_path / "adapter")
     (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(b"torn")

@@ -20,7 +20,7 @@ def noise(seconds: float, seed: int = 0) -> NDArray[np.float32]:
     return (generator.standard_normal(count) * loudness).astype(np.float32)
 
 
-def moonshine(folder: Path, **changes: Any) -> Path:
+def moonshine(folder: Path, do_normalize: bool = False, **changes: Any) -> Path:
     """A folder with a moonshine of 2 + 2 layers of width 64, saved as the Hub's are."""
     from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
@@ -40,7 +40,7 @@ def moonshine(folder: Path, **changes: Any) -> Path:
             **changes,
         }
     )
-    return _write(folder, MoonshineForConditionalGeneration(config), do_normalize=False)
+    return _write(folder, MoonshineForConditionalGeneration(config), do_normalize)
 
 
 def moonshine_streaming(folder: Path, **changes: Any) -> Path:
@@ -71,7 +71,7 @@ def moonshine_streaming(folder: Path, **changes: Any) -> Path:
     return _write(folder, MoonshineStreamingForConditionalGeneration(config), do_normalize=False)
 
 
-def _write(folder: Path, model: Any, *, do_normalize: bool) -> Path:
+def _write(folder: Path, model: Any, do_normalize: bool) -> Path:
     import torch
     from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 

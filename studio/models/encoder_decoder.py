@@ -137,7 +137,7 @@ class EncoderDecoder(ABC):
         start, base = time.perf_counter(), base_of(model)
         with reading(model):
             memories = [self._memory(base, processor, clip) for clip in clips]
-            limits = [self._most_tokens(base, clip) for clip in clips]
+            limits = [self.most_tokens(base, clip) for clip in clips]
             partial = (lambda ids: on_partial(_text(processor, ids))) if on_partial else None
             written = greedy(base, memories, limits, end_tokens(base), partial)
         latency = (time.perf_counter() - start) / len(clips)
@@ -155,7 +155,7 @@ class EncoderDecoder(ABC):
             confidence=written.confidence,
         )
 
-    def _most_tokens(self, base: Any, clip: Clip) -> int:
+    def most_tokens(self, base: Any, clip: Clip) -> int:
         """How many tokens a clip can hold: beyond it the decoder is in a loop."""
         rate = SPELLED_TOKENS_PER_SECOND if base.config.vocab_size < SMALL_VOCABULARY else TOKENS_PER_SECOND
         wanted = max(LEAST_TOKENS, math.ceil(len(clip.samples) / self.sample_rate * rate))
