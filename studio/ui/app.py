@@ -40,20 +40,20 @@ def launch(
     host: str = "127.0.0.1",
     port: int = PORT,
     open_browser: bool = True,
-    login: Login | None = None,
+    login: Path | None = None,
 ) -> None:
-    """Serve the page until Ctrl+C.
+    """Serve the page until Ctrl+C. `login` is a file that holds `name:password`; without it, $STUDIO_LOGIN is asked.
 
     Raises ConfigError where other computers could open it without a login, and DeviceError where the port is taken.
     """
-    from studio.ui.security import require_login
+    from studio.ui.security import find_login, require_login
 
-    require_login(host, login)
+    user = find_login(login)
+    require_login(host, port, user)
     listener = listen(host, port)
-    print("Opening the studio…", flush=True)  # importing Gradio takes seconds
     import uvicorn
 
-    app = create_app(workspace, host, login)
+    app = create_app(workspace, host, user)
     address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
     print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)
     if open_browser:
@@ -102,7 +102,7 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
     import gradio as gr
     from fastapi import FastAPI
 
-    from studio.ui import shell
+    from studio.ui import assets, shell
     from studio.ui.security import Gate, HostRule
     from studio.ui.theme import theme
 
@@ -117,7 +117,7 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
         path="/",
         server_name=host,
         theme=theme(),
-        css=shell.css(),
+        css=assets.styles(),
         head=shell.head(),
         footer_links=[],
         run_history=False,

@@ -22,9 +22,10 @@ def read(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def styles(*names: str) -> str:
-    """Several style sheets as one."""
-    return "\n".join(read(name) for name in names)
+def styles() -> str:
+    """Every style sheet as one: the shell's tokens first, then the rooms'."""
+    rooms = sorted(path.name for path in FOLDER.glob("*.css") if path.name != "studio.css")
+    return "\n".join(map(read, ["studio.css", *rooms]))
 
 
 def on_load(script: str) -> str:

@@ -11,9 +11,11 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,10 +23,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.errors import ConfigError
+from studio.workspace import disk_errors
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SHORTEST_PASSWORD = 8  # characters
+LOGIN_VARIABLE = "STUDIO_LOGIN"
 
 ANSWER_HEADERS: Mapping[str, str] = {
     # Gradio compiles templates in the browser, hence 'unsafe-eval'; nothing may be fetched from anywhere else.
@@ -48,12 +52,12 @@ class Login:
 
     @classmethod
     def parse(cls, text: str) -> Login:
-        """A login from `user:password`. Raises ConfigError."""
+        """A login from `name:password`. Raises ConfigError."""
         user, colon, password = text.strip().partition(":")
         if not (user and colon) or len(password) < SHORTEST_PASSWORD:
             raise ConfigError(
-                "The login is not of the form user:password.",
-                f"Give a name, a colon, and a password of at least {SHORTEST_PASSWORD} characters.",
+                "The login is not of the form name:password.",
+                f"Write a name, a colon, and a password of at least {SHORTEST_PASSWORD} characters.",
             )
         return cls(user, password)
 
@@ -77,13 +81,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def require_login(host: str, login: Login | None) -> None:
+def find_login(file: Path | None) -> Login | None:
+    """The login in `file`, or else in $STUDIO_LOGIN: never on the command line, where every user sees it.
+
+    Raises ConfigError (not of the form name:password) or DiskError.
+    """
+    if file is not None:
+        with disk_errors(file, "read"):
+            return Login.parse(file.read_text(encoding="utf-8"))
+    given = os.environ.get(LOGIN_VARIABLE)
+    return Login.parse(given) if given else None
+
+
+def require_login(host: str, port: int, login: Login | None) -> None:
     """Raise ConfigError where the page would be open to other computers without a login."""
     if login is None and not is_loopback(host):
         raise ConfigError(
             f"Listening on {host} would open your recordings to other computers.",
-            "Keep the default address and use an SSH tunnel "
-            "(ssh -L 7860:localhost:7860 you@this-computer), or set a login with --login.",
+            f"Keep the default address and reach it by “ssh -L {port}:localhost:{port} <this computer>”, or write "
+            f"name:password into a file and give it with --login (or in ${LOGIN_VARIABLE}).",
         )
 
 

@@ -10,12 +10,10 @@ from types import ModuleType
 import gradio as gr
 from fastapi import APIRouter
 
-from studio.ui import assets
-from studio.ui.page import QUIET, Page
+from studio.ui import assets, clips, sidebar
 from studio.workspace import Workspace
 
 TABS = {"record": "1 Record", "review": "2 Review", "train": "3 Train", "listen": "4 Test", "export": "5 Export"}
-FIRST_DATASET = "my-voice"
 
 
 def _modules() -> Iterator[tuple[str, ModuleType]]:
@@ -25,11 +23,11 @@ def _modules() -> Iterator[tuple[str, ModuleType]]:
 
 
 def build(workspace: Workspace) -> gr.Blocks:
-    """The page's components; routes that its scripts call come from `routers`."""
+    """The page's components; the routes that its scripts call come from `routers`."""
     with gr.Blocks(title="Speech Studio", analytics_enabled=False, fill_width=True) as blocks:
         with gr.Row(elem_id="st-shell"):
             with gr.Column(elem_id="st-side"):
-                page = _sidebar(workspace)
+                page = sidebar.build(workspace, blocks)
             with gr.Column(elem_id="st-main"), gr.Tabs(elem_id="st-tabs"):
                 for name, module in _modules():
                     with gr.Tab(TABS[name], id=name, elem_id=f"st-tab-{name}"):
@@ -37,26 +35,14 @@ def build(workspace: Workspace) -> gr.Blocks:
     return blocks
 
 
-def _sidebar(workspace: Workspace) -> Page:
-    gr.HTML(f"<h1 class='st-brand'>{assets.icon('wave')}Speech Studio</h1>", js_on_load=None)
-    names = workspace.datasets() or [FIRST_DATASET]
-    dataset = gr.Dropdown(names, value=names[0], label="Dataset", elem_id="st-dataset")
-    model = gr.Dropdown([("Starter", "starter")], value="starter", label="Base model", elem_id="st-model")
-    changed = gr.State(0)
-    return Page(workspace, dataset, model, changed)
-
-
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
     """Every route beside Gradio's own."""
     yield assets.router()
+    yield clips.router(workspace)
+    yield sidebar.router(workspace)
     for _, module in _modules():
         if hasattr(module, "router"):
             yield module.router(workspace)
-
-
-def css() -> str:
-    """All style sheets, the shell's first."""
-    return assets.styles("studio.css")
 
 
 def head() -> str:

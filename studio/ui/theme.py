@@ -5,8 +5,9 @@ from __future__ import annotations
 from gradio.themes import Base, colors, sizes
 from gradio.themes.utils.fonts import LocalFont
 
-SANS = [LocalFont("IBM Plex Sans"), "ui-sans-serif", "system-ui", "sans-serif"]
-MONO = [LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+WEIGHTS = (400, 700)  # Gradio ships Plex whole in these; its semi-bold lacks most letters
+SANS = [LocalFont("IBM Plex Sans", WEIGHTS), "ui-sans-serif", "system-ui", "sans-serif"]
+MONO = [LocalFont("IBM Plex Mono", WEIGHTS), "ui-monospace", "monospace"]
 
 PAGE_COLOURS = {"body_background_fill": "#f5f7fa", "body_background_fill_dark": "#0c1320"}
 """The only colours said twice (`--st-page`): Gradio paints them before any style sheet has come."""

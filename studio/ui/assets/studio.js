@@ -1,25 +1,28 @@
 // What the scripts of all tabs share: the dataset in hand, news of changes, requests, and small tools for the page.
 
-const news = document;
+const say = (name, detail) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
+const chosen = { dataset: "", model: "" };
 
 export const studio = {
-  /** The name of the dataset chosen in the sidebar. */
-  dataset: () => window.studioDataset || "",
-  /** Called by the sidebar when another dataset is chosen. */
-  choose(name) {
-    if (!name || name === window.studioDataset) return;
-    window.studioDataset = name;
-    news.dispatchEvent(new CustomEvent("studio:dataset", { detail: name }));
+  /** The name of the dataset chosen in the sidebar; empty until the page has loaded. */
+  dataset: () => chosen.dataset,
+  /** The base model chosen in the sidebar: a source that `studio.models.load` takes. */
+  model: () => chosen.model,
+  /** Called by the sidebar: `choose("dataset" | "model", value)`. */
+  choose(what, value) {
+    if (!value || value === chosen[what]) return;
+    chosen[what] = value;
+    say(what, value);
   },
-  /** Say that clips or runs were written; the sidebar and every tab that listens read them again. */
-  changed: () => news.dispatchEvent(new CustomEvent("studio:changed", { detail: "script" })),
-  /** `on("dataset" | "changed" | "theme", f)`: call `f` until `element` leaves the page. */
+  /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
+  changed: () => say("changed", "script"),
+  /** `on("dataset" | "model" | "changed" | "theme", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
-    const listener = (event) => {
-      if (element.isConnected) call(event.detail);
-      else news.removeEventListener(`studio:${name}`, listener);
+    const listener = ({ detail }) => {
+      if (element.isConnected) call(detail);
+      else document.removeEventListener(`studio:${name}`, listener);
     };
-    news.addEventListener(`studio:${name}`, listener);
+    document.addEventListener(`studio:${name}`, listener);
   },
 };
 window.studio = studio;

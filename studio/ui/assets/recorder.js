@@ -1,0 +1,196 @@
+// The microphone, unprocessed: getUserMedia without echo cancellation, noise suppression and gain control, an
+// AudioWorklet, and 16-bit PCM at the device's own rate. MediaRecorder would give lossy, processed sound.
+
+import { StudioError } from "./studio.js";
+
+const TAIL = 500; // ms recorded after Stop: the end of the last word
+const PROCESSING = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+const FULL_SCALE = 0.999; // as in studio/audio.py
+
+/** Records takes from one microphone, which stays open between them: a headset needs a second to wake up. */
+export class Recorder {
+  #stream = null;
+  #context = null;
+  #source = null;
+  #take = null; // { blocks, started } while recording
+  #opened = ""; // the device asked for
+
+  /** `onLevel(peak)` for every block of about 20 ms while the microphone is open; `onLost()` when it is unplugged. */
+  constructor({ onLevel, onLost }) {
+    Object.assign(this, { onLevel, onLost });
+  }
+
+  get isOpen() {
+    return this.#stream !== null;
+  }
+
+  get isRecording() {
+    return this.#take !== null;
+  }
+
+  /** The name of the open microphone and its rate in Hz. */
+  get device() {
+    return { name: this.#stream?.getAudioTracks()[0].label || "", rate: this.#context?.sampleRate };
+  }
+
+  /** Open the microphone `id` (the system's own where it is empty or gone). Throws StudioError. */
+  async open(id = "") {
+    if (this.isOpen && this.#opened === id) return;
+    this.close();
+    this.#stream = await microphone(id);
+    this.#opened = id;
+    const [track] = this.#stream.getAudioTracks();
+    track.addEventListener("ended", () => this.#lost());
+    try {
+      await this.#listen(track.getSettings().sampleRate);
+    } catch (error) {
+      this.close();
+      throw new StudioError("The browser cannot record sound.", "Use a current Chromium, Firefox or Safari.", error.name);
+    }
+  }
+
+  async #listen(rate) {
+    this.#context = contextAt(rate);
+    await this.#context.audioWorklet.addModule(new URL("recorder-worklet.js", import.meta.url));
+    await this.#context.resume();
+    const node = new AudioWorkletNode(this.#context, "collector", {
+      numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit", channelInterpretation: "speakers",
+    });
+    node.port.onmessage = ({ data }) => this.#receive(data);
+    this.#source = this.#context.createMediaStreamSource(this.#stream);
+    this.#source.connect(node);
+  }
+
+  #receive(block) {
+    let peak = 0;
+    for (const sample of block) peak = Math.max(peak, Math.abs(sample));
+    if (this.#take) {
+      this.#take.blocks.push(block);
+      this.#take.started();
+    }
+    this.onLevel(peak);
+  }
+
+  /** Begin a take; resolves when the first sound has come, so that nobody speaks too early. */
+  start() {
+    return new Promise((started) => (this.#take = { blocks: [], started }));
+  }
+
+  /** End the take after `tail` ms more: `{ wav, samples, rate, seconds, peak, clipped }`. */
+  async stop(tail = TAIL) {
+    const take = this.#take;
+    await new Promise((done) => setTimeout(done, tail));
+    if (this.#take !== take || !take) return null; // discarded meanwhile
+    this.#take = null;
+    return finished(take.blocks, this.#context.sampleRate);
+  }
+
+  /** Forget the take. */
+  discard() {
+    this.#take = null;
+  }
+
+  /** Let the microphone go: the browser's recording sign goes out. */
+  close() {
+    this.#take = null;
+    this.#stream?.getTracks().forEach((track) => track.stop());
+    this.#source?.disconnect();
+    this.#context?.close();
+    this.#stream = this.#context = this.#source = null;
+  }
+
+  #lost() {
+    const take = this.#take && finished(this.#take.blocks, this.#context.sampleRate);
+    this.close();
+    this.onLost(take?.seconds ? take : null);
+  }
+}
+
+/** Every microphone as `{ id, name }`; names are empty until the person has allowed one. */
+export async function microphones() {
+  const devices = (await navigator.mediaDevices?.enumerateDevices()) || [];
+  return devices
+    .filter(({ kind, deviceId }) => kind === "audioinput" && deviceId !== "default" && deviceId !== "communications")
+    .map(({ deviceId, label }) => ({ id: deviceId, name: label }));
+}
+
+async function microphone(id) {
+  if (!navigator.mediaDevices) throw insecure();
+  const wanted = (device) => ({ audio: { ...PROCESSING, ...(device && { deviceId: { exact: device } }) } });
+  try {
+    return await navigator.mediaDevices.getUserMedia(wanted(id));
+  } catch (error) {
+    const gone = id && ["NotFoundError", "OverconstrainedError"].includes(error.name);
+    if (!gone) throw inWords(error);
+  }
+  return navigator.mediaDevices.getUserMedia(wanted("")).catch((error) => { throw inWords(error); });
+}
+
+function contextAt(rate) {
+  try {
+    return new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+  } catch {
+    return new AudioContext(); // a rate that this browser does not offer, or did not tell
+  }
+}
+
+function insecure() {
+  const { hostname, port } = location;
+  const local = port || "80";
+  return new StudioError(
+    "The browser gives no microphone to a page opened over plain http from another computer.",
+    `On the computer in front of you run “ssh -L 7860:localhost:${local} ${hostname}”, then open http://localhost:7860. ` +
+      "Importing sound files works here as it is.",
+    "insecure",
+  );
+}
+
+function inWords(error) {
+  const denied = /system/i.test(error.message)
+    ? "Allow the browser to use the microphone in the system's privacy settings, then press Record again."
+    : "Allow it with the symbol at the left of the address bar, then press Record again.";
+  const words = {
+    NotAllowedError: ["The browser may not use the microphone.", denied],
+    SecurityError: ["The browser may not use the microphone.", denied],
+    NotFoundError: ["No microphone was found.", "Plug one in and press Record again, or import sound files."],
+    NotReadableError: ["The microphone cannot be opened.", "Close the other program that uses it, or choose another one above, and press Record again."],
+  };
+  const [what, remedy] = words[error.name] || [`The microphone cannot be opened (${error.name}).`, "Choose another one above, and press Record again."];
+  return new StudioError(what, remedy, error.name);
+}
+
+function finished(blocks, rate) {
+  const samples = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
+  let at = 0;
+  for (const block of blocks) {
+    samples.set(block, at);
+    at += block.length;
+  }
+  return measured(samples, rate);
+}
+
+function measured(samples, rate) {
+  let peak = 0;
+  let clipped = 0;
+  for (const sample of samples) {
+    const size = Math.abs(sample);
+    peak = Math.max(peak, size);
+    if (size >= FULL_SCALE) clipped += 1;
+  }
+  return { samples, rate, seconds: samples.length / rate, peak, clipped, wav: wav(samples, rate) };
+}
+
+/** Mono 16-bit PCM in a RIFF file; samples that 16 bits hold exactly stay bit-equal. */
+export function wav(samples, rate) {
+  const file = new DataView(new ArrayBuffer(44 + samples.length * 2));
+  const word = (at, text) => [...text].forEach((letter, place) => file.setUint8(at + place, letter.charCodeAt(0)));
+  word(0, "RIFF"); file.setUint32(4, 36 + samples.length * 2, true); word(8, "WAVEfmt ");
+  file.setUint32(16, 16, true); file.setUint16(20, 1, true); file.setUint16(22, 1, true);
+  file.setUint32(24, rate, true); file.setUint32(28, rate * 2, true);
+  file.setUint16(32, 2, true); file.setUint16(34, 16, true);
+  word(36, "data"); file.setUint32(40, samples.length * 2, true);
+  samples.forEach((sample, place) => {
+    file.setInt16(44 + place * 2, Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), true);
+  });
+  return new Blob([file.buffer], { type: "audio/wav" });
+}

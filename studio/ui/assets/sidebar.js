@@ -1,0 +1,50 @@
+// The sidebar: minutes and clips of the dataset in hand, the device, light or dark.
+
+import { at, duration, make, request, studio } from "./studio.js";
+
+const SOON = 150; // ms: several changes at once are one look
+
+export function start({ element, trigger }) {
+  const $ = (selector) => element.querySelector(selector);
+  let waiting = 0;
+
+  async function look() {
+    if (!studio.dataset()) return;
+    const found = await request(at("overview", studio.dataset())).catch(() => null);
+    if (found) show(found);
+  }
+
+  function show({ clips, seconds, counts, problems }) {
+    $(".side-time b").textContent = duration(seconds);
+    for (const [split, count] of Object.entries(counts)) {
+      $(`dl [data-split=${split}] dd`).textContent = count;
+      $(`.side-bar [data-split=${split}]`).style.flexGrow = count;
+    }
+    $(".side-splits [data-split=unused]").hidden = !counts.unused;
+    $(".side-bar").classList.toggle("empty", !clips);
+    $(".side-problems").hidden = !problems.length;
+    $(".side-problems summary").textContent = `${problems.length} ${problems.length === 1 ? "thing needs" : "things need"} a look`;
+    $(".side-problems ul").replaceChildren(...problems.slice(0, 50).map((words) => make("li", {}, words)));
+  }
+
+  const soon = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(look, SOON);
+  };
+  studio.on("dataset", element, soon);
+  studio.on("changed", element, (from) => {
+    soon();
+    if (from === "script") trigger("change"); // Gradio's own components hear of it too
+  });
+
+  element.addEventListener("change", ({ target }) => target.name === "side-theme" && window.studioTheme.choose(target.value));
+  $(`[name=side-theme][value=${window.studioTheme.choice()}]`).checked = true;
+  request("device").then(({ name }) => ($(".side-device").textContent = name), () => ($(".side-device").textContent = "unknown"));
+  look();
+  lose();
+}
+
+/** A tab button that was clicked gives the focus back, so that the keys belong to the tab. */
+function lose() {
+  document.addEventListener("click", (event) => event.detail && event.target.closest?.("[role=tab]")?.blur());
+}

@@ -1,0 +1,168 @@
+"""The Record tab: prompts on a card, a recorder that changes nothing in the sound, and clips that survive anything.
+
+The script (`assets/record.js`) records and shows; what is kept, and whether it can be kept, is decided here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import gradio as gr
+from fastapi import APIRouter, File, Form, UploadFile
+from pydantic import BaseModel, Field
+
+from studio.audio import read
+from studio.data import prompts
+from studio.data.importing import import_files
+from studio.data.manifest import Dataset, Utterance
+from studio.data.quality import fingerprint
+from studio.data.utterance import checked_label
+from studio.text import Convention
+from studio.ui import assets
+from studio.ui.clips import shown
+from studio.ui.page import Page
+from studio.workspace import Workspace, disk_errors
+
+Script = Literal["numbers", "phrases", "own", "free"]
+CONVENTIONS: tuple[Convention, ...] = ("words", "digits")  # the first is what a new dataset begins with
+LATEST = 100  # clips without a prompt that the rail shows
+
+
+class Choice(BaseModel):
+    """Which prompts the person wants to read."""
+
+    script: Script
+    convention: Convention = CONVENTIONS[0]
+    text: str = Field("", max_length=1_000_000)  # the person's own, one prompt a line
+
+    def prompts(self) -> list[prompts.Prompt]:
+        """The prompts chosen; none to speak freely. Raises DataError."""
+        if self.script == "numbers":
+            return prompts.numbers(self.convention)
+        return {"phrases": prompts.phrases, "own": lambda: prompts.own(self.text), "free": list}[self.script]()
+
+
+def build(page: Page) -> None:
+    """Put the tab's components into the page."""
+    gr.HTML(
+        html_template=assets.read("record.html"),
+        js_on_load=assets.on_load("record.js"),
+        apply_default_css=False,
+        elem_id="st-record",
+    )
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """What the recorder asks for and sends."""
+    routes = APIRouter(prefix="/studio")
+
+    @routes.get("/record/{name}")
+    def cards(name: str) -> dict[str, Any]:
+        return _cards(Dataset.create(workspace.dataset(name)))
+
+    @routes.post("/record/{name}")
+    def save(
+        name: str,
+        audio: Annotated[UploadFile, File()],
+        text: Annotated[str, Form()],
+        prompt: Annotated[str, Form()] = "",
+        replaces: Annotated[str, Form()] = "",
+    ) -> dict[str, Any]:
+        dataset = Dataset.create(workspace.dataset(name))
+        clip, replaced = keep(dataset, audio.file.read(), text, prompt, replaces)
+        return {"clip": shown(dataset, clip), "replaced": replaced}
+
+    @routes.post("/prompts/{name}")
+    def choose(name: str, choice: Choice) -> dict[str, Any]:
+        dataset = Dataset.create(workspace.dataset(name))
+        prompts.save(dataset, choice.prompts())
+        return _cards(dataset)
+
+    @routes.post("/import/{name}")
+    def take_in(name: str, files: list[UploadFile]) -> dict[str, Any]:
+        with _on_disk(files) as (paths, doubled):
+            report = import_files(Dataset.create(workspace.dataset(name)), paths)
+        return {"added": report.added, "skipped": report.skipped + doubled}
+
+    return routes
+
+
+def keep(dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str) -> tuple[Utterance, list[str]]:
+    """Save a take, and put the clip that it replaces into the trash; the clip, and the ids replaced.
+
+    A take that was saved before its answer got lost is found by its samples: to save it again changes nothing.
+    Raises DataError, AudioError or DiskError.
+    """
+    saved = _saved_before(dataset, audio, prompt) or dataset.add(audio, text=text, prompt=prompt)
+    label = checked_label(text)
+    if saved.text != label:
+        saved = dataset.edit(saved.id, text=label)
+    old = [clip.id for clip in dataset.utterances() if clip.id == replaces != saved.id]
+    return saved, [clip.id for clip in dataset.trash(old)]
+
+
+def _saved_before(dataset: Dataset, audio: bytes, prompt: str) -> Utterance | None:
+    samples = fingerprint(read(audio))
+    same = (clip for clip in dataset.utterances() if clip.audio_sha256 == samples and clip.prompt == prompt)
+    return next(same, None)
+
+
+def _cards(dataset: Dataset) -> dict[str, Any]:
+    """Every prompt with the clip that was recorded of it last, or the latest clips where there are no prompts."""
+    cards = _prompts(dataset)
+    clips = dataset.utterances()
+    last = {clip.prompt: clip for clip in clips if clip.prompt}
+    free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]
+    return {
+        **_script(cards),
+        "prompts": [
+            {"text": card.text, "label": card.label, "clip": shown(dataset, last[card.text]) if card.text in last else None}
+            for card in cards
+        ],
+        "free": [shown(dataset, clip) for clip in free] if not cards else [],
+    }
+
+
+def _prompts(dataset: Dataset) -> list[prompts.Prompt]:
+    """The dataset's list; where none was ever chosen, the *Numbers* script."""
+    if (dataset.folder / "prompts.txt").is_file():
+        return prompts.load(dataset)
+    return prompts.numbers(CONVENTIONS[0])
+
+
+def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
+    """Which script these prompts are, told from the prompts themselves: nothing beside the list can be out of step."""
+    for convention in CONVENTIONS:
+        if cards == prompts.numbers(convention):
+            return {"script": "numbers", "convention": convention}
+    script = "free" if not cards else "phrases" if cards == prompts.phrases() else "own"
+    return {"script": script, "convention": CONVENTIONS[0]}
+
+
+@contextmanager
+def _on_disk(files: list[UploadFile]) -> Iterator[tuple[list[Path], list[tuple[str, str]]]]:
+    """Uploads under their own names, in a folder that goes when they were read; and those whose name came twice."""
+    with tempfile.TemporaryDirectory(prefix="studio-import-") as folder:
+        paths: list[Path] = []
+        doubled: list[tuple[str, str]] = []
+        for number, file in enumerate(files, 1):
+            path = Path(folder) / _file_name(file.filename or "", number)
+            if path in paths:
+                doubled.append((path.name, "Another file of this name came with it. Rename it and import it again."))
+                continue
+            with disk_errors(path), path.open("wb") as stream:
+                shutil.copyfileobj(file.file, stream)
+            paths.append(path)
+        yield paths, doubled
+
+
+def _file_name(name: str, number: int) -> str:
+    """The last part of a client's path, as a plain file name."""
+    plain = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rpartition("/")[2])
+    return plain if plain.strip(". ") else f"file {number}"

@@ -1,0 +1,145 @@
+"""The sidebar: which dataset and which base model are in hand, and how far the person has come."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from html import escape
+from typing import Any
+
+import gradio as gr
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from studio.config import TrainConfig
+from studio.data.manifest import Dataset
+from studio.data.utterance import Split
+from studio.errors import DataError, StudioError
+from studio.models import ModelCard, catalogue
+from studio.ui import assets
+from studio.ui.page import QUIET, Page
+from studio.workspace import Workspace
+
+FIRST_DATASET = "my-voice"
+DEFAULT_MODEL: str = TrainConfig.model_fields["model"].default
+ASK_DEVICE = "from studio.models import pick_device; print(pick_device('auto'))"
+DEVICE_NAMES = {"cpu": "CPU", "mps": "Apple GPU (MPS)", "cuda": "NVIDIA GPU (CUDA)"}
+
+
+class Overview(BaseModel):
+    """What the sidebar shows of a dataset."""
+
+    clips: int
+    seconds: float
+    counts: dict[Split, int]
+    problems: list[str]
+
+
+def build(workspace: Workspace, blocks: gr.Blocks) -> Page:
+    """Lay out the sidebar, and wire what it tells the tabs."""
+    gr.HTML(html_template=assets.read("brand.html"), js_on_load=None, apply_default_css=False)
+    page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"), gr.State(0))
+    _maker(page)
+    overview = gr.HTML(
+        html_template=assets.read("sidebar.html"),
+        js_on_load=assets.on_load("sidebar.js"),
+        apply_default_css=False,
+        elem_id="st-overview",
+    )
+    _wire(page, overview, blocks)
+    return page
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """What the sidebar's script asks for."""
+    routes = APIRouter(prefix="/studio")
+
+    @routes.get("/overview/{name}")
+    def overview(name: str) -> Overview:
+        folder = workspace.dataset(name)
+        if not folder.is_dir():
+            return Overview(clips=0, seconds=0, counts={}, problems=[])
+        dataset = Dataset.open(folder)
+        counts = dataset.counts()
+        return Overview(
+            clips=sum(counts.values()), seconds=dataset.seconds(), counts=counts, problems=dataset.problems()
+        )
+
+    @routes.get("/device")
+    def device_in_words() -> dict[str, str]:
+        return {"name": device()}
+
+    return routes
+
+
+@cache
+def device() -> str:
+    """The device that “auto” means here, in words; asked in another process, since the page never loads torch."""
+    asked = subprocess.run([sys.executable, "-c", ASK_DEVICE], capture_output=True, text=True, check=False)
+    kind = asked.stdout.strip().partition(":")[0]
+    return DEVICE_NAMES.get(kind, "unknown: run “studio doctor”")
+
+
+def _dataset(workspace: Workspace) -> gr.Dropdown:
+    names = _names(workspace)
+    return gr.Dropdown(names, value=names[0], label="Dataset", elem_id="st-dataset")
+
+
+def _names(workspace: Workspace) -> list[str]:
+    return workspace.datasets() or [FIRST_DATASET]
+
+
+def _models() -> list[tuple[str, str]]:
+    return [(f"{card.title} · {_cost(card)}", card.id) for card in catalogue()]
+
+
+def _cost(card: ModelCard) -> str:
+    return card.state if card.state != "download" else f"download {card.download_bytes / 1e6:.0f} MB"
+
+
+def _maker(page: Page) -> None:
+    """A field that makes a new dataset; a name that cannot be used is refused where it was written."""
+
+    def make(name: str) -> tuple[Any, str, str]:
+        try:
+            made = make_dataset(page.workspace, name)
+        except StudioError as error:
+            return gr.skip(), name, f"<p class='st-message bad' role='alert'>{escape(str(error))}</p>"
+        return gr.Dropdown(choices=_names(page.workspace), value=made), "", ""
+
+    with gr.Accordion("New dataset", open=False, elem_id="st-new"):
+        name = gr.Textbox(label="Name", placeholder="for example: office", max_lines=1, max_length=64)
+        told = gr.HTML(elem_id="st-new-told", js_on_load=None)
+        button = gr.Button("Create", size="sm")
+    gr.on([button.click, name.submit], make, name, [page.dataset, name, told], **QUIET)
+
+
+def make_dataset(workspace: Workspace, name: str) -> str:
+    """Begin the dataset `name`. Raises ConfigError (no name for a folder), DataError (it is there) or DiskError."""
+    folder = workspace.dataset(name.strip())
+    if folder.exists():
+        raise DataError(f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name.")
+    return Dataset.create(folder).name
+
+
+def _wire(page: Page, overview: gr.HTML, blocks: gr.Blocks) -> None:
+    remembered = [
+        gr.BrowserState(storage_key=f"studio.{name}", secret="not a secret: a name") for name in ("dataset", "model")
+    ]
+
+    def offer(dataset: str | None, model: str | None) -> tuple[gr.Dropdown, gr.Dropdown]:
+        names, models = _names(page.workspace), _models()
+        sources = [source for _, source in models]
+        return (
+            gr.Dropdown(choices=names, value=dataset if dataset in names else names[0]),
+            gr.Dropdown(choices=models, value=model if model in sources else DEFAULT_MODEL),
+        )
+
+    both = [page.dataset, page.model]
+    tell = "(dataset, model) => import(new URL('studio/assets/studio.js', document.baseURI).href).then(({ studio }) => { studio.choose('dataset', dataset); studio.choose('model', model); return [dataset, model]; })"
+    blocks.load(offer, remembered, both, **QUIET)
+    for picker in both:
+        picker.change(lambda *values: values, both, remembered, js=tell, **QUIET)
+    overview.change(lambda count: count + 1, page.changed, page.changed, **QUIET)
+    page.changed.change(None, js="() => document.dispatchEvent(new CustomEvent('studio:changed', { detail: 'python' }))")
