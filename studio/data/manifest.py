@@ -26,7 +26,7 @@ from pydantic import ValidationError
 
 from studio.audio import Waveform, read, write_wav
 from studio.data import lines, quality
-from studio.data.splits import split_after_edit, split_for
+from studio.data.splits import sentence, split_after_edit, split_for
 from studio.data.utterance import Origin, Split, Utterance, checked_label
 from studio.errors import DataError, DiskError, StudioError
 from studio.workspace import append_durably, disk_errors, inside, sync_folder, write_atomically
@@ -142,7 +142,7 @@ class Dataset:
             self._save(clip, wave)
         return clip
 
-    def edit(self, id: str, **changes: Any) -> Utterance:
+    def edit(self, id: str, /, **changes: Any) -> Utterance:
         """Change the `EDITABLE` fields of a clip. Raises DataError or DiskError.
 
         A new label that is a sentence of another split takes the clip there: no sentence stands on two sides.
@@ -164,9 +164,10 @@ class Dataset:
             clips = self.utterances()
             gone = self._found(clips, ids)
             if gone:
-                append_durably(self.trash_list, "\n".join(clip.to_line() for clip in gone))
+                append_durably(self.trash_list, _joined(gone))
                 self._rewrite({clip.id: None for clip in gone})
-            still_used = {clip.audio_filepath for clip in clips if clip not in gone}
+            names = {clip.id for clip in gone}
+            still_used = {clip.audio_filepath for clip in clips if clip.id not in names}
             for clip in gone:
                 if clip.audio_filepath not in still_used:
                     _move(self.clip_path(clip), self._trash_path(clip))
@@ -181,10 +182,10 @@ class Dataset:
                 if not self.clip_path(clip).exists():
                     _move(self._trash_path(clip), self.clip_path(clip))
             if back:
-                append_durably(self.manifest, "\n".join(clip.to_line() for clip in back))
-                write_atomically(
-                    self.trash_list, "".join(clip.to_line() + "\n" for clip in trashed if clip not in back)
-                )
+                append_durably(self.manifest, _joined(back))
+                names = {clip.id for clip in back}
+                left = [clip for clip in trashed if clip.id not in names]
+                write_atomically(self.trash_list, _joined(left) + "\n" if left else "")
         return back
 
     def _found(self, clips: Iterable[Utterance], ids: Iterable[str]) -> list[Utterance]:
@@ -275,6 +276,10 @@ class Dataset:
         write_atomically(self.manifest, b"".join(line + b"\n" for line in kept))
 
 
+def _joined(clips: Iterable[Utterance]) -> str:
+    return "\n".join(clip.to_line() for clip in clips)
+
+
 def _checked(**fields: Any) -> Utterance:
     try:
         return Utterance(**fields)
@@ -285,7 +290,7 @@ def _checked(**fields: Any) -> Utterance:
 
 def _changed(clip: Utterance, changes: Mapping[str, Any], clips: Iterable[Utterance]) -> Utterance:
     new = _checked(**{**clip.model_dump(), **changes})
-    if "split" in changes:
+    if "split" in changes or sentence(new) == sentence(clip):
         return new
     return _checked(**{**new.model_dump(), "split": split_after_edit(new, clips)})
 

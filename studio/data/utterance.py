@@ -17,11 +17,13 @@ Origin = Literal["microphone", "import", "live", "synthetic"]
 
 _SALT = "139:"  # with it both built-in scripts fall 35 / 5 / 10, and the first 16 *Numbers* on all sides
 
+_OPTIONAL = ("words", "quality")  # left out of the line while there is nothing in them
+
 
 class Utterance(BaseModel):
     """One recorded clip and what was said in it. Keys of other programs are kept as they are."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="constants")
 
     id: str = Field(min_length=1)
     audio_filepath: str = Field(min_length=1)  # relative to the dataset folder, which can then be moved
@@ -63,7 +65,7 @@ class Utterance(BaseModel):
 
     def to_line(self) -> str:
         """One line of JSON, without its newline."""
-        return self.model_dump_json(exclude_none=True)
+        return self.model_dump_json(exclude={name for name in _OPTIONAL if getattr(self, name) is None})
 
 
 def checked_label(text: str) -> str:
