@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,9 +14,11 @@ from studio import audio
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits import test_set_hash
 from studio.data.utterance import Split
-from studio.errors import DataError, StudioError
+from studio.errors import DataError, JobError, StudioError
 from studio.metrics import Score, score
-from studio.models import Clip, Family, Hypothesis, Recogniser
+from studio.models import Clip, Family, Hypothesis, Recogniser, load
+from studio.run_folder import RunFolder
+from studio.train.record import RunRecord
 from studio.workspace import Workspace, write_atomically
 
 BATCH_SECONDS = 20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
@@ -62,34 +65,90 @@ class Evaluation(BaseModel):
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
 
 
+class Comparison(BaseModel):
+    """The same clips read by a base model and, where there is an adapter, with it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: Evaluation
+    after: Evaluation | None
+
+
 def evaluate(
     recogniser: Recogniser,
     dataset: Dataset,
     split: Split = "test",
     normaliser: str = "exact",
     *,
+    clips: Sequence[Utterance] | None = None,
     with_adapter: bool = True,
     adapter: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Read every usable clip of `split` and score it; `on_progress(done, total)` counts clips.
+    """Read every usable clip of `split`, or of `clips`, and score it; `on_progress(done, total)` counts clips.
 
-    Raises DataError where the split has no clip that can be used.
+    `adapter` is what the result calls the adapter. Raises DataError where no clip can be used.
     """
     from studio.models.adapters import without_adapter
 
-    chosen = [clip for clip in dataset.utterances() if clip.split == split]
-    clips, skipped = usable(dataset, chosen, recogniser.family)
-    if not clips:
+    chosen = clips if clips is not None else [clip for clip in dataset.utterances() if clip.split == split]
+    good, skipped = usable(dataset, chosen, recogniser.family)
+    if not good:
         raise DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
     hypotheses: list[Hypothesis] = []
     with nullcontext() if with_adapter else without_adapter(recogniser):
-        for batch in in_batches(clips):
+        for batch in in_batches(good):
             hypotheses += transcribe(recogniser, dataset, batch)
             if on_progress:
-                on_progress(len(hypotheses), len(clips))
+                on_progress(len(hypotheses), len(good))
     named = adapter if with_adapter else None
-    return scored(clips, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped)
+    return scored(good, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped)
+
+
+def compare(
+    workspace: Workspace,
+    run: str,
+    *,
+    model: str | None = None,
+    adapter: Path | None = None,
+    split: Split = "test",
+    normaliser: str = "exact",
+    device: str = "auto",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Score the run called `run` before and after, on the clips that it began with.
+
+    With `model`, `run` is a dataset instead, and scored as it is now: by that model, and with the adapter in `adapter`
+    where one is given. Raises JobError, DataError, ModelError, DeviceError.
+    """
+    if model is None:
+        folder = RunFolder(workspace.run(run))
+        record = RunRecord.read(folder)
+        dataset, clips = open_dataset(workspace, record.dataset), read_manifest(folder.manifest)
+        model, adapter, named = record.model, folder.adapter, run
+    else:
+        dataset, named = open_dataset(workspace, run), str(adapter)
+        clips = dataset.utterances()
+    chosen = [clip for clip in clips if clip.split == split]
+    recogniser = load(model, device, adapter=adapter)
+    read = partial(evaluate, recogniser, dataset, split, normaliser, clips=chosen, on_progress=on_progress)
+    return Comparison(before=read(with_adapter=False), after=read(adapter=named) if adapter else None)
+
+
+def as_text(comparison: Comparison) -> str:
+    """`comparison` as a few lines for a terminal."""
+    before, after = comparison.before, comparison.after
+    score = before.score
+    lines = [f"{before.model}: {score.clips} clips of the {before.split} split, {score.words} words, test set {before.test_set_hash}"]
+    for name, value in _figures(before).items():
+        then = f" → {_percent(_figures(after)[name])}" if after else ""
+        lines.append(f"  {name:<24}{_percent(value):>8}{then}")
+    return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
+
+
+def save(comparison: Comparison, path: Path) -> None:
+    """Write `comparison` as JSON. Raises DiskError."""
+    write_atomically(path, comparison.model_dump_json(indent=1) + "\n")
 
 
 def scored(
@@ -169,12 +228,34 @@ def in_batches(clips: Sequence[Utterance]) -> Iterator[list[Utterance]]:
         yield batch
 
 
+def read_manifest(path: Path) -> list[Utterance]:
+    """The clips that a run began with. Raises JobError where they are not there."""
+    try:
+        return [Utterance.model_validate_json(line) for line in path.read_bytes().splitlines()]
+    except (FileNotFoundError, ValidationError) as error:
+        raise JobError(f"{path} cannot be read.", "Start a new run.") from error
+
+
 def open_dataset(workspace: Workspace, name: str) -> Dataset:
     """The dataset called `name` under recordings/, or else in the folder `name`. Raises DataError."""
     for folder in (workspace.recordings / name, Path(name).expanduser()):
         if (folder / "manifest.jsonl").is_file():
             return Dataset.open(folder)
     raise DataError(f"There is no dataset “{name}”.", f"Record one first: `studio record {name}`.")
+
+
+def _figures(evaluation: Evaluation) -> dict[str, float | None]:
+    score = evaluation.score
+    return {
+        f"WER, {score.normaliser}": score.wer,
+        f"CER, {score.normaliser}": score.cer,
+        "WER, spoken": evaluation.spoken.wer,
+        "errors per digit": score.digit_error,
+    }
+
+
+def _percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{rate:.1%}"
 
 
 def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:

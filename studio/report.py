@@ -1,10 +1,218 @@
-"""`report.md`: what a run did, for a person."""
+"""`report.md`: what a run did, for a person to read and keep."""
 
 from __future__ import annotations
 
-from studio.events import Finished
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from studio import events
+from studio.config import knobs
+from studio.errors import JobError
+from studio.evaluate import Evaluation, ScoredClip
+from studio.events import Evaluated, Event, Finished, Started, Stopped, Warned
+from studio.metrics import Score
 from studio.run_folder import RunFolder
+from studio.train.record import RunRecord
+from studio.workspace import write_atomically
+
+SAMPLES = 5  # clips of each kind
+COMPARED = {
+    "exact": "as they are written",
+    "plain": "without case and punctuation",
+    "spoken": "as they are spoken: digits and their names count as the same",
+}
+ARTEFACTS = {
+    "lora_adapter/": "the adapter, which plain `peft` loads",
+    "processor/": "the tokenizer and the feature extractor",
+    "heldout_baseline.json": "every held-out clip, read by the base model",
+    "heldout_tuned.json": "every held-out clip, read with the adapter",
+    "config.json": "all settings and versions",
+    "manifest.jsonl": "the clips that were used, as they were",
+    "events.jsonl": "everything that happened, a line each",
+    "checkpoints/": "the last states of training, and the best",
+}
 
 
-def write_report(folder: RunFolder, finished: Finished) -> None:
-    folder.report.write_text("")
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """All that a report is made of."""
+
+    record: RunRecord
+    before: Evaluation
+    after: Evaluation
+    log: Sequence[Event]
+    finished: Finished | None
+
+
+def write_report(folder: RunFolder, finished: Finished | None = None) -> None:
+    """Write `report.md` from what lies in `folder`; `finished` where it is not in the event log yet.
+
+    Raises JobError where the run was not scored before and after, DiskError.
+    """
+    write_atomically(folder.report, as_markdown(folder, finished))
+
+
+def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
+    """The report of the run in `folder`. Raises JobError where it was not scored before and after."""
+    before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
+    if before is None or after is None:
+        raise JobError(f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it.")
+    log = [event for _, event in events.read(folder.events)]
+    ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
+    story = _Story(RunRecord.read(folder), before, after, log, ended)
+    blocks = (_headline, _scores, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
+    return "\n\n".join(text for block in blocks if (text := block(story))) + "\n"
+
+
+def escaped(text: str) -> str:
+    """`text` for a cell of a markdown table: on one line, shown as it is, whatever markup or HTML it holds."""
+    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
+    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(" ".join(visible.split()), quote=False))
+
+
+def percent(rate: float | None) -> str:
+    """A rate as a person reads it; a dash where there is none."""
+    return "–" if rate is None else f"{rate:.1%}".replace("%", " %")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A markdown table of cells that are markdown already."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def _headline(story: _Story) -> str:
+    before, after, clips = story.before.score, story.after.score, story.record.clips
+    minutes = story.record.seconds["train"] / 60
+    return (
+        f"# {escaped(story.record.run)}: word error rate {percent(before.wer)} → {percent(after.wer)}\n\n"
+        f"On {_count(after.clips, 'held-out clip')} with {_count(after.words, 'word')}, the texts compared "
+        f"{COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
+        f"{_count(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the base "
+        f"model “{escaped(story.record.model)}”; {_count(clips['validation'], 'more clip')} chose its best state."
+    )
+
+
+def _scores(story: _Story) -> str:
+    before, after = story.before, story.after
+    rows = _rates(before.score, after.score)
+    if after.score.normaliser != "spoken":
+        rows.append(["WER, `spoken`", percent(before.spoken.wer), percent(after.spoken.wer)])
+    rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
+    rows.append(["Words wrong", _errors(before.score), _errors(after.score)])
+    rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
+    return "## Before and after\n\n" + table(["Held-out clips", "Before", "After"], rows)
+
+
+def _rates(before: Score, after: Score) -> list[list[str]]:
+    return [
+        [f"WER, `{after.normaliser}`", percent(before.wer), f"**{percent(after.wer)}**"],
+        [f"CER, `{after.normaliser}`", percent(before.cer), percent(after.cer)],
+    ]
+
+
+def _errors(score: Score) -> str:
+    wrong = score.substitutions + score.deletions + score.insertions
+    kinds = f"{score.substitutions} replaced, {score.deletions} missing, {score.insertions} added"
+    return f"{wrong} of {score.words} ({kinds})"
+
+
+def _real_time(evaluation: Evaluation) -> str:
+    seconds = sum(row.seconds for row in evaluation.rows)
+    return f"{sum(row.latency for row in evaluation.rows) / seconds:.3f}" if seconds else "–"
+
+
+def _notes(story: _Story) -> str:
+    said = dict.fromkeys(event.message for event in story.log if isinstance(event, Warned))
+    return "## Notes\n\n" + "\n".join(f"- {escaped(message)}" for message in said) if said else ""
+
+
+def _samples(story: _Story) -> str:
+    was = {row.id: row for row in story.before.rows}
+    pairs = [(was[row.id], row) for row in story.after.rows if row.id in was]
+    changed = [pair for pair in pairs if pair[0].hypothesis != pair[1].hypothesis]
+    kinds = {
+        "Most improved": sorted(changed, key=lambda pair: pair[1].wer - pair[0].wer),
+        "Worse than before": sorted(
+            (pair for pair in changed if pair[1].wer > pair[0].wer), key=lambda pair: pair[0].wer - pair[1].wer
+        ),
+        "Worst now": sorted((pair for pair in pairs if pair[1].wer > 0), key=lambda pair: -pair[1].wer),
+        "Best now": sorted(pairs, key=lambda pair: pair[1].wer),
+    }
+    parts = [f"### {name}\n\n{_side_by_side(chosen[:SAMPLES])}" for name, chosen in kinds.items() if chosen]
+    return "\n\n".join(["## Samples", *parts])
+
+
+def _side_by_side(pairs: Sequence[tuple[ScoredClip, ScoredClip]]) -> str:
+    return table(
+        ["Reference", "Before", "After", "WER"],
+        [
+            [
+                escaped(after.reference),
+                escaped(before.hypothesis) or "*(nothing)*",
+                escaped(after.hypothesis) or "*(nothing)*",
+                f"{percent(before.wer)} → {percent(after.wer)}",
+            ]
+            for before, after in pairs
+        ],
+    )
+
+
+def _validation(story: _Story) -> str:
+    scorings = {event.step: event for event in story.log if isinstance(event, Evaluated) and event.split == "validation"}
+    if not scorings:
+        return ""
+    kept = story.finished.best_step if story.finished else None
+    rows = [
+        [f"{step}", percent(event.wer), "–" if event.loss is None else f"{event.loss:.3f}", "kept" if step == kept else ""]
+        for step, event in sorted(scorings.items())
+    ]
+    return "## Validation while training\n\n" + table(["Step", "WER", "Loss, nats per token", ""], rows)
+
+
+def _time(story: _Story) -> str:
+    record, finished = story.record, story.finished
+    rows = [["Device", f"{record.resolved_device}, {_count(record.resolved_threads, 'thread')}"]]
+    if started := next((event for event in reversed(story.log) if isinstance(event, Started)), None):
+        rows.append(["Parameters trained", f"{started.trainable_parameters:,} of {started.total_parameters:,}"])
+    if finished:
+        rows += [
+            ["Steps", f"{finished.step}, of which step {finished.best_step} was kept"],
+            ["Wall time", _duration(finished.seconds)],
+            ["Peak memory", f"{finished.peak_memory / 1e6:,.0f} MB"],
+        ]
+    if stopped := next((event for event in reversed(story.log) if isinstance(event, Stopped)), None):
+        rows.append(["Stopped", f"{stopped.reason}, at step {stopped.step}"])
+    return "## Time and memory\n\n" + table(["", ""], rows)
+
+
+def _settings(story: _Story) -> str:
+    config = story.record.config
+    rows = [
+        [name, escaped(f"{getattr(config, name)}"), "" if getattr(config, name) == info.default else "changed"]
+        for name, info in knobs()
+    ]
+    fence = "```" if "```" not in story.record.started_by else "~~~~"
+    again = f"The same run again:\n\n{fence}sh\n{story.record.started_by}\n{fence}"
+    return "\n\n".join(["## Settings", table(["Setting", "Value", ""], rows), again])
+
+
+def _artefacts(story: _Story) -> str:
+    return "## Files\n\n" + "\n".join(f"- `{name}`: {what}" for name, what in ARTEFACTS.items())
+
+
+def _versions(story: _Story) -> str:
+    versions = ", ".join(f"{name} {escaped(version)}" for name, version in story.record.versions.items())
+    return f"## Versions\n\n{versions}. Test set `{story.after.test_set_hash}`. Begun {story.record.created_at}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

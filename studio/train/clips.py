@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits import ensure_minimum
 from studio.errors import DataError
-from studio.evaluate import usable
+from studio.evaluate import read_manifest, usable
 from studio.models import Family
 from studio.run_folder import RunFolder
 from studio.workspace import write_atomically
@@ -31,9 +31,8 @@ def keep(splits: Splits, folder: RunFolder) -> None:
 
 
 def kept(folder: RunFolder) -> Splits:
-    """The clips that the run in `folder` began with."""
-    lines = folder.manifest.read_text(encoding="utf-8").splitlines()
-    return _by_side([Utterance.model_validate_json(line) for line in lines])
+    """The clips that the run in `folder` began with. Raises JobError where they cannot be read."""
+    return _by_side(read_manifest(folder.manifest))
 
 
 def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Splits, list[str]]:

@@ -66,5 +66,5 @@ class Progress(BaseModel):
 
     @property
     def has_helped(self) -> bool:
-        """Whether the best adapter does better on the validation split than no adapter at all."""
-        return self.best is not None and self.best.is_better_than(self.base)
+        """Whether the best adapter makes fewer word errors on the validation split than no adapter at all."""
+        return self.best is not None and (self.base is None or self.best.wer < self.base.wer)

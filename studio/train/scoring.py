@@ -35,8 +35,8 @@ class Scorer:
         """Decode and score `clips`, all of one split."""
         hypotheses: list[Hypothesis] = []
         for batch in in_batches(clips):
-            self.check()
             yield Phase(name=phase, done=len(hypotheses), total=len(clips))
+            self.check()
             hypotheses += transcribe(self.recogniser, self.dataset, batch)
         yield Phase(name=phase, done=len(clips), total=len(clips))
         return scored(

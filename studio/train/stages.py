@@ -70,6 +70,7 @@ class FineTune:
         self.learner = _learner(self.recogniser, self.config)
         checkpoint.load(self.learner, self.folder.checkpoints)
         self.began -= self.learner.progress.wall_seconds
+        self.stopper.heeds_save = self.learner.progress.step == 0  # later there is something to save, in `train`
         self.scorer = Scorer(self.recogniser, self.dataset, self.config, self.stopper.check)
         yield self.started()
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
@@ -133,7 +134,7 @@ class FineTune:
 
     def train(self) -> Iterator[Event]:
         """The loop, until it ends by itself or is asked to stop and save."""
-        self.is_training = True
+        self.is_training = self.stopper.heeds_save = True
         try:
             yield from fit(self.learner, self.validate, self.save, self.stopper.check)
         except StopRequested as request:
@@ -141,8 +142,7 @@ class FineTune:
                 raise
             yield from self.save(self.learner)
             yield Stopped(step=self.learner.progress.step, reason="stop and save")
-        self.is_training = False
-        self.stopper.saving()
+        self.is_training = self.stopper.heeds_save = False
 
     def validate(self, learner: Learner) -> Iterator[Event]:
         """Score the validation split and count it."""
@@ -176,6 +176,7 @@ class FineTune:
         after.write(self.folder.tuned)
         yield from shown(after, "test", step)
         yield Phase(name="writing")
+        self.stopper.check()
         self.measure()
         finished = Finished(
             step=self.learner.progress.step,
@@ -243,8 +244,10 @@ def _learner(recogniser: Recogniser, config: TrainConfig) -> Learner:
 
 
 def _did_not_help(base: Scoring, best: Scoring) -> str:
+    if base.wer == 0:
+        return "The base model makes no error on the validation clips: what tuning gains cannot be seen there."
     return (
-        f"Tuning did not help: on the validation split the base model has WER {base.wer:.1%}, the best adapter "
-        f"{best.wer:.1%} (step {best.step}). The adapter is kept all the same. Record more clips, check their labels, "
-        "or try a lower learning rate."
+        f"Tuning did not help: on the validation clips the WER is {base.wer:.1%} without an adapter and "
+        f"{best.wer:.1%} with the best one (step {best.step}), which is kept all the same. Check the labels, "
+        "record more clips, or try another learning rate."
     )

@@ -29,7 +29,7 @@ class Stopper:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self._terminated = False
-        self._saving = False
+        self.heeds_save = True  # not while what was learnt is on its way to being saved
 
     def check(self) -> None:
         """Raise StopRequested where the run should stop.
@@ -42,12 +42,8 @@ class Stopper:
             raise StopRequested("discard")
         if self._terminated:
             raise StopRequested("interrupted")
-        if request == "save" and not self._saving:
+        if request == "save" and self.heeds_save:
             raise StopRequested("stop and save")
-
-    def saving(self) -> None:
-        """From now on a request to stop and save is already being met."""
-        self._saving = True
 
     @contextmanager
     def listening(self) -> Iterator[None]:

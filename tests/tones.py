@@ -1,0 +1,119 @@
+"""Runs of the fake family, for the tests of training: a dataset of tones, and ways to train on it, whole or cut short."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from studio import events
+from studio.config import TrainConfig
+from studio.data.manifest import Dataset
+from studio.data.utterance import Split
+from studio.events import Event
+from studio.models.echo import speak
+from studio.run_folder import RunFolder
+from studio.text import digits_to_words
+
+SPLITS: tuple[Split, ...] = ("train", "train", "train", "validation", "test")
+SETTINGS: dict[str, Any] = {
+    "dataset": "tones",
+    "model": "echo",
+    "targets": "all",
+    "dropout": 0.2,  # so that the random state matters
+    "learning_rate": 0.02,
+    "warmup_steps": 2,
+    "max_steps": 10,
+    "batch_size": 2,
+    "accumulation": 2,
+    "eval_every": 4,
+    "threads": 1,
+}
+TIMES = ("at", "seconds", "clips_per_second", "peak_memory")
+
+
+def wav(text: str) -> bytes:
+    """`text` as the fake family hears it, as a sound file."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, speak(text), 16_000, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def tones(workspace: Path, clips: int = 20) -> Dataset:
+    """A dataset of `clips` orders, spoken as digits and labelled as words, three fifths of them to learn from."""
+    dataset = Dataset.create(workspace / "recordings" / "tones")
+    numbers = random.Random(0)
+    for place in range(clips):
+        order = f"order {numbers.randrange(10_000):04d}"
+        dataset.add(wav(order), text=digits_to_words(order), prompt=order, split=SPLITS[place % len(SPLITS)])
+    return dataset
+
+
+def config(**changes: Any) -> TrainConfig:
+    """Settings that teach the fake to write words in ten steps."""
+    return TrainConfig(**{**SETTINGS, **changes})
+
+
+def folder_of(workspace: Path, run: str) -> RunFolder:
+    """The folder of the run called `run`, made."""
+    folder = RunFolder(workspace / "outputs" / run)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def train(workspace: Path, run: str, settings: TrainConfig, *, resume: bool = False) -> list[Event]:
+    """Run as the verb `train` does, events to the log; all of them."""
+    return [event for event in _logged(workspace, run, settings, resume)]
+
+
+def train_until(workspace: Path, run: str, settings: TrainConfig, events_until_killed: int, resume: bool = False) -> None:
+    """Run, and be killed by SIGKILL right after that many events."""
+    for count, _ in enumerate(_logged(workspace, run, settings, resume), start=1):
+        if count == events_until_killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train_until_write(workspace: Path, run: str, settings: TrainConfig, writes_until_killed: int) -> None:
+    """Run, and be killed by SIGKILL in the middle of that atomic write: before the new name takes effect."""
+    replace, calls = os.replace, 0
+
+    def counted(*names: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == writes_until_killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(*names)
+
+    os.replace = counted
+    train(workspace, run, settings)
+
+
+def _logged(workspace: Path, run: str, settings: TrainConfig, resume: bool) -> Any:
+    from studio.train.finetune import run as fine_tune
+
+    os.environ["STUDIO_WORKSPACE"] = str(workspace)
+    folder = folder_of(workspace, run)
+    with folder.events.open("a", encoding="utf-8") as log:
+        for event in fine_tune(settings, folder, resume=resume):
+            events.write(log, event)
+            yield event
+
+
+def adapter(workspace: Path, run: str) -> bytes:
+    """The weights that a run left, to the bit."""
+    return (workspace / "outputs" / run / "lora_adapter" / "adapter_model.safetensors").read_bytes()
+
+
+def told(workspace: Path, run: str) -> dict[str, list[dict[str, Any]]]:
+    """What a reader makes of a run's log, without times: the later of two lines about the same thing stands for both."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for _, event in events.read(workspace / "outputs" / run / "events.jsonl"):
+        facts = {name: value for name, value in event.model_dump().items() if name not in TIMES}
+        found[event.type, facts.get("step"), facts.get("split")] = facts
+    kinds = ("step", "evaluated", "finished")
+    return {kind: [facts for key, facts in sorted(found.items(), key=repr) if key[0] == kind] for kind in kinds}
