@@ -146,6 +146,7 @@ def transcribe(
 def train(**options: Any) -> None:
     """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
     from studio import jobs
+    from studio.evaluate import open_dataset
     from studio.terminal import follow as following
 
     name, foreground, detach = options.pop("name"), options.pop("foreground"), options.pop("detach")
@@ -154,6 +155,7 @@ def train(**options: Any) -> None:
     if foreground:
         following.train_here(Workspace.here(), plan, name)
         return
+    open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a failed run's log
     folder = jobs.start_training(Workspace.here(), plan, name)
     typer.echo(f"Run {folder.name} has started.")
     if not detach:

@@ -23,6 +23,9 @@ ENOUGH_DISK = 2 * GIGABYTE  # a downloaded small model, a few runs and an hour o
 PACKAGES = ("speech-studio", "torch", "transformers", "peft", "gradio", "librosa", "soundfile", "sounddevice", "jiwer")
 
 
+Look = Callable[[], Iterator["Check"]]
+
+
 class Check(BaseModel):
     """One line of the doctor's list."""
 
@@ -36,19 +39,19 @@ class Check(BaseModel):
 
 def check(workspace: Workspace, *, ask_hub: bool = False) -> list[Check]:
     """Look at everything a session needs. Only `ask_hub` causes network traffic."""
-    checks: list[Callable[[], Iterator[Check]]] = [
-        _versions,
-        _memory,
-        lambda: _disk(workspace),
-        _devices,
-        _starter,
-        _microphones,
-        _voices,
-        _page,
-    ]
+    checks: dict[str, Look] = {
+        "versions": _versions,
+        "memory": _memory,
+        "disk": lambda: _disk(workspace),
+        "devices": _devices,
+        "starter model": _starter,
+        "microphone": _microphones,
+        "synthetic voices": _voices,
+        "browser": _page,
+    }
     if ask_hub:
-        checks.append(_hub)
-    return [line for look in checks for line in _guarded(look)]
+        checks["hub"] = _hub
+    return [line for subject, look in checks.items() for line in _guarded(subject, look)]
 
 
 def as_text(found: list[Check]) -> str:
@@ -63,14 +66,14 @@ def as_text(found: list[Check]) -> str:
     return "\n".join(lines)
 
 
-def _guarded(look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+def _guarded(subject: str, look: Look) -> Iterator[Check]:
     """A check that breaks is itself a finding, never the end of the list."""
     try:
         yield from look()
     except StudioError as error:
-        yield Check(subject=look.__name__.strip("_"), state="broken", found=error.what, remedy=error.remedy)
+        yield Check(subject=subject, state="broken", found=error.what, remedy=error.remedy)
     except Exception as error:  # anything a driver or a library may raise
-        yield Check(subject=look.__name__.strip("_"), state="broken", found=f"{type(error).__name__}: {error}")
+        yield Check(subject=subject, state="broken", found=f"{type(error).__name__}: {error}")
 
 
 def _versions() -> Iterator[Check]:
@@ -203,13 +206,15 @@ def _page() -> Iterator[Check]:
 def _hub() -> Iterator[Check]:
     import urllib.request
 
+    from huggingface_hub.constants import ENDPOINT
+
     try:
-        with urllib.request.urlopen("https://huggingface.co/api/models?limit=1", timeout=10):
-            yield Check(subject="hub", state="fine", found="huggingface.co answers")
+        with urllib.request.urlopen(f"{ENDPOINT}/api/models?limit=1", timeout=10):
+            yield Check(subject="hub", state="fine", found=f"{ENDPOINT} answers")
     except OSError as error:
         yield Check(
             subject="hub",
             state="look",
-            found=f"huggingface.co does not answer ({getattr(error, 'reason', error)})",
+            found=f"{ENDPOINT} does not answer ({getattr(error, 'reason', error)})",
             remedy="Check the network or the proxy, or copy a model folder here and pass its path as --model.",
         )
