@@ -3,16 +3,18 @@
 Nothing is remembered in memory: the page and the command line see the same runs, and killing either loses nothing.
 """
 
-from studio.jobs.control import JobState, active, resume, start, start_training, state, stop
+from studio.jobs.control import JobState, Status, active, latest, resume, start, start_training, state, stop
 from studio.jobs.listing import RunSummary, existing, runs
 from studio.jobs.trash import delete, restore
 
 __all__ = [
     "JobState",
     "RunSummary",
+    "Status",
     "active",
     "delete",
     "existing",
+    "latest",
     "restore",
     "resume",
     "runs",

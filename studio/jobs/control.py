@@ -81,6 +81,12 @@ def active(workspace: Workspace) -> RunFolder | None:
     return RunFolder(workspace.outputs / name) if name else None
 
 
+def latest(outputs: Path) -> RunFolder | None:
+    """The run in `outputs` that was started last, if any, going on or not."""
+    folder = RunFolder(outputs / record.last_claimed(outputs))
+    return folder if folder.job.is_file() else None
+
+
 def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None = None) -> None:
     """Run `command` under a supervisor of its own, which writes down in `folder` how it goes.
 

@@ -1,0 +1,132 @@
+// What a run's events add up to. Reading them again from the start gives the same, so nothing has to be remembered.
+
+/** A name for each phase, and where in the whole run it stands. */
+export const PHASES = {
+  loading: { stage: 0, text: "Loading the model" },
+  encoding: { stage: 0, text: "Reading the clips" },
+  baseline: { stage: 1, text: "Scoring the base model" },
+  training: { stage: 2, text: "Training" },
+  validating: { stage: 2, text: "Scoring the validation clips" },
+  tuned: { stage: 3, text: "Scoring the tuned model" },
+  writing: { stage: 3, text: "Writing the report" },
+};
+export const STAGES = ["Prepare", "Score before", "Train", "Score after"];
+
+const SAMPLES = 6; // of the latest scoring
+
+export class History {
+  steps = []; // StepDone
+  scorings = []; // Evaluated on the validation split
+  samples = []; // Sampled, of the latest scoring
+  warnings = [];
+  before = null; // Evaluated on the test split, by the base model
+  after = null; // the same, tuned
+  started = null;
+  phase = null;
+  stopped = null;
+  failed = null;
+  finished = null;
+  baselineSeconds = 0;
+
+  add(event) {
+    this[`on_${event.type}`]?.(event);
+  }
+
+  get max() {
+    return this.started?.max_steps || 0;
+  }
+
+  get step() {
+    return this.steps.at(-1)?.step || this.started?.resumed_from || 0;
+  }
+
+  get best() {
+    return this.scorings.reduce((best, scoring) => (scoring.best || !best ? scoring : best), null);
+  }
+
+  /** Seconds until the end, as far as the steps since the last start tell; null while they tell too little. */
+  get left() {
+    const recent = this.steps.filter((step) => step.at >= this.started?.at);
+    if (recent.length < 3 || PHASES[this.phase?.name]?.stage !== 2) return null;
+    const [first, last] = [recent[0], recent.at(-1)];
+    return ((last.at - first.at) / (last.step - first.step || 1)) * (this.max - last.step) + this.baselineSeconds;
+  }
+
+  /** How much of each stage is done, 0 to 1. */
+  get stages() {
+    if (this.finished) return STAGES.map(() => 1);
+    const at = PHASES[this.phase?.name]?.stage ?? 0;
+    const share = at === 2 ? this.step / (this.max || 1) : (this.phase?.done || 0) / (this.phase?.total || 1);
+    return STAGES.map((_, stage) => (stage < at ? 1 : stage === at ? Math.min(share, 1) : 0));
+  }
+
+  on_started(event) {
+    const isKept = (past) => past.step <= event.resumed_from;
+    Object.assign(this, { started: event, phase: null, stopped: null, failed: null, finished: null });
+    this.steps = this.steps.filter(isKept);
+    this.scorings = this.scorings.filter(isKept);
+  }
+
+  on_phase(event) {
+    if (this.phase?.name === "baseline") this.baselineSeconds = event.at - this.baselineAt;
+    else if (event.name === "baseline") this.baselineAt = event.at;
+    this.phase = event;
+  }
+
+  on_step(event) {
+    while (this.steps.at(-1)?.step >= event.step) this.steps.pop();
+    this.steps.push(event);
+  }
+
+  on_evaluated(event) {
+    if (event.split === "validation") this.scorings = [...this.scorings.filter((past) => past.step < event.step), event];
+    else if (event.split === "test") this[event.step ? "after" : "before"] = event;
+  }
+
+  on_sample(event) {
+    if (this.samples[0]?.step !== event.step) this.samples = [];
+    if (this.samples.length < SAMPLES) this.samples.push(event);
+  }
+
+  on_warned(event) {
+    if (!this.warnings.includes(event.message)) this.warnings.push(event.message);
+  }
+
+  on_stopped(event) {
+    this.stopped = event;
+  }
+
+  on_failed(event) {
+    this.failed = event;
+  }
+
+  on_finished(event) {
+    this.finished = event;
+  }
+}
+
+/** The word edits that make `hypothesis` of `reference`, as `studio.metrics.diff` gives them. */
+export function wordEdits(reference, hypothesis) {
+  const [said, read] = [reference, hypothesis].map((text) => text.split(/\s+/).filter(Boolean));
+  const cost = Array.from({ length: said.length + 1 }, (_, i) => [i]);
+  for (let j = 0; j <= read.length; j++) cost[0][j] = j;
+  for (let i = 1; i <= said.length; i++)
+    for (let j = 1; j <= read.length; j++)
+      cost[i][j] = Math.min(cost[i - 1][j - 1] + (said[i - 1] !== read[j - 1]), cost[i - 1][j] + 1, cost[i][j - 1] + 1);
+  const edits = [];
+  for (let i = said.length, j = read.length; i || j; ) {
+    const [ref, hyp] = [said[i - 1], read[j - 1]];
+    const here = cost[i][j];
+    if (i && j && here === cost[i - 1][j - 1] + (ref !== hyp)) {
+      edits.unshift({ kind: ref === hyp ? "equal" : "substitute", reference: ref, hypothesis: hyp });
+      [i, j] = [i - 1, j - 1];
+    } else if (i && here === cost[i - 1][j] + 1) {
+      edits.unshift({ kind: "delete", reference: ref, hypothesis: "" });
+      i--;
+    } else {
+      edits.unshift({ kind: "insert", reference: "", hypothesis: hyp });
+      j--;
+    }
+  }
+  return edits;
+}

@@ -1,0 +1,360 @@
+// One run, live or long over: phase, progress, figures, curves, samples, log; and the ways to end it or go on with it.
+
+import { diffed } from "./diff.js";
+import { Chart, bestSoFar, smoothed } from "./live-chart.js";
+import { History, PHASES, STAGES, wordEdits } from "./live-history.js";
+import { Stream, watchVisibility } from "./live-stream.js";
+import { at, duration, icon, make, request, studio } from "./studio.js";
+
+export const percent = (rate) => (rate == null ? "–" : `${(100 * rate).toFixed(1)} %`);
+const isGoingOn = (status) => status === "running" || status === "stopping";
+
+/** How a run stands, as a pill: its colour and its word. */
+export const STANDS = {
+  running: ["accent", "Running"],
+  stopping: ["look", "Stopping"],
+  finished: ["good", "Finished"],
+  stopped: ["", "Discarded"],
+  interrupted: ["look", "Interrupted"],
+  failed: ["bad", "Failed"],
+  none: ["", "Unknown"],
+};
+const LOG_CHARACTERS = 400_000; // of the log, on show
+
+const SKELETON = `
+  <header class="live-head">
+    <button type="button" class="st-button plain small" data-do="back">All runs</button>
+    <h3 class="live-name" tabindex="-1"></h3>
+    <span class="st-pill live-pill"></span>
+    <span class="st-grow"></span>
+    <span class="live-actions st-row"></span>
+  </header>
+  <p class="st-hidden live-status" role="status"></p>
+  <div class="live-progress" role="progressbar" aria-label="Progress of the run" aria-valuemin="0" aria-valuemax="100"></div>
+  <p class="live-times st-number"></p>
+  <div class="live-messages" role="status"></div>
+  <div class="st-tiles live-tiles"></div>
+  <div class="live-charts">
+    <figure class="st-card"><figcaption><b>Loss</b><span class="live-key"></span></figcaption><canvas role="img" data-chart="loss"></canvas></figure>
+    <figure class="st-card"><figcaption><b>Validation WER</b><span class="live-key"></span></figcaption><canvas role="img" data-chart="wer"></canvas></figure>
+  </div>
+  <section class="st-card live-samples" hidden><h4></h4><dl></dl></section>
+  <details class="st-card live-log"><summary>Log</summary><pre tabindex="0" aria-label="What the process printed"></pre></details>
+  <dialog class="st-dialog live-dialog" aria-labelledby="live-question">
+    <h2 id="live-question">Stop this run?</h2>
+    <p></p>
+    <div class="live-choices">
+      <button type="button" class="st-button" data-do="continue">Continue</button>
+      <button type="button" class="st-button primary" data-do="save">Stop and save</button>
+      <button type="button" class="st-button live-discard" data-do="discard">Discard</button>
+    </div>
+  </dialog>`;
+
+export class LiveView {
+  run = "";
+  #history = new History();
+  #stands = { status: "none" };
+  #skew = 0; // seconds that the server's clock is ahead of ours
+  #stream = null;
+  #log = null;
+  #isVisible = false;
+  #isBroken = false;
+  #drawing = 0;
+  #problem = null;
+
+  /** Fills `element`; `on` has `back()`, `resumed(run)`, `remove(run)`, `ended(run)`, `test(run)`. */
+  constructor(element, on) {
+    this.element = element;
+    this.on = on;
+    element.innerHTML = SKELETON;
+    this.$ = (selector) => element.querySelector(selector);
+    this.loss = new Chart(this.$("[data-chart=loss]"), (value) => (value < 10 ? value.toFixed(2) : value.toFixed(0)));
+    this.wer = new Chart(this.$("[data-chart=wer]"), (value) => `${Math.round(1000 * value) / 10} %`);
+    this.$("[data-do=back]").prepend(icon("back"));
+    this.$(".live-progress").append(...STAGES.map((name) => make("span", { class: "live-stage" }, make("i"), make("small", {}, name))));
+    element.addEventListener("click", (event) => this.#press(event.target.closest("[data-do]")?.dataset.do));
+    this.$(".live-log").addEventListener("toggle", () => this.#followLog());
+    watchVisibility(element, (isVisible) => this.#see(isVisible));
+    const recolour = () => this.#draw();
+    studio.on("theme", element, recolour);
+    new MutationObserver(recolour).observe(document.body, { attributeFilter: ["class"] });
+    setInterval(() => this.#isVisible && isGoingOn(this.#stands.status) && this.#times(), 1000);
+  }
+
+  /** Show `run` from its first event on. */
+  show(run) {
+    this.close();
+    this.run = run;
+    this.#restart();
+    this.#stands = { status: "none" };
+    this.#stream = new Stream(`runs/${at(run)}/events`, {
+      data: (events) => this.#add(events),
+      state: (stands) => this.#stand(stands),
+      restart: () => this.#restart(),
+      end: () => this.on.ended(run),
+      trouble: (isBroken) => this.#trouble(isBroken),
+    });
+    this.#see(this.#isVisible);
+    this.$(".live-log").open = false;
+    this.#draw();
+  }
+
+  close() {
+    this.#stream?.close();
+    this.#log?.close();
+    this.#stream = this.#log = null;
+    this.run = "";
+  }
+
+  #restart() {
+    this.#history = new History();
+    this.#problem = null;
+  }
+
+  #see(isVisible) {
+    this.#isVisible = isVisible;
+    if (this.#stream) this.#stream.isWanted = isVisible;
+    if (this.#log) this.#log.isWanted = isVisible;
+  }
+
+  #add(events) {
+    for (const event of events) this.#history.add(event);
+    this.#draw();
+  }
+
+  #stand(stands) {
+    this.#stands = stands;
+    this.#skew = stands.now - Date.now() / 1000;
+    this.#draw();
+  }
+
+  #trouble(isBroken) {
+    if (isBroken === this.#isBroken) return;
+    this.#isBroken = isBroken;
+    this.#draw();
+  }
+
+  async #press(name) {
+    const dialog = this.$(".live-dialog");
+    if (name === "back") this.on.back();
+    if (name === "test") this.on.test(this.run);
+    if (name === "remove") this.on.remove(this.run);
+    if (name === "stop") this.#ask();
+    if (["continue", "save", "discard"].includes(name)) dialog.close();
+    if (name === "save" || name === "discard") await this.#request("stop", { how: name });
+    if (name === "resume" && (await this.#request("resume", {}))) this.on.resumed(this.run);
+  }
+
+  async #request(what, body) {
+    try {
+      this.#problem = null;
+      await request(`train/runs/${at(this.run)}/${what}`, { body });
+      if (what === "stop") this.#stands = { ...this.#stands, status: "stopping" };
+      return true;
+    } catch (error) {
+      this.#problem = error;
+      return false;
+    } finally {
+      this.#draw();
+    }
+  }
+
+  #ask() {
+    const { step, max, best } = this.#history;
+    const isSaving = this.#stands.status === "stopping";
+    const reached = step ? `It is at step ${step} of ${max}. ` : "It has not made a step yet. ";
+    const kept = best ? `Saving keeps the state of step ${best.step} (validation WER ${percent(best.wer)}) and scores it.` : "";
+    this.$(".live-dialog p").textContent = isSaving ? "It is saving and scoring what it learnt. Discarding throws that away." : reached + kept;
+    this.$(".live-dialog [data-do=save]").hidden = isSaving;
+    this.$(".live-dialog [data-do=continue]").textContent = isSaving ? "Let it save" : "Continue";
+    this.$(".live-dialog").showModal();
+    this.$(".live-dialog [data-do=continue]").focus();
+  }
+
+  #followLog() {
+    this.#log?.close();
+    this.#log = null;
+    const box = this.$(".live-log pre");
+    if (!this.$(".live-log").open) return;
+    box.textContent = "";
+    this.#log = new Stream(`runs/${at(this.run)}/log`, {
+      restart: () => (box.textContent = ""),
+      data: (text) => {
+        const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 20;
+        box.textContent = (box.textContent + text).slice(-LOG_CHARACTERS);
+        if (isAtEnd) box.scrollTop = box.scrollHeight;
+      },
+    });
+    this.#log.isWanted = this.#isVisible;
+  }
+
+  #draw() {
+    this.#drawing ||= requestAnimationFrame(() => {
+      this.#drawing = 0;
+      if (!this.run) return;
+      this.#head();
+      this.#progress();
+      this.#times();
+      this.#messages();
+      this.#tiles();
+      this.#charts();
+      this.#samples();
+    });
+  }
+
+  #head() {
+    const { status } = this.#stands;
+    const phase = PHASES[this.#history.phase?.name]?.text;
+    const [colour, word] = STANDS[status];
+    const text = status === "running" ? phase || "Starting" : status === "stopping" ? `Stopping: ${(phase || "").toLowerCase()}` : word;
+    this.$(".live-name").textContent = this.run;
+    const pill = this.$(".live-pill");
+    pill.className = `st-pill live-pill ${colour}`;
+    replaceText(pill, text);
+    replaceText(this.$(".live-status"), `${this.run}: ${text}`);
+    const names = isGoingOn(status) ? ["stop"] : ["failed", "interrupted", "stopped"].includes(status) ? ["resume", "remove"] : ["remove"];
+    const actions = this.$(".live-actions");
+    if (actions.dataset.names === String(names) || status === "none") return;
+    actions.dataset.names = names;
+    actions.replaceChildren(...names.map(action));
+  }
+
+  #progress() {
+    const { stages, step, max } = this.#history;
+    [...this.$(".live-progress").children].forEach((stage, index) => (stage.firstChild.style.width = `${100 * stages[index]}%`));
+    const whole = (100 * (0.5 * stages[0] + stages[1] + 6 * stages[2] + stages[3])) / 8.5;
+    this.$(".live-progress").setAttribute("aria-valuenow", Math.round(whole));
+    this.$(".live-progress").setAttribute("aria-valuetext", max ? `step ${step} of ${max}` : "getting ready");
+  }
+
+  #times() {
+    const { step, max, left, phase, steps, finished } = this.#history;
+    const { status, started_at, ended_at } = this.#stands;
+    const until = isGoingOn(status) ? Date.now() / 1000 + this.#skew : ended_at;
+    const elapsed = finished?.seconds ?? (started_at && until ? until - started_at : null);
+    const isScoring = phase?.total && PHASES[phase.name].stage !== 2 && isGoingOn(status);
+    const parts = [
+      max ? `step ${step} of ${max}` : "getting ready",
+      isScoring ? `${phase.done} of ${phase.total} clips` : null,
+      elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
+      status === "running" && left !== null ? `about ${duration(left)} left` : null,
+      steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)} clips/s` : null,
+    ];
+    replaceText(this.$(".live-times"), parts.filter(Boolean).join("  ·  "));
+  }
+
+  #messages() {
+    const found = [...this.#outcome(), ...this.#history.warnings.map((text) => ["", "info", text])];
+    if (this.#problem) found.unshift(["bad", "warning", this.#problem.message]);
+    if (this.#isBroken) found.unshift(["look", "warning", "The studio does not answer; trying again. The run goes on by itself."]);
+    const box = this.$(".live-messages");
+    if (box.dataset.shown === JSON.stringify(found)) return;
+    box.dataset.shown = JSON.stringify(found);
+    box.replaceChildren(...found.map(([kind, picture, text, next]) => message(kind, picture, text, next)));
+  }
+
+  /** What came of it, once it is over: `[kind, icon, text, next action]`. */
+  #outcome() {
+    const { finished, failed, stopped, before, after, step, best } = this.#history;
+    const { status } = this.#stands;
+    if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
+    if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
+    if (status === "stopped") return [["", "info", `It was discarded at step ${step}: nothing was kept.`]];
+    if (status !== "finished" || !finished) return [];
+    const why = { "early stop": `It ended early, since validation WER no longer fell, and kept step ${finished.best_step}.`, "stop and save": `It was stopped at step ${finished.step} and kept step ${finished.best_step}.` };
+    const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
+    const [was, is] = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
+    if (was == null || is == null) return [["good", "check", how, "test"]];
+    const clips = after ? ` on ${after.clips} clips that it never learnt from` : "";
+    if (is < was) return [["good", "check", `Word error rate fell from ${percent(was)} to ${percent(is)}${clips}. ${how}`, "test"]];
+    const advice = "More clips help most; then labels that are checked, in Review.";
+    return [["look", "info", `Word error rate did not fall: ${percent(was)} before, ${percent(is)} after${clips}. ${advice}`, "test"]];
+  }
+
+  #tiles() {
+    const { steps, scorings, best, before, after, finished } = this.#history;
+    const loss = smoothed(lossPoints(steps), span(steps)).at(-1)?.[1];
+    const now = scorings.at(-1);
+    const heldOut = finished ? [finished.wer_before, finished.wer_after] : [before?.wer, after?.wer];
+    const clips = (after || before)?.clips;
+    tiles(this.$(".live-tiles"), [
+      ["Loss", loss === undefined ? "–" : loss.toFixed(3), "smoothed, in nats per token"],
+      ["Validation WER", now ? percent(now.wer) : "–", best ? `best ${percent(best.wer)} at step ${best.step}` : "scored while training"],
+      ["Held-out WER", `${percent(heldOut[0])} → ${percent(heldOut[1])}`, clips ? `before → after, ${clips} clips` : "before → after"],
+    ]);
+  }
+
+  #charts() {
+    const { steps, scorings, max } = this.#history;
+    const [raw, wers] = [lossPoints(steps), scorings.map((scoring) => [scoring.step, scoring.wer])];
+    const soft = smoothed(raw, span(steps));
+    const held = scorings.filter((scoring) => scoring.loss != null).map((scoring) => [scoring.step, scoring.loss]);
+    this.loss.show(
+      [{ points: soft, colour: "accent", width: 2, key: "smoothed" }, { points: raw, colour: "raw", width: 1, key: "each step" }, { points: held, colour: "look", width: 1.5, dots: true, key: "validation" }],
+      max,
+    );
+    this.wer.show(
+      [{ points: wers, colour: "raw", width: 1, dots: true, key: "each scoring" }, { points: bestSoFar(wers), colour: "accent", width: 2, key: "best so far" }],
+      max,
+    );
+    for (const chart of [this.loss, this.wer]) keys(chart.canvas.parentElement.querySelector(".live-key"), chart.lines);
+    describe(this.loss.canvas, soft, (value) => value.toFixed(3), "Loss");
+    describe(this.wer.canvas, wers, percent, "Validation word error rate");
+  }
+
+  #samples() {
+    const { samples } = this.#history;
+    const box = this.$(".live-samples");
+    const shown = JSON.stringify(samples);
+    if (box.dataset.shown === shown) return;
+    box.dataset.shown = shown;
+    box.hidden = !samples.length;
+    if (box.hidden) return;
+    this.$(".live-samples h4").textContent = samples[0].step ? `What it read at step ${samples[0].step}` : "What the base model read";
+    const rows = samples.map(({ reference, hypothesis }) => {
+      const read = hypothesis ? make("dd", {}, diffed(wordEdits(reference, hypothesis), "errors")) : make("dd", { class: "st-quiet" }, "nothing");
+      return make("div", {}, make("dt", {}, reference), read);
+    });
+    this.$(".live-samples dl").replaceChildren(...rows);
+  }
+}
+
+const lossPoints = (steps) => steps.map((step) => [step.step, step.loss]);
+const span = (steps) => Math.max(4, steps.length / 25);
+
+/** Set the text of `element` only where it differs: a live region speaks when it is touched. */
+function replaceText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function action(name) {
+  const [kind, picture, text] = { stop: ["", "stop", "Stop"], resume: ["primary", "play", "Resume"], remove: ["plain", "trash", "Delete"] }[name];
+  return make("button", { type: "button", class: `st-button ${kind}`, "data-do": name }, icon(picture), text);
+}
+
+function message(kind, picture, text, next) {
+  const more = next ? make("button", { type: "button", class: "st-button small primary", "data-do": next }, "Hear the difference") : null;
+  return make("div", { class: `st-message ${kind}` }, icon(picture), make("p", { class: "st-grow" }, text), more);
+}
+
+function tiles(box, figures) {
+  if (box.children.length !== figures.length) box.replaceChildren(...figures.map(() => make("div", { class: "st-tile" }, make("span"), make("b"), make("span"))));
+  figures.forEach((texts, index) => texts.forEach((text, part) => replaceText(box.children[index].children[part], text)));
+}
+
+function keys(box, lines) {
+  const shown = lines.filter((line) => line.points.length);
+  const names = shown.map((line) => line.key).join();
+  if (box.dataset.names === names) return;
+  box.dataset.names = names;
+  box.replaceChildren(...shown.map((line) => make("span", {}, make("i", { style: `background: var(--st-${line.colour})` }), line.key)));
+}
+
+/** The curve in words, for those who do not see it. */
+function describe(canvas, points, write, name) {
+  const values = points.map((point) => point[1]);
+  const summary = values.length
+    ? `${name}: ${write(values[0])} at step ${points[0][0]}, ${write(values.at(-1))} at step ${points.at(-1)[0]}, lowest ${write(Math.min(...values))}.`
+    : `${name}: nothing yet.`;
+  if (canvas.getAttribute("aria-label") !== summary) canvas.setAttribute("aria-label", summary);
+}

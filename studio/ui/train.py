@@ -1,0 +1,110 @@
+"""The Train tab: set up a run and start it, watch it, stop it, go back to earlier ones.
+
+The scripts (`assets/train.js`, `assets/live.js`) draw; what can be started, and how runs stand, is decided here and
+below. A run itself reaches the page through `studio.ui.live` alone.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import gradio as gr
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from studio import jobs
+from studio.jobs import RunSummary
+from studio.ui import assets, live, train_form
+from studio.ui.page import QUIET, Page
+from studio.ui.train_form import Download, Form
+from studio.workspace import Workspace
+
+Values = dict[str, Any]
+"""Settings as a browser sends them, checked by `train_form.plan`."""
+
+
+class Stop(BaseModel):
+    """How a run is to end."""
+
+    how: Literal["save", "discard"]
+
+
+class Token(BaseModel):
+    """What undoes a deletion."""
+
+    token: str
+
+
+class Wanted(BaseModel):
+    """A model to download."""
+
+    model: str
+
+
+def build(page: Page) -> None:
+    """Put the tab's components into the page."""
+    room = gr.HTML(
+        html_template=assets.read("train.html"),
+        js_on_load=assets.on_load("train.js"),
+        apply_default_css=False,
+        elem_id="st-train",
+    )
+    room.input(None, None, page.model, js="() => window.studio.model()", **QUIET)  # a model was picked here
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """What the tab's scripts ask for, and the streams that they follow."""
+    routes = APIRouter(prefix="/studio/train")
+    _form_routes(routes, workspace)
+    _run_routes(routes, workspace)
+    everything = APIRouter()
+    everything.include_router(routes)
+    everything.include_router(live.router(workspace))
+    return everything
+
+
+def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
+    @routes.get("/form/{dataset}")
+    def form(dataset: str) -> Form:
+        return train_form.form(workspace, dataset)
+
+    @routes.post("/command")
+    def command(values: Values) -> Mapping[str, str]:
+        return {"command": shlex.join(train_form.plan(workspace, values).command())}
+
+    @routes.post("/start")
+    def start(values: Values) -> Mapping[str, str]:
+        return {"run": jobs.start_training(workspace, train_form.plan(workspace, values)).name}
+
+    @routes.get("/download")
+    def download() -> Download | None:
+        return train_form.download(workspace)
+
+    @routes.post("/download")
+    def fetch(wanted: Wanted) -> Download | None:
+        train_form.fetch(workspace, wanted.model)
+        return train_form.download(workspace)
+
+
+def _run_routes(routes: APIRouter, workspace: Workspace) -> None:
+    @routes.get("/runs")
+    def runs() -> list[RunSummary]:
+        return jobs.runs(workspace)
+
+    @routes.post("/runs/{run}/stop")
+    def stop(run: str, how: Stop) -> None:
+        jobs.stop(jobs.existing(workspace, run), how.how)
+
+    @routes.post("/runs/{run}/resume")
+    def resume(run: str) -> None:
+        jobs.resume(jobs.existing(workspace, run))
+
+    @routes.post("/runs/{run}/delete")
+    def delete(run: str) -> Token:
+        return Token(token=jobs.delete(jobs.existing(workspace, run)))
+
+    @routes.post("/restore")
+    def restore(undo: Token) -> Mapping[str, str]:
+        return {"run": jobs.restore(workspace, undo.token).name}

@@ -1,0 +1,195 @@
+"""What the Train tab's form is made of: the settings, the presets, the models, and what still blocks a start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from studio import config as settings
+from studio import jobs
+from studio.config import TrainConfig
+from studio.data.manifest import Dataset
+from studio.data.splits import MINIMUM
+from studio.errors import ModelError
+from studio.jobs import RunSummary
+from studio.models.catalogue import ECHO, catalogue
+from studio.run_folder import RunFolder
+from studio.workspace import Workspace
+
+MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "quick": "a first impression",
+        "balanced": "right for most voices and conventions",
+        "thorough": "smaller steps, for a hard voice or many clips",
+    }
+)
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Adapter": ("rank", "alpha", "dropout", "targets"),
+        "Steps": (
+            "learning_rate", "warmup_steps", "max_steps", "batch_size", "accumulation", "weight_decay", "max_grad_norm",
+        ),
+        "Scoring": ("eval_every", "patience", "normaliser"),
+        "Machine": ("device", "precision", "threads", "gradient_checkpointing", "seed"),
+    }
+)  # fmt: skip
+
+
+class Knob(BaseModel):
+    """One setting as a form field."""
+
+    name: str
+    label: str
+    help: str
+    kind: Literal["integer", "number", "boolean", "string", "choice"]
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: list[str] = []
+
+
+class PresetCard(BaseModel):
+    """A named starting point: every knob's value, and what it is for."""
+
+    name: str
+    title: str
+    meaning: str
+    values: dict[str, Any]
+
+
+class Model(BaseModel):
+    """One line of the model picker."""
+
+    id: str
+    title: str
+    parameters: int
+    state: Literal["bundled", "on disk", "download"]
+    download_bytes: int
+
+
+class Clips(BaseModel):
+    """What there is to learn from, and how many clips are missing before a run can start."""
+
+    train: int = 0
+    validation: int = 0
+    test: int = 0
+    seconds: float = 0.0  # of audio
+    missing: int
+
+
+class Download(BaseModel):
+    """A model on its way to this disk."""
+
+    model: str
+    status: jobs.Status
+    line: str  # what it said last
+
+
+class Form(BaseModel):
+    """All that the Train tab shows beside a run itself."""
+
+    clips: Clips
+    knobs: dict[str, list[Knob]]
+    presets: list[PresetCard]
+    models: list[Model]
+    download: Download | None
+    running: str | None
+    runs: list[RunSummary]
+
+
+def form(workspace: Workspace, dataset: str) -> Form:
+    """The form for `dataset`. Raises ConfigError where that cannot be a name."""
+    active = jobs.active(workspace)
+    return Form(
+        clips=clips(workspace, dataset),
+        knobs=knobs(),
+        presets=presets(),
+        models=[Model.model_validate(card, from_attributes=True) for card in catalogue()],
+        download=download(workspace),
+        running=active.name if active else None,
+        runs=jobs.runs(workspace),
+    )
+
+
+def knobs() -> dict[str, list[Knob]]:
+    """Every setting with a default, by group; one that no group names stands under “Other”."""
+    schema = TrainConfig.model_json_schema()["properties"]
+    names = [name for name, _ in settings.knobs() if name != "model"]
+    groups = {title: [name for name in members if name in names] for title, members in GROUPS.items()}
+    groups["Other"] = [name for name in names if not any(name in members for members in GROUPS.values())]
+    return {title: [_knob(name, schema[name]) for name in members] for title, members in groups.items() if members}
+
+
+def _knob(name: str, schema: Mapping[str, Any]) -> Knob:
+    return Knob(
+        name=name,
+        label=name.replace("_", " ").capitalize(),
+        help=schema["description"],
+        kind="choice" if "enum" in schema else schema["type"],
+        default=schema["default"],
+        minimum=schema.get("minimum", schema.get("exclusiveMinimum")),
+        maximum=schema.get("maximum", schema.get("exclusiveMaximum")),
+        choices=schema.get("enum", []),
+    )
+
+
+def presets() -> list[PresetCard]:
+    """The presets, each with all its values."""
+    defaults = {name: info.default for name, info in settings.knobs() if name != "model"}
+    return [
+        PresetCard(
+            name=name,
+            title=name.capitalize(),
+            meaning=f"Up to {values.get('max_steps', defaults['max_steps'])} steps: {MEANINGS[name]}.",
+            values={**defaults, **values},
+        )
+        for name, values in settings.PRESETS.items()
+    ]
+
+
+def clips(workspace: Workspace, dataset: str) -> Clips:
+    """What `dataset` holds for a run."""
+    folder = Dataset(workspace.dataset(dataset))
+    used = [clip for clip in folder.utterances() if clip.split != "unused"]
+    sizes = {split: sum(clip.split == split for clip in used) for split in MINIMUM}
+    missing = max(0, sum(MINIMUM.values()) - len(used))
+    return Clips(**sizes, seconds=sum(clip.duration for clip in used), missing=missing)
+
+
+def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
+    """The run that a client asks for. Raises ConfigError, DataError or ModelError, and opens no path of theirs."""
+    config = TrainConfig.checked(**values)
+    Dataset.open(workspace.dataset(config.dataset))
+    known_model(config.model)
+    return config
+
+
+def known_model(model: str) -> str:
+    """`model` if the picker offers it. Raises ModelError otherwise: clients name models, never folders."""
+    if model != ECHO and model not in {card.id for card in catalogue()}:
+        raise ModelError(f"The page does not offer the model “{model[:80]}”.", "Choose one of the list.")
+    return model
+
+
+def fetch(workspace: Workspace, model: str) -> None:
+    """Start the download of `model`, in a process of its own. Raises ModelError, or JobError where one is going on."""
+    folder = RunFolder(workspace.outputs / ".fetch" / known_model(model).replace("/", "--"))
+    folder.path.parent.mkdir(parents=True, exist_ok=True)
+    jobs.start(folder, [sys.executable, "-m", "studio", "fetch", model], {"model": model})
+
+
+def download(workspace: Workspace) -> Download | None:
+    """The download that was started last, if any."""
+    last = jobs.latest(workspace.outputs / ".fetch")
+    if last is None:
+        return None
+    try:
+        said = last.log.read_text(errors="replace").split("\n")
+    except FileNotFoundError:
+        said = []
+    line = next((line.strip() for line in reversed(said) if line.strip()), "")
+    return Download(model=last.name.replace("--", "/"), status=jobs.state(last).status, line=line)
