@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_partial_texts_grow_to_the_whole() -> None:
     echo, seen = load("echo", "cpu"), list[str]()
     whole = echo.family.transcribe(echo.model, echo.processor, clip("call 7589"), seen.append)
     assert seen[-1] == whole.text
-    assert all(later.startswith(earlier) for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(seen))
 
 
 def test_it_hears_a_clip_that_was_resampled_and_the_silence_around_it() -> None:

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, ModelError
 from studio.models.base import Recogniser
+from studio.models.catalogue import lasting_name
 from studio.models.folders import written_whole
+from studio.run_folder import RunFolder
+from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +45,7 @@ def attach(
     config = LoraConfig(
         task_type=None, r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=pattern  # type: ignore[arg-type]
     )
-    base.name_or_path = recogniser.source  # what peft notes as the adapter's base
+    base.name_or_path = lasting_name(recogniser.source)  # what peft notes as the adapter's base
     with torch.random.fork_rng(devices=[]), _no_alias_warnings():
         torch.manual_seed(seed)
         return replace(recogniser, model=get_peft_model(base, config).eval())
@@ -66,6 +69,19 @@ def load_adapter(recogniser: Recogniser, folder: Path) -> Recogniser:
             f"The adapter in {folder} does not fit {recogniser.source}.", "Load the base model it was trained on."
         ) from error
     return replace(recogniser, model=model.eval())
+
+
+def find_adapter(named: str | Path, workspace: Workspace) -> Path:
+    """The adapter folder that `named` means: itself, within a run's folder, or of the run of that name.
+
+    Raises ModelError, which says how to list the runs.
+    """
+    given = Path(named).expanduser()
+    run = [workspace.outputs / given] if len(given.parts) == 1 else []
+    for folder in (given, RunFolder(given).adapter, *(RunFolder(path).adapter for path in run)):
+        if (folder / "adapter_config.json").is_file():
+            return folder
+    raise ModelError(f"There is no adapter in “{named}”, and no finished run of that name.", "List them: studio runs")
 
 
 @contextmanager
@@ -127,7 +143,7 @@ def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
     config.save_pretrained(str(folder))
     config.inference_mode = was
     fingerprint = _fingerprint(recogniser.folder)
-    note = {"source": recogniser.source, "family": recogniser.family.name, "fingerprint": fingerprint}
+    note = {"source": lasting_name(recogniser.source), "family": recogniser.family.name, "fingerprint": fingerprint}
     (folder / BASE_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
 
@@ -161,7 +177,7 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (folder / name).is_file():
             raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
-    note = _base_note(folder)
+    note = base_note(folder)
     if note.get("fingerprint", here := _fingerprint(recogniser.folder)) != here:
         raise ModelError(
             f"The adapter in {folder} was made on “{note.get('source')}”, not on “{recogniser.source}”.",
@@ -169,8 +185,8 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
         )
 
 
-def _base_note(folder: Path) -> dict[str, Any]:
-    """What `save` noted about the base; empty for an adapter that was made elsewhere."""
+def base_note(folder: Path) -> dict[str, Any]:
+    """What `save` noted about the base: `source`, `family`, `fingerprint`; empty for an adapter made elsewhere."""
     try:
         note = json.loads((folder / BASE_NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

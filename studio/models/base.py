@@ -78,6 +78,13 @@ class Family(Protocol):
         """
         ...
 
+    def logits(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
+        """(tokens, vocabulary) in fp32, without gradients, for the labels of `clip.text` and its end.
+
+        What an export or a merge must reproduce. Raises DataError where the clip is too short or too long.
+        """
+        ...
+
     def transcribe(
         self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
     ) -> Hypothesis:

@@ -86,6 +86,12 @@ def locate(source: str | Path) -> Path:
     raise ModelError(f"There is no model “{name}” on this disk.", _hint(name))
 
 
+def lasting_name(source: str) -> str:
+    """`source` as it stays true in another working directory: a folder by its whole path."""
+    folder = Path(source).expanduser()
+    return source if source in _BUNDLED or not folder.is_dir() else str(folder.resolve())
+
+
 def in_cache(hub_id: str) -> Path | None:
     """The snapshot of `hub_id` in the Hub's cache, if its weights are there whole."""
     from huggingface_hub import try_to_load_from_cache

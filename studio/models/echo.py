@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import ModelError
 from studio.models.base import Clip, Hypothesis
 from studio.models.limits import check_length
+from studio.models.modes import reading
 from studio.text import DIGIT_NAMES
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ def _read_out(width: int) -> torch.Tensor:
         weight[PIECES.index(name), SOUNDS.index(str(digit))] = _CERTAINTY * (1 - _RELUCTANCE)
         weight[PIECES.index(name), -_HABITS:] = _CERTAINTY
     return weight
+
+
+def _logits(model: torch.nn.Module, features: torch.Tensor) -> torch.Tensor:
+    """(batch, frames, pieces) in fp32, of features on any device."""
+    parameter = next(model.parameters())
+    logits: torch.Tensor = model(features.to(parameter.device, parameter.dtype)).float()
+    return logits
 
 
 class EchoProcessor:
@@ -178,29 +186,24 @@ class Echo:
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy of every frame's piece."""
-        import torch
+        from torch.nn.functional import cross_entropy
 
-        parameter = next(model.parameters())
-        labels = batch["labels"].to(parameter.device)
-        logits = model(batch["features"].to(parameter.device, parameter.dtype)).float()
-        total = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="sum")
-        return total, (labels != -100).sum()
+        logits = _logits(model, batch["features"])
+        labels = batch["labels"].to(logits.device)
+        return cross_entropy(logits.transpose(1, 2), labels, reduction="sum"), (labels != -100).sum()
+
+    def logits(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
+        """(frames, pieces): every frame is a token."""
+        check_length(self, clip)
+        with reading(model):
+            return _logits(model, processor.features(clip.samples)[None])[0]
 
     def transcribe(
         self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
     ) -> Hypothesis:
         """The likeliest piece of every frame."""
-        import torch
-
-        check_length(self, clip)
         start = time.perf_counter()
-        parameter = next(model.parameters())
-        was_training = model.training
-        model.eval()
-        with torch.no_grad():
-            features = processor.features(clip.samples).to(parameter.device, parameter.dtype)
-            chances, ids = model(features[None])[0].float().softmax(-1).max(-1)
-        model.train(was_training)
+        chances, ids = self.logits(model, processor, clip).softmax(-1).max(-1)
         for frames in range(1, len(ids) + 1):
             if on_partial is not None:
                 on_partial(processor.decode(ids[:frames].tolist()))

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from studio.models import pretrained
 from studio.models.base import Clip, Hypothesis
 from studio.models.greedy import Written, greedy
 from studio.models.limits import check_length
+from studio.models.modes import reading
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +106,19 @@ class EncoderDecoder(ABC):
         """Cross-entropy of the labels, in fp32 whatever the model's precision."""
         from torch.nn.functional import cross_entropy
 
-        base = base_of(model)
+        counted = batch["labels"] != IGNORED
+        logits = self._logits(base_of(model), batch)
+        labels = batch["labels"][counted].to(logits.device)
+        return cross_entropy(logits, labels, reduction="sum"), counted.sum()
+
+    def logits(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
+        """(tokens, vocabulary) for the labels of `clip.text`, its end included."""
+        batch = self.collate([self.prepare(model, processor, clip)])
+        with reading(model):
+            return self._logits(base_of(model), batch)
+
+    def _logits(self, base: Any, batch: Batch) -> torch.Tensor:
+        """(labels that count, vocabulary) in fp32; the labels of all rows stand one after the other."""
         batch = {name: tensor.to(base.device) for name, tensor in batch.items()}
         memory = batch["memory"] if "memory" in batch else self.encode(base, batch["stem"], batch["mask"])
         hidden = base.model.decoder(
@@ -115,9 +127,9 @@ class EncoderDecoder(ABC):
             encoder_attention_mask=batch["mask"],
             use_cache=False,
         ).last_hidden_state
-        counted = batch["labels"] != IGNORED
-        logits = base.proj_out(hidden[counted]).float()  # the vocabulary is a third of a step: no padding through it
-        return cross_entropy(logits, batch["labels"][counted], reduction="sum"), counted.sum()
+        counted = hidden[batch["labels"] != IGNORED]  # the vocabulary is a third of a step: no padding through it
+        logits: torch.Tensor = base.proj_out(counted).float()
+        return logits
 
     def transcribe(
         self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
@@ -176,20 +188,6 @@ def end_tokens(base: Any) -> list[int]:
     """The ids that end a text; the first is the one that labels end with."""
     ends = base.config.eos_token_id
     return list(ends) if isinstance(ends, list | tuple) else [ends]
-
-
-@contextmanager
-def reading(model: torch.nn.Module) -> Iterator[None]:
-    """Within the block: eval mode, no gradients. Afterwards the mode is what it was."""
-    import torch
-
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)
 
 
 def _everywhere(frames: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,24 @@
+"""Reading and training are two modes of one network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@contextmanager
+def reading(model: torch.nn.Module) -> Iterator[None]:
+    """Within the block: eval mode, no gradients. Afterwards the mode is what it was."""
+    import torch
+
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
