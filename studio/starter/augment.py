@@ -1,8 +1,9 @@
 """What happens to a clip on its way into training: speed, colour, room, noise, drop-outs, silence around it.
 
-All random choices come from the generator handed in, so a step is repeatable from its seed alone. Speed is by plain
-resampling, which moves pitch and formants too: in effect another speaker.
+All random choices come from the generator handed in, so a step is repeatable from its seed alone. Speed is by
+plain resampling, which moves pitch and formants too: in effect another speaker.
 """
+
 from __future__ import annotations
 
 import math
@@ -46,10 +47,11 @@ def augment(sound: Sound, rng: np.random.Generator) -> Augmented:
 
 
 def fitted(clip: Augmented, length: int, rng: np.random.Generator) -> Augmented:
-    """`clip` at exactly `length` samples: silence before and after, split at random, or the end cut by a hair.
+    """`clip` at exactly `length` samples: silence before and after, split at random, or the end cut by a
+    hair.
 
-    Batches of equal length need no mask, and so train what a single clip will see: Moonshine's GroupNorm averages over
-    time, padding included.
+    Batches of equal length need no mask, and so train what a single clip will see: Moonshine's GroupNorm
+    averages over time, padding included.
     """
     room = length - len(clip.sound)
     if room <= 0:
@@ -78,7 +80,9 @@ def resampled_by(sound: Sound, speed: float) -> Sound:
 
 
 def _colour(sound: Sound, rng: np.random.Generator) -> Sound:
-    """A random equaliser; sometimes a telephone's band, a notch, a short reverberation. One Fourier transform for all."""
+    """A random equaliser; sometimes a telephone's band, a notch, a short reverberation. One Fourier transform
+    for all.
+    """
     from scipy import fft
 
     size = fft.next_fast_len(len(sound) + _REVERB_SAMPLES, real=True)
@@ -100,7 +104,9 @@ def _colour(sound: Sound, rng: np.random.Generator) -> Sound:
 def _room(rng: np.random.Generator) -> Sound:
     """An impulse and its exponentially dying echo of noise."""
     decay = np.exp(-np.arange(_REVERB_SAMPLES, dtype=np.float32) / np.float32(rng.uniform(100, 700)))
-    room = rng.standard_normal(_REVERB_SAMPLES, dtype=np.float32) * decay * np.float32(rng.uniform(0.03, 0.25))
+    room = (
+        rng.standard_normal(_REVERB_SAMPLES, dtype=np.float32) * decay * np.float32(rng.uniform(0.03, 0.25))
+    )
     room[0] = 1
     return room
 

@@ -1,7 +1,9 @@
 """From clips to batches: drawn by length, augmented, fitted to one length, with all targets.
 
-A batch depends on (seed, step, worker) alone, so a resumed run goes on with the very batches it would have had.
+A batch depends on (seed, step, worker) alone, so a resumed run goes on with the very batches it would have
+had.
 """
+
 from __future__ import annotations
 
 import random
@@ -92,14 +94,21 @@ class Sampler:
         changed = [_changed(item, noise) for item in items]
         samples = -(-max(len(c.sound) for c in changed) // _QUANTUM) * _QUANTUM
         sounds = [fitted(clip, samples, noise) for clip in changed]
-        texts = [self.targets.encode(i.text, rng.random() if rng.random() < _SPELLED else None) for i in items]
+        texts = [
+            self.targets.encode(i.text, rng.random() if rng.random() < _SPELLED else None) for i in items
+        ]
         before, after = _teacher_forcing([decoder for decoder, _, _ in texts])
         frames = (((samples - 127) // 64 + 1 - 7) // 3 + 1 - 3) // 2 + 1
         labels = np.stack([_phone_labels(i, s, frames) for i, s in zip(items, sounds, strict=True)])
         return Batch(
-            sound=torch.from_numpy(np.stack([normalised(s.sound) for s in sounds])), before=before, after=after,
-            ctc=[units for _, units, _ in texts], owner=[owner for _, _, owner in texts],
-            phones=torch.from_numpy(labels), barred=self.phones.barred[[i.engine for i in items]])
+            sound=torch.from_numpy(np.stack([normalised(s.sound) for s in sounds])),
+            before=before,
+            after=after,
+            ctc=[units for _, units, _ in texts],
+            owner=[owner for _, _, owner in texts],
+            phones=torch.from_numpy(labels),
+            barred=self.phones.barred[[i.engine for i in items]],
+        )
 
     def _draw(self, rng: random.Random, longest: float) -> list[Item]:
         """Clips of about one length: an anchor, then neighbours of it."""

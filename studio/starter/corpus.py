@@ -1,8 +1,11 @@
-"""The synthetic corpus: seeded sentences said by seeded voices, in shards of 16 kHz int16 samples that survive a kill.
+"""The synthetic corpus: seeded sentences said by seeded voices, in shards of 16 kHz int16 samples that
+survive a kill.
 
-A shard is two files, `NAME.raw` (samples, one clip after the other) and `NAME.jsonl` (one clip a line). The `.jsonl` is
-renamed into place last, so its existence means that the shard is whole; a resumed run makes only what is missing.
+A shard is two files, `NAME.raw` (samples, one clip after the other) and `NAME.jsonl` (one clip a line). The
+`.jsonl` is renamed into place last, so its existence means that the shard is whole; a resumed run makes only
+what is missing.
 """
+
 from __future__ import annotations
 
 import json
@@ -20,7 +23,9 @@ from studio.starter.synthesis import ACCENTS, VARIANTS, Voice
 
 SAMPLE_RATE = 16_000
 MAX_SECONDS = 9.0  # ten slow digits and their carrier phrase; longer clips are left out
-Made = tuple[tuple[int, str, str, str, list[tuple[int, str]]], NDArray[np.int16]]  # a Clip but its offset, and its sound
+Made = tuple[
+    tuple[int, str, str, str, list[tuple[int, str]]], NDArray[np.int16]
+]  # a Clip but its offset, and its sound
 _MARGIN = SAMPLE_RATE // 10  # silence kept before and after the speech
 _PEAK = 0.5
 _SHARES = (("slt", 0.13), ("rms", 0.13), ("kal16", 0.07), ("kal", 0.07))  # of flite; the rest is espeak-ng
@@ -63,18 +68,35 @@ def orders(name: str, count: int, voice: str = "", numbers_only: bool = False) -
 
 def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -> list[Clip]:
     """Make shard `name` unless it is already whole; returns its clips. The same orders give the same bytes."""
-    if not (folder / f"{name}.jsonl").exists():
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            _write(folder, name, (made for made in pool.imap(make_clip, wanted, chunksize=16) if made is not None))
+    if not is_whole(folder, name):
+        if workers == 1:
+            _write(folder, name, filter(None, map(make_clip, wanted)))
+        else:
+            with multiprocessing.get_context("spawn").Pool(workers) as pool:
+                _write(folder, name, filter(None, pool.imap(make_clip, wanted, chunksize=16)))
     return read_shard(folder, name)
 
 
 def write_shard(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
     """Write recordings as shard `name`, unless it is already whole; those over MAX_SECONDS are left out."""
-    if not (folder / f"{name}.jsonl").exists():
-        _write(folder, name, (
-            ((len(r.sound), r.text, r.text, f"human:{r.speaker}", []), (r.sound.clip(-1, 1) * 32767).astype(np.int16))
-            for r in recordings if len(r.sound) <= MAX_SECONDS * SAMPLE_RATE))
+    if not is_whole(folder, name):
+        _write(
+            folder,
+            name,
+            (
+                (
+                    (len(r.sound), r.text, r.text, f"human:{r.speaker}", []),
+                    (r.sound.clip(-1, 1) * 32767).astype(np.int16),
+                )
+                for r in recordings
+                if len(r.sound) <= MAX_SECONDS * SAMPLE_RATE
+            ),
+        )
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    """Whether a shard was written to its end."""
+    return (folder / f"{name}.jsonl").exists()
 
 
 def read_shard(folder: Path, name: str) -> list[Clip]:
@@ -104,8 +126,11 @@ def make_clip(order: Order) -> Made | None:
     rng = random.Random(order.seed)
     speaker = synthesis.voice(order.voice) if order.voice else draw_voice(rng)
     sentence = domain.numbers_prompt(rng) if order.numbers_only else domain.utterance(rng)
-    rate, pitch = (rng.uniform(0.72, 1.25), rng.uniform(0.5, 1.5)) if speaker.engine == "espeak-ng" else (
-        rng.uniform(0.75, 1.2), rng.uniform(0.8, 1.3))
+    rate, pitch = (
+        (rng.uniform(0.72, 1.25), rng.uniform(0.5, 1.5))
+        if speaker.engine == "espeak-ng"
+        else (rng.uniform(0.75, 1.2), rng.uniform(0.8, 1.3))
+    )
     if not speaker.heard:
         rate, pitch = rng.uniform(0.85, 1.1), 1.0
     sound, sample_rate, times = _say(sentence.spoken, speaker, rate, pitch)
@@ -113,7 +138,9 @@ def make_clip(order: Order) -> Made | None:
     if not 0 < len(sound) <= MAX_SECONDS * SAMPLE_RATE:
         return None
     phones = [(max(0, int(second * SAMPLE_RATE) - cut), phone) for second, phone in times]
-    return (len(sound), sentence.text, sentence.spoken, str(speaker), phones), (sound * 32767).astype(np.int16)
+    return (len(sound), sentence.text, sentence.spoken, str(speaker), phones), (sound * 32767).astype(
+        np.int16
+    )
 
 
 def draw_voice(rng: random.Random) -> Voice:
@@ -140,7 +167,9 @@ def resampled(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float3
 
 
 def trimmed(sound: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-    """`sound` without its outer silence, at a fixed peak, and how many samples were cut in front; empty if silent."""
+    """`sound` without its outer silence, at a fixed peak, and how many samples were cut in front; empty if
+    silent.
+    """
     level = np.abs(sound)
     loud = np.flatnonzero(level > max(1e-4, 0.01 * float(level.max(initial=0.0))))
     if len(loud) == 0:
@@ -149,7 +178,9 @@ def trimmed(sound: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
     return sound[first:last] * (_PEAK / float(level.max())), first
 
 
-def _say(text: str, speaker: Voice, rate: float, pitch: float) -> tuple[NDArray[np.float32], int, synthesis.PhoneTimes]:
+def _say(
+    text: str, speaker: Voice, rate: float, pitch: float
+) -> tuple[NDArray[np.float32], int, synthesis.PhoneTimes]:
     if speaker.engine == "flite":
         return synthesis.synthesise_with_phones(text, speaker, rate, pitch)
     from studio.starter.espeak_events import synthesise_with_phonemes

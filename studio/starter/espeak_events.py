@@ -1,11 +1,12 @@
 """espeak-ng through its shared library: the sound *and* when each phoneme starts. Only the recipe needs this.
 
-The times come from the engine's own phoneme events (speak_lib.h, espeakEVENT_PHONEME); they become frame labels for an
-auxiliary loss. One process may hold one engine; the recipe runs it in worker processes.
+The times come from the engine's own phoneme events (speak_lib.h, espeakEVENT_PHONEME); they become frame
+labels for an auxiliary loss. One process may hold one engine; the recipe runs it in worker processes.
 """
+
 from __future__ import annotations
 
-import ctypes as C
+import ctypes
 import ctypes.util
 from functools import cache
 from typing import Any
@@ -22,18 +23,24 @@ _RATE, _PITCH = 1, 3  # espeak_PARAMETER
 _UTF8 = 1
 
 
-class _Id(C.Union):
-    _fields_ = (("number", C.c_int), ("name", C.c_char_p), ("string", C.c_char * 8))
+class _Id(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
 
 
-class _Event(C.Structure):
+class _Event(ctypes.Structure):
     _fields_ = (
-        ("type", C.c_int), ("unique_identifier", C.c_uint), ("text_position", C.c_int), ("length", C.c_int),
-        ("audio_position", C.c_int), ("sample", C.c_int), ("user_data", C.c_void_p), ("id", _Id),
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
     )
 
 
-_Callback = C.CFUNCTYPE(C.c_int, C.POINTER(C.c_short), C.c_int, C.POINTER(_Event))
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class _Engine:
@@ -42,10 +49,12 @@ class _Engine:
     def __init__(self) -> None:
         name = ctypes.util.find_library("espeak-ng") or "libespeak-ng.so.1"
         try:
-            self.library = C.CDLL(name)
+            self.library = ctypes.CDLL(name)
         except OSError as error:
-            raise DeviceError("The library of espeak-ng cannot be loaded.",
-                              "Debian and Ubuntu: `sudo apt-get install espeak-ng libespeak-ng1`.") from error
+            raise DeviceError(
+                "The library of espeak-ng cannot be loaded.",
+                "Debian and Ubuntu: `sudo apt-get install espeak-ng libespeak-ng1`.",
+            ) from error
         self.sample_rate: int = self.library.espeak_Initialize(_RETRIEVAL, 500, None, _PHONEME_EVENTS)
         self.blocks: list[NDArray[np.int16]] = []
         self.events: list[tuple[float, str]] = []
@@ -82,7 +91,7 @@ def synthesise_with_phonemes(
     engine.library.espeak_SetParameter(_RATE, speed, 0)
     engine.library.espeak_SetParameter(_PITCH, height, 0)
     said = text.encode() + b"\0"
-    engine.library.espeak_Synth(said, C.c_size_t(len(said)), 0, 1, 0, _UTF8, None, None)
+    engine.library.espeak_Synth(said, ctypes.c_size_t(len(said)), 0, 1, 0, _UTF8, None, None)
     engine.library.espeak_Synchronize()
     samples = np.concatenate(engine.blocks).astype(np.float32) / 32768
     return samples, engine.sample_rate, tuple(engine.events)

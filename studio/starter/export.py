@@ -1,4 +1,5 @@
 """From a checkpoint to the folder that is shipped: half-precision weights that plain transformers loads."""
+
 from __future__ import annotations
 
 import json
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def export(checkpoint: Path, folder: Path) -> None:
-    """Write the averaged weights of `checkpoint` (build.py) to `folder`, with tokenizer and preprocessor beside them."""
+    """Write the averaged weights of `checkpoint` (build.py) to `folder`, with tokenizer and preprocessor
+    beside them.
+    """
     recogniser = averaged(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     recogniser.half().save_pretrained(folder)
@@ -41,8 +44,9 @@ def _save_preprocessor(folder: Path) -> None:
     """Raw samples, levelled: a whisper and a shout look alike to the network (do_normalize)."""
     from transformers import Wav2Vec2FeatureExtractor
 
-    Wav2Vec2FeatureExtractor(feature_size=1, sampling_rate=16_000, padding_value=0.0, do_normalize=True,
-                             return_attention_mask=True).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(
+        feature_size=1, sampling_rate=16_000, padding_value=0.0, do_normalize=True, return_attention_mask=True
+    ).save_pretrained(folder)
     path = folder / "preprocessor_config.json"
     settings = json.loads(path.read_text()) | {"processor_class": "Wav2Vec2Processor"}
     path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")

@@ -1,8 +1,10 @@
-"""Real human digits for the recipe: the train splits of a digit data set, alone and recombined into longer strings.
+"""Real human digits for the recipe: the train splits of a digit data set, alone and recombined into longer
+strings.
 
-The data folder holds `metadata.jsonl` (file_name, text, speaker, set, split); it is looked for in STUDIO_SPEECH and in
-`../shared/speech`. Where it is absent the recipe trains on synthetic speech alone.
+The data folder holds `metadata.jsonl` (file_name, text, speaker, set, split); it is looked for in
+STUDIO_SPEECH and in `../shared/speech`. Where it is absent the recipe trains on synthetic speech alone.
 """
+
 from __future__ import annotations
 
 import json
@@ -17,12 +19,14 @@ import numpy as np
 
 from studio.starter.augment import Sound, resampled_by
 from studio.starter.corpus import SAMPLE_RATE, Recording, write_shard
-from studio.starter.domain import DIGIT_WORDS
+from studio.text import DIGIT_NAMES
 
 SPEAKERS = ("fsdd_jackson", "fsdd_lucas", "fsdd_nicolas")
 NEVER_HEARD = ("fsdd_theo", "moonshine_petewarden")  # kept out of training altogether
 _SETS = ("fsdd_single", "fsdd_connected", "moonshine_connected")
-_DIGIT = {name: str(digit) for digit, name in enumerate(DIGIT_WORDS)} | {str(digit): str(digit) for digit in range(10)}
+_DIGIT = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)} | {
+    str(digit): str(digit) for digit in range(10)
+}
 
 
 def speech_folder() -> Path | None:
@@ -40,8 +44,12 @@ def recordings(folder: Path, split: str, speakers: tuple[str, ...]) -> list[Reco
     with (folder / "metadata.jsonl").open(encoding="utf-8") as lines:
         for row in map(json.loads, lines):
             words = row["text"].lower().split()
-            if row["split"] == split and row["set"] in _SETS and row["speaker"] in speakers and all(
-                word in _DIGIT for word in words):
+            if (
+                row["split"] == split
+                and row["set"] in _SETS
+                and row["speaker"] in speakers
+                and all(word in _DIGIT for word in words)
+            ):
                 sound, sample_rate = soundfile.read(folder / row["file_name"], dtype="float32")
                 assert sample_rate == SAMPLE_RATE, row["file_name"]
                 found.append(Recording(sound, "".join(_DIGIT[word] for word in words), row["speaker"]))
@@ -49,7 +57,9 @@ def recordings(folder: Path, split: str, speakers: tuple[str, ...]) -> list[Reco
 
 
 def make_shards(source: Path | None, folder: Path, joined: int, seed: str) -> None:
-    """Write the shards `human-own` (train splits) and `human-joined` (`joined` new strings); empty without `source`."""
+    """Write the shards `human-own` (train splits) and `human-joined` (`joined` new strings); empty without
+    `source`.
+    """
     own = recordings(source, "train", SPEAKERS) if source else []
     write_shard(folder, "human-own", own)
     write_shard(folder, "human-joined", recombined(own, joined, f"{seed}/human"))

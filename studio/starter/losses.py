@@ -1,13 +1,16 @@
-"""The losses of the recipe. All take batches of equal length (no masks); every target list is one list a clip."""
+"""The losses of the recipe. All take batches of equal length (no masks); every target list is one list a
+clip.
+"""
+
 from __future__ import annotations
 
 import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from studio.starter.model import POSITION_PERIODS, CrossAttentionTap
 
@@ -22,14 +25,18 @@ def ctc(log_probs: Tensor, targets: list[list[int]]) -> Tensor:
     batch, frames, _ = log_probs.shape
     lengths = torch.tensor([len(target) for target in targets])
     joined = torch.tensor([unit for target in targets for unit in target])
-    return F.ctc_loss(log_probs.transpose(0, 1), joined, torch.full((batch,), frames), lengths, zero_infinity=True)
+    return functional.ctc_loss(
+        log_probs.transpose(0, 1), joined, torch.full((batch,), frames), lengths, zero_infinity=True
+    )
 
 
 def ctc_times(log_probs: NDArray[np.float32], targets: list[list[int]]) -> list[list[float]]:
     """The frame at which the best CTC path says each target unit: the middle of its run (batched Viterbi)."""
     batch, frames, _ = log_probs.shape
     units, skips = _lattice(targets)
-    scores = np.take_along_axis(log_probs, np.broadcast_to(units[:, None], (batch, frames, units.shape[1])), 2)
+    scores = np.take_along_axis(
+        log_probs, np.broadcast_to(units[:, None], (batch, frames, units.shape[1])), 2
+    )
     best = np.full(units.shape, _NEVER, np.float32)
     best[:, :2] = scores[:, 0, :2]
     came = np.zeros((frames, *units.shape), np.int8)
@@ -68,7 +75,8 @@ def _walk_back(came: NDArray[np.int8], best: NDArray[np.float32], length: int) -
 def guided_attention(tap: CrossAttentionTap, times: Tensor, frames: int) -> Tensor:
     """Cross-entropy of two heads of every decoder layer against a Gaussian around each token's time.
 
-    `times` [batch, tokens] in frames, negative where there is no token (after Tachibana et al. 2018, with CTC times).
+    `times` [batch, tokens] in frames, negative where there is no token (after Tachibana et al. 2018, with CTC
+    times).
     """
     counted = (times >= 0).float()
     distance = torch.arange(frames) - times[..., None]
@@ -82,13 +90,19 @@ def guided_attention(tap: CrossAttentionTap, times: Tensor, frames: int) -> Tens
 
 
 def phones(logits: Tensor, labels: Tensor, barred: Tensor) -> Tensor:
-    """Cross-entropy of every frame against its phone; `barred` [batch, phones] hides the other engine's phones."""
+    """Cross-entropy of every frame against its phone; `barred` [batch, phones] hides the other engine's
+    phones.
+    """
     if not bool((labels != IGNORED).any()):
         return 0 * logits.sum()
-    return F.cross_entropy((logits + barred[:, None]).flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+    return functional.cross_entropy(
+        (logits + barred[:, None]).flatten(0, 1), labels.flatten(), ignore_index=IGNORED
+    )
 
 
 def positions(predicted: Tensor) -> Tensor:
-    """Mean squared error against sinusoids of the absolute frame number; predicted [batch, frames, 2 * periods]."""
+    """Mean squared error against sinusoids of the absolute frame number; predicted [batch, frames, 2 *
+    periods].
+    """
     angle = torch.arange(predicted.shape[1])[:, None] * (2 * math.pi / torch.tensor(POSITION_PERIODS))
-    return F.mse_loss(predicted, torch.cat([angle.sin(), angle.cos()], 1).expand_as(predicted))
+    return functional.mse_loss(predicted, torch.cat([angle.sin(), angle.cos()], 1).expand_as(predicted))

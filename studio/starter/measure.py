@@ -2,6 +2,7 @@
 
 `python -m studio.starter.measure --work FOLDER [--model FOLDER]` writes `measured.json` beside the model.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,10 +22,19 @@ from studio.starter.corpus import SAMPLE_RATE, Recording
 if TYPE_CHECKING:
     from transformers import MoonshineForConditionalGeneration, PreTrainedTokenizerFast
 
-HEARD = {"heard voices, mixed": "", "flite slt": "flite:slt", "flite rms": "flite:rms", "flite kal16": "flite:kal16",
-         "flite kal": "flite:kal"}
-UNHEARD = {"flite awb": "flite:awb", "espeak-ng f5": "espeak-ng:en-gb-scotland+f5",
-           "espeak-ng m8": "espeak-ng:en-gb-scotland+m8", "espeak-ng klatt4": "espeak-ng:en-us+klatt4"}
+HEARD = {
+    "heard voices, mixed": "",
+    "flite slt": "flite:slt",
+    "flite rms": "flite:rms",
+    "flite kal16": "flite:kal16",
+    "flite kal": "flite:kal",
+}
+UNHEARD = {
+    "flite awb": "flite:awb",
+    "espeak-ng f5": "espeak-ng:en-gb-scotland+f5",
+    "espeak-ng m8": "espeak-ng:en-gb-scotland+m8",
+    "espeak-ng klatt4": "espeak-ng:en-us+klatt4",
+}
 HUMAN = (*human.SPEAKERS, *human.NEVER_HEARD)
 CLIPS = 60  # a synthetic voice; the mix of heard voices has more
 MIXED_CLIPS = 200
@@ -40,7 +50,8 @@ class Recogniser:
         from transformers import AutoFeatureExtractor, AutoTokenizer, MoonshineForConditionalGeneration
 
         self.model: MoonshineForConditionalGeneration = MoonshineForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32).eval()
+            folder, dtype=torch.float32
+        ).eval()
         self.tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder)
         self.extractor = AutoFeatureExtractor.from_pretrained(folder)
 
@@ -67,17 +78,26 @@ def _row(recogniser: Recogniser, clips: list[Recording]) -> dict[str, Any]:
     result = score(references, hypotheses)
     mistakes = [(a, b) for a, b in zip(references, hypotheses, strict=True) if a != b]
     digit_error = None if result.digit_error is None else round(100 * result.digit_error, 1)
-    return {"clips": len(clips), "words": result.words, "word_errors": result.substitutions + result.deletions + result.insertions,
-            "wer": round(100 * result.wer, 1), "digit_error": digit_error, "mistakes": mistakes[:8]}
+    return {
+        "clips": len(clips),
+        "words": result.words,
+        "word_errors": result.substitutions + result.deletions + result.insertions,
+        "wer": round(100 * result.wer, 1),
+        "digit_error": digit_error,
+        "mistakes": mistakes[:8],
+    }
 
 
-def synthetic_set(work: Path, seed: str, name: str, voice: str, workers: int = 2) -> list[Recording]:
+def synthetic_set(work: Path, seed: str, name: str, voice: str) -> list[Recording]:
     """Fresh sentences by one voice (or a mix of the heard ones), never used in training."""
     shard = f"valid-{name.replace(' ', '-').replace(',', '')}"
     wanted = corpus.orders(f"{seed}/valid/{name}", CLIPS if voice else MIXED_CLIPS, voice)
-    clips = corpus.make_shard(work / "corpus", shard, wanted, workers)
+    clips = corpus.make_shard(work / "corpus", shard, wanted, workers=1)
     samples = corpus.samples_of(work / "corpus", shard)
-    return [Recording(samples[c.offset : c.offset + c.length].astype(np.float32) / 32768, c.text, c.voice) for c in clips]
+    return [
+        Recording(samples[c.offset : c.offset + c.length].astype(np.float32) / 32768, c.text, c.voice)
+        for c in clips
+    ]
 
 
 def all_sets(work: Path, seed: str) -> dict[str, list[Recording]]:
@@ -86,8 +106,12 @@ def all_sets(work: Path, seed: str) -> dict[str, list[Recording]]:
     source = human.speech_folder()
     for speaker in HUMAN if source else ():
         split = ("train", "test") if speaker in human.NEVER_HEARD else ("test",)
-        sets[f"human {speaker}"] = [clip for part in split for clip in human.recordings(source, part, (speaker,))
-                                    if len(clip.text) > 1]
+        sets[f"human {speaker}"] = [
+            clip
+            for part in split
+            for clip in human.recordings(source, part, (speaker,))
+            if len(clip.text) > 1
+        ]
     return sets
 
 
@@ -107,7 +131,10 @@ def main() -> None:
     rows = measured(Recogniser(arguments.model), all_sets(arguments.work, arguments.seed))
     rows_heard, rows_unheard = ([rows[name] for name in group if name in rows] for group in (HEARD, UNHEARD))
     for name, row in rows.items():
-        print(f"{name:26s} clips {row['clips']:4d}  WER {row['wer']:5.1f}  digit error {row['digit_error']}", row["mistakes"][:2])
+        print(
+            f"{name:26s} clips {row['clips']:4d}  WER {row['wer']:5.1f}  digit error {row['digit_error']}",
+            row["mistakes"][:2],
+        )
     print("pooled WER: heard", pooled(rows_heard), "unheard synthetic", pooled(rows_unheard))
     (arguments.model / "measured.json").write_text(json.dumps(rows, indent=1) + "\n")
 

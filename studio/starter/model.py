@@ -1,9 +1,10 @@
 """The starter's network: stock Moonshine, small, and the auxiliary heads that teach it and are thrown away.
 
-Why the heads: trained by the decoder's cross-entropy alone, so small a model on so little speech does not leave the
-plateau. CTC and phone labels teach the encoder to hear; the position head and guided attention teach the decoder, whose
-cross-attention has no positions, to keep its place in a long digit string.
+Why the heads: trained by the decoder's cross-entropy alone, so small a model on so little speech does not
+leave the plateau. CTC and phone labels teach the encoder to hear; the position head and guided attention
+teach the decoder, whose cross-attention has no positions, to keep its place in a long digit string.
 """
+
 from __future__ import annotations
 
 import math
@@ -51,7 +52,9 @@ class Trainee(nn.Module):
         return hidden
 
     def decode(self, hidden: Tensor, before: Tensor) -> Tensor:
-        """[batch, frames, hidden] and the tokens before each place [batch, tokens] -> logits [batch, tokens, vocabulary]."""
+        """[batch, frames, hidden] and the tokens before each place [batch, tokens] -> logits [batch, tokens,
+        vocabulary].
+        """
         out = self.recogniser.model.decoder(input_ids=before, encoder_hidden_states=hidden, use_cache=False)
         logits: Tensor = self.recogniser.proj_out(out.last_hidden_state)
         return logits
@@ -71,6 +74,7 @@ class CrossAttentionTap:
     def _catch(self, name: str, place: int):  # type: ignore[no-untyped-def]
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
             self.caught[name, place] = output
+
         return hook
 
     def log_weights(self, layer: int, heads: int) -> Tensor:
@@ -87,23 +91,33 @@ def make_recogniser(shape: Shape) -> MoonshineForConditionalGeneration:
     """Random weights at `shape`; the first convolution starts as a bank of mel-spaced Gabor filters."""
     from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
-    ids = {"bos_token_id": tokenizer.START, "eos_token_id": tokenizer.END, "pad_token_id": tokenizer.PAD,
-           "decoder_start_token_id": tokenizer.START}
-    recogniser = MoonshineForConditionalGeneration(MoonshineConfig(
-        vocab_size=len(tokenizer.pieces()), hidden_size=shape.hidden, intermediate_size=shape.feed_forward,
-        encoder_num_hidden_layers=shape.encoder_layers, decoder_num_hidden_layers=shape.decoder_layers,
-        encoder_num_attention_heads=shape.heads, decoder_num_attention_heads=shape.heads,
-        max_position_embeddings=512, initializer_range=0.04, **ids))
-    for name, value in ids.items():
-        setattr(recogniser.generation_config, name, value)
-    recogniser.generation_config.max_length = 194
+    recogniser = MoonshineForConditionalGeneration(
+        MoonshineConfig(
+            vocab_size=len(tokenizer.pieces()),
+            hidden_size=shape.hidden,
+            intermediate_size=shape.feed_forward,
+            encoder_num_hidden_layers=shape.encoder_layers,
+            decoder_num_hidden_layers=shape.decoder_layers,
+            encoder_num_attention_heads=shape.heads,
+            decoder_num_attention_heads=shape.heads,
+            max_position_embeddings=512,
+            initializer_range=0.04,
+            bos_token_id=tokenizer.START,
+            eos_token_id=tokenizer.END,
+            pad_token_id=tokenizer.PAD,
+            decoder_start_token_id=tokenizer.START,
+        )
+    )
+    recogniser.generation_config.max_length = tokenizer.MAX_TOKENS
     set_gabor_filters(recogniser)
     return recogniser
 
 
 @torch.no_grad()
 def set_gabor_filters(recogniser: MoonshineForConditionalGeneration) -> None:
-    """conv1: cosine and sine pairs under a window, 80 to 7000 Hz on the mel scale; conv2: the rectified pairs, smoothed."""
+    """conv1: cosine and sine pairs under a window, 80 to 7000 Hz on the mel scale; conv2: the rectified
+    pairs, smoothed.
+    """
     encoder = recogniser.model.encoder
     channels, _, taps = encoder.conv1.weight.shape
     mel = torch.linspace(_mel(80.0), _mel(7000.0), channels // 2)

@@ -1,8 +1,10 @@
-"""Speech from text with the free synthesisers espeak-ng and flite, called as programs (portable; nothing to crash).
+"""Speech from text with the free synthesisers espeak-ng and flite, called as programs (portable; nothing to
+crash).
 
-Used by the recipe, by `studio demo` to make a voice, and by the end-to-end test. Digits should be given as words
-(`studio.starter.domain.spoken`); commas are short pauses.
+Used by the recipe, by `studio demo` to make a voice, and by the end-to-end test. Digits should be given as
+words (`studio.starter.domain.spoken`); commas are short pauses.
 """
+
 from __future__ import annotations
 
 import re
@@ -22,18 +24,36 @@ from studio.errors import DeviceError
 Engine = Literal["espeak-ng", "flite"]
 PhoneTimes = tuple[tuple[float, str], ...]  # (start in seconds, phone)
 
-ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-scotland", "en-029", "en-us-nyc")  # "en" is British
-VARIANTS = (
-    "m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 klatt klatt2 klatt3 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique "
-    "Hugo Jacky Lee Marco Mario Michael Mike Nguyen adam anika announcer antonio aunty belinda benjamin boris caleb david "
-    "ed edward edward2 grandma grandpa gustave iven iven2 iven3 iven4 john kaukovalta linda marcelo max michel miguel "
-    "norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 steph3 travis victor zac"
-).split()
+ACCENTS = (
+    "en-us",
+    "en",
+    "en-gb-x-rp",
+    "en-gb-x-gbclan",
+    "en-gb-x-gbcwmd",
+    "en-gb-scotland",
+    "en-029",
+    "en-us-nyc",
+)  # "en" is British
+_VARIANT_NAMES = """
+m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 klatt klatt2 klatt3 Alex Alicia Andrea Andy Annie Denis Diogo Gene
+Gene2 Henrique Hugo Jacky Lee Marco Mario Michael Mike Nguyen adam anika announcer antonio aunty
+belinda benjamin boris caleb david ed edward edward2 grandma grandpa gustave iven iven2 iven3 iven4
+john kaukovalta linda marcelo max michel miguel norbert pablo paul pedro quincy rob robert sandro
+shelby steph steph2 steph3 travis victor zac
+"""
+VARIANTS = tuple(_VARIANT_NAMES.split())
 FLITE_HEARD = {"slt": 170.0, "rms": 95.0, "kal": 95.0, "kal16": 95.0}  # voice -> usual pitch, Hz
-UNHEARD = ("flite:awb", "espeak-ng:en-gb-scotland+f5", "espeak-ng:en-gb-scotland+m8", "espeak-ng:en-us+klatt4")
+UNHEARD = (
+    "flite:awb",
+    "espeak-ng:en-gb-scotland+f5",
+    "espeak-ng:en-gb-scotland+m8",
+    "espeak-ng:en-us+klatt4",
+)
 _FLITE_PITCH = FLITE_HEARD | {"awb": 115.0}
 _WORDS_PER_MINUTE = 160.0  # espeak-ng at rate 1
-_PACKAGES = "Debian and Ubuntu: `sudo apt-get install espeak-ng flite`; macOS: `brew install espeak-ng flite`."
+_PACKAGES = (
+    "Debian and Ubuntu: `sudo apt-get install espeak-ng flite`; macOS: `brew install espeak-ng flite`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +69,9 @@ class Voice:
 
 
 def voices() -> list[Voice]:
-    """All voices of the recipe: four heard of flite, every accent with every variant of espeak-ng, and the unheard ones."""
+    """All voices of the recipe: four heard of flite, every accent with every variant of espeak-ng, and the
+    unheard ones.
+    """
     heard = [Voice("flite", name) for name in FLITE_HEARD]
     heard += [Voice("espeak-ng", f"{accent}+{variant}") for accent in ACCENTS for variant in VARIANTS]
     return heard + [voice(name) for name in UNHEARD]
@@ -68,10 +90,14 @@ def available(engine: Engine) -> bool:
     return shutil.which(engine) is not None
 
 
-def synthesise(text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0) -> tuple[NDArray[np.float32], int]:
-    """Say `text`; returns mono samples in [-1, 1] and their rate in Hz (espeak-ng 22050, flite 16000 or 8000).
+def synthesise(
+    text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0
+) -> tuple[NDArray[np.float32], int]:
+    """Say `text`; returns mono samples in [-1, 1] and their rate in Hz (espeak-ng 22050, flite 16000 or
+    8000).
 
-    `rate` and `pitch` are factors on the voice's own. Raises DeviceError when the engine is absent or refuses.
+    `rate` and `pitch` are factors on the voice's own. Raises DeviceError when the engine is absent or
+    refuses.
     """
     samples, sample_rate, _ = synthesise_with_phones(text, voice, rate, pitch)
     return samples, sample_rate
@@ -93,7 +119,13 @@ def _command(voice: Voice, rate: float, pitch: float) -> list[str]:
         settings = [f"duration_stretch={1 / rate:.3f}"]
         if pitch != 1.0:
             settings.append(f"int_f0_target_mean={_FLITE_PITCH.get(voice.name, 110.0) * pitch:.1f}")
-        return ["flite", "-psdur", "-voice", voice.name, *(part for pair in settings for part in ("--setf", pair))]
+        return [
+            "flite",
+            "-psdur",
+            "-voice",
+            voice.name,
+            *(part for pair in settings for part in ("--setf", pair)),
+        ]
     speed, height = espeak_settings(rate, pitch)
     return ["espeak-ng", "-v", voice.name, "-s", str(speed), "-p", str(height)]
 
@@ -111,11 +143,17 @@ def _run(command: list[str], voice: Voice) -> str:
     if not available(voice.engine):
         raise DeviceError(f"The speech synthesiser {voice.engine} is not installed.", _PACKAGES)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=60, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeviceError(f"The speech synthesiser {voice.engine} does not answer: {error}.", _PACKAGES) from error
+        raise DeviceError(
+            f"The speech synthesiser {voice.engine} does not answer: {error}.", _PACKAGES
+        ) from error
     if done.returncode != 0:
-        raise DeviceError(f"{voice.engine} refused the voice {voice.name}: {done.stderr.strip()}", "Choose another voice.")
+        raise DeviceError(
+            f"{voice.engine} refused the voice {voice.name}: {done.stderr.strip()}", "Choose another voice."
+        )
     return done.stdout
 
 
