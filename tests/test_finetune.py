@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tones import adapter, config, folder_of, told, tones, train, train_until, train_until_write, wav
+from tones import adapter, config, folder_of, logged, told, tones, train, train_until, train_until_write, wav
 
 from studio.config import TrainConfig
 from studio.errors import ConfigError, DataError, DeviceError, JobError, ModelError
@@ -194,10 +194,8 @@ def test_a_resumed_run_does_not_score_the_base_model_again(workspace: Path, whol
 
 def run_until(workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any) -> list[Event]:
     """Ask a run to stop as soon as `wanted` says so of an event: by SIGTERM, or by a note in its folder."""
-    from tones import _logged
-
     asked, seen = False, []
-    for event in _logged(workspace, run, config(**changes), False):
+    for event in logged(workspace, run, config(**changes), False):
         seen.append(event)
         if not asked and wanted(event):
             asked = True

@@ -19,6 +19,7 @@ from studio.events import Event
 from studio.models.echo import speak
 from studio.run_folder import RunFolder
 from studio.text import digits_to_words
+from studio.train.loop import Learner, fresh_learner
 
 SPLITS: tuple[Split, ...] = ("train", "train", "train", "validation", "test")
 SETTINGS: dict[str, Any] = {
@@ -68,12 +69,12 @@ def folder_of(workspace: Path, run: str) -> RunFolder:
 
 def train(workspace: Path, run: str, settings: TrainConfig, *, resume: bool = False) -> list[Event]:
     """Run as the verb `train` does, events to the log; all of them."""
-    return [event for event in _logged(workspace, run, settings, resume)]
+    return list(logged(workspace, run, settings, resume))
 
 
 def train_until(workspace: Path, run: str, settings: TrainConfig, events_until_killed: int, resume: bool = False) -> None:
     """Run, and be killed by SIGKILL right after that many events."""
-    for count, _ in enumerate(_logged(workspace, run, settings, resume), start=1):
+    for count, _ in enumerate(logged(workspace, run, settings, resume), start=1):
         if count == events_until_killed:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -93,7 +94,7 @@ def train_until_write(workspace: Path, run: str, settings: TrainConfig, writes_u
     train(workspace, run, settings)
 
 
-def _logged(workspace: Path, run: str, settings: TrainConfig, resume: bool) -> Any:
+def logged(workspace: Path, run: str, settings: TrainConfig, resume: bool) -> Any:
     from studio.train.finetune import run as fine_tune
 
     os.environ["STUDIO_WORKSPACE"] = str(workspace)
@@ -102,6 +103,32 @@ def _logged(workspace: Path, run: str, settings: TrainConfig, resume: bool) -> A
         for event in fine_tune(settings, folder, resume=resume):
             events.write(log, event)
             yield event
+
+
+TEXTS = ["order 12", "a much longer order 98765", "3", "phone 555 then 11", "code 0", "order 40 40"]
+
+
+def learner_of(settings: TrainConfig) -> Learner:
+    """A fresh adapter on the fake, and rows of very different lengths."""
+    from studio.models import adapters, load
+    from studio.models.base import Clip
+
+    recogniser = adapters.attach(
+        load("echo"), settings.rank, settings.alpha, settings.dropout, settings.targets, settings.seed
+    )
+    learner = fresh_learner(recogniser, settings)
+    for text in TEXTS:
+        clip = Clip(speak(text), digits_to_words(text))
+        learner.rows.append(recogniser.family.prepare(recogniser.model, recogniser.processor, clip))
+    return learner
+
+
+def weights(learner: Learner) -> list[Any]:
+    return [parameter.detach().clone() for parameter in learner.parameters.values()]
+
+
+def go_on() -> None:
+    """A check that never asks to stop."""
 
 
 def adapter(workspace: Path, run: str) -> bytes:

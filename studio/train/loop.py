@@ -40,6 +40,16 @@ class Learner:
 Act = Callable[[Learner], Iterator[Event]]
 
 
+def fresh_learner(recogniser: Recogniser, config: TrainConfig) -> Learner:
+    """Nothing learnt yet: AdamW over the adapter of `recogniser`, and the random state that the seed gives."""
+    import torch
+
+    randomness.seed_everything(config.seed)
+    adapter = {name: value for name, value in recogniser.model.named_parameters() if value.requires_grad}
+    optimiser = torch.optim.AdamW(adapter.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    return Learner(recogniser, [], config, adapter, optimiser)
+
+
 def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Event]:
     """Fine-tune until `max_steps`, or until patience is at its end.
 
@@ -117,13 +127,6 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     if step <= warmup:
         return config.learning_rate * step / warmup
     return config.learning_rate * (config.max_steps - step + 1) / (config.max_steps - warmup)
-
-
-def adamw(parameters: dict[str, torch.nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW over the adapter; the loop sets its learning rate at every step."""
-    import torch
-
-    return torch.optim.AdamW(parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 def _micro_batches(learner: Learner, step: int) -> Iterator[Batch]:

@@ -17,9 +17,8 @@ from studio.models.folders import written_whole
 from studio.report import write_report
 from studio.run_folder import RunFolder
 from studio.train import checkpoint, clips
-from studio.train.loop import Learner, adamw, fit
+from studio.train.loop import Learner, fit, fresh_learner
 from studio.train.progress import Scoring
-from studio.train.randomness import seed_everything
 from studio.train.record import RunRecord
 from studio.train.resources import peak_memory
 from studio.train.scoring import Scorer, shown
@@ -67,7 +66,7 @@ class FineTune:
         self.record = self.record.using(self.splits)
         self.record.write(self.folder)
         self.recogniser = _with_adapter(base, self.config)
-        self.learner = _learner(self.recogniser, self.config)
+        self.learner = fresh_learner(self.recogniser, self.config)
         checkpoint.load(self.learner, self.folder.checkpoints)
         self.began -= self.learner.progress.wall_seconds
         self.stopper.heeds_save = self.learner.progress.step == 0  # later there is something to save, in `train`
@@ -234,13 +233,6 @@ def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
         # The reentrant kind silently loses gradients where a layer's input needs none.
         recogniser.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return recogniser
-
-
-def _learner(recogniser: Recogniser, config: TrainConfig) -> Learner:
-    """Nothing learnt yet, with the random state that the seed gives."""
-    seed_everything(config.seed)
-    named = {name: value for name, value in recogniser.model.named_parameters() if value.requires_grad}
-    return Learner(recogniser, [], config, named, adamw(named, config))
 
 
 def _did_not_help(base: Scoring, best: Scoring) -> str:

@@ -1,0 +1,47 @@
+"""Which clips a step learns from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tones import config
+
+from studio.train.batches import clips_of_step, epoch_order
+
+clips, batch, accumulation = st.integers(1, 30), st.integers(1, 7), st.integers(1, 4)
+
+
+@given(clips, batch, accumulation, st.integers(0, 2**32 - 1))
+def test_every_step_is_of_the_same_size_and_cut_into_micro_batches(
+    clips: int, batch: int, accumulation: int, seed: int
+) -> None:
+    settings = config(batch_size=batch, accumulation=accumulation, seed=seed)
+    for step in (1, 2, 17):
+        assert [len(part) for part in clips_of_step(step, clips, settings)] == [batch] * accumulation
+
+
+@given(clips, batch, accumulation, st.integers(0, 2**32 - 1))
+def test_no_clip_is_seen_twice_before_all_were_seen_once(clips: int, batch: int, accumulation: int, seed: int) -> None:
+    settings = config(batch_size=batch, accumulation=accumulation, seed=seed)
+    seen = list(chain.from_iterable(chain.from_iterable(clips_of_step(step, clips, settings) for step in range(1, 20))))
+    for epoch in range(len(seen) // clips):
+        assert Counter(seen[epoch * clips : (epoch + 1) * clips]) == Counter(range(clips))
+
+
+def test_how_a_step_is_dealt_out_to_micro_batches_does_not_change_its_clips() -> None:
+    whole, parts = config(batch_size=8, accumulation=1), config(batch_size=2, accumulation=4)
+    for step in range(1, 10):
+        assert clips_of_step(step, 13, whole)[0] == list(chain.from_iterable(clips_of_step(step, 13, parts)))
+
+
+def test_epochs_have_orders_of_their_own_and_the_same_ones_for_the_same_seed() -> None:
+    assert epoch_order(0, 50, seed=1) != epoch_order(1, 50, seed=1)
+    assert epoch_order(0, 50, seed=1) != epoch_order(0, 50, seed=2)
+    assert epoch_order(3, 50, seed=1) == epoch_order(3, 50, seed=1)
+
+
+def test_the_order_is_the_same_on_every_machine() -> None:
+    assert epoch_order(0, 8, seed=42) == [3, 4, 2, 7, 6, 1, 5, 0]
