@@ -17,7 +17,7 @@ import gradio as gr
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel, Field
 
-from studio.audio import read
+from studio.audio import MAX_SECONDS, SILENT_PEAK_DB, read
 from studio.data import prompts
 from studio.data.importing import import_files
 from studio.data.manifest import Dataset, Utterance
@@ -121,6 +121,7 @@ def _cards(dataset: Dataset) -> dict[str, Any]:
     free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]
     return {
         **_script(cards),
+        "limits": {"longest": MAX_SECONDS, "silent": 10 ** (SILENT_PEAK_DB / 20)},  # seconds; amplitude, 0..1
         "prompts": [
             {"text": card.text, "label": card.label, "clip": shown(dataset, last[card.text]) if card.text in last else None}
             for card in cards

@@ -2,6 +2,8 @@
 
 import { icon, make, seconds } from "./studio.js";
 
+const EDGE = 6; // px that stay between the pill in hand and the edge of the list
+
 export class Rail {
   /** `goTo(place)` when a prompt is chosen; `undo()` to take back `last`. */
   constructor(root, goTo, undo) {
@@ -36,18 +38,19 @@ export class Rail {
     const row = this.list.children[place];
     if (!row) return;
     const [list, pill] = [this.list.getBoundingClientRect(), row.getBoundingClientRect()];
-    this.list.scrollTop += pill.top < list.top ? pill.top - list.top : Math.max(0, pill.bottom - list.bottom);
-    this.list.scrollLeft += pill.left < list.left ? pill.left - list.left : Math.max(0, pill.right - list.right);
+    const by = (start, end, from, to) => (start < from + EDGE ? start - from - EDGE : Math.max(0, end - to + EDGE));
+    this.list.scrollTop += by(pill.top, pill.bottom, list.top, list.bottom);
+    this.list.scrollLeft += by(pill.left, pill.right, list.left, list.right);
   }
 
-  /** Say what was done: `{ kind: "saved" | "removed" | "relabelled", clip, replaced, card }`, or nothing. */
+  /** Say what was done: `{ kind: "saved" | "removed" | "relabelled" | "discarded", clip, replaced, take, card }`, or nothing. */
   tell(done) {
     this.last = done;
     if (!done) return this.line.replaceChildren();
-    const { kind, clip } = done;
-    const words = { saved: `Saved, ${seconds(clip.duration)}: `, removed: "Moved to the trash: ", relabelled: "Label saved: " }[kind];
+    const { kind, clip, take } = done;
+    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
     const button = make("button", { type: "button", class: "st-button small", onclick: () => this.undo() }, icon("undo"), "Undo");
-    this.line.replaceChildren(make("p", {}, words, make("b", {}, clip.text)), kind === "relabelled" ? "" : button);
+    this.line.replaceChildren(make("p", {}, words, make("b", {}, (clip || take).text)), kind === "relabelled" ? "" : button);
   }
 }
 
@@ -56,9 +59,9 @@ const pillFor = (number) =>
     make("span", { class: "rec-mark" }), make("span", { class: "rec-number st-number" }, String(number + 1)), make("span", { class: "rec-words" })));
 
 function dress(pill, card, isActive) {
-  const state = !card.clip ? "pending" : card.clip.verdict.length ? "look" : "done";
+  const state = card.take ? "unsaved" : !card.clip ? "pending" : card.clip.verdict.length ? "look" : "done";
   const words = card.text || card.clip?.text || "New recording";
-  const status = { pending: "not recorded", done: "recorded", look: "recorded, needs a look" }[state];
+  const status = { pending: "not recorded", unsaved: "not saved yet", done: "recorded", look: "recorded, needs a look" }[state];
   if (isActive) pill.setAttribute("aria-current", "step");
   else pill.removeAttribute("aria-current");
   if (pill.dataset.state === state && pill.lastChild.textContent === words) return;

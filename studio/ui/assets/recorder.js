@@ -4,8 +4,8 @@
 import { StudioError } from "./studio.js";
 
 const TAIL = 500; // ms recorded after Stop: the end of the last word
+const PATIENCE = 5000; // ms until an open microphone must have given its first sound
 const PROCESSING = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-const FULL_SCALE = 0.999; // as in studio/audio.py
 
 /** Records takes from one microphone, which stays open between them: a headset needs a second to wake up. */
 export class Recorder {
@@ -14,6 +14,7 @@ export class Recorder {
   #source = null;
   #take = null; // { blocks, started } while recording
   #opened = ""; // the device asked for
+  #turn = Promise.resolve(); // two calls of `open` never overlap
 
   /** `onLevel(peak)` for every block of about 20 ms while the microphone is open; `onLost()` when it is unplugged. */
   constructor({ onLevel, onLost }) {
@@ -34,7 +35,12 @@ export class Recorder {
   }
 
   /** Open the microphone `id` (the system's own where it is empty or gone). Throws StudioError. */
-  async open(id = "") {
+  open(id = "") {
+    this.#turn = this.#turn.catch(() => {}).then(() => this.#open(id));
+    return this.#turn;
+  }
+
+  async #open(id) {
     if (this.isOpen && this.#opened === id) return;
     this.close();
     this.#stream = await microphone(id);
@@ -71,12 +77,20 @@ export class Recorder {
     this.onLevel(peak);
   }
 
-  /** Begin a take; resolves when the first sound has come, so that nobody speaks too early. */
+  /** Begin a take; resolves when the first sound has come, so that nobody speaks too early. Throws StudioError. */
   start() {
-    return new Promise((started) => (this.#take = { blocks: [], started }));
+    return new Promise((started, failed) => {
+      const take = { blocks: [], started };
+      this.#take = take;
+      setTimeout(() => {
+        if (this.#take !== take || take.blocks.length) return;
+        this.close();
+        failed(new StudioError("The microphone gives no sound.", "Choose another one, or unplug it and plug it in again.", "mute"));
+      }, PATIENCE);
+    });
   }
 
-  /** End the take after `tail` ms more: `{ wav, samples, rate, seconds, peak, clipped }`. */
+  /** End the take after `tail` ms more: `{ wav, samples, rate, seconds }`. */
   async stop(tail = TAIL) {
     const take = this.#take;
     await new Promise((done) => setTimeout(done, tail));
@@ -166,18 +180,7 @@ function finished(blocks, rate) {
     samples.set(block, at);
     at += block.length;
   }
-  return measured(samples, rate);
-}
-
-function measured(samples, rate) {
-  let peak = 0;
-  let clipped = 0;
-  for (const sample of samples) {
-    const size = Math.abs(sample);
-    peak = Math.max(peak, size);
-    if (size >= FULL_SCALE) clipped += 1;
-  }
-  return { samples, rate, seconds: samples.length / rate, peak, clipped, wav: wav(samples, rate) };
+  return { samples, rate, seconds: samples.length / rate, wav: wav(samples, rate) };
 }
 
 /** Mono 16-bit PCM in a RIFF file; samples that 16 bits hold exactly stay bit-equal. */

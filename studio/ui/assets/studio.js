@@ -52,6 +52,13 @@ export async function request(path, { method, body } = {}) {
   return content;
 }
 
+/** FormData of plain fields and blobs. */
+export function form(fields) {
+  const data = new FormData();
+  for (const [name, value] of Object.entries(fields)) data.append(name, value);
+  return data;
+}
+
 /** A path of names, each escaped: `at("clips", dataset, id)`. */
 export const at = (...names) => names.map(encodeURIComponent).join("/");
 
