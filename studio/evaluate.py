@@ -21,7 +21,9 @@ from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
 from studio.workspace import Workspace, write_atomically
 
-BATCH_SECONDS = 20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
+BATCH_SECONDS = (
+    20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
+)
 
 
 class ScoredClip(BaseModel):
@@ -85,7 +87,7 @@ def evaluate(
     adapter: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Read every usable clip of `split`, or of `clips`, and score it; `on_progress(done, total)` counts clips.
+    """Read every usable clip of `split`, or of `clips`, and score it; `on_progress(done, total)` counts them.
 
     `adapter` is what the result calls the adapter. Raises DataError where no clip can be used.
     """
@@ -94,7 +96,9 @@ def evaluate(
     chosen = clips if clips is not None else [clip for clip in dataset.utterances() if clip.split == split]
     good, skipped = usable(dataset, chosen, recogniser.family)
     if not good:
-        raise DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
+        raise DataError(
+            f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first."
+        )
     hypotheses: list[Hypothesis] = []
     with nullcontext() if with_adapter else without_adapter(recogniser):
         for batch in in_batches(good):
@@ -102,7 +106,9 @@ def evaluate(
             if on_progress:
                 on_progress(len(hypotheses), len(good))
     named = adapter if with_adapter else None
-    return scored(good, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped)
+    return scored(
+        good, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped
+    )
 
 
 def compare(
@@ -118,8 +124,8 @@ def compare(
 ) -> Comparison:
     """Score the run called `run` before and after, on the clips that it began with.
 
-    With `model`, `run` is a dataset instead, and scored as it is now: by that model, and with the adapter in `adapter`
-    where one is given. Raises JobError, DataError, ModelError, DeviceError.
+    With `model`, `run` is a dataset instead, and scored as it is now: by that model, and with the adapter in
+    `adapter` where one is given. Raises JobError, DataError, ModelError, DeviceError.
     """
     if model is None:
         folder = RunFolder(workspace.run(run))
@@ -139,7 +145,10 @@ def as_text(comparison: Comparison) -> str:
     """`comparison` as a few lines for a terminal."""
     before, after = comparison.before, comparison.after
     score = before.score
-    lines = [f"{before.model}: {score.clips} clips of the {before.split} split, {score.words} words, test set {before.test_set_hash}"]
+    lines = [
+        f"{before.model}: {score.clips} clips of the {before.split} split, {score.words} words, "
+        f"test set {before.test_set_hash}"
+    ]
     for name, value in _figures(before).items():
         then = f" → {_percent(_figures(after)[name])}" if after else ""
         lines.append(f"  {name:<24}{_percent(value):>8}{then}")

@@ -59,7 +59,9 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
     """The report of the run in `folder`. Raises JobError where it was not scored before and after."""
     before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
     if before is None or after is None:
-        raise JobError(f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it.")
+        raise JobError(
+            f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it."
+        )
     log = [event for _, event in events.read(folder.events)]
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
     story = _Story(RunRecord.read(folder), before, after, log, ended)
@@ -68,8 +70,10 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` for a cell of a markdown table: on one line, shown as it is, whatever markup or HTML it holds."""
-    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
+    """`text` for a cell of a markdown table: one line, shown as it is, whatever markup or HTML it holds."""
+    visible = "".join(
+        " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text
+    )
     return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(" ".join(visible.split()), quote=False))
 
 
@@ -90,8 +94,9 @@ def _headline(story: _Story) -> str:
         f"# {escaped(story.record.run)}: word error rate {percent(before.wer)} → {percent(after.wer)}\n\n"
         f"On {_count(after.clips, 'held-out clip')} with {_count(after.words, 'word')}, the texts compared "
         f"{COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
-        f"{_count(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the base "
-        f"model “{escaped(story.record.model)}”; {_count(clips['validation'], 'more clip')} chose its best state."
+        f"{_count(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the "
+        f"base model “{escaped(story.record.model)}”; {_count(clips['validation'], 'more clip')} chose its "
+        "best state."
     )
 
 
@@ -100,7 +105,9 @@ def _scores(story: _Story) -> str:
     rows = _rates(before.score, after.score)
     if after.score.normaliser != "spoken":
         rows.append(["WER, `spoken`", percent(before.spoken.wer), percent(after.spoken.wer)])
-    rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
+    rows.append(
+        ["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)]
+    )
     rows.append(["Words wrong", _errors(before.score), _errors(after.score)])
     rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
     return "## Before and after\n\n" + table(["Held-out clips", "Before", "After"], rows)
@@ -136,7 +143,8 @@ def _samples(story: _Story) -> str:
     kinds = {
         "Most improved": sorted(changed, key=lambda pair: pair[1].wer - pair[0].wer),
         "Worse than before": sorted(
-            (pair for pair in changed if pair[1].wer > pair[0].wer), key=lambda pair: pair[0].wer - pair[1].wer
+            (pair for pair in changed if pair[1].wer > pair[0].wer),
+            key=lambda pair: pair[0].wer - pair[1].wer,
         ),
         "Worst now": sorted((pair for pair in pairs if pair[1].wer > 0), key=lambda pair: -pair[1].wer),
         "Best now": sorted(pairs, key=lambda pair: pair[1].wer),
@@ -161,12 +169,21 @@ def _side_by_side(pairs: Sequence[tuple[ScoredClip, ScoredClip]]) -> str:
 
 
 def _validation(story: _Story) -> str:
-    scorings = {event.step: event for event in story.log if isinstance(event, Evaluated) and event.split == "validation"}
+    scorings = {
+        event.step: event
+        for event in story.log
+        if isinstance(event, Evaluated) and event.split == "validation"
+    }
     if not scorings:
         return ""
     kept = story.finished.best_step if story.finished else None
     rows = [
-        [f"{step}", percent(event.wer), "–" if event.loss is None else f"{event.loss:.3f}", "kept" if step == kept else ""]
+        [
+            f"{step}",
+            percent(event.wer),
+            "–" if event.loss is None else f"{event.loss:.3f}",
+            "kept" if step == kept else "",
+        ]
         for step, event in sorted(scorings.items())
     ]
     return "## Validation while training\n\n" + table(["Step", "WER", "Loss, nats per token", ""], rows)
@@ -176,7 +193,9 @@ def _time(story: _Story) -> str:
     record, finished = story.record, story.finished
     rows = [["Device", f"{record.resolved_device}, {_count(record.resolved_threads, 'thread')}"]]
     if started := next((event for event in reversed(story.log) if isinstance(event, Started)), None):
-        rows.append(["Parameters trained", f"{started.trainable_parameters:,} of {started.total_parameters:,}"])
+        rows.append(
+            ["Parameters trained", f"{started.trainable_parameters:,} of {started.total_parameters:,}"]
+        )
     if finished:
         rows += [
             ["Steps", f"{finished.step}, of which step {finished.best_step} was kept"],
@@ -191,7 +210,11 @@ def _time(story: _Story) -> str:
 def _settings(story: _Story) -> str:
     config = story.record.config
     rows = [
-        [name, escaped(f"{getattr(config, name)}"), "" if getattr(config, name) == info.default else "changed"]
+        [
+            f"`{name}`",
+            escaped(f"{getattr(config, name)}"),
+            "" if getattr(config, name) == info.default else "changed",
+        ]
         for name, info in knobs()
     ]
     fence = "```" if "```" not in story.record.started_by else "~~~~"
@@ -205,7 +228,9 @@ def _artefacts(story: _Story) -> str:
 
 def _versions(story: _Story) -> str:
     versions = ", ".join(f"{name} {escaped(version)}" for name, version in story.record.versions.items())
-    return f"## Versions\n\n{versions}. Test set `{story.after.test_set_hash}`. Begun {story.record.created_at}."
+    return (
+        f"## Versions\n\n{versions}. Test set `{story.after.test_set_hash}`. Begun {story.record.created_at}."
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -70,9 +70,13 @@ def test_without_a_checkpoint_nothing_is_loaded(tmp_path: Path) -> None:
     assert not checkpoint.load(learner, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["adapter.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"])
+@pytest.mark.parametrize(
+    "name", ["adapter.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"]
+)
 @pytest.mark.parametrize("damage", ["missing", "cut", "empty"])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(name: str, damage: str, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    name: str, damage: str, tmp_path: Path
+) -> None:
     learner = stepped(1)
     checkpoint.save(learner, tmp_path)
     take_step(learner, 0.05, go_on)
@@ -92,7 +96,9 @@ def test_a_checkpoint_of_another_adapter_is_refused(tmp_path: Path) -> None:
         checkpoint.load(learner_of(config(rank=2)), tmp_path)
 
 
-def test_a_failed_save_leaves_the_checkpoints_that_were_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_leaves_the_checkpoints_that_were_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     learner = stepped(1)
     checkpoint.save(learner, tmp_path)
     take_step(learner, 0.05, go_on)
@@ -115,4 +121,10 @@ def test_the_random_state_is_put_back_to_the_bit() -> None:
     state = randomness.capture()
     first = random.random(), np.random.rand(), torch.rand(3).tolist(), random.gauss(0, 1), np.random.randn()
     randomness.restore(state)
-    assert (random.random(), np.random.rand(), torch.rand(3).tolist(), random.gauss(0, 1), np.random.randn()) == first
+    assert (
+        random.random(),
+        np.random.rand(),
+        torch.rand(3).tolist(),
+        random.gauss(0, 1),
+        np.random.randn(),
+    ) == first

@@ -1,4 +1,4 @@
-"""A whole run: what it leaves behind, how it stops, and that nothing which cuts it short changes its result."""
+"""A whole run: what it leaves behind, how it stops, and that being cut short does not change its result."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tones import adapter, config, folder_of, logged, told, tones, train, train_until, train_until_write, wav
+from tones import SPLITS, adapter, config, folder_of, logged, told, tones, train, train_until, train_until_write, wav
 
-from studio.config import TrainConfig
 from studio.errors import ConfigError, DataError, DeviceError, JobError, ModelError
 from studio.evaluate import Evaluation
 from studio.events import (
@@ -70,7 +69,11 @@ def in_child() -> Callable[..., int | None]:
 def kinds(events: list[Event]) -> list[str]:
     """The order of the story, without repetitions."""
     names = [event.name if isinstance(event, Phase) else event.type for event in events]
-    return [name for name, before in zip(names, [None, *names], strict=False) if name != before and name != "sample"]
+    return [
+        name
+        for name, before in zip(names, [None, *names], strict=False)
+        if name != before and name != "sample"
+    ]
 
 
 def test_a_run_goes_from_the_base_models_score_to_the_adapters_and_marks_itself_done_last(
@@ -87,8 +90,17 @@ def test_a_run_goes_from_the_base_models_score_to_the_adapters_and_marks_itself_
     assert finished.wer_before > 0.5
     assert finished.wer_after == 0
     names = {path.name for path in folder.path.iterdir()}
-    assert names >= {"config.json", "manifest.jsonl", "heldout_baseline.json", "heldout_tuned.json", "report.md", "DONE"}
-    others = [path.stat().st_mtime_ns for path in folder.path.iterdir() if path.name not in ("DONE", "events.jsonl")]
+    assert names >= {
+        "config.json",
+        "manifest.jsonl",
+        "heldout_baseline.json",
+        "heldout_tuned.json",
+        "report.md",
+        "DONE",
+    }
+    others = [
+        path.stat().st_mtime_ns for path in folder.path.iterdir() if path.name not in ("DONE", "events.jsonl")
+    ]
     assert folder.done.stat().st_mtime_ns >= max(others)
 
 
@@ -134,7 +146,9 @@ def test_the_same_seed_gives_the_same_adapter_and_the_same_story_and_another_see
     assert adapter(workspace, "other") != adapter(workspace, "whole")
 
 
-def test_global_random_state_and_caller_settings_do_not_reach_a_run(workspace: Path, whole: list[Event]) -> None:
+def test_global_random_state_and_caller_settings_do_not_reach_a_run(
+    workspace: Path, whole: list[Event]
+) -> None:
     import torch
 
     torch.manual_seed(7)
@@ -192,7 +206,9 @@ def test_a_resumed_run_does_not_score_the_base_model_again(workspace: Path, whol
     assert Evaluated in {type(event) for event in resumed if getattr(event, "split", "") == "test"}
 
 
-def run_until(workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any) -> list[Event]:
+def run_until(
+    workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any
+) -> list[Event]:
     """Ask a run to stop as soon as `wanted` says so of an event: by SIGTERM, or by a note in its folder."""
     asked, seen = False, []
     for event in logged(workspace, run, config(**changes), False):
@@ -213,7 +229,9 @@ def test_sigterm_writes_a_checkpoint_and_the_run_goes_on_from_that_very_step(
     name = f"terminated-{step}"
     seen = run_until(workspace, name, lambda event: isinstance(event, StepDone) and event.step == step)
     assert seen[-1] == Stopped(step=step, reason="interrupted", at=seen[-1].at)
-    assert CheckpointSaved in {type(event) for event in seen[-2:]} | {type(event) for event in seen if step == 4}
+    assert CheckpointSaved in {type(event) for event in seen[-2:]} | {
+        type(event) for event in seen if step == 4
+    }
     resumed = train(workspace, name, config(), resume=True)
     assert next(event.resumed_from for event in resumed if isinstance(event, Started)) == step
     assert adapter(workspace, name) == adapter(workspace, "whole")
@@ -252,7 +270,12 @@ def test_a_request_to_stop_is_met_after_the_batch_that_is_being_decoded(
 ) -> None:
     monkeypatch.setattr("studio.evaluate.BATCH_SECONDS", 0.1)  # one clip a batch
     name = f"decoding-{phase}-{how or 'term'}"
-    seen = run_until(workspace, name, lambda event: isinstance(event, Phase) and (event.name, event.done) == (phase, 1), how)
+    seen = run_until(
+        workspace,
+        name,
+        lambda event: isinstance(event, Phase) and (event.name, event.done) == (phase, 1),
+        how,
+    )
     assert isinstance(seen[-1], Stopped)
     assert seen[-1].step == 0
     assert not any(isinstance(event, Phase) and event.name == phase and event.done > 2 for event in seen)
@@ -261,7 +284,9 @@ def test_a_request_to_stop_is_met_after_the_batch_that_is_being_decoded(
 
 
 def test_stop_and_save_keeps_the_best_so_far_scores_it_and_marks_it_done(workspace: Path) -> None:
-    seen = run_until(workspace, "saved", lambda event: isinstance(event, StepDone) and event.step == 6, "save")
+    seen = run_until(
+        workspace, "saved", lambda event: isinstance(event, StepDone) and event.step == 6, "save"
+    )
     finished = seen[-1]
     assert isinstance(finished, Finished)
     assert (finished.step, finished.best_step) == (6, 4)
@@ -276,8 +301,12 @@ def test_stop_and_save_keeps_the_best_so_far_scores_it_and_marks_it_done(workspa
     assert tuned.score.wer == finished.wer_after
 
 
-def test_stop_and_save_before_the_first_scoring_keeps_the_adapter_as_it_is_and_says_so(workspace: Path) -> None:
-    seen = run_until(workspace, "early", lambda event: isinstance(event, StepDone) and event.step == 2, "save")
+def test_stop_and_save_before_the_first_scoring_keeps_the_adapter_as_it_is_and_says_so(
+    workspace: Path,
+) -> None:
+    seen = run_until(
+        workspace, "early", lambda event: isinstance(event, StepDone) and event.step == 2, "save"
+    )
     assert isinstance(seen[-1], Finished)
     assert seen[-1].best_step == 2
     assert any(isinstance(event, Warned) and "not scored yet" in event.message for event in seen)
@@ -312,7 +341,9 @@ def test_discard_removes_what_was_learnt_and_leaves_the_story(moment: str, works
     assert left == {"config.json", "manifest.jsonl", "events.jsonl", "heldout_baseline.json"}
 
 
-def test_training_stops_early_when_validation_no_longer_gets_better_and_keeps_the_best(workspace: Path) -> None:
+def test_training_stops_early_when_validation_no_longer_gets_better_and_keeps_the_best(
+    workspace: Path,
+) -> None:
     settings = config(learning_rate=0.5, max_steps=60, eval_every=2, patience=2)
     seen = train(workspace, "patient", settings)
     stopped = next(event for event in seen if isinstance(event, Stopped))
@@ -320,7 +351,9 @@ def test_training_stops_early_when_validation_no_longer_gets_better_and_keeps_th
     assert isinstance(finished, Finished)
     assert stopped.reason == "early stop"
     assert finished.step == stopped.step == finished.best_step + 2 * 2
-    scorings = [event for event in seen if isinstance(event, Evaluated) and event.split == "validation" and event.step]
+    scorings = [
+        event for event in seen if isinstance(event, Evaluated) and event.split == "validation" and event.step
+    ]
     best = min(scorings, key=lambda event: (event.wer, event.loss))
     assert finished.best_step == best.step
     assert [event.step for event in scorings if event.best][-1] == best.step
@@ -350,7 +383,7 @@ def test_a_loss_that_is_no_longer_a_number_fails_with_a_sentence_and_keeps_the_b
         return (total * float("nan") if calls == 13 else total), tokens
 
     monkeypatch.setattr(Echo, "loss", sometimes)
-    with pytest.raises(ConfigError, match="step 7.*step 4.*Lower the learning rate"):
+    with pytest.raises(ConfigError, match=r"step 7.*step 4.*Lower the learning rate"):
         train(workspace, "diverged", config())
     folder = folder_of(workspace, "diverged")
     last = parse(folder.events.read_bytes().splitlines()[-1])
@@ -365,7 +398,9 @@ def test_a_loss_that_is_no_longer_a_number_fails_with_a_sentence_and_keeps_the_b
     [
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+        ),
         MemoryError(),
     ],
 )
@@ -378,7 +413,7 @@ def test_too_little_memory_fails_with_what_to_try(
         raise error
 
     monkeypatch.setattr(Echo, "loss", fail)
-    with pytest.raises(DeviceError, match="Halve the batch size.*gradient checkpointing"):
+    with pytest.raises(DeviceError, match=r"Halve the batch size.*gradient checkpointing"):
         train(workspace, request.node.name, config())
 
 
@@ -414,7 +449,9 @@ def test_clips_that_cannot_be_used_are_left_out_by_name_and_the_run_goes_on(tmp_
     assert RunRecord.read(folder_of(tmp_path, "spoiled")).clips["train"] == 8
 
 
-def test_a_clip_that_the_family_refuses_while_preparing_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_that_the_family_refuses_while_preparing_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from studio.models.echo import Echo
 
     dataset = tones(tmp_path)
@@ -431,12 +468,14 @@ def test_a_clip_that_the_family_refuses_while_preparing_is_left_out(tmp_path: Pa
     assert any(isinstance(event, Warned) and refused in event.message for event in seen)
 
 
-def test_a_run_goes_on_with_the_clips_it_began_with_whatever_happened_to_the_dataset_since(tmp_path: Path) -> None:
+def test_a_run_goes_on_with_the_clips_it_began_with_whatever_happened_to_the_dataset_since(
+    tmp_path: Path,
+) -> None:
     dataset = tones(tmp_path)
     train(tmp_path, "whole", config())
     seen = run_until(tmp_path, "grown", lambda event: isinstance(event, StepDone) and event.step == 5)
     assert isinstance(seen[-1], Stopped)
-    for place, split in enumerate(("train", "validation", "test")):
+    for place, split in enumerate(SPLITS):
         dataset.add(wav(f"order 99{place}"), text="order nine nine", split=split)
     dataset.edit(dataset.utterances()[0].id, text="something else")
     train(tmp_path, "grown", config(), resume=True)
@@ -448,7 +487,9 @@ def test_a_small_dataset_is_split_and_told_what_it_cannot_show(tmp_path: Path) -
     dataset = tones(tmp_path, clips=0)
     for place in range(9):
         dataset.add(wav(f"order {place}"), text=f"order {place}", split="train")
-    warnings = [event.message for event in train(tmp_path, "small", config(max_steps=1)) if isinstance(event, Warned)]
+    warnings = [
+        event.message for event in train(tmp_path, "small", config(max_steps=1)) if isinstance(event, Warned)
+    ]
     assert "4 were moved for good" in warnings[0]
     assert "a single wrong word moves its WER by 25.0 points" in warnings[1]
 
@@ -479,7 +520,9 @@ def test_too_few_clips_say_how_many_are_missing(tmp_path: Path) -> None:
         train(tmp_path, "few", config())
 
 
-def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace: Path, whole: list[Event]) -> None:
+def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(
+    workspace: Path, whole: list[Event]
+) -> None:
     with pytest.raises(JobError, match="is finished"):
         train(workspace, "whole", config(), resume=True)
     run_until(workspace, "begun", lambda event: isinstance(event, StepDone))
@@ -489,7 +532,9 @@ def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace:
         train(workspace, "begun", config(rank=4), resume=True)
 
 
-def test_a_run_outside_the_main_thread_works_without_a_signal_handler(workspace: Path, whole: list[Event]) -> None:
+def test_a_run_outside_the_main_thread_works_without_a_signal_handler(
+    workspace: Path, whole: list[Event]
+) -> None:
     thread = threading.Thread(target=train, args=(workspace, "threaded", config()))
     thread.start()
     thread.join()

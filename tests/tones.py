@@ -1,4 +1,4 @@
-"""Runs of the fake family, for the tests of training: a dataset of tones, and ways to train on it, whole or cut short."""
+"""Runs of the fake family, for the tests of training: a dataset of tones, and runs, whole or cut short."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import soundfile
 
 from studio import events
@@ -46,7 +47,7 @@ def wav(text: str) -> bytes:
 
 
 def tones(workspace: Path, clips: int = 20) -> Dataset:
-    """A dataset of `clips` orders, spoken as digits and labelled as words, three fifths of them to learn from."""
+    """A dataset of `clips` orders, spoken as digits and labelled as words, three fifths to learn from."""
     dataset = Dataset.create(workspace / "recordings" / "tones")
     numbers = random.Random(0)
     for place in range(clips):
@@ -72,7 +73,9 @@ def train(workspace: Path, run: str, settings: TrainConfig, *, resume: bool = Fa
     return list(logged(workspace, run, settings, resume))
 
 
-def train_until(workspace: Path, run: str, settings: TrainConfig, events_until_killed: int, resume: bool = False) -> None:
+def train_until(
+    workspace: Path, run: str, settings: TrainConfig, events_until_killed: int, resume: bool = False
+) -> None:
     """Run, and be killed by SIGKILL right after that many events."""
     for count, _ in enumerate(logged(workspace, run, settings, resume), start=1):
         if count == events_until_killed:
@@ -90,16 +93,16 @@ def train_until_write(workspace: Path, run: str, settings: TrainConfig, writes_u
             os.kill(os.getpid(), signal.SIGKILL)
         replace(*names)
 
-    os.replace = counted
+    os.replace = counted  # type: ignore[assignment]
     train(workspace, run, settings)
 
 
 def logged(workspace: Path, run: str, settings: TrainConfig, resume: bool) -> Any:
     from studio.train.finetune import run as fine_tune
 
-    os.environ["STUDIO_WORKSPACE"] = str(workspace)
     folder = folder_of(workspace, run)
-    with folder.events.open("a", encoding="utf-8") as log:
+    with pytest.MonkeyPatch.context() as patch, folder.events.open("a", encoding="utf-8") as log:
+        patch.setenv("STUDIO_WORKSPACE", str(workspace))
         for event in fine_tune(settings, folder, resume=resume):
             events.write(log, event)
             yield event
@@ -137,10 +140,12 @@ def adapter(workspace: Path, run: str) -> bytes:
 
 
 def told(workspace: Path, run: str) -> dict[str, list[dict[str, Any]]]:
-    """What a reader makes of a run's log, without times: the later of two lines about the same thing stands for both."""
+    """What a reader makes of a log, without times: the later of two lines about one thing stands for both."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for _, event in events.read(workspace / "outputs" / run / "events.jsonl"):
         facts = {name: value for name, value in event.model_dump().items() if name not in TIMES}
         found[event.type, facts.get("step"), facts.get("split")] = facts
     kinds = ("step", "evaluated", "finished")
-    return {kind: [facts for key, facts in sorted(found.items(), key=repr) if key[0] == kind] for kind in kinds}
+    return {
+        kind: [facts for key, facts in sorted(found.items(), key=repr) if key[0] == kind] for kind in kinds
+    }

@@ -1,1 +1,1 @@
-"""Fine-tuning: `finetune.run` is the whole run, `loop.fit` the loop, `checkpoint` what makes a resume exact."""
+"""Fine-tuning: `finetune.run` is the whole run, `loop.fit` the loop, `checkpoint` makes a resume exact."""

@@ -1,4 +1,4 @@
-"""Which clips a step learns from: a pure function of the seed and the step, so there is no sampler to save."""
+"""Which clips a step learns from: a function of seed and step alone, so there is no sampler to save."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from studio.config import TrainConfig
 def clips_of_step(step: int, clips: int, config: TrainConfig) -> list[list[int]]:
     """Indices of the clips in each micro-batch of `step` (counted from 1), out of `clips`.
 
-    The epochs stand one after another, each in an order of its own, and are cut into steps of equal size: no clip is
-    seen twice before all were seen once, and no step is smaller than another.
+    The epochs stand one after another, each in an order of its own, and are cut into steps of equal size: no
+    clip is seen twice before all were seen once, and no step is smaller than another.
     """
     size = config.batch_size * config.accumulation
     first = (step - 1) * size

@@ -27,7 +27,9 @@ def choose(dataset: Dataset) -> tuple[Splits, list[str]]:
 
 def keep(splits: Splits, folder: RunFolder) -> None:
     """Write down in `folder` which clips the run uses. Raises DiskError."""
-    write_atomically(folder.manifest, "".join(clip.to_line() + "\n" for side in SIDES for clip in splits[side]))
+    write_atomically(
+        folder.manifest, "".join(clip.to_line() + "\n" for side in SIDES for clip in splits[side])
+    )
 
 
 def kept(folder: RunFolder) -> Splits:
@@ -47,12 +49,15 @@ def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Split
         bad += reasons
         if not good[side]:
             raise DataError(
-                f"No clip of the {side} split can be used: {shortened(bad)}.", "Record these again, or record more."
+                f"No clip of the {side} split can be used: {shortened(bad)}.",
+                "Record these again, or record more.",
             )
     return good, bad
 
 
-def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problems: Sequence[str]) -> Iterator[str]:
+def notes(
+    splits: Splits, moved: Sequence[str], left_out: Sequence[str], problems: Sequence[str]
+) -> Iterator[str]:
     """What a person should know about the clips before the run begins."""
     if moved:
         yield f"So that every split has its clips, {len(moved)} were moved for good: {shortened(moved)}"
@@ -63,8 +68,8 @@ def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problem
     words = sum(len(clip.text.split()) for clip in splits["test"])
     if words < FEW_TEST_WORDS:
         yield (
-            f"The test split has {len(splits['test'])} clips with {words} words: a single wrong word moves its WER by "
-            f"{100 / words:.1f} points, so small differences there say nothing."
+            f"The test split has {len(splits['test'])} clips with {words} words: a single wrong word moves "
+            f"its WER by {100 / words:.1f} points, so small differences there say nothing."
         )
 
 

@@ -7,8 +7,8 @@ The run's folder tells how far it came, so a run that was killed goes on from th
     checkpoints/                    training goes on from the newest
     DONE                            there is nothing left to do
 
-A resumed run says `Started` again and may repeat steps that came after its checkpoint. It repeats them exactly, so in
-`events.jsonl` the later of two lines about the same step (and split) stands for both.
+A resumed run says `Started` again and may repeat steps that came after its checkpoint. It repeats them
+exactly, so in `events.jsonl` the later of two lines about the same step (and split) stands for both.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from studio.workspace import Workspace
 def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False) -> Iterator[Event]:
     """Fine-tune by `config` into `folder`, yielding what happens; the caller writes it to `folder.events`.
 
-    With `resume` it goes on with the run that was begun in `folder`, and begins where none was. A request to stop that
-    stands in `folder` is met, so clear an old one first. SIGTERM writes a checkpoint and ends the run as interrupted.
-    What goes wrong is yielded as Failed and then raised: ConfigError, DataError, ModelError, DeviceError, DiskError,
-    JobError.
+    With `resume` it goes on with the run that was begun in `folder`, and begins where none was. A request to
+    stop that stands in `folder` is met, so clear an old one first. SIGTERM writes a checkpoint and ends the
+    run as interrupted. What goes wrong is yielded as Failed and then raised: ConfigError, DataError,
+    ModelError, DeviceError, DiskError, JobError.
     """
     stopper = Stopper(folder)
     yield Phase(name="loading")
@@ -87,5 +87,6 @@ def _check_same(config: TrainConfig, begun: TrainConfig) -> None:
     for name, was in begun.model_dump().items():
         if (now := getattr(config, name)) != was:
             raise ConfigError(
-                f"This run was begun with {name} {was}, not {now}.", "Resume it unchanged, or start a new run."
+                f"This run was begun with {name} {was}, not {now}.",
+                "Resume it unchanged, or start a new run.",
             )

@@ -41,7 +41,7 @@ Act = Callable[[Learner], Iterator[Event]]
 
 
 def fresh_learner(recogniser: Recogniser, config: TrainConfig) -> Learner:
-    """Nothing learnt yet: AdamW over the adapter of `recogniser`, and the random state that the seed gives."""
+    """Nothing learnt yet: AdamW over the adapter of `recogniser`, and the random state of the seed."""
     import torch
 
     randomness.seed_everything(config.seed)
@@ -54,8 +54,8 @@ def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Ev
     """Fine-tune until `max_steps`, or until patience is at its end.
 
     In fixed order: evaluate, save, stop, step, log. `evaluate` scores the validation split and counts it in
-    `learner.progress`; `save` writes a checkpoint; `check` raises StopRequested where the run is to stop here.
-    Raises ConfigError where the loss is no longer a number.
+    `learner.progress`; `save` writes a checkpoint; `check` raises StopRequested where the run is to stop
+    here. Raises ConfigError where the loss is no longer a number.
     """
     progress, config = learner.progress, learner.config
     began = time.perf_counter() - progress.seconds
@@ -87,9 +87,10 @@ def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Ev
 def take_step(learner: Learner, rate: float, check: Check) -> float:
     """One optimiser step at learning rate `rate`; its loss in nats per token of the whole global batch.
 
-    The gradient is that of the summed loss divided by the number of tokens, so that it does not matter how the clips
-    are dealt out to micro-batches, nor how long each is. Every step begins with the random state that the last one left:
-    nothing between two steps, not even a resume, can move it. Raises ConfigError where the loss is no longer a number.
+    The gradient is that of the summed loss divided by the number of tokens, so that it does not matter how
+    the clips are dealt out to micro-batches, nor how long each is. Every step begins with the random state
+    that the last one left: nothing between two steps, not even a resume, can move it. Raises ConfigError
+    where the loss is no longer a number.
     """
     import torch
 
@@ -121,7 +122,8 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     """The learning rate of `step` (counted from 1): up in a straight line for `warmup_steps`, then down to 0.
 
     Straight down, not along a cosine: of the common schedules it was the best or level for equal steps in
-    Bergsma et al., “Straight to Zero” (arXiv:2502.15938), and it leaves no long tail of steps that change nothing.
+    Bergsma et al., “Straight to Zero” (arXiv:2502.15938), and it leaves no long tail of steps that change
+    nothing.
     """
     warmup = min(config.warmup_steps, config.max_steps)
     if step <= warmup:
@@ -139,5 +141,5 @@ def _diverged(step: int, learner: Learner) -> ConfigError:
     kept = f" The best checkpoint, of step {best.step}, is kept." if best else ""
     return ConfigError(
         f"The loss is no longer a number at step {step}.{kept}",
-        f"Lower the learning rate (it was {learner.config.learning_rate:g}), or use precision fp32 if it was not.",
+        f"Lower the learning rate (it was {learner.config.learning_rate:g}), or use precision fp32.",
     )

@@ -1,4 +1,4 @@
-"""How far a run has come, and what it has found to be best: the part of a checkpoint that a person can read."""
+"""How far a run has come, and what was best so far: the part of a checkpoint that a person can read."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Scoring(BaseModel):
     def is_better_than(self, other: Scoring | None) -> bool:
         """Fewer word errors; at the same number, a lower loss; where both tie, the earlier stays.
 
-        A validation split of a few clips often has the same word errors at several steps (all of them, at first): the loss
-        still tells which is surer. The earlier of two equals has moved less far from the base model.
+        A validation split of a few clips often has the same word errors at several steps (all of them, at
+        first): the loss still tells which is surer. The earlier of two equals has moved less far from the
+        base model.
         """
         return other is None or self._key < other._key
 
@@ -44,7 +45,7 @@ class Progress(BaseModel):
     peak_memory: int = 0  # bytes
 
     def is_due(self, config: TrainConfig) -> bool:
-        """Whether the validation split is to be scored now: before the first step, every `eval_every`, after the last."""
+        """Whether to score validation now: before the first step, every `eval_every`, after the last."""
         at_mark = self.step % config.eval_every == 0 or self.step == config.max_steps
         return at_mark and self.scored != self.step
 

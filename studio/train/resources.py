@@ -8,11 +8,15 @@ from contextlib import contextmanager
 
 from studio.errors import DeviceError
 
-_SAYINGS = ("out of memory", "can't allocate memory", "not enough memory")  # of CUDA and MPS, of the CPU's allocator
+_SAYINGS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+)  # of CUDA and MPS, of the CPU's allocator
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: the most that was allocated on a CUDA device, or resident in this process elsewhere (MPS shares its memory)."""
+    """Bytes: the most allocated on a CUDA device; elsewhere the most resident, as MPS shares its memory."""
     if device.startswith("cuda"):
         import torch
 
@@ -29,10 +33,12 @@ def out_of_memory_explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not any(saying in str(error).lower() for saying in _SAYINGS):
+        if not isinstance(error, MemoryError) and not any(
+            saying in str(error).lower() for saying in _SAYINGS
+        ):
             raise
         raise DeviceError(
             "There was not enough memory.",
-            "Halve the batch size and double the accumulation (the result stays the same), or turn on gradient "
-            "checkpointing; then start again.",
+            "Halve the batch size and double the accumulation (the result stays the same), or turn on "
+            "gradient checkpointing; then start again.",
         ) from error

@@ -1,4 +1,4 @@
-"""Scoring a split while a run goes on: like studio.evaluate, but it yields how far it is and can be stopped between batches."""
+"""Scoring a split while a run goes on: it tells how far it is, and can be stopped between batches."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ class Scorer:
         with torch.no_grad():
             for start in range(0, len(rows), self.config.batch_size):
                 self.check()
-                total, weight = family.loss(model, family.collate(rows[start : start + self.config.batch_size]))
+                total, weight = family.loss(
+                    model, family.collate(rows[start : start + self.config.batch_size])
+                )
                 nats, tokens = nats + total.item(), tokens + weight.item()
         return nats / tokens
 

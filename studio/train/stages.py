@@ -69,7 +69,9 @@ class FineTune:
         self.learner = fresh_learner(self.recogniser, self.config)
         checkpoint.load(self.learner, self.folder.checkpoints)
         self.began -= self.learner.progress.wall_seconds
-        self.stopper.heeds_save = self.learner.progress.step == 0  # later there is something to save, in `train`
+        self.stopper.heeds_save = (
+            self.learner.progress.step == 0
+        )  # later there is something to save, in `train`
         self.scorer = Scorer(self.recogniser, self.dataset, self.config, self.stopper.check)
         yield self.started()
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
@@ -92,7 +94,7 @@ class FineTune:
         )
 
     def encode(self) -> Iterator[Event]:
-        """What the family computes once a clip. A clip that it refuses is left out of training, or of the loss."""
+        """What the family computes once a clip. What it refuses is left out of training, or of the loss."""
         todo = self.splits["train"] + self.splits["validation"]
         refused: list[str] = []
         self.recogniser.model.eval()
@@ -145,7 +147,9 @@ class FineTune:
 
     def validate(self, learner: Learner) -> Iterator[Event]:
         """Score the validation split and count it."""
-        evaluation = yield from self.scorer.evaluate(self.splits["validation"], "validating", self.folder.name)
+        evaluation = yield from self.scorer.evaluate(
+            self.splits["validation"], "validating", self.folder.name
+        )
         scoring = Scoring(
             step=learner.progress.step, wer=evaluation.score.wer, loss=self.scorer.loss(self.validation_rows)
         )
@@ -194,7 +198,9 @@ class FineTune:
         """Give the model its best adapter; the step it is of."""
         progress = self.learner.progress
         if progress.best is None:
-            yield Warned(message=f"Validation was not scored yet: the adapter is that of step {progress.step}.")
+            yield Warned(
+                message=f"Validation was not scored yet: the adapter is that of step {progress.step}."
+            )
             return progress.step
         checkpoint.load_adapter(self.learner, self.folder.checkpoints, progress.best.step)
         if progress.base and not progress.has_helped:
@@ -216,7 +222,7 @@ class FineTune:
         yield Stopped(step=progress.step, reason=reason)
 
     def discard(self) -> None:
-        """Remove what was learnt; the settings, the base model's score and the events stay. Raises DiskError."""
+        """Remove what was learnt; settings, the base model's score and events stay. Raises DiskError."""
         with disk_errors(self.folder.path, "discard"):
             for learnt in (self.folder.checkpoints, self.folder.adapter, self.folder.processor):
                 if learnt.exists():
@@ -229,7 +235,9 @@ def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
     recogniser = adapters.attach(base, config.rank, config.alpha, config.dropout, config.targets, config.seed)
     if config.gradient_checkpointing:
         if not hasattr(recogniser.model, "gradient_checkpointing_enable"):
-            raise ConfigError(f"{base.source} cannot recompute activations.", "Turn gradient checkpointing off.")
+            raise ConfigError(
+                f"{base.source} cannot recompute activations.", "Turn gradient checkpointing off."
+            )
         # The reentrant kind silently loses gradients where a layer's input needs none.
         recogniser.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return recogniser
@@ -237,9 +245,11 @@ def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
 
 def _did_not_help(base: Scoring, best: Scoring) -> str:
     if base.wer == 0:
-        return "The base model makes no error on the validation clips: what tuning gains cannot be seen there."
+        return (
+            "The base model makes no error on the validation clips: what tuning gains cannot be seen there."
+        )
     return (
         f"Tuning did not help: on the validation clips the WER is {base.wer:.1%} without an adapter and "
-        f"{best.wer:.1%} with the best one (step {best.step}), which is kept all the same. Check the labels, "
-        "record more clips, or try another learning rate."
+        f"{best.wer:.1%} with the best one (step {best.step}), which is kept all the same. Check the "
+        "labels, record more clips, or try another learning rate."
     )

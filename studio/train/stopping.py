@@ -34,8 +34,9 @@ class Stopper:
     def check(self) -> None:
         """Raise StopRequested where the run should stop.
 
-        Discard goes before SIGTERM: it is as quick, and more is asked. Stop-and-save goes after: its scoring takes longer
-        than whoever sends SIGTERM will wait, and the request is still there when the run is resumed.
+        Discard goes before SIGTERM: it is as quick, and more is asked. Stop-and-save goes after: its scoring
+        takes longer than whoever sends SIGTERM will wait, and the request is still there when the run is
+        resumed.
         """
         request = self._folder.stop_request()
         if request == "discard":
