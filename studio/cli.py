@@ -262,7 +262,8 @@ def merge(
     """Merge a run's adapter into its base model: a folder that plain transformers loads."""
     from studio.export.merged import merge_run
 
-    typer.echo(merge_run(Workspace.here(), run, out).as_text())
+    report = merge_run(Workspace.here(), run, out, lambda stage: typer.echo(f"{stage.capitalize()} …"))
+    typer.echo(report.as_text())
 
 
 @app.command()

@@ -47,6 +47,10 @@ class RunFolder:
         return self.path / "lora_adapter"
 
     @property
+    def merged(self) -> Path:
+        return self.path / "merged"
+
+    @property
     def processor(self) -> Path:
         return self.path / "processor"
 

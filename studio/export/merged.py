@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.errors import ConfigError, ModelError, StudioError
 from studio.evaluate import open_dataset, read_clip, read_manifest
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 MOST_DIFFERENCE = 1e-3  # of any logit: sums in another order move them by about 1e-5
+NOTE = "merge.json"  # the report, beside the weights
 PROBES = 4  # clips that both models must read alike
 
 
@@ -37,6 +38,14 @@ class MergeReport(BaseModel):
     clips: int  # compared
     max_difference: float  # of any logit
 
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """What was reported of the merged model in `folder`; None where there is none that was made here."""
+        try:
+            return cls.model_validate_json((folder / NOTE).read_bytes()).model_copy(update={"folder": folder})
+        except (OSError, ValidationError):
+            return None
+
     def as_text(self) -> str:
         """The report as a few lines for a terminal."""
         clips = "1 clip" if self.clips == 1 else f"{self.clips} clips"
@@ -47,13 +56,19 @@ class MergeReport(BaseModel):
         )
 
 
-def merge_run(workspace: Workspace, run: str, out: Path | None = None) -> MergeReport:
+def merge_run(
+    workspace: Workspace,
+    run: str,
+    out: Path | None = None,
+    on_progress: Callable[[str], None] = lambda stage: None,
+) -> MergeReport:
     """Merge the adapter of the run, or in the LoRA folder, called `run`; compared on the run's held-out clips.
 
     `out` is `merged` beside the adapter by default. Raises ModelError, ConfigError, DiskError.
     """
     adapter = find_adapter(run, workspace)
-    return merge(adapter, out or adapter.parent / "merged", lambda family: _held_out(workspace, adapter, family))
+    out = out or RunFolder(adapter.parent).merged
+    return merge(adapter, out, lambda family: _held_out(workspace, adapter, family), on_progress)
 
 
 def merge(
@@ -82,10 +97,12 @@ def merge(
         (folder / "README.md").write_text(_card(recogniser, base, adapter, out), encoding="utf-8")
         on_progress("checking")
         difference = _difference(load(folder, "cpu"), clips, expected)
-    size = sum(path.stat().st_size for path in out.iterdir())
-    return MergeReport(
-        folder=out, base=base, adapter=adapter, size=size, clips=len(clips), max_difference=difference
-    )
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        report = MergeReport(
+            folder=out, base=base, adapter=adapter, size=size, clips=len(clips), max_difference=difference
+        )
+        (folder / NOTE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return report
 
 
 def _difference(merged: Recogniser, clips: Sequence[Clip], expected: Sequence[torch.Tensor]) -> float:
