@@ -1,7 +1,7 @@
 """What a run tells the world: one frozen event a line in `events.jsonl`, each with its unit beside the figure.
 
-Whoever follows a run (the page, the command line, a test) reads this file from a byte offset; nothing else is remembered,
-so a reload, a second tab or a closed browser lose nothing.
+Whoever follows a run (the page, the command line, a test) reads this file from a byte offset; nothing else is
+remembered, so a reload, a second tab or a closed browser lose nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # NaN and infinity as strings: a loss that ran away is still an event, and browsers read the line
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="strings")
 
     at: float = Field(default_factory=time.time)  # seconds since the epoch
 

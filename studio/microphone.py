@@ -82,7 +82,8 @@ def record(
             frames += len(taken[-1])
             if on_level is not None:
                 on_level(frames / device.sample_rate, _peak_db(taken[-1]))
-    taken += _rest(blocks)  # what was spoken before `stop` but not yet handed over
+    while not blocks.empty():  # what was spoken before `stop` and not yet handed over
+        taken.append(_next(blocks, device))
     return Waveform(_loudest(taken, device, max_seconds), device.sample_rate)
 
 
@@ -139,10 +140,6 @@ def _next(blocks: Blocks, device: Device) -> Block:
         what = "The computer was too busy: part of the recording was lost."
         raise DeviceError(what, "Close other programs and record it again.")
     return block
-
-
-def _rest(blocks: Blocks) -> list[Block]:
-    return [blocks.get()[0] for _ in range(blocks.qsize())]
 
 
 def _loudest(taken: list[Block], device: Device, max_seconds: float) -> Samples:

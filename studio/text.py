@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Literal
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_DIGIT_OF = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)} | {"oh": "0"}
+_DIGIT_OF = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)}
+_NAME = rf"(?:{'|'.join(DIGIT_NAMES)}|oh)"
+_RUN = re.compile(rf"(?<!\S){_NAME}(?:\s+{_NAME})*(?!\S)", re.IGNORECASE)  # digit names side by side
 
 Convention = Literal["words", "digits"]
 """How a label writes a number that was read out: `one two nine` or `129`."""
@@ -22,13 +24,13 @@ def digits_to_words(text: str) -> str:
 
 
 def words_to_digits(text: str) -> str:
-    """Every run of digit names in `text` as one string of digits: `order one two nine` becomes `order 129`.
+    """Every run of digit names in `text` as one string of digits: `order one oh nine` becomes `order 109`.
 
     The inverse of `digits_to_words` wherever no two digit strings stand side by side.
     """
     words: list[str] = []
     joins = False
-    for word in text.split():
+    for word in _RUN.sub(_zeros, text).split():
         digit = _DIGIT_OF.get(word.lower())
         if digit is None:
             words.append(word)
@@ -54,7 +56,14 @@ def plain(text: str) -> str:
 
 def spoken(text: str) -> str:
     """`plain` text with digits as their names: what was said, whichever convention wrote it."""
-    return " ".join(digits_to_words(plain(text)).replace(" oh ", " zero ").split())
+    return _RUN.sub(_zeros, digits_to_words(plain(text)))
+
+
+def _zeros(run: re.Match[str]) -> str:
+    """A run of digit names with every "oh" as "zero"; alone, "oh" is an exclamation."""
+    words = run[0].split()
+    said = {word.lower() for word in words}
+    return run[0] if said == {"oh"} else " ".join("zero" if word.lower() == "oh" else word for word in words)
 
 
 NORMALISERS: Mapping[str, Callable[[str], str]] = MappingProxyType(

@@ -12,12 +12,12 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sounds import encoded, recording, saved, tone
 
 from studio.audio import to_16_bit, wav_bytes
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import checked_label
 from studio.errors import AudioError, DataError
-from sounds import encoded, recording, saved, tone
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_what_must_not_change_is_refused(dataset: Dataset, changes: dict[str, ob
 
 def test_an_unknown_clip_is_a_sentence(dataset: Dataset) -> None:
     for call in (dataset.get, dataset.edit, lambda id: dataset.trash([id]), lambda id: dataset.restore([id])):
-        with pytest.raises(DataError, match="There is no clip “../../etc/passwd”"):
+        with pytest.raises(DataError, match=r"There is no clip “../../etc/passwd”"):
             call("../../etc/passwd")
 
 

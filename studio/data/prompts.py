@@ -66,8 +66,12 @@ def own(text: str) -> list[Prompt]:
 
     Raises DataError for a line that takes longer to read than a clip may last, or that has nothing to say.
     """
-    prompts = (_prompt(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
-    return list({prompt.text: prompt for prompt in reversed(list(prompts))}.values())[::-1]
+    prompts: dict[str, Prompt] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            prompt = _prompt(number, line)
+            prompts.setdefault(prompt.text, prompt)
+    return list(prompts.values())
 
 
 def load(dataset: Dataset) -> list[Prompt]:
@@ -99,7 +103,7 @@ def _prompt(number: int, line: str) -> Prompt:
         what = f"Line {number} is too long to be read as one clip."
         raise DataError(what, "Cut it into sentences, one a line.")
     try:
-        return Prompt(text, checked_label(label or text))
+        return Prompt(checked_label(text), checked_label(label or text))
     except DataError as error:
         what = f"Line {number}, “{text[:40]}”, has nothing to read."
         raise DataError(what, "Write words, or remove it.") from error

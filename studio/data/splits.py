@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -57,14 +57,33 @@ def ensure_minimum(dataset: Dataset) -> list[str]:
 
     Raises DataError where there are too few clips, or too few different sentences.
     """
-    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
-    if (missing := sum(MINIMUM.values()) - len(clips)) > 0:
-        raise DataError(
-            f"{len(clips)} clips are too few to train on and to measure with.", f"Record {missing} more."
-        )
-    moves = _moves(clips)
-    dataset.assign({clip.id: split for clip, split in moves})
+    moves = minimum_moves([clip for clip in dataset.utterances() if clip.split != "unused"])
+    if moves:
+        dataset.assign({clip.id: split for clip, split in moves})
     return [f"“{clip.text}” moved from {clip.split} to {split}." for clip, split in moves]
+
+
+def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
+    """The clips to move, each with its new split, so that every split has its minimum. Raises DataError.
+
+    A sentence that stands on two sides already was put there by a person, and stays.
+    """
+    if (missing := sum(MINIMUM.values()) - len(clips)) > 0:
+        what = f"{len(clips)} clips are too few to train on and to measure with."
+        raise DataError(what, f"Record {missing} more.")
+    sizes = Counter(clip.split for clip in clips)
+    groups = {place: group for place, group in enumerate(_groups(clips)) if _on_one_side(group)}
+    moves: list[tuple[Utterance, Split]] = []
+    while lacking := [split for split, least in MINIMUM.items() if sizes[split] < least]:
+        target = lacking[0]
+        place = _spare(groups, sizes, target)
+        if place is None:
+            what = f"{len(clips)} clips of so few different sentences leave too little for {target}."
+            raise DataError(what, "Record 2 more sentences that are not yet there.")
+        group = groups.pop(place)
+        moves += [(clip, target) for clip in group]
+        sizes.update({target: len(group), group[0].split: -len(group)})
+    return moves
 
 
 def test_set_hash(utterances: Iterable[Utterance]) -> str:
@@ -73,24 +92,7 @@ def test_set_hash(utterances: Iterable[Utterance]) -> str:
     return _digest(repr(rows))[:16]
 
 
-def _moves(clips: list[Utterance]) -> list[tuple[Utterance, Split]]:
-    """Whole sentences, each with its new split, until every split has its minimum."""
-    groups = _groups(clips)
-    sides = [group[0].split for group in groups]
-    while (lacking := _lacking(groups, sides)) is not None:
-        place = _donor(groups, sides, lacking)
-        if place is None:
-            raise DataError(
-                f"{len(clips)} clips of {len(groups)} different sentences cannot be split: the {lacking} "
-                f"split would have fewer than {MINIMUM[lacking]}.",
-                "Record 2 more sentences that are not yet there.",
-            )
-        sides[place] = lacking
-    placed = [(clip, side) for group, side in zip(groups, sides, strict=True) for clip in group]
-    return [(clip, side) for clip, side in placed if clip.split != side]
-
-
-def _groups(clips: list[Utterance]) -> list[list[Utterance]]:
+def _groups(clips: Sequence[Utterance]) -> list[list[Utterance]]:
     """Clips by sentence, ordered by the sentences alone; clips that share either key stand together."""
     groups: list[tuple[set[str], list[Utterance]]] = []
     by_key: dict[str, int] = {}
@@ -108,30 +110,21 @@ def _groups(clips: list[Utterance]) -> list[list[Utterance]]:
     return [named[name] for name in sorted(named)]
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+def _on_one_side(group: Iterable[Utterance]) -> bool:
+    return len({clip.split for clip in group}) == 1
 
 
-def _lacking(groups: list[list[Utterance]], sides: list[Split]) -> Split | None:
-    sizes = _sizes(groups, sides)
-    return next((split for split, least in MINIMUM.items() if sizes[split] < least), None)
-
-
-def _donor(groups: list[list[Utterance]], sides: list[Split], target: Split) -> int | None:
-    """The smallest sentence that another split can spare, from the split with the most clips."""
-    sizes = _sizes(groups, sides)
-    spare = [
-        (-sizes[side], len(group), place)
-        for place, (group, side) in enumerate(zip(groups, sides, strict=True))
-        if side != target
-        and sizes[side] - len(group) >= MINIMUM[side]
+def _spare(groups: Mapping[int, list[Utterance]], sizes: Counter[Split], target: Split) -> int | None:
+    """The smallest sentence that another split can give to `target`, of the split with the most clips."""
+    found = [
+        (-sizes[group[0].split], len(group), place)
+        for place, group in groups.items()
+        if group[0].split != target
+        and sizes[group[0].split] - len(group) >= MINIMUM[group[0].split]
         and not (target == "test" and any(clip.source == "live" for clip in group))
     ]
-    return min(spare)[2] if spare else None
+    return min(found)[2] if found else None
 
 
-def _sizes(groups: list[list[Utterance]], sides: list[Split]) -> Counter[Split]:
-    sizes: Counter[Split] = Counter()
-    for group, side in zip(groups, sides, strict=True):
-        sizes[side] += len(group)
-    return sizes
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

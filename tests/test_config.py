@@ -1,0 +1,77 @@
+"""Every setting once: its bounds, its help, and the command that repeats it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.config import PRESETS, TrainConfig, knobs, preset
+from studio.errors import ConfigError
+
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "rank": st.integers(1, 256),
+        "learning_rate": st.floats(1e-6, 1),
+        "dropout": st.floats(0, 0.9),
+        "device": st.sampled_from(["cpu", "cuda:1", "mps"]),
+        "gradient_checkpointing": st.booleans(),
+        "seed": st.integers(0, 2**32 - 1),
+        "targets": st.sampled_from(["all", r".*q_proj"]),
+    },
+)
+
+
+@given(changes)
+def test_the_command_holds_exactly_what_differs_from_the_defaults(values: dict[str, Any]) -> None:
+    words = TrainConfig.checked(dataset="voice", **values).command("first")
+    assert words[:3] == ["studio", "train", "voice"]
+    assert words[-2:] == ["--name", "first"]
+    read: dict[str, Any] = {}
+    rest = words[3:-2]
+    while rest:
+        name = rest.pop(0)[2:].replace("-", "_")
+        read[name] = True if name == "gradient_checkpointing" else rest.pop(0)
+    assert TrainConfig.checked(dataset="voice", **read) == TrainConfig.checked(dataset="voice", **values)
+    defaults = {name: info.default for name, info in knobs()}
+    assert read.keys() == {name for name, value in values.items() if value != defaults[name]}
+
+
+def test_every_setting_has_help_and_its_default_is_within_its_bounds() -> None:
+    for name, info in knobs():
+        assert info.description, name
+        TrainConfig.checked(dataset="voice", **{name: info.default})
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"rank": 0}, "rank: .*LoRA rank"),
+        ({"learning_rate": "fast"}, "learning_rate: .*it was 'fast'"),
+        ({"device": "cuda:x"}, "device: .*cuda:N"),
+        ({"steps": 3}, "steps: .*Known settings: dataset, model"),
+    ],
+)
+def test_a_setting_out_of_bounds_says_which_and_what_is_allowed(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        TrainConfig.checked(dataset="voice", **values)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_valid_and_gives_way_to_what_a_person_sets(name: str) -> None:
+    assert preset(name, dataset="voice", max_steps=7).max_steps == 7
+    for setting, value in PRESETS[name].items():
+        assert getattr(preset(name, dataset="voice"), setting) == value
+
+
+def test_an_unknown_preset_names_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"no preset “fast”.*quick, balanced, thorough"):
+        preset("fast", dataset="voice")
+
+
+def test_a_config_comes_back_from_its_file() -> None:
+    config = preset("thorough", dataset="voice", seed=7)
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
