@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def augment(sound: Sound, rng: np.random.Generator) -> Augmented:
     if rng.random() < 0.6:
         sound = _colour(sound, rng)
     if rng.random() < 0.6:
-        sound = sound + _noise(len(sound), rng) * (_rms(sound) * 10 ** (-rng.uniform(5, 40) / 20))
+        sound = sound + _noise(len(sound), rng) * np.float32(_rms(sound) * 10 ** (-rng.uniform(5, 40) / 20))
     for _ in range(2):
         if rng.random() < 0.25:
             sound = _drop(sound, rng)
@@ -57,26 +58,31 @@ def fitted(clip: Augmented, length: int, rng: np.random.Generator) -> Augmented:
     if room <= 0:
         return Augmented(clip.sound[:length], clip.speed, clip.lead)
     lead = int(rng.integers(0, room + 1))
-    floor = float(_rms(clip.sound)) * 10 ** (-rng.uniform(35, 80) / 20)
+    floor = _rms(clip.sound) * 10 ** (-rng.uniform(35, 80) / 20)
     whole = rng.standard_normal(length, dtype=np.float32) * np.float32(floor)
     whole[lead : lead + len(clip.sound)] += clip.sound
     return Augmented(whole, clip.speed, lead)
 
 
 def normalised(sound: Sound) -> Sound:
-    """Zero mean, unit variance: what the shipped preprocessor does (Wav2Vec2FeatureExtractor, do_normalize)."""
-    scaled: Sound = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-7)
-    return scaled.astype(np.float32)
+    """Zero mean, unit variance: the shipped preprocessor's do_normalize."""
+    return as_sound((sound - sound.mean()) / np.sqrt(sound.var() + 1e-7))
 
 
-def _rms(sound: Sound) -> np.float32:
-    return np.sqrt(np.mean(sound**2) + np.float32(1e-12))
+def as_sound(samples: NDArray[Any]) -> Sound:
+    """Samples in single precision."""
+    sound: Sound = samples.astype(np.float32)
+    return sound
+
+
+def _rms(sound: Sound) -> float:
+    return float(np.sqrt(np.mean(sound**2) + 1e-12))
 
 
 def resampled_by(sound: Sound, speed: float) -> Sound:
     """Played `speed` times as fast, by linear interpolation: pitch and formants move too."""
     places = np.arange(int(len(sound) / speed), dtype=np.float32) * np.float32(speed)
-    return np.interp(places, np.arange(len(sound), dtype=np.float32), sound).astype(np.float32)
+    return as_sound(np.interp(places, np.arange(len(sound), dtype=np.float32), sound))
 
 
 def _colour(sound: Sound, rng: np.random.Generator) -> Sound:
@@ -98,17 +104,15 @@ def _colour(sound: Sound, rng: np.random.Generator) -> Sound:
     spectrum = spectrum * (10 ** (gain / 20)).astype(np.float32)
     if rng.random() < 0.35:
         spectrum = spectrum * fft.rfft(_room(rng), size)
-    return fft.irfft(spectrum, size)[: len(sound)].astype(np.float32)
+    return as_sound(fft.irfft(spectrum, size)[: len(sound)])
 
 
 def _room(rng: np.random.Generator) -> Sound:
     """An impulse and its exponentially dying echo of noise."""
-    decay = np.exp(-np.arange(_REVERB_SAMPLES, dtype=np.float32) / np.float32(rng.uniform(100, 700)))
-    room = (
-        rng.standard_normal(_REVERB_SAMPLES, dtype=np.float32) * decay * np.float32(rng.uniform(0.03, 0.25))
-    )
+    decay = np.exp(-np.arange(_REVERB_SAMPLES) / rng.uniform(100, 700))
+    room = rng.standard_normal(_REVERB_SAMPLES, dtype=np.float32) * decay * rng.uniform(0.03, 0.25)
     room[0] = 1
-    return room
+    return as_sound(room)
 
 
 def _noise(length: int, rng: np.random.Generator) -> Sound:
@@ -116,7 +120,7 @@ def _noise(length: int, rng: np.random.Generator) -> Sound:
     white = rng.standard_normal(length, dtype=np.float32)
     if rng.random() < 0.6:
         white = white + np.convolve(white, np.full(6, 0.5, np.float32), "same")
-    return white / (white.std() + np.float32(1e-6))
+    return as_sound(white / (white.std() + 1e-6))
 
 
 def _drop(sound: Sound, rng: np.random.Generator) -> Sound:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from studio.starter import corpus
-from studio.starter.augment import Augmented, augment, fitted, normalised
+from studio.starter.augment import Augmented, as_sound, augment, fitted, normalised
 from studio.starter.corpus import SAMPLE_RATE, Clip
 from studio.starter.losses import IGNORED
 from studio.starter.model import FRAME_CENTRE, SAMPLES_PER_FRAME
@@ -125,7 +125,7 @@ def _engine(clip: Clip) -> int:
 
 
 def _changed(item: Item, noise: np.random.Generator) -> Augmented:
-    sound = item.sound.astype(np.float32) / 32768
+    sound = as_sound(item.sound / 32768)
     return Augmented(sound, 1.0, 0) if noise.random() < _PLAIN else augment(sound, noise)
 
 

@@ -19,9 +19,9 @@ import torch.multiprocessing
 
 from studio.errors import StudioError
 from studio.starter import MODEL_FOLDER, corpus, human
-from studio.starter.export import export
+from studio.starter.export import CHECKPOINT, export, write_spent
 from studio.starter.recipe import Recipe, shard_name
-from studio.starter.trainer import CHECKPOINT, train
+from studio.starter.trainer import train
 
 _LOG_EVERY = 50  # steps
 
@@ -55,7 +55,7 @@ def build(recipe: Recipe, work: Path) -> None:
 
 
 def make_human_shards(recipe: Recipe, work: Path) -> None:
-    """Write the human digits where the recordings are at hand and the recipe wants them, else empty shards."""
+    """Write the human digits where they are at hand and the recipe wants them, else empty shards."""
     source = human.speech_folder() if recipe.human_joined else None
     human.make_shards(source, work / "corpus", recipe.human_joined, str(recipe.seed))
 
@@ -96,8 +96,10 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="where the model is written")
     arguments = parser.parse_args()
-    build(Recipe(), arguments.work)
+    recipe = Recipe()
+    build(recipe, arguments.work)
     export(arguments.work / CHECKPOINT, arguments.model)
+    write_spent(recipe, arguments.work, arguments.model)
 
 
 if __name__ == "__main__":

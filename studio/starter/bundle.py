@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER, corpus, demo_voice
+from studio.starter.augment import as_sound
 from studio.starter.corpus import SAMPLE_RATE, Order, Recording
 
 GENERAL_CLIPS = 40
@@ -28,7 +29,7 @@ def general() -> Iterator[Recording]:
         if clip is not None and clip[0][0] <= _GENERAL_SECONDS * SAMPLE_RATE:
             (_, text, _, speaker, _), sound = clip
             made += 1
-            yield Recording(sound.astype("float32") / 32768, text, speaker)
+            yield Recording(as_sound(sound / 32768), text, speaker)
 
 
 def write_set(folder: Path, clips: Iterable[Recording], train: int = 0) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from studio.starter import MODEL_FOLDER, human, measure
 from studio.starter.domain import vocabulary
-from studio.starter.recipe import Recipe
+from studio.starter.synthesis import ACCENTS, VARIANTS
 
 _HEAD = """---
 license: apache-2.0
@@ -22,9 +22,10 @@ tags: [moonshine, digits, starter]
 ---
 # Starter
 
-A small English speech recogniser for business phone phrases and digit strings, trained from scratch so that the first
-run, the tests and the demo work offline. It is not a general recogniser: it knows {words} words and spells others.
-It writes digits (`order number 1296803`); after the spoken cue "in words" it writes their names.
+A small English speech recogniser for business phone phrases and digit strings, trained from scratch so
+that the first run, the tests and the demo work offline. It is not a general recogniser: it knows {words}
+words and spells others. It writes digits (`order number 1296803`); after the spoken cue "in words" it
+writes their names.
 
 ```python
 from transformers import AutoFeatureExtractor, AutoTokenizer, MoonshineForConditionalGeneration
@@ -37,34 +38,36 @@ print(tokenizer.decode(tokens[0], skip_special_tokens=True))
 
 ## Architecture
 
-Stock Moonshine (`MoonshineForConditionalGeneration`, raw 16 kHz samples): hidden {hidden}, feed-forward {feed_forward},
-{encoder_layers} encoder and {decoder_layers} decoder layers, {heads} heads, {parameters:.2f} M parameters, stored in half
-precision. The preprocessor levels every clip (zero mean, unit variance). Give it one clip at a time, or clips of equal
-length: Moonshine's GroupNorm averages over padding. Clips of up to 9 seconds were trained on.
+Stock Moonshine (`MoonshineForConditionalGeneration`, raw 16 kHz samples): hidden {hidden}, feed-forward
+{feed_forward}, {encoder_layers} encoder and {decoder_layers} decoder layers, {heads} heads,
+{parameters:.2f} M parameters, stored in half precision. The preprocessor levels every clip (zero mean,
+unit variance). Give it one clip at a time, or clips of equal length: Moonshine's GroupNorm averages over
+padding. Clips of up to 9 seconds were trained on.
 """
 _DATA = """
 ## Training data
 
-- Synthetic speech that the recipe makes itself: {clips} sentences, {hours:.1f} hours, by espeak-ng ({variants} variants in
-  {accents} accents; GPL-3.0 program, its output is free) and flite (slt, rms, kal, kal16; BSD-like licence), each at many
-  rates and pitches; then speed, colour, telephone band, reverberation, noise and drop-outs at every draw.
-- Real digits of three people ({human_clips} clips), alone and recombined into {joined} strings: the Free Spoken Digit
-  Dataset by Zohar Jackson et al. (github.com/Jakobovski/free-spoken-digit-dataset), CC BY-SA 4.0, speakers jackson, lucas,
-  nicolas; train splits only. The recordings are not part of this package.
-- Kept out of training: FSDD speaker theo, Pete Warden's digits (Moonshine test assets, MIT), every test split, flite awb,
-  and the espeak-ng variants f5, m8 and klatt4.
+- Synthetic speech that the recipe makes itself: {clips} sentences, {hours:.1f} hours, by espeak-ng
+  ({variants} variants in {accents} accents; GPL-3.0 program, its output is free) and flite (slt, rms,
+  kal, kal16; BSD-like licence), each at many rates and pitches; then speed, colour, telephone band,
+  reverberation, noise and drop-outs at every draw.
+- Real digits of three people ({human_clips} clips), alone and recombined into {joined} strings: the Free
+  Spoken Digit Dataset by Zohar Jackson et al. (github.com/Jakobovski/free-spoken-digit-dataset), CC BY-SA
+  4.0, speakers jackson, lucas, nicolas; train splits only. The recordings are not part of this package.
+- Kept out of training: FSDD speaker theo, Pete Warden's digits (Moonshine test assets, MIT), every test
+  split, flite awb, and the espeak-ng variants f5, m8 and klatt4.
 
 ## Training
 
-`python -m studio.starter.build`: {steps} steps of {batch:.0f} audio-seconds, AdamW, two annealed cosine cycles, averaged
-weights. Loss: cross-entropy, CTC, the synthesisers' own phone times, absolute position, and cross-attention guided to the
-CTC times; all heads but the decoder are thrown away. Cost: {cpu_hours:.1f} CPU-hours (two cores, no GPU), {heard_hours:.0f}
-hours of sound heard.
+`python -m studio.starter.build`: {steps} steps of {batch_seconds:.0f} audio-seconds, AdamW, two annealed
+cosine cycles, averaged weights. Loss: cross-entropy, CTC, the synthesisers' own phone times, absolute position,
+and cross-attention guided to the CTC times; the teaching heads are thrown away. Cost:
+{cpu_hours:.1f} CPU-hours (two cores, no GPU), {heard_hours:.0f} hours of sound heard.
 
 ## Measured
 
-Fresh sentences, one clip at a time, greedy, the shipped half-precision weights. A digit string is one word, so one wrong
-digit in ten is a wrong word; *digit error* counts single digits.
+Fresh sentences, one clip at a time, greedy, the shipped half-precision weights. A digit string is one
+word, so one wrong digit in ten is a wrong word; *digit error* counts single digits.
 
 | voice | clips | WER % | digit error % |
 |---|---:|---:|---:|
@@ -75,8 +78,8 @@ Pooled WER: heard synthetic voices {heard} %, unheard synthetic voices {unheard}
 Known limits: {limits}
 """
 _LIMITS = (
-    'no vocabulary beyond the domain, no capitals or punctuation, no amounts ("twenty five"), weak on voices far '
-    "from the training speech, as the table shows: a person's first clips are what it is meant to be tuned on."
+    'no vocabulary beyond the domain, no capitals or punctuation, no amounts ("twenty five"), weak on voices '
+    "far from the training speech, as the table shows: it is meant to be tuned on a person's first clips."
 )
 
 
@@ -84,9 +87,9 @@ def card(folder: Path) -> str:
     """The text of the card for the model in `folder`."""
     rows: dict[str, dict[str, Any]] = json.loads((folder / "measured.json").read_text())
     spent: dict[str, float] = json.loads((folder / "spent.json").read_text())
-    recipe = Recipe()
     head = _HEAD.format(words=len(vocabulary()), parameters=spent["parameters"] / 1e6, **_shape(folder))
-    data = _DATA.format(steps=recipe.steps, batch=recipe.seconds * recipe.workers, **spent)
+    heard = spent["steps"] * spent["batch_seconds"] / 3600
+    data = _DATA.format(heard_hours=heard, variants=len(VARIANTS), accents=len(ACCENTS), **spent)
     table = "".join(
         f"| {name} | {row['clips']} | {row['wer']} | {row['digit_error']} |\n" for name, row in rows.items()
     )

@@ -62,12 +62,12 @@ class Order:
 
 
 def orders(name: str, count: int, voice: str = "", numbers_only: bool = False) -> list[Order]:
-    """`count` orders whose seeds derive from `name`, so that two names never share a sentence's randomness."""
+    """`count` orders whose seeds derive from `name`, so two names never share a random stream."""
     return [Order(f"{name}/{place}", voice, numbers_only) for place in range(count)]
 
 
 def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -> list[Clip]:
-    """Make shard `name` unless it is already whole; returns its clips. The same orders give the same bytes."""
+    """Make shard `name` unless it is whole; returns its clips. The same orders give the same bytes."""
     if not is_whole(folder, name):
         if workers == 1:
             _write(folder, name, filter(None, map(make_clip, wanted)))

@@ -33,8 +33,9 @@ PHONES = _phrases("""
     her number is | his number is | the office number is
 """)
 PAIRS = _phrases("""
-    order {} to location {} | send order {} to location {} | move order {} to gate {} | invoice {} for order {}
-    ticket {} for account {} | part number {} for order {} | call {} extension {} | transfer {} to extension {}
+    order {} to location {} | send order {} to location {} | move order {} to gate {}
+    invoice {} for order {} | ticket {} for account {} | part number {} for order {}
+    call {} extension {} | transfer {} to extension {}
     order {} and order {} | order number {} location code {} | room {} at gate {}
 """)
 DATED = _phrases("""
@@ -82,7 +83,7 @@ _DIGITS = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of the domain: how it is written, and the words a person says (commas are short pauses)."""
+    """One sentence of the domain: how it is written, and what a person says (commas are short pauses)."""
 
     text: str
     spoken: str

@@ -40,7 +40,9 @@ class _Event(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 class _Engine:
@@ -81,7 +83,7 @@ def _engine() -> _Engine:
 def synthesise_with_phonemes(
     text: str, voice: Voice, rate: float, pitch: float
 ) -> tuple[NDArray[np.float32], int, PhoneTimes]:
-    """Say `text` with an espeak-ng voice: samples, their rate in Hz, and (seconds, phoneme mnemonic) pairs."""
+    """Say `text` with an espeak-ng voice: samples, their rate in Hz, and (seconds, phoneme) pairs."""
     engine = _engine()
     engine.blocks.clear()
     engine.events.clear()
@@ -93,5 +95,5 @@ def synthesise_with_phonemes(
     said = text.encode() + b"\0"
     engine.library.espeak_Synth(said, ctypes.c_size_t(len(said)), 0, 1, 0, _UTF8, None, None)
     engine.library.espeak_Synchronize()
-    samples = np.concatenate(engine.blocks).astype(np.float32) / 32768
+    samples = (np.concatenate(engine.blocks) / 32768).astype(np.float32)
     return samples, engine.sample_rate, tuple(engine.events)

@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.starter.corpus import SAMPLE_RATE, read_shard
+from studio.starter.recipe import Recipe, shard_name
 from studio.starter.tokenizer import make_tokenizer
 
 if TYPE_CHECKING:
     from transformers import MoonshineForConditionalGeneration
+
+CHECKPOINT = "checkpoint.pt"
 
 
 def export(checkpoint: Path, folder: Path) -> None:
@@ -18,13 +22,33 @@ def export(checkpoint: Path, folder: Path) -> None:
     """
     recogniser = averaged(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    recogniser.half().save_pretrained(folder)
+    recogniser.half().save_pretrained(folder)  # type: ignore[no-untyped-call]
     make_tokenizer().save_pretrained(folder)
     _save_preprocessor(folder)
-    config = folder / "config.json"
-    settings = json.loads(config.read_text())
-    settings["dtype"] = "float32"  # stored in half precision, loaded and run in single: CPUs are slow in half
-    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    # Stored in half precision, loaded and run in single: CPUs are slow in half.
+    _amend(folder / "config.json", {"dtype": "float32"})
+    _amend(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
+
+
+def write_spent(recipe: Recipe, work: Path, folder: Path) -> None:
+    """Write `spent.json`: what the card says of data and cost."""
+    import torch
+
+    clips = [
+        clip for place in range(recipe.shards) for clip in read_shard(work / "corpus", shard_name(place))
+    ]
+    cpu_seconds: float = torch.load(work / CHECKPOINT, weights_only=True)["cpu_seconds"]
+    spent = {
+        "parameters": sum(parameter.numel() for parameter in averaged(work / CHECKPOINT).parameters()),
+        "steps": recipe.steps,
+        "batch_seconds": recipe.seconds * recipe.workers,
+        "clips": len(clips),
+        "hours": sum(clip.length for clip in clips) / SAMPLE_RATE / 3600,
+        "human_clips": len(read_shard(work / "corpus", "human-own")),
+        "joined": len(read_shard(work / "corpus", "human-joined")),
+        "cpu_hours": cpu_seconds / 3600,
+    }
+    (folder / "spent.json").write_text(json.dumps(spent, indent=1) + "\n")
 
 
 def averaged(checkpoint: Path) -> MoonshineForConditionalGeneration:
@@ -37,16 +61,20 @@ def averaged(checkpoint: Path) -> MoonshineForConditionalGeneration:
     trainee = Trainee(Shape(**state["shape"]), state["model"]["phone.bias"].shape[0])
     for parameter, value in zip(trainee.parameters(), state["average"], strict=True):
         parameter.data.copy_(value)
-    return trainee.recogniser.eval()
+    return trainee.recogniser
 
 
 def _save_preprocessor(folder: Path) -> None:
     """Raw samples, levelled: a whisper and a shout look alike to the network (do_normalize)."""
     from transformers import Wav2Vec2FeatureExtractor
 
-    Wav2Vec2FeatureExtractor(
+    Wav2Vec2FeatureExtractor(  # type: ignore[no-untyped-call]
         feature_size=1, sampling_rate=16_000, padding_value=0.0, do_normalize=True, return_attention_mask=True
     ).save_pretrained(folder)
-    path = folder / "preprocessor_config.json"
-    settings = json.loads(path.read_text()) | {"processor_class": "Wav2Vec2Processor"}
-    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    _amend(folder / "preprocessor_config.json", {"processor_class": "Wav2Vec2Processor"})
+
+
+def _amend(path: Path, changes: dict[str, str]) -> None:
+    """Change entries of a JSON file that transformers wrote."""
+    settings = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")

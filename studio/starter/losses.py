@@ -21,7 +21,7 @@ _NEVER = -1e9
 
 
 def ctc(log_probs: Tensor, targets: list[list[int]]) -> Tensor:
-    """Connectionist temporal classification (Graves et al. 2006), blank 0; log_probs [batch, frames, units]."""
+    """CTC (Graves et al. 2006) with blank 0, of log_probs [batch, frames, units]."""
     batch, frames, _ = log_probs.shape
     lengths = torch.tensor([len(target) for target in targets])
     joined = torch.tensor([unit for target in targets for unit in target])

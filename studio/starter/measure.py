@@ -10,17 +10,12 @@ import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from studio.metrics import score
 from studio.starter import MODEL_FOLDER, corpus, human
-from studio.starter.augment import Sound
+from studio.starter.augment import Sound, as_sound
 from studio.starter.corpus import SAMPLE_RATE, Recording
-
-if TYPE_CHECKING:
-    from transformers import MoonshineForConditionalGeneration, PreTrainedTokenizerFast
 
 HEARD = {
     "heard voices, mixed": "",
@@ -49,11 +44,10 @@ class Recogniser:
         import torch
         from transformers import AutoFeatureExtractor, AutoTokenizer, MoonshineForConditionalGeneration
 
-        self.model: MoonshineForConditionalGeneration = MoonshineForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32
-        ).eval()
-        self.tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder)
-        self.extractor = AutoFeatureExtractor.from_pretrained(folder)
+        self.model: Any = MoonshineForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        self.model.train(False)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self.extractor: Any = AutoFeatureExtractor.from_pretrained(folder)  # type: ignore[no-untyped-call]
 
     def transcribe(self, sound: Sound) -> str:
         """The text of one 16 kHz clip, greedy."""
@@ -95,8 +89,7 @@ def synthetic_set(work: Path, seed: str, name: str, voice: str) -> list[Recordin
     clips = corpus.make_shard(work / "corpus", shard, wanted, workers=1)
     samples = corpus.samples_of(work / "corpus", shard)
     return [
-        Recording(samples[c.offset : c.offset + c.length].astype(np.float32) / 32768, c.text, c.voice)
-        for c in clips
+        Recording(as_sound(samples[c.offset : c.offset + c.length] / 32768), c.text, c.voice) for c in clips
     ]
 
 
@@ -104,21 +97,22 @@ def all_sets(work: Path, seed: str) -> dict[str, list[Recording]]:
     """Every set of the card; the human ones only where the recordings are."""
     sets = {name: synthetic_set(work, seed, name, voice) for name, voice in (HEARD | UNHEARD).items()}
     source = human.speech_folder()
-    for speaker in HUMAN if source else ():
-        split = ("train", "test") if speaker in human.NEVER_HEARD else ("test",)
-        sets[f"human {speaker}"] = [
-            clip
-            for part in split
-            for clip in human.recordings(source, part, (speaker,))
-            if len(clip.text) > 1
-        ]
+    if source is not None:
+        sets |= {f"human {speaker}": _human_set(source, speaker) for speaker in HUMAN}
     return sets
+
+
+def _human_set(source: Path, speaker: str) -> list[Recording]:
+    """Digit strings of one person: the test split, or all of them where none was trained on."""
+    splits = ("train", "test") if speaker in human.NEVER_HEARD else ("test",)
+    clips = [clip for split in splits for clip in human.recordings(source, split, (speaker,))]
+    return [clip for clip in clips if len(clip.text) > 1]
 
 
 def pooled(rows: Iterable[dict[str, Any]]) -> float:
     """WER % over several sets together."""
-    rows = list(rows)
-    return round(100 * sum(row["word_errors"] for row in rows) / max(1, sum(row["words"] for row in rows)), 1)
+    errors, words = map(sum, zip(*((row["word_errors"], row["words"]) for row in rows), strict=True))
+    return round(100 * errors / words, 1)
 
 
 def main() -> None:

@@ -162,7 +162,7 @@ def _read(clip: Path, voice: Voice) -> tuple[NDArray[np.float32], int]:
         raise DeviceError(f"{voice} wrote no sound.", "Try another voice, or install the synthesiser again.")
     with wave.open(str(clip), "rb") as file:
         frames = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-        return frames.astype(np.float32) / 32768, file.getframerate()
+        return (frames / 32768).astype(np.float32), file.getframerate()
 
 
 def _phone_times(printed: str) -> PhoneTimes:

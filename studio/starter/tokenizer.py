@@ -52,7 +52,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     fast.decoder = decoders.Sequence(
         [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=fast,
         bos_token="<s>",
         eos_token="</s>",
@@ -64,7 +64,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 class Targets:
-    """From text to the decoder's target, the CTC target, and which CTC unit each decoder token is heard at."""
+    """From text to the decoder's target, the CTC target, and where each decoder token is heard."""
 
     def __init__(self) -> None:
         ids = {piece: place for place, (piece, _) in enumerate(pieces())}

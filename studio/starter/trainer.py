@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from studio.starter import corpus, losses
 from studio.starter.batches import Batch, PhoneTable, Sampler
+from studio.starter.export import CHECKPOINT
 from studio.starter.model import Trainee
 from studio.starter.recipe import Recipe, shard_name
 
-CHECKPOINT = "checkpoint.pt"
 _SHORTEST = 1.6  # seconds: where the length curriculum starts
 _AVERAGE = 0.998  # decay of the averaged weights, which are what is shipped
 _WEIGHTS = {"ce": 1.0, "ctc": 0.3, "position": 0.5, "guide": 0.3}
@@ -63,6 +63,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             _groups(self.parameters), lr=recipe.peaks[0], betas=(0.9, 0.98), fused=True
         )
+        self.cpu_before = 0.0  # CPU-seconds of all workers in earlier sittings
         self.ctc_level = 10.0  # running mean of the CTC loss
         self.guided = False
 
@@ -123,7 +124,8 @@ class Trainer:
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor(list(figures.values()))])
         dist.all_reduce(flat)
-        *pieces, means = (flat / self.recipe.workers).split([*(g.numel() for g in gradients), len(figures)])
+        sizes = [*(gradient.numel() for gradient in gradients), len(figures)]
+        *pieces, means = torch.split(flat / self.recipe.workers, sizes)
         for gradient, piece in zip(gradients, pieces, strict=True):
             gradient.copy_(piece.view_as(gradient))
         return dict(zip(figures, means.tolist(), strict=True))
@@ -146,6 +148,7 @@ class Trainer:
                 "step": self.step,
                 "guided": self.guided,
                 "ctc_level": self.ctc_level,
+                "cpu_seconds": self.cpu_before + self.recipe.workers * time.process_time(),
                 "shape": asdict(self.recipe.shape),
                 "model": self.model.state_dict(),
                 "average": self.average,
@@ -161,7 +164,7 @@ class Trainer:
         if path.exists():
             state: dict[str, Any] = torch.load(path, weights_only=True)
             self.step, self.guided, self.ctc_level = state["step"], state["guided"], state["ctc_level"]
-            self.average = state["average"]
+            self.average, self.cpu_before = state["average"], state["cpu_seconds"]
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
 
