@@ -30,6 +30,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _POLL = 0.1  # seconds
 _SWEEPS = 3  # what is being ended may start something yet
 _REASON_LINES, _REASON_CHARACTERS = 3, 600
+_TRACEBACK = "Traceback (most recent call last):"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -140,7 +141,8 @@ def _reason(log: Path, start: int, code: int) -> str:
         stream.seek(max(start, stream.seek(0, 2) - 8192))
         said = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    last = "\n".join(said[-_REASON_LINES:])[-_REASON_CHARACTERS:]
+    count = 1 if _TRACEBACK in said else _REASON_LINES  # its last line names the error
+    last = "\n".join(said[-count:])[-_REASON_CHARACTERS:]
     return f"The process {how} before it was done." + (f" It said last:\n{last}" if last else "")
 
 

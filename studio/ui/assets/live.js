@@ -238,7 +238,7 @@ export class LiveView {
       isScoring ? `${phase.done} of ${phase.total} clips` : null,
       elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
       status === "running" && left !== null ? `about ${duration(left)} left` : null,
-      steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)} clips/s` : null,
+      steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)}\u00a0clips/s` : null,
     ];
     replaceText(this.$(".live-times"), parts.filter(Boolean).join("  ·  "));
   }
@@ -261,7 +261,7 @@ export class LiveView {
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
     if (status === "stopped") return [["", "info", `It was discarded at step ${step}: nothing was kept.`]];
     if (status !== "finished" || !finished) return [];
-    const why = { "early stop": `It ended early, since validation WER no longer fell, and kept step ${finished.best_step}.`, "stop and save": `It was stopped at step ${finished.step} and kept step ${finished.best_step}.` };
+    const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.` };
     const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
     const [was, is] = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
     if (was == null || is == null) return [["good", "check", how, "test"]];
@@ -277,10 +277,11 @@ export class LiveView {
     const now = scorings.at(-1);
     const heldOut = finished ? [finished.wer_before, finished.wer_after] : [before?.wer, after?.wer];
     const clips = (after || before)?.clips;
+    const note = (heldOut[1] == null ? "before; after comes at the end" : "before → after") + (clips ? `, ${clips} clips` : "");
     tiles(this.$(".live-tiles"), [
       ["Loss", loss === undefined ? "–" : loss.toFixed(3), "smoothed, in nats per token"],
       ["Validation WER", now ? percent(now.wer) : "–", best ? `best ${percent(best.wer)} at step ${best.step}` : "scored while training"],
-      ["Held-out WER", `${percent(heldOut[0])} → ${percent(heldOut[1])}`, clips ? `before → after, ${clips} clips` : "before → after"],
+      ["Held-out WER", heldOut[1] == null ? percent(heldOut[0]) : heldOut.map(percent).join(" → "), note],
     ]);
   }
 

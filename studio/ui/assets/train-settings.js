@@ -10,15 +10,15 @@ const SKELETON = `
       <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
     <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
     <div class="train-message" role="alert"></div>
-    <footer class="train-foot">
+    <div class="train-foot">
       <button type="button" class="st-button primary train-start"></button>
       <div class="train-command"><code class="st-mono" aria-label="The same from the command line" tabindex="0"></code>
         <button type="button" class="st-button plain small train-copy">Copy</button></div>
-    </footer>
+    </div>
   </div>`;
 
-const megabytes = (bytes) => `${Math.round(bytes / 1e6)} MB`;
-const millions = (count) => (count >= 1e6 ? `${Math.round(count / 1e6)} M parameters` : count ? `${Math.round(count / 1e3)} k parameters` : "");
+const megabytes = (bytes) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)}\u00a0MB` : `${(bytes / 1e9).toFixed(1)}\u00a0GB`);
+const millions = (count) => (count >= 1e6 ? `${Math.round(count / 1e6)}\u00a0M parameters` : count ? `${Math.round(count / 1e3)}\u00a0k parameters` : "");
 
 export class Settings {
   #form = null;
@@ -171,10 +171,11 @@ export class Settings {
 }
 
 function modelCard(model) {
+  const state = { bundled: "bundled", "on disk": "on this disk", download: `download ${megabytes(model.download_bytes)}` }[model.state];
+  const about = [millions(model.parameters), state].filter(Boolean).join(" · ");
   const field = make("input", { type: "radio", name: "train-model", value: model.id });
-  const state = { bundled: ["good", "bundled"], "on disk": ["", "on this disk"], download: ["", `download, ${megabytes(model.download_bytes)}`] }[model.state];
-  const about = make("span", { class: "st-quiet st-small" }, millions(model.parameters));
-  return make("label", { class: "train-model" }, field, make("b", {}, model.title), make("span", { class: `st-pill ${state[0]}` }, state[1]), about);
+  const picture = model.state === "download" ? icon("download") : icon("check");
+  return make("label", { class: "train-model" }, field, make("b", {}, model.title), picture, make("span", { class: "st-quiet st-small" }, about));
 }
 
 function knobField(knob) {

@@ -66,6 +66,7 @@ class Train {
 
   #open(run) {
     this.#chosen = run;
+    this.$(".train-note").replaceChildren();
     if (run) this.live.show(run);
     else this.live.close();
     this.#show();
@@ -79,8 +80,9 @@ class Train {
       this.#open(run);
       this.#changed();
     } catch (error) {
-      this.settings.tell(error);
-      if (error.code === "JobError") this.load();
+      if (error.code !== "JobError") return this.settings.tell(error);
+      await this.load(); // another run is going on: it comes to the fore
+      this.#tell(error);
     }
   }
 
@@ -140,7 +142,7 @@ class Train {
 
   #tell(error) {
     const text = error instanceof StudioError ? error.message : `The page made a mistake: ${error.message}`;
-    this.$(".train-runs").prepend(make("div", { class: "st-message bad", role: "alert" }, icon("warning"), make("p", {}, text)));
+    this.$(".train-note").replaceChildren(make("div", { class: "st-message bad" }, icon("warning"), make("p", {}, text)));
   }
 }
 
@@ -166,7 +168,7 @@ function row(run, isChosen) {
     ["Base model", run.model],
     ["Dataset", run.dataset],
     ["Held-out WER", wer],
-    ["Took", run.seconds == null ? "–" : duration(run.seconds)],
+    ["Took", isOver && run.seconds != null ? duration(run.seconds) : "–"],
     ["", isOver ? remove : null],
   ];
   return make("tr", { class: isChosen ? "chosen" : null }, ...cells.map(([title, content]) => make("td", { "data-title": title }, content)));

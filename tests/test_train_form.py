@@ -1,0 +1,176 @@
+"""What the Train tab offers, and what it refuses, without a browser."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_trainer import SCRIPT
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from tones import tones
+
+from studio import jobs
+from studio.config import PRESETS, TrainConfig, knobs
+from studio.errors import StudioError
+from studio.jobs import control
+from studio.jobs.record import Job
+from studio.run_folder import RunFolder
+from studio.ui import app as page
+from studio.ui import train, train_form
+from studio.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A workspace in which every training is the fake trainer, a long one."""
+    real = control._launch
+
+    def launch(folder: RunFolder, job: Job, lock: int) -> None:
+        command = [sys.executable, SCRIPT, str(folder.path), "steps=100000"]
+        real(folder, job.model_copy(update={"command": command}) if "train" in job.command else job, lock)
+
+    monkeypatch.setattr(control, "_launch", launch)
+    workspace = Workspace(tmp_path)
+    yield workspace
+    if running := jobs.active(workspace):
+        jobs.stop(running, "discard")
+        over(running)
+
+
+@pytest.fixture
+def client(workspace: Workspace) -> TestClient:
+    app = FastAPI()
+    app.add_exception_handler(StudioError, page._in_words)
+    app.include_router(train.router(workspace))
+    return TestClient(app)
+
+
+def over(folder: RunFolder) -> None:
+    deadline = time.monotonic() + 20
+    while not jobs.state(folder).is_over:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    return {**TrainConfig(dataset="tones").model_dump(), **changes}
+
+
+def test_every_setting_stands_in_the_form_with_its_bounds_and_its_help() -> None:
+    shown = {knob.name: knob for group in train_form.knobs().values() for knob in group}
+    assert set(shown) == {name for name, _ in knobs()} - {"model"}  # the model has a picker of its own
+    assert (shown["rank"].minimum, shown["rank"].maximum, shown["rank"].default) == (1, 256, 8)
+    assert shown["precision"].choices == ["fp32", "bf16", "fp16"]
+    assert shown["gradient_checkpointing"].kind == "boolean"
+    assert all(knob.help for knob in shown.values())
+    assert "Other" not in train_form.knobs()
+
+
+def test_every_preset_says_what_it_is_for_and_sets_every_knob() -> None:
+    cards = {card.name: card for card in train_form.presets()}
+    assert set(cards) == set(PRESETS)
+    assert cards["quick"].meaning == "Up to 60 steps: a first impression."
+    assert all(set(card.values) == {name for name, _ in knobs()} - {"model"} for card in cards.values())
+
+
+def test_the_form_counts_what_is_missing(workspace: Workspace, client: TestClient) -> None:
+    assert client.get("/studio/train/form/tones").json()["clips"]["missing"] == 8
+    tones(workspace.root, 5)
+    clips = client.get("/studio/train/form/tones").json()["clips"]
+    assert (clips["train"], clips["validation"], clips["test"], clips["missing"]) == (3, 1, 1, 3)
+    assert clips["seconds"] > 0
+
+
+def test_the_command_is_the_one_that_will_run(workspace: Workspace, client: TestClient) -> None:
+    tones(workspace.root, 8)
+    shown = client.post("/studio/train/command", json=values(rank=4)).json()["command"]
+    assert shown == "studio train tones --rank 4"
+    run = client.post("/studio/train/start", json=values(rank=4)).json()["run"]
+    assert run == "tones-0001"
+    assert jobs.state(RunFolder(workspace.run(run))).status == "running"
+
+
+def test_a_second_start_is_refused_in_words(workspace: Workspace, client: TestClient) -> None:
+    tones(workspace.root, 8)
+    assert client.post("/studio/train/start", json=values()).status_code == 200
+    refused = client.post("/studio/train/start", json=values())
+    assert refused.status_code == 409
+    assert "tones-0001" in refused.json()["what"]
+    assert refused.json()["remedy"]
+    form = client.get("/studio/train/form/tones").json()
+    assert form["running"] == "tones-0001"
+    assert [run["name"] for run in form["runs"]] == ["tones-0001"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"rank": 0}, "ConfigError"),
+        ({"rank": "many"}, "ConfigError"),
+        ({"device": "cuda; rm"}, "ConfigError"),
+        ({"unheard_of": 1}, "ConfigError"),
+        ({"dataset": "../../etc"}, "ConfigError"),
+        ({"dataset": "/etc"}, "ConfigError"),
+        ({"dataset": "nothing here"}, "DataError"),
+        ({"model": "/etc"}, "ModelError"),
+        ({"model": "someone/else"}, "ModelError"),
+    ],
+)
+def test_settings_from_a_client_are_checked(
+    workspace: Workspace, client: TestClient, changes: dict[str, Any], code: str
+) -> None:
+    tones(workspace.root, 8)
+    for what in ("command", "start"):
+        answer = client.post(f"/studio/train/{what}", json=values(**changes))
+        assert answer.status_code == 400
+        assert answer.json()["code"] == code
+        assert answer.json()["remedy"]
+    assert jobs.active(workspace) is None
+
+
+@pytest.mark.parametrize("what", ["stop", "resume", "delete"])
+def test_only_runs_that_exist_can_be_told_anything(client: TestClient, what: str) -> None:
+    for name in ("nobody", "..%2f..%2fetc", ".trash"):
+        assert client.post(f"/studio/train/runs/{name}/{what}", json={"how": "save"}).status_code in (400, 404, 409)
+    assert client.post("/studio/train/restore", json={"token": "../.."}).status_code == 400
+
+
+def test_a_run_is_stopped_deleted_and_had_back(workspace: Workspace, client: TestClient) -> None:
+    tones(workspace.root, 8)
+    run = client.post("/studio/train/start", json=values()).json()["run"]
+    assert client.post(f"/studio/train/runs/{run}/delete").status_code == 409
+    assert client.post(f"/studio/train/runs/{run}/stop", json={"how": "now"}).status_code == 422
+    assert client.post(f"/studio/train/runs/{run}/stop", json={"how": "discard"}).status_code == 200
+    over(RunFolder(workspace.run(run)))
+    token = client.post(f"/studio/train/runs/{run}/delete").json()["token"]
+    assert client.get("/studio/train/runs").json() == []
+    assert client.post("/studio/train/restore", json={"token": token}).json() == {"run": run}
+    assert [found["name"] for found in client.get("/studio/train/runs").json()] == [run]
+
+
+def test_a_download_is_a_job_of_its_own_and_says_how_far_it_is(
+    workspace: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get("/studio/train/download").json() is None
+    assert client.post("/studio/train/download", json={"model": "../../etc"}).json()["code"] == "ModelError"
+    real = control._launch
+
+    def launch(folder: RunFolder, job: Job, lock: int) -> None:
+        assert job.command[1:] == ["-m", "studio", "fetch", "UsefulSensors/moonshine-tiny"]
+        code = "print(' 45 %  50 of 112 MB'); raise SystemExit('The Hub cannot be reached. Check the network.')"
+        real(folder, job.model_copy(update={"command": [sys.executable, "-c", code]}), lock)
+
+    monkeypatch.setattr(control, "_launch", launch)
+    client.post("/studio/train/download", json={"model": "UsefulSensors/moonshine-tiny"})
+    over(RunFolder(workspace.outputs / ".fetch" / "UsefulSensors--moonshine-tiny"))
+    assert client.get("/studio/train/download").json() == {
+        "model": "UsefulSensors/moonshine-tiny",
+        "status": "failed",
+        "line": "The Hub cannot be reached. Check the network.",
+    }
+    assert client.get("/studio/train/runs").json() == []
