@@ -1,0 +1,141 @@
+"""The newcomer's first quarter of an hour, in the real page, in a real browser, with a voice the starter never heard.
+
+Chromium's fake microphone plays a file from its start whenever a page opens it, so each prompt's sound is put there
+before the page is loaded again: every clip also proves that a reload loses nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from browsing import MICROPHONE_RATE, await_mode, chromium, microphone_file, opened, served, show_tab
+from playwright.sync_api import Page
+
+from studio import audio
+from studio.data.manifest import Dataset
+from studio.run_folder import RunFolder
+from studio.starter import domain, synthesis
+from studio.text import digits_to_words, words_to_digits
+
+PROMPTS = 12
+LEAD = 0.5  # seconds of silence before the voice
+RUN_MINUTES = 10  # a Quick run on 12 clips takes about one on two idle cores
+VOICE = synthesis.voice("flite:awb")
+TABS = ("1 Record", "2 Review", "3 Train", "4 Test", "5 Export")
+LOOKS = [(1440, 900, "light"), (1440, 900, "dark"), (390, 844, "light"), (390, 844, "dark")]
+ARTEFACTS = Path(os.environ.get("STUDIO_ARTEFACTS") or Path(__file__).parent.parent / ".artefacts")
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture
+def microphone(tmp_path: Path) -> Path:
+    if not synthesis.available(VOICE.engine):
+        pytest.skip(f"no {VOICE.engine} on this machine: install the package {VOICE.engine}")
+    return tmp_path / "microphone.wav"
+
+
+def put_into_microphone(microphone: Path, sentence: str) -> float:
+    """Let the microphone say `sentence` the next time a page opens it; seconds until it is said."""
+    samples, rate = synthesis.synthesise(domain.spoken(words_to_digits(digits_to_words(sentence))), VOICE)
+    sound = audio.resample(samples, rate, MICROPHONE_RATE)
+    microphone_file(microphone, sound, LEAD)
+    return LEAD + len(sound) / MICROPHONE_RATE
+
+
+def test_a_newcomer_records_trains_and_reads_the_difference(tmp_path: Path, microphone: Path) -> None:
+    put_into_microphone(microphone, "hello")
+    with served(tmp_path) as studio, chromium(microphone) as browser:
+        with opened(browser, studio.url, permissions=["microphone"]) as page:
+            dataset = records_prompts(page, microphone, tmp_path)
+            run = trains(page, tmp_path)
+            speaks_and_keeps_a_correction(page, microphone, dataset, run)
+        for width, height, scheme in LOOKS:
+            look = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
+            with opened(browser, studio.url, permissions=["microphone"], **look) as page:
+                photographs(page, f"{width}-{scheme}")
+
+
+def records_prompts(page: Page, microphone: Path, workspace: Path) -> Dataset:
+    """Twelve prompts with a reload before each; the third label is edited."""
+    page.get_by_label("Numbers", exact=True).check()
+    page.get_by_label("as words").check()
+    for number in range(PROMPTS):
+        prompt = page.locator(".rec-prompt").inner_text()
+        seconds = put_into_microphone(microphone, prompt)
+        page.reload()
+        page.locator(".rec-pill").first.wait_for()
+        assert page.locator(".rec-prompt").inner_text() == prompt, "the page comes back to where it was"
+        page.locator("[data-do=main]").click()
+        await_mode(page, "recording")
+        page.wait_for_timeout(1000 * seconds + 600)
+        page.keyboard.press("Space")
+        await_mode(page, "review")
+        label = page.locator(".rec-text").input_value()
+        if number == 2:
+            page.locator(".rec-text").fill(f"{label} please")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_function("text => document.querySelector('.rec-prompt').textContent !== text", arg=prompt)
+    dataset = Dataset.open(workspace / "recordings" / "my-voice")
+    clips = dataset.utterances()
+    assert len(clips) == PROMPTS
+    assert [clip.text.endswith(" please") for clip in clips] == [number == 2 for number in range(PROMPTS)]
+    assert not any(digit.isdigit() for clip in clips for digit in clip.text), "labels are words, as was chosen"
+    return dataset
+
+
+def trains(page: Page, workspace: Path) -> RunFolder:
+    """A Quick run; the page is loaded again while it goes on, and finds it with its whole history."""
+    show_tab(page, "3 Train")
+    page.get_by_text("Quick", exact=True).click()
+    page.locator(".train-start").click()
+    page.locator(".live-name").wait_for()
+    page.wait_for_function("document.querySelector('.live-times').textContent.includes('step')", timeout=300_000)
+    page.reload()
+    show_tab(page, "3 Train")
+    page.locator(".live-name").wait_for()
+    name = page.locator(".live-name").inner_text()
+    page.wait_for_function(
+        "document.querySelector('.live-pill').textContent.includes('inished')", timeout=RUN_MINUTES * 60_000
+    )
+    run = RunFolder(workspace / "outputs" / name)
+    assert run.done.exists()
+    assert run.report.exists()
+    return run
+
+
+def speaks_and_keeps_a_correction(page: Page, microphone: Path, dataset: Dataset, run: RunFolder) -> None:
+    """Before and after differ, and what the person corrects becomes a clip that never measures."""
+    sentence = "order number 7 3 0 9 2 8 4"
+    seconds = put_into_microphone(microphone, sentence)
+    page.reload()
+    show_tab(page, "4 Test")
+    button = page.locator(".li-hold")
+    page.wait_for_function("document.querySelector('.li-ready').textContent.includes('eady')", timeout=120_000)
+    button.hover()
+    page.mouse.down()
+    page.wait_for_timeout(1000 * seconds + 1500)
+    page.mouse.up()
+    page.locator(".li-keep").wait_for()
+    before = page.locator(".li-before .li-text").inner_text()
+    after = page.locator(".li-after .li-text").inner_text()
+    assert before
+    assert after
+    assert before != after
+    page.locator(".li-said").fill("order number seven three zero nine two eight four")
+    page.locator(".li-save").click()
+    page.wait_for_function("document.querySelector('.li-kept').textContent !== ''")
+    kept = dataset.utterances()[-1]
+    assert (kept.source, kept.text) == ("live", "order number seven three zero nine two eight four")
+    assert kept.split != "test"
+
+
+def photographs(page: Page, look: str) -> None:
+    """Every tab, kept for a person to look at."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    for tab in TABS:
+        show_tab(page, tab)
+        page.wait_for_timeout(1500)
+        page.screenshot(path=ARTEFACTS / f"{tab[2:].lower()}-{look}.png", full_page=True)
