@@ -75,6 +75,23 @@ def test_any_text_survives_the_tokenizer(tokenizer: Any, text: str) -> None:
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids) == text
 
 
+def test_ctc_times_follow_the_best_path() -> None:
+    from studio.starter.losses import ctc_times
+
+    path = [0, 2, 2, 0, 2, 3, 3, 3, 0]  # units by frame: 2, 2, 3, with a blank between the equal ones
+    log_probs = np.log(np.full((1, 9, 4), 0.05, np.float32) + 0.8 * np.eye(4, dtype=np.float32)[path])
+    assert ctc_times(log_probs, [[2, 2, 3]]) == [[1.5, 4.0, 6.0]]
+
+
+def test_a_word_spelled_in_letters_is_heard_where_the_word_is(tokenizer: Any) -> None:
+    from studio.starter.tokenizer import Targets
+
+    decoder, units, owner = Targets().encode("in words gate two", spelled=0.6)
+    assert tokenizer.convert_ids_to_tokens(decoder) == ["▁in", "▁words", "▁", "g", "a", "t", "e", "▁two"]
+    assert tokenizer.convert_ids_to_tokens(units) == ["▁in", "▁words", "▁gate", "2"]
+    assert owner == [0, 1, 2, 2, 2, 2, 2, 3]
+
+
 def test_digits_are_single_tokens_and_digit_names_are_whole(tokenizer: Any) -> None:
     pieces = tokenizer.tokenize("order number 129 one two nine cat")
     assert pieces == ["▁order", "▁number", "▁", "1", "2", "9", "▁one", "▁two", "▁nine", "▁", "c", "a", "t"]
@@ -185,72 +202,7 @@ def test_an_unknown_voice_is_refused_with_an_example() -> None:
         synthesis.voice("siri")
 
 
-@needs_synthesisers
-class TestTheRecipe:
-    """At a tiny scale: one worker, a few clips, a few steps."""
-
-    @pytest.fixture(scope="class")
-    def work(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        from studio.starter import build
-
-        work = tmp_path_factory.mktemp("starter")
-        build.make_human_shards(tiny(), work)
-        build.make_corpus(tiny(), work)
-        return work
-
-    def trained(self, corpus_of: Path, folder: Path, stop_after: int = 99) -> list[Any]:
-        from studio.starter import trainer
-
-        folder.mkdir(exist_ok=True)
-        if not (folder / "corpus").exists():
-            (folder / "corpus").symlink_to(corpus_of / "corpus")
-        done = []
-        for step in trainer.train(0, tiny(), folder):
-            done.append(step)
-            if len(done) == stop_after:
-                break  # as if killed: whatever came after the last checkpoint is lost
-        return done
-
-    def weights(self, folder: Path) -> list[Any]:
-        import torch
-
-        state = torch.load(folder / "checkpoint.pt", weights_only=True)
-        return [*state["model"].values(), *state["average"]]
-
-    def test_the_corpus_is_the_same_for_the_same_seed(self, work: Path, tmp_path: Path) -> None:
-        from studio.starter import build
-
-        build.make_corpus(tiny(), tmp_path)
-        made = [(folder / "corpus" / "train-000.raw").read_bytes() for folder in (work, tmp_path)]
-        assert made[0] == made[1]
-
-    def test_the_same_seed_gives_the_same_weights(self, work: Path, tmp_path: Path) -> None:
-        for name in ("a", "b"):
-            self.trained(work, tmp_path / name)
-        assert all(map(same, self.weights(tmp_path / "a"), self.weights(tmp_path / "b"), strict=True))
-
-    def test_a_killed_run_resumes_to_the_same_weights(self, work: Path, tmp_path: Path) -> None:
-        self.trained(work, tmp_path / "whole")
-        self.trained(work, tmp_path / "killed", stop_after=5)
-        resumed = self.trained(work, tmp_path / "killed")
-        assert [step.step for step in resumed] == [5, 6]
-        assert all(
-            map(same, self.weights(tmp_path / "whole"), self.weights(tmp_path / "killed"), strict=True)
-        )
-
-    def test_what_it_exports_transcribes(self, work: Path, tmp_path: Path) -> None:
-        from studio.starter.export import export
-        from studio.starter.measure import Recogniser
-
-        self.trained(work, tmp_path / "run")
-        export(tmp_path / "run" / "checkpoint.pt", tmp_path / "model")
-        assert isinstance(Recogniser(tmp_path / "model").transcribe(np.zeros(16_000, np.float32)), str)
-
-
-def same(one: Any, other: Any) -> bool:
-    import torch
-
-    return torch.equal(one, other)
+# The recipe at a tiny scale: one worker, a few clips, a few steps.
 
 
 def tiny() -> Any:
@@ -271,3 +223,69 @@ def tiny() -> Any:
         guide_below=1e9,
         save_every=4,
     )
+
+
+@pytest.fixture(scope="module")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from studio.starter import build
+
+    work = tmp_path_factory.mktemp("starter")
+    build.make_human_shards(tiny(), work)
+    build.make_corpus(tiny(), work)
+    return work / "corpus"
+
+
+def trained(corpus: Path, work: Path, stop_after: int = 99) -> list[int]:
+    """Train in `work` on the ready corpus; returns the steps that were done."""
+    from studio.starter import trainer
+
+    work.mkdir(exist_ok=True)
+    if not (work / "corpus").exists():
+        (work / "corpus").symlink_to(corpus)
+    done = []
+    for step in trainer.train(0, tiny(), work):
+        done.append(step.step)
+        if len(done) == stop_after:
+            break  # as if killed: whatever came after the last checkpoint is lost
+    return done
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    import torch
+
+    states = [torch.load(work / "checkpoint.pt", weights_only=True) for work in (one, other)]
+    mine, theirs = ([*state["model"].values(), *state["average"]] for state in states)
+    return all(map(torch.equal, mine, theirs))
+
+
+@needs_synthesisers
+def test_the_same_seed_makes_the_same_corpus(tiny_corpus: Path, tmp_path: Path) -> None:
+    from studio.starter import build
+
+    build.make_corpus(tiny(), tmp_path)
+    assert (tmp_path / "corpus/train-000.raw").read_bytes() == (tiny_corpus / "train-000.raw").read_bytes()
+
+
+@needs_synthesisers
+def test_the_same_seed_gives_the_same_weights(tiny_corpus: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        assert trained(tiny_corpus, tmp_path / name) == [1, 2, 3, 4, 5, 6]
+    assert same_weights(tmp_path / "one", tmp_path / "other")
+
+
+@needs_synthesisers
+def test_a_killed_build_resumes_to_the_same_weights(tiny_corpus: Path, tmp_path: Path) -> None:
+    trained(tiny_corpus, tmp_path / "whole")
+    trained(tiny_corpus, tmp_path / "killed", stop_after=5)
+    assert trained(tiny_corpus, tmp_path / "killed") == [5, 6]
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+@needs_synthesisers
+def test_what_the_recipe_exports_transcribes(tiny_corpus: Path, tmp_path: Path) -> None:
+    from studio.starter.export import export
+    from studio.starter.measure import Recogniser
+
+    trained(tiny_corpus, tmp_path / "work")
+    export(tmp_path / "work" / "checkpoint.pt", tmp_path / "model")
+    assert isinstance(Recogniser(tmp_path / "model").transcribe(np.zeros(16_000, np.float32)), str)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ Made = tuple[
 ]  # a Clip but its offset, and its sound
 _MARGIN = SAMPLE_RATE // 10  # silence kept before and after the speech
 _PEAK = 0.5
+_BLOCK = 100  # clips
 _SHARES = (("slt", 0.13), ("rms", 0.13), ("kal16", 0.07), ("kal", 0.07))  # of flite; the rest is espeak-ng
 
 
@@ -69,11 +70,7 @@ def orders(name: str, count: int, voice: str = "", numbers_only: bool = False) -
 def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -> list[Clip]:
     """Make shard `name` unless it is whole; returns its clips. The same orders give the same bytes."""
     if not is_whole(folder, name):
-        if workers == 1:
-            _write(folder, name, filter(None, map(make_clip, wanted)))
-        else:
-            with multiprocessing.get_context("spawn").Pool(workers) as pool:
-                _write(folder, name, filter(None, pool.imap(make_clip, wanted, chunksize=16)))
+        _write(folder, name, _made(list(wanted), workers))
     return read_shard(folder, name)
 
 
@@ -107,7 +104,25 @@ def read_shard(folder: Path, name: str) -> list[Clip]:
 
 def samples_of(folder: Path, name: str) -> NDArray[np.int16]:
     """All samples of a shard, mapped, not read."""
-    return np.memmap(folder / f"{name}.raw", dtype=np.int16, mode="r")
+    raw = folder / f"{name}.raw"
+    return np.memmap(raw, dtype=np.int16, mode="r") if raw.stat().st_size else np.zeros(0, np.int16)
+
+
+def _made(wanted: list[Order], workers: int) -> Iterator[Made]:
+    """Make clips in blocks, each in a fresh process: espeak-ng carries its flutter over from clip to clip, and
+    blocks of processes that lived on would depend on which of them was free first.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["scipy.signal", __name__])
+    blocks = [wanted[place : place + _BLOCK] for place in range(0, len(wanted), _BLOCK)]
+    with context.Pool(workers, maxtasksperchild=1) as pool:
+        for block in pool.imap(make_block, blocks):
+            yield from block
+
+
+def make_block(block: list[Order]) -> list[Made]:
+    """Make a block of clips, in order, without those that failed."""
+    return [made for made in map(make_clip, block) if made is not None]
 
 
 def _write(folder: Path, name: str, made: Iterable[Made]) -> None:
