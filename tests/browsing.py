@@ -1,0 +1,165 @@
+"""The real page in the system's Chromium, with a microphone that plays a file. Shared by the tests of every tab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+MICROPHONE_RATE = 44_100  # Hz, of Chromium's fake device
+PATIENCE = 60_000  # ms; the machine may be busy
+QUIET_CHROMIUM = (
+    "--no-sandbox --disable-dev-shm-usage --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync --use-fake-device-for-media-stream"
+).split()
+
+
+@dataclass
+class Served:
+    """A studio in a process of its own."""
+
+    workspace: Path
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1].strip("/"))
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A program that talks to it, as no browser would."""
+        return httpx.Client(base_url=self.url, timeout=60, **options)
+
+    def forget_everything(self) -> None:
+        """Empty the workspace, as if nobody had ever recorded."""
+        for folder in ("recordings", "outputs"):
+            shutil.rmtree(self.workspace / folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(
+    workspace: Path, port: int | None = None, program: Sequence[str] = ("-m", "studio"), **environment: str
+) -> Iterator[Served]:
+    """The studio on `workspace`, started by its command line (or by `program` in its place), ended with the block.
+
+    In a process of its own also where no browser looks at it: Gradio leaves event loops open behind it.
+    """
+    port = port or free_port()
+    words = [sys.executable, *program, "--workspace", str(workspace), "ui", "--port", str(port), "--no-browser"]
+    process = subprocess.Popen(words, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment)
+    try:
+        _wait_for(port, process)
+        yield Served(workspace, f"http://127.0.0.1:{port}/", process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/studio/assets/studio.js", timeout=60)
+            return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    raise RuntimeError("the studio did not start")
+
+
+@contextmanager
+def chromium(microphone: Path | None = None, *, allows: bool = True) -> Iterator[Browser]:
+    """The system's Chromium; its microphone plays the WAV file `microphone` once, then is silent with it."""
+    program = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine: install the package chromium")
+    options = list(QUIET_CHROMIUM)
+    options += ["--use-fake-ui-for-media-stream"] if allows else []
+    options += [f"--use-file-for-fake-audio-capture={microphone}%noloop"] if microphone else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, headless=True, args=options)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
+    """A fresh visitor on the page, its first tab drawn. Errors in scripts and requests to other hosts fail the test."""
+    context: BrowserContext = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
+    page.on("request", lambda request: None if is_local(request.url, url) else wrong.append(f"request to {request.url}"))
+    try:
+        page.goto(url)
+        page.locator(".rec-pill").first.wait_for()
+        yield page
+        assert wrong == []
+    finally:
+        context.close()
+
+
+def is_local(address: str, url: str) -> bool:
+    """Whether a request goes to the page's own server, or nowhere."""
+    return address.startswith((url, "data:", "blob:"))
+
+
+def show_tab(page: Page, name: str) -> None:
+    """Bring the tab `name` (“2 Review”) to the front."""
+    page.get_by_role("tab", name=name).click()
+
+
+def await_mode(page: Page, mode: str) -> None:
+    """Wait until the recorder is `ready`, `recording`, in `review`, …"""
+    page.wait_for_function("mode => document.querySelector('.rec').dataset.mode === mode", arg=mode)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong on the page as it is now."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+
+
+def speech(words: str, voice: str = "en-gb", rate: int = MICROPHONE_RATE) -> NDArray[np.float32]:
+    """`words` in a synthetic voice, (frames,) at `rate` Hz."""
+    program = shutil.which("espeak-ng")
+    if program is None:
+        pytest.skip("no espeak-ng on this machine: install the package espeak-ng")
+    command = [program, "-v", voice, "-s", "150", "--stdout", words]
+    wave = subprocess.run(command, capture_output=True, check=True).stdout
+    samples = np.frombuffer(wave[44:], dtype="<i2").astype(np.float32) / 32768  # espeak does not write the length
+    return np.asarray(soxr.resample(samples, 22_050, rate), dtype=np.float32) * 0.7
+
+
+def microphone_file(path: Path, samples: NDArray[np.float32], lead: float = 0.5, rest: float = 60.0) -> Path:
+    """`samples` after `lead` seconds of silence, with `rest` seconds after them: the fake device repeats its last buffer."""
+    silence = [np.zeros(round(seconds * MICROPHONE_RATE), np.float32) for seconds in (lead, rest)]
+    soundfile.write(path, np.concatenate([silence[0], samples, silence[1]]), MICROPHONE_RATE, subtype="PCM_16")
+    return path
