@@ -27,7 +27,7 @@ class Recipe:
     seconds: float = 12.0  # of sound in a worker's batch
     workers: int = 2  # processes of one thread each; gradients are averaged at every step
     peaks: tuple[float, ...] = (1.2e-3, 8e-4)  # learning rate at the top of each cycle
-    cycles: tuple[int, ...] = (6000, 9000)  # steps; each is annealed to FLOOR of its peak
+    cycles: tuple[int, ...] = (6000, 8000)  # steps; each is annealed to FLOOR of its peak
     warmup: int = 100
     curriculum: int = 1500  # steps until clips of all lengths are in
     guide_below: float = 2.6  # running CTC loss under which attention is guided; before, its times are noise
