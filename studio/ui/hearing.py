@@ -1,0 +1,141 @@
+"""What the Test tab asks of the rooms below: which runs there are, what is heard, where a correction goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from studio import audio, jobs
+from studio.data.manifest import Dataset, Utterance
+from studio.errors import AudioError, DataError, JobError
+from studio.evaluate import open_dataset
+from studio.metrics import Edit, diff
+from studio.models.base import Hypothesis
+from studio.run_folder import RunFolder
+from studio.worker import Worker
+from studio.workspace import Workspace
+
+
+class TestableRun(BaseModel):
+    """A run with an adapter, as the picker lists it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    model: str
+    dataset: str  # a name under recordings/; empty where the run's dataset lies elsewhere
+    started_at: float | None  # seconds since the epoch
+    wer_before: float | None
+    wer_after: float | None
+
+
+class Heard(BaseModel):
+    """One utterance, read without and with the adapter. `after` is missing where there is no run yet."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: Hypothesis
+    after: Hypothesis | None
+    edits: list[Edit]  # that turn before into after
+    notes: list[str]  # about the recording: too quiet, clipped, …
+
+
+class Kept(BaseModel):
+    """Where a correction went."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    text: str
+    said: str
+
+
+def testable_runs(workspace: Workspace) -> list[TestableRun]:
+    """Runs that are done and left an adapter, newest first."""
+    return [
+        TestableRun(
+            name=run.name,
+            model=run.model,
+            dataset=_name_here(workspace, RunFolder(workspace.run(run.name))),
+            started_at=run.started_at,
+            wer_before=run.wer_before,
+            wer_after=run.wer_after,
+        )
+        for run in jobs.runs(workspace)
+        if has_adapter(RunFolder(workspace.outputs / run.name))
+    ]
+
+
+def has_adapter(folder: RunFolder) -> bool:
+    """Whether the run is done and was not discarded."""
+    return folder.done.is_file() and (folder.adapter / "adapter_model.safetensors").is_file()
+
+
+def finished(workspace: Workspace, run: str) -> RunFolder:
+    """The run called `run`. Raises JobError where it left no adapter."""
+    folder = jobs.existing(workspace, run)
+    if not has_adapter(folder):
+        raise JobError(f"The run “{run}” has no adapter.", "Choose a run that has finished.")
+    return folder
+
+
+def setting(folder: RunFolder, name: str) -> str:
+    """One setting of the run, of `config.json`. Raises JobError where it cannot be read."""
+    try:
+        return str(json.loads(folder.config.read_bytes())[name])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(f"{folder.config} cannot be read.", "Choose another run, or train again.") from error
+
+
+def hear(recogniser: Worker, sound: bytes, model: str, adapter: Path | None) -> Heard:
+    """Read one utterance before and after. Raises AudioError where it cannot be, and as Worker does."""
+    notes = notes_on(sound)
+    if adapter is None:
+        return Heard(before=recogniser.transcribe(sound, model), after=None, edits=[], notes=notes)
+    before, after = recogniser.before_and_after(sound, model, adapter)
+    return Heard(before=before, after=after, edits=diff(before.text, after.text), notes=notes)
+
+
+def notes_on(sound: bytes) -> list[str]:
+    """What a person should know about a recording that can be read. Raises AudioError for one that cannot."""
+    found = audio.verdicts(audio.inspect(sound))
+    for verdict in found:
+        if verdict.severity == "refuse":
+            raise AudioError(verdict.what, verdict.remedy)
+    return [f"{verdict.what} {verdict.remedy}".strip() for verdict in found]
+
+
+def keep(dataset: Dataset, sound: bytes, text: str) -> Kept:
+    """Add a corrected utterance to the training clips. Raises DataError, AudioError or DiskError."""
+    clip = dataset.add(sound, text=text, source="live")
+    return Kept(id=clip.id, text=clip.text, said=_where(dataset, clip))
+
+
+def take_back(dataset: Dataset, id: str) -> None:
+    """Undo `keep`: the clip goes to the trash. Raises DataError for a clip that was not kept here."""
+    if dataset.get(id).source != "live":
+        raise DataError(f"Clip {id} was not kept from the Test tab.", "Delete it in the Review tab.")
+    dataset.trash([id])
+
+
+def dataset_of(workspace: Workspace, run: str, in_hand: str) -> Dataset:
+    """Where corrections go: the run's dataset, or without a run the one in hand. Raises DataError."""
+    if run:
+        return open_dataset(workspace, setting(jobs.existing(workspace, run), "dataset"))
+    return Dataset.create(workspace.dataset(in_hand))
+
+
+def _where(dataset: Dataset, clip: Utterance) -> str:
+    if clip.split == "unused":
+        return (
+            f"Kept in “{dataset.name}”, but set aside: the test split has this sentence, so it never trains."
+        )
+    side = "training" if clip.split == "train" else clip.split
+    return f"Kept in “{dataset.name}” as a {side} clip of {clip.duration:.1f} s."
+
+
+def _name_here(workspace: Workspace, folder: RunFolder) -> str:
+    name = setting(folder, "dataset")
+    return name if name in workspace.datasets() else ""
