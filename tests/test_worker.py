@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from tones import config, folder_of, tones, train, wav
 
 from studio.errors import AudioError, ModelError, StudioError
+from studio.run_folder import RunFolder
 from studio.worker import Worker
 
 FAR_END = textwrap.dedent(
@@ -59,13 +62,15 @@ def pid_in(text: str) -> int:
     return int(text.split()[0])
 
 
-def is_gone(pid: int, within: float = 20) -> bool:
+def becomes_true(claim: Callable[[], bool], within: float = 30) -> bool:
     end = time.monotonic() + within
-    while time.monotonic() < end:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
+    while not claim() and time.monotonic() < end:
         time.sleep(0.05)
-    return False
+    return claim()
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_nothing_starts_until_something_is_asked(worker: Worker) -> None:
@@ -128,7 +133,7 @@ def test_an_error_crosses_the_pipe_with_its_class_and_both_sentences(worker: Wor
 def test_a_closed_worker_leaves_no_process_behind(worker: Worker) -> None:
     pid = pid_in(worker.transcribe(b"RIFF", "fine").text)
     worker.close()
-    assert is_gone(pid)
+    assert not psutil.pid_exists(pid)
 
 
 def test_importing_the_near_end_loads_no_torch() -> None:
@@ -143,8 +148,7 @@ def test_the_real_process_ends_itself_when_idle() -> None:
         worker.transcribe(Path("/nowhere.wav"), "no such model")
     pid = worker.pid
     assert pid is not None
-    assert is_gone(pid)
-    assert worker.pid is None
+    assert becomes_true(lambda: worker.pid is None)
     worker.close()
 
 
@@ -167,4 +171,59 @@ def test_the_real_process_dies_with_its_page_even_of_kill_9() -> None:
         pid = int(page.stdout.readline())
         assert psutil.pid_exists(pid)
         os.kill(page.pid, signal.SIGKILL)
-        assert is_gone(pid)
+        assert becomes_true(lambda: is_gone(pid))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
+    """Two runs of the fake family: one learnt to write digits as words, the other hardly anything."""
+    root = tmp_path_factory.mktemp("workspace")
+    tones(root)
+    train(root, "words", config(dropout=0.0))
+    train(root, "nothing", config(dropout=0.0, learning_rate=1e-9))
+    return {name: folder_of(root, name) for name in ("words", "nothing")}
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[Worker]:
+    """The real process, with the fake family's model."""
+    worker = Worker()
+    yield worker
+    worker.close()
+
+
+def test_one_process_reads_before_and_after(echo: Worker, runs: dict[str, RunFolder]) -> None:
+    before, after = echo.before_and_after(wav("order 129"), "echo", runs["words"].adapter)
+    assert (before.text, after.text) == ("order 129", "order one two nine")
+    assert before.seconds == pytest.approx(0.45)
+    assert after.confidence is not None
+
+
+def test_another_run_swaps_the_adapter_and_the_base_stays(echo: Worker, runs: dict[str, RunFolder]) -> None:
+    echo.prepare("echo", runs["words"].adapter)
+    pid = echo.pid
+    assert echo.transcribe(wav("call 5"), "echo", runs["nothing"].adapter).text == "call 5"
+    assert echo.transcribe(wav("call 5"), "echo", runs["words"].adapter).text == "call five"
+    assert echo.transcribe(wav("call 5"), "echo").text == "call 5"  # the base, with an adapter in memory
+    assert echo.pid == pid
+
+
+def test_an_adapter_that_was_written_anew_is_read_anew(
+    echo: Worker, runs: dict[str, RunFolder], tmp_path: Path
+) -> None:
+    adapter = shutil.copytree(runs["nothing"].adapter, tmp_path / "lora_adapter")
+    assert echo.transcribe(wav("call 5"), "echo", adapter).text == "call 5"
+    shutil.copy(runs["words"].adapter / "adapter_model.safetensors", adapter)
+    assert echo.transcribe(wav("call 5"), "echo", adapter).text == "call five"
+
+
+def test_an_adapter_that_cannot_be_loaded_leaves_the_base_usable(echo: Worker, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no adapter"):
+        echo.transcribe(wav("call 5"), "echo", tmp_path)
+    assert echo.transcribe(wav("call 5"), "echo").text == "call 5"
+
+
+def test_a_clip_that_is_no_sound_is_refused_in_words(echo: Worker) -> None:
+    with pytest.raises(AudioError, match="not a sound file"):
+        echo.transcribe(b"hello", "echo")
+    assert echo.pid is not None
