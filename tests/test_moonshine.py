@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,10 +14,14 @@ import pytest
 import tiny_models
 from tiny_models import TEXTS, noise
 
+from studio.audio import read
 from studio.errors import ConfigError, DataError, ModelError
+from studio.metrics import score
 from studio.models import Clip, Recogniser, load, locate
 from studio.models.adapters import attach, trainable
+from studio.models.greedy import Written
 from studio.models.memory import recompute_activations
+from studio.starter import GENERAL_FOLDER
 from studio.transcribe import transcribe
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3, 1.7))]
@@ -53,11 +58,11 @@ def loss(recogniser: Recogniser, rows: list[Any]) -> tuple[float, int]:
     return total.item(), int(count)
 
 
-def disturbed(recogniser: Recogniser, targets: str) -> Recogniser:
+def disturbed(recogniser: Recogniser, targets: str, dropout: float = 0.0) -> Recogniser:
     """`recogniser` with an adapter that pretends to be trained."""
     import torch
 
-    recogniser = attach(recogniser, 4, 8, 0.0, targets, seed=0)
+    recogniser = attach(recogniser, 4, 8, dropout, targets, seed=0)
     torch.manual_seed(3)
     for parameter in trainable(recogniser):
         torch.nn.init.normal_(parameter, std=0.1)
@@ -161,11 +166,22 @@ def test_a_batch_reads_as_its_clips_one_by_one(recogniser: Recogniser) -> None:
         assert one.confidence == pytest.approx(other.confidence, abs=1e-5)
 
 
+def test_a_row_ends_at_its_end_token_or_its_limit_and_keeps_only_its_text() -> None:
+    ended, cut = Written(), Written()
+    for token in (7, 8, 2, 9):
+        ended.take(token, 0.5, limit=9, ends=[2])
+        cut.take(token, 0.5, limit=2, ends=[2])
+    assert (ended.ids, len(ended.chances)) == ([7, 8], 3)
+    assert (cut.ids, len(cut.chances)) == ([7, 8], 2)
+    assert ended.confidence == cut.confidence == 0.5
+
+
 def test_reading_leaves_a_model_in_training_in_its_mode(folder: Path) -> None:
-    adapted = attach(load(folder, "cpu"), 4, 8, 0.5, "attention", seed=0)
-    text = transcribe(adapted, CLIPS[:1])[0].text
+    adapted = disturbed(load(folder, "cpu"), "attention", dropout=0.5)
+    read = transcribe(adapted, CLIPS[:1])[0]
     adapted.model.train()
-    assert transcribe(adapted, CLIPS[:1])[0].text == text
+    again = transcribe(adapted, CLIPS[:1])[0]
+    assert (again.text, again.confidence) == (read.text, read.confidence)
     assert adapted.model.training
 
 
@@ -251,3 +267,20 @@ def test_a_folder_without_processor_is_a_sentence(folder: Path, tmp_path: Path) 
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     with pytest.raises(ModelError, match="holds no processor"):
         load(tmp_path, "cpu")
+
+
+def test_real_speech_reads_alike_singly_together_and_by_generate() -> None:
+    """With a trained model texts end by themselves, and differ."""
+    if not (locate("starter") / "model.safetensors").is_file():
+        pytest.skip("the starter's weights are not in the package")
+    rows = [json.loads(line) for line in (GENERAL_FOLDER / "manifest.jsonl").read_text().splitlines()[:8]]
+    starter = load("starter", "cpu")
+    clips = [Clip(read(GENERAL_FOLDER / entry["audio_filepath"], 16_000).samples, entry["text"]) for entry in rows]
+    alone = [hypothesis.text for hypothesis in transcribe(starter, clips, batch_size=1)]
+    assert [hypothesis.text for hypothesis in transcribe(starter, clips, batch_size=8)] == alone
+    generated = [
+        starter.model.generate(**features(starter, clip), max_new_tokens=60, do_sample=False)[0] for clip in clips
+    ]
+    decode = starter.processor.tokenizer.decode
+    assert [decode(tokens, skip_special_tokens=True).strip() for tokens in generated] == alone
+    assert score([clip.text for clip in clips], alone).cer < 0.3

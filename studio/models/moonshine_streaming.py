@@ -25,14 +25,17 @@ class MoonshineStreaming(EncoderDecoder):
     below_adapters = r"(.*\.)?encoder\.embedder(\..*)?"
 
     def stem(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
-        """The embedder, 50 frames a second, for the clip padded to whole frames of 5 ms."""
+        """The embedder, 50 frames a second, for the clip padded to whole frames of 5 ms.
+
+        The last frame of 5 ms may be padding and silenced, but each one of 20 ms hears four before it: all are real.
+        """
         features = processor.feature_extractor(
             clip.samples, sampling_rate=self.sample_rate, return_tensors="pt", return_attention_mask=True,
             padding=True, pad_to_multiple_of=FRAME,
         )  # fmt: skip
         samples = features.input_values.to(base.device, base.dtype)
-        frames, mask = base.model.encoder.embedder(samples, padding_mask=features.attention_mask.to(base.device))
-        stem: torch.Tensor = frames[0][mask[0]]
+        frames, _ = base.model.encoder.embedder(samples, padding_mask=features.attention_mask.to(base.device))
+        stem: torch.Tensor = frames[0]
         return stem
 
     def encode(self, base: Any, stem: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
