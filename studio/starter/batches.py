@@ -19,6 +19,7 @@ from torch import Tensor
 from studio.starter import corpus
 from studio.starter.augment import Augmented, as_sound, augment, fitted, normalised
 from studio.starter.corpus import SAMPLE_RATE, Clip
+from studio.starter.domain import as_words
 from studio.starter.losses import IGNORED
 from studio.starter.model import FRAME_CENTRE, SAMPLES_PER_FRAME
 from studio.starter.tokenizer import Targets
@@ -26,6 +27,8 @@ from studio.starter.tokenizer import Targets
 _QUANTUM = 10 * SAMPLES_PER_FRAME  # lengths are rounded up to this, which keeps memory from fragmenting
 _NEIGHBOURS = 300  # clips of about equal length from which a batch is drawn
 _SPELLED = 0.06  # of the clips have one word written in letters
+_AS_WORDS = 0.15  # of the clips write their digits as names without being told to: rarer than digits, so a
+# greedy decoder still writes digits, but a change of convention is then one decision and nothing new
 _PLAIN = 0.15  # of the clips are not augmented
 _BARRED = -1e4
 
@@ -94,9 +97,7 @@ class Sampler:
         changed = [_changed(item, noise) for item in items]
         samples = -(-max(len(c.sound) for c in changed) // _QUANTUM) * _QUANTUM
         sounds = [fitted(clip, samples, noise) for clip in changed]
-        texts = [
-            self.targets.encode(i.text, rng.random() if rng.random() < _SPELLED else None) for i in items
-        ]
+        texts = [self._target(item.text, rng) for item in items]
         before, after = _teacher_forcing([decoder for decoder, _, _ in texts])
         frames = (((samples - 127) // 64 + 1 - 7) // 3 + 1 - 3) // 2 + 1
         labels = np.stack([_phone_labels(i, s, frames) for i, s in zip(items, sounds, strict=True)])
@@ -109,6 +110,11 @@ class Sampler:
             phones=torch.from_numpy(labels),
             barred=self.phones.barred[[i.engine for i in items]],
         )
+
+    def _target(self, text: str, rng: random.Random) -> tuple[list[int], list[int], list[int]]:
+        if rng.random() < _AS_WORDS:
+            text = as_words(text)
+        return self.targets.encode(text, rng.random() if rng.random() < _SPELLED else None)
 
     def _draw(self, rng: random.Random, longest: float) -> list[Item]:
         """Clips of about one length: an anchor, then neighbours of it."""

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER, corpus, demo_voice
-from studio.starter.augment import as_sound
 from studio.starter.corpus import SAMPLE_RATE, Order, Recording
 
 GENERAL_CLIPS = 40
@@ -26,10 +25,9 @@ def general() -> Iterator[Recording]:
     while made < GENERAL_CLIPS:
         clip = corpus.make_clip(Order(f"{_SEED}/{place}"))
         place += 1
-        if clip is not None and clip[0][0] <= _GENERAL_SECONDS * SAMPLE_RATE:
-            (_, text, _, speaker, _), sound = clip
+        if clip is not None and len(clip.sound) <= _GENERAL_SECONDS * SAMPLE_RATE:
             made += 1
-            yield Recording(as_sound(sound / 32768), text, speaker)
+            yield clip
 
 
 def write_set(folder: Path, clips: Iterable[Recording], train: int = 0) -> None:

@@ -60,8 +60,8 @@ _DATA = """
 ## Training
 
 `python -m studio.starter.build`: {steps} steps of {batch_seconds:.0f} audio-seconds, AdamW, two annealed
-cosine cycles, averaged weights. Loss: cross-entropy, CTC, the synthesisers' own phone times, absolute position,
-and cross-attention guided to the CTC times; the teaching heads are thrown away. Cost:
+cosine cycles, averaged weights. Loss: cross-entropy, CTC, the synthesisers' own phone times, absolute
+position, and cross-attention guided to the CTC times; the teaching heads are thrown away. Cost:
 {cpu_hours:.1f} CPU-hours (two cores, no GPU), {heard_hours:.0f} hours of sound heard.
 
 ## Measured

@@ -9,6 +9,7 @@ what is missing.
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import random
 from collections.abc import Iterable, Iterator
@@ -19,13 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.starter import domain, synthesis
+from studio.starter.augment import Sound, as_sound
 from studio.starter.synthesis import ACCENTS, VARIANTS, Voice
 
 SAMPLE_RATE = 16_000
 MAX_SECONDS = 9.0  # ten slow digits and their carrier phrase; longer clips are left out
-Made = tuple[
-    tuple[int, str, str, str, list[tuple[int, str]]], NDArray[np.int16]
-]  # a Clip but its offset, and its sound
 _MARGIN = SAMPLE_RATE // 10  # silence kept before and after the speech
 _PEAK = 0.5
 _BLOCK = 100  # clips
@@ -46,11 +45,13 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A sound that no engine made: 16 kHz samples in [-1, 1], the text, the speaker."""
+    """A sound beside what was said in it, by whom, and its phones where an engine gave them."""
 
-    sound: NDArray[np.float32]
+    sound: Sound  # 16 kHz
     text: str
     speaker: str
+    spoken: str = ""
+    phones: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,11 @@ class Order:
 
     seed: str
     voice: str = ""
-    numbers_only: bool = False
 
 
-def orders(name: str, count: int, voice: str = "", numbers_only: bool = False) -> list[Order]:
+def orders(name: str, count: int, voice: str = "") -> list[Order]:
     """`count` orders whose seeds derive from `name`, so two names never share a random stream."""
-    return [Order(f"{name}/{place}", voice, numbers_only) for place in range(count)]
+    return [Order(f"{name}/{place}", voice) for place in range(count)]
 
 
 def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -> list[Clip]:
@@ -77,18 +77,7 @@ def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -
 def write_shard(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
     """Write recordings as shard `name`, unless it is already whole; those over MAX_SECONDS are left out."""
     if not is_whole(folder, name):
-        _write(
-            folder,
-            name,
-            (
-                (
-                    (len(r.sound), r.text, r.text, f"human:{r.speaker}", []),
-                    (r.sound.clip(-1, 1) * 32767).astype(np.int16),
-                )
-                for r in recordings
-                if len(r.sound) <= MAX_SECONDS * SAMPLE_RATE
-            ),
-        )
+        _write(folder, name, (r for r in recordings if len(r.sound) <= MAX_SECONDS * SAMPLE_RATE))
 
 
 def is_whole(folder: Path, name: str) -> bool:
@@ -108,9 +97,9 @@ def samples_of(folder: Path, name: str) -> NDArray[np.int16]:
     return np.memmap(raw, dtype=np.int16, mode="r") if raw.stat().st_size else np.zeros(0, np.int16)
 
 
-def _made(wanted: list[Order], workers: int) -> Iterator[Made]:
-    """Make clips in blocks, each in a fresh process: espeak-ng carries its flutter over from clip to clip, and
-    blocks of processes that lived on would depend on which of them was free first.
+def _made(wanted: list[Order], workers: int) -> Iterator[Recording]:
+    """Make clips in blocks, each in a fresh process: espeak-ng carries flutter over from clip to clip, and
+    the clips of processes that lived on would depend on which of them was free first.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["scipy.signal", __name__])
@@ -120,42 +109,43 @@ def _made(wanted: list[Order], workers: int) -> Iterator[Made]:
             yield from block
 
 
-def make_block(block: list[Order]) -> list[Made]:
+def make_block(block: list[Order]) -> list[Recording]:
     """Make a block of clips, in order, without those that failed."""
     return [made for made in map(make_clip, block) if made is not None]
 
 
-def _write(folder: Path, name: str, made: Iterable[Made]) -> None:
+def _write(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     half, offset = folder / f"{name}.half", 0
     with (folder / f"{name}.raw").open("wb") as samples, half.open("w", encoding="utf-8") as lines:
-        for clip, sound in made:
-            samples.write(sound.tobytes())
-            lines.write(json.dumps(asdict(Clip(offset, *clip))) + "\n")
-            offset += len(sound)
+        for made in recordings:
+            samples.write((made.sound.clip(-1, 1) * 32767).astype(np.int16).tobytes())
+            clip = Clip(offset, len(made.sound), made.text, made.spoken, made.speaker, list(made.phones))
+            lines.write(json.dumps(asdict(clip)) + "\n")
+            offset += clip.length
     half.rename(folder / f"{name}.jsonl")
 
 
-def make_clip(order: Order) -> Made | None:
+def make_clip(order: Order) -> Recording | None:
     """Say one sentence; None when it came out longer than MAX_SECONDS or silent."""
     rng = random.Random(order.seed)
     speaker = synthesis.voice(order.voice) if order.voice else draw_voice(rng)
-    sentence = domain.numbers_prompt(rng) if order.numbers_only else domain.utterance(rng)
-    rate, pitch = (
-        (rng.uniform(0.72, 1.25), rng.uniform(0.5, 1.5))
-        if speaker.engine == "espeak-ng"
-        else (rng.uniform(0.75, 1.2), rng.uniform(0.8, 1.3))
-    )
-    if not speaker.heard:
-        rate, pitch = rng.uniform(0.85, 1.1), 1.0
-    sound, sample_rate, times = _say(sentence.spoken, speaker, rate, pitch)
+    sentence = domain.utterance(rng)
+    sound, sample_rate, times = _say(sentence.spoken, speaker, *_manner(speaker, rng))
     sound, cut = trimmed(resampled(sound, sample_rate))
     if not 0 < len(sound) <= MAX_SECONDS * SAMPLE_RATE:
         return None
-    phones = [(max(0, int(second * SAMPLE_RATE) - cut), phone) for second, phone in times]
-    return (len(sound), sentence.text, sentence.spoken, str(speaker), phones), (sound * 32767).astype(
-        np.int16
-    )
+    phones = tuple((max(0, int(second * SAMPLE_RATE) - cut), phone) for second, phone in times)
+    return Recording(sound, sentence.text, str(speaker), sentence.spoken, phones)
+
+
+def _manner(speaker: Voice, rng: random.Random) -> tuple[float, float]:
+    """A rate and a pitch: wide for training, as the voice is for measuring unheard ones."""
+    if not speaker.heard:
+        return rng.uniform(0.85, 1.1), 1.0
+    if speaker.engine == "flite":
+        return rng.uniform(0.75, 1.2), rng.uniform(0.8, 1.3)
+    return rng.uniform(0.72, 1.25), rng.uniform(0.5, 1.5)
 
 
 def draw_voice(rng: random.Random) -> Voice:
@@ -168,20 +158,17 @@ def draw_voice(rng: random.Random) -> Voice:
     return Voice("espeak-ng", f"{rng.choice(ACCENTS)}+{rng.choice(VARIANTS)}")
 
 
-def resampled(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+def resampled(sound: Sound, sample_rate: int) -> Sound:
     """`sound` at 16 kHz (polyphase)."""
-    from math import gcd
-
     from scipy.signal import resample_poly
 
     if sample_rate == SAMPLE_RATE:
         return sound
-    common = gcd(SAMPLE_RATE, sample_rate)
-    resampled_sound: NDArray[np.float32] = resample_poly(sound, SAMPLE_RATE // common, sample_rate // common)
-    return resampled_sound.astype(np.float32)
+    common = math.gcd(SAMPLE_RATE, sample_rate)
+    return as_sound(resample_poly(sound, SAMPLE_RATE // common, sample_rate // common))
 
 
-def trimmed(sound: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+def trimmed(sound: Sound) -> tuple[Sound, int]:
     """`sound` without its outer silence, at a fixed peak, and how many samples were cut in front; empty if
     silent.
     """
@@ -193,9 +180,7 @@ def trimmed(sound: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
     return sound[first:last] * (_PEAK / float(level.max())), first
 
 
-def _say(
-    text: str, speaker: Voice, rate: float, pitch: float
-) -> tuple[NDArray[np.float32], int, synthesis.PhoneTimes]:
+def _say(text: str, speaker: Voice, rate: float, pitch: float) -> tuple[Sound, int, synthesis.PhoneTimes]:
     if speaker.engine == "flite":
         return synthesis.synthesise_with_phones(text, speaker, rate, pitch)
     from studio.starter.espeak_events import synthesise_with_phonemes

@@ -52,7 +52,9 @@ def recordings(folder: Path, split: str, speakers: tuple[str, ...]) -> list[Reco
             ):
                 sound, sample_rate = soundfile.read(folder / row["file_name"], dtype="float32")
                 assert sample_rate == SAMPLE_RATE, row["file_name"]
-                found.append(Recording(sound, "".join(_DIGIT[word] for word in words), row["speaker"]))
+                found.append(
+                    Recording(sound, "".join(_DIGIT[word] for word in words), f"human:{row['speaker']}")
+                )
     return found
 
 

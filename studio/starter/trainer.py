@@ -21,7 +21,7 @@ from studio.starter.recipe import Recipe, shard_name
 
 _SHORTEST = 1.6  # seconds: where the length curriculum starts
 _AVERAGE = 0.998  # decay of the averaged weights, which are what is shipped
-_WEIGHTS = {"ce": 1.0, "ctc": 0.3, "position": 0.5, "guide": 0.3}
+_WEIGHTS = {"ce": 1.0, "ctc": 0.3, "position": 0.5, "guide": 0.5}
 _SMOOTHING = 0.05  # of the decoder's labels
 _CLIP = 1.0  # norm of the gradient
 _CTC_MEMORY = 50  # steps of the running CTC loss
