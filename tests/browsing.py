@@ -1,4 +1,4 @@
-"""The real page in the system's Chromium, with a microphone that plays a file. Shared by the tests of every tab."""
+"""The real page in the system's Chromium, with a microphone that plays a file: for the tests of every tab."""
 
 from __future__ import annotations
 
@@ -24,10 +24,17 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 MICROPHONE_RATE = 44_100  # Hz, of Chromium's fake device
 PATIENCE = 60_000  # ms; the machine may be busy
-QUIET_CHROMIUM = (
-    "--no-sandbox --disable-dev-shm-usage --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync --use-fake-device-for-media-stream"
-).split()
+QUIET_CHROMIUM = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+]
 
 
 @dataclass
@@ -63,12 +70,21 @@ def free_port() -> int:
 def served(
     workspace: Path, port: int | None = None, program: Sequence[str] = ("-m", "studio"), **environment: str
 ) -> Iterator[Served]:
-    """The studio on `workspace`, started by its command line (or by `program` in its place), ended with the block.
+    """The studio on `workspace`, started by its command line (or `program` in its place), ended with the block.
 
     In a process of its own also where no browser looks at it: Gradio leaves event loops open behind it.
     """
     port = port or free_port()
-    words = [sys.executable, *program, "--workspace", str(workspace), "ui", "--port", str(port), "--no-browser"]
+    words = [
+        sys.executable,
+        *program,
+        "--workspace",
+        str(workspace),
+        "ui",
+        "--port",
+        str(port),
+        "--no-browser",
+    ]
     process = subprocess.Popen(words, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment)
     try:
         _wait_for(port, process)
@@ -92,7 +108,8 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def chromium(microphone: Path | None = None, *, allows: bool = True) -> Iterator[Browser]:
     """The system's Chromium; its microphone plays the WAV file `microphone` once, then is silent with it."""
-    program = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next((found for name in names if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip("no Chromium on this machine: install the package chromium")
     options = list(QUIET_CHROMIUM)
@@ -108,13 +125,15 @@ def chromium(microphone: Path | None = None, *, allows: bool = True) -> Iterator
 
 @contextmanager
 def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """A fresh visitor on the page, its first tab drawn. Errors in scripts and requests to other hosts fail the test."""
+    """A fresh visitor, the first tab drawn. Errors in scripts and requests to other hosts fail the test."""
     context: BrowserContext = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
-    page.on("request", lambda request: None if is_local(request.url, url) else wrong.append(f"request to {request.url}"))
+    page.on(
+        "request", lambda sent: None if is_local(sent.url, url) else wrong.append(f"request to {sent.url}")
+    )
     try:
         page.goto(url)
         page.locator(".rec-pill").first.wait_for()
@@ -144,7 +163,11 @@ def violations(page: Page) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
 
 
 def speech(words: str, voice: str = "en-gb", rate: int = MICROPHONE_RATE) -> NDArray[np.float32]:
@@ -154,12 +177,16 @@ def speech(words: str, voice: str = "en-gb", rate: int = MICROPHONE_RATE) -> NDA
         pytest.skip("no espeak-ng on this machine: install the package espeak-ng")
     command = [program, "-v", voice, "-s", "150", "--stdout", words]
     wave = subprocess.run(command, capture_output=True, check=True).stdout
-    samples = np.frombuffer(wave[44:], dtype="<i2").astype(np.float32) / 32768  # espeak does not write the length
+    samples = (
+        np.frombuffer(wave[44:], dtype="<i2").astype(np.float32) / 32768
+    )  # espeak does not write the length
     return np.asarray(soxr.resample(samples, 22_050, rate), dtype=np.float32) * 0.7
 
 
 def microphone_file(path: Path, samples: NDArray[np.float32], lead: float = 0.5, rest: float = 60.0) -> Path:
-    """`samples` after `lead` seconds of silence, with `rest` seconds after them: the fake device repeats its last buffer."""
+    """`samples` between `lead` and `rest` seconds of silence: at the end the device repeats its last buffer."""
     silence = [np.zeros(round(seconds * MICROPHONE_RATE), np.float32) for seconds in (lead, rest)]
-    soundfile.write(path, np.concatenate([silence[0], samples, silence[1]]), MICROPHONE_RATE, subtype="PCM_16")
+    soundfile.write(
+        path, np.concatenate([silence[0], samples, silence[1]]), MICROPHONE_RATE, subtype="PCM_16"
+    )
     return path

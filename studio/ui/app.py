@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from studio.ui.security import Login
 
 PORT = 7860
-LARGEST_UPLOAD = 1 << 30  # bytes
-"""An hour of 24-bit stereo at 48 kHz is 1.04 GB; a clip of ten seconds is one."""
-
 STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409}
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -40,20 +37,19 @@ def launch(
     host: str = "127.0.0.1",
     port: int = PORT,
     open_browser: bool = True,
-    login: Path | None = None,
+    login: Login | None = None,
 ) -> None:
-    """Serve the page until Ctrl+C. `login` is a file that holds `name:password`; without it, $STUDIO_LOGIN is asked.
+    """Serve the page until Ctrl+C.
 
-    Raises ConfigError where other computers could open it without a login, and DeviceError where the port is taken.
+    Raises ConfigError where other computers could open it without a login, DeviceError where the port is taken.
     """
-    from studio.ui.security import find_login, require_login
+    from studio.ui.security import require_login
 
-    user = find_login(login)
-    require_login(host, port, user)
+    require_login(host, port, login)
     listener = listen(host, port)
     import uvicorn
 
-    app = create_app(workspace, host, user)
+    app = create_app(workspace, host, login)
     address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
     print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)
     if open_browser:
@@ -103,7 +99,7 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
     from fastapi import FastAPI
 
     from studio.ui import assets, shell
-    from studio.ui.security import Gate, HostRule
+    from studio.ui.security import LARGEST_UPLOAD, Gate, HostRule
     from studio.ui.theme import theme
 
     app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None)
@@ -111,7 +107,7 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
     app.add_exception_handler(StudioError, _in_words)
     for router in shell.routers(workspace):
         app.include_router(router)
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         shell.build(workspace),
         path="/",
@@ -129,6 +125,7 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
         max_file_size=LARGEST_UPLOAD,
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
     )
+    return app
 
 
 def _private_uploads() -> None:

@@ -29,11 +29,14 @@ def styles() -> str:
 
 
 def on_load(script: str) -> str:
-    """What a `gr.HTML` runs as `js_on_load` to start the module `script`; a failure is told in the component."""
+    """What a `gr.HTML` runs as `js_on_load` to start the module `script`; a failure is told in its place."""
     return f"""
 import(new URL("studio/assets/{script}", document.baseURI).href)
   .then((module) => module.start({{ element, props, trigger, watch }}))
-  .catch((error) => {{ element.textContent = `This part of the page could not start: ${{error.message}}`; throw error; }});
+  .catch((error) => {{
+    element.textContent = `This part of the page could not start: ${{error.message}}. Reload the page.`;
+    throw error;
+  }});
 """
 
 

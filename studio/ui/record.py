@@ -1,4 +1,4 @@
-"""The Record tab: prompts on a card, a recorder that changes nothing in the sound, and clips that survive anything.
+"""The Record tab: prompts on a card, a recorder that leaves the sound as it is, clips that survive anything.
 
 The script (`assets/record.js`) records and shows; what is kept, and whether it can be kept, is decided here.
 """
@@ -45,7 +45,9 @@ class Choice(BaseModel):
         """The prompts chosen; none to speak freely. Raises DataError."""
         if self.script == "numbers":
             return prompts.numbers(self.convention)
-        return {"phrases": prompts.phrases, "own": lambda: prompts.own(self.text), "free": list}[self.script]()
+        if self.script == "phrases":
+            return prompts.phrases()
+        return prompts.own(self.text) if self.script == "own" else []
 
 
 def build(page: Page) -> None:
@@ -93,10 +95,12 @@ def router(workspace: Workspace) -> APIRouter:
     return routes
 
 
-def keep(dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str) -> tuple[Utterance, list[str]]:
+def keep(
+    dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str
+) -> tuple[Utterance, list[str]]:
     """Save a take, and put the clip that it replaces into the trash; the clip, and the ids replaced.
 
-    A take that was saved before its answer got lost is found by its samples: to save it again changes nothing.
+    A take that was saved before its answer got lost is found by its samples: saving it again changes nothing.
     Raises DataError, AudioError or DiskError.
     """
     saved = _saved_before(dataset, audio, prompt) or dataset.add(audio, text=text, prompt=prompt)
@@ -114,18 +118,15 @@ def _saved_before(dataset: Dataset, audio: bytes, prompt: str) -> Utterance | No
 
 
 def _cards(dataset: Dataset) -> dict[str, Any]:
-    """Every prompt with the clip that was recorded of it last, or the latest clips where there are no prompts."""
+    """Every prompt with the clip that was recorded of it last; without prompts, the latest clips."""
     cards = _prompts(dataset)
     clips = dataset.utterances()
-    last = {clip.prompt: clip for clip in clips if clip.prompt}
+    last = {clip.prompt: shown(dataset, clip) for clip in clips if clip.prompt}
     free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]
     return {
         **_script(cards),
         "limits": {"longest": MAX_SECONDS, "silent": 10 ** (SILENT_PEAK_DB / 20)},  # seconds; amplitude, 0..1
-        "prompts": [
-            {"text": card.text, "label": card.label, "clip": shown(dataset, last[card.text]) if card.text in last else None}
-            for card in cards
-        ],
+        "prompts": [{"text": card.text, "label": card.label, "clip": last.get(card.text)} for card in cards],
         "free": [shown(dataset, clip) for clip in free] if not cards else [],
     }
 
@@ -138,7 +139,7 @@ def _prompts(dataset: Dataset) -> list[prompts.Prompt]:
 
 
 def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
-    """Which script these prompts are, told from the prompts themselves: nothing beside the list can be out of step."""
+    """Which script these prompts are, told from the prompts: nothing beside the list can be out of step."""
     for convention in CONVENTIONS:
         if cards == prompts.numbers(convention):
             return {"script": "numbers", "convention": convention}
@@ -148,14 +149,16 @@ def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
 
 @contextmanager
 def _on_disk(files: list[UploadFile]) -> Iterator[tuple[list[Path], list[tuple[str, str]]]]:
-    """Uploads under their own names, in a folder that goes when they were read; and those whose name came twice."""
+    """Uploads under their own names, in a folder that goes with the block; and those whose name came twice."""
     with tempfile.TemporaryDirectory(prefix="studio-import-") as folder:
         paths: list[Path] = []
         doubled: list[tuple[str, str]] = []
         for number, file in enumerate(files, 1):
             path = Path(folder) / _file_name(file.filename or "", number)
             if path in paths:
-                doubled.append((path.name, "Another file of this name came with it. Rename it and import it again."))
+                doubled.append(
+                    (path.name, "Another file of this name came with it. Rename it and import it again.")
+                )
                 continue
             with disk_errors(path), path.open("wb") as stream:
                 shutil.copyfileobj(file.file, stream)

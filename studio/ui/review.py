@@ -1,4 +1,4 @@
-"""The Review tab: every clip of the dataset, fifty a page; heard, relabelled, thrown away and brought back."""
+"""The Review tab: every clip of the dataset, fifty a page; heard, relabelled, deleted and brought back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def router(workspace: Workspace) -> APIRouter:
 
 
 def page_of(dataset: Dataset, first: int, words: str, only: Filter) -> dict[str, Any]:
-    """One page of the clips that match, the latest first; `first` counts from 0 and is moved into what there is."""
+    """One page of the clips that match, the latest first; `first` (from 0) is moved into what there is."""
     clips = dataset.trashed() if only == "trash" else dataset.utterances()
     found = [clip for clip in reversed(clips) if _matches(clip, words.casefold().split(), only)]
     start = max(0, min(first, len(found) - 1)) // ROWS * ROWS
@@ -53,7 +53,9 @@ def page_of(dataset: Dataset, first: int, words: str, only: Filter) -> dict[str,
 
 def _row(dataset: Dataset, clip: Utterance, only: Filter) -> dict[str, Any]:
     if only == "trash":  # its sound lies elsewhere until it is brought back
-        return clip.model_dump(include={"id", "text", "prompt", "duration", "split", "source"}) | {"verdict": []}
+        return clip.model_dump(include={"id", "text", "prompt", "duration", "split", "source"}) | {
+            "verdict": []
+        }
     return shown(dataset, clip)
 
 

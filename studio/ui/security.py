@@ -1,8 +1,8 @@
 """Who may talk to the page: hosts, origins, the login, and what a browser may do with what it gets.
 
-The page listens on loopback, yet any web site open in the same browser can send requests there. A site that
-points its own name at 127.0.0.1 (DNS rebinding) is stopped by the Host check, one that posts across origins by
-the Origin check, and one that embeds clips by the resource policy.
+The page listens on loopback, yet any web site open in the same browser can send requests there. A site
+that points its own name at 127.0.0.1 (DNS rebinding) is stopped by the Host check, one that posts across
+origins by the Origin check, and one that embeds clips by the resource policy.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import base64
 import binascii
 import hmac
 import ipaddress
-import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,15 +21,16 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.errors import ConfigError
-from studio.workspace import disk_errors
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LARGEST_UPLOAD = (
+    1 << 30
+)  # bytes: an hour of 24-bit stereo at 48 kHz, the longest file that somebody may import
 SHORTEST_PASSWORD = 8  # characters
-LOGIN_VARIABLE = "STUDIO_LOGIN"
 
 ANSWER_HEADERS: Mapping[str, str] = {
-    # Gradio compiles templates in the browser, hence 'unsafe-eval'; nothing may be fetched from anywhere else.
+    # Gradio compiles templates in the browser, hence 'unsafe-eval'; nothing is fetched from anywhere else.
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
     "font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
@@ -48,7 +47,7 @@ class Login:
     """The one user who may open the page from another computer."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Login:
@@ -68,7 +67,9 @@ class Login:
             given = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             return False
-        return scheme.lower() == "basic" and hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
+        return scheme.lower() == "basic" and hmac.compare_digest(
+            given, f"{self.user}:{self.password}".encode()
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -81,25 +82,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def find_login(file: Path | None) -> Login | None:
-    """The login in `file`, or else in $STUDIO_LOGIN: never on the command line, where every user sees it.
-
-    Raises ConfigError (not of the form name:password) or DiskError.
-    """
-    if file is not None:
-        with disk_errors(file, "read"):
-            return Login.parse(file.read_text(encoding="utf-8"))
-    given = os.environ.get(LOGIN_VARIABLE)
-    return Login.parse(given) if given else None
-
-
 def require_login(host: str, port: int, login: Login | None) -> None:
     """Raise ConfigError where the page would be open to other computers without a login."""
     if login is None and not is_loopback(host):
         raise ConfigError(
             f"Listening on {host} would open your recordings to other computers.",
-            f"Keep the default address and reach it by “ssh -L {port}:localhost:{port} <this computer>”, or write "
-            f"name:password into a file and give it with --login (or in ${LOGIN_VARIABLE}).",
+            f"Keep the default address and reach it by “ssh -L {port}:localhost:{port} <this computer>”, or "
+            f"write name:password into a file and give it with --login (or in $STUDIO_LOGIN).",
         )
 
 
@@ -136,7 +125,7 @@ def _is_address(name: str) -> bool:
 
 
 def is_same_origin(headers: Headers, scheme: str) -> bool:
-    """Whether a request that changes something comes from our own page (or from no page at all, as curl's does)."""
+    """Whether a request that changes something comes from our own page, or from no page at all (curl)."""
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
@@ -166,10 +155,16 @@ class Gate:
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if changes and not is_same_origin(headers, scope.get("scheme", "http")):
             return PlainTextResponse("Refused: the request came from another web site.", 403)
+        if not _is_small_enough(headers.get("content-length", "")):
+            return PlainTextResponse(f"Refused: more than {LARGEST_UPLOAD >> 20} MB at once.", 413)
         if self.login and not self.login.admits(headers.get("authorization", "")):
             challenge = {"WWW-Authenticate": 'Basic realm="Speech Studio", charset="UTF-8"'}
             return PlainTextResponse("This studio asks for a login.", 401, challenge)
         return None
+
+
+def _is_small_enough(length: str) -> bool:
+    return not length.isdecimal() or int(length) <= LARGEST_UPLOAD
 
 
 def _with_headers(send: Send) -> Send:

@@ -39,7 +39,9 @@ class Overview(BaseModel):
 def build(workspace: Workspace, blocks: gr.Blocks) -> Page:
     """Lay out the sidebar, and wire what it tells the tabs."""
     gr.HTML(html_template=assets.read("brand.html"), js_on_load=None, apply_default_css=False)
-    page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"), gr.State(0))
+    page = Page(
+        workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"), gr.State(0)
+    )
     _maker(page)
     overview = gr.HTML(
         html_template=assets.read("sidebar.html"),
@@ -75,7 +77,7 @@ def router(workspace: Workspace) -> APIRouter:
 
 @cache
 def device() -> str:
-    """The device that “auto” means here, in words; asked in another process, since the page never loads torch."""
+    """The device that “auto” means here, in words; asked in another process: the page never loads torch."""
     asked = subprocess.run([sys.executable, "-c", ASK_DEVICE], capture_output=True, text=True, check=False)
     kind = asked.stdout.strip().partition(":")[0]
     return DEVICE_NAMES.get(kind, "unknown: run “studio doctor”")
@@ -112,21 +114,25 @@ def _maker(page: Page) -> None:
         name = gr.Textbox(label="Name", placeholder="for example: office", max_lines=1, max_length=64)
         told = gr.HTML(elem_id="st-new-told", js_on_load=None)
         button = gr.Button("Create", size="sm")
-    gr.on([button.click, name.submit], make, name, [page.dataset, name, told], **QUIET)
+    gr.on([button.click, name.submit], make, name, [page.dataset, name, told], **QUIET).then(
+        None, [page.dataset, page.model], None, js=_script("studio.choose(...values)")
+    )
 
 
 def make_dataset(workspace: Workspace, name: str) -> str:
-    """Begin the dataset `name`. Raises ConfigError (no name for a folder), DataError (it is there) or DiskError."""
+    """Begin the dataset `name`. Raises ConfigError (no folder's name), DataError (it is there), DiskError."""
     folder = workspace.dataset(name.strip())
     if folder.exists():
-        raise DataError(f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name.")
+        raise DataError(
+            f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name."
+        )
     return Dataset.create(folder).name
 
 
 def _wire(page: Page, overview: gr.HTML, blocks: gr.Blocks) -> None:
-    remembered = [
-        gr.BrowserState(storage_key=f"studio.{name}", secret="not a secret: a name") for name in ("dataset", "model")
-    ]
+    """Scripts and Gradio's components hear the same news, whoever brings them."""
+    pickers = [page.dataset, page.model]
+    remembered = [gr.Textbox(visible=False), gr.Textbox(visible=False)]  # filled by the script that remembers
 
     def offer(dataset: str | None, model: str | None) -> tuple[gr.Dropdown, gr.Dropdown]:
         names, models = _names(page.workspace), _models()
@@ -136,10 +142,16 @@ def _wire(page: Page, overview: gr.HTML, blocks: gr.Blocks) -> None:
             gr.Dropdown(choices=models, value=model if model in sources else DEFAULT_MODEL),
         )
 
-    both = [page.dataset, page.model]
-    tell = "(dataset, model) => import(new URL('studio/assets/studio.js', document.baseURI).href).then(({ studio }) => { studio.choose('dataset', dataset); studio.choose('model', model); return [dataset, model]; })"
-    blocks.load(offer, remembered, both, **QUIET)
-    for picker in both:
-        picker.change(lambda *values: values, both, remembered, js=tell, **QUIET)
+    blocks.load(offer, remembered, pickers, js=_script("studio.remembered()"), **QUIET).then(
+        None, pickers, None, js=_script("studio.choose(...values)")
+    )
+    for picker in pickers:
+        picker.input(None, pickers, None, js=_script("studio.choose(...values)"))
     overview.change(lambda count: count + 1, page.changed, page.changed, **QUIET)
-    page.changed.change(None, js="() => document.dispatchEvent(new CustomEvent('studio:changed', { detail: 'python' }))")
+    page.changed.change(None, js=_script("studio.changed('python')"))
+
+
+def _script(call: str) -> str:
+    """A call of `studio.js`, for an event of Gradio."""
+    module = "import(new URL('studio/assets/studio.js', document.baseURI).href)"
+    return f"(...values) => {module}.then(({{ studio }}) => {call})"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gradio.themes import Base, colors, sizes
-from gradio.themes.utils.fonts import LocalFont
+from gradio.themes.utils.fonts import Font, LocalFont
 
 WEIGHTS = (400, 700)  # Gradio ships Plex whole in these; its semi-bold lacks most letters
-SANS = [LocalFont("IBM Plex Sans", WEIGHTS), "ui-sans-serif", "system-ui", "sans-serif"]
-MONO = [LocalFont("IBM Plex Mono", WEIGHTS), "ui-monospace", "monospace"]
+SANS: list[Font | str] = [LocalFont("IBM Plex Sans", WEIGHTS), "ui-sans-serif", "system-ui", "sans-serif"]
+MONO: list[Font | str] = [LocalFont("IBM Plex Mono", WEIGHTS), "ui-monospace", "monospace"]
 
 PAGE_COLOURS = {"body_background_fill": "#f5f7fa", "body_background_fill_dark": "#0c1320"}
 """The only colours said twice (`--st-page`): Gradio paints them before any style sheet has come."""
@@ -74,7 +74,7 @@ TOKENS = {
     "error_icon_color": "var(--st-bad)",
     "stat_background_fill": "var(--st-accent)",
 }
-"""Gradio's variables in terms of the studio's; the tokens change with light and dark, so both names get the same."""
+"""Gradio's variables in terms of the studio's; these change with light and dark, so both names get the same."""
 
 SHAPES = {
     "block_border_width": "1px",

@@ -4,9 +4,10 @@ import { icon, make, seconds, studio } from "./studio.js";
 import { Meter, Scope } from "./scope.js";
 
 const HEARD_BY = 2; // seconds after which silence is pointed out
+const SAVE_KEYS = /Mac|iP/.test(navigator.platform) ? "⌘ Enter" : "Ctrl Enter";
 const MAIN = {
   ready: ["record", "Record", "Space"], countdown: ["record", "Start now", "Space"], opening: ["microphone", "Opening…", ""],
-  recording: ["stop", "Stop", "Space"], tail: ["stop", "Finishing…", ""], review: ["check", "Save and next", "Ctrl Enter"],
+  recording: ["stop", "Stop", "Space"], tail: ["stop", "Finishing…", ""], review: ["check", "Save and next", SAVE_KEYS],
   saving: ["check", "Saving…", ""],
 };
 const STATE = {
@@ -149,7 +150,7 @@ export class View {
     return {
       countdown: ["Recording starts by itself.", "Esc waits."],
       opening: ["Opening the microphone.", "If the browser asks, allow it."],
-      recording: ["Read the line aloud.", BY_TOUCH ? "" : "Space stops. Ctrl+Enter stops, saves and goes on."],
+      recording: ["Read the line aloud.", BY_TOUCH ? "" : `Space stops. ${SAVE_KEYS} stops, saves and goes on.`],
       tail: ["Keeping half a second more,", "so that the last word is whole."],
       saving: ["Saving the recording."],
     }[mode];

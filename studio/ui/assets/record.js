@@ -369,10 +369,11 @@ class RecordTab {
   }
 
   pressed(event) {
-    if (!isShown(this.root) || event.altKey || event.metaKey || this.root.querySelector("dialog[open]")) return;
-    if (event.ctrlKey && event.key === "Enter") return event.preventDefault(), this.saveAndGoOn();
+    if (!isShown(this.root) || this.root.querySelector("dialog[open]")) return;
+    const withControl = event.ctrlKey || event.metaKey;
+    if (withControl && event.key === "Enter") return event.preventDefault(), this.saveAndGoOn();
     const name = KEYS[event.key.toLowerCase()];
-    if (!name || event.ctrlKey || event.repeat || isTyping(event)) return;
+    if (!name || withControl || event.altKey || event.repeat || isTyping(event)) return;
     if (name === "toggle" && event.target.closest("button, a, summary")) return; // Space presses what has the focus
     event.preventDefault();
     this.deeds[name]();

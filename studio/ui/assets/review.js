@@ -75,7 +75,7 @@ class ReviewTab {
       make("td", {}, this.isTrash ? null : button("play", "play", "Play")),
       make("td", { class: "rev-label" }, make("span", { class: "rev-text" }, row.text), promptOf(row)),
       make("td", { class: "figure" }, seconds(row.duration)),
-      make("td", {}, make("span", { class: `rev-split ${row.split}` }, SPLITS[row.split])),
+      make("td", {}, make("span", { class: "rev-split", "data-split": row.split }, SPLITS[row.split])),
       make("td", {}, verdictOf(row)),
       make("td", { class: "rev-changes" }, ...changes));
   }
@@ -138,7 +138,7 @@ class ReviewTab {
     }
     this.$(".rev-fault").hidden = true;
     const line = this.body.children[this.rows.indexOf(row)];
-    line?.querySelector(".rev-split").replaceWith(make("span", { class: `rev-split ${row.split}` }, SPLITS[row.split]));
+    line?.querySelector(".rev-split").replaceWith(make("span", { class: "rev-split", "data-split": row.split }, SPLITS[row.split]));
     this.say("Label saved.");
     studio.changed();
   }

@@ -8,14 +8,19 @@ export const studio = {
   dataset: () => chosen.dataset,
   /** The base model chosen in the sidebar: a source that `studio.models.load` takes. */
   model: () => chosen.model,
-  /** Called by the sidebar: `choose("dataset" | "model", value)`. */
-  choose(what, value) {
-    if (!value || value === chosen[what]) return;
-    chosen[what] = value;
-    say(what, value);
+  /** Called by the sidebar when a dataset or a model was chosen; the browser remembers both. */
+  choose(dataset, model) {
+    for (const [name, value] of Object.entries({ dataset, model })) {
+      if (!value || value === chosen[name]) continue;
+      chosen[name] = value;
+      localStorage.setItem(`studio.${name}`, value);
+      say(name, value);
+    }
   },
+  /** What was chosen when this browser was here last. */
+  remembered: () => [localStorage.getItem("studio.dataset") || "", localStorage.getItem("studio.model") || ""],
   /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
-  changed: () => say("changed", "script"),
+  changed: (by = "script") => say("changed", by),
   /** `on("dataset" | "model" | "changed" | "theme", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
     const listener = ({ detail }) => {

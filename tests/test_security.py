@@ -1,0 +1,218 @@
+"""Who may talk to the page. Each test is an attack, or a person who must not be kept out."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from browsing import Served, served
+from sounds import recording
+from starlette.datastructures import Headers
+
+from studio.data.manifest import Dataset
+from studio.errors import ConfigError
+from studio.ui.security import HostRule, Login, is_loopback, is_same_origin, require_login
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def studio(root: Path) -> Iterator[Served]:
+    with served(root) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def client(studio: Served) -> Iterator[httpx.Client]:
+    with studio.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.com", "evil.com:7860", "127.0.0.1.evil.com", "localhost.evil.com", "192.168.1.9", "["]
+)
+def test_a_name_pointed_at_loopback_gets_no_answer(client: httpx.Client, host: str) -> None:
+    for path in ("/", "/config", "/studio/assets/studio.js", "/studio/overview/my-voice"):
+        assert client.get(path, headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:9999", "LOCALHOST", "[::1]:7860"])
+def test_loopback_under_any_of_its_names_and_through_a_tunnel_is_answered(
+    client: httpx.Client, host: str
+) -> None:
+    assert client.get("/studio/assets/studio.js", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.com"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},  # another program of this machine, another port
+        {"Origin": "http://127.0.0.1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_web_site_can_change_nothing(
+    client: httpx.Client, root: Path, headers: dict[str, str]
+) -> None:
+    sound = {"audio": ("a.wav", recording(), "audio/wav")}
+    refused = [
+        client.post("/studio/record/stolen", files=sound, data={"text": "x"}, headers=headers),
+        client.post("/studio/trash/stolen", json={"ids": []}, headers=headers),
+        client.post("/gradio_api/upload", files={"files": ("a.txt", b"x")}, headers=headers),
+        client.post(
+            "/gradio_api/queue/join", content='{"data":[]}', headers=headers | {"Content-Type": "text/plain"}
+        ),
+    ]
+    assert [answer.status_code for answer in refused] == [403] * 4
+    assert not (root / "recordings" / "stolen").exists()
+
+
+def test_the_page_itself_and_programs_without_a_page_may_post(client: httpx.Client, studio: Served) -> None:
+    for headers in ({"Origin": studio.url.strip("/")}, {}, {"Sec-Fetch-Site": "same-origin"}):
+        answer = client.post("/studio/prompts/mine", json={"script": "phrases"}, headers=headers)
+        assert answer.status_code == 200
+
+
+def test_the_origin_is_compared_as_a_whole() -> None:
+    assert is_same_origin(Headers({"host": "Localhost:7860", "origin": "http://localhost:7860"}), "http")
+    assert not is_same_origin(Headers({"host": "localhost:7860", "origin": "http://localhost:78601"}), "http")
+    assert not is_same_origin(Headers({"host": "localhost:7860", "origin": "http://localhost"}), "http")
+
+
+def test_a_browser_may_send_nothing_elsewhere_and_embed_nothing_of_ours(client: httpx.Client) -> None:
+    headers = client.get("/").headers
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "http:" not in headers["Content-Security-Policy"]
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc", "..%2f..%2fetc", "%2e%2e", "/etc", "a/../../b", "C:\\x", "a\x00b"]
+)
+def test_a_dataset_is_a_name_and_never_a_path(client: httpx.Client, root: Path, name: str) -> None:
+    before = sorted(root.rglob("*"))
+    for path in (f"/studio/clips/{name}/passwd", f"/studio/review/{name}", f"/studio/overview/{name}"):
+        assert client.get(path.replace("\x00", "%00")).status_code in (400, 404)
+    answer = client.post(f"/studio/prompts/{name}".replace("\x00", "%00"), json={"script": "phrases"})
+    assert answer.status_code in (400, 404, 405)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_clip_is_looked_up_and_never_opened_by_path(client: httpx.Client, root: Path) -> None:
+    dataset = Dataset.create(root / "recordings" / "mine")
+    clip = dataset.add(recording(), text="hello")
+    (root / "recordings" / "secret.wav").write_bytes(recording(1))
+    assert client.get(f"/studio/clips/mine/{clip.id}").status_code == 200
+    for id in (
+        "../secret.wav",
+        "..%2f..%2fsecret.wav",
+        f"clips%2f{clip.id}.wav",
+        "manifest.jsonl",
+        "%2fetc%2fpasswd",
+    ):
+        answer = client.get(f"/studio/clips/mine/{id}")
+        assert answer.status_code in (400, 404)
+        assert str(root) not in answer.text
+
+
+def test_gradio_serves_no_file_of_this_machine(client: httpx.Client, root: Path) -> None:
+    for path in (
+        "/etc/passwd",
+        root / "recordings" / "mine" / "manifest.jsonl",
+        Path.cwd() / "pyproject.toml",
+    ):
+        assert client.get(f"/gradio_api/file={path}").status_code in (403, 404)
+
+
+def test_there_are_no_pages_about_the_interface(client: httpx.Client) -> None:
+    for path in ("/docs", "/redoc", "/openapi.json", "/monitoring", "/gradio_api/mcp/sse"):
+        assert client.get(path).status_code in (401, 403, 404), path
+    assert list(client.get("/gradio_api/openapi.json").json()["paths"]) == ["/gradio_api/upload"]
+
+
+def test_no_event_of_the_page_is_an_endpoint_for_others(client: httpx.Client) -> None:
+    public = [d for d in client.get("/config").json()["dependencies"] if d["api_visibility"] != "private"]
+    assert public == []
+    assert client.get("/gradio_api/info").json() == {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+
+def test_uploads_lie_where_only_this_user_looks(client: httpx.Client) -> None:
+    [path] = client.post("/gradio_api/upload", files={"files": ("../../x.txt", b"x")}).json()
+    folder = Path(path).parent.parent
+    assert folder.name.startswith("studio-")
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_more_than_the_largest_upload_is_refused_before_it_is_read(studio: Served) -> None:
+    with socket.create_connection(("127.0.0.1", studio.port), timeout=30) as line:
+        request = (
+            f"POST /studio/import/mine HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 40}\r\n\r\nx"
+        )
+        line.sendall(request.encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "studio.example.com"])
+def test_other_computers_are_let_in_only_with_a_login(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"ssh -L 7871:localhost:7871 .*--login"):
+        require_login(host, 7871, None)
+    require_login(host, 7871, Login("anna", PASSWORD))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_loopback_needs_no_login(host: str) -> None:
+    assert is_loopback(host)
+    require_login(host, 7860, None)
+
+
+def test_with_a_login_everything_asks_for_it(tmp_path: Path) -> None:
+    with served(tmp_path, STUDIO_LOGIN=f"anna:{PASSWORD}") as studio, studio.client() as client:
+        for path in ("/", "/config", "/studio/assets/studio.js", "/gradio_api/info", "/theme.css"):
+            answer = client.get(path)
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"].startswith("Basic")
+        assert client.get("/", auth=("anna", "wrong password")).status_code == 401
+        assert client.get("/", auth=("anna", PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Bearer abc", "Basic YW5uYQ==", "Basic ä"])
+def test_a_broken_login_header_is_a_refusal_and_no_crash(header: str) -> None:
+    assert not Login("anna", PASSWORD).admits(header)
+
+
+def test_a_password_may_hold_colons_and_letters_of_any_language() -> None:
+    login = Login.parse("anna:pass:wörd:123\n")
+    assert login == Login("anna", "pass:wörd:123")
+    assert login.admits("Basic " + base64.b64encode("anna:pass:wörd:123".encode()).decode())
+
+
+def test_the_password_is_not_in_what_python_prints_of_a_login() -> None:
+    assert PASSWORD not in repr(Login("anna", PASSWORD))
+
+
+@pytest.mark.parametrize("text", ["", "anna", ":longpassword", "anna:short"])
+def test_a_login_that_is_none_is_refused_with_the_form_it_should_have(text: str) -> None:
+    with pytest.raises(ConfigError, match="name, a colon, and a password"):
+        Login.parse(text)
+
+
+def test_beyond_loopback_an_address_is_answered_and_a_strangers_name_is_not() -> None:
+    rule = HostRule.listening_on("0.0.0.0")
+    assert rule.admits("192.168.1.2:7860")
+    assert rule.admits("[fe80::1]:7860")
+    assert not rule.admits("evil.com:7860")
+    assert HostRule.listening_on("studio.example.com").admits("studio.example.com")
