@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import tiny_models
+from safetensors.torch import load_file
 from tones import SPLITS, adapter, config, folder_of, logged, told, tones, train, train_until, train_until_write, wav
 
 from studio.errors import ConfigError, DataError, DeviceError, JobError, ModelError
@@ -206,6 +208,16 @@ def test_a_resumed_run_does_not_score_the_base_model_again(workspace: Path, whol
     assert Evaluated in {type(event) for event in resumed if getattr(event, "split", "") == "test"}
 
 
+def test_a_lost_baseline_is_scored_again_on_the_base_model_not_on_what_was_learnt(
+    workspace: Path, whole: list[Event]
+) -> None:
+    run_until(workspace, "lost", lambda event: isinstance(event, StepDone) and event.step == 8)
+    folder_of(workspace, "lost").baseline.unlink()
+    resumed = train(workspace, "lost", config(), resume=True)
+    assert "baseline" in kinds(resumed)
+    assert told(workspace, "lost") == told(workspace, "whole")
+
+
 def run_until(
     workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any
 ) -> list[Event]:
@@ -326,11 +338,13 @@ def test_stop_and_save_cut_short_while_scoring_is_met_again_by_the_resume(worksp
     assert (resumed[-1].step, resumed[-1].best_step) == (6, 4)
 
 
-@pytest.mark.parametrize("moment", ["step", "tuned"])
+@pytest.mark.parametrize("moment", ["step", "tuned", "scored"])
 def test_discard_removes_what_was_learnt_and_leaves_the_story(moment: str, workspace: Path) -> None:
     def wanted(event: Event) -> bool:
         if moment == "step":
             return isinstance(event, StepDone) and event.step == 6
+        if moment == "scored":
+            return isinstance(event, Evaluated) and event.split == "test" and event.step > 0
         return isinstance(event, Phase) and event.name == moment
 
     name = f"discarded-{moment}"
@@ -357,7 +371,14 @@ def test_training_stops_early_when_validation_no_longer_gets_better_and_keeps_th
     best = min(scorings, key=lambda event: (event.wer, event.loss))
     assert finished.best_step == best.step
     assert [event.step for event in scorings if event.best][-1] == best.step
-    assert max(event.at for event in scorings) < finished.at
+    kept = load_file(folder_of(workspace, "patient").checkpoints / f"step-{best.step:06d}" / "adapter.safetensors")
+    saved = load_file(folder_of(workspace, "patient").adapter / "adapter_model.safetensors")
+    assert sums(kept) == sums(saved)
+
+
+def sums(tensors: dict[str, Any]) -> list[float]:
+    """What two files of the same weights share, whatever they call them."""
+    return sorted(value.sum().item() for value in tensors.values())
 
 
 def test_when_no_adapter_beats_the_base_model_it_is_said_plainly(workspace: Path) -> None:
@@ -530,6 +551,41 @@ def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(
         train(workspace, "begun", config())
     with pytest.raises(ConfigError, match="begun with rank 8, not 4"):
         train(workspace, "begun", config(rank=4), resume=True)
+
+
+@pytest.mark.parametrize("targets", ["attention", "conventions"])
+def test_a_real_architecture_resumes_to_the_same_bits(
+    targets: str, workspace: Path, tmp_path: Path, in_child: Callable[..., int | None]
+) -> None:
+    model = tiny_models.moonshine(tmp_path / "tiny")
+    settings = config(model=str(model), targets=targets, max_steps=5, eval_every=2)
+    train(workspace, f"real-{targets}", settings)
+    name = f"real-killed-{targets}"
+    assert in_child(train_until, workspace, name, settings, 48) == -signal.SIGKILL
+    resumed = train(workspace, name, settings, resume=True)
+    assert next(event.resumed_from for event in resumed if isinstance(event, Started)) > 0
+    assert adapter(workspace, name) == adapter(workspace, f"real-{targets}")
+    assert told(workspace, name) == told(workspace, f"real-{targets}")
+
+
+def test_recomputed_activations_and_half_precision_train_the_same_real_architecture(
+    workspace: Path, tmp_path: Path
+) -> None:
+    model = tiny_models.moonshine(tmp_path / "tiny")
+    settings = {"model": str(model), "targets": "attention", "max_steps": 3, "dropout": 0}
+    losses = {}
+    for name, changes in {
+        "plain": {},
+        "recomputed": {"gradient_checkpointing": True},
+        "half": {"precision": "bf16"},
+    }.items():
+        seen = train(workspace, name, config(**settings, **changes))
+        losses[name] = [event.loss for event in seen if isinstance(event, StepDone)]
+    assert losses["recomputed"] == pytest.approx(losses["plain"], rel=1e-4)
+    assert losses["half"] == pytest.approx(losses["plain"], rel=0.05)
+    assert losses["half"] != losses["plain"]
+    saved = load_file(folder_of(workspace, "half").adapter / "adapter_model.safetensors")
+    assert {str(value.dtype) for value in saved.values()} == {"torch.float32"}
 
 
 def test_a_run_outside_the_main_thread_works_without_a_signal_handler(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
-from studio.errors import ConfigError, DataError
+from studio.errors import DataError
 from studio.evaluate import Evaluation, hash_of, read_clip
 from studio.events import CheckpointSaved, Event, Finished, Phase, Started, Stopped, Warned
 from studio.models import Recogniser, adapters, load
 from studio.models.folders import written_whole
+from studio.models.memory import recompute_activations
 from studio.report import write_report
 from studio.run_folder import RunFolder
 from studio.train import checkpoint, clips
@@ -136,6 +137,7 @@ class FineTune:
     def train(self) -> Iterator[Event]:
         """The loop, until it ends by itself or is asked to stop and save."""
         self.is_training = self.stopper.heeds_save = True
+        yield Phase(name="training", done=self.learner.progress.step, total=self.config.max_steps)
         try:
             yield from fit(self.learner, self.validate, self.save, self.stopper.check)
         except StopRequested as request:
@@ -234,12 +236,7 @@ class FineTune:
 def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
     recogniser = adapters.attach(base, config.rank, config.alpha, config.dropout, config.targets, config.seed)
     if config.gradient_checkpointing:
-        if not hasattr(recogniser.model, "gradient_checkpointing_enable"):
-            raise ConfigError(
-                f"{base.source} cannot recompute activations.", "Turn gradient checkpointing off."
-            )
-        # The reentrant kind silently loses gradients where a layer's input needs none.
-        recogniser.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        recompute_activations(recogniser)
     return recogniser
 
 
