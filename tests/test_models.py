@@ -79,7 +79,7 @@ def hub(tmp_path: Path, tiny_files: dict[str, bytes], monkeypatch: pytest.Monkey
     """A Hub with moonshine-tiny, and an empty cache."""
     from huggingface_hub import constants
 
-    extras = {"README.md": b"card", "pytorch_model.bin": b"code", "onnx/model.onnx": b"onnx"}
+    extras = {"README.md": b"card", "pytorch_model.bin": b"code", "onnx/config.json": b"{}"}
     handler = type("Hub", (FakeHub,), {"repositories": {TINY: tiny_files | extras}, "refusals": {}, "asked": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -111,7 +111,7 @@ def test_a_fetched_model_is_found_on_disk_and_loads_without_the_network(hub: typ
 def test_only_safetensors_json_and_tokenizer_files_are_fetched(hub: type[FakeHub]) -> None:
     names = {path.name for path in fetch(TINY).iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= names
-    assert not names & {"pytorch_model.bin", "README.md", "model.onnx", "onnx"}
+    assert not names & {"pytorch_model.bin", "README.md", "onnx"}
 
 
 def test_a_stopped_download_is_not_taken_for_a_model(hub: type[FakeHub]) -> None:
@@ -124,6 +124,19 @@ def test_a_stopped_download_is_not_taken_for_a_model(hub: type[FakeHub]) -> None
     with pytest.raises(ModelError, match="studio fetch"):
         locate(TINY)
     assert load(str(fetch(TINY)), "cpu")
+
+
+def test_weights_in_pieces_are_a_model_only_when_every_piece_is_there(
+    hub: type[FakeHub], tiny_files: dict[str, bytes]
+) -> None:
+    pieces = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    files = {name: data for name, data in tiny_files.items() if name != "model.safetensors"}
+    files |= {"model.safetensors.index.json": json.dumps(pieces).encode(), "model-1.safetensors": b"1"}
+    hub.repositories = {TINY: files}
+    with pytest.raises(ModelError, match="no model"):
+        fetch(TINY)
+    files["model-2.safetensors"] = b"2"
+    assert (fetch(TINY) / "model-2.safetensors").read_bytes() == b"2"
 
 
 def test_offline_mode_is_lifted_only_while_fetching(hub: type[FakeHub]) -> None:

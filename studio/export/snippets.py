@@ -17,7 +17,7 @@ _READ = """
 samples, rate = librosa.load("clip.wav", sr=16_000)
 inputs = processor(samples, sampling_rate=rate, return_tensors="pt"{padding})
 with torch.no_grad():
-    tokens = model.generate(**inputs, max_new_tokens=100)
+    tokens = model.generate(**inputs, max_length=100)
 print(processor.tokenizer.decode(tokens[0], skip_special_tokens=True))
 """
 _WHOLE_FRAMES = ", padding=True, pad_to_multiple_of=80, return_attention_mask=True"
