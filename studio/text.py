@@ -56,7 +56,8 @@ def plain(text: str) -> str:
 
 def spoken(text: str) -> str:
     """`plain` text with digits as their names: what was said, whichever convention wrote it."""
-    return _RUN.sub(_zeros, digits_to_words(plain(text)))
+    words = plain(digits_to_words(plain(text)))  # again: spelling `90's` out frees its apostrophe
+    return _RUN.sub(_zeros, words)
 
 
 def _zeros(run: re.Match[str]) -> str:

@@ -10,6 +10,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("studio", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("studio")
 
 PROJECT = Path(__file__).resolve().parent.parent
 

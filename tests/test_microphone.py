@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sounds import saved, tone
+from sounds import saved
 
 from studio.audio import to_16_bit
 from studio.errors import DeviceError
@@ -68,8 +68,9 @@ class FakePortAudio:
 
 
 def steps(seconds: float = 1.0, level: float = 0.5) -> np.ndarray:
-    sound = to_16_bit(tone(seconds, 48_000, level))
-    return np.stack([sound // 8, sound], axis=1)
+    """Two channels, the second louder; noise, so that no two blocks are alike."""
+    sound = np.random.default_rng(0).uniform(-level, level, round(seconds * 48_000)).astype(np.float32)
+    return np.stack([to_16_bit(sound) // 8, to_16_bit(sound)], axis=1)
 
 
 @pytest.fixture

@@ -124,6 +124,22 @@ def test_what_is_moved_is_said_and_is_moved_once(tmp_path: Path) -> None:
     assert ensure_minimum(dataset) == []
 
 
+def test_a_split_gives_only_what_it_can_spare() -> None:
+    clips = [utterance(f"{number}", f"sentence {number}", "train") for number in range(4)]
+    clips += [utterance(f"{number}", f"sentence {number}", "validation") for number in range(4, 8)]
+    assert [(clip.split, split) for clip, split in minimum_moves(clips)] == [("validation", "test")] * 2
+
+
+def test_clips_that_are_linked_through_another_move_together() -> None:
+    clips = [utterance(f"{number}", f"sentence {number}") for number in range(10)]
+    clips += [utterance("a", "first", prompt="second"), utterance("b", "second", prompt="third")]
+    clips += [utterance("c", "first"), utterance("d", "first")]
+    for crowd in range(2, 12):  # whichever sentences are the ones to spare
+        chosen = clips[10:] + clips[: max(crowd, 4)]
+        moved = {clip.id for clip, _ in minimum_moves(chosen)} & {"a", "b", "c", "d"}
+        assert moved in (set(), {"a", "b", "c", "d"})
+
+
 def test_a_dataset_that_has_enough_is_left_alone(tmp_path: Path) -> None:
     rows = [(f"sentence {number}", side, "import") for number, side in enumerate(SIDES * 4)]
     dataset = filled(tmp_path, rows)
@@ -132,12 +148,12 @@ def test_a_dataset_that_has_enough_is_left_alone(tmp_path: Path) -> None:
     assert dataset.manifest.read_bytes() == before
 
 
+SENTENCES = st.sampled_from([f"sentence {number}" for number in range(12)])
+ORIGINS = st.sampled_from(["microphone", "live"])
 rows = st.lists(
-    st.tuples(
-        st.sampled_from([f"sentence {number}" for number in range(12)]),
-        st.sampled_from(SIDES),
-        st.sampled_from(["microphone", "live"]),
-    ).filter(lambda row: row[1:] != ("test", "live")),
+    st.tuples(SENTENCES, st.sampled_from(SIDES), ORIGINS, st.just("") | SENTENCES).filter(
+        lambda row: row[1:3] != ("test", "live")
+    ),
     min_size=1,
     max_size=30,
 )
@@ -152,15 +168,20 @@ def two_sided(clips: list[Utterance]) -> set[str]:
 
 
 @given(rows)
-def test_whatever_was_recorded_ends_with_enough_on_each_side_or_a_sentence(rows: list[tuple[str, str, str]]) -> None:
-    clips = [utterance(f"{place}", text, split, source=source) for place, (text, split, source) in enumerate(rows)]
+def test_whatever_was_recorded_ends_with_enough_on_each_side_or_a_sentence(
+    rows: list[tuple[str, str, str, str]],
+) -> None:
+    clips = [
+        utterance(f"{place}", text, split, source=source, prompt=prompt)
+        for place, (text, split, source, prompt) in enumerate(rows)
+    ]
     before = two_sided(clips)
     try:
         moves = minimum_moves(clips)
     except DataError:
         return
     new = {clip.id: split for clip, split in moves}
-    after = [utterance(clip.id, clip.text, new.get(clip.id, clip.split), source=clip.source) for clip in clips]
+    after = [Utterance.model_validate(clip.model_dump() | {"split": new.get(clip.id, clip.split)}) for clip in clips]
     counts = Counter(clip.split for clip in after)
     assert all(counts[split] >= least for split, least in MINIMUM.items())
     assert two_sided(after) == before

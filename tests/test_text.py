@@ -53,6 +53,8 @@ def test_a_digit_string_has_one_word_a_digit(digits: str) -> None:
         ("oh five oh", "zero five zero"),
         ("oh oh seven", "zero zero seven"),
         ("Oh, thank you", "oh thank you"),
+        ("the 90's", "the nine zero s"),
+        ("0'0", "zero zero"),
         ("under_score", "under score"),
         ("", ""),
         ("…", ""),

@@ -168,9 +168,8 @@ class Dataset:
                 self._rewrite({clip.id: None for clip in gone})
             names = {clip.id for clip in gone}
             still_used = {clip.audio_filepath for clip in clips if clip.id not in names}
-            for clip in gone:
-                if clip.audio_filepath not in still_used:
-                    _move(self.clip_path(clip), self._trash_path(clip))
+            free = [clip for clip in gone if clip.audio_filepath not in still_used]
+            _move([(self.clip_path(clip), self._trash_path(clip)) for clip in free])
         return gone
 
     def restore(self, ids: Iterable[str]) -> list[Utterance]:
@@ -178,9 +177,8 @@ class Dataset:
         with self._writing():
             trashed = self.trashed()
             back = self._found(trashed, ids)
-            for clip in back:
-                if not self.clip_path(clip).exists():
-                    _move(self._trash_path(clip), self.clip_path(clip))
+            moves = [(self._trash_path(clip), self.clip_path(clip)) for clip in back]
+            _move([(source, target) for source, target in moves if not target.exists()])
             if back:
                 append_durably(self.manifest, _joined(back))
                 names = {clip.id for clip in back}
@@ -295,12 +293,16 @@ def _changed(clip: Utterance, changes: Mapping[str, Any], clips: Iterable[Uttera
     return _checked(**{**new.model_dump(), "split": split_after_edit(new, clips)})
 
 
-def _move(source: Path, target: Path) -> None:
-    with disk_errors(source, "move"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
-        sync_folder(target.parent)
-        sync_folder(source.parent)
+def _move(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Rename each source to its target, durably. Raises DiskError."""
+    folders: set[Path] = set()
+    for source, target in pairs:
+        with disk_errors(source, "move"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+        folders |= {source.parent, target.parent}
+    for folder in folders:  # once for all: a thousand clips are thrown away in the time of one
+        sync_folder(folder)
 
 
 def _new_id() -> str:
