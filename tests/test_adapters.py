@@ -193,6 +193,15 @@ def test_an_adapter_of_another_model_is_refused_naming_both(v1: Path, tmp_path: 
         load(same_shape, "cpu", adapter=tmp_path / "adapter")
 
 
+def test_an_adapter_of_an_older_version_of_the_same_model_says_so(v1: Path, tmp_path: Path) -> None:
+    base = shutil.copytree(v1, tmp_path / "base")
+    save(adapted(base), tmp_path / "adapter")
+    content = (base / "model.safetensors").read_bytes()
+    (base / "model.safetensors").write_bytes(content[:-40_000] + bytes(40_000))
+    with pytest.raises(ModelError, match="another version"):
+        load(base, "cpu", adapter=tmp_path / "adapter")
+
+
 def test_a_copy_of_the_base_elsewhere_still_takes_the_adapter(v1: Path, tmp_path: Path) -> None:
     save(adapted(v1), tmp_path / "adapter")
     copy = shutil.copytree(v1, tmp_path / "copy")

@@ -177,12 +177,15 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (folder / name).is_file():
             raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
-    note = base_note(folder)
-    if note.get("fingerprint", here := _fingerprint(recogniser.folder)) != here:
+    note, name = base_note(folder), lasting_name(recogniser.source)
+    made_on = note.get("source", name)
+    if note.get("fingerprint", here := _fingerprint(recogniser.folder)) == here:
+        return
+    if made_on == name:
         raise ModelError(
-            f"The adapter in {folder} was made on “{note.get('source')}”, not on “{recogniser.source}”.",
-            f"Load it on “{note.get('source')}”.",
+            f"The adapter in {folder} was made on another version of “{name}”.", "Train it again on this version."
         )
+    raise ModelError(f"The adapter in {folder} was made on “{made_on}”, not on “{name}”.", f"Load it on “{made_on}”.")
 
 
 def base_note(folder: Path) -> dict[str, Any]:
