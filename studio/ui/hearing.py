@@ -26,7 +26,6 @@ class TestableRun(BaseModel):
     name: str
     model: str
     dataset: str  # a name under recordings/; empty where the run's dataset lies elsewhere
-    started_at: float | None  # seconds since the epoch
     wer_before: float | None
     wer_after: float | None
 
@@ -53,19 +52,26 @@ class Kept(BaseModel):
 
 
 def testable_runs(workspace: Workspace) -> list[TestableRun]:
-    """Runs that are done and left an adapter, newest first."""
-    return [
-        TestableRun(
-            name=run.name,
-            model=run.model,
-            dataset=_name_here(workspace, RunFolder(workspace.run(run.name))),
-            started_at=run.started_at,
-            wer_before=run.wer_before,
-            wer_after=run.wer_after,
-        )
-        for run in jobs.runs(workspace)
-        if has_adapter(RunFolder(workspace.outputs / run.name))
-    ]
+    """Runs that are done and left an adapter, newest first; one whose settings cannot be read is left out."""
+    here = workspace.datasets()
+    found = [_testable(run, RunFolder(workspace.outputs / run.name), here) for run in jobs.runs(workspace)]
+    return [run for run in found if run]
+
+
+def _testable(run: jobs.RunSummary, folder: RunFolder, datasets: list[str]) -> TestableRun | None:
+    if not has_adapter(folder):
+        return None
+    try:
+        model, dataset = setting(folder, "model"), setting(folder, "dataset")
+    except JobError:
+        return None
+    return TestableRun(
+        name=run.name,
+        model=model,
+        dataset=dataset if dataset in datasets else "",
+        wer_before=run.wer_before,
+        wer_after=run.wer_after,
+    )
 
 
 def has_adapter(folder: RunFolder) -> bool:
@@ -134,8 +140,3 @@ def _where(dataset: Dataset, clip: Utterance) -> str:
         )
     side = "training" if clip.split == "train" else clip.split
     return f"Kept in “{dataset.name}” as a {side} clip of {clip.duration:.1f} s."
-
-
-def _name_here(workspace: Workspace, folder: RunFolder) -> str:
-    name = setting(folder, "dataset")
-    return name if name in workspace.datasets() else ""
