@@ -83,6 +83,20 @@ def test_ctc_times_follow_the_best_path() -> None:
     assert ctc_times(log_probs, [[2, 2, 3]]) == [[1.5, 4.0, 6.0]]
 
 
+def test_spoken_digits_are_cut_apart_only_where_pauses_are_plain() -> None:
+    from studio.starter.human import cut_apart
+
+    rng = np.random.default_rng(0)
+    burst, pause = (
+        rng.normal(0, level, int(16_000 * seconds)) for level, seconds in ((0.1, 0.3), (1e-4, 0.12))
+    )
+    said = np.concatenate([pause, burst, pause, burst, pause, burst, pause]).astype(np.float32)
+    cut = cut_apart(said, 3)
+    assert [len(digit) / 16_000 for digit in cut] == pytest.approx([0.3] * 3, abs=0.08)
+    assert cut_apart(said, 2) == []  # two pauses of one length: either could be the one between the digits
+    assert cut_apart(said, 5) == []
+
+
 def test_a_word_spelled_in_letters_is_heard_where_the_word_is(tokenizer: Any) -> None:
     from studio.starter.tokenizer import Targets
 

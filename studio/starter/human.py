@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from studio.starter.augment import Sound, resampled_by
 from studio.starter.corpus import SAMPLE_RATE, Recording, write_shard
@@ -23,6 +24,11 @@ from studio.text import DIGIT_NAMES
 
 SPEAKERS = ("fsdd_jackson", "fsdd_lucas", "fsdd_nicolas")
 NEVER_HEARD = ("fsdd_theo", "moonshine_petewarden")  # kept out of training altogether
+_HOP = SAMPLE_RATE // 100
+_SHORTEST_PAUSE = 5  # frames
+_STANDS_OUT = 1.25
+_EDGE = 3  # frames kept on either side of a digit
+_DIGIT_SECONDS = (0.12, 1.0)
 _SETS = ("fsdd_single", "fsdd_connected", "moonshine_connected")
 _DIGIT = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)} | {
     str(digit): str(digit) for digit in range(10)
@@ -67,15 +73,56 @@ def make_shards(source: Path | None, folder: Path, joined: int, seed: str) -> No
     write_shard(folder, "human-joined", recombined(own, joined, f"{seed}/human"))
 
 
-def recombined(singles: list[Recording], count: int, seed: str) -> Iterator[Recording]:
-    """`count` digit strings of one speaker each, joined from single digits: levels, paces and gaps vary."""
+def recombined(clips: list[Recording], count: int, seed: str) -> Iterator[Recording]:
+    """`count` digit strings of one speaker each, joined anew from the digits of `clips` at other paces."""
     rng = random.Random(seed)
     by_speaker: dict[str, dict[str, list[Sound]]] = defaultdict(lambda: defaultdict(list))
-    for clip in singles:
-        if len(clip.text) == 1:
-            by_speaker[clip.speaker][clip.text].append(clip.sound)
+    for clip in clips:
+        for digit, sound in zip(clip.text, cut_apart(clip.sound, len(clip.text)), strict=False):
+            by_speaker[clip.speaker][digit].append(sound)
     for _ in range(count if by_speaker else 0):
         yield _joined(rng, *rng.choice(sorted(by_speaker.items())))
+
+
+def cut_apart(sound: Sound, digits: int) -> list[Sound]:
+    """The single digits of a clip that was spoken with pauses; [] unless the pauses are plain to see.
+
+    The `digits` - 1 longest quiet stretches must stand out from the next longest, which may be the closure
+    within a word such as "eight".
+    """
+    quiet, pauses = _pauses(sound)
+    gaps = digits - 1
+    if len(pauses) < gaps or (gaps and pauses[gaps - 1][0] < _SHORTEST_PAUSE):
+        return []
+    if gaps and len(pauses) > gaps and pauses[gaps - 1][0] < _STANDS_OUT * pauses[gaps][0]:
+        return []
+    loud = np.flatnonzero(~quiet)
+    inner = [
+        frame for _, start, end in sorted(pauses[:gaps], key=lambda pause: pause[1]) for frame in (start, end)
+    ]
+    edges = [int(loud[0]), *inner, int(loud[-1]) + 1]
+    spans = [
+        (max(0, a - _EDGE) * _HOP, (b + _EDGE) * _HOP) for a, b in zip(edges[::2], edges[1::2], strict=True)
+    ]
+    found = [sound[start:end] for start, end in spans]
+    shortest, longest = (seconds * SAMPLE_RATE for seconds in _DIGIT_SECONDS)
+    return found if all(shortest < len(digit) < longest for digit in found) else []
+
+
+def _pauses(sound: Sound) -> tuple[NDArray[np.bool_], list[tuple[int, int, int]]]:
+    """Which 10 ms frames are quiet, and the quiet stretches between the first and last loud frame: (length,
+    start, end) in frames, longest first.
+    """
+    power = np.convolve(sound**2, np.full(2 * _HOP, 1 / (2 * _HOP), np.float32), "same")[::_HOP]
+    level = np.sqrt(power)
+    quiet = level < max(2 * float(np.percentile(level, 10)), 0.02 * float(level.max()))
+    edges = np.flatnonzero(np.diff(quiet.astype(np.int8)))  # the last frame before each change
+    loud_to_quiet = [int(edge) + 1 for edge in edges if quiet[edge + 1]]
+    quiet_to_loud = [int(edge) + 1 for edge in edges if not quiet[edge + 1]]
+    if quiet[0]:
+        quiet_to_loud = quiet_to_loud[1:]
+    pairs = zip(loud_to_quiet, quiet_to_loud, strict=False)  # a last stretch without an end is no pause
+    return quiet, sorted(((end - start, start, end) for start, end in pairs), reverse=True)
 
 
 def _joined(rng: random.Random, speaker: str, digits: dict[str, list[Sound]]) -> Recording:
