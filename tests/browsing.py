@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import pytest
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 MICROPHONE_RATE = 44_100  # Hz, of Chromium's fake device
 PATIENCE = 60_000  # ms; the machine may be busy
@@ -70,7 +72,7 @@ def free_port() -> int:
 def served(
     workspace: Path, port: int | None = None, program: Sequence[str] = ("-m", "studio"), **environment: str
 ) -> Iterator[Served]:
-    """The studio on `workspace`, started by its command line (or `program` in its place), ended with the block.
+    """The studio on `workspace`, started by its command line (or by `program`), ended with the block.
 
     In a process of its own also where no browser looks at it: Gradio leaves event loops open behind it.
     """
@@ -115,12 +117,19 @@ def chromium(microphone: Path | None = None, *, allows: bool = True) -> Iterator
     options = list(QUIET_CHROMIUM)
     options += ["--use-fake-ui-for-media-stream"] if allows else []
     options += [f"--use-file-for-fake-audio-capture={microphone}%noloop"] if microphone else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, headless=True, args=options)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = _playwright().chromium.launch(executable_path=program, headless=True, args=options)
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@cache
+def _playwright() -> Playwright:
+    """One driver for all browsers: a second one would refuse to start beside the first."""
+    driver = sync_playwright().start()
+    atexit.register(driver.stop)
+    return driver
 
 
 @contextmanager
@@ -184,7 +193,7 @@ def speech(words: str, voice: str = "en-gb", rate: int = MICROPHONE_RATE) -> NDA
 
 
 def microphone_file(path: Path, samples: NDArray[np.float32], lead: float = 0.5, rest: float = 60.0) -> Path:
-    """`samples` between `lead` and `rest` seconds of silence: at the end the device repeats its last buffer."""
+    """`samples` between `lead` and `rest` seconds of silence: at its end the last buffer repeats."""
     silence = [np.zeros(round(seconds * MICROPHONE_RATE), np.float32) for seconds in (lead, rest)]
     soundfile.write(
         path, np.concatenate([silence[0], samples, silence[1]]), MICROPHONE_RATE, subtype="PCM_16"

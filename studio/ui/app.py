@@ -41,7 +41,7 @@ def launch(
 ) -> None:
     """Serve the page until Ctrl+C.
 
-    Raises ConfigError where other computers could open it without a login, DeviceError where the port is taken.
+    Raises ConfigError where other computers could open it without a login, DeviceError for a taken port.
     """
     from studio.ui.security import require_login
 

@@ -149,7 +149,7 @@ def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
 
 @contextmanager
 def _on_disk(files: list[UploadFile]) -> Iterator[tuple[list[Path], list[tuple[str, str]]]]:
-    """Uploads under their own names, in a folder that goes with the block; and those whose name came twice."""
+    """Uploads under their own names, in a folder that goes with the block; and those that came twice."""
     with tempfile.TemporaryDirectory(prefix="studio-import-") as folder:
         paths: list[Path] = []
         doubled: list[tuple[str, str]] = []

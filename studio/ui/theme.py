@@ -74,7 +74,7 @@ TOKENS = {
     "error_icon_color": "var(--st-bad)",
     "stat_background_fill": "var(--st-accent)",
 }
-"""Gradio's variables in terms of the studio's; these change with light and dark, so both names get the same."""
+"""Gradio's variables in terms of the studio's; these change with light and dark: both names get the same."""
 
 SHAPES = {
     "block_border_width": "1px",

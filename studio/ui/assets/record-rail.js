@@ -18,7 +18,6 @@ export class Rail {
   #chosen(event) {
     const pill = event.target.closest("button");
     if (!pill) return;
-    if (event.detail) pill.blur();
     this.goTo(Number(pill.dataset.place));
   }
 

@@ -63,7 +63,10 @@ export class View {
   }
 
   onMicrophone(chosen) {
-    this.$(".rec-device").addEventListener("change", ({ target }) => chosen(target.value));
+    this.$(".rec-device").addEventListener("change", ({ target }) => {
+      target.blur();
+      chosen(target.value);
+    });
   }
 
   listMicrophones(found, wanted) {

@@ -1,7 +1,7 @@
 // The Record tab. A take goes ready → (countdown) → opening → recording → tail → review → saving → ready; what the
 // page shows follows from the mode and the card in hand. A take belongs to its card until it is saved or discarded.
 
-import { at, form, isShown, isTyping, request, studio, StudioError } from "./studio.js";
+import { at, form, giveBackFocus, isShown, isTyping, request, studio, StudioError } from "./studio.js";
 import { microphones, Recorder } from "./recorder.js";
 import { samplesOf } from "./scope.js";
 import { forget, keep, kept } from "./keep.js";
@@ -346,11 +346,10 @@ class RecordTab {
   }
 
   listen() {
-    this.root.addEventListener("click", ({ target, detail }) => {
-      const button = target.closest("[data-do]");
-      if (!button) return;
-      if (detail) button.blur(); // after a click of the mouse the keys belong to the tab again
-      this.deeds[button.dataset.do]();
+    this.root.addEventListener("click", (event) => {
+      giveBackFocus(event);
+      const button = event.target.closest("[data-do]");
+      if (button) this.deeds[button.dataset.do]();
     });
     document.addEventListener("keydown", (event) => this.pressed(event));
     for (const name of ["play", "pause", "ended"]) this.player.addEventListener(name, () => this.view.follow(this.player));

@@ -1,6 +1,6 @@
 // The Review tab: a page of clips, one of them in hand. Labels come from other people's files too: they are only ever text.
 
-import { at, icon, isShown, isTyping, make, request, seconds, studio } from "./studio.js";
+import { at, giveBackFocus, icon, isShown, isTyping, make, request, seconds, studio } from "./studio.js";
 
 const PAUSE = 200; // ms after the last key before a search is sent
 const SPLITS = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
@@ -198,13 +198,13 @@ class ReviewTab {
   }
 
   listen() {
-    this.root.addEventListener("click", ({ target, detail }) => {
+    this.root.addEventListener("click", (event) => {
+      giveBackFocus(event);
+      const { target } = event;
       const line = target.closest("tr[data-place]");
       if (line) this.hold(Number(line.dataset.place));
       const button = target.closest("[data-do]");
-      if (!button) return;
-      if (detail) button.blur();
-      this.deeds[button.dataset.do]();
+      if (button) this.deeds[button.dataset.do]();
     });
     this.body.addEventListener("dblclick", ({ target }) => target.closest(".rev-label") && this.edit());
     let waiting = 0;

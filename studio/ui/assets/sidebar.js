@@ -1,6 +1,6 @@
 // The sidebar: minutes and clips of the dataset in hand, the device, light or dark.
 
-import { at, duration, make, request, studio } from "./studio.js";
+import { at, duration, giveBackFocus, make, request, studio } from "./studio.js";
 
 const SOON = 150; // ms: several changes at once are one look
 
@@ -40,11 +40,6 @@ export function start({ element, trigger }) {
   element.addEventListener("change", ({ target }) => target.name === "side-theme" && window.studioTheme.choose(target.value));
   $(`[name=side-theme][value=${window.studioTheme.choice()}]`).checked = true;
   request("device").then(({ name }) => ($(".side-device").textContent = name), () => ($(".side-device").textContent = "unknown"));
+  document.querySelector("#st-main").addEventListener("click", (event) => event.target.closest("[role=tab]") && giveBackFocus(event));
   look();
-  lose();
-}
-
-/** A tab button that was clicked gives the focus back, so that the keys belong to the tab. */
-function lose() {
-  document.addEventListener("click", (event) => event.detail && event.target.closest?.("[role=tab]")?.blur());
 }

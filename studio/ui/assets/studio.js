@@ -92,9 +92,15 @@ export function icon(name) {
 }
 
 /** Whether a key pressed now belongs to a text field, a menu or a dialog rather than to the tab. */
-export function isTyping(event) {
-  const target = event.target;
+export function isTyping({ target, key }) {
+  if (target.matches?.("[type=checkbox], [type=radio]")) return key === " ";
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || !!target.closest?.("dialog, [role=listbox]");
+}
+
+/** After a click of the mouse the keys belong to the tab again; who came by the Tab key keeps the focus. */
+export function giveBackFocus({ target, detail }) {
+  const control = detail && target.closest?.("button, [type=checkbox], [type=radio], [role=tab]");
+  if (control) control.blur();
 }
 
 /** Whether `element` is on the tab in front. */

@@ -1,0 +1,531 @@
+"""The Record tab: what it keeps, and what a person sees while recording with a real (fake) microphone."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from browsing import (
+    Served,
+    await_mode,
+    chromium,
+    free_port,
+    microphone_file,
+    opened,
+    served,
+    speech,
+    violations,
+)
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page
+from sounds import encoded, recording, tone
+from starlette.responses import JSONResponse
+
+from studio.audio import read
+from studio.data import prompts
+from studio.data.manifest import Dataset, Utterance
+from studio.errors import StudioError
+from studio.ui import record
+from studio.workspace import Workspace
+
+SENTENCE = "order number three five one three nine three three"
+
+# ---- what the server keeps ----
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return Dataset.create(tmp_path / "recordings" / "mine")
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> TestClient:
+    app = FastAPI()
+    app.include_router(record.router(Workspace(tmp_path)))
+    app.add_exception_handler(StudioError, lambda _, error: JSONResponse({"what": str(error)}, 400))
+    return TestClient(app)
+
+
+def save(client: TestClient, sound: bytes, **fields: str) -> dict[str, object]:
+    answer = client.post("/studio/record/mine", files={"audio": sound}, data=fields)
+    return {"status": answer.status_code, **answer.json()}
+
+
+def test_a_saved_take_is_on_disk_sample_for_sample(client: TestClient, dataset: Dataset) -> None:
+    sound = recording(rate=44_100)
+    save(client, sound, text="hello", prompt="say hello")
+    [clip] = dataset.utterances()
+    assert (clip.text, clip.prompt, clip.source) == ("hello", "say hello", "microphone")
+    kept, given = read(dataset.clip_path(clip)), read(sound)
+    assert kept.sample_rate == 44_100
+    assert np.array_equal(kept.samples, given.samples)
+
+
+def test_a_retry_after_a_lost_answer_does_not_save_twice(client: TestClient, dataset: Dataset) -> None:
+    for text in ("hello", "hello there"):
+        save(client, recording(), text=text, prompt="say hello")
+    assert [clip.text for clip in dataset.utterances()] == ["hello there"]
+
+
+def test_the_same_sound_for_two_prompts_is_two_clips(client: TestClient, dataset: Dataset) -> None:
+    for prompt in ("one", "two"):
+        save(client, recording(), text=prompt, prompt=prompt)
+    assert len(dataset.utterances()) == 2
+
+
+def test_recording_again_replaces_and_the_old_take_can_be_had_back(client: TestClient, dataset: Dataset) -> None:
+    old = dataset.add(recording(1), text="hello", prompt="say hello")
+    answer = save(client, recording(2), text="hello", prompt="say hello", replaces=old.id)
+    assert answer["replaced"] == [old.id]
+    assert old.id not in [clip.id for clip in dataset.utterances()]
+    dataset.restore([old.id])
+    assert len(dataset.utterances()) == 2
+
+
+def test_to_replace_a_clip_that_is_gone_already_is_no_error(client: TestClient, dataset: Dataset) -> None:
+    assert save(client, recording(), text="hello", replaces="long gone")["replaced"] == []
+
+
+@pytest.mark.parametrize(
+    ("sound", "text", "says"),
+    [
+        (recording(), "   ", "label is empty"),
+        (encoded(np.zeros(8000, np.float32), 16_000), "hello", "silent"),
+        (encoded(tone(0.02), 16_000), "hello", "lasts 0.02 s"),
+        (encoded(tone(0.0), 16_000), "hello", "no sound"),
+        (b"not a sound at all", "hello", "not a sound file"),
+        (b"", "hello", "is empty"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_in_a_sentence_and_leaves_nothing_behind(
+    client: TestClient, dataset: Dataset, sound: bytes, text: str, says: str
+) -> None:
+    answer = save(client, sound, text=text)
+    assert answer["status"] == 400
+    assert says in str(answer["what"])
+    assert dataset.utterances() == []
+    assert list((dataset.folder / "clips").iterdir()) == []
+
+
+def test_a_quiet_take_is_kept_and_says_so(client: TestClient, dataset: Dataset) -> None:
+    answer = client.post(
+        "/studio/record/mine", files={"audio": encoded(tone(level=0.01), 16_000)}, data={"text": "hello"}
+    ).json()
+    assert "very quiet" in answer["clip"]["verdict"][0]["what"]
+    assert answer["clip"]["verdict"][0]["remedy"]
+    assert len(dataset.utterances()) == 1
+
+
+def test_a_new_dataset_begins_with_the_numbers(client: TestClient) -> None:
+    cards = client.get("/studio/record/fresh").json()
+    assert (cards["script"], cards["convention"]) == ("numbers", "words")
+    assert len(cards["prompts"]) == 50
+    assert cards["prompts"][0]["clip"] is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "count"),
+    [
+        ({"script": "numbers", "convention": "digits"}, 50),
+        ({"script": "phrases"}, len(prompts.phrases())),
+        ({"script": "own", "text": "good day\n\ngood day\ngood night\tGood night!"}, 2),
+        ({"script": "free"}, 0),
+    ],
+)
+def test_the_chosen_script_is_there_after_a_reload(
+    client: TestClient, choice: dict[str, str], count: int
+) -> None:
+    client.post("/studio/prompts/mine", json=choice)
+    cards = client.get("/studio/record/mine").json()
+    assert cards["script"] == choice["script"]
+    assert cards["convention"] == choice.get("convention", "words")
+    assert len(cards["prompts"]) == count
+
+
+def test_prompts_know_their_clips_whatever_the_convention(client: TestClient, dataset: Dataset) -> None:
+    card = prompts.numbers("words")[3]
+    clip = dataset.add(recording(), text=card.label, prompt=card.text)
+    for convention in ("words", "digits"):
+        client.post("/studio/prompts/mine", json={"script": "numbers", "convention": convention})
+        assert client.get("/studio/record/mine").json()["prompts"][3]["clip"]["id"] == clip.id
+
+
+def test_own_text_that_cannot_be_read_aloud_is_refused_and_the_old_prompts_stay(client: TestClient) -> None:
+    client.post("/studio/prompts/mine", json={"script": "phrases"})
+    answer = client.post("/studio/prompts/mine", json={"script": "own", "text": "good\n" + "word " * 500})
+    assert "Line 2 is too long" in answer.json()["what"]
+    assert client.get("/studio/record/mine").json()["script"] == "phrases"
+
+
+def test_free_speech_shows_the_clips_without_a_prompt(client: TestClient, dataset: Dataset) -> None:
+    client.post("/studio/prompts/mine", json={"script": "free"})
+    save(client, recording(), text="what I said")
+    assert [clip["text"] for clip in client.get("/studio/record/mine").json()["free"]] == ["what I said"]
+
+
+def test_imported_files_bring_their_labels_and_the_others_their_reasons(
+    client: TestClient, dataset: Dataset
+) -> None:
+    files = [
+        ("files", ("a.wav", recording(1))),
+        ("files", ("a.txt", b"good morning")),
+        ("files", ("b.flac", encoded(tone(), 48_000, "FLAC"))),
+        ("files", ("c.wav", b"text, not sound")),
+        ("files", ("c.txt", b"hello")),
+    ]
+    answer = client.post("/studio/import/mine", files=files).json()
+    assert [clip.text for clip in dataset.utterances()] == ["good morning"]
+    assert len(answer["added"]) == 1
+    reasons = dict(answer["skipped"])
+    assert "no label" in reasons["b.flac"]
+    assert "not a sound file" in reasons["c.wav"]
+
+
+@pytest.mark.parametrize("name", ["../../up.wav", "/etc/up.wav", "..\\up.wav", "up.wav\x00.txt", "...", "a" * 300 + ".wav"])
+def test_the_name_of_an_imported_file_leads_nowhere(client: TestClient, tmp_path: Path, name: str) -> None:
+    outside = set(tmp_path.rglob("*"))
+    answer = client.post("/studio/import/mine", files=[("files", (name, recording()))])
+    assert answer.status_code in (200, 400)
+    new = {path.name for path in set(tmp_path.rglob("*")) - outside}
+    assert not any("up" in name for name in new)
+
+
+def test_two_files_of_one_name_are_told_apart_by_a_sentence(client: TestClient) -> None:
+    files = [("files", ("a.wav", recording(1))), ("files", ("x/a.wav", recording(2)))]
+    skipped = client.post("/studio/import/mine", files=files).json()["skipped"]
+    assert any("Another file of this name" in reason for _, reason in skipped)
+
+
+# ---- what a person sees ----
+
+
+@pytest.fixture(scope="module")
+def spoken() -> NDArray[np.float32]:
+    return speech(SENTENCE)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("workspace")) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory, spoken: NDArray[np.float32]) -> Iterator[Browser]:
+    with chromium(microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", spoken)) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(studio: Served, browser: Browser) -> Iterator[Page]:
+    studio.forget_everything()
+    with opened(browser, studio.url, permissions=["microphone"]) as page:
+        yield page
+
+
+def clips(studio: Served, name: str = "my-voice") -> list[Utterance]:
+    return Dataset(studio.workspace / "recordings" / name).utterances()
+
+
+def take(page: Page, seconds: float) -> None:
+    """Record for so long, with the keys that a person uses."""
+    page.keyboard.press("Space")
+    await_mode(page, "recording")
+    page.wait_for_timeout(seconds * 1000)
+    page.keyboard.press("Space")
+    await_mode(page, "review")
+
+
+def await_clips(page: Page, count: int) -> None:
+    page.wait_for_function(
+        "count => document.querySelectorAll('.rec-pill[data-state=done], .rec-pill[data-state=look]').length === count",
+        arg=count,
+    )
+
+
+def go_on_by_hand(page: Page) -> None:
+    page.locator(".rec-countdown").uncheck()
+
+
+def snr(heard: NDArray[np.float32], source: NDArray[np.float32], window: int = 22_050) -> list[float]:
+    """Signal-to-noise ratio in dB of each half second of `source` found in `heard`, aligned window by window."""
+    length = 1 << (len(heard) + len(source)).bit_length()
+    spectrum = np.fft.rfft(heard, length) * np.conj(np.fft.rfft(source, length))
+    lag = int(np.argmax(np.fft.irfft(spectrum, length)[: len(heard)]))
+    ratios = []
+    for start in range(0, len(source) - window, window):
+        part = source[start : start + window]
+        if np.sqrt(np.mean(part**2)) < 0.01:
+            continue
+        near = [heard[lag + start + slip : lag + start + slip + window] for slip in range(-500, 501)]
+        noise = min(float(np.sum((found - part) ** 2)) for found in near if len(found) == window)
+        ratios.append(10 * np.log10(float(np.sum(part**2)) / (noise + 1e-12)))
+    return ratios
+
+
+@pytest.mark.browser
+def test_two_prompts_are_recorded_sample_true_and_a_reload_loses_nothing(
+    page: Page, studio: Served, spoken: NDArray[np.float32]
+) -> None:
+    go_on_by_hand(page)
+    words = [prompt.text for prompt in prompts.numbers("words")[:3]]
+    for number in range(2):
+        assert page.locator(".rec-prompt").text_content() == words[number]
+        take(page, len(spoken) / 44_100 + 1.5)
+        page.keyboard.press("Control+Enter")
+        await_clips(page, number + 1)
+        page.reload()  # the fake microphone begins anew as well
+        page.locator(".rec-pill[aria-current=step]").wait_for()
+        assert page.locator(".rec-prompt").text_content() == words[number + 1]
+    assert page.locator(".rec-done").text_content() == "2 of 50 recorded"
+    for clip in clips(studio):
+        kept = read(studio.workspace / "recordings" / "my-voice" / clip.audio_filepath)
+        ratios = snr(kept.samples, spoken)
+        assert len(ratios) >= 4
+        assert np.median(ratios) > 40, ratios
+
+
+@pytest.mark.browser
+def test_the_label_is_edited_before_saving_and_after(page: Page, studio: Served) -> None:
+    go_on_by_hand(page)
+    field = page.locator(".rec-text")
+    assert field.input_value() == prompts.numbers("words")[0].label
+    take(page, 2)
+    field.fill("order number 3513933")
+    field.press("p")  # a letter, while the field has the focus
+    assert field.input_value() == "order number 3513933p"
+    field.fill("order number 3513933")
+    field.press("Control+Enter")
+    await_clips(page, 1)
+    assert clips(studio)[0].text == "order number 3513933"
+    page.keyboard.press("b")
+    field.fill("order 3513933")
+    field.press("Enter")
+    page.get_by_text("Label saved").wait_for()
+    assert clips(studio)[0].text == "order 3513933"
+
+
+@pytest.mark.browser
+def test_keys_alone_record_discard_wait_and_go_on(page: Page, studio: Served) -> None:
+    take(page, 1)
+    page.keyboard.press("Escape")
+    await_mode(page, "ready")
+    assert clips(studio) == []
+    take(page, 2)
+    page.keyboard.press("Control+Enter")
+    await_mode(page, "countdown")
+    page.keyboard.press("Escape")
+    await_mode(page, "ready")
+    assert page.locator(".rec-step").text_content() == "Prompt 2 of 50"
+    page.keyboard.press("s")
+    assert page.locator(".rec-step").text_content() == "Prompt 3 of 50"
+    page.keyboard.press("b")
+    page.keyboard.press("b")
+    assert page.locator(".rec-state").text_content() == "Recorded"
+    page.keyboard.press("p")
+    page.wait_for_function("document.querySelector('.rec-play').textContent === 'Pause'")
+
+
+@pytest.mark.browser
+def test_the_countdown_records_by_itself_and_control_enter_stops_saves_and_goes_on(page: Page, studio: Served) -> None:
+    take(page, 2)
+    page.keyboard.press("Control+Enter")
+    await_mode(page, "countdown")
+    await_mode(page, "recording")
+    assert page.locator(".rec-step").text_content() == "Prompt 2 of 50"
+    page.wait_for_timeout(500)
+    page.keyboard.press("Escape")
+    await_mode(page, "ready")
+    assert len(clips(studio)) == 1
+
+
+@pytest.mark.browser
+def test_recording_again_and_deleting_can_be_undone(page: Page, studio: Served) -> None:
+    go_on_by_hand(page)
+    take(page, 2)
+    page.keyboard.press("Control+Enter")
+    await_clips(page, 1)
+    [first] = clips(studio)
+    page.keyboard.press("b")
+    page.get_by_role("button", name="Delete").click()
+    await_clips(page, 0)
+    page.get_by_role("button", name="Undo").click()
+    await_clips(page, 1)
+    assert [clip.id for clip in clips(studio)] == [first.id]
+
+
+@pytest.mark.browser
+def test_an_unsaved_take_waits_on_its_card_and_survives_a_reload(page: Page, studio: Served) -> None:
+    take(page, 2)
+    page.locator(".rec-text").fill("my own words")
+    page.locator(".rec-text").blur()
+    page.keyboard.press("s")
+    assert page.locator(".rec-pill[data-state=unsaved]").count() == 1
+    page.reload()
+    await_mode(page, "review")
+    assert page.locator(".rec-step").text_content() == "Prompt 1 of 50"
+    page.get_by_text("This recording was not saved.").wait_for()
+    page.keyboard.press("Control+Enter")
+    await_clips(page, 1)
+    assert clips(studio)[0].text == "my own words"
+
+
+@pytest.mark.browser
+def test_silence_is_noticed_while_it_is_recorded_and_again_after(studio: Served, tmp_path: Path) -> None:
+    studio.forget_everything()
+    mute = microphone_file(tmp_path / "mute.wav", np.zeros(100, np.float32))
+    with chromium(mute) as browser, opened(browser, studio.url, permissions=["microphone"]) as page:
+        page.keyboard.press("Space")
+        page.get_by_text("Nothing is heard yet.").wait_for()
+        page.keyboard.press("Space")
+        page.get_by_text("Nothing was heard.").wait_for()
+
+
+@pytest.mark.browser
+def test_a_denied_microphone_is_explained_where_the_instruction_stood(studio: Served) -> None:
+    studio.forget_everything()
+    with chromium(allows=False) as browser, opened(browser, studio.url) as page:
+        page.keyboard.press("Space")
+        said = page.locator(".rec-message.bad")
+        said.wait_for()
+        assert "The browser may not use the microphone." in said.inner_text()
+        assert "press Record again" in said.inner_text()
+        assert violations(page) == []
+
+
+@pytest.mark.browser
+def test_a_missing_microphone_and_an_insecure_page_say_what_to_do(studio: Served, browser: Browser) -> None:
+    studio.forget_everything()
+    missing = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))"
+    insecure = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined })"
+    for script, words in ((missing, "No microphone was found."), (insecure, "ssh -L 7860:localhost:")):
+        with opened(browser, studio.url) as page:
+            page.add_init_script(script)
+            page.reload()
+            page.locator(".rec-pill").first.wait_for()
+            page.locator(".rec-main").click()
+            page.locator(".rec-message.bad").get_by_text(words).wait_for()
+            assert page.locator(".rec-main").is_enabled()
+
+
+@pytest.mark.browser
+def test_a_microphone_pulled_out_keeps_what_it_heard(page: Page, studio: Served) -> None:
+    page.evaluate("""() => {
+        const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wanted) => (window.stream = await ask(wanted));
+    }""")
+    page.keyboard.press("Space")
+    await_mode(page, "recording")
+    page.wait_for_timeout(1500)
+    page.evaluate("window.stream.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+    await_mode(page, "review")
+    page.get_by_text("The microphone was disconnected.").wait_for()
+    go_on_by_hand(page)
+    page.keyboard.press("Control+Enter")
+    await_clips(page, 1)
+    assert clips(studio)[0].duration > 1
+
+
+@pytest.mark.browser
+def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser) -> None:
+    port = free_port()
+    with served(tmp_path, port) as studio, opened(browser, studio.url, permissions=["microphone"]) as page:
+        go_on_by_hand(page)
+        take(page, 2)
+        studio.process.kill()
+        studio.process.wait()
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("The studio does not answer.").wait_for()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download").click()
+        assert soundfile.info(download.value.path()).duration > 1.5
+        with served(tmp_path, port) as again:
+            page.get_by_role("button", name="Save again").click()
+            await_clips(page, 1)
+            assert len(clips(again)) == 1
+
+
+@pytest.mark.browser
+def test_a_full_disk_keeps_the_take_on_the_page(page: Page, studio: Served) -> None:
+    go_on_by_hand(page)
+    take(page, 2)
+    page.route("**/studio/record/**", lambda route: route.fulfill(
+        status=507, json={"what": "The disk is full: the clip was not saved.", "remedy": "Free some space.", "code": "DiskError"}
+    ))
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("The disk is full").wait_for()
+    page.unroute("**/studio/record/**")
+    page.get_by_role("button", name="Save again").click()
+    await_clips(page, 1)
+
+
+@pytest.mark.browser
+def test_own_text_and_sound_files_come_in_through_the_page(page: Page, studio: Served, tmp_path: Path) -> None:
+    page.get_by_label("My text").check()
+    page.get_by_label("Prompts, one a line").fill("please call the clinic\nthe meeting is at noon")
+    page.get_by_role("button", name="Use these prompts").click()
+    page.wait_for_function("document.querySelectorAll('.rec-pill').length === 2")
+    assert page.locator(".rec-prompt").text_content() == "please call the clinic"
+    assert violations(page) == []
+    (tmp_path / "a.wav").write_bytes(recording())
+    (tmp_path / "a.txt").write_text("good morning")
+    (tmp_path / "b.wav").write_bytes(b"nothing")
+    page.get_by_role("button", name="Import files").click()
+    assert violations(page) == []
+    page.locator(".rec-drop input").set_input_files([tmp_path / name for name in ("a.wav", "a.txt", "b.wav")])
+    page.get_by_text("1 clip added, 1 skipped.").wait_for()
+    assert [clip.text for clip in clips(studio)] == ["good morning"]
+
+
+@pytest.mark.browser
+def test_the_tab_has_no_barrier_in_any_of_its_states(page: Page) -> None:
+    assert violations(page) == []
+    page.keyboard.press("Space")
+    await_mode(page, "recording")
+    assert violations(page) == []
+    page.wait_for_timeout(1500)
+    page.keyboard.press("Space")
+    await_mode(page, "review")
+    assert violations(page) == []
+    page.keyboard.press("Control+Enter")
+    await_mode(page, "countdown")
+    assert violations(page) == []
+
+
+@pytest.mark.browser
+def test_the_card_keeps_its_place_whatever_the_state(page: Page) -> None:
+    def edges() -> list[float]:
+        return page.evaluate(
+            "['.rec-prompt', '.rec-scope', '.rec-text', '.rec-main'].map(s => document.querySelector(s).getBoundingClientRect().bottom)"
+        )
+
+    before = edges()
+    page.keyboard.press("Space")
+    await_mode(page, "recording")
+    assert edges() == pytest.approx(before, abs=1)
+    page.wait_for_timeout(1000)
+    page.keyboard.press("Space")
+    await_mode(page, "review")
+    assert edges() == pytest.approx(before, abs=1)
+
+
+def test_nothing_is_left_of_a_deleted_workspace(tmp_path: Path, client: TestClient) -> None:
+    """A folder that goes away while the page is open is begun anew with the next take."""
+    save(client, recording(), text="hello")
+    shutil.rmtree(tmp_path / "recordings")
+    assert save(client, recording(), text="hello")["status"] == 200
+
+
+def test_a_long_list_of_prompts_is_laid_out_quickly(client: TestClient) -> None:
+    lines = "\n".join(f"this is sentence {number}" for number in range(2000))
+    client.post("/studio/prompts/mine", json={"script": "own", "text": lines})
+    began = time.perf_counter()
+    assert len(client.get("/studio/record/mine").json()["prompts"]) == 2000
+    assert time.perf_counter() - began < 5
