@@ -17,7 +17,19 @@ import pytest
 import soundfile
 import tiny_models
 from safetensors.torch import load_file
-from tones import SPLITS, adapter, config, folder_of, logged, told, tones, train, train_until, train_until_write, wav
+from tones import (
+    SPLITS,
+    adapter,
+    config,
+    folder_of,
+    logged,
+    told,
+    tones,
+    train,
+    train_until,
+    train_until_write,
+    wav,
+)
 
 from studio.errors import ConfigError, DataError, DeviceError, JobError, ModelError
 from studio.evaluate import Evaluation
@@ -175,7 +187,7 @@ def test_a_run_killed_at_any_event_resumes_to_the_same_bits(
     assert told(workspace, name) == told(workspace, "whole")
 
 
-@pytest.mark.parametrize("write", [1, 2, 3, 5, 9, 12, 17])
+@pytest.mark.parametrize("write", [2, 5, 8, 11, 17, 20, 23, 32, 37, 42, 48])
 def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(
     write: int, workspace: Path, whole: list[Event], in_child: Callable[..., int | None]
 ) -> None:
@@ -371,7 +383,9 @@ def test_training_stops_early_when_validation_no_longer_gets_better_and_keeps_th
     best = min(scorings, key=lambda event: (event.wer, event.loss))
     assert finished.best_step == best.step
     assert [event.step for event in scorings if event.best][-1] == best.step
-    kept = load_file(folder_of(workspace, "patient").checkpoints / f"step-{best.step:06d}" / "adapter.safetensors")
+    kept = load_file(
+        folder_of(workspace, "patient").checkpoints / f"step-{best.step:06d}" / "adapter.safetensors"
+    )
     saved = load_file(folder_of(workspace, "patient").adapter / "adapter_model.safetensors")
     assert sums(kept) == sums(saved)
 

@@ -6,6 +6,7 @@ import io
 import os
 import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +83,22 @@ def train_until(
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train_until_write(workspace: Path, run: str, settings: TrainConfig, writes_until_killed: int) -> None:
-    """Run, and be killed by SIGKILL in the middle of that atomic write: before the new name takes effect."""
-    replace, calls = os.replace, 0
+def train_until_write(workspace: Path, run: str, settings: TrainConfig, calls_until_killed: int) -> None:
+    """Run, and be killed by SIGKILL while it writes: at that many flushes to disk or new names."""
+    calls = 0
 
-    def counted(*names: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == writes_until_killed:
-            os.kill(os.getpid(), signal.SIGKILL)
-        replace(*names)
+    def counted(call: Callable[..., None]) -> Callable[..., None]:
+        def instead(*arguments: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == calls_until_killed:
+                os.kill(os.getpid(), signal.SIGKILL)
+            call(*arguments)
 
-    os.replace = counted  # type: ignore[assignment]
+        return instead
+
+    for name in ("fsync", "replace", "rename"):
+        setattr(os, name, counted(getattr(os, name)))
     train(workspace, run, settings)
 
 

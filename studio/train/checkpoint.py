@@ -13,6 +13,7 @@ whole or not at all; the last two and the best are kept. Nothing here is ever un
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from studio.models.folders import written_whole
 from studio.train.loop import Learner
 from studio.train.progress import Progress
 from studio.train.randomness import RandomState
-from studio.workspace import disk_errors, write_atomically
+from studio.workspace import disk_errors
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +57,7 @@ def save(learner: Learner, checkpoints: Path) -> Path:
         _write_tensors(folder / _OPTIMISER, _optimiser_tensors(learner))
         _write_tensors(folder / _RANDOM, random_state.tensors)
         state = {"progress": progress.model_dump(), "random": random_state.words}
-        write_atomically(folder / _STATE, json.dumps(state))
+        _write(folder / _STATE, json.dumps(state).encode())
     _prune(checkpoints, keep=progress.best.step if progress.best else None)
     return path
 
@@ -150,7 +151,15 @@ def _put_adapter(learner: Learner, tensors: Tensors, path: Path) -> None:
 def _write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     from safetensors.torch import save as to_bytes
 
-    write_atomically(path, to_bytes({name: value.cpu().contiguous() for name, value in tensors.items()}))
+    _write(path, to_bytes({name: value.cpu().contiguous() for name, value in tensors.items()}))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that survives a power cut; its folder sees to it that it appears whole."""
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _read_tensors(path: Path) -> Tensors:
