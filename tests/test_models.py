@@ -139,14 +139,15 @@ def test_weights_in_pieces_are_a_model_only_when_every_piece_is_there(
     assert (fetch(TINY) / "model-2.safetensors").read_bytes() == b"2"
 
 
-def test_offline_mode_is_lifted_only_while_fetching(hub: type[FakeHub]) -> None:
+def test_offline_mode_is_lifted_only_while_fetching(hub: type[FakeHub], monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     during: list[bool] = []
-    before = constants.HF_HUB_OFFLINE
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     fetch(TINY, lambda *_: during.append(constants.HF_HUB_OFFLINE))
+    assert during
     assert not any(during)
-    assert before == constants.HF_HUB_OFFLINE
+    assert constants.HF_HUB_OFFLINE
 
 
 @pytest.mark.parametrize(
