@@ -1,7 +1,7 @@
 // Utterances of this visit: the one on show, before and after, with its correction; and all of them to hear again.
 
 import { diffed } from "./diff.js";
-import { play } from "./player.js";
+import { play, silence } from "./player.js";
 import { icon, make, request, seconds, studio } from "./studio.js";
 
 /** `fields` as a form to send. */
@@ -52,6 +52,7 @@ export class Utterances {
     this.$(".li-keep").hidden = this.$(".li-replay").disabled = false;
     this.$(".li-said").value = entry.text;
     this.#told();
+    this.#list();
     this.onShow(entry);
   }
 
@@ -75,6 +76,7 @@ export class Utterances {
     this.$(".li-save").disabled = true;
     await action(entry).catch((error) => (entry.trouble = error));
     this.#told();
+    this.#list();
   }
 
   async #keep(entry) {
@@ -91,11 +93,16 @@ export class Utterances {
     studio.changed();
   }
 
-  #play(entry, button) {
-    return this.#act(entry, () => play(button, entry.address, entry === this.#shown ? this.onProgress : undefined));
+  async #play(entry, button) {
+    try {
+      await play(button, entry.address, entry === this.#shown ? this.onProgress : undefined);
+    } catch (error) {
+      this.#shown.trouble = error;
+      this.#told();
+    }
   }
 
-  /** What became of the correction on show, and the list of all utterances. */
+  /** What became of the correction on show. */
   #told() {
     const { kept, trouble } = this.#shown;
     this.$(".li-said").readOnly = this.$(".li-save").disabled = kept !== null;
@@ -103,6 +110,10 @@ export class Utterances {
     this.$(".li-kept").classList.toggle("bad", trouble !== null);
     this.$(".li-kept").classList.toggle("good", kept !== null && trouble === null);
     this.$(".li-kept").replaceChildren(...(trouble ? [icon("warning"), trouble.message] : kept ? [icon("check"), kept.said, undo()] : [NEVER_MEASURES]));
+  }
+
+  #list() {
+    silence(); // the buttons are made anew
     this.$(".li-past").hidden = this.#entries.length < 2;
     this.$(".li-utterances").replaceChildren(...this.#entries.map((entry) => this.#line(entry)));
   }

@@ -6,8 +6,13 @@ import { isShown, isTyping } from "./studio.js";
 const PRESS = 350; // ms: what is shorter was a press, not a hold
 const TAIL = 300; // ms recorded after the end: the last word's end
 const LONGEST = 60_000; // ms, as in studio/audio.py
-const SLOW = 1000; // ms: an opening this long had a question to the person in it
 const REST = 30_000; // ms without a word after which the microphone is let go
+
+/** Whether the browser will ask the person before it opens the microphone; a browser that does not tell counts as no. */
+async function isAsking() {
+  const permission = await navigator.permissions?.query({ name: "microphone" }).catch(() => null);
+  return permission?.state === "prompt";
+}
 
 /** Turns presses of `button` (and of the key T) into takes. 
  *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take)`, `on.error(error)`. */
@@ -91,9 +96,10 @@ export class HoldToTalk {
   }
 
   async #begin() {
-    const begun = (this.#since = performance.now());
+    this.#since = performance.now();
     this.#isMissed = false;
     this.#enter("opening");
+    const wasAsked = await isAsking();
     try {
       await this.#recorder.open();
       await this.#recorder.start();
@@ -102,8 +108,7 @@ export class HoldToTalk {
       this.#enter("idle");
       return this.on.error(error);
     }
-    const wasAsked = performance.now() - begun > SLOW && !this.#since;
-    if (!this.#isMissed && !wasAsked) return this.#enter("recording");
+    if (!this.#isMissed && (this.#since || !wasAsked)) return this.#enter("recording");
     this.#recorder.discard();
     this.#enter("idle");
     this.on.state("missed");

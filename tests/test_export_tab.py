@@ -1,0 +1,195 @@
+"""The Export tab: what a run made is used elsewhere; a merge outlives the page and says how it went."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import PATIENCE, Served, chromium, opened, served, show_tab, violations
+from playwright.sync_api import Browser, Page, expect
+from tones import config, folder_of, tones, train
+
+from studio import jobs
+from studio.errors import JobError
+from studio.export.merged import MergeReport
+from studio.run_folder import RunFolder
+from studio.ui import exporting
+from studio.ui.exporting import Merge, exports
+from studio.ui.hearing import finished
+from studio.workspace import Workspace
+
+expect.set_options(timeout=2 * PATIENCE)
+WEIGHTS = "adapter_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one finished run."""
+    root = tmp_path_factory.mktemp("workspace")
+    tones(root)
+    train(root, "tones-0001", config())
+    return root
+
+
+@pytest.fixture
+def workspace(root: Path, tmp_path: Path) -> Workspace:
+    """A copy that a test may spoil."""
+    return Workspace(shutil.copytree(root, tmp_path / "workspace"))
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> RunFolder:
+    return finished(workspace, "tones-0001")
+
+
+def merged(workspace: Workspace, run: RunFolder) -> Merge:
+    """The merge of `run`, started as the page does and over."""
+    exporting.start_merge(workspace, run)
+    deadline = time.monotonic() + 2 * PATIENCE / 1000
+    while (merge := exports(run).merge).status == "working" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return merge
+
+
+def test_the_adapter_is_offered_with_its_place_its_size_and_the_lines_that_use_it(run: RunFolder) -> None:
+    adapter = exports(run).adapter
+    assert adapter.path == str(run.adapter)
+    assert adapter.size == sum(path.stat().st_size for path in run.adapter.iterdir())
+    assert WEIGHTS in adapter.files
+    assert f"PeftModel.from_pretrained(model, {str(run.adapter)!r})" in adapter.snippet
+    compile(adapter.snippet, "snippet", "exec")
+
+
+def test_an_adapter_without_its_base_says_so_in_place_of_the_lines(run: RunFolder) -> None:
+    (run.adapter / "base.json").unlink()
+    adapter = exports(run).adapter
+    assert adapter.snippet == ""
+    assert "does not say which model" in adapter.trouble
+
+
+def test_the_zip_holds_the_adapter_and_nothing_that_a_link_points_to(run: RunFolder, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    (run.adapter / "link").symlink_to(secret)
+    archive = exporting.zipped(run.adapter, "mine")
+    with zipfile.ZipFile(archive) as content:
+        assert sorted(content.namelist()) == sorted(f"mine/{name}" for name in exports(run).adapter.files)
+        assert content.read(f"mine/{WEIGHTS}") == (run.adapter / WEIGHTS).read_bytes()
+    archive.unlink()
+
+
+def test_a_run_without_an_adapter_has_nothing_to_export(workspace: Workspace) -> None:
+    folder_of(workspace.root, "begun").config.write_text("{}")
+    with pytest.raises(JobError, match="no adapter"):
+        finished(workspace, "begun")
+
+
+def test_a_merge_ends_in_a_folder_that_was_compared_and_a_retrained_run_makes_it_stale(
+    workspace: Workspace, run: RunFolder
+) -> None:
+    assert exports(run).merge == Merge(status="none")
+    merge = merged(workspace, run)
+    assert (merge.status, merge.clips) == ("done", 4)
+    assert merge.max_difference < 1e-4
+    assert merge.target is not None
+    assert merge.target.path == str(run.merged)
+    assert repr(str(run.merged)) in merge.target.snippet
+    later = (run.merged / "config.json").stat().st_mtime + 1
+    os.utime(run.adapter / WEIGHTS, (later, later))
+    assert exports(run).merge.status == "stale"
+
+
+def test_a_merge_that_fails_says_why_and_keeps_the_older_one(workspace: Workspace, run: RunFolder) -> None:
+    assert merged(workspace, run).status == "done"
+    (run.adapter / "base.json").write_text(json.dumps({"source": "no-such-model"}))
+    merge = merged(workspace, run)
+    assert merge.status == "failed"
+    assert "no-such-model" in merge.trouble
+    assert "Traceback" not in merge.trouble
+    assert MergeReport.read(run.merged) is not None
+
+
+def test_a_second_press_does_not_start_a_second_merge(workspace: Workspace, run: RunFolder) -> None:
+    exporting.start_merge(workspace, run)
+    job = RunFolder(run.path / "merging")
+    first = job.job.stat().st_mtime_ns, jobs.state(job).started_at
+    exporting.start_merge(workspace, run)
+    assert jobs.state(job).started_at == first[1]
+    assert exports(run).merge.status == "working"
+    jobs.stop(job, "discard")
+    while not jobs.state(job).is_over:
+        time.sleep(0.05)
+
+
+# The page
+
+
+@pytest.fixture(scope="module")
+def studio(root: Path) -> Iterator[Served]:
+    with served(root) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, studio: Served) -> Iterator[Page]:
+    with opened(browser, studio.url, permissions=["clipboard-read", "clipboard-write"]) as page:
+        show_tab(page, "5 Export")
+        expect(page.locator(".ex-adapter .ex-code")).to_be_visible()
+        yield page
+
+
+@pytest.mark.browser
+def test_the_lines_that_use_the_adapter_can_be_copied_whole(page: Page, root: Path) -> None:
+    page.get_by_role("button", name="Copy the Python lines").first.click()
+    expect(page.locator(".ex-adapter .ex-bar .ex-copy")).to_have_text("Copied")
+    adapter = RunFolder(root / "outputs" / "tones-0001").adapter
+    assert page.evaluate("navigator.clipboard.readText()") == exporting.adapter_snippet(adapter)
+
+
+@pytest.mark.browser
+def test_the_adapter_can_be_downloaded(page: Page, tmp_path: Path) -> None:
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as zip").click()
+    assert download.value.suggested_filename == "tones-0001-adapter.zip"
+    download.value.save_as(tmp_path / "adapter.zip")
+    assert f"tones-0001-adapter/{WEIGHTS}" in zipfile.ZipFile(tmp_path / "adapter.zip").namelist()
+
+
+@pytest.mark.browser
+def test_a_merge_goes_on_through_a_reload_and_ends_with_its_difference(page: Page) -> None:
+    page.get_by_role("button", name="Merge into the base model").click()
+    expect(page.locator(".ex-status")).to_have_text("merging")
+    page.reload()
+    page.locator(".rec-pill").first.wait_for()
+    show_tab(page, "5 Export")
+    expect(page.locator(".ex-result")).to_contain_text("Equal to base model and adapter on 4 clips")
+    expect(page.locator(".ex-merged .ex-code")).to_contain_text("outputs/tones-0001/merged")
+
+
+@pytest.mark.browser
+def test_before_any_run_the_tab_says_what_will_stand_there(browser: Browser, tmp_path: Path) -> None:
+    with served(tmp_path) as studio, opened(browser, studio.url) as page:
+        show_tab(page, "5 Export")
+        expect(page.locator(".ex-empty")).to_contain_text("press Start in the Train tab")
+        expect(page.locator(".ex-adapter")).to_be_hidden()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, scheme: str) -> None:
+    with opened(browser, studio.url, color_scheme=scheme) as page:
+        show_tab(page, "5 Export")
+        expect(page.locator(".ex-adapter .ex-code")).to_be_visible()
+        assert violations(page) == []
