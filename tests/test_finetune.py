@@ -220,6 +220,20 @@ def test_a_resumed_run_does_not_score_the_base_model_again(workspace: Path, whol
     assert Evaluated in {type(event) for event in resumed if getattr(event, "split", "") == "test"}
 
 
+def test_the_time_of_a_resumed_run_counts_what_went_before(workspace: Path) -> None:
+    run_until(workspace, "long", lambda event: isinstance(event, StepDone) and event.step == 5)
+    state = folder_of(workspace, "long").checkpoints / "step-000005" / "state.json"
+    content = json.loads(state.read_text())
+    content["progress"] |= {"wall_seconds": 1000.0, "seconds": 500.0, "peak_memory": 10**15}
+    state.write_text(json.dumps(content))
+    resumed = train(workspace, "long", config(), resume=True)
+    finished = resumed[-1]
+    assert isinstance(finished, Finished)
+    assert 1000 < finished.seconds < 1300
+    assert finished.peak_memory == 10**15
+    assert all(500 < event.seconds < 800 for event in resumed if isinstance(event, StepDone))
+
+
 def test_a_lost_baseline_is_scored_again_on_the_base_model_not_on_what_was_learnt(
     workspace: Path, whole: list[Event]
 ) -> None:

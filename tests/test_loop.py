@@ -60,6 +60,17 @@ def test_the_gradient_is_that_of_the_loss_per_token() -> None:
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
 
 
+def test_dropout_works_in_a_step_whatever_mode_the_model_was_left_in() -> None:
+    losses = []
+    for dropout in (0, 0.9):
+        learner = learner_of(config(dropout=dropout))
+        for _ in range(3):  # the adapter begins as nothing, so that the first loss is the base model's
+            learner.recogniser.model.eval()
+            loss = take_step(learner, 0.05, go_on)
+        losses.append(loss)
+    assert losses[0] != losses[1]
+
+
 def test_the_loss_of_a_step_is_nats_per_token_of_all_its_clips() -> None:
     import torch
 

@@ -70,9 +70,8 @@ class FineTune:
         self.learner = fresh_learner(self.recogniser, self.config)
         checkpoint.load(self.learner, self.folder.checkpoints)
         self.began -= self.learner.progress.wall_seconds
-        self.stopper.heeds_save = (
-            self.learner.progress.step == 0
-        )  # later there is something to save, in `train`
+        # What an earlier start has learnt is saved by `train`, which is not far: until then the request waits.
+        self.stopper.heeds_save = self.learner.progress.step == 0
         self.scorer = Scorer(self.recogniser, self.dataset, self.config, self.stopper.check)
         yield self.started()
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
