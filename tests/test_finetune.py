@@ -596,6 +596,17 @@ def test_a_real_architecture_resumes_to_the_same_bits(
     assert told(workspace, name) == told(workspace, f"real-{targets}")
 
 
+@pytest.mark.slow
+def test_the_starter_resumes_to_the_same_bits(workspace: Path, in_child: Callable[..., int | None]) -> None:
+    settings = config(model="starter", targets="attention", max_steps=6, eval_every=2, dropout=0.1)
+    train(workspace, "starter", settings)
+    assert in_child(train_until, workspace, "starter-killed", settings, 51) == -signal.SIGKILL
+    resumed = train(workspace, "starter-killed", settings, resume=True)
+    assert next(event.resumed_from for event in resumed if isinstance(event, Started)) > 0
+    assert adapter(workspace, "starter-killed") == adapter(workspace, "starter")
+    assert told(workspace, "starter-killed") == told(workspace, "starter")
+
+
 def test_recomputed_activations_and_half_precision_train_the_same_real_architecture(
     workspace: Path, tmp_path: Path
 ) -> None:
