@@ -11,13 +11,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browsing import Served, chromium, free_port, opened, served, violations
+from browsing import Served, chromium, free_port, opened, served, show_tab, violations
 from sounds import recording
 
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError, DataError, DeviceError
 from studio.ui import assets, sidebar
 from studio.ui.app import launch, listen
+from studio.ui.theme import PAGE_COLOURS
 from studio.workspace import Workspace
 
 
@@ -39,10 +40,13 @@ def client(studio: Served) -> Iterator[httpx.Client]:
         yield client
 
 
+TABS = ["1 Record", "2 Review", "3 Train", "4 Test", "5 Export"]
+
+
 def test_the_page_has_its_five_steps_in_order(client: httpx.Client) -> None:
     components = client.get("/config").json()["components"]
     tabs = [part["props"]["label"] for part in components if part["type"] == "tabitem"]
-    assert tabs == ["1 Record", "2 Review", "3 Train", "4 Test", "5 Export"]
+    assert tabs == TABS
 
 
 def test_an_error_of_the_studio_arrives_as_a_sentence_and_what_to_do(client: httpx.Client) -> None:
@@ -154,6 +158,10 @@ def test_nothing_in_the_page_points_to_another_host(client: httpx.Client) -> Non
     assert found <= {"http://www.w3.org", "http://localhost"}  # the name of SVG's language; the tunnel's hint
 
 
+def test_the_page_is_painted_in_its_own_colour_before_its_styles_arrive() -> None:
+    assert re.findall(r"--st-page: (#\w+)", assets.read("studio.css")) == list(PAGE_COLOURS.values())
+
+
 def test_every_picture_that_the_page_uses_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([\w-]+)"', assets.read("icons.svg")))
     text = "\n".join(
@@ -170,14 +178,27 @@ def test_the_page_opens_offline_without_a_fault_in_light_and_dark(studio: Served
         for scheme in ("light", "dark"):
             with opened(browser, studio.url, color_scheme=scheme) as page:
                 assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
-                assert violations(page) == []
+                places = set()
+                for tab in TABS:
+                    show_tab(page, tab)
+                    page.wait_for_timeout(1000)
+                    assert violations(page) == [], tab
+                    places.add(
+                        page.evaluate(
+                            "JSON.stringify(document.querySelector('#st-main').getBoundingClientRect().x)"
+                        )
+                    )
+                assert len(places) == 1  # nothing jumps sideways from tab to tab
         with opened(browser, studio.url, color_scheme="light") as page:
             page.get_by_label("Dark", exact=True).check()
             page.reload()
             page.locator(".rec-pill").first.wait_for()
             assert page.evaluate("document.body.classList.contains('dark')")
         with opened(browser, studio.url, viewport={"width": 390, "height": 844}) as page:
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            for tab in TABS:
+                show_tab(page, tab)
+                page.wait_for_timeout(500)
+                assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
 
 
 @pytest.mark.browser

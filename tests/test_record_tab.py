@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from browsing import (
+    MICROPHONE_RATE,
     Served,
     await_mode,
     chromium,
@@ -80,7 +81,9 @@ def test_the_same_sound_for_two_prompts_is_two_clips(client: TestClient, dataset
     assert len(dataset.utterances()) == 2
 
 
-def test_recording_again_replaces_and_the_old_take_can_be_had_back(client: TestClient, dataset: Dataset) -> None:
+def test_recording_again_replaces_and_the_old_take_can_be_had_back(
+    client: TestClient, dataset: Dataset
+) -> None:
     old = dataset.add(recording(1), text="hello", prompt="say hello")
     answer = save(client, recording(2), text="hello", prompt="say hello", replaces=old.id)
     assert answer["replaced"] == [old.id]
@@ -188,7 +191,9 @@ def test_imported_files_bring_their_labels_and_the_others_their_reasons(
     assert "not a sound file" in reasons["c.wav"]
 
 
-@pytest.mark.parametrize("name", ["../../up.wav", "/etc/up.wav", "..\\up.wav", "up.wav\x00.txt", "...", "a" * 300 + ".wav"])
+@pytest.mark.parametrize(
+    "name", ["../../up.wav", "/etc/up.wav", "..\\up.wav", "up.wav\x00.txt", "...", "a" * 300 + ".wav"]
+)
 def test_the_name_of_an_imported_file_leads_nowhere(client: TestClient, tmp_path: Path, name: str) -> None:
     outside = set(tmp_path.rglob("*"))
     answer = client.post("/studio/import/mine", files=[("files", (name, recording()))])
@@ -219,7 +224,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, spoken: NDArray[np.float32]) -> Iterator[Browser]:
-    with chromium(microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", spoken)) as browser:
+    again_and_again = np.tile(np.concatenate([spoken, np.zeros(MICROPHONE_RATE // 2, np.float32)]), 12)
+    with chromium(
+        microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", again_and_again)
+    ) as browser:
         yield browser
 
 
@@ -244,10 +252,8 @@ def take(page: Page, seconds: float) -> None:
 
 
 def await_clips(page: Page, count: int) -> None:
-    page.wait_for_function(
-        "count => document.querySelectorAll('.rec-pill[data-state=done], .rec-pill[data-state=look]').length === count",
-        arg=count,
-    )
+    recorded = ".rec-pill[data-state=done], .rec-pill[data-state=look]"
+    page.wait_for_function(f"count => document.querySelectorAll('{recorded}').length === count", arg=count)
 
 
 def go_on_by_hand(page: Page) -> None:
@@ -255,7 +261,7 @@ def go_on_by_hand(page: Page) -> None:
 
 
 def snr(heard: NDArray[np.float32], source: NDArray[np.float32], window: int = 22_050) -> list[float]:
-    """Signal-to-noise ratio in dB of each half second of `source` found in `heard`, aligned window by window."""
+    """Signal-to-noise ratio (dB) of each half second of `source` in `heard`, aligned window by window."""
     length = 1 << (len(heard) + len(source)).bit_length()
     spectrum = np.fft.rfft(heard, length) * np.conj(np.fft.rfft(source, length))
     lag = int(np.argmax(np.fft.irfft(spectrum, length)[: len(heard)]))
@@ -278,7 +284,7 @@ def test_two_prompts_are_recorded_sample_true_and_a_reload_loses_nothing(
     words = [prompt.text for prompt in prompts.numbers("words")[:3]]
     for number in range(2):
         assert page.locator(".rec-prompt").text_content() == words[number]
-        take(page, len(spoken) / 44_100 + 1.5)
+        take(page, 2 * len(spoken) / MICROPHONE_RATE + 1)
         page.keyboard.press("Control+Enter")
         await_clips(page, number + 1)
         page.reload()  # the fake microphone begins anew as well
@@ -334,7 +340,9 @@ def test_keys_alone_record_discard_wait_and_go_on(page: Page, studio: Served) ->
 
 
 @pytest.mark.browser
-def test_the_countdown_records_by_itself_and_control_enter_stops_saves_and_goes_on(page: Page, studio: Served) -> None:
+def test_the_countdown_records_by_itself_and_control_enter_stops_saves_and_goes_on(
+    page: Page, studio: Served
+) -> None:
     take(page, 2)
     page.keyboard.press("Control+Enter")
     await_mode(page, "countdown")
@@ -403,7 +411,9 @@ def test_a_denied_microphone_is_explained_where_the_instruction_stood(studio: Se
 @pytest.mark.browser
 def test_a_missing_microphone_and_an_insecure_page_say_what_to_do(studio: Served, browser: Browser) -> None:
     studio.forget_everything()
-    missing = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))"
+    missing = (
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))"
+    )
     insecure = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined })"
     for script, words in ((missing, "No microphone was found."), (insecure, "ssh -L 7860:localhost:")):
         with opened(browser, studio.url) as page:
@@ -456,9 +466,17 @@ def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser) -> N
 def test_a_full_disk_keeps_the_take_on_the_page(page: Page, studio: Served) -> None:
     go_on_by_hand(page)
     take(page, 2)
-    page.route("**/studio/record/**", lambda route: route.fulfill(
-        status=507, json={"what": "The disk is full: the clip was not saved.", "remedy": "Free some space.", "code": "DiskError"}
-    ))
+    page.route(
+        "**/studio/record/**",
+        lambda route: route.fulfill(
+            status=507,
+            json={
+                "what": "The disk is full: the clip was not saved.",
+                "remedy": "Free some space.",
+                "code": "DiskError",
+            },
+        ),
+    )
     page.keyboard.press("Control+Enter")
     page.get_by_text("The disk is full").wait_for()
     page.unroute("**/studio/record/**")
@@ -467,7 +485,9 @@ def test_a_full_disk_keeps_the_take_on_the_page(page: Page, studio: Served) -> N
 
 
 @pytest.mark.browser
-def test_own_text_and_sound_files_come_in_through_the_page(page: Page, studio: Served, tmp_path: Path) -> None:
+def test_own_text_and_sound_files_come_in_through_the_page(
+    page: Page, studio: Served, tmp_path: Path
+) -> None:
     page.get_by_label("My text").check()
     page.get_by_label("Prompts, one a line").fill("please call the clinic\nthe meeting is at noon")
     page.get_by_role("button", name="Use these prompts").click()
@@ -501,10 +521,12 @@ def test_the_tab_has_no_barrier_in_any_of_its_states(page: Page) -> None:
 
 @pytest.mark.browser
 def test_the_card_keeps_its_place_whatever_the_state(page: Page) -> None:
+    script = """['.rec-prompt', '.rec-scope', '.rec-text', '.rec-main']
+        .map((part) => document.querySelector(part).getBoundingClientRect().bottom)"""
+
     def edges() -> list[float]:
-        return page.evaluate(
-            "['.rec-prompt', '.rec-scope', '.rec-text', '.rec-main'].map(s => document.querySelector(s).getBoundingClientRect().bottom)"
-        )
+        found: list[float] = page.evaluate(script)
+        return found
 
     before = edges()
     page.keyboard.press("Space")

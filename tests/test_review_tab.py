@@ -16,7 +16,7 @@ from studio.data.manifest import Dataset
 from studio.ui.review import ROWS, page_of
 
 MANY = 10_000
-ATTACK = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>"
+ATTACK = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
 
 def crowded(folder: Path, count: int = MANY) -> Dataset:
@@ -136,7 +136,9 @@ def test_keys_move_play_edit_and_delete_and_the_deletion_is_undone(page: Page, d
     page.keyboard.press("j")
     assert held(page) == "second"
     page.keyboard.press("p")
-    page.wait_for_function("document.querySelector('.rev tr[data-held] [data-do=play] use').href.baseVal.endsWith('#pause')")
+    page.wait_for_function(
+        "document.querySelector('.rev tr[data-held] [data-do=play] use').href.baseVal.endsWith('#pause')"
+    )
     page.keyboard.press("e")
     page.keyboard.type("corrected jkx")
     page.keyboard.press("Enter")

@@ -50,9 +50,11 @@ def launch(
     import uvicorn
 
     app = create_app(workspace, host, login)
-    address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
+    address = _address(host, port)
     print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)
-    if open_browser:
+    if "SSH_CONNECTION" in os.environ:
+        print(f"From where you sit: ssh -L {port}:localhost:{port} {socket.gethostname()}", flush=True)
+    elif open_browser and _has_a_screen():
         threading.Timer(0.5, webbrowser.open, [address]).start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     server.run(sockets=[listener])
@@ -77,6 +79,18 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
     listener.listen()
     return listener
+
+
+def _address(host: str, port: int) -> str:
+    """What to type into a browser on this computer."""
+    if host in ("127.0.0.1", "0.0.0.0", "::", "::1"):
+        return f"http://localhost:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _has_a_screen() -> bool:
+    """Whether a browser can be shown: without one, `webbrowser` starts a text browser in this terminal."""
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
 def _next_free(host: str, port: int, family: int) -> int:

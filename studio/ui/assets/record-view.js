@@ -117,6 +117,7 @@ export class View {
       back: !isBusy && place > 0, skip: !isBusy && place < cards.length - 1, discard: isKept || !["ready", "saving"].includes(mode),
     });
     this.$(".rec-skip").textContent = isKept ? "Next" : "Skip";
+    this.hint = card?.text ? "" : "The model in hand writes it down; correct it here";
     this.showMessage(tab);
   }
 
@@ -147,13 +148,15 @@ export class View {
     const { mode, card, error } = tab;
     if (error) return [error.what, error.remedy, "bad", rescue(tab)];
     if (!studio.dataset()) return ["No dataset is chosen.", "Choose one in the sidebar, or make a new one there."];
-    if (mode === "ready") return card?.clip ? verdict(tab) : [BY_TOUCH ? "Tap Record, read the line aloud, tap Stop." : "Press Space, read the line aloud, press Space again.", "Then check the label and save."];
+    const deed = tab.isFree ? "say one sentence" : "read the line aloud";
+    if (mode === "ready" && card?.clip) return verdict(tab);
     if (mode === "recording" && this.isSilent) return ["Nothing is heard yet.", "Is the microphone muted, or another one chosen?", "look"];
     if (mode === "review") return found(tab);
     return {
+      ready: [BY_TOUCH ? `Tap Record, ${deed}, tap Stop.` : `Press Space, ${deed}, press Space again.`, "Then check the label and save."],
       countdown: ["Recording starts by itself.", "Esc waits."],
       opening: ["Opening the microphone.", "If the browser asks, allow it."],
-      recording: ["Read the line aloud.", BY_TOUCH ? "" : `Space stops. ${SAVE_KEYS} stops, saves and goes on.`],
+      recording: [`${deed[0].toUpperCase()}${deed.slice(1)}.`, BY_TOUCH ? "" : `Space stops. ${SAVE_KEYS} stops, saves and goes on.`],
       tail: ["Keeping half a second more,", "so that the last word is whole."],
       saving: ["Saving the recording."],
     }[mode];

@@ -4,7 +4,7 @@
 import { StudioError } from "./studio.js";
 
 const TAIL = 500; // ms recorded after Stop: the end of the last word
-const PATIENCE = 5000; // ms until an open microphone must have given its first sound
+const PATIENCE = 10_000; // ms until an open microphone must have given its first sound
 const PROCESSING = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
 /** Records takes from one microphone, which stays open between them: a headset needs a second to wake up. */
