@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 from fake_trainer import SCRIPT as FAKE
+from tones import config as tones_config
+from tones import tones
 
 from studio import events, jobs
 from studio.config import TrainConfig
@@ -283,6 +285,23 @@ def test_a_training_gets_a_fresh_readable_name(workspace: Workspace, monkeypatch
         jobs.start_training(workspace, TrainConfig(dataset="my numbers"), "best try")
     with pytest.raises(ConfigError):
         jobs.start_training(workspace, TrainConfig(dataset="my numbers"), "../../etc")
+
+
+def test_the_real_trainer_is_killed_as_a_job_and_finishes_when_it_is_resumed(workspace: Workspace) -> None:
+    tones(workspace.root)
+    folder = jobs.start_training(workspace, tones_config(max_steps=20_000, eval_every=50, patience=1000))
+    until(lambda: is_training(folder), 120)
+    child_of(folder).kill()
+    until(lambda: is_over(folder))
+    assert jobs.state(folder).status == "failed"
+    killed = len(kinds(folder))
+    jobs.resume(folder)
+    until(lambda: "step" in kinds(folder)[killed:], 120)
+    jobs.stop(folder, "save")
+    until(lambda: is_over(folder), 120)
+    assert jobs.state(folder).status == "finished"
+    assert folder.done.exists()
+    assert jobs.runs(workspace)[0].wer_after is not None
 
 
 def test_a_command_that_cannot_start_says_so(workspace: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class RunSummary(BaseModel):
     wer_before: float | None  # 0..1 and beyond
     wer_after: float | None
     step: int  # the last one done
-    started_at: float | None  # seconds since the epoch
+    started_at: float  # seconds since the epoch
     seconds: float | None  # wall time
 
 
@@ -47,8 +48,11 @@ def runs(workspace: Workspace) -> list[RunSummary]:
     if not workspace.outputs.is_dir():
         return []
     folders = [RunFolder(path) for path in workspace.outputs.iterdir() if not path.name.startswith(".")]
-    found = [_summary(folder) for folder in folders if _is_run(folder)]
-    return sorted(found, key=lambda run: (run.started_at or 0, run.name), reverse=True)
+    found = []
+    for folder in folders:
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            found += [_summary(folder)] if _is_run(folder) else []
+    return sorted(found, key=lambda run: (run.started_at, run.name), reverse=True)
 
 
 def _is_run(folder: RunFolder) -> bool:
@@ -67,7 +71,7 @@ def _summary(folder: RunFolder) -> RunSummary:
         wer_before=result.wer_before if result else None,
         wer_after=result.wer_after if result else None,
         step=result.step if result else last_step(events),
-        started_at=stands.started_at or folder.config.stat().st_mtime,
+        started_at=job.started_at if job else folder.config.stat().st_mtime,
         seconds=result.seconds if result else _lasted(job, stands.is_over),
     )
 

@@ -3,52 +3,13 @@
 import { diffed } from "./diff.js";
 import { Chart, bestSoFar, smoothed } from "./live-chart.js";
 import { History, PHASES, STAGES, wordEdits } from "./live-history.js";
+import { SKELETON, STANDS, action, describe, keys, lossPoints, message, percent, replaceText, span, tiles } from "./live-parts.js";
 import { Stream, watchVisibility } from "./live-stream.js";
 import { at, duration, icon, make, request, studio } from "./studio.js";
 
-export const percent = (rate) => (rate == null ? "–" : `${(100 * rate).toFixed(1)} %`);
 const isGoingOn = (status) => status === "running" || status === "stopping";
 
-/** How a run stands, as a pill: its colour and its word. */
-export const STANDS = {
-  running: ["accent", "Running"],
-  stopping: ["look", "Stopping"],
-  finished: ["good", "Finished"],
-  stopped: ["", "Discarded"],
-  interrupted: ["look", "Interrupted"],
-  failed: ["bad", "Failed"],
-  none: ["", "Unknown"],
-};
 const LOG_CHARACTERS = 400_000; // of the log, on show
-
-const SKELETON = `
-  <header class="live-head">
-    <button type="button" class="st-button plain small" data-do="back">All runs</button>
-    <h3 class="live-name" tabindex="-1"></h3>
-    <span class="st-pill live-pill"></span>
-    <span class="st-grow"></span>
-    <span class="live-actions st-row"></span>
-  </header>
-  <p class="st-hidden live-status" role="status"></p>
-  <div class="live-progress" role="progressbar" aria-label="Progress of the run" aria-valuemin="0" aria-valuemax="100"></div>
-  <p class="live-times st-number"></p>
-  <div class="live-messages" role="status"></div>
-  <div class="st-tiles live-tiles"></div>
-  <div class="live-charts">
-    <figure class="st-card"><figcaption><b>Loss</b><span class="live-key"></span></figcaption><canvas role="img" data-chart="loss"></canvas></figure>
-    <figure class="st-card"><figcaption><b>Validation WER</b><span class="live-key"></span></figcaption><canvas role="img" data-chart="wer"></canvas></figure>
-  </div>
-  <section class="st-card live-samples" hidden><h4></h4><dl></dl></section>
-  <details class="st-card live-log"><summary>Log</summary><pre tabindex="0" aria-label="What the process printed"></pre></details>
-  <dialog class="st-dialog live-dialog" aria-labelledby="live-question">
-    <h2 id="live-question">Stop this run?</h2>
-    <p></p>
-    <div class="live-choices">
-      <button type="button" class="st-button" data-do="continue">Continue</button>
-      <button type="button" class="st-button primary" data-do="save">Stop and save</button>
-      <button type="button" class="st-button live-discard" data-do="discard">Discard</button>
-    </div>
-  </dialog>`;
 
 export class LiveView {
   run = "";
@@ -212,7 +173,8 @@ export class LiveView {
     pill.className = `st-pill live-pill ${colour}`;
     replaceText(pill, text);
     replaceText(this.$(".live-status"), `${this.run}: ${text}`);
-    const names = isGoingOn(status) ? ["stop"] : ["failed", "interrupted", "stopped"].includes(status) ? ["resume", "remove"] : ["remove"];
+    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && this.#history.stopped?.reason !== "discard";
+    const names = isGoingOn(status) ? ["stop"] : isResumable ? ["resume", "remove"] : ["remove"];
     const actions = this.$(".live-actions");
     if (actions.dataset.names === String(names) || status === "none") return;
     actions.dataset.names = names;
@@ -259,7 +221,7 @@ export class LiveView {
     const { status } = this.#stands;
     if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
-    if (status === "stopped") return [["", "info", `It was discarded at step ${step}: nothing was kept.`]];
+    if (status === "stopped") return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before it had learnt anything."]];
     if (status !== "finished" || !finished) return [];
     const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.` };
     const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
@@ -311,51 +273,11 @@ export class LiveView {
     box.dataset.shown = shown;
     box.hidden = !samples.length;
     if (box.hidden) return;
-    this.$(".live-samples h4").textContent = samples[0].step ? `What it read at step ${samples[0].step}` : "What the base model read";
+    this.$(".live-samples h3").textContent = samples[0].step ? `What it read at step ${samples[0].step}` : "What the base model read";
     const rows = samples.map(({ reference, hypothesis }) => {
       const read = hypothesis ? make("dd", {}, diffed(wordEdits(reference, hypothesis), "errors")) : make("dd", { class: "st-quiet" }, "nothing");
       return make("div", {}, make("dt", {}, reference), read);
     });
     this.$(".live-samples dl").replaceChildren(...rows);
   }
-}
-
-const lossPoints = (steps) => steps.map((step) => [step.step, step.loss]);
-const span = (steps) => Math.max(4, steps.length / 25);
-
-/** Set the text of `element` only where it differs: a live region speaks when it is touched. */
-function replaceText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function action(name) {
-  const [kind, picture, text] = { stop: ["", "stop", "Stop"], resume: ["primary", "play", "Resume"], remove: ["plain", "trash", "Delete"] }[name];
-  return make("button", { type: "button", class: `st-button ${kind}`, "data-do": name }, icon(picture), text);
-}
-
-function message(kind, picture, text, next) {
-  const more = next ? make("button", { type: "button", class: "st-button small primary", "data-do": next }, "Hear the difference") : null;
-  return make("div", { class: `st-message ${kind}` }, icon(picture), make("p", { class: "st-grow" }, text), more);
-}
-
-function tiles(box, figures) {
-  if (box.children.length !== figures.length) box.replaceChildren(...figures.map(() => make("div", { class: "st-tile" }, make("span"), make("b"), make("span"))));
-  figures.forEach((texts, index) => texts.forEach((text, part) => replaceText(box.children[index].children[part], text)));
-}
-
-function keys(box, lines) {
-  const shown = lines.filter((line) => line.points.length);
-  const names = shown.map((line) => line.key).join();
-  if (box.dataset.names === names) return;
-  box.dataset.names = names;
-  box.replaceChildren(...shown.map((line) => make("span", {}, make("i", { style: `background: var(--st-${line.colour})` }), line.key)));
-}
-
-/** The curve in words, for those who do not see it. */
-function describe(canvas, points, write, name) {
-  const values = points.map((point) => point[1]);
-  const summary = values.length
-    ? `${name}: ${write(values[0])} at step ${points[0][0]}, ${write(values.at(-1))} at step ${points.at(-1)[0]}, lowest ${write(Math.min(...values))}.`
-    : `${name}: nothing yet.`;
-  if (canvas.getAttribute("aria-label") !== summary) canvas.setAttribute("aria-label", summary);
 }

@@ -4,7 +4,7 @@ import { StudioError, duration, icon, make, request, studio } from "./studio.js"
 
 const SKELETON = `
   <div class="st-card train-card">
-    <header class="train-head"><h3>Set up a run</h3><p class="st-quiet train-clips"></p></header>
+    <header class="train-head"><h2>Set up a run</h2><p class="st-quiet train-clips"></p></header>
     <fieldset class="train-part"><legend class="st-label">Base model</legend><div class="train-models"></div></fieldset>
     <fieldset class="train-part"><legend class="st-label">How long</legend>
       <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
@@ -12,7 +12,7 @@ const SKELETON = `
     <div class="train-message" role="alert"></div>
     <div class="train-foot">
       <button type="button" class="st-button primary train-start"></button>
-      <div class="train-command"><code class="st-mono" aria-label="The same from the command line" tabindex="0"></code>
+      <div class="train-command" role="group" aria-label="The same from the command line"><code class="st-mono" tabindex="0"></code>
         <button type="button" class="st-button plain small train-copy">Copy</button></div>
     </div>
   </div>`;
@@ -32,7 +32,7 @@ export class Settings {
     element.innerHTML = SKELETON;
     this.$ = (selector) => element.querySelector(selector);
     this.$(".train-start").addEventListener("click", () => this.#go());
-    this.$(".train-copy").addEventListener("click", () => this.#copy());
+    this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
     this.$(".train-models").addEventListener("change", () => this.on.model(this.#model));
     this.$(".train-presets").addEventListener("change", () => this.#usePreset());
     this.$(".train-knobs").addEventListener("input", () => this.#refresh());
@@ -57,7 +57,9 @@ export class Settings {
   /** Say what went wrong, beside the button. */
   tell(error) {
     const text = error instanceof StudioError ? error.message : `The page made a mistake: ${error.message}`;
-    this.$(".train-message").replaceChildren(make("div", { class: "st-message bad" }, icon("warning"), make("p", {}, text)));
+    if (this.$(".train-message").textContent === text) return;
+    const box = make("div", { class: "st-message bad", "data-code": error.code }, icon("warning"), make("p", {}, text));
+    this.$(".train-message").replaceChildren(box);
   }
 
   get #model() {
@@ -135,25 +137,27 @@ export class Settings {
 
   /** Ask what command the form comes to, and whether it holds. */
   async #ask() {
+    const values = JSON.stringify(this.#values);
+    if (values === this.asked) return;
+    this.asked = values;
     const turn = ++this.#asking;
     const box = this.$(".train-command code");
     for (const field of this.element.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
     try {
-      const { command } = await request("train/command", { body: this.#values });
+      const { command } = await request("train/command", { body: JSON.parse(values) });
       if (turn !== this.#asking) return;
       box.textContent = command;
-      if (this.$(".train-message .config")) this.$(".train-message").replaceChildren();
+      this.$(".train-message [data-code=ConfigError]")?.remove();
     } catch (error) {
       if (turn !== this.#asking || error.code !== "ConfigError") return;
       const field = this.$(`[data-knob="${CSS.escape(error.what.split(":")[0])}"]`);
       field?.setAttribute("aria-invalid", "true");
       this.tell(error);
-      this.$(".train-message .st-message").classList.add("config");
     }
   }
 
   async #go() {
-    if (this.next === "record") return document.querySelector("#st-tab-record-button")?.click();
+    if (this.next === "record") return goTo("Record");
     this.$(".train-message").replaceChildren();
     if (this.next === "download") return this.on.download(this.#model);
     this.#isStarting = true;
@@ -164,10 +168,17 @@ export class Settings {
   }
 
   async #copy() {
-    await navigator.clipboard.writeText(this.$(".train-command code").textContent);
+    const command = this.$(".train-command code");
+    getSelection().selectAllChildren(command); // what is left to do by hand where the browser forbids the rest
+    await navigator.clipboard.writeText(command.textContent);
     this.$(".train-copy").textContent = "Copied";
     setTimeout(() => (this.$(".train-copy").textContent = "Copy"), 1500);
   }
+}
+
+/** Bring the tab whose title ends with `name` to the front. */
+export function goTo(name) {
+  [...document.querySelectorAll("#st-tabs [role=tab]")].find((tab) => tab.textContent.trim().endsWith(name))?.click();
 }
 
 function modelCard(model) {

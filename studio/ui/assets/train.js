@@ -1,8 +1,9 @@
 // The Train tab: set up a run, start it, watch it, go back to earlier ones.
 
-import { LiveView, STANDS, percent } from "./live.js";
+import { LiveView } from "./live.js";
+import { STANDS, percent } from "./live-parts.js";
 import { watchVisibility } from "./live-stream.js";
-import { Settings } from "./train-settings.js";
+import { Settings, goTo } from "./train-settings.js";
 import { StudioError, at, duration, icon, make, request, studio } from "./studio.js";
 
 const DOWNLOAD_POLL = 700; // milliseconds between two looks at a download
@@ -21,13 +22,13 @@ class Train {
       resumed: (run) => this.#open(run),
       remove: (run) => this.#remove(run),
       ended: () => this.#changed(),
-      test: (run) => goTo("listen", run),
+      test: () => goTo("Test"),
     });
     this.settings = new Settings(this.$(".train-setup"), {
       start: (values) => this.#start(values),
       download: (model) => this.#download(model),
       model: (id) => {
-        studio.choose("model", id);
+        studio.choose(studio.dataset(), id);
         trigger("input"); // the sidebar's own picker follows
       },
     });
@@ -102,7 +103,7 @@ class Train {
 
   #list(running) {
     const { runs } = this.#form;
-    const head = make("h3", {}, "Runs");
+    const head = make("h2", {}, "Runs");
     const undone = this.#undo ? [undoMessage(this.#undo.run)] : [];
     if (!runs.length) return [head, ...undone, nothingYet()];
     const names = ["Run", "State", "Base model", "Dataset", "Held-out WER", "Took", ""].map((name) => make("th", { scope: "col" }, name));
@@ -123,6 +124,7 @@ class Train {
     try {
       const { token } = await request(`train/runs/${at(run)}/delete`, { body: {} });
       this.#undo = { token, run };
+      this.#form.runs = this.#form.runs.filter((other) => other.name !== run);
       if (this.#chosen === run) this.#open("");
       this.#changed();
     } catch (error) {
@@ -148,7 +150,7 @@ class Train {
 
 function nothingYet() {
   const text = "Each run will stand here with its word error rate before and after. Set one up above and press Start.";
-  return make("div", { class: "st-empty" }, icon("wave"), make("h4", {}, "No runs yet"), make("p", {}, text));
+  return make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, "No runs yet"), make("p", {}, text));
 }
 
 function undoMessage(run) {
@@ -172,12 +174,6 @@ function row(run, isChosen) {
     ["", isOver ? remove : null],
   ];
   return make("tr", { class: isChosen ? "chosen" : null }, ...cells.map(([title, content]) => make("td", { "data-title": title }, content)));
-}
-
-/** Bring another tab to the front. */
-export function goTo(tab, run = "") {
-  if (run) document.dispatchEvent(new CustomEvent("studio:run", { detail: run }));
-  document.querySelector(`#st-tab-${tab}-button`)?.click();
 }
 
 export function start({ element, trigger }) {

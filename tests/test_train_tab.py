@@ -1,0 +1,302 @@
+"""The Train tab in a real browser: nothing that a person does to the page loses anything of the run."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from browsing import chromium, opened, served, show_tab, violations
+from playwright.sync_api import Browser, Page
+from tones import tones
+
+from studio import jobs
+from studio.events import StepDone, read
+from studio.run_folder import RunFolder
+from studio.workspace import Workspace
+
+pytestmark = pytest.mark.browser
+
+FAKE_STUDIO = (str(Path(__file__).with_name("fake_studio.py")),)
+COUNT_STREAMS = """() => {
+  window.openStreams = 0;
+  const Real = EventSource;
+  window.EventSource = class extends Real {
+    constructor(address, ...words) {
+      super(address, ...words);
+      this.isOurs = String(address).includes("/studio/");
+      window.openStreams += this.isOurs;
+    }
+    close() {
+      if (this.readyState !== 2) window.openStreams -= this.isOurs;
+      super.close();
+    }
+  };
+}"""
+
+
+@dataclass
+class Studio:
+    """A served workspace in which every training is the fake trainer."""
+
+    workspace: Workspace
+    url: str
+
+    def train_like(self, *words: str) -> None:
+        """What the fake trainer is told from now on."""
+        (self.workspace.root / "words.txt").write_text(" ".join(words))
+
+    def run(self, name: str) -> RunFolder:
+        return RunFolder(self.workspace.run(name))
+
+    def clear(self) -> None:
+        """End whatever goes on, and forget all runs."""
+        if running := jobs.active(self.workspace):
+            jobs.stop(running, "discard")
+            while not jobs.state(running).is_over:
+                time.sleep(0.02)
+        shutil.rmtree(self.workspace.outputs, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    root = tmp_path_factory.mktemp("studio")
+    tones(root, 20)
+    with served(root, program=FAKE_STUDIO) as process:
+        yield Studio(Workspace(root), process.url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def studio(place: Studio) -> Iterator[Studio]:
+    place.train_like("steps=60", "pause=0.05")
+    yield place
+    place.clear()
+
+
+@pytest.fixture
+def page(studio: Studio, browser: Browser) -> Iterator[Page]:
+    """The Train tab of a fresh visitor."""
+    with opened(browser, studio.url, reduced_motion="reduce") as page:
+        yield on_the_train_tab(page)
+
+
+def on_the_train_tab(page: Page) -> Page:
+    show_tab(page, "3 Train")
+    page.locator(".train-runs h2").wait_for()
+    return page
+
+
+def another_tab(page: Page, studio: Studio) -> Page:
+    """A second tab of the same browser."""
+    other = page.context.new_page()
+    other.goto(studio.url)
+    return on_the_train_tab(other)
+
+
+def start(page: Page) -> None:
+    page.locator(".train-start:enabled", has_text="Start").click()
+
+
+def steps_on_show(page: Page) -> int:
+    """How many steps the loss curve says it has."""
+    words = curve(page)
+    return int(words.split(" at step ")[-1].split(",")[0]) if " at step " in words else 0
+
+
+def curve(page: Page) -> str:
+    """The loss curve in words."""
+    return page.locator("[data-chart=loss]").get_attribute("aria-label") or ""
+
+
+def wait_for_step(page: Page, step: int) -> None:
+    deadline = time.monotonic() + 60
+    while steps_on_show(page) < step:
+        assert time.monotonic() < deadline, "the curve does not grow"
+        page.wait_for_timeout(50)
+
+
+def pill(page: Page, word: str) -> None:
+    page.locator(".live-pill", has_text=word).wait_for()
+
+
+def test_a_run_is_started_watched_and_reattached_by_a_reload_and_a_second_tab(studio: Studio, page: Page) -> None:
+    studio.train_like("steps=4000", "pause=0.05")
+    start(page)
+    pill(page, "Training")
+    wait_for_step(page, 12)
+    page.reload()
+    on_the_train_tab(page)
+    wait_for_step(page, 13)
+    assert " at step 1," in curve(page)  # from the very first
+    second = another_tab(page, studio)
+    wait_for_step(second, 13)
+    for tab in (page, second):
+        before = steps_on_show(tab)
+        wait_for_step(tab, before + 5)  # both are live
+        assert tab.locator(".live-name").inner_text() == "tones-0001"
+    painted = second.evaluate(
+        "() => { const c = document.querySelector('[data-chart=loss]');"
+        "return new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer).some(Boolean) }"
+    )
+    assert painted
+    page.context.close()  # no browser is left, and the run goes on
+    assert jobs.active(studio.workspace) == studio.run("tones-0001")
+
+
+def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
+    studio.train_like("steps=4000", "pause=0.02")
+    start(page)
+    wait_for_step(page, 5)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Stop this run?")
+    assert page.evaluate("document.activeElement.textContent") == "Continue"
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    before = steps_on_show(page)
+    wait_for_step(page, before + 5)  # it went on
+    page.get_by_role("button", name="Stop", exact=True).click()
+    dialog.get_by_role("button", name="Stop and save").click()
+    pill(page, "Finished")
+    assert "fell from 96.0 % to 8.0 %" in page.locator(".live-messages").inner_text()
+    page.locator(".train-table", has_text="96.0 % → 8.0 %").wait_for()
+    assert studio.run("tones-0001").done.exists()
+
+
+def test_discard_keeps_nothing(studio: Studio, page: Page) -> None:
+    studio.train_like("steps=4000", "pause=0.02")
+    start(page)
+    wait_for_step(page, 3)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Discard").click()
+    pill(page, "Stopped")
+    assert "nothing was kept" in page.locator(".live-messages").inner_text()
+    assert not page.get_by_role("button", name="Resume").is_visible()
+    assert not studio.run("tones-0001").done.exists()
+
+
+def test_a_second_start_is_refused_with_a_sentence(studio: Studio, page: Page) -> None:
+    second = another_tab(page, studio)
+    studio.train_like("steps=4000", "pause=0.02")
+    start(page)
+    wait_for_step(page, 3)
+    second.locator(".train-start").evaluate("button => button.click()")  # without a focus that would bring news
+    second.locator(".train-note .st-message").wait_for()
+    assert "“tones-0001” is still going" in second.locator(".train-note").inner_text()
+    assert len(jobs.runs(studio.workspace)) == 1
+
+
+def test_a_failed_run_says_why_and_resumes(studio: Studio, page: Page) -> None:
+    studio.train_like("crash", "steps=20", "pause=0.01")
+    start(page)
+    pill(page, "Failed")
+    assert "the flux capacitor is empty" in page.locator(".live-messages").inner_text()
+    page.locator(".live-log summary").click()
+    page.locator(".live-log pre", has_text="Traceback").wait_for()
+    studio.train_like("steps=20", "pause=0.01")
+    page.get_by_role("button", name="Resume").click()
+    pill(page, "Finished")
+    assert steps_on_show(page) == 20
+
+
+def test_an_earlier_run_is_looked_at_deleted_and_had_back(studio: Studio, page: Page) -> None:
+    studio.train_like("steps=9", "pause=0")
+    start(page)
+    pill(page, "Finished")
+    page.get_by_role("button", name="All runs").click()
+    page.get_by_role("button", name="Start").wait_for()
+    page.get_by_role("button", name="tones-0001", exact=True).click()
+    pill(page, "Finished")
+    assert steps_on_show(page) == 9
+    page.get_by_role("button", name="Delete tones-0001").click()
+    page.get_by_text("tones-0001 was moved to the trash.").wait_for()
+    assert jobs.runs(studio.workspace) == []
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="tones-0001", exact=True).wait_for()
+    assert [run.name for run in jobs.runs(studio.workspace)] == ["tones-0001"]
+
+
+def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio: Studio, page: Page) -> None:
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Rank").fill("4")
+    page.locator(".train-command code", has_text="studio train tones --rank 4").wait_for()
+    page.get_by_label("Rank").fill("9999")
+    page.locator(".train-message", has_text="rank").wait_for()
+    assert page.get_by_label("Rank").get_attribute("aria-invalid") == "true"
+    start(page)
+    page.locator(".train-message", has_text="9999").wait_for()
+    assert jobs.runs(studio.workspace) == []
+    page.get_by_text("Thorough").click()  # a preset sets every knob
+    page.locator(".train-command code", has_text="--max-steps 400").wait_for()
+    assert page.locator(".train-message").inner_text() == ""
+
+
+def test_the_button_names_what_is_missing(studio: Studio, page: Page, tmp_path: Path) -> None:
+    few = studio.workspace.recordings / "a-few"
+    tones(tmp_path, 5).folder.rename(few)
+    try:
+        page.reload()
+        on_the_train_tab(page)
+        page.get_by_label("Dataset", exact=True).click()
+        page.get_by_role("option", name="a-few").click()
+        page.get_by_role("button", name="Record 3 more clips").click()
+        page.locator("[role=tab][aria-selected=true]", has_text="1 Record").wait_for()
+    finally:
+        few.rename(tmp_path / "gone")
+
+
+def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, page: Page) -> None:
+    page.get_by_text("Moonshine tiny", exact=True).click()
+    page.get_by_role("button", name="Download 112 MB").click()
+    page.locator(".train-start:disabled", has_text="45 %").wait_for()
+    (studio.workspace.root / "arrived").touch()
+    page.locator(".train-start:enabled", has_text="Start").wait_for()
+    assert "on this disk" in page.locator(".train-model", has_text="Moonshine tiny").inner_text()
+
+
+def test_a_tab_out_of_sight_follows_nothing_and_misses_nothing(studio: Studio, page: Page) -> None:
+    page.evaluate(COUNT_STREAMS)
+    studio.train_like("steps=4000", "pause=0.02")
+    start(page)
+    wait_for_step(page, 3)
+    show_tab(page, "1 Record")
+    page.wait_for_function("window.openStreams === 0")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/train/" in request.url else None)
+    page.wait_for_timeout(1200)
+    assert asked == []
+    show_tab(page, "3 Train")
+    page.wait_for_function("window.openStreams === 1")
+    last = max(event.step for _, event in read(studio.run("tones-0001").events) if isinstance(event, StepDone))
+    wait_for_step(page, last)
+    assert " at step 1," in curve(page)
+
+
+def test_the_tab_is_usable_on_a_phone_wide_window(studio: Studio, page: Page) -> None:
+    studio.train_like("steps=9", "pause=0")
+    page.set_viewport_size({"width": 390, "height": 844})
+    start(page)
+    pill(page, "Finished")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_everything_can_be_reached_by_a_screen_reader(studio: Studio, page: Page, theme: str) -> None:
+    page.evaluate("theme => window.studioTheme.choose(theme)", theme)
+    page.get_by_text("Advanced").click()
+    assert violations(page) == []
+    studio.train_like("steps=4000", "pause=0.02")
+    start(page)
+    wait_for_step(page, 3)
+    page.locator(".live-log summary").click()
+    assert violations(page) == []
+    page.get_by_role("button", name="Stop", exact=True).click()
+    assert violations(page) == []
