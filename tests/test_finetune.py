@@ -1,14 +1,9 @@
-"""A whole run: what it leaves behind, how it stops, and that being cut short does not change its result."""
+"""A whole run: what it leaves behind, how it repeats, and what it says of data that does not fit."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import random
-import signal
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +13,27 @@ import soundfile
 import tiny_models
 from safetensors.torch import load_file
 from tones import (
-    SPLITS,
     adapter,
     config,
     folder_of,
-    logged,
+    kinds,
     told,
     tones,
     train,
-    train_until,
-    train_until_write,
     wav,
 )
 
-from studio.errors import ConfigError, DataError, DeviceError, JobError, ModelError
+from studio.errors import ConfigError, DataError, DeviceError, ModelError
 from studio.evaluate import Evaluation
 from studio.events import (
-    CheckpointSaved,
-    Evaluated,
     Event,
     Failed,
     Finished,
-    Phase,
-    Started,
     StepDone,
-    Stopped,
     Warned,
     parse,
 )
 from studio.train.record import RunRecord
-
-_PRELOADED = ["torch", "peft", "transformers", "studio.train.stages", "studio.models.echo_network"]
 
 
 @pytest.fixture(scope="module")
@@ -63,31 +48,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(workspace: Path) -> list[Event]:
     """A run that nobody disturbed, called `whole`."""
     return train(workspace, "whole", config())
-
-
-@pytest.fixture
-def in_child() -> Callable[..., int | None]:
-    """Call a function in a process of its own; how that process ended."""
-    context = multiprocessing.get_context("forkserver")  # so that torch is imported once for all of them
-    context.set_forkserver_preload(_PRELOADED)
-
-    def call(function: Callable[..., Any], *arguments: Any) -> int | None:
-        child = context.Process(target=function, args=arguments)
-        child.start()
-        child.join(120)
-        return child.exitcode
-
-    return call
-
-
-def kinds(events: list[Event]) -> list[str]:
-    """The order of the story, without repetitions."""
-    names = [event.name if isinstance(event, Phase) else event.type for event in events]
-    return [
-        name
-        for name, before in zip(names, [None, *names], strict=False)
-        if name != before and name != "sample"
-    ]
 
 
 def test_a_run_goes_from_the_base_models_score_to_the_adapters_and_marks_itself_done_last(
@@ -172,250 +132,6 @@ def test_global_random_state_and_caller_settings_do_not_reach_a_run(
     assert adapter(workspace, "elsewhere") == adapter(workspace, "whole")
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
-
-
-@pytest.mark.parametrize("moment", random.Random(2026).sample(range(1, 60), 9))
-def test_a_run_killed_at_any_event_resumes_to_the_same_bits(
-    moment: int, workspace: Path, whole: list[Event], in_child: Callable[..., int | None]
-) -> None:
-    name = f"killed-{moment}"
-    assert in_child(train_until, workspace, name, config(), moment) == -signal.SIGKILL
-    assert not folder_of(workspace, name).done.exists()
-    resumed = train(workspace, name, config(), resume=True)
-    assert isinstance(resumed[-1], Finished)
-    assert adapter(workspace, name) == adapter(workspace, "whole")
-    assert told(workspace, name) == told(workspace, "whole")
-
-
-@pytest.mark.parametrize("write", [2, 5, 8, 11, 17, 20, 23, 32, 37, 42, 48])
-def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(
-    write: int, workspace: Path, whole: list[Event], in_child: Callable[..., int | None]
-) -> None:
-    name = f"torn-{write}"
-    assert in_child(train_until_write, workspace, name, config(), write) == -signal.SIGKILL
-    train(workspace, name, config(), resume=True)
-    assert adapter(workspace, name) == adapter(workspace, "whole")
-    assert told(workspace, name) == told(workspace, "whole")
-    litter = [path for path in folder_of(workspace, name).checkpoints.iterdir() if path.name.startswith(".")]
-    assert litter == []
-
-
-def test_a_run_killed_twice_tells_one_story_without_a_contradiction(
-    workspace: Path, whole: list[Event], in_child: Callable[..., int | None]
-) -> None:
-    for moment, resume in ((50, False), (36, True)):
-        assert in_child(train_until, workspace, "twice", config(), moment, resume) == -signal.SIGKILL
-    resumed = train(workspace, "twice", config(), resume=True)
-    started = next(event for event in resumed if isinstance(event, Started))
-    assert started.resumed_from > 0
-    assert next(event.step for event in resumed if isinstance(event, StepDone)) == started.resumed_from + 1
-    assert told(workspace, "twice") == told(workspace, "whole")
-    assert adapter(workspace, "twice") == adapter(workspace, "whole")
-
-
-def test_a_resumed_run_does_not_score_the_base_model_again(workspace: Path, whole: list[Event]) -> None:
-    run_until(workspace, "scored", lambda event: isinstance(event, StepDone))
-    resumed = train(workspace, "scored", config(), resume=True)
-    assert "baseline" not in kinds(resumed)
-    assert Evaluated in {type(event) for event in resumed if getattr(event, "split", "") == "test"}
-
-
-def test_the_time_of_a_resumed_run_counts_what_went_before(workspace: Path) -> None:
-    run_until(workspace, "long", lambda event: isinstance(event, StepDone) and event.step == 5)
-    state = folder_of(workspace, "long").checkpoints / "step-000005" / "state.json"
-    content = json.loads(state.read_text())
-    content["progress"] |= {"wall_seconds": 1000.0, "seconds": 500.0, "peak_memory": 10**15}
-    state.write_text(json.dumps(content))
-    resumed = train(workspace, "long", config(), resume=True)
-    finished = resumed[-1]
-    assert isinstance(finished, Finished)
-    assert 1000 < finished.seconds < 1300
-    assert finished.peak_memory == 10**15
-    assert all(500 < event.seconds < 800 for event in resumed if isinstance(event, StepDone))
-
-
-def test_a_lost_baseline_is_scored_again_on_the_base_model_not_on_what_was_learnt(
-    workspace: Path, whole: list[Event]
-) -> None:
-    run_until(workspace, "lost", lambda event: isinstance(event, StepDone) and event.step == 8)
-    folder_of(workspace, "lost").baseline.unlink()
-    resumed = train(workspace, "lost", config(), resume=True)
-    assert "baseline" in kinds(resumed)
-    assert told(workspace, "lost") == told(workspace, "whole")
-
-
-def run_until(
-    workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any
-) -> list[Event]:
-    """Ask a run to stop as soon as `wanted` says so of an event: by SIGTERM, or by a note in its folder."""
-    asked, seen = False, []
-    for event in logged(workspace, run, config(**changes), False):
-        seen.append(event)
-        if not asked and wanted(event):
-            asked = True
-            if how:
-                folder_of(workspace, run).request_stop(how)  # type: ignore[arg-type]
-            else:
-                os.kill(os.getpid(), signal.SIGTERM)
-    return seen
-
-
-@pytest.mark.parametrize("step", [1, 4, 7])
-def test_sigterm_writes_a_checkpoint_and_the_run_goes_on_from_that_very_step(
-    step: int, workspace: Path, whole: list[Event]
-) -> None:
-    name = f"terminated-{step}"
-    seen = run_until(workspace, name, lambda event: isinstance(event, StepDone) and event.step == step)
-    assert seen[-1] == Stopped(step=step, reason="interrupted", at=seen[-1].at)
-    assert CheckpointSaved in {type(event) for event in seen[-2:]} | {
-        type(event) for event in seen if step == 4
-    }
-    resumed = train(workspace, name, config(), resume=True)
-    assert next(event.resumed_from for event in resumed if isinstance(event, Started)) == step
-    assert adapter(workspace, name) == adapter(workspace, "whole")
-    assert told(workspace, name) == told(workspace, "whole")
-
-
-@pytest.mark.parametrize("micro_batch", [3, 8, 11])
-def test_sigterm_between_two_micro_batches_takes_the_step_back(
-    micro_batch: int, workspace: Path, whole: list[Event], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from studio.models.echo import Echo
-
-    loss, calls = Echo.loss, 0
-
-    def counted(*arguments: Any) -> Any:
-        nonlocal calls
-        calls += arguments[1].training
-        if calls == micro_batch and arguments[1].training:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return loss(*arguments)
-
-    name = f"between-{micro_batch}"
-    with monkeypatch.context() as patch:
-        patch.setattr(Echo, "loss", counted)
-        seen = train(workspace, name, config())
-    assert calls == micro_batch
-    assert isinstance(seen[-1], Stopped)
-    train(workspace, name, config(), resume=True)
-    assert adapter(workspace, name) == adapter(workspace, "whole")
-
-
-@pytest.mark.parametrize("how", ["save", "discard", ""])
-@pytest.mark.parametrize("phase", ["baseline", "validating"])
-def test_a_request_to_stop_is_met_after_the_batch_that_is_being_decoded(
-    how: str, phase: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("studio.evaluate.BATCH_SECONDS", 0.1)  # one clip a batch
-    name = f"decoding-{phase}-{how or 'term'}"
-    seen = run_until(
-        workspace,
-        name,
-        lambda event: isinstance(event, Phase) and (event.name, event.done) == (phase, 1),
-        how,
-    )
-    assert isinstance(seen[-1], Stopped)
-    assert seen[-1].step == 0
-    assert not any(isinstance(event, Phase) and event.name == phase and event.done > 2 for event in seen)
-    assert not folder_of(workspace, name).done.exists()
-    assert folder_of(workspace, name).stop_request() is None
-
-
-def test_stop_and_save_keeps_the_best_so_far_scores_it_and_marks_it_done(workspace: Path) -> None:
-    seen = run_until(
-        workspace, "saved", lambda event: isinstance(event, StepDone) and event.step == 6, "save"
-    )
-    finished = seen[-1]
-    assert isinstance(finished, Finished)
-    assert (finished.step, finished.best_step) == (6, 4)
-    assert Stopped(step=6, reason="stop and save", at=0) in [
-        event.model_copy(update={"at": 0}) for event in seen if isinstance(event, Stopped)
-    ]
-    folder = folder_of(workspace, "saved")
-    assert folder.done.exists()
-    assert folder.stop_request() is None
-    tuned = Evaluation.read(folder.tuned)
-    assert tuned is not None
-    assert tuned.score.wer == finished.wer_after
-
-
-def test_stop_and_save_before_the_first_scoring_keeps_the_adapter_as_it_is_and_says_so(
-    workspace: Path,
-) -> None:
-    seen = run_until(
-        workspace, "early", lambda event: isinstance(event, StepDone) and event.step == 2, "save"
-    )
-    assert isinstance(seen[-1], Finished)
-    assert seen[-1].best_step == 2
-    assert any(isinstance(event, Warned) and "not scored yet" in event.message for event in seen)
-
-
-def test_stop_and_save_cut_short_while_scoring_is_met_again_by_the_resume(workspace: Path) -> None:
-    def cut(event: Event) -> bool:
-        if isinstance(event, StepDone) and event.step == 6:
-            folder_of(workspace, "cut").request_stop("save")
-        return isinstance(event, Phase) and event.name == "tuned"
-
-    seen = run_until(workspace, "cut", cut)
-    assert isinstance(seen[-1], Stopped)
-    assert seen[-1].reason == "interrupted"
-    resumed = train(workspace, "cut", config(), resume=True)
-    assert isinstance(resumed[-1], Finished)
-    assert (resumed[-1].step, resumed[-1].best_step) == (6, 4)
-
-
-@pytest.mark.parametrize("moment", ["step", "tuned", "scored"])
-def test_discard_removes_what_was_learnt_and_leaves_the_story(moment: str, workspace: Path) -> None:
-    def wanted(event: Event) -> bool:
-        if moment == "step":
-            return isinstance(event, StepDone) and event.step == 6
-        if moment == "scored":
-            return isinstance(event, Evaluated) and event.split == "test" and event.step > 0
-        return isinstance(event, Phase) and event.name == moment
-
-    name = f"discarded-{moment}"
-    seen = run_until(workspace, name, wanted, "discard")
-    assert isinstance(seen[-1], Stopped)
-    assert seen[-1].reason == "discard"
-    left = {path.name for path in folder_of(workspace, name).path.iterdir()}
-    assert left == {"config.json", "manifest.jsonl", "events.jsonl", "heldout_baseline.json"}
-
-
-def test_training_stops_early_when_validation_no_longer_gets_better_and_keeps_the_best(
-    workspace: Path,
-) -> None:
-    settings = config(learning_rate=0.5, max_steps=60, eval_every=2, patience=2)
-    seen = train(workspace, "patient", settings)
-    stopped = next(event for event in seen if isinstance(event, Stopped))
-    finished = seen[-1]
-    assert isinstance(finished, Finished)
-    assert stopped.reason == "early stop"
-    assert finished.step == stopped.step == finished.best_step + 2 * 2
-    scorings = [
-        event for event in seen if isinstance(event, Evaluated) and event.split == "validation" and event.step
-    ]
-    best = min(scorings, key=lambda event: (event.wer, event.loss))
-    assert finished.best_step == best.step
-    assert [event.step for event in scorings if event.best][-1] == best.step
-    kept = load_file(
-        folder_of(workspace, "patient").checkpoints / f"step-{best.step:06d}" / "adapter.safetensors"
-    )
-    saved = load_file(folder_of(workspace, "patient").adapter / "adapter_model.safetensors")
-    assert sums(kept) == sums(saved)
-
-
-def sums(tensors: dict[str, Any]) -> list[float]:
-    """What two files of the same weights share, whatever they call them."""
-    return sorted(value.sum().item() for value in tensors.values())
-
-
-def test_when_no_adapter_beats_the_base_model_it_is_said_plainly(workspace: Path) -> None:
-    seen = train(workspace, "useless", config(learning_rate=1e-9, max_steps=4))
-    warnings = [event.message for event in seen if isinstance(event, Warned)]
-    assert isinstance(seen[-1], Finished)
-    assert seen[-1].wer_after == seen[-1].wer_before
-    assert any("did not help" in message for message in warnings)
-    assert folder_of(workspace, "useless").adapter.is_dir()
 
 
 def test_a_loss_that_is_no_longer_a_number_fails_with_a_sentence_and_keeps_the_best_checkpoint(
@@ -517,21 +233,6 @@ def test_a_clip_that_the_family_refuses_while_preparing_is_left_out(
     assert any(isinstance(event, Warned) and refused in event.message for event in seen)
 
 
-def test_a_run_goes_on_with_the_clips_it_began_with_whatever_happened_to_the_dataset_since(
-    tmp_path: Path,
-) -> None:
-    dataset = tones(tmp_path)
-    train(tmp_path, "whole", config())
-    seen = run_until(tmp_path, "grown", lambda event: isinstance(event, StepDone) and event.step == 5)
-    assert isinstance(seen[-1], Stopped)
-    for place, split in enumerate(SPLITS):
-        dataset.add(wav(f"order 99{place}"), text="order nine nine", split=split)
-    dataset.edit(dataset.utterances()[0].id, text="something else")
-    train(tmp_path, "grown", config(), resume=True)
-    assert adapter(tmp_path, "grown") == adapter(tmp_path, "whole")
-    assert told(tmp_path, "grown")["evaluated"] == told(tmp_path, "whole")["evaluated"]
-
-
 def test_a_small_dataset_is_split_and_told_what_it_cannot_show(tmp_path: Path) -> None:
     dataset = tones(tmp_path, clips=0)
     for place in range(9):
@@ -569,55 +270,18 @@ def test_too_few_clips_say_how_many_are_missing(tmp_path: Path) -> None:
         train(tmp_path, "few", config())
 
 
-def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(
-    workspace: Path, whole: list[Event]
-) -> None:
-    with pytest.raises(JobError, match="is finished"):
-        train(workspace, "whole", config(), resume=True)
-    run_until(workspace, "begun", lambda event: isinstance(event, StepDone))
-    with pytest.raises(JobError, match="already"):
-        train(workspace, "begun", config())
-    with pytest.raises(ConfigError, match="begun with rank 8, not 4"):
-        train(workspace, "begun", config(rank=4), resume=True)
-
-
-@pytest.mark.parametrize("targets", ["attention", "conventions"])
-def test_a_real_architecture_resumes_to_the_same_bits(
-    targets: str, workspace: Path, tmp_path: Path, in_child: Callable[..., int | None]
-) -> None:
-    model = tiny_models.moonshine(tmp_path / "tiny")
-    settings = config(model=str(model), targets=targets, max_steps=5, eval_every=2)
-    train(workspace, f"real-{targets}", settings)
-    name = f"real-killed-{targets}"
-    assert in_child(train_until, workspace, name, settings, 48) == -signal.SIGKILL
-    resumed = train(workspace, name, settings, resume=True)
-    assert next(event.resumed_from for event in resumed if isinstance(event, Started)) > 0
-    assert adapter(workspace, name) == adapter(workspace, f"real-{targets}")
-    assert told(workspace, name) == told(workspace, f"real-{targets}")
-
-
-@pytest.mark.slow
-def test_the_starter_resumes_to_the_same_bits(workspace: Path, in_child: Callable[..., int | None]) -> None:
-    settings = config(model="starter", targets="attention", max_steps=6, eval_every=2, dropout=0.1)
-    train(workspace, "starter", settings)
-    assert in_child(train_until, workspace, "starter-killed", settings, 51) == -signal.SIGKILL
-    resumed = train(workspace, "starter-killed", settings, resume=True)
-    assert next(event.resumed_from for event in resumed if isinstance(event, Started)) > 0
-    assert adapter(workspace, "starter-killed") == adapter(workspace, "starter")
-    assert told(workspace, "starter-killed") == told(workspace, "starter")
-
-
 def test_recomputed_activations_and_half_precision_train_the_same_real_architecture(
     workspace: Path, tmp_path: Path
 ) -> None:
     model = tiny_models.moonshine(tmp_path / "tiny")
-    settings = {"model": str(model), "targets": "attention", "max_steps": 3, "dropout": 0}
+    settings: dict[str, Any] = {"model": str(model), "targets": "attention", "max_steps": 3, "dropout": 0}
     losses = {}
-    for name, changes in {
+    ways: dict[str, dict[str, Any]] = {
         "plain": {},
         "recomputed": {"gradient_checkpointing": True},
         "half": {"precision": "bf16"},
-    }.items():
+    }
+    for name, changes in ways.items():
         seen = train(workspace, name, config(**settings, **changes))
         losses[name] = [event.loss for event in seen if isinstance(event, StepDone)]
     assert losses["recomputed"] == pytest.approx(losses["plain"], rel=1e-4)
@@ -625,21 +289,6 @@ def test_recomputed_activations_and_half_precision_train_the_same_real_architect
     assert losses["half"] != losses["plain"]
     saved = load_file(folder_of(workspace, "half").adapter / "adapter_model.safetensors")
     assert {str(value.dtype) for value in saved.values()} == {"torch.float32"}
-
-
-def test_a_run_outside_the_main_thread_works_without_a_signal_handler(
-    workspace: Path, whole: list[Event]
-) -> None:
-    thread = threading.Thread(target=train, args=(workspace, "threaded", config()))
-    thread.start()
-    thread.join()
-    assert adapter(workspace, "threaded") == adapter(workspace, "whole")
-
-
-def test_signals_mean_what_they_meant_before_once_the_run_is_over(workspace: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    train(workspace, "polite", config(max_steps=1))
-    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_the_adapter_loads_with_plain_peft(workspace: Path, whole: list[Event]) -> None:

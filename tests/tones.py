@@ -17,7 +17,7 @@ from studio import events
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
-from studio.events import Event
+from studio.events import Event, Phase
 from studio.models.echo import speak
 from studio.run_folder import RunFolder
 from studio.text import digits_to_words
@@ -154,3 +154,29 @@ def told(workspace: Path, run: str) -> dict[str, list[dict[str, Any]]]:
     return {
         kind: [facts for key, facts in sorted(found.items(), key=repr) if key[0] == kind] for kind in kinds
     }
+
+
+def kinds(events: list[Event]) -> list[str]:
+    """The order of the story, without repetitions."""
+    names = [event.name if isinstance(event, Phase) else event.type for event in events]
+    return [
+        name
+        for name, before in zip(names, [None, *names], strict=False)
+        if name != before and name != "sample"
+    ]
+
+
+def run_until(
+    workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any
+) -> list[Event]:
+    """Ask a run to stop as soon as `wanted` says so of an event: by SIGTERM, or by a note in its folder."""
+    asked, seen = False, []
+    for event in logged(workspace, run, config(**changes), False):
+        seen.append(event)
+        if not asked and wanted(event):
+            asked = True
+            if how:
+                folder_of(workspace, run).request_stop(how)  # type: ignore[arg-type]
+            else:
+                os.kill(os.getpid(), signal.SIGTERM)
+    return seen
