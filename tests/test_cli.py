@@ -38,8 +38,12 @@ def studio(*words: str, workspace: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_lists_every_verb_without_loading_anything_heavy(tmp_path: Path) -> None:
-    code = "import sys; sys.argv=['studio', '--help']\ntry:\n import studio.cli; studio.cli.main()\nexcept SystemExit: pass\n"
-    code += "print('LOADED', *sorted({'torch', 'gradio', 'transformers', 'numpy', 'pandas'} & set(sys.modules)))"
+    code = (
+        "import sys; sys.argv = ['studio', '--help']\n"
+        "try:\n import studio.cli; studio.cli.main()\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', *sorted({'torch', 'gradio', 'transformers', 'numpy', 'pandas'} & set(sys.modules)))"
+    )
     start = time.perf_counter()
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert time.perf_counter() - start < 10  # a second on an idle machine; CI is never idle
