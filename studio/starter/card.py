@@ -55,7 +55,7 @@ _DATA = """
   Spoken Digit Dataset by Zohar Jackson et al. (github.com/Jakobovski/free-spoken-digit-dataset), CC BY-SA
   4.0, speakers jackson, lucas, nicolas; train splits only. The recordings are not part of this package.
 - Kept out of training: FSDD speaker theo, Pete Warden's digits (Moonshine test assets, MIT), every test
-  split, flite awb, and the espeak-ng variants f5, m8 and klatt4.
+  split, flite awb, and the espeak-ng variants f5, m8, klatt4 and whisperf.
 
 ## Training
 
@@ -100,7 +100,8 @@ def card(folder: Path) -> str:
         name: measure.pooled(rows[voice] for voice in group if voice in rows)
         for name, group in (("heard", measure.HEARD), ("unheard", measure.UNHEARD))
     }
-    never = f"Never heard by the model: {', '.join((*measure.UNHEARD, *human.NEVER_HEARD))}.\n"
+    unheard = ", ".join((*measure.UNHEARD, *measure.WHISPER, *human.NEVER_HEARD))
+    never = f"Never heard by the model: {unheard}. The whisper stands outside the pools.\n"
     return head + data + table + "\n" + never + _TAIL.format(limits=_LIMITS, **pools)
 
 

@@ -30,6 +30,7 @@ UNHEARD = {
     "espeak-ng m8": "espeak-ng:en-gb-scotland+m8",
     "espeak-ng klatt4": "espeak-ng:en-us+klatt4",
 }
+WHISPER = {"espeak-ng whisperf": "espeak-ng:en-us+whisperf"}  # unlike all it heard: the demo's voice
 HUMAN = (*human.SPEAKERS, *human.NEVER_HEARD)
 CLIPS = 60  # a synthetic voice; the mix of heard voices has more
 MIXED_CLIPS = 200
@@ -95,7 +96,9 @@ def synthetic_set(work: Path, seed: str, name: str, voice: str) -> list[Recordin
 
 def all_sets(work: Path, seed: str) -> dict[str, list[Recording]]:
     """Every set of the card; the human ones only where the recordings are."""
-    sets = {name: synthetic_set(work, seed, name, voice) for name, voice in (HEARD | UNHEARD).items()}
+    sets = {
+        name: synthetic_set(work, seed, name, voice) for name, voice in (HEARD | UNHEARD | WHISPER).items()
+    }
     source = human.speech_folder()
     if source is not None:
         sets |= {f"human {speaker}": _human_set(source, speaker) for speaker in HUMAN}

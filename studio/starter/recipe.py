@@ -26,8 +26,8 @@ class Recipe:
     human_joined: int = 8000  # human digit strings recombined from cut digits; 0: synthetic speech alone
     seconds: float = 12.0  # of sound in a worker's batch
     workers: int = 2  # processes of one thread each; gradients are averaged at every step
-    peaks: tuple[float, ...] = (1.2e-3, 8e-4, 4e-4)  # learning rate at the top of each cycle
-    cycles: tuple[int, ...] = (6000, 8500, 4000)  # steps; each is annealed to FLOOR of its peak
+    peaks: tuple[float, ...] = (1.2e-3, 8e-4)  # learning rate at the top of each cycle
+    cycles: tuple[int, ...] = (6000, 8500)  # steps; each is annealed to FLOOR of its peak
     warmup: int = 100
     curriculum: int = 1500  # steps until clips of all lengths are in
     guide_below: float = 2.6  # running CTC loss under which attention is guided; before, its times are noise

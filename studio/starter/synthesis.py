@@ -48,6 +48,7 @@ UNHEARD = (
     "espeak-ng:en-gb-scotland+f5",
     "espeak-ng:en-gb-scotland+m8",
     "espeak-ng:en-us+klatt4",
+    "espeak-ng:en-us+whisperf",
 )
 _FLITE_PITCH = FLITE_HEARD | {"awb": 115.0}
 _WORDS_PER_MINUTE = 160.0  # espeak-ng at rate 1
