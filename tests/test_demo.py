@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -33,9 +32,6 @@ def test_a_change_of_convention_costs_no_digits(results: dict[str, demo.Result])
     assert after <= before
 
 
-@pytest.mark.skipif(
-    shutil.which("flite") is None, reason="no flite on this machine: the demo's second voice is made by it"
-)
 def test_forty_clips_halve_the_digit_errors_of_a_voice_heard_badly(results: dict[str, demo.Result]) -> None:
     before, after = results["voice"].digit_error
     assert before > 0.04

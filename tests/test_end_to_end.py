@@ -7,6 +7,8 @@ before the page is loaded again: every clip also proves that a reload loses noth
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,7 +50,7 @@ def put_into_microphone(microphone: Path, sentence: str) -> float:
 def test_a_newcomer_records_trains_and_reads_the_difference(tmp_path: Path, microphone: Path) -> None:
     put_into_microphone(microphone, "hello")
     with served(tmp_path) as studio, chromium(microphone) as browser:
-        with opened(browser, studio.url, permissions=["microphone"]) as page:
+        with opened(browser, studio.url, permissions=["microphone"]) as page, photographed_if_it_fails(page):
             dataset = records_prompts(page, microphone, tmp_path)
             run = trains(page, tmp_path)
             speaks_and_keeps_a_correction(page, microphone, dataset, run)
@@ -56,6 +58,17 @@ def test_a_newcomer_records_trains_and_reads_the_difference(tmp_path: Path, micr
             look = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
             with opened(browser, studio.url, permissions=["microphone"], **look) as page:
                 photographs(page, f"{width}-{scheme}")
+
+
+@contextmanager
+def photographed_if_it_fails(page: Page) -> Iterator[None]:
+    """What the page showed when an assertion failed, kept beside the other pictures."""
+    try:
+        yield
+    except BaseException:
+        ARTEFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTEFACTS / "failure.png")
+        raise
 
 
 def records_prompts(page: Page, microphone: Path, workspace: Path) -> Dataset:
