@@ -386,6 +386,29 @@ def test_an_unsaved_take_waits_on_its_card_and_survives_a_reload(page: Page, stu
 
 
 @pytest.mark.browser
+def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(page: Page, studio: Served) -> None:
+    page.keyboard.press("Space")
+    await_mode(page, "recording")
+    page.wait_for_timeout(1500)
+    page.get_by_label("Phrases").check()
+    await_mode(page, "review")
+    assert page.locator(".rec-prompt").text_content() == prompts.numbers("words")[0].text
+    page.keyboard.press("Space")
+    await_mode(page, "recording")
+    page.wait_for_timeout(1500)
+    page.evaluate("studio.choose('another')")
+    page.get_by_text("0 of 50 recorded").wait_for()
+    page.evaluate("studio.choose('my-voice')")
+    await_mode(page, "review")
+    go_on_by_hand(page)
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Undo").wait_for()
+    [clip] = clips(studio)
+    assert clip.text == prompts.numbers("words")[0].label
+    assert clip.duration > 1.5
+
+
+@pytest.mark.browser
 def test_silence_is_noticed_while_it_is_recorded_and_again_after(studio: Served, tmp_path: Path) -> None:
     studio.forget_everything()
     mute = microphone_file(tmp_path / "mute.wav", np.zeros(100, np.float32))

@@ -11,6 +11,7 @@ import { View } from "./record-view.js";
 
 const BEATS = 3; // of the countdown
 const BEAT = 700; // ms
+const PAUSE = 300; // ms after the last letter until the browser keeps the label
 const IDLE = 60_000; // ms after which the microphone is let go
 const KEYS = { " ": "toggle", escape: "escape", p: "play", s: "skip", b: "back" };
 
@@ -57,7 +58,9 @@ class RecordTab {
 
   /** Lay out the cards that the server knows, and go to the first that asks for something. */
   async deal(answer) {
+    await (this.mode === "recording" ? this.stop() : this.stopping); // what is being said stays with its card
     this.quieten();
+    if (this.dataset !== studio.dataset()) this.rail.tell(null);
     this.dataset = studio.dataset();
     this.isFree = answer.script === "free";
     this.limits = answer.limits;
@@ -150,12 +153,12 @@ class RecordTab {
     beat();
   }
 
-  async stop() {
-    if (this.mode !== "recording") return;
+  stop() {
+    if (this.mode !== "recording") return this.stopping;
     this.mode = "tail";
     this.show();
-    const sound = await this.recorder.stop();
-    if (sound) this.toReview(sound);
+    this.stopping = this.recorder.stop().then((sound) => sound && this.toReview(sound));
+    return this.stopping;
   }
 
   heard(peak) {
@@ -353,7 +356,7 @@ class RecordTab {
     });
     document.addEventListener("keydown", (event) => this.pressed(event));
     for (const name of ["play", "pause", "ended"]) this.player.addEventListener(name, () => this.view.follow(this.player));
-    this.view.onText(() => this.relabel(), () => this.typed());
+    this.view.onText(() => this.written(), () => this.typed());
     this.view.onMicrophone((id) => this.chooseMicrophone(id));
     studio.on("dataset", this.root, () => this.load());
     navigator.mediaDevices?.addEventListener("devicechange", () => this.listMicrophones());
@@ -364,7 +367,15 @@ class RecordTab {
   typed() {
     if (!this.take) return;
     this.take.text = this.view.text;
-    this.keepTake();
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.take && this.keepTake(), PAUSE);
+  }
+
+  /** The person has left the label. */
+  written() {
+    clearTimeout(this.typing);
+    if (this.take) this.keepTake();
+    else this.relabel();
   }
 
   pressed(event) {
