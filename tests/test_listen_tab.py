@@ -69,7 +69,10 @@ def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(
 ) -> None:
     heard = hearing.hear(worker, wav("order 12"), "echo", run.adapter)
     assert (heard.before.text, heard.after and heard.after.text) == ("order 12", "order one two")
-    assert [edit.kind for edit in heard.edits if edit.kind != "equal"] == ["insert", "substitute"]
+    assert [(edit.kind, edit.reference, edit.hypothesis) for edit in heard.edits] == [
+        ("equal", "order", "order"),
+        ("substitute", "12", "one two"),
+    ]
 
 
 def test_without_a_run_the_base_model_reads_alone(worker: Worker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -101,7 +102,19 @@ def hear(recogniser: Worker, sound: bytes, model: str, adapter: Path | None) -> 
     if adapter is None:
         return Heard(before=recogniser.transcribe(sound, model), after=None, edits=[], notes=notes)
     before, after = recogniser.before_and_after(sound, model, adapter)
-    return Heard(before=before, after=after, edits=diff(before.text, after.text), notes=notes)
+    return Heard(before=before, after=after, edits=joined(diff(before.text, after.text)), notes=notes)
+
+
+def joined(edits: list[Edit]) -> list[Edit]:
+    """`edits` with neighbours that differ made one: `903` became `nine zero three`, not one word of it."""
+    found = []
+    for is_equal, group in groupby(edits, key=lambda edit: edit.kind == "equal"):
+        parts = list(group)
+        reference = " ".join(part.reference for part in parts if part.reference)
+        hypothesis = " ".join(part.hypothesis for part in parts if part.hypothesis)
+        kind = "substitute" if reference and hypothesis else parts[0].kind
+        found.append(Edit(kind="equal" if is_equal else kind, reference=reference, hypothesis=hypothesis))
+    return found
 
 
 def notes_on(sound: bytes) -> list[str]:
