@@ -1,9 +1,7 @@
-"""The Record tab: what it keeps, and what a person sees while recording with a real (fake) microphone."""
+"""What a person sees and does while recording: the real page, with a microphone that plays a file."""
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,193 +20,15 @@ from browsing import (
     speech,
     violations,
 )
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
-from sounds import encoded, recording, tone
-from starlette.responses import JSONResponse
+from sounds import recording
 
 from studio.audio import read
 from studio.data import prompts
 from studio.data.manifest import Dataset, Utterance
-from studio.errors import StudioError
-from studio.ui import record
-from studio.workspace import Workspace
 
 SENTENCE = "order number three five one three nine three three"
-
-# ---- what the server keeps ----
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
-    return Dataset.create(tmp_path / "recordings" / "mine")
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> TestClient:
-    app = FastAPI()
-    app.include_router(record.router(Workspace(tmp_path)))
-    app.add_exception_handler(StudioError, lambda _, error: JSONResponse({"what": str(error)}, 400))
-    return TestClient(app)
-
-
-def save(client: TestClient, sound: bytes, **fields: str) -> dict[str, object]:
-    answer = client.post("/studio/record/mine", files={"audio": sound}, data=fields)
-    return {"status": answer.status_code, **answer.json()}
-
-
-def test_a_saved_take_is_on_disk_sample_for_sample(client: TestClient, dataset: Dataset) -> None:
-    sound = recording(rate=44_100)
-    save(client, sound, text="hello", prompt="say hello")
-    [clip] = dataset.utterances()
-    assert (clip.text, clip.prompt, clip.source) == ("hello", "say hello", "microphone")
-    kept, given = read(dataset.clip_path(clip)), read(sound)
-    assert kept.sample_rate == 44_100
-    assert np.array_equal(kept.samples, given.samples)
-
-
-def test_a_retry_after_a_lost_answer_does_not_save_twice(client: TestClient, dataset: Dataset) -> None:
-    for text in ("hello", "hello there"):
-        save(client, recording(), text=text, prompt="say hello")
-    assert [clip.text for clip in dataset.utterances()] == ["hello there"]
-
-
-def test_the_same_sound_for_two_prompts_is_two_clips(client: TestClient, dataset: Dataset) -> None:
-    for prompt in ("one", "two"):
-        save(client, recording(), text=prompt, prompt=prompt)
-    assert len(dataset.utterances()) == 2
-
-
-def test_recording_again_replaces_and_the_old_take_can_be_had_back(
-    client: TestClient, dataset: Dataset
-) -> None:
-    old = dataset.add(recording(1), text="hello", prompt="say hello")
-    answer = save(client, recording(2), text="hello", prompt="say hello", replaces=old.id)
-    assert answer["replaced"] == [old.id]
-    assert old.id not in [clip.id for clip in dataset.utterances()]
-    dataset.restore([old.id])
-    assert len(dataset.utterances()) == 2
-
-
-def test_to_replace_a_clip_that_is_gone_already_is_no_error(client: TestClient, dataset: Dataset) -> None:
-    assert save(client, recording(), text="hello", replaces="long gone")["replaced"] == []
-
-
-@pytest.mark.parametrize(
-    ("sound", "text", "says"),
-    [
-        (recording(), "   ", "label is empty"),
-        (encoded(np.zeros(8000, np.float32), 16_000), "hello", "silent"),
-        (encoded(tone(0.02), 16_000), "hello", "lasts 0.02 s"),
-        (encoded(tone(0.0), 16_000), "hello", "no sound"),
-        (b"not a sound at all", "hello", "not a sound file"),
-        (b"", "hello", "is empty"),
-    ],
-)
-def test_what_cannot_be_kept_is_refused_in_a_sentence_and_leaves_nothing_behind(
-    client: TestClient, dataset: Dataset, sound: bytes, text: str, says: str
-) -> None:
-    answer = save(client, sound, text=text)
-    assert answer["status"] == 400
-    assert says in str(answer["what"])
-    assert dataset.utterances() == []
-    assert list((dataset.folder / "clips").iterdir()) == []
-
-
-def test_a_quiet_take_is_kept_and_says_so(client: TestClient, dataset: Dataset) -> None:
-    answer = client.post(
-        "/studio/record/mine", files={"audio": encoded(tone(level=0.01), 16_000)}, data={"text": "hello"}
-    ).json()
-    assert "very quiet" in answer["clip"]["verdict"][0]["what"]
-    assert answer["clip"]["verdict"][0]["remedy"]
-    assert len(dataset.utterances()) == 1
-
-
-def test_a_new_dataset_begins_with_the_numbers(client: TestClient) -> None:
-    cards = client.get("/studio/record/fresh").json()
-    assert (cards["script"], cards["convention"]) == ("numbers", "words")
-    assert len(cards["prompts"]) == 50
-    assert cards["prompts"][0]["clip"] is None
-
-
-@pytest.mark.parametrize(
-    ("choice", "count"),
-    [
-        ({"script": "numbers", "convention": "digits"}, 50),
-        ({"script": "phrases"}, len(prompts.phrases())),
-        ({"script": "own", "text": "good day\n\ngood day\ngood night\tGood night!"}, 2),
-        ({"script": "free"}, 0),
-    ],
-)
-def test_the_chosen_script_is_there_after_a_reload(
-    client: TestClient, choice: dict[str, str], count: int
-) -> None:
-    client.post("/studio/prompts/mine", json=choice)
-    cards = client.get("/studio/record/mine").json()
-    assert cards["script"] == choice["script"]
-    assert cards["convention"] == choice.get("convention", "words")
-    assert len(cards["prompts"]) == count
-
-
-def test_prompts_know_their_clips_whatever_the_convention(client: TestClient, dataset: Dataset) -> None:
-    card = prompts.numbers("words")[3]
-    clip = dataset.add(recording(), text=card.label, prompt=card.text)
-    for convention in ("words", "digits"):
-        client.post("/studio/prompts/mine", json={"script": "numbers", "convention": convention})
-        assert client.get("/studio/record/mine").json()["prompts"][3]["clip"]["id"] == clip.id
-
-
-def test_own_text_that_cannot_be_read_aloud_is_refused_and_the_old_prompts_stay(client: TestClient) -> None:
-    client.post("/studio/prompts/mine", json={"script": "phrases"})
-    answer = client.post("/studio/prompts/mine", json={"script": "own", "text": "good\n" + "word " * 500})
-    assert "Line 2 is too long" in answer.json()["what"]
-    assert client.get("/studio/record/mine").json()["script"] == "phrases"
-
-
-def test_free_speech_shows_the_clips_without_a_prompt(client: TestClient, dataset: Dataset) -> None:
-    client.post("/studio/prompts/mine", json={"script": "free"})
-    save(client, recording(), text="what I said")
-    assert [clip["text"] for clip in client.get("/studio/record/mine").json()["free"]] == ["what I said"]
-
-
-def test_imported_files_bring_their_labels_and_the_others_their_reasons(
-    client: TestClient, dataset: Dataset
-) -> None:
-    files = [
-        ("files", ("a.wav", recording(1))),
-        ("files", ("a.txt", b"good morning")),
-        ("files", ("b.flac", encoded(tone(), 48_000, "FLAC"))),
-        ("files", ("c.wav", b"text, not sound")),
-        ("files", ("c.txt", b"hello")),
-    ]
-    answer = client.post("/studio/import/mine", files=files).json()
-    assert [clip.text for clip in dataset.utterances()] == ["good morning"]
-    assert len(answer["added"]) == 1
-    reasons = dict(answer["skipped"])
-    assert "no label" in reasons["b.flac"]
-    assert "not a sound file" in reasons["c.wav"]
-
-
-@pytest.mark.parametrize(
-    "name", ["../../up.wav", "/etc/up.wav", "..\\up.wav", "up.wav\x00.txt", "...", "a" * 300 + ".wav"]
-)
-def test_the_name_of_an_imported_file_leads_nowhere(client: TestClient, tmp_path: Path, name: str) -> None:
-    outside = set(tmp_path.rglob("*"))
-    answer = client.post("/studio/import/mine", files=[("files", (name, recording()))])
-    assert answer.status_code in (200, 400)
-    new = {path.name for path in set(tmp_path.rglob("*")) - outside}
-    assert not any("up" in name for name in new)
-
-
-def test_two_files_of_one_name_are_told_apart_by_a_sentence(client: TestClient) -> None:
-    files = [("files", ("a.wav", recording(1))), ("files", ("x/a.wav", recording(2)))]
-    skipped = client.post("/studio/import/mine", files=files).json()["skipped"]
-    assert any("Another file of this name" in reason for _, reason in skipped)
-
-
-# ---- what a person sees ----
 
 
 @pytest.fixture(scope="module")
@@ -386,7 +206,9 @@ def test_an_unsaved_take_waits_on_its_card_and_survives_a_reload(page: Page, stu
 
 
 @pytest.mark.browser
-def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(page: Page, studio: Served) -> None:
+def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(
+    page: Page, studio: Served
+) -> None:
     page.keyboard.press("Space")
     await_mode(page, "recording")
     page.wait_for_timeout(1500)
@@ -559,18 +381,3 @@ def test_the_card_keeps_its_place_whatever_the_state(page: Page) -> None:
     page.keyboard.press("Space")
     await_mode(page, "review")
     assert edges() == pytest.approx(before, abs=1)
-
-
-def test_nothing_is_left_of_a_deleted_workspace(tmp_path: Path, client: TestClient) -> None:
-    """A folder that goes away while the page is open is begun anew with the next take."""
-    save(client, recording(), text="hello")
-    shutil.rmtree(tmp_path / "recordings")
-    assert save(client, recording(), text="hello")["status"] == 200
-
-
-def test_a_long_list_of_prompts_is_laid_out_quickly(client: TestClient) -> None:
-    lines = "\n".join(f"this is sentence {number}" for number in range(2000))
-    client.post("/studio/prompts/mine", json={"script": "own", "text": lines})
-    began = time.perf_counter()
-    assert len(client.get("/studio/record/mine").json()["prompts"]) == 2000
-    assert time.perf_counter() - began < 5

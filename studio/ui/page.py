@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import gradio as gr
 
-from studio.errors import StudioError
 from studio.workspace import Workspace
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -30,12 +26,3 @@ class Page:
     dataset: gr.Dropdown  # sidebar; its value is the name of the dataset in hand
     model: gr.Dropdown  # sidebar; its value is a source that `studio.models.load` takes
     changed: gr.State  # a counter: an event that wrote clips or runs returns it plus one; `.change` to follow
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Show a StudioError of the block as Gradio's error message, without a traceback."""
-    try:
-        yield
-    except StudioError as error:
-        raise gr.Error(escape(str(error)), title="This did not work", print_exception=False) from error

@@ -6,6 +6,7 @@ import { microphones, Recorder } from "./recorder.js";
 import { samplesOf } from "./scope.js";
 import { forget, keep, kept } from "./keep.js";
 import { Rail } from "./record-rail.js";
+import { relabel, remove, undo } from "./record-saved.js";
 import { Sources } from "./record-sources.js";
 import { View } from "./record-view.js";
 
@@ -22,7 +23,7 @@ class RecordTab {
     Object.assign(this, { root, mode: "ready", cards: [], place: 0, error: null, loudest: 0, lastUse: 0, limits: {} });
     this.view = new View(root);
     this.recorder = new Recorder({ onLevel: (peak) => this.heard(peak), onLost: (take) => this.lost(take) });
-    this.rail = new Rail(root, (place) => this.goTo(place), () => this.undo());
+    this.rail = new Rail(root, (place) => this.goTo(place), () => undo(this));
     this.sources = new Sources(root, this);
     this.player = new Audio();
   }
@@ -252,7 +253,7 @@ class RecordTab {
   /** Ctrl+Enter: save, and go on to the next prompt; stay where the recording needs a second look. */
   async saveAndGoOn() {
     if (this.mode === "recording") await this.stop();
-    if (this.mode === "ready" && this.card?.clip) return (await this.relabel()) && this.next();
+    if (this.mode === "ready" && this.card?.clip) return (await relabel(this)) && this.next();
     if (this.mode !== "review") return;
     if (!this.view.text) await this.reading;
     const saved = await this.save();
@@ -260,52 +261,6 @@ class RecordTab {
     this.view.leaveText();
     this.next();
     if (this.view.goesOn && this.mode === "ready" && !this.card.clip) this.countDown();
-  }
-
-  /** The label of a saved clip is corrected where it stands. True where it is as the person wants it. */
-  async relabel() {
-    const { card } = this;
-    const text = this.view.text.trim();
-    if (this.mode !== "ready" || !card?.clip || text === card.clip.text) return true;
-    try {
-      card.clip = await request(at("clips", this.dataset, card.clip.id), { body: { text } });
-    } catch (error) {
-      return this.fail(error);
-    }
-    this.rail.tell({ kind: "relabelled", clip: card.clip });
-    studio.changed();
-    return true;
-  }
-
-  async remove() {
-    const { card } = this;
-    try {
-      await request(at("trash", this.dataset), { body: { ids: [card.clip.id] } });
-    } catch (error) {
-      return this.fail(error);
-    }
-    this.rail.tell({ kind: "removed", clip: card.clip, card });
-    card.clip = null;
-    studio.changed();
-    this.goTo(this.place);
-  }
-
-  /** Take back what was done last: a saved clip goes, a replaced or removed one and a discarded take come back. */
-  async undo() {
-    const { kind, clip, card, take, replaced = [] } = this.rail.last;
-    try {
-      if (kind === "discarded") await keep({ ...take, samples: undefined });
-      if (kind === "saved") await request(at("trash", this.dataset), { body: { ids: [clip.id] } });
-      const back = kind === "removed" ? [clip.id] : replaced;
-      if (back.length) await request(at("restore", this.dataset), { body: { ids: back } });
-    } catch (error) {
-      return this.fail(error);
-    }
-    this.rail.tell(null);
-    const place = this.cards.indexOf(card);
-    await this.load();
-    this.goTo(Math.min(place, this.cards.length - 1));
-    studio.changed();
   }
 
   // ---- what the person sees and does ----
@@ -338,7 +293,7 @@ class RecordTab {
       main: () => (this.mode === "review" ? this.saveAndGoOn() : this.toggle()),
       toggle: () => this.toggle(),
       escape: () => this.mode !== "ready" && this.discard(),
-      discard: () => (this.mode === "ready" ? this.remove() : this.discard()),
+      discard: () => (this.mode === "ready" ? remove(this) : this.discard()),
       back: () => this.goTo(this.place - 1),
       skip: () => this.goTo(this.place + 1),
       play: () => this.play(),
@@ -375,7 +330,7 @@ class RecordTab {
   written() {
     clearTimeout(this.typing);
     if (this.take) this.keepTake();
-    else this.relabel();
+    else relabel(this);
   }
 
   pressed(event) {
