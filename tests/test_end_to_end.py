@@ -66,8 +66,7 @@ def photographed_if_it_fails(page: Page) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        ARTEFACTS.mkdir(exist_ok=True)
-        page.screenshot(path=ARTEFACTS / "failure.png")
+        photograph(page, "failure")
         raise
 
 
@@ -109,6 +108,7 @@ def trains(page: Page, workspace: Path) -> RunFolder:
     page.reload()
     show_tab(page, "3 Train")
     page.locator(".live-name").wait_for()
+    photograph(page, "training")
     name = page.locator(".live-name").inner_text()
     page.wait_for_function(
         "document.querySelector('.live-pill').textContent.includes('inished')", timeout=RUN_MINUTES * 60_000
@@ -137,6 +137,7 @@ def speaks_and_keeps_a_correction(page: Page, microphone: Path, dataset: Dataset
     assert before
     assert after
     assert before != after
+    photograph(page, "spoken")
     page.locator(".li-said").fill("order number seven three zero nine two eight four")
     page.locator(".li-save").click()
     page.wait_for_function("document.querySelector('.li-kept').textContent !== ''")
@@ -147,8 +148,13 @@ def speaks_and_keeps_a_correction(page: Page, microphone: Path, dataset: Dataset
 
 def photographs(page: Page, look: str) -> None:
     """Every tab, kept for a person to look at."""
-    ARTEFACTS.mkdir(exist_ok=True)
     for tab in TABS:
         show_tab(page, tab)
-        page.wait_for_timeout(1500)
-        page.screenshot(path=ARTEFACTS / f"{tab[2:].lower()}-{look}.png", full_page=True)
+        page.wait_for_timeout(1500)  # what the tab asks the server for is drawn
+        photograph(page, f"{tab[2:].lower()}-{look}")
+
+
+def photograph(page: Page, name: str) -> None:
+    """The whole page as it is now."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
