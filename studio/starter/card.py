@@ -52,16 +52,16 @@ _DATA = """
   kal, kal16; BSD-like licence), each at many rates and pitches; then speed, colour, telephone band,
   reverberation, noise and drop-outs at every draw.
 - Real digits of three people ({human_clips} clips), alone and recombined into {joined} strings: the Free
-  Spoken Digit Dataset by Zohar Jackson et al. (github.com/Jakobovski/free-spoken-digit-dataset), CC BY-SA
-  4.0, speakers jackson, lucas, nicolas; train splits only. The recordings are not part of this package.
+  Spoken Digit Dataset by Zohar Jackson et al. (github.com/Jakobovski/free-spoken-digit-dataset),
+  CC BY-SA 4.0, speakers jackson, lucas, nicolas; train splits only. The recordings are not in this package.
 - Kept out of training: FSDD speaker theo, Pete Warden's digits (Moonshine test assets, MIT), every test
   split, flite awb, and the espeak-ng variants f5, m8, klatt4 and whisperf.
 
 ## Training
 
-`python -m studio.starter.build`: {steps} steps of {batch_seconds:.0f} audio-seconds, AdamW, two annealed
-cosine cycles, averaged weights. Loss: cross-entropy, CTC, the synthesisers' own phone times, absolute
-position, and cross-attention guided to the CTC times; the teaching heads are thrown away. Cost of training:
+`python -m studio.starter.build`: {steps} steps of {batch_seconds:.0f} audio-seconds, AdamW, two annealed cosine
+cycles, averaged weights. Loss: cross-entropy, CTC, the synthesisers' own phone times, absolute position, and
+cross-attention guided to the CTC times; the teaching heads are thrown away. Cost of training:
 {cpu_hours:.1f} CPU-hours (two shared cores, no GPU) for {heard_hours:.0f} hours of sound heard. 15 % of the
 clips were written with digit names without being told to, so that a change of convention is quick to learn.
 The recipe was improved while this model trained (guidance, human digits, digit names), so a run from nothing
