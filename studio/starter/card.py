@@ -61,7 +61,7 @@ _DATA = """
 
 `python -m studio.starter.build`: {steps} steps of {batch_seconds:.0f} audio-seconds, AdamW, two annealed
 cosine cycles, averaged weights. Loss: cross-entropy, CTC, the synthesisers' phone times,
-absolute position, and cross-attention guided to the CTC times; the teaching heads are thrown away. Cost of training:
+absolute position, and cross-attention guided to the CTC times; the teaching heads are thrown away. Cost:
 {cpu_hours:.1f} CPU-hours (two shared cores, no GPU) for {heard_hours:.0f} hours of sound heard. 15 % of the
 clips were written with digit names without being told to, so that a change of convention is quick to learn.
 The recipe was improved while this model trained (guidance, human digits, digit names), so a run from nothing
