@@ -47,6 +47,7 @@ def train(folder, log, steps, pause, words, told) -> None:
         say(events.Phase(name=name, done=8, total=8))
     if not first:
         say(events.Evaluated(step=0, split="test", wer=0.96, cer=0.5, clips=8))
+        say(events.Evaluated(step=0, split="validation", wer=0.94, cer=0.5, clips=4, loss=2.6))
     say(events.Phase(name="training", done=first, total=steps))
     for step in range(first + 1, steps + 1):
         say(events.StepDone(step=step, loss=2.4 * math.exp(-step / (steps / 4)) + 0.1 + 0.05 * math.sin(7 * step),
@@ -58,7 +59,7 @@ def train(folder, log, steps, pause, words, told) -> None:
             os._exit(0)
         if step % max(1, steps // 8) == 0:
             say(events.Evaluated(step=step, split="validation", wer=0.9 * math.exp(-step / (steps / 3)) + 0.04, cer=0.1,
-                                 clips=4, best=True))  # fmt: skip
+                                 clips=4, best=True, loss=2.4 * math.exp(-step / (steps / 3)) + 0.2))  # fmt: skip
             say(events.Sampled(step=step, reference="order one two nine", hypothesis="order 12 nine"))
             state.write_text(str(step))
             say(events.CheckpointSaved(step=step, path=f"checkpoints/{step}"))

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 from tones import tones
 
 from studio import jobs
+from studio.config import PRESETS
 from studio.events import StepDone, read
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
@@ -235,7 +236,7 @@ def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio
     page.locator(".train-message", has_text="9999").wait_for()
     assert jobs.runs(studio.workspace) == []
     page.get_by_text("Thorough").click()  # a preset sets every knob
-    page.locator(".train-command code", has_text="--max-steps 400").wait_for()
+    page.locator(".train-command code", has_text=f"--max-steps {PRESETS['thorough']['max_steps']}").wait_for()
     assert page.locator(".train-message").inner_text() == ""
 
 

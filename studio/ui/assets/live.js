@@ -57,7 +57,7 @@ export class LiveView {
     });
     this.#see(this.#isVisible);
     this.$(".live-log").open = false;
-    this.#draw();
+    this.#render(); // at once: nothing of the run before is seen under this one's name
   }
 
   close() {
@@ -152,22 +152,25 @@ export class LiveView {
   #draw() {
     this.#drawing ||= requestAnimationFrame(() => {
       this.#drawing = 0;
-      if (!this.run) return;
-      this.#head();
-      this.#progress();
-      this.#times();
-      this.#messages();
-      this.#tiles();
-      this.#charts();
-      this.#samples();
+      if (this.run) this.#render();
     });
+  }
+
+  #render() {
+    this.#head();
+    this.#progress();
+    this.#times();
+    this.#messages();
+    this.#tiles();
+    this.#charts();
+    this.#samples();
   }
 
   #head() {
     const { status } = this.#stands;
     const phase = PHASES[this.#history.phase?.name]?.text;
     const [colour, word] = STANDS[status];
-    const text = status === "running" ? phase || "Starting" : status === "stopping" ? `Stopping: ${(phase || "").toLowerCase()}` : word;
+    const text = status === "none" ? "Opening" : status === "running" ? phase || "Starting" : status === "stopping" ? `Stopping: ${(phase || "").toLowerCase()}` : word;
     this.$(".live-name").textContent = this.run;
     const pill = this.$(".live-pill");
     pill.className = `st-pill live-pill ${colour}`;
@@ -176,7 +179,8 @@ export class LiveView {
     const isResumable = ["failed", "interrupted", "stopped"].includes(status) && this.#history.stopped?.reason !== "discard";
     const names = isGoingOn(status) ? ["stop"] : isResumable ? ["resume", "remove"] : ["remove"];
     const actions = this.$(".live-actions");
-    if (actions.dataset.names === String(names) || status === "none") return;
+    actions.style.visibility = status === "none" ? "hidden" : ""; // kept in place
+    if (actions.dataset.names === String(names)) return;
     actions.dataset.names = names;
     actions.replaceChildren(...names.map(action));
   }
