@@ -140,7 +140,7 @@ def speaks_and_keeps_a_correction(page: Page, microphone: Path, dataset: Dataset
     photograph(page, "spoken")
     page.locator(".li-said").fill("order number seven three zero nine two eight four")
     page.locator(".li-save").click()
-    page.wait_for_function("document.querySelector('.li-kept').textContent !== ''")
+    page.locator(".li-kept").get_by_text("Kept in").wait_for()
     kept = dataset.utterances()[-1]
     assert (kept.source, kept.text) == ("live", "order number seven three zero nine two eight four")
     assert kept.split != "test"
