@@ -19,7 +19,7 @@ from tones import tones
 
 from studio import events, jobs
 from studio.config import TrainConfig
-from studio.errors import ConfigError, JobError
+from studio.errors import ConfigError, DiskError, JobError
 from studio.jobs.record import Job, ProcessId
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
@@ -318,6 +318,13 @@ def test_other_verbs_run_too_and_need_write_no_events(workspace: Workspace) -> N
     until(lambda: is_over(folder))
     assert jobs.state(folder).status == "finished"
     assert folder.log.read_text().strip() == str(workspace.root)
+
+
+def test_a_run_that_cannot_be_written_is_refused_in_words(workspace: Workspace) -> None:
+    workspace.outputs.parent.mkdir(exist_ok=True)
+    workspace.outputs.write_text("a file where the folder should be")
+    with pytest.raises(DiskError, match="outputs"):
+        begin(workspace)
 
 
 def test_a_deleted_run_can_be_had_back(workspace: Workspace) -> None:

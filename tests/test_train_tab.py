@@ -257,6 +257,7 @@ def test_the_button_names_what_is_missing(studio: Studio, page: Page, tmp_path: 
 def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, page: Page) -> None:
     page.get_by_text("Moonshine tiny", exact=True).click()
     page.get_by_role("button", name="Download 112 MB").click()
+    assert "Moonshine tiny" in page.locator("#st-model input").input_value()  # the sidebar's picker followed
     page.locator(".train-start:disabled", has_text="45 %").wait_for()
     (studio.workspace.root / "arrived").touch()
     page.locator(".train-start:enabled", has_text="Start").wait_for()

@@ -94,7 +94,8 @@ def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None
     is up. One run at a time goes on beside `folder`: raises JobError, naming it, where another does; DiskError.
     """
     with record.claim(folder.path.parent) as lock:
-        folder.path.mkdir(exist_ok=True)
+        with disk_errors(folder.path):
+            folder.path.mkdir(exist_ok=True)
         _launch(folder, Job(command=command, folder=str(Path.cwd()), about=dict(about or {})), lock)
 
 

@@ -178,7 +178,6 @@ def known_model(model: str) -> str:
 def fetch(workspace: Workspace, model: str) -> None:
     """Start the download of `model`, in a process of its own. Raises ModelError, or JobError where one is going on."""
     folder = RunFolder(workspace.outputs / ".fetch" / known_model(model).replace("/", "--"))
-    folder.path.parent.mkdir(parents=True, exist_ok=True)
     jobs.start(folder, [sys.executable, "-m", "studio", "fetch", model], {"model": model})
 
 

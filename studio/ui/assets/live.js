@@ -175,7 +175,8 @@ export class LiveView {
     const pill = this.$(".live-pill");
     pill.className = `st-pill live-pill ${colour}`;
     replaceText(pill, text);
-    replaceText(this.$(".live-status"), `${this.run}: ${text}`);
+    const isTraining = status === "running" && PHASES[this.#history.phase?.name]?.stage === 2;
+    replaceText(this.$(".live-status"), `${this.run}: ${isTraining ? "Training" : text}`); // not each scoring is announced
     const isResumable = ["failed", "interrupted", "stopped"].includes(status) && this.#history.stopped?.reason !== "discard";
     const names = isGoingOn(status) ? ["stop"] : isResumable ? ["resume", "remove"] : ["remove"];
     const actions = this.$(".live-actions");
