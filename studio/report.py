@@ -62,11 +62,21 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
         raise JobError(
             f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it."
         )
-    log = [event for _, event in events.read(folder.events)]
+    log = _as_it_went(event for _, event in events.read(folder.events))
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
     story = _Story(RunRecord.read(folder), before, after, log, ended)
     blocks = (_headline, _scores, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
     return "\n\n".join(text for block in blocks if (text := block(story))) + "\n"
+
+
+def _as_it_went(log: Iterable[Event]) -> list[Event]:
+    """The story of a run without the steps that a resume took back."""
+    story: list[Event] = []
+    for event in log:
+        if isinstance(event, Started):
+            story = [past for past in story if getattr(past, "step", 0) <= event.resumed_from]
+        story.append(event)
+    return story
 
 
 def escaped(text: str) -> str:

@@ -104,6 +104,18 @@ def test_an_escaped_text_is_one_cell_on_one_line_without_html(text: str) -> None
     assert escaped(text).isprintable() or not text.isprintable()
 
 
+def test_steps_that_a_resume_took_back_are_not_reported(workspace: Path) -> None:
+    folder, source = folder_of(workspace, "resumed"), folder_of(workspace, "taught")
+    for name in ("config.json", "heldout_baseline.json", "heldout_tuned.json"):
+        (folder.path / name).write_bytes((source.path / name).read_bytes())
+    lines = source.events.read_text().splitlines()
+    started = next(line for line in lines if '"type":"started"' in line)
+    again = started.replace('"resumed_from":0', '"resumed_from":4')
+    folder.events.write_text("\n".join([*lines[:-1], again, lines[-1]]) + "\n")
+    table = as_markdown(folder).split("## Validation while training")[1].split("##")[0]
+    assert re.findall(r"^\| (\d+) \|", table, re.MULTILINE) == ["0", "4"]
+
+
 def test_warnings_are_in_the_report_once_each(workspace: Path, text: str) -> None:
     assert text.count("a single wrong word moves its WER") == 1
 

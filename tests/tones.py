@@ -148,6 +148,10 @@ def told(workspace: Path, run: str) -> dict[str, list[dict[str, Any]]]:
     """What a reader makes of a log, without times: the later of two lines about one thing stands for both."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for _, event in events.read(workspace / "outputs" / run / "events.jsonl"):
+        if isinstance(event, events.Started):
+            found = {
+                key: facts for key, facts in found.items() if (facts.get("step") or 0) <= event.resumed_from
+            }
         facts = {name: value for name, value in event.model_dump().items() if name not in TIMES}
         found[event.type, facts.get("step"), facts.get("split")] = facts
     kinds = ("step", "evaluated", "finished")

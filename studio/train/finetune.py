@@ -7,8 +7,9 @@ The run's folder tells how far it came, so a run that was killed goes on from th
     checkpoints/                    training goes on from the newest
     DONE                            there is nothing left to do
 
-A resumed run says `Started` again and may repeat steps that came after its checkpoint. It repeats them
-exactly, so in `events.jsonl` the later of two lines about the same step (and split) stands for both.
+A resumed run says `Started` again, and repeats exactly the steps that came after its checkpoint. So in
+`events.jsonl` a `Started` takes back what lines before it say of steps after its `resumed_from`, and of two
+lines about the same step (and split) the later stands for both.
 """
 
 from __future__ import annotations

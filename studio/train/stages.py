@@ -70,7 +70,7 @@ class FineTune:
         self.learner = fresh_learner(self.recogniser, self.config)
         checkpoint.load(self.learner, self.folder.checkpoints)
         self.began -= self.learner.progress.wall_seconds
-        # What an earlier start has learnt is saved by `train`, which is not far: until then the request waits.
+        # What an earlier start has learnt is saved by `train`, which is near: until then the request waits.
         self.stopper.heeds_save = self.learner.progress.step == 0
         self.scorer = Scorer(self.recogniser, self.dataset, self.config, self.stopper.check)
         yield self.started()
