@@ -21,9 +21,7 @@ Samples = NDArray[np.float32]
 Sums = NDArray[np.float64]
 Source = Path | bytes
 """A sound file on disk, or its bytes as they came from the browser."""
-Code = Literal[
-    "empty", "too short", "too long", "silent", "quiet", "clipped", "long", "channels", "telephone"
-]
+Code = Literal["empty", "too short", "too long", "silent", "quiet", "clipped", "long", "channels", "telephone"]
 
 MIN_SECONDS = 0.1  # Moonshine needs 895 samples (0.056 s); the shortest spoken words last about 0.15 s
 LONG_SECONDS = 30.0  # Whisper and Kyutai hear 30 s at once; Moonshine's own training clips are shorter still

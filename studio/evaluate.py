@@ -21,9 +21,7 @@ from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
 from studio.workspace import Workspace, write_atomically
 
-BATCH_SECONDS = (
-    20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
-)
+BATCH_SECONDS = 20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
 
 
 class ScoredClip(BaseModel):
@@ -96,9 +94,7 @@ def evaluate(
     chosen = clips if clips is not None else [clip for clip in dataset.utterances() if clip.split == split]
     good, skipped = usable(dataset, chosen, recogniser.family)
     if not good:
-        raise DataError(
-            f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first."
-        )
+        raise DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
     hypotheses: list[Hypothesis] = []
     with nullcontext() if with_adapter else without_adapter(recogniser):
         for batch in in_batches(good):
@@ -106,9 +102,7 @@ def evaluate(
             if on_progress:
                 on_progress(len(hypotheses), len(good))
     named = adapter if with_adapter else None
-    return scored(
-        good, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped
-    )
+    return scored(good, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped)
 
 
 def compare(

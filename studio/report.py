@@ -59,9 +59,7 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
     """The report of the run in `folder`. Raises JobError where it was not scored before and after."""
     before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
     if before is None or after is None:
-        raise JobError(
-            f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it."
-        )
+        raise JobError(f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it.")
     log = _as_it_went(event for _, event in events.read(folder.events))
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
     story = _Story(RunRecord.read(folder), before, after, log, ended)
@@ -81,9 +79,7 @@ def _as_it_went(log: Iterable[Event]) -> list[Event]:
 
 def escaped(text: str) -> str:
     """`text` for a cell of a markdown table: one line, shown as it is, whatever markup or HTML it holds."""
-    visible = "".join(
-        " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text
-    )
+    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
     return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(" ".join(visible.split()), quote=False))
 
 
@@ -115,9 +111,7 @@ def _scores(story: _Story) -> str:
     rows = _rates(before.score, after.score)
     if after.score.normaliser != "spoken":
         rows.append(["WER, `spoken`", percent(before.spoken.wer), percent(after.spoken.wer)])
-    rows.append(
-        ["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)]
-    )
+    rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
     rows.append(["Words wrong", _errors(before.score), _errors(after.score)])
     rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
     return "## Before and after\n\n" + table(["Held-out clips", "Before", "After"], rows)
@@ -180,9 +174,7 @@ def _side_by_side(pairs: Sequence[tuple[ScoredClip, ScoredClip]]) -> str:
 
 def _validation(story: _Story) -> str:
     scorings = {
-        event.step: event
-        for event in story.log
-        if isinstance(event, Evaluated) and event.split == "validation"
+        event.step: event for event in story.log if isinstance(event, Evaluated) and event.split == "validation"
     }
     if not scorings:
         return ""
@@ -203,9 +195,7 @@ def _time(story: _Story) -> str:
     record, finished = story.record, story.finished
     rows = [["Device", f"{record.resolved_device}, {_count(record.resolved_threads, 'thread')}"]]
     if started := next((event for event in reversed(story.log) if isinstance(event, Started)), None):
-        rows.append(
-            ["Parameters trained", f"{started.trainable_parameters:,} of {started.total_parameters:,}"]
-        )
+        rows.append(["Parameters trained", f"{started.trainable_parameters:,} of {started.total_parameters:,}"])
     if finished:
         rows += [
             ["Steps", f"{finished.step}, of which step {finished.best_step} was kept"],
@@ -238,9 +228,7 @@ def _artefacts(story: _Story) -> str:
 
 def _versions(story: _Story) -> str:
     versions = ", ".join(f"{name} {escaped(version)}" for name, version in story.record.versions.items())
-    return (
-        f"## Versions\n\n{versions}. Test set `{story.after.test_set_hash}`. Begun {story.record.created_at}."
-    )
+    return f"## Versions\n\n{versions}. Test set `{story.after.test_set_hash}`. Begun {story.record.created_at}."
 
 
 def _count(number: int, noun: str) -> str:

@@ -140,9 +140,7 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
-    page.on(
-        "request", lambda sent: None if is_local(sent.url, url) else wrong.append(f"request to {sent.url}")
-    )
+    page.on("request", lambda sent: None if is_local(sent.url, url) else wrong.append(f"request to {sent.url}"))
     try:
         page.goto(url)
         page.locator(".rec-pill").first.wait_for()
@@ -172,11 +170,7 @@ def violations(page: Page) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
-        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for rule in found
-        for node in rule["nodes"]
-    ]
+    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
 
 def speech(words: str, voice: str = "en-gb", rate: int = MICROPHONE_RATE) -> NDArray[np.float32]:
@@ -186,16 +180,12 @@ def speech(words: str, voice: str = "en-gb", rate: int = MICROPHONE_RATE) -> NDA
         pytest.skip("no espeak-ng on this machine: install the package espeak-ng")
     command = [program, "-v", voice, "-s", "150", "--stdout", words]
     wave = subprocess.run(command, capture_output=True, check=True).stdout
-    samples = (
-        np.frombuffer(wave[44:], dtype="<i2").astype(np.float32) / 32768
-    )  # espeak does not write the length
+    samples = np.frombuffer(wave[44:], dtype="<i2").astype(np.float32) / 32768  # espeak does not write the length
     return np.asarray(soxr.resample(samples, 22_050, rate), dtype=np.float32) * 0.7
 
 
 def microphone_file(path: Path, samples: NDArray[np.float32], lead: float = 0.5, rest: float = 60.0) -> Path:
     """`samples` between `lead` and `rest` seconds of silence: at its end the last buffer repeats."""
     silence = [np.zeros(round(seconds * MICROPHONE_RATE), np.float32) for seconds in (lead, rest)]
-    soundfile.write(
-        path, np.concatenate([silence[0], samples, silence[1]]), MICROPHONE_RATE, subtype="PCM_16"
-    )
+    soundfile.write(path, np.concatenate([silence[0], samples, silence[1]]), MICROPHONE_RATE, subtype="PCM_16")
     return path

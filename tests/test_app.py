@@ -66,15 +66,10 @@ def test_a_clip_can_be_heard_from_the_middle(client: httpx.Client, root: Path) -
     assert part.content == whole.content[1000:2000]
 
 
-def test_a_relabelled_clip_says_so_on_disk_and_an_empty_label_changes_nothing(
-    client: httpx.Client, root: Path
-) -> None:
+def test_a_relabelled_clip_says_so_on_disk_and_an_empty_label_changes_nothing(client: httpx.Client, root: Path) -> None:
     dataset = Dataset.create(root / "recordings" / "mine")
     clip = dataset.add(recording(), text="hello")
-    assert (
-        client.post(f"/studio/clips/mine/{clip.id}", json={"text": "good morning"}).json()["text"]
-        == "good morning"
-    )
+    assert client.post(f"/studio/clips/mine/{clip.id}", json={"text": "good morning"}).json()["text"] == "good morning"
     refused = client.post(f"/studio/clips/mine/{clip.id}", json={"text": "  "})
     assert refused.json()["what"] == "The label is empty."
     assert dataset.get(clip.id).text == "good morning"
@@ -137,9 +132,7 @@ def test_a_taken_port_is_named_with_the_next_free_one() -> None:
     listen("127.0.0.1", offered).close()
 
 
-def test_the_page_does_not_open_to_other_computers_by_accident(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_does_not_open_to_other_computers_by_accident(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STUDIO_LOGIN", raising=False)
     with pytest.raises(ConfigError, match="other computers"):
         launch(Workspace(tmp_path), host="0.0.0.0", port=free_port(), open_browser=False)
@@ -164,9 +157,7 @@ def test_the_page_is_painted_in_its_own_colour_before_its_styles_arrive() -> Non
 
 def test_every_picture_that_the_page_uses_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([\w-]+)"', assets.read("icons.svg")))
-    text = "\n".join(
-        assets.read(path.name) for path in assets.FOLDER.iterdir() if path.suffix in (".js", ".html")
-    )
+    text = "\n".join(assets.read(path.name) for path in assets.FOLDER.iterdir() if path.suffix in (".js", ".html"))
     used = set(re.findall(r"icons\.svg#([\w-]+)", text)) | set(re.findall(r'\bicon\("([\w-]+)"\)', text))
     assert used <= drawn
 
@@ -184,9 +175,7 @@ def test_the_page_opens_offline_without_a_fault_in_light_and_dark(studio: Served
                     page.wait_for_timeout(1000)
                     assert violations(page) == [], tab
                     places.add(
-                        page.evaluate(
-                            "JSON.stringify(document.querySelector('#st-main').getBoundingClientRect().x)"
-                        )
+                        page.evaluate("JSON.stringify(document.querySelector('#st-main').getBoundingClientRect().x)")
                     )
                 assert len(places) == 1  # nothing jumps sideways from tab to tab
         with opened(browser, studio.url, color_scheme="light") as page:

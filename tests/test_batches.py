@@ -24,15 +24,9 @@ def test_every_step_is_of_the_same_size_and_cut_into_micro_batches(
 
 
 @given(clips, batch, accumulation, st.integers(0, 2**32 - 1))
-def test_no_clip_is_seen_twice_before_all_were_seen_once(
-    clips: int, batch: int, accumulation: int, seed: int
-) -> None:
+def test_no_clip_is_seen_twice_before_all_were_seen_once(clips: int, batch: int, accumulation: int, seed: int) -> None:
     settings = config(batch_size=batch, accumulation=accumulation, seed=seed)
-    seen = list(
-        chain.from_iterable(
-            chain.from_iterable(clips_of_step(step, clips, settings) for step in range(1, 20))
-        )
-    )
+    seen = list(chain.from_iterable(chain.from_iterable(clips_of_step(step, clips, settings) for step in range(1, 20))))
     for epoch in range(len(seen) // clips):
         assert Counter(seen[epoch * clips : (epoch + 1) * clips]) == Counter(range(clips))
 

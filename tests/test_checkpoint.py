@@ -70,13 +70,9 @@ def test_without_a_checkpoint_nothing_is_loaded(tmp_path: Path) -> None:
     assert not checkpoint.load(learner, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    "name", ["adapter.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"]
-)
+@pytest.mark.parametrize("name", ["adapter.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "empty"])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    name: str, damage: str, tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(name: str, damage: str, tmp_path: Path) -> None:
     learner = stepped(1)
     checkpoint.save(learner, tmp_path)
     take_step(learner, 0.05, go_on)
@@ -96,9 +92,7 @@ def test_a_checkpoint_of_another_adapter_is_refused(tmp_path: Path) -> None:
         checkpoint.load(learner_of(config(rank=2)), tmp_path)
 
 
-def test_a_failed_save_leaves_the_checkpoints_that_were_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_save_leaves_the_checkpoints_that_were_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = stepped(1)
     checkpoint.save(learner, tmp_path)
     take_step(learner, 0.05, go_on)

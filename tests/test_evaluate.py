@@ -35,9 +35,7 @@ def taught(workspace: Workspace) -> Recogniser:
     return load("echo", adapter=workspace.run("taught") / "lora_adapter")
 
 
-def test_every_clip_of_the_split_is_read_and_scored_alone_and_together(
-    taught: Recogniser, dataset: Dataset
-) -> None:
+def test_every_clip_of_the_split_is_read_and_scored_alone_and_together(taught: Recogniser, dataset: Dataset) -> None:
     base = evaluate(taught, dataset, with_adapter=False)
     clips = [clip for clip in dataset.utterances() if clip.split == "test"]
     assert [row.id for row in base.rows] == [clip.id for clip in clips]
@@ -74,9 +72,7 @@ def test_progress_counts_clips_to_the_end(
     assert seen == [(2, 12), (4, 12), (6, 12), (8, 12), (10, 12), (12, 12)]
 
 
-def test_batches_hold_so_many_seconds_and_keep_the_order(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_hold_so_many_seconds_and_keep_the_order(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = dataset.utterances()
     monkeypatch.setattr("studio.evaluate.BATCH_SECONDS", 1.2)
     batches = list(in_batches(clips))
@@ -109,9 +105,7 @@ def test_a_split_without_clips_says_so(taught: Recogniser, tmp_path: Path) -> No
         evaluate(taught, tones(tmp_path, clips=3))
 
 
-def test_an_evaluation_comes_back_from_disk_as_it_was(
-    taught: Recogniser, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_an_evaluation_comes_back_from_disk_as_it_was(taught: Recogniser, dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     result = evaluate(taught, dataset)
     assert Evaluation.read(path) is None

@@ -72,9 +72,7 @@ def test_a_run_goes_from_the_base_models_score_to_the_adapters_and_marks_itself_
         "report.md",
         "DONE",
     }
-    others = [
-        path.stat().st_mtime_ns for path in folder.path.iterdir() if path.name not in ("DONE", "events.jsonl")
-    ]
+    others = [path.stat().st_mtime_ns for path in folder.path.iterdir() if path.name not in ("DONE", "events.jsonl")]
     assert folder.done.stat().st_mtime_ns >= max(others)
 
 
@@ -120,9 +118,7 @@ def test_the_same_seed_gives_the_same_adapter_and_the_same_story_and_another_see
     assert adapter(workspace, "other") != adapter(workspace, "whole")
 
 
-def test_global_random_state_and_caller_settings_do_not_reach_a_run(
-    workspace: Path, whole: list[Event]
-) -> None:
+def test_global_random_state_and_caller_settings_do_not_reach_a_run(workspace: Path, whole: list[Event]) -> None:
     import torch
 
     torch.manual_seed(7)
@@ -163,9 +159,7 @@ def test_a_loss_that_is_no_longer_a_number_fails_with_a_sentence_and_keeps_the_b
     [
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
-        RuntimeError(
-            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
-        ),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
         MemoryError(),
     ],
 )
@@ -237,9 +231,7 @@ def test_a_small_dataset_is_split_and_told_what_it_cannot_show(tmp_path: Path) -
     dataset = tones(tmp_path, clips=0)
     for place in range(9):
         dataset.add(wav(f"order {place}"), text=f"order {place}", split="train")
-    warnings = [
-        event.message for event in train(tmp_path, "small", config(max_steps=1)) if isinstance(event, Warned)
-    ]
+    warnings = [event.message for event in train(tmp_path, "small", config(max_steps=1)) if isinstance(event, Warned)]
     assert "4 were moved for good" in warnings[0]
     assert "a single wrong word moves its WER by 25.0 points" in warnings[1]
 

@@ -64,9 +64,7 @@ def dataset(workspace: Workspace) -> Dataset:
 # Reading
 
 
-def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(
-    worker: Worker, run: RunFolder
-) -> None:
+def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(worker: Worker, run: RunFolder) -> None:
     heard = hearing.hear(worker, wav("order 12"), "echo", run.adapter)
     assert (heard.before.text, heard.after and heard.after.text) == ("order 12", "order one two")
     assert [(edit.kind, edit.reference, edit.hypothesis) for edit in heard.edits] == [
@@ -95,9 +93,7 @@ def test_what_cannot_be_read_is_refused_in_words(worker: Worker, sound: bytes, w
     assert raised.value.remedy
 
 
-def test_only_runs_that_left_an_adapter_are_offered_the_newest_first(
-    workspace: Workspace, root: Path
-) -> None:
+def test_only_runs_that_left_an_adapter_are_offered_the_newest_first(workspace: Workspace, root: Path) -> None:
     unfinished = folder_of(root, "tones-0000")
     unfinished.config.write_text('{"dataset": "tones", "model": "echo"}')
     assert [(run.name, run.dataset) for run in hearing.testable_runs(workspace)] == [("tones-0001", "tones")]
@@ -184,9 +180,7 @@ def test_ten_thousand_held_out_clips_come_by_pages(run: RunFolder, tmp_path: Pat
     assert last.rows[-1].id == "09999"
 
 
-def test_scores_of_different_test_sets_are_not_passed_off_as_comparable(
-    run: RunFolder, tmp_path: Path
-) -> None:
+def test_scores_of_different_test_sets_are_not_passed_off_as_comparable(run: RunFolder, tmp_path: Path) -> None:
     other = copied(run, tmp_path)
     other.baseline.write_text(other.baseline.read_text().replace('"test_set_hash": "', '"test_set_hash": "x'))
     assert not heldout.held_out(other, 0).is_same_test
@@ -236,9 +230,7 @@ def page(browser: Browser, studio: Served) -> Iterator[Page]:
 
 
 def upload(page: Page, words: str, name: str = "said.wav") -> None:
-    page.locator(".li-open input").set_input_files(
-        {"name": name, "mimeType": "audio/wav", "buffer": wav(words)}
-    )
+    page.locator(".li-open input").set_input_files({"name": name, "mimeType": "audio/wav", "buffer": wav(words)})
 
 
 def texts(page: Page) -> list[str]:

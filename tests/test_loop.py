@@ -197,9 +197,7 @@ def test_what_happens_between_two_steps_cannot_move_the_training() -> None:
         yield from scores(1.0)(learner)
 
     calm, disturbed = learner_of(config(dropout=0.3)), learner_of(config(dropout=0.3))
-    quiet = [
-        event.loss for event in fit(calm, scores(1, 1, 1, 1), nothing, go_on) if isinstance(event, StepDone)
-    ]
+    quiet = [event.loss for event in fit(calm, scores(1, 1, 1, 1), nothing, go_on) if isinstance(event, StepDone)]
     noisy = [event.loss for event in fit(disturbed, disturb, nothing, go_on) if isinstance(event, StepDone)]
     assert quiet == noisy
     assert all(torch.equal(one, other) for one, other in zip(weights(calm), weights(disturbed), strict=True))
@@ -236,9 +234,7 @@ def test_a_loss_that_is_no_number_stops_before_it_reaches_the_weights() -> None:
 def test_time_goes_on_where_a_resumed_run_left_it() -> None:
     learner = learner_of(config(max_steps=1))
     learner.progress.seconds = 100.0
-    step = next(
-        event for event in fit(learner, scores(1.0, 1.0), nothing, go_on) if isinstance(event, StepDone)
-    )
+    step = next(event for event in fit(learner, scores(1.0, 1.0), nothing, go_on) if isinstance(event, StepDone))
     assert 100 < step.seconds < 160
     assert step.clips_per_second > 0
 

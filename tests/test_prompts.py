@@ -90,9 +90,7 @@ def test_both_scripts_come_back_from_disk(tmp_path: Path) -> None:
 
 
 @given(text=st.text())
-def test_whatever_own_text_accepts_comes_back_from_disk(
-    text: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_whatever_own_text_accepts_comes_back_from_disk(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     try:
         script = prompts.own(text)
     except DataError:

@@ -61,9 +61,7 @@ def test_the_same_sound_for_two_prompts_is_two_clips(client: TestClient, dataset
     assert len(dataset.utterances()) == 2
 
 
-def test_recording_again_replaces_and_the_old_take_can_be_had_back(
-    client: TestClient, dataset: Dataset
-) -> None:
+def test_recording_again_replaces_and_the_old_take_can_be_had_back(client: TestClient, dataset: Dataset) -> None:
     old = dataset.add(recording(1), text="hello", prompt="say hello")
     answer = save(client, recording(2), text="hello", prompt="say hello", replaces=old.id)
     assert answer["replaced"] == [old.id]
@@ -122,9 +120,7 @@ def test_a_new_dataset_begins_with_the_numbers(client: TestClient) -> None:
         ({"script": "free"}, 0),
     ],
 )
-def test_the_chosen_script_is_there_after_a_reload(
-    client: TestClient, choice: dict[str, str], count: int
-) -> None:
+def test_the_chosen_script_is_there_after_a_reload(client: TestClient, choice: dict[str, str], count: int) -> None:
     client.post("/studio/prompts/mine", json=choice)
     cards = client.get("/studio/record/mine").json()
     assert cards["script"] == choice["script"]
@@ -153,9 +149,7 @@ def test_free_speech_shows_the_clips_without_a_prompt(client: TestClient, datase
     assert [clip["text"] for clip in client.get("/studio/record/mine").json()["free"]] == ["what I said"]
 
 
-def test_imported_files_bring_their_labels_and_the_others_their_reasons(
-    client: TestClient, dataset: Dataset
-) -> None:
+def test_imported_files_bring_their_labels_and_the_others_their_reasons(client: TestClient, dataset: Dataset) -> None:
     files = [
         ("files", ("a.wav", recording(1))),
         ("files", ("a.txt", b"good morning")),

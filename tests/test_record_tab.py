@@ -45,9 +45,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, spoken: NDArray[np.float32]) -> Iterator[Browser]:
     again_and_again = np.tile(np.concatenate([spoken, np.zeros(MICROPHONE_RATE // 2, np.float32)]), 12)
-    with chromium(
-        microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", again_and_again)
-    ) as browser:
+    with chromium(microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", again_and_again)) as browser:
         yield browser
 
 
@@ -160,9 +158,7 @@ def test_keys_alone_record_discard_wait_and_go_on(page: Page, studio: Served) ->
 
 
 @pytest.mark.browser
-def test_the_countdown_records_by_itself_and_control_enter_stops_saves_and_goes_on(
-    page: Page, studio: Served
-) -> None:
+def test_the_countdown_records_by_itself_and_control_enter_stops_saves_and_goes_on(page: Page, studio: Served) -> None:
     take(page, 2)
     page.keyboard.press("Control+Enter")
     await_mode(page, "countdown")
@@ -206,9 +202,7 @@ def test_an_unsaved_take_waits_on_its_card_and_survives_a_reload(page: Page, stu
 
 
 @pytest.mark.browser
-def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(
-    page: Page, studio: Served
-) -> None:
+def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(page: Page, studio: Served) -> None:
     page.keyboard.press("Space")
     await_mode(page, "recording")
     page.wait_for_timeout(1500)
@@ -256,9 +250,7 @@ def test_a_denied_microphone_is_explained_where_the_instruction_stood(studio: Se
 @pytest.mark.browser
 def test_a_missing_microphone_and_an_insecure_page_say_what_to_do(studio: Served, browser: Browser) -> None:
     studio.forget_everything()
-    missing = (
-        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))"
-    )
+    missing = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))"
     insecure = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined })"
     for script, words in ((missing, "No microphone was found."), (insecure, "ssh -L 7860:localhost:")):
         with opened(browser, studio.url) as page:
@@ -330,9 +322,7 @@ def test_a_full_disk_keeps_the_take_on_the_page(page: Page, studio: Served) -> N
 
 
 @pytest.mark.browser
-def test_own_text_and_sound_files_come_in_through_the_page(
-    page: Page, studio: Served, tmp_path: Path
-) -> None:
+def test_own_text_and_sound_files_come_in_through_the_page(page: Page, studio: Served, tmp_path: Path) -> None:
     page.get_by_label("My text").check()
     page.get_by_label("Prompts, one a line").fill("please call the clinic\nthe meeting is at noon")
     page.get_by_role("button", name="Use these prompts").click()

@@ -81,8 +81,7 @@ def test_labels_with_markup_show_as_they_are(workspace: Path) -> None:
         found = Evaluation.read(here)
         assert found is not None
         rows = [
-            row.model_copy(update={"reference": NASTY, "hypothesis": "two\nlines\r| \x1b[31m"})
-            for row in found.rows
+            row.model_copy(update={"reference": NASTY, "hypothesis": "two\nlines\r| \x1b[31m"}) for row in found.rows
         ]
         found.model_copy(update={"rows": rows}).write(there)
     write_report(folder)
@@ -125,9 +124,7 @@ def test_without_scores_there_is_no_report_but_a_sentence(tmp_path: Path) -> Non
         as_markdown(folder_of(tmp_path, "empty"))
 
 
-def test_a_run_that_was_followed_by_nobody_still_has_a_report(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_followed_by_nobody_still_has_a_report(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from studio.train.finetune import run
 
     monkeypatch.setenv("STUDIO_WORKSPACE", str(workspace))

@@ -154,9 +154,7 @@ def test_a_run_goes_on_with_the_clips_it_began_with_whatever_happened_to_the_dat
     assert told(tmp_path, "grown")["evaluated"] == told(tmp_path, "whole")["evaluated"]
 
 
-def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(
-    workspace: Path, whole: list[Event]
-) -> None:
+def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace: Path, whole: list[Event]) -> None:
     with pytest.raises(JobError, match="is finished"):
         train(workspace, "whole", config(), resume=True)
     run_until(workspace, "begun", lambda event: isinstance(event, StepDone))

@@ -46,9 +46,7 @@ def test_a_name_pointed_at_loopback_gets_no_answer(client: httpx.Client, host: s
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:9999", "LOCALHOST", "[::1]:7860"])
-def test_loopback_under_any_of_its_names_and_through_a_tunnel_is_answered(
-    client: httpx.Client, host: str
-) -> None:
+def test_loopback_under_any_of_its_names_and_through_a_tunnel_is_answered(client: httpx.Client, host: str) -> None:
     assert client.get("/studio/assets/studio.js", headers={"Host": host}).status_code == 200
 
 
@@ -63,17 +61,13 @@ def test_loopback_under_any_of_its_names_and_through_a_tunnel_is_answered(
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_another_web_site_can_change_nothing(
-    client: httpx.Client, root: Path, headers: dict[str, str]
-) -> None:
+def test_another_web_site_can_change_nothing(client: httpx.Client, root: Path, headers: dict[str, str]) -> None:
     sound = {"audio": ("a.wav", recording(), "audio/wav")}
     refused = [
         client.post("/studio/record/stolen", files=sound, data={"text": "x"}, headers=headers),
         client.post("/studio/trash/stolen", json={"ids": []}, headers=headers),
         client.post("/gradio_api/upload", files={"files": ("a.txt", b"x")}, headers=headers),
-        client.post(
-            "/gradio_api/queue/join", content='{"data":[]}', headers=headers | {"Content-Type": "text/plain"}
-        ),
+        client.post("/gradio_api/queue/join", content='{"data":[]}', headers=headers | {"Content-Type": "text/plain"}),
     ]
     assert [answer.status_code for answer in refused] == [403] * 4
     assert not (root / "recordings" / "stolen").exists()
@@ -100,9 +94,7 @@ def test_a_browser_may_send_nothing_elsewhere_and_embed_nothing_of_ours(client: 
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
-    "name", ["../../etc", "..%2f..%2fetc", "%2e%2e", "/etc", "a/../../b", "C:\\x", "a\x00b"]
-)
+@pytest.mark.parametrize("name", ["../../etc", "..%2f..%2fetc", "%2e%2e", "/etc", "a/../../b", "C:\\x", "a\x00b"])
 def test_a_dataset_is_a_name_and_never_a_path(client: httpx.Client, root: Path, name: str) -> None:
     before = sorted(root.rglob("*"))
     for path in (f"/studio/clips/{name}/passwd", f"/studio/review/{name}", f"/studio/overview/{name}"):
@@ -159,9 +151,7 @@ def test_uploads_lie_where_only_this_user_looks(client: httpx.Client) -> None:
 
 def test_more_than_the_largest_upload_is_refused_before_it_is_read(studio: Served) -> None:
     with socket.create_connection(("127.0.0.1", studio.port), timeout=30) as line:
-        request = (
-            f"POST /studio/import/mine HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 40}\r\n\r\nx"
-        )
+        request = f"POST /studio/import/mine HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 40}\r\n\r\nx"
         line.sendall(request.encode())
         assert line.recv(100).startswith(b"HTTP/1.1 413")
 

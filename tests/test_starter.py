@@ -87,9 +87,7 @@ def test_spoken_digits_are_cut_apart_only_where_pauses_are_plain() -> None:
     from studio.starter.human import cut_apart
 
     rng = np.random.default_rng(0)
-    burst, pause = (
-        rng.normal(0, level, int(16_000 * seconds)) for level, seconds in ((0.1, 0.3), (1e-4, 0.12))
-    )
+    burst, pause = (rng.normal(0, level, int(16_000 * seconds)) for level, seconds in ((0.1, 0.3), (1e-4, 0.12)))
     said = np.concatenate([pause, burst, pause, burst, pause, burst, pause]).astype(np.float32)
     cut = cut_apart(said, 3)
     assert [len(digit) / 16_000 for digit in cut] == pytest.approx([0.3] * 3, abs=0.08)
@@ -140,9 +138,7 @@ def test_the_card_gives_every_voice_with_its_number_of_clips() -> None:
     assert "CC BY-SA 4.0" in card
 
 
-@pytest.mark.parametrize(
-    ("folder", "train", "megabytes"), [(GENERAL_FOLDER, 0, 1.5), (UNHEARD_FOLDER, 40, 3.0)]
-)
+@pytest.mark.parametrize(("folder", "train", "megabytes"), [(GENERAL_FOLDER, 0, 1.5), (UNHEARD_FOLDER, 40, 3.0)])
 def test_the_bundled_sets_are_whole_and_small(folder: Path, train: int, megabytes: float) -> None:
     import soundfile
 
@@ -169,10 +165,7 @@ def bundled_score(recogniser: Any, folder: Path, part: slice) -> Any:
     import soundfile
 
     rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()][part]
-    heard = [
-        recogniser.transcribe(soundfile.read(folder / row["audio_filepath"], dtype="float32")[0])
-        for row in rows
-    ]
+    heard = [recogniser.transcribe(soundfile.read(folder / row["audio_filepath"], dtype="float32")[0]) for row in rows]
     return score([row["text"] for row in rows], heard)
 
 
@@ -198,9 +191,7 @@ def test_a_fresh_sample_of_a_heard_voice_is_understood(recogniser: Any) -> None:
 def test_a_voice_says_words_at_the_rate_asked_for(name: str) -> None:
     speaker = synthesis.voice(name)
     assert not speaker.heard
-    (slow, rate), (fast, _) = (
-        synthesis.synthesise("one two three four", speaker, factor) for factor in (0.8, 1.25)
-    )
+    (slow, rate), (fast, _) = (synthesis.synthesise("one two three four", speaker, factor) for factor in (0.8, 1.25))
     assert 0.3 < len(fast) / rate < len(slow) / rate < 5
     assert slow.dtype == np.float32
 

@@ -60,9 +60,7 @@ def test_sigterm_writes_a_checkpoint_and_the_run_goes_on_from_that_very_step(
     name = f"terminated-{step}"
     seen = run_until(workspace, name, lambda event: isinstance(event, StepDone) and event.step == step)
     assert seen[-1] == Stopped(step=step, reason="interrupted", at=seen[-1].at)
-    assert CheckpointSaved in {type(event) for event in seen[-2:]} | {
-        type(event) for event in seen if step == 4
-    }
+    assert CheckpointSaved in {type(event) for event in seen[-2:]} | {type(event) for event in seen if step == 4}
     resumed = train(workspace, name, config(), resume=True)
     assert next(event.resumed_from for event in resumed if isinstance(event, Started)) == step
     assert adapter(workspace, name) == adapter(workspace, "whole")
@@ -115,9 +113,7 @@ def test_a_request_to_stop_is_met_after_the_batch_that_is_being_decoded(
 
 
 def test_stop_and_save_keeps_the_best_so_far_scores_it_and_marks_it_done(workspace: Path) -> None:
-    seen = run_until(
-        workspace, "saved", lambda event: isinstance(event, StepDone) and event.step == 6, "save"
-    )
+    seen = run_until(workspace, "saved", lambda event: isinstance(event, StepDone) and event.step == 6, "save")
     finished = seen[-1]
     assert isinstance(finished, Finished)
     assert (finished.step, finished.best_step) == (6, 4)
@@ -135,9 +131,7 @@ def test_stop_and_save_keeps_the_best_so_far_scores_it_and_marks_it_done(workspa
 def test_stop_and_save_before_the_first_scoring_keeps_the_adapter_as_it_is_and_says_so(
     workspace: Path,
 ) -> None:
-    seen = run_until(
-        workspace, "early", lambda event: isinstance(event, StepDone) and event.step == 2, "save"
-    )
+    seen = run_until(workspace, "early", lambda event: isinstance(event, StepDone) and event.step == 2, "save")
     assert isinstance(seen[-1], Finished)
     assert seen[-1].best_step == 2
     assert any(isinstance(event, Warned) and "not scored yet" in event.message for event in seen)
@@ -184,15 +178,11 @@ def test_training_stops_early_when_validation_no_longer_gets_better_and_keeps_th
     assert isinstance(finished, Finished)
     assert stopped.reason == "early stop"
     assert finished.step == stopped.step == finished.best_step + 2 * 2
-    scorings = [
-        event for event in seen if isinstance(event, Evaluated) and event.split == "validation" and event.step
-    ]
+    scorings = [event for event in seen if isinstance(event, Evaluated) and event.split == "validation" and event.step]
     best = min(scorings, key=lambda event: (event.wer, event.loss))
     assert finished.best_step == best.step
     assert [event.step for event in scorings if event.best][-1] == best.step
-    kept = load_file(
-        folder_of(workspace, "patient").checkpoints / f"step-{best.step:06d}" / "adapter.safetensors"
-    )
+    kept = load_file(folder_of(workspace, "patient").checkpoints / f"step-{best.step:06d}" / "adapter.safetensors")
     saved = load_file(folder_of(workspace, "patient").adapter / "adapter_model.safetensors")
     assert sums(kept) == sums(saved)
 
@@ -206,9 +196,7 @@ def test_when_no_adapter_beats_the_base_model_it_is_said_plainly(workspace: Path
     assert folder_of(workspace, "useless").adapter.is_dir()
 
 
-def test_a_run_outside_the_main_thread_works_without_a_signal_handler(
-    workspace: Path, whole: list[Event]
-) -> None:
+def test_a_run_outside_the_main_thread_works_without_a_signal_handler(workspace: Path, whole: list[Event]) -> None:
     thread = threading.Thread(target=train, args=(workspace, "threaded", config()))
     thread.start()
     thread.join()

@@ -64,7 +64,11 @@ def values(**changes: Any) -> dict[str, Any]:
 def test_every_setting_stands_in_the_form_with_its_bounds_and_its_help() -> None:
     shown = {knob.name: knob for group in train_form.knobs().values() for knob in group}
     assert set(shown) == {name for name, _ in knobs()} - {"model"}  # the model has a picker of its own
-    assert (shown["rank"].minimum, shown["rank"].maximum, shown["rank"].default) == (1, 256, TrainConfig(dataset="d").rank)
+    assert (shown["rank"].minimum, shown["rank"].maximum, shown["rank"].default) == (
+        1,
+        256,
+        TrainConfig(dataset="d").rank,
+    )
     assert shown["precision"].choices == ["fp32", "bf16", "fp16"]
     assert shown["gradient_checkpointing"].kind == "boolean"
     assert all(knob.help for knob in shown.values())

@@ -100,9 +100,7 @@ def test_threads_that_ask_at_once_each_get_their_own_answer(worker: Worker) -> N
 
 
 def test_a_killed_process_is_one_sentence_and_a_fresh_one_at_the_next_call(worker: Worker) -> None:
-    with pytest.raises(
-        ModelError, match=r"ended unexpectedly \(SIGKILL, often because memory ran out\)\. A fresh one"
-    ):
+    with pytest.raises(ModelError, match=r"ended unexpectedly \(SIGKILL, often because memory ran out\)\. A fresh one"):
         worker.transcribe(b"RIFF", "killed")
     assert worker.transcribe(b"RIFF", "fine").text
 

@@ -114,9 +114,7 @@ def test_appended_lines_come_back_in_order(lines: list[str]) -> None:
             assert path.read_bytes() == b"".join(line.encode() + b"\n" for line in lines)
 
 
-def test_an_append_that_cannot_be_made_durable_leaves_no_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_append_that_cannot_be_made_durable_leaves_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "log"
     append_durably(path, "first")
     monkeypatch.setattr("os.fsync", full)

@@ -149,30 +149,20 @@ def told(workspace: Path, run: str) -> dict[str, list[dict[str, Any]]]:
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for _, event in events.read(workspace / "outputs" / run / "events.jsonl"):
         if isinstance(event, events.Started):
-            found = {
-                key: facts for key, facts in found.items() if (facts.get("step") or 0) <= event.resumed_from
-            }
+            found = {key: facts for key, facts in found.items() if (facts.get("step") or 0) <= event.resumed_from}
         facts = {name: value for name, value in event.model_dump().items() if name not in TIMES}
         found[event.type, facts.get("step"), facts.get("split")] = facts
     kinds = ("step", "evaluated", "finished")
-    return {
-        kind: [facts for key, facts in sorted(found.items(), key=repr) if key[0] == kind] for kind in kinds
-    }
+    return {kind: [facts for key, facts in sorted(found.items(), key=repr) if key[0] == kind] for kind in kinds}
 
 
 def kinds(events: list[Event]) -> list[str]:
     """The order of the story, without repetitions."""
     names = [event.name if isinstance(event, Phase) else event.type for event in events]
-    return [
-        name
-        for name, before in zip(names, [None, *names], strict=False)
-        if name != before and name != "sample"
-    ]
+    return [name for name, before in zip(names, [None, *names], strict=False) if name != before and name != "sample"]
 
 
-def run_until(
-    workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any
-) -> list[Event]:
+def run_until(workspace: Path, run: str, wanted: Callable[[Event], bool], how: str = "", **changes: Any) -> list[Event]:
     """Ask a run to stop as soon as `wanted` says so of an event: by SIGTERM, or by a note in its folder."""
     asked, seen = False, []
     for event in logged(workspace, run, config(**changes), False):

@@ -56,9 +56,7 @@ def import_files(
     return report
 
 
-def _import(
-    dataset: Dataset, candidate: _Candidate, text_for: Callable[[Path], str] | None, known: set[str]
-) -> str:
+def _import(dataset: Dataset, candidate: _Candidate, text_for: Callable[[Path], str] | None, known: set[str]) -> str:
     if candidate.fault:
         raise DataError(candidate.fault)
     row = candidate.row

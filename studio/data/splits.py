@@ -23,9 +23,7 @@ _BY_RANK: tuple[Split, ...] = ("test", "validation", "train")  # what measures m
 _key = lru_cache(maxsize=50_000)(prompt_key)
 
 
-def split_for(
-    text: str, existing: Iterable[Utterance], source: Origin = "microphone", *, prompt: str = ""
-) -> Split:
+def split_for(text: str, existing: Iterable[Utterance], source: Origin = "microphone", *, prompt: str = "") -> Split:
     """The split of a new clip: that of the clips with the same sentence, or else by hash (70/10/20).
 
     A sentence is known by its label or its prompt, however the digits are written. A live correction is what

@@ -26,9 +26,7 @@ BASE_NOTE = "base.json"  # in an adapter's folder: which base model it was made 
 _TIED = r"(.*\.)?(embed_tokens|proj_out)"
 
 
-def attach(
-    recogniser: Recogniser, rank: int, alpha: float, dropout: float, targets: str, seed: int
-) -> Recogniser:
+def attach(recogniser: Recogniser, rank: int, alpha: float, dropout: float, targets: str, seed: int) -> Recogniser:
     """`recogniser` with a fresh LoRA adapter, which changes nothing until it is trained.
 
     `targets` is a preset of the family's `lora_targets`, or a regex over module names. Only the adapter is trainable.
@@ -43,7 +41,11 @@ def attach(
     _check_targets(recogniser, base, pattern)
     # A task type would pass arguments that these families' forward does not take (peft raises TypeError).
     config = LoraConfig(
-        task_type=None, r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=pattern  # type: ignore[arg-type]
+        task_type=None,
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=pattern,  # type: ignore[arg-type]
     )
     base.name_or_path = lasting_name(recogniser.source)  # what peft notes as the adapter's base
     with torch.random.fork_rng(devices=[]), _no_alias_warnings():

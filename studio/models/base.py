@@ -23,7 +23,7 @@ class Clip:
     """One utterance in memory."""
 
     samples: NDArray[np.float32]  # mono, -1..1, at the family's sample rate
-    text: str = ""                # the reference; empty where there is none
+    text: str = ""  # the reference; empty where there is none
     id: str = ""
 
 
@@ -33,20 +33,20 @@ class Hypothesis(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     text: str
-    seconds: float                  # of audio
-    latency: float                  # seconds from samples to text; of a batch, its time shared out evenly
+    seconds: float  # of audio
+    latency: float  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
 
 
 class Family(Protocol):
     """One architecture: how it is loaded, adapted, trained and read. Found by its `model_type`."""
 
-    name: str                          # transformers' `model_type`
-    sample_rate: int                   # Hz
-    min_seconds: float                 # the shortest clip the network can take
-    max_seconds: float                 # the longest clip it hears whole
-    lora_targets: Mapping[str, str]    # preset -> regex over module names
-    below_adapters: str                # regex over the modules that `prepare` computes: an adapter there is refused
+    name: str  # transformers' `model_type`
+    sample_rate: int  # Hz
+    min_seconds: float  # the shortest clip the network can take
+    max_seconds: float  # the longest clip it hears whole
+    lora_targets: Mapping[str, str]  # preset -> regex over module names
+    below_adapters: str  # regex over the modules that `prepare` computes: an adapter there is refused
 
     def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
         """The model in eval mode and its processor, from a local folder. Raises ModelError."""
@@ -104,9 +104,9 @@ class Recogniser:
     """A base model in memory, perhaps with an adapter on it."""
 
     family: Family
-    model: Any      # torch.nn.Module or peft.PeftModel
+    model: Any  # torch.nn.Module or peft.PeftModel
     processor: Any
-    source: str     # what the person asked for: "starter", a Hub id, a folder
-    folder: Path    # where the base model's files lie
-    device: str     # "cpu", "mps", "cuda:0"
+    source: str  # what the person asked for: "starter", a Hub id, a folder
+    folder: Path  # where the base model's files lie
+    device: str  # "cpu", "mps", "cuda:0"
     precision: str  # "fp32", "bf16" or "fp16"; an adapter is fp32 always

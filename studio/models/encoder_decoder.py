@@ -200,4 +200,3 @@ def _everywhere(frames: torch.Tensor) -> torch.Tensor:
 def _text(processor: Any, ids: Sequence[int]) -> str:
     text: str = processor.tokenizer.decode(ids, skip_special_tokens=True)
     return text.strip()
-

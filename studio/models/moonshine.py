@@ -56,8 +56,6 @@ class Moonshine(EncoderDecoder):
         positions = torch.arange(stem.shape[1], device=stem.device)[None]
         embeddings = encoder.rotary_emb(stem, position_ids=positions)
         for layer in encoder.layers:
-            stem = layer(
-                stem, attention_mask=attention_mask, position_ids=positions, position_embeddings=embeddings
-            )
+            stem = layer(stem, attention_mask=attention_mask, position_ids=positions, position_embeddings=embeddings)
         output: torch.Tensor = encoder.layer_norm(stem)
         return output

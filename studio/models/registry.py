@@ -45,9 +45,7 @@ def family_of(folder: Path) -> Family:
     return family_named(str(model_type))
 
 
-def load(
-    source: str | Path, device: str = "auto", precision: str = "fp32", adapter: Path | None = None
-) -> Recogniser:
+def load(source: str | Path, device: str = "auto", precision: str = "fp32", adapter: Path | None = None) -> Recogniser:
     """The model of `source` in eval mode, with the adapter in the folder `adapter` on it.
 
     `source` is “starter”, a Hub id on this disk, or a model folder; the network is never touched.

@@ -37,8 +37,7 @@ def build(recipe: Recipe, work: Path) -> None:
     maker = context.Process(target=make_corpus, args=(recipe, work))
     maker.start()
     workers = [
-        context.Process(target=work_on, args=(worker, recipe, work), daemon=True)
-        for worker in range(recipe.workers)
+        context.Process(target=work_on, args=(worker, recipe, work), daemon=True) for worker in range(recipe.workers)
     ]
     while maker.is_alive() and not corpus.is_whole(work / "corpus", shard_name(0)):
         time.sleep(1)
@@ -88,12 +87,8 @@ def work_on(worker: int, recipe: Recipe, work: Path) -> None:
 
 def main() -> None:
     """Read the command line, build, export."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder for corpus and checkpoint, about 6 GB"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="folder for corpus and checkpoint, about 6 GB")
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="where the model is written")
     arguments = parser.parse_args()
     recipe = Recipe()

@@ -48,9 +48,7 @@ DAYS = _phrases("""
 """)
 AFTER_DIGITS = _phrases("please | please | please | is late | is ready | is missing | thank you")
 DIGIT_NAME_PHRASES = _phrases("press {} for sales | press {} for support | line {} is busy | line {} is open")
-NAME_PHRASES = _phrases(
-    "call {} | this is {} | my name is {} | send it to {} | message for {} | {} is calling"
-)
+NAME_PHRASES = _phrases("call {} | this is {} | my name is {} | send it to {} | message for {} | {} is calling")
 NAMES = _phrases("""
     anna | ben | carla | david | emma | frank | gina | harry | ivan | julia | kevin | laura | mark | nina
     oscar | paula | quentin | robert | sofia | thomas | ulrich | vera | walter | xavier | yvonne | zoe

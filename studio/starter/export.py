@@ -34,9 +34,7 @@ def write_spent(recipe: Recipe, work: Path, folder: Path) -> None:
     """Write `spent.json`: what the card says of data and cost."""
     import torch
 
-    clips = [
-        clip for place in range(recipe.shards) for clip in read_shard(work / "corpus", shard_name(place))
-    ]
+    clips = [clip for place in range(recipe.shards) for clip in read_shard(work / "corpus", shard_name(place))]
     cpu_seconds: float = torch.load(work / CHECKPOINT, weights_only=True)["cpu_seconds"]
     spent = {
         "parameters": sum(parameter.numel() for parameter in averaged(work / CHECKPOINT).parameters()),

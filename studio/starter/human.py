@@ -30,9 +30,7 @@ _STANDS_OUT = 1.25
 _EDGE = 3  # frames kept on either side of a digit
 _DIGIT_SECONDS = (0.12, 1.0)
 _SETS = ("fsdd_single", "fsdd_connected", "moonshine_connected")
-_DIGIT = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)} | {
-    str(digit): str(digit) for digit in range(10)
-}
+_DIGIT = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)} | {str(digit): str(digit) for digit in range(10)}
 
 
 def speech_folder() -> Path | None:
@@ -58,9 +56,7 @@ def recordings(folder: Path, split: str, speakers: tuple[str, ...]) -> list[Reco
             ):
                 sound, sample_rate = soundfile.read(folder / row["file_name"], dtype="float32")
                 assert sample_rate == SAMPLE_RATE, row["file_name"]
-                found.append(
-                    Recording(sound, "".join(_DIGIT[word] for word in words), f"human:{row['speaker']}")
-                )
+                found.append(Recording(sound, "".join(_DIGIT[word] for word in words), f"human:{row['speaker']}"))
     return found
 
 
@@ -97,13 +93,9 @@ def cut_apart(sound: Sound, digits: int) -> list[Sound]:
     if gaps and len(pauses) > gaps and pauses[gaps - 1][0] < _STANDS_OUT * pauses[gaps][0]:
         return []
     loud = np.flatnonzero(~quiet)
-    inner = [
-        frame for _, start, end in sorted(pauses[:gaps], key=lambda pause: pause[1]) for frame in (start, end)
-    ]
+    inner = [frame for _, start, end in sorted(pauses[:gaps], key=lambda pause: pause[1]) for frame in (start, end)]
     edges = [int(loud[0]), *inner, int(loud[-1]) + 1]
-    spans = [
-        (max(0, a - _EDGE) * _HOP, (b + _EDGE) * _HOP) for a, b in zip(edges[::2], edges[1::2], strict=True)
-    ]
+    spans = [(max(0, a - _EDGE) * _HOP, (b + _EDGE) * _HOP) for a, b in zip(edges[::2], edges[1::2], strict=True)]
     found = [sound[start:end] for start, end in spans]
     shortest, longest = (seconds * SAMPLE_RATE for seconds in _DIGIT_SECONDS)
     return found if all(shortest < len(digit) < longest for digit in found) else []

@@ -34,9 +34,7 @@ def ctc_times(log_probs: NDArray[np.float32], targets: list[list[int]]) -> list[
     """The frame at which the best CTC path says each target unit: the middle of its run (batched Viterbi)."""
     batch, frames, _ = log_probs.shape
     units, skips = _lattice(targets)
-    scores = np.take_along_axis(
-        log_probs, np.broadcast_to(units[:, None], (batch, frames, units.shape[1])), 2
-    )
+    scores = np.take_along_axis(log_probs, np.broadcast_to(units[:, None], (batch, frames, units.shape[1])), 2)
     best = np.full(units.shape, _NEVER, np.float32)
     best[:, :2] = scores[:, 0, :2]
     came = np.zeros((frames, *units.shape), np.int8)
@@ -95,9 +93,7 @@ def phones(logits: Tensor, labels: Tensor, barred: Tensor) -> Tensor:
     """
     if not bool((labels != IGNORED).any()):
         return 0 * logits.sum()
-    return functional.cross_entropy(
-        (logits + barred[:, None]).flatten(0, 1), labels.flatten(), ignore_index=IGNORED
-    )
+    return functional.cross_entropy((logits + barred[:, None]).flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
 
 
 def positions(predicted: Tensor) -> Tensor:

@@ -89,16 +89,12 @@ def synthetic_set(work: Path, seed: str, name: str, voice: str) -> list[Recordin
     wanted = corpus.orders(f"{seed}/valid/{name}", CLIPS if voice else MIXED_CLIPS, voice)
     clips = corpus.make_shard(work / "corpus", shard, wanted, workers=1)
     samples = corpus.samples_of(work / "corpus", shard)
-    return [
-        Recording(as_sound(samples[c.offset : c.offset + c.length] / 32768), c.text, c.voice) for c in clips
-    ]
+    return [Recording(as_sound(samples[c.offset : c.offset + c.length] / 32768), c.text, c.voice) for c in clips]
 
 
 def all_sets(work: Path, seed: str) -> dict[str, list[Recording]]:
     """Every set of the card; the human ones only where the recordings are."""
-    sets = {
-        name: synthetic_set(work, seed, name, voice) for name, voice in (HEARD | UNHEARD | WHISPER).items()
-    }
+    sets = {name: synthetic_set(work, seed, name, voice) for name, voice in (HEARD | UNHEARD | WHISPER).items()}
     source = human.speech_folder()
     if source is not None:
         sets |= {f"human {speaker}": _human_set(source, speaker) for speaker in HUMAN}

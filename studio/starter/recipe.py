@@ -19,9 +19,7 @@ class Recipe:
     shape: Shape = field(default_factory=Shape)
     shards: int = 8
     shard_clips: int = 4000
-    shard_every: int = (
-        600  # steps after which the next shard joins: it is made while the first ones are learnt
-    )
+    shard_every: int = 600  # steps after which the next shard joins: it is made while the first ones are learnt
     human_repeats: int = 6  # how often each human clip of the train splits counts
     human_joined: int = 8000  # human digit strings recombined from cut digits; 0: synthetic speech alone
     seconds: float = 12.0  # of sound in a worker's batch

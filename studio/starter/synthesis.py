@@ -52,9 +52,7 @@ UNHEARD = (
 )
 _FLITE_PITCH = FLITE_HEARD | {"awb": 115.0}
 _WORDS_PER_MINUTE = 160.0  # espeak-ng at rate 1
-_PACKAGES = (
-    "Debian and Ubuntu: `sudo apt-get install espeak-ng flite`; macOS: `brew install espeak-ng flite`."
-)
+_PACKAGES = "Debian and Ubuntu: `sudo apt-get install espeak-ng flite`; macOS: `brew install espeak-ng flite`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +89,7 @@ def available(engine: Engine) -> bool:
     return shutil.which(engine) is not None
 
 
-def synthesise(
-    text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0
-) -> tuple[NDArray[np.float32], int]:
+def synthesise(text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0) -> tuple[NDArray[np.float32], int]:
     """Say `text`; returns mono samples in [-1, 1] and their rate in Hz (espeak-ng 22050, flite 16000 or
     8000).
 
@@ -144,13 +140,9 @@ def _run(command: list[str], voice: Voice) -> str:
     if not available(voice.engine):
         raise DeviceError(f"The speech synthesiser {voice.engine} is not installed.", _PACKAGES)
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=60, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeviceError(
-            f"The speech synthesiser {voice.engine} does not answer: {error}.", _PACKAGES
-        ) from error
+        raise DeviceError(f"The speech synthesiser {voice.engine} does not answer: {error}.", _PACKAGES) from error
     if done.returncode != 0:
         raise DeviceError(
             f"{voice.engine} refused the voice {voice.name}: {done.stderr.strip()}", "Choose another voice."

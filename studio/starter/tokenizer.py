@@ -29,9 +29,7 @@ def pieces() -> list[tuple[str, float]]:
     """The vocabulary in order of ids, with scores: special, space, digits, letters, punctuation, words,
     bytes.
     """
-    single = [
-        (piece, _LETTER_SCORE) for piece in (SPACE, *string.digits, *string.ascii_lowercase, *_PUNCTUATION)
-    ]
+    single = [(piece, _LETTER_SCORE) for piece in (SPACE, *string.digits, *string.ascii_lowercase, *_PUNCTUATION)]
     words = [(SPACE + word, _WORD_SCORE) for word in vocabulary() if len(word) > 1]
     byte_pieces = [(f"<0x{byte:02X}>", _BYTE_SCORE) for byte in range(256)]
     return [(piece, 0.0) for piece in _SPECIAL] + single + words + byte_pieces

@@ -60,9 +60,7 @@ class Trainer:
         self.model = Trainee(recipe.shape, phones.barred.shape[1])
         self.parameters = list(self.model.parameters())
         self.average = [parameter.detach().clone() for parameter in self.parameters]
-        self.optimizer = torch.optim.AdamW(
-            _groups(self.parameters), lr=recipe.peaks[0], betas=(0.9, 0.98), fused=True
-        )
+        self.optimizer = torch.optim.AdamW(_groups(self.parameters), lr=recipe.peaks[0], betas=(0.9, 0.98), fused=True)
         self.cpu_before = 0.0  # CPU-seconds of all workers in earlier sittings
         self.ctc_level = 10.0  # running mean of the CTC loss
         self.guided = False

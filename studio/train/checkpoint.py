@@ -51,9 +51,7 @@ def save(learner: Learner, checkpoints: Path) -> Path:
     progress, random_state = learner.progress, learner.random_state
     path = path_of(checkpoints, progress.step)
     with written_whole(path) as folder:
-        _write_tensors(
-            folder / _ADAPTER, {name: value.detach() for name, value in learner.parameters.items()}
-        )
+        _write_tensors(folder / _ADAPTER, {name: value.detach() for name, value in learner.parameters.items()})
         _write_tensors(folder / _OPTIMISER, _optimiser_tensors(learner))
         _write_tensors(folder / _RANDOM, random_state.tensors)
         state = {"progress": progress.model_dump(), "random": random_state.words}
@@ -87,9 +85,7 @@ def load_adapter(learner: Learner, checkpoints: Path, step: int) -> None:
     try:
         tensors = _read_tensors(path / _ADAPTER)
     except _unreadable() as error:
-        raise ModelError(
-            f"The checkpoint {path} cannot be read.", "Resume the run to make it again."
-        ) from error
+        raise ModelError(f"The checkpoint {path} cannot be read.", "Resume the run to make it again.") from error
     _put_adapter(learner, tensors, path)
 
 

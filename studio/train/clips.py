@@ -27,9 +27,7 @@ def choose(dataset: Dataset) -> tuple[Splits, list[str]]:
 
 def keep(splits: Splits, folder: RunFolder) -> None:
     """Write down in `folder` which clips the run uses. Raises DiskError."""
-    write_atomically(
-        folder.manifest, "".join(clip.to_line() + "\n" for side in SIDES for clip in splits[side])
-    )
+    write_atomically(folder.manifest, "".join(clip.to_line() + "\n" for side in SIDES for clip in splits[side]))
 
 
 def kept(folder: RunFolder) -> Splits:
@@ -55,9 +53,7 @@ def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Split
     return good, bad
 
 
-def notes(
-    splits: Splits, moved: Sequence[str], left_out: Sequence[str], problems: Sequence[str]
-) -> Iterator[str]:
+def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problems: Sequence[str]) -> Iterator[str]:
     """What a person should know about the clips before the run begins."""
     if moved:
         yield f"So that every split has its clips, {len(moved)} were moved for good: {shortened(moved)}"

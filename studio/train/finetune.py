@@ -52,9 +52,7 @@ def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False) -> Iter
         raise
 
 
-def _plan(
-    config: TrainConfig, folder: RunFolder, resume: bool
-) -> tuple[RunRecord, Dataset, clips.Splits, list[str]]:
+def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[RunRecord, Dataset, clips.Splits, list[str]]:
     """What the run in `folder` is about, as it was planned when it began."""
     if folder.done.exists():
         raise JobError(f"The run “{folder.name}” is finished.", "Start a new run.")

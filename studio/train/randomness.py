@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-_CUBLAS_WORKSPACE = (
-    ":4096:8"  # what cuBLAS needs to be deterministic, says torch.use_deterministic_algorithms
-)
+_CUBLAS_WORKSPACE = ":4096:8"  # what cuBLAS needs to be deterministic, says torch.use_deterministic_algorithms
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,7 @@ class RunRecord(TrainConfig):
             update={
                 "test_set_hash": test_set_hash(splits["test"]),
                 "clips": {side: len(clips) for side, clips in splits.items()},
-                "seconds": {
-                    side: round(sum(clip.duration for clip in clips), 3) for side, clips in splits.items()
-                },
+                "seconds": {side: round(sum(clip.duration for clip in clips), 3) for side, clips in splits.items()},
             }
         )
 

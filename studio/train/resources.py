@@ -33,9 +33,7 @@ def out_of_memory_explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not any(
-            saying in str(error).lower() for saying in _SAYINGS
-        ):
+        if not isinstance(error, MemoryError) and not any(saying in str(error).lower() for saying in _SAYINGS):
             raise
         raise DeviceError(
             "There was not enough memory.",

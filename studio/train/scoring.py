@@ -39,9 +39,7 @@ class Scorer:
             self.check()
             hypotheses += transcribe(self.recogniser, self.dataset, batch)
         yield Phase(name=phase, done=len(clips), total=len(clips))
-        return scored(
-            clips, hypotheses, model=self.config.model, adapter=adapter, normaliser=self.config.normaliser
-        )
+        return scored(clips, hypotheses, model=self.config.model, adapter=adapter, normaliser=self.config.normaliser)
 
     def loss(self, rows: Sequence[Row]) -> float:
         """Nats per token over `rows`, each token given the reference before it."""
@@ -53,9 +51,7 @@ class Scorer:
         with torch.no_grad():
             for start in range(0, len(rows), self.config.batch_size):
                 self.check()
-                total, weight = family.loss(
-                    model, family.collate(rows[start : start + self.config.batch_size])
-                )
+                total, weight = family.loss(model, family.collate(rows[start : start + self.config.batch_size]))
                 nats, tokens = nats + total.item(), tokens + weight.item()
         return nats / tokens
 

@@ -148,9 +148,7 @@ class FineTune:
 
     def validate(self, learner: Learner) -> Iterator[Event]:
         """Score the validation split and count it."""
-        evaluation = yield from self.scorer.evaluate(
-            self.splits["validation"], "validating", self.folder.name
-        )
+        evaluation = yield from self.scorer.evaluate(self.splits["validation"], "validating", self.folder.name)
         scoring = Scoring(
             step=learner.progress.step, wer=evaluation.score.wer, loss=self.scorer.loss(self.validation_rows)
         )
@@ -199,9 +197,7 @@ class FineTune:
         """Give the model its best adapter; the step it is of."""
         progress = self.learner.progress
         if progress.best is None:
-            yield Warned(
-                message=f"Validation was not scored yet: the adapter is that of step {progress.step}."
-            )
+            yield Warned(message=f"Validation was not scored yet: the adapter is that of step {progress.step}.")
             return progress.step
         checkpoint.load_adapter(self.learner, self.folder.checkpoints, progress.best.step)
         if progress.base and not progress.has_helped:
@@ -241,9 +237,7 @@ def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
 
 def _did_not_help(base: Scoring, best: Scoring) -> str:
     if base.wer == 0:
-        return (
-            "The base model makes no error on the validation clips: what tuning gains cannot be seen there."
-        )
+        return "The base model makes no error on the validation clips: what tuning gains cannot be seen there."
     return (
         f"Tuning did not help: on the validation clips the WER is {base.wer:.1%} without an adapter and "
         f"{best.wer:.1%} with the best one (step {best.step}), which is kept all the same. Check the "

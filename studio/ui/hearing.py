@@ -148,8 +148,6 @@ def dataset_of(workspace: Workspace, run: str, in_hand: str) -> Dataset:
 
 def _where(dataset: Dataset, clip: Utterance) -> str:
     if clip.split == "unused":
-        return (
-            f"Kept in “{dataset.name}”, but set aside: the test split has this sentence, so it never trains."
-        )
+        return f"Kept in “{dataset.name}”, but set aside: the test split has this sentence, so it never trains."
     side = "training" if clip.split == "train" else clip.split
     return f"Kept in “{dataset.name}” as a {side} clip of {clip.duration:.1f} s."

@@ -75,7 +75,5 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
 def _content(sound: UploadFile) -> bytes:
     content = sound.file.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise AudioError(
-            f"The file is larger than {LARGEST >> 20} MB.", "Cut out the sentence you want to test."
-        )
+        raise AudioError(f"The file is larger than {LARGEST >> 20} MB.", "Cut out the sentence you want to test.")
     return content

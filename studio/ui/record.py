@@ -95,9 +95,7 @@ def router(workspace: Workspace) -> APIRouter:
     return routes
 
 
-def keep(
-    dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str
-) -> tuple[Utterance, list[str]]:
+def keep(dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str) -> tuple[Utterance, list[str]]:
     """Save a take, and put the clip that it replaces into the trash; the clip, and the ids replaced.
 
     A take that was saved before its answer got lost is found by its samples: saving it again changes nothing.
@@ -156,9 +154,7 @@ def _on_disk(files: list[UploadFile]) -> Iterator[tuple[list[Path], list[tuple[s
         for number, file in enumerate(files, 1):
             path = Path(folder) / _file_name(file.filename or "", number)
             if path in paths:
-                doubled.append(
-                    (path.name, "Another file of this name came with it. Rename it and import it again.")
-                )
+                doubled.append((path.name, "Another file of this name came with it. Rename it and import it again."))
                 continue
             with disk_errors(path), path.open("wb") as stream:
                 shutil.copyfileobj(file.file, stream)

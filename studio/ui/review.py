@@ -53,9 +53,7 @@ def page_of(dataset: Dataset, first: int, words: str, only: Filter) -> dict[str,
 
 def _row(dataset: Dataset, clip: Utterance, only: Filter) -> dict[str, Any]:
     if only == "trash":  # its sound lies elsewhere until it is brought back
-        return clip.model_dump(include={"id", "text", "prompt", "duration", "split", "source"}) | {
-            "verdict": []
-        }
+        return clip.model_dump(include={"id", "text", "prompt", "duration", "split", "source"}) | {"verdict": []}
     return shown(dataset, clip)
 
 

@@ -24,9 +24,7 @@ from studio.errors import ConfigError
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-LARGEST_UPLOAD = (
-    1 << 30
-)  # bytes: an hour of 24-bit stereo at 48 kHz, the longest file that somebody may import
+LARGEST_UPLOAD = 1 << 30  # bytes: an hour of 24-bit stereo at 48 kHz, the longest file that somebody may import
 SHORTEST_PASSWORD = 8  # characters
 
 ANSWER_HEADERS: Mapping[str, str] = {
@@ -67,9 +65,7 @@ class Login:
             given = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             return False
-        return scheme.lower() == "basic" and hmac.compare_digest(
-            given, f"{self.user}:{self.password}".encode()
-        )
+        return scheme.lower() == "basic" and hmac.compare_digest(given, f"{self.user}:{self.password}".encode())
 
 
 def is_loopback(host: str) -> bool:

@@ -39,9 +39,7 @@ class Overview(BaseModel):
 def build(workspace: Workspace, blocks: gr.Blocks) -> Page:
     """Lay out the sidebar, and wire what it tells the tabs."""
     gr.HTML(html_template=assets.read("brand.html"), js_on_load=None, apply_default_css=False)
-    page = Page(
-        workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"), gr.State(0)
-    )
+    page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"), gr.State(0))
     _maker(page)
     overview = gr.HTML(
         html_template=assets.read("sidebar.html"),
@@ -123,9 +121,7 @@ def make_dataset(workspace: Workspace, name: str) -> str:
     """Begin the dataset `name`. Raises ConfigError (no folder's name), DataError (it is there), DiskError."""
     folder = workspace.dataset(name.strip())
     if folder.exists():
-        raise DataError(
-            f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name."
-        )
+        raise DataError(f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name.")
     return Dataset.create(folder).name
 
 

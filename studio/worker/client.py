@@ -31,9 +31,7 @@ class Worker:
     its process ended or did not answer in time; the next call then starts a fresh one.
     """
 
-    def __init__(
-        self, command: Sequence[str] = COMMAND, idle: float = IDLE, timeout: float = TIMEOUT
-    ) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND, idle: float = IDLE, timeout: float = TIMEOUT) -> None:
         self._command = [*command, str(idle)]
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -48,9 +46,7 @@ class Worker:
         with _on_disk(audio) as path:
             return Hypothesis.model_validate(self._ask("transcribe", model, adapter, path))
 
-    def before_and_after(
-        self, audio: Path | bytes, model: str, adapter: Path
-    ) -> tuple[Hypothesis, Hypothesis]:
+    def before_and_after(self, audio: Path | bytes, model: str, adapter: Path) -> tuple[Hypothesis, Hypothesis]:
         """What `model` writes for one clip without `adapter`, and with it."""
         with _on_disk(audio) as path:
             before, after = self._ask("before_and_after", model, adapter, path)
