@@ -20,6 +20,7 @@ test: $(VENV)/.test check
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
 $(VENV)/bin/python:
