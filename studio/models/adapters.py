@@ -43,9 +43,9 @@ def attach(recogniser: Recogniser, rank: int, alpha: float, dropout: float, targ
     config = LoraConfig(
         task_type=None,
         r=rank,
-        lora_alpha=alpha,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # peft's annotation is narrower than its arithmetic
         lora_dropout=dropout,
-        target_modules=pattern,  # type: ignore[arg-type]
+        target_modules=pattern,
     )
     base.name_or_path = lasting_name(recogniser.source)  # what peft notes as the adapter's base
     with torch.random.fork_rng(devices=[]), _no_alias_warnings():
