@@ -182,7 +182,12 @@ def _microphones() -> Iterator[Check]:
         )
         return
     names = ", ".join(device.name for device in found[:4])
-    yield Check(subject="microphone", state="fine", found=f"{len(found)} found: {names}")
+    yield Check(
+        subject="microphone",
+        state="fine" if found else "look",
+        found=f"{len(found)} found: {names}" if found else "none found",
+        remedy="" if found else "Plug one in. The page can also use the microphone of the computer that opens it.",
+    )
 
 
 def _voices() -> Iterator[Check]:
