@@ -162,7 +162,7 @@ def show_tab(page: Page, name: str) -> None:
 
 def await_mode(page: Page, mode: str) -> None:
     """Wait until the recorder is `ready`, `recording`, in `review`, …"""
-    page.wait_for_function("mode => document.querySelector('.rec').dataset.mode === mode", arg=mode)
+    page.wait_for_function("mode => document.querySelector('.rec')?.dataset.mode === mode", arg=mode)
 
 
 def violations(page: Page) -> list[str]:
