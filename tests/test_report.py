@@ -52,7 +52,7 @@ def test_it_holds_scores_settings_time_memory_samples_versions_files_and_the_com
     assert "| Errors per digit spoken | 0.0 % | 0.0 % |" in text
     assert re.search(r"\| Words wrong \| 16 of 20 \(\d+ replaced, \d+ missing, \d+ added\) \| 0 of 20", text)
     assert re.search(r"\| Wall time \| \d+ s \|", text)
-    assert re.search(r"\| Peak memory \| [\d.]+ [MG]B \|", text)
+    assert re.search(r"\| Peak memory \| [\d,]+ MB \|", text)
     assert re.search(r"\| order [a-z ]+ \| order \d{4} \| order [a-z ]+ \| 80.0 % → 0.0 % \|", text)
     assert "| `learning_rate` | 0.02 | changed |" in text
     assert "studio train tones --model echo" in text
