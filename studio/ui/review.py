@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, Literal
 
 import gradio as gr
@@ -14,6 +15,9 @@ from studio.ui.page import Page
 from studio.workspace import Workspace
 
 ROWS = 50  # on one page
+
+DIALOGS: tuple[ModuleType, ...] = ()
+"""Rooms that a button of the toolbar opens, each a `gr.HTML` with one `<dialog>`: labels, splitting, …"""
 
 Filter = Literal["all", "train", "validation", "test", "unused", "look", "trash"]
 

@@ -19,10 +19,14 @@ def build(workspace: Workspace) -> gr.Blocks:
     with gr.Blocks(title="Speech Studio", fill_width=True) as blocks, gr.Row(elem_id="st-shell"):
         with gr.Column(elem_id="st-side"):
             page = sidebar.build(workspace, blocks)
-        with gr.Column(elem_id="st-main"), gr.Tabs(elem_id="st-tabs"):
-            for title, tab in TABS.items():
-                with gr.Tab(title, id=title):
-                    tab.build(page)
+        with gr.Column(elem_id="st-main"):
+            with gr.Tabs(elem_id="st-tabs"):
+                for title, tab in TABS.items():
+                    with gr.Tab(title, id=title):
+                        tab.build(page)
+            with gr.Column(elem_id="st-dialogs"):  # outside the tabs: each of them can open a dialog
+                for room in review.DIALOGS:
+                    room.build(page)
     return blocks
 
 

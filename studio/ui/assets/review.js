@@ -204,6 +204,8 @@ class ReviewTab {
       const line = target.closest("tr[data-place]");
       if (line) this.hold(Number(line.dataset.place));
       const button = target.closest("[data-do]");
+      const door = target.closest("[data-open]");
+      if (door) studio.open(door.dataset.open, { selection: { ids: null, query: "", expected: null } });
       if (button) this.deeds[button.dataset.do]();
     });
     this.body.addEventListener("dblclick", ({ target }) => target.closest(".rev-label") && this.edit());

@@ -21,7 +21,9 @@ export const studio = {
   remembered: () => [localStorage.getItem("studio.dataset") || "", localStorage.getItem("studio.model") || ""],
   /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
   changed: (by = "script") => say("changed", by),
-  /** `on("dataset" | "model" | "changed" | "theme", element, call)`: call until `element` leaves the page. */
+  /** Ask for the dialog `name` (“labels”, “splits”, “check”, “import”, “export-data”); whoever listens shows it. */
+  open: (name, detail = {}) => say(`open:${name}`, detail),
+  /** `on("dataset" | "model" | "changed" | "theme" | "open:NAME", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
     const listener = ({ detail }) => {
       if (element.isConnected) call(detail);
