@@ -32,11 +32,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")]
 RunName = Annotated[str, typer.Argument(help="A run: a name under outputs/.")]
 
+_SPINS = "10000"
+"""How often a thread of PyTorch (by GNU OpenMP, on Linux) looks for work before it sleeps. OpenMP's own patience lasts
+milliseconds: where another program holds a core, each small operation then costs a time slice, ten times the work."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb. A StudioError becomes a sentence on stderr and exit code 1; Ctrl-C exits with 130."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     try:
         app(arguments)
     except StudioError as error:
