@@ -38,11 +38,17 @@ class Started(_Event):
     resumed_from: int = 0  # step
 
 
+PhaseName = Literal[
+    "loading", "encoding", "baseline", "training", "validating", "tuned", "writing",
+    "reading", "checking", "importing", "exporting",  # of tasks: see studio.jobs.tasks
+]  # fmt: skip
+
+
 class Phase(_Event):
     """What the run is doing now, and how far it is in it (`done` of `total` clips or steps)."""
 
     type: Literal["phase"] = "phase"
-    name: Literal["loading", "encoding", "baseline", "training", "validating", "tuned", "writing"]
+    name: PhaseName
     done: int = 0
     total: int = 0
 
@@ -95,6 +101,13 @@ class Warned(_Event):
     message: str
 
 
+class Noted(_Event):
+    """What a task found, in a sentence."""
+
+    type: Literal["noted"] = "noted"
+    message: str
+
+
 class Stopped(_Event):
     """Training ended before `max_steps`: by the person, or because validation WER no longer fell."""
 
@@ -124,7 +137,7 @@ class Finished(_Event):
 
 
 Event = Annotated[
-    Started | Phase | StepDone | Evaluated | CheckpointSaved | Sampled | Warned | Stopped | Failed | Finished,
+    Started | Phase | StepDone | Evaluated | CheckpointSaved | Sampled | Warned | Noted | Stopped | Failed | Finished,
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)

@@ -10,6 +10,8 @@ from studio.workspace import write_atomically
 
 StopRequest = Literal["save", "discard"]
 
+FOLDER_VARIABLE = "STUDIO_JOB"  # tells a supervised command which folder its events go to
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:

@@ -24,7 +24,7 @@ from studio.events import Event, Failed, Stopped
 from studio.jobs.control import end
 from studio.jobs.ending import append, is_final, last_events, last_step, last_word, quiet_seconds
 from studio.jobs.record import Job, ProcessId
-from studio.run_folder import RunFolder
+from studio.run_folder import FOLDER_VARIABLE, RunFolder
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _POLL = 0.1  # seconds
@@ -85,7 +85,12 @@ class Supervisor:
         return subprocess.Popen(
             self.job.command,
             cwd=self.job.folder,
-            env={**os.environ, "STUDIO_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "STUDIO_WORKSPACE": str(workspace),
+                FOLDER_VARIABLE: str(self.folder.path),
+                "PYTHONUNBUFFERED": "1",
+            },
             stdin=subprocess.DEVNULL,  # stdout and stderr are the log already
             start_new_session=True,
             preexec_fn=_end_with_parent,

@@ -43,12 +43,12 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.get("/{run}/events")
     async def follow_events(run: str, request: Request, offset: Offset = 0) -> StreamingResponse:
         folder = _known(workspace, run)
-        return _stream(folder, folder.events, read_events, _resumed(request, offset))
+        return stream(folder, folder.events, read_events, resumed(request, offset))
 
     @routes.get("/{run}/log")
     async def follow_log(run: str, request: Request, offset: Offset = 0) -> StreamingResponse:
         folder = _known(workspace, run)
-        return _stream(folder, folder.log, read_text, _resumed(request, offset))
+        return stream(folder, folder.log, read_text, resumed(request, offset))
 
     return routes
 
@@ -98,7 +98,8 @@ async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> As
         await asyncio.sleep(POLL)
 
 
-def _stream(folder: RunFolder, path: Path, read: Reader, offset: int) -> StreamingResponse:
+def stream(folder: RunFolder, path: Path, read: Reader, offset: int) -> StreamingResponse:
+    """The answer that `follow` fills."""
     return StreamingResponse(follow(folder, path, read, offset), media_type="text/event-stream", headers=HEADERS)
 
 
@@ -109,7 +110,7 @@ def _known(workspace: Workspace, run: str) -> RunFolder:
         raise HTTPException(404, str(error)) from error
 
 
-def _resumed(request: Request, offset: int) -> int:
+def resumed(request: Request, offset: int) -> int:
     """Where a browser that was cut off goes on; `offset` for a newcomer."""
     last = request.headers.get("last-event-id", "")
     return int(last) if last.isdecimal() and len(last) <= 15 else offset

@@ -1,0 +1,120 @@
+// Long work on a dataset: what it does, n of N, time left, Cancel. Read from the server: a reload loses nothing.
+
+import { Stream } from "./live-stream.js";
+import { at, duration, icon, make, request } from "./studio.js";
+
+const PHASES = {
+  loading: "Loading the model",
+  reading: "Reading the clips",
+  checking: "Checking the clips",
+  importing: "Taking in the clips",
+  exporting: "Writing the files",
+  writing: "Saving",
+};
+const ENDS = {
+  finished: ["good", "check"],
+  stopped: ["", "info"],
+  interrupted: ["look", "warning"],
+  failed: ["bad", "warning"],
+};
+const isOver = (status) => !["running", "stopping"].includes(status);
+
+/** Follow the task `name` of `dataset` in `element`; `ended(status, notes)` once it is over. Call `.close()` to let go. */
+export function followTask(element, dataset, name, ended = () => {}) {
+  return new TaskView(element, at("tasks", dataset, name), ended).begin();
+}
+
+/** Follow the task of `dataset` that goes on now, if its name is among `names`; null where none does. */
+export async function followRunning(element, dataset, names, ended) {
+  const tasks = await request(at("tasks", dataset));
+  const going = tasks.find((task) => names.includes(task.name) && !isOver(task.status));
+  return going ? followTask(element, dataset, going.name, (status, notes) => ended(status, notes, going.name)) : null;
+}
+
+class TaskView {
+  constructor(element, address, ended) {
+    Object.assign(this, { element, address, ended, phase: null, notes: [], failed: null, status: "running", what: "", skew: 0 });
+  }
+
+  begin() {
+    this.draw = this.frame();
+    this.stream = new Stream(`${this.address}/events`, {
+      data: (events) => events.forEach((event) => this.add(event)),
+      state: (stands) => this.stand(stands),
+      restart: () => Object.assign(this, { phase: null, notes: [], failed: null }),
+      end: () => this.end(),
+    });
+    this.stream.isWanted = true;
+    this.clock = setInterval(() => (this.element.isConnected ? this.draw() : this.close()), 1000);
+    request(this.address).then((task) => { this.what = task.what; this.draw(); }).catch(() => {});
+    return this;
+  }
+
+  close() {
+    clearInterval(this.clock);
+    this.stream.close();
+  }
+
+  add(event) {
+    if (event.type === "phase") this.phase = { ...event, began: this.phase?.name === event.name ? this.phase.began : { at: event.at, done: event.done } };
+    if (event.type === "noted") this.notes.push(event.message);
+    if (event.type === "failed") this.failed = event;
+    this.draw();
+  }
+
+  stand(stands) {
+    this.status = stands.status;
+    this.skew = stands.now - Date.now() / 1000;
+    this.draw();
+  }
+
+  end() {
+    this.close();
+    this.draw();
+    this.ended(this.status, this.notes);
+  }
+
+  frame() {
+    const [title, figures, bar] = [make("b"), make("span", { class: "st-quiet st-small st-number" }), make("progress", { class: "task-bar", "aria-label": "Progress" })];
+    const cancel = make("button", { type: "button", class: "st-button small", onclick: () => this.cancel() }, icon("close"), "Cancel");
+    const said = make("p", { class: "st-hidden", role: "status" });
+    const row = make("div", { class: "task-row" }, make("div", { class: "st-grow" }, title, figures), cancel);
+    this.element.replaceChildren(make("div", { class: "task" }, row, bar, said));
+    return () => {
+      if (isOver(this.status)) return this.last();
+      title.textContent = this.status === "stopping" ? "Cancelling" : this.what || "Starting";
+      cancel.disabled = this.status === "stopping";
+      figures.textContent = this.figures();
+      if (said.textContent !== title.textContent) said.textContent = title.textContent; // each figure is not announced
+      if (this.phase?.total) Object.assign(bar, { max: this.phase.total, value: this.phase.done });
+      else bar.removeAttribute("value");
+    };
+  }
+
+  figures() {
+    if (!this.phase) return "starting";
+    const { name, done, total } = this.phase;
+    return [PHASES[name] || name, total ? `${done.toLocaleString("en")} of ${total.toLocaleString("en")}` : null, this.left()].filter(Boolean).join("  ·  ");
+  }
+
+  /** The time left, once two seconds tell something. */
+  left() {
+    const { done, total, began } = this.phase;
+    const [lasted, made] = [Date.now() / 1000 + this.skew - began.at, done - began.done];
+    return lasted > 2 && made > 0 && done < total ? `about ${duration((lasted / made) * (total - done))} left` : null;
+  }
+
+  last() {
+    const [kind, picture] = ENDS[this.status] || ENDS.interrupted;
+    const failure = this.failed && [this.failed.message, this.failed.remedy].filter(Boolean).join(" ");
+    const texts = { stopped: "Cancelled. What was done until then is kept.", interrupted: "It was interrupted. Start it again; what was done is kept." };
+    const text = (this.status === "failed" && failure) || texts[this.status] || this.notes.join(" ") || "Done.";
+    this.element.replaceChildren(make("div", { class: `st-message ${kind}`, role: "status" }, icon(picture), make("p", { class: "st-grow" }, text)));
+  }
+
+  async cancel() {
+    this.status = "stopping";
+    this.draw();
+    await request(`${this.address}/cancel`, { method: "POST" }).catch(() => {});
+  }
+}
