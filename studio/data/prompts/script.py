@@ -2,7 +2,7 @@
 
 A prompt has a text for the eye (`order number 1 2 9 6 8 0 3`: digit by digit, as it is to be said) and a
 label, as the model is to write it. A dataset's own list lies in `prompts.txt` beside its manifest, one prompt
-a line, text and label with a tab between them where they differ.
+a line: text, label where it differs, and why it was chosen where there is a reason, with tabs between them.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Prompt:
 
     text: str
     label: str
+    why: str = ""  # why it was chosen for this person: see studio.data.prompts.needs
 
 
 def numbers(convention: Convention, seed: int = 0) -> list[Prompt]:
@@ -62,7 +63,8 @@ def phrases() -> list[Prompt]:
 
 
 def own(text: str) -> list[Prompt]:
-    """A person's own prompts: one a line, `text` or `text<tab>label`; blank and repeated lines are dropped.
+    """A person's own prompts: one a line, `text`, `text<tab>label` or `text<tab>label<tab>why`; blank and
+    repeated lines are dropped.
 
     Raises DataError for a line that takes longer to read than a clip may last, or that has nothing to say.
     """
@@ -88,8 +90,7 @@ def load(dataset: Dataset) -> list[Prompt]:
 
 def save(dataset: Dataset, prompts: Iterable[Prompt]) -> None:
     """Make `prompts` the list of `dataset`. Raises DiskError."""
-    rows = (f"{row.text}\n" if row.text == row.label else f"{row.text}\t{row.label}\n" for row in prompts)
-    write_atomically(dataset.folder / "prompts.txt", "".join(rows))
+    write_atomically(dataset.folder / "prompts.txt", "".join(f"{_line(row)}\n" for row in prompts))
 
 
 def read_aloud(text: str) -> str:
@@ -97,13 +98,19 @@ def read_aloud(text: str) -> str:
     return re.sub(r"(?<=[0-9])(?=[0-9])", " ", text)
 
 
+def _line(prompt: Prompt) -> str:
+    if prompt.why:
+        return f"{prompt.text}\t{prompt.label}\t{prompt.why}"
+    return prompt.text if prompt.text == prompt.label else f"{prompt.text}\t{prompt.label}"
+
+
 def _prompt(number: int, line: str) -> Prompt:
-    text, _, label = (" ".join(part.split()) for part in line.partition("\t"))
+    text, label, why = (" ".join(part.split()) for part in [*line.split("\t", 2), "", ""][:3])
     if len(text) > LONGEST:
         what = f"Line {number} is too long to be read as one clip."
         raise DataError(what, "Cut it into sentences, one a line.")
     try:
-        return Prompt(checked_label(text), checked_label(label or text))
+        return Prompt(checked_label(text), checked_label(label or text), why)
     except DataError as error:
         what = f"Line {number}, “{text[:40]}”, has nothing to read."
         raise DataError(what, "Write words, or remove it.") from error
