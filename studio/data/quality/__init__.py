@@ -1,0 +1,32 @@
+"""How good a recording is: what was measured, what it means, and what can be mended.
+
+quality = measure(wave)                                   # figures, once; they are kept in the manifest
+found = findings(quality, duration=wave.duration)         # sentences, whenever somebody looks
+verdict(found)                                            # fine, look or re-record
+"""
+
+from studio.data.quality.keeping import card, checked_recording, fingerprint
+from studio.data.quality.measure import VERSION, Quality, measure, remembered
+from studio.data.quality.pace import pace, usual_pace
+from studio.data.quality.thresholds import THRESHOLDS, Thresholds
+from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, findings, verdict
+
+__all__ = [
+    "NAMES",
+    "THRESHOLDS",
+    "VERSION",
+    "Code",
+    "Finding",
+    "Quality",
+    "Thresholds",
+    "Verdict",
+    "card",
+    "checked_recording",
+    "findings",
+    "fingerprint",
+    "measure",
+    "pace",
+    "remembered",
+    "usual_pace",
+    "verdict",
+]

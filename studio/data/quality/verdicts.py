@@ -1,0 +1,166 @@
+"""What the figures of a recording mean: each finding a sentence with its figure, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.data.quality.measure import Quality
+from studio.data.quality.pace import pace
+from studio.data.quality.thresholds import THRESHOLDS
+from studio.text import spoken
+
+Code = Literal[
+    "no-speech", "clipped", "quiet", "noisy", "silence", "pause", "long", "fast", "slow",
+    "offset", "telephone", "doubled", "dropped", "click", "twin",
+]  # fmt: skip
+Verdict = Literal["fine", "look", "re-record"]
+NAMES: dict[Code, str] = {
+    "no-speech": "No speech",
+    "clipped": "Clipped",
+    "quiet": "Very quiet",
+    "noisy": "Noisy",
+    "silence": "Long silence at an edge",
+    "pause": "Long pause",
+    "long": "Long clip",
+    "fast": "Label too long for the clip",
+    "slow": "Label too short for the clip",
+    "offset": "Off centre",
+    "telephone": "Telephone bandwidth",
+    "doubled": "Doubled sound",
+    "dropped": "Gap in the sound",
+    "click": "Missing sound",
+    "twin": "Same sound twice",
+}
+"""What lists call the findings."""
+
+_SEVERITY = ("re-record", "look", "note")
+_AGAIN = "Record it again."
+_BUFFERS = "The computer was too busy. Close other programs and record it again."
+
+
+class Finding(BaseModel):
+    """One thing that a person should know about a clip."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: Code
+    verdict: Literal["look", "re-record", "note"]  # a note is no reproach
+    what: str  # one sentence, with the figure
+    remedy: str = ""
+
+
+def findings(
+    quality: Quality, *, duration: float, text: str = "", usual_pace: float | None = None, twins: Sequence[str] = ()
+) -> list[Finding]:
+    """What is to be said about a clip of `duration` seconds, the worst first; none about a good one.
+
+    `usual_pace` is its speaker's (characters a second); `twins` are the ids of clips with the same samples.
+    """
+    if not quality.speech_seconds or quality.speech_seconds < THRESHOLDS.least_speech:
+        found = [_no_speech(quality), *_sound(quality)]
+    else:
+        found = [
+            *_levels(quality),
+            *_sound(quality),
+            *_times(quality, duration),
+            *_pace(quality, duration, text, usual_pace),
+        ]
+    return sorted([*found, *_twins(twins)], key=lambda finding: _SEVERITY.index(finding.verdict))
+
+
+def verdict(findings: Iterable[Finding]) -> Verdict:
+    """The worst of them; notes are fine."""
+    found = {finding.verdict for finding in findings}
+    return "re-record" if "re-record" in found else "look" if "look" in found else "fine"
+
+
+def _no_speech(quality: Quality) -> Finding:
+    what = f"No speech was found in it (loudness {quality.loudness_lufs:.0f} LUFS)."
+    return Finding(code="no-speech", verdict="re-record", what=what, remedy=f"Check the microphone. {_AGAIN}")
+
+
+def _levels(quality: Quality) -> Iterator[Finding]:
+    if quality.loudness_lufs < THRESHOLDS.quiet_lufs:
+        what = f"It is very quiet ({quality.loudness_lufs:.0f} LUFS)."
+        yield Finding(
+            code="quiet", verdict="look", what=what, remedy="Go nearer to the microphone, or raise its level."
+        )
+    look, again = THRESHOLDS.noisy_snr_db
+    if quality.snr_db is not None and quality.snr_db < look:
+        what = f"Speech stands only {quality.snr_db:.0f} dB above the noise."
+        remedy = "Go nearer to the microphone, or to a quieter room."
+        yield Finding(code="noisy", verdict="re-record" if quality.snr_db < again else "look", what=what, remedy=remedy)
+
+
+def _sound(quality: Quality) -> Iterator[Finding]:
+    """What is wrong with the samples, whether somebody speaks or not."""
+    look, again = THRESHOLDS.clipped_share
+    if quality.clipped_share > look:
+        what = f"{quality.clipped_share:.1%} of it is clipped (cut off at the top)."
+        remedy = "Lower the microphone's level, or go further away."
+        yield Finding(
+            code="clipped", verdict="re-record" if quality.clipped_share > again else "look", what=what, remedy=remedy
+        )
+    if abs(quality.dc_offset) > THRESHOLDS.dc_offset:
+        what = f"The wave stands {abs(quality.dc_offset):.1%} off its centre line."
+        yield Finding(code="offset", verdict="look", what=what, remedy="Try another cable, input or microphone.")
+    if quality.bandwidth_hz <= THRESHOLDS.telephone_hz:
+        what = f"It has telephone bandwidth (nothing above {quality.bandwidth_hz / 1000:.1f} kHz)."
+        yield Finding(code="telephone", verdict="note", what=what, remedy="Sound up to 8 kHz is understood better.")
+    yield from _buffers(quality)
+
+
+def _buffers(quality: Quality) -> Iterator[Finding]:
+    spots: list[tuple[Code, int, str]] = [
+        ("doubled", quality.repeated, "{} of sound {} in it twice."),
+        ("dropped", quality.dropped, "The sound stops dead {}."),
+        ("click", quality.clicks, "A bit of sound is missing {} (a click)."),
+    ]
+    for code, count, sentence in spots:
+        if count:
+            times = "once" if count == 1 else f"{count} times"
+            pieces = "1 stretch" if count == 1 else f"{count} stretches"
+            what = (
+                sentence.format(pieces, "is" if count == 1 else "are") if code == "doubled" else sentence.format(times)
+            )
+            bad: Literal["look", "re-record"] = "re-record" if count >= THRESHOLDS.bad_spots else "look"
+            yield Finding(code=code, verdict=bad, what=what, remedy=_BUFFERS)
+
+
+def _times(quality: Quality, duration: float) -> Iterator[Finding]:
+    where, edge = max(("before", quality.silence_before), ("after", quality.silence_after), key=lambda pair: pair[1])
+    if edge > THRESHOLDS.long_edge:
+        what = f"{edge:.1f} s of silence stand {where} the speech."
+        yield Finding(code="silence", verdict="look", what=what, remedy="Trim it; the original is kept.")
+    if quality.longest_pause > THRESHOLDS.long_pause:
+        what = f"A pause of {quality.longest_pause:.1f} s is in the middle."
+        yield Finding(code="pause", verdict="look", what=what, remedy="Say the sentence in one go.")
+    if duration > THRESHOLDS.long_clip:
+        what = f"It lasts {duration:.0f} s; some models hear only {THRESHOLDS.long_clip:.0f} s at once."
+        yield Finding(code="long", verdict="look", what=what, remedy="Shorter sentences train better.")
+
+
+def _pace(quality: Quality, duration: float, text: str, usual: float | None) -> Iterator[Finding]:
+    own = pace(text, quality, duration)
+    if own is None or len(spoken(text)) < THRESHOLDS.least_characters:
+        return
+    compared = f"; you usually say {usual:.0f}" if usual else ""
+    what = f"The label has {own:.{0 if own >= 10 else 1}f} characters for each second of speech{compared}."
+    if own > (THRESHOLDS.fast * usual if usual else THRESHOLDS.fastest):
+        remedy = "Is a part of it missing in the sound, or is it another clip's label?"
+        yield Finding(code="fast", verdict="look", what=what, remedy=remedy)
+    elif own < (THRESHOLDS.slow * usual if usual else THRESHOLDS.slowest):
+        remedy = "Was more said than it holds, or is it another clip's label?"
+        yield Finding(code="slow", verdict="look", what=what, remedy=remedy)
+
+
+def _twins(twins: Sequence[str]) -> Iterator[Finding]:
+    if twins:
+        others = "another clip" if len(twins) == 1 else f"{len(twins)} other clips"
+        what = f"The same sound, sample for sample, is in {others}."
+        yield Finding(
+            code="twin", verdict="look", what=what, remedy="Keep one of them; two labels of one sound confuse."
+        )
