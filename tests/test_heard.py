@@ -1,0 +1,87 @@
+"""What models heard stands beside the labels, belongs to the samples, and survives what happens to files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sounds import recording
+
+from studio.data import heard
+from studio.data.heard import Heard
+from studio.data.manifest import Dataset
+from studio.data.utterance import Utterance
+
+NOW = "2026-11-21T10:00:00+00:00"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    dataset = Dataset.create(tmp_path / "mine")
+    for seed, text in enumerate(["one", "two"]):
+        dataset.add(recording(seed), text=text)
+    return dataset
+
+
+def reading(clip: Utterance, text: str, **fields: object) -> Heard:
+    values = {"id": clip.id, "audio_sha256": clip.audio_sha256, "label": clip.text, "model": "echo", "text": text}
+    return Heard(**{**values, "at": NOW, **fields})
+
+
+def test_the_last_reading_of_a_clip_counts(dataset: Dataset) -> None:
+    first, second = dataset.utterances()
+    heard.append(dataset, [reading(first, "a"), reading(second, "b", words=[("b", 0.5)], suspicion=0.25)])
+    heard.append(dataset, [reading(first, "c", confidence=0.9)])
+    found = heard.read(dataset)
+    assert found[first.id].text == "c"
+    assert found[second.id].words == [("b", 0.5)]
+
+
+def test_other_samples_have_not_been_heard_and_another_label_was_not_compared(dataset: Dataset) -> None:
+    first, second = dataset.utterances()
+    heard.append(dataset, [reading(first, "a", audio_sha256="of before it was trimmed"), reading(second, "b")])
+    assert heard.read(dataset).keys() == {second.id}
+    assert not heard.read(dataset)[second.id].stale_for(second)
+    corrected = dataset.edit(second.id, text="three")
+    assert heard.read(dataset)[second.id].stale_for(corrected)
+
+
+def test_a_torn_or_foreign_line_costs_only_itself(dataset: Dataset) -> None:
+    first, second = dataset.utterances()
+    heard.append(dataset, [reading(first, "a")])
+    with heard.path_of(dataset).open("a") as stream:
+        stream.write('{"of": "tomorrow"}\nnonsense\n' + reading(second, "b").model_dump_json()[:40])
+    assert heard.read(dataset).keys() == {first.id}
+    heard.append(dataset, [reading(second, "c")])
+    assert {id: item.text for id, item in heard.read(dataset).items()} == {first.id: "a", second.id: "c"}
+
+
+def test_a_worn_file_is_written_anew_and_says_the_same(dataset: Dataset) -> None:
+    first, second = dataset.utterances()
+    for number in range(5):
+        heard.append(dataset, [reading(first, str(number)), reading(second, "b")])
+    before = heard.read(dataset)
+    heard.tidy(dataset)
+    assert heard.read(dataset) == before
+    assert len(heard.path_of(dataset).read_text().splitlines()) == 2
+
+
+def test_nothing_heard_is_an_empty_answer(dataset: Dataset) -> None:
+    assert heard.read(dataset) == {}
+    heard.append(dataset, [])
+    assert not heard.path_of(dataset).exists()
+
+
+@given(
+    st.text(max_size=20),
+    st.lists(st.tuples(st.text(max_size=5), st.floats(0, 1)), max_size=3),
+    st.one_of(st.none(), st.floats(0, 1)),
+)
+def test_a_reading_comes_back_from_its_line(text: str, words: list[tuple[str, float]], share: float | None) -> None:
+    item = Heard(
+        id="x", audio_sha256="y", label="z", model="m", text=text, words=words, suspicion=share, loss=share, at=NOW
+    )
+    assert Heard.model_validate(json.loads(item.model_dump_json())) == item
