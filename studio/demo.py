@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,11 +157,13 @@ def _fresh_run(workspace: Workspace, name: str) -> RunFolder:
 
 def _train(config: settings.TrainConfig, folder: RunFolder, say: Say) -> float:
     """Run it here, to the log and the terminal; its wall time in seconds. Raises StudioError where it fails."""
-    from studio import events
+    from studio import events, jobs
     from studio.train.finetune import run as finetune
 
     seconds = 0.0
-    with folder.events.open("a", encoding="utf-8") as log:
+    command = [sys.executable, "-m", *config.command(folder.name), "--foreground"]
+    about = {"model": config.model, "dataset": config.dataset}
+    with jobs.in_foreground(folder, command, about), folder.events.open("a", encoding="utf-8") as log:
         for event in finetune(config, folder):
             events.write(log, event)
             if text := line(event):

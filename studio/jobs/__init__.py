@@ -4,6 +4,7 @@ Nothing is remembered in memory: the page and the command line see the same runs
 """
 
 from studio.jobs.control import JobState, Status, active, latest, resume, start, start_training, state, stop
+from studio.jobs.foreground import in_foreground
 from studio.jobs.listing import RunSummary, existing, runs
 from studio.jobs.trash import delete, restore
 
@@ -14,6 +15,7 @@ __all__ = [
     "active",
     "delete",
     "existing",
+    "in_foreground",
     "latest",
     "restore",
     "resume",

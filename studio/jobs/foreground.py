@@ -1,0 +1,41 @@
+"""Work in this very process that the page and `studio runs` see as a run that is going on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import time
+
+from studio.jobs import record
+from studio.jobs.ending import mend
+from studio.jobs.record import Job, ProcessId
+from studio.run_folder import RunFolder
+
+
+@contextmanager
+def in_foreground(folder: RunFolder, command: Sequence[str], about: Mapping[str, str]) -> Iterator[None]:
+    """Hold the right to run in `folder` while the block works there; `stop` reaches it by its note as usual.
+
+    `command` resumes it should it be killed. Raises JobError, naming it, where another run is going on.
+    """
+    with record.claim(folder.path.parent) as lock:
+        record.sign(lock, folder.name)
+        folder.clear_stop_request()
+        me = ProcessId.of(os.getpid())
+        job = Job(
+            command=list(command),
+            folder=str(Path.cwd()),
+            about=dict(about),
+            events_offset=mend(folder.events),
+            supervisor=me,
+            child=me,
+        )
+        job.write(folder)
+        code = 1
+        try:
+            yield
+            code = 0
+        finally:
+            job.model_copy(update={"ended_at": time(), "exit_code": code}).write(folder)
