@@ -1,0 +1,145 @@
+"""Label Studio: its JSON export (and JSON-MIN), transcriptions of whole files or of regions of them.
+
+Sound is found by `/data/local-files/?d=…`, `/data/upload/<project>/<8 characters>-name` or the plain name.
+https://labelstud.io/guide/task_format
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from studio.data.formats import fields, lists
+from studio.data.formats.base import Base, Clip, Reading, Refused, Row, Target
+from studio.data.formats.files import READABLE, UNREADABLE, Files, place, stem
+from studio.errors import DataError
+from studio.workspace import disk_errors
+
+_SUFFIXES = READABLE | UNREADABLE
+_OWN_DATA = ("text", "duration", "words")
+
+
+class LabelStudio(Base):
+    """A project with an Audio object and a TextArea for what is said."""
+
+    name, title = "label-studio", "Label Studio JSON"
+    holds = "Keeps speaker, split, prompt and every other key, as data of the task."
+
+    def recognise(self, path: Path) -> float:
+        """A JSON array of tasks."""
+        found = self._export(path)
+        start = " ".join(lists.sample(found, 60))[:6000] if found else ""
+        if not start.lstrip().startswith("["):
+            return 0.0
+        return 0.9 if re.search(r'"(annotations|completions|annotation_id|lead_time)"', start) else 0.2
+
+    def _export(self, path: Path) -> Path | None:
+        if path.is_file():
+            return path if path.suffix.lower() == ".json" else None
+        found = [file for file in sorted(path.glob("[!.]*.json")) if file.is_file()]
+        return found[0] if len(found) == 1 else None
+
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+        """A row for each transcribed region, or for the whole file where there are no regions."""
+        export = self._export(path)
+        if export is None:
+            raise DataError(f"{path.name} holds no single JSON export.", "Give the exported file itself.")
+        files = reading.files(export)
+        for number, task in lists.json_array(export):
+            name = f"{export.name} task {number}"
+            if isinstance(task, Refused):
+                yield task
+            elif not isinstance(task, dict):
+                yield Refused(name, "It is not a task.", "Export the project as JSON.")
+            else:
+                yield from _rows(name, task, files)
+
+    def write(self, clips: Iterable[Clip], target: Target) -> None:
+        """`tasks.json` and `audio/*.wav`, addressed as local files below the folder that Label Studio serves."""
+        home = target.home.name if target.home else ""
+        with disk_errors(target.folder), (target.folder / "tasks.json").open("x", encoding="utf-8") as stream:
+            stream.write("[")
+            for number, clip in enumerate(clips, 1):
+                audio = place(clip, target.folder / "audio", stem(clip))
+                address = f"/data/local-files/?d={quote('/'.join(filter(None, (home, 'audio', audio))))}"
+                stream.write(("\n" if number == 1 else ",\n") + lists.dumps(_task(number, clip, address)))
+            stream.write("\n]\n")
+
+
+def _task(number: int, clip: Clip, address: str) -> dict[str, Any]:
+    own = clip.utterance
+    data = {key: value for key, value in fields.record_of(own).items() if key not in _OWN_DATA}
+    said = {"from_name": "transcription", "to_name": "audio", "type": "textarea", "value": {"text": [own.text]}}
+    return {"id": number, "data": {"audio": address, **data}, "annotations": [{"result": [said]}]}
+
+
+def _rows(name: str, task: dict[str, Any], files: Files) -> Iterator[Row | Refused]:
+    data: dict[str, Any] = found if isinstance(found := task.get("data"), dict) else task
+    try:
+        audio = files.find(_address(data), ("", "audio", "upload"))
+    except DataError as error:
+        yield Refused(name, error.what, error.remedy)
+        return
+    said = list(_said(task))
+    if not said:
+        yield Refused(name, "Nobody has transcribed it.", "Transcribe it in Label Studio, or leave it out.")
+    for number, (text, start, end) in enumerate(said, 1):
+        title = f"{name} region {number}" if len(said) > 1 else name
+        try:
+            yield _row(title, data, audio, text, fields.seconds(start), fields.seconds(end))
+        except DataError as error:
+            yield Refused(title, error.what, error.remedy)
+
+
+def _row(name: str, data: dict[str, Any], audio: Path, text: Any, start: float | None, end: float | None) -> Row:
+    if start is not None and end is not None and end <= start:
+        raise DataError("Its region does not end after its start.", "Correct it in Label Studio.")
+    lasts = end - (start or 0.0) if end is not None else None
+    return Row(
+        name=f"{name} ({audio.name})",
+        audio=audio,
+        text=fields.string(text),
+        start=start or 0.0,
+        duration=lasts,
+        declared=lasts,
+        prompt=fields.string(data.get("prompt")),
+        speaker=fields.string(data.get("speaker")),
+        session=fields.string(data.get("session")),
+        split=fields.split_of(fields.string(data.get("split"))),
+        extra=fields.extra(data, ("audio", "transcription", "annotations", "annotator", "annotation_id", "label")),
+    )
+
+
+def _address(data: dict[str, Any]) -> str:
+    """The name of the task's sound file, freed of what Label Studio puts around it. Raises DataError."""
+    told = [value for value in data.values() if isinstance(value, str) and len(value) < 2000]
+    said = next(
+        (value for value in told if Path(unquote(value).partition("?d=")[2] or value).suffix.lower() in _SUFFIXES), ""
+    )
+    address = urlsplit(said) if said.startswith("/") else None
+    if address and (local := parse_qs(address.query).get("d")):
+        return local[0]
+    if address and address.path.startswith("/data/upload/"):
+        return re.sub(r"^[0-9a-f]{8}-", "", unquote(address.path.rpartition("/")[2]))
+    return said
+
+
+def _said(task: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """Text, start and end (seconds, or None for the whole) of each transcription of a task."""
+    done = task.get("annotations", task.get("completions"))
+    if not isinstance(done, list):
+        written = task.get("transcription", task.get("text"))
+        yield from ((text, None, None) for text in (written if isinstance(written, list) else [written]) if text)
+        return
+    for each in done:
+        if not isinstance(each, dict) or each.get("was_cancelled"):
+            continue
+        for item in each["result"] if isinstance(each.get("result"), list) else []:
+            value = item.get("value") if isinstance(item, dict) else None
+            if isinstance(value, dict) and value.get("text"):
+                text = value["text"]
+                yield " ".join(map(str, text)) if isinstance(text, list) else text, value.get("start"), value.get("end")
+        return  # the first person's word counts

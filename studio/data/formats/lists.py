@@ -1,0 +1,204 @@
+"""Lists of clips as text: lines, tables, JSON; read a piece at a time, however long and however broken."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from studio.data.formats.base import Refused
+from studio.errors import StudioError
+from studio.workspace import disk_errors
+
+LONGEST_LINE = 1 << 20  # characters; a label with its words takes some thousand
+MOST_TEXT = 8 << 30  # characters of one list: a small compressed file may claim to hold any number
+_SAMPLE = 1 << 16  # bytes by which a format is recognised
+_NOT_UTF_8 = "It is not UTF-8 text."
+_CHUNK = 1 << 16
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[str]]:
+    """`path` as text: UTF-8 or UTF-16, with or without a mark, unpacked if it ends in .gz. Raises DiskError."""
+    with disk_errors(path, "read"):
+        stream = path.open("rb")
+    with stream:
+        buffered = io.BufferedReader(gzip.GzipFile(fileobj=stream)) if path.suffix.lower() == ".gz" else stream
+        with io.TextIOWrapper(buffered, encoding=_encoding(buffered), errors="surrogateescape", newline="") as text:
+            yield text
+
+
+def _encoding(stream: io.BufferedReader[Any]) -> str:
+    try:
+        start = stream.peek(4)[:4]
+    except (OSError, EOFError, zlib.error):
+        return "utf-8"
+    return "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+
+
+def lines(path: Path) -> Iterator[tuple[int, str | Refused]]:
+    """Every line of `path` with its number from 1, without its end. Raises DiskError where it cannot be opened."""
+    with opened(path) as text:
+        yield from _lines(text, path.name)
+
+
+def _lines(text: IO[str], name: str) -> Iterator[tuple[int, str | Refused]]:
+    number, characters = 0, 0
+    while True:
+        number += 1
+        place = f"{name} line {number}"
+        try:
+            line = text.readline(LONGEST_LINE + 1)
+            if len(line) > LONGEST_LINE and not line.endswith("\n"):
+                _to_line_end(text)
+                yield number, Refused(place, f"It is longer than {LONGEST_LINE >> 20} MB.", "Is the file a list?")
+                continue
+        except (OSError, EOFError, zlib.error, UnicodeError) as error:
+            yield number, Refused(place, f"The file breaks off or cannot be unpacked: {error}.", "Copy it again.")
+            return
+        characters += len(line)
+        if not line or characters > MOST_TEXT:
+            return
+        line = line.rstrip("\r\n")
+        bad = any("\udc80" <= character <= "\udcff" for character in line) if not line.isascii() else False
+        yield number, Refused(place, _NOT_UTF_8, "Save it as UTF-8.") if bad else line
+
+
+def _to_line_end(text: IO[str]) -> None:
+    """Read on to the end of a line that is too long to keep."""
+    read = 0
+    while (piece := text.readline(LONGEST_LINE)) and not piece.endswith("\n"):
+        read += len(piece)
+        if read > MOST_TEXT:
+            return
+
+
+def sample(path: Path, count: int = 20) -> list[str]:
+    """The first lines of `path` that can be read, at most `count`, for guessing what it is; none on any trouble."""
+    found: list[str] = []
+    try:
+        with opened(path) as text:
+            taken = text.read(_SAMPLE)
+    except (OSError, EOFError, zlib.error, UnicodeError, StudioError):
+        return found
+    for line in taken.splitlines():
+        if line.strip() and len(found) < count:
+            found.append(line)
+    return found
+
+
+def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | Refused]]:
+    """Every JSON object of `path`, one a line, with the name of its line. Raises DiskError."""
+    for number, line in lines(path):
+        name = f"{path.name} line {number}"
+        if isinstance(line, Refused):
+            yield name, line
+        elif line.strip():
+            parsed = parse_json(line)
+            yield name, parsed if isinstance(parsed, dict) else Refused(name, "It is not a JSON object.", "Correct it.")
+
+
+def parse_json(text: str) -> Any:
+    """What `text` says as JSON; None where it says nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def json_array(path: Path) -> Iterator[tuple[int, Any | Refused]]:
+    """Every item of the JSON array in `path`, numbered from 1, one in memory at a time. Raises DiskError."""
+    decoder = json.JSONDecoder()
+    with opened(path) as text:
+        buffer, number = text.read(_CHUNK).lstrip(), 1
+        buffer = buffer.removeprefix("[")
+        while True:
+            buffer = buffer.lstrip(" \t\r\n,")
+            if buffer.startswith("]"):
+                return
+            try:
+                item, end = decoder.raw_decode(buffer) if buffer else (None, 0)
+            except (ValueError, RecursionError) as error:
+                item, end = error, 0
+            if end and end < len(buffer):
+                yield number, item
+                buffer, number = buffer[end:], number + 1
+                continue
+            more = text.read(max(_CHUNK, len(buffer))) if len(buffer) < LONGEST_LINE else ""
+            if not more:
+                if buffer or number == 1:
+                    yield number, Refused(f"{path.name} item {number}", "It is not whole JSON.", "Export it again.")
+                return
+            buffer += more
+
+
+def table(path: Path, delimiter: str, quoting: bool = True) -> Iterator[tuple[str, list[str] | Refused]]:
+    """Every record of a table with the name of its line; the header is the first. Raises DiskError."""
+    csv.field_size_limit(LONGEST_LINE)
+    last = [0]  # line of the file that was read last
+    refused: list[Refused] = []
+
+    def plain() -> Iterator[str]:
+        for number, line in lines(path):
+            last[0] = number
+            if isinstance(line, Refused):
+                refused.append(line)
+            else:
+                yield line + "\n"
+
+    if quoting:
+        reader = csv.reader(plain(), delimiter=delimiter)
+    else:
+        reader = csv.reader(plain(), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    while True:
+        try:
+            record: list[str] | Refused | None = next(reader, None)
+        except csv.Error as error:
+            record = Refused(
+                f"{path.name} line {last[0]}", f"It is not a line of a table: {error}.", "Look for a quote."
+            )
+        while refused:
+            fault = refused.pop(0)
+            yield fault.name, fault
+        if record is None:
+            return
+        if record:
+            yield f"{path.name} line {last[0]}", record
+
+
+class Index:
+    """Names and what belongs to each, on disk beyond a few megabytes: for lists that refer to one another."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._rows = sqlite3.connect("")  # a private file that goes with the connection
+        self._rows.execute("CREATE TABLE rows (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+        self._rows.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?)", pairs)
+
+    def add(self, name: str, value: str) -> bool:
+        """Put `name` in; False where it is there already."""
+        return self._rows.execute("INSERT OR IGNORE INTO rows VALUES (?, ?)", (name, value)).rowcount == 1
+
+    def get(self, name: str) -> str | None:
+        """What belongs to `name`."""
+        found = self._rows.execute("SELECT value FROM rows WHERE name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Every pair, by name in the order of its bytes."""
+        yield from self._rows.execute("SELECT name, value FROM rows ORDER BY name")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._rows.close()
+
+
+def dumps(value: Any) -> str:
+    """One line of JSON, in the letters that people write."""
+    return json.dumps(value, ensure_ascii=False)

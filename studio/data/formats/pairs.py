@@ -1,0 +1,84 @@
+"""Sound files, each with its label in a text file of the same name: as a folder, or as one zip."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from studio.data.formats import fields
+from studio.data.formats.base import Base, Clip, Reading, Refused, Row, Target
+from studio.data.formats.files import READABLE, UNREADABLE, kind_of, pour, stem
+from studio.data.utterance import Split
+from studio.workspace import disk_errors
+
+_LONGEST = 1 << 16  # bytes of one label
+
+
+class Pairs(Base):
+    """`hello.wav` and `hello.txt`; folders named train, validation and test are splits."""
+
+    name, title = "pairs", "Sound files with text files"
+    holds = "Keeps the split, as a folder."
+    single_file = True
+
+    def recognise(self, path: Path) -> float:
+        """A folder that holds sound files, or such a file itself."""
+        if path.is_file():
+            return 0.8 if kind_of(path.name) in READABLE | UNREADABLE else 0.0
+        return 0.4 if next(_sounds(path), None) else 0.0
+
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+        """One row a sound file; without a text file beside it nobody has written down what is said."""
+        folder = path if path.is_dir() else path.parent
+        splits = {each.name: side for each in folder.glob("[!.]*/") if (side := fields.split_of(each.name))}
+        has_splits = path.is_dir() and "train" in splits.values()  # a folder “test” alone is hardly a test set
+        for sound in sorted(_sounds(path)) if path.is_dir() else [path]:
+            name = str(sound.relative_to(folder))
+            if kind_of(sound.name) in UNREADABLE:
+                yield Refused(name, f"{kind_of(sound.name)} cannot be read.", "Convert it to WAV, FLAC or MP3.")
+            elif not sound.resolve().is_relative_to(folder.resolve()):
+                yield Refused(name, "It is a link out of the folder.", "Put the file itself there.")
+            else:
+                split = splits.get(name.split("/")[0]) if has_splits else None
+                yield _row(name, sound, split, folder)
+
+    def write(self, clips: Iterable[Clip], target: Target) -> None:
+        """One zip file, `target.folder` itself; sound is packed already and only stored."""
+        with (
+            disk_errors(target.folder),
+            target.folder.open("xb") as stream,
+            zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
+        ):
+            for clip in clips:
+                name = f"{clip.utterance.split}/{stem(clip)}"
+                archive.writestr(f"{name}.txt", clip.utterance.text + "\n")
+                suffix = kind_of(clip.path.resolve().name) or ".wav"
+                with archive.open(f"{name}{suffix}", "w", force_zip64=True) as sound:
+                    pour(clip, sound, wav=False)
+
+
+def _sounds(folder: Path) -> Iterator[Path]:
+    """Every sound file in `folder` and below; hidden ones (`._clip.wav` of macOS) are none."""
+    for path in folder.rglob("[!.]*"):
+        if kind_of(path.name) in READABLE | UNREADABLE and path.is_file():
+            yield path
+
+
+def _row(name: str, sound: Path, split: Split | None, folder: Path) -> Row | Refused:
+    beside = next((path for path in (sound.with_suffix(".txt"), sound.with_suffix(".TXT")) if path.is_file()), None)
+    if beside is None:
+        return Row(name, sound, split=split)
+    if not beside.resolve().is_relative_to(folder.resolve()):
+        return Refused(name, f"{beside.name} is a link out of the folder.", "Put the file itself there.")
+    with disk_errors(beside, "read"), beside.open("rb") as stream:
+        content = stream.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        return Refused(name, f"{beside.name} is longer than a label can be.", "Write what is said in this clip alone.")
+    try:
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        return Refused(name, f"{beside.name} is not UTF-8 text.", "Save it as UTF-8.")
+    if not text.strip():
+        return Refused(name, "The label is empty.", f"Write what is said in {beside.name}.")
+    return Row(name, sound, " ".join(text.split()), split=split)
