@@ -36,6 +36,7 @@ class Hypothesis(BaseModel):
     seconds: float  # of audio
     latency: float  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
+    words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
 
 
 class Family(Protocol):

@@ -100,6 +100,20 @@ def _logits(model: torch.nn.Module, features: torch.Tensor) -> torch.Tensor:
     return logits
 
 
+def _words(ids: Sequence[int], chances: Sequence[float]) -> list[tuple[str, float]]:
+    """Each word, and the lowest probability of its pieces."""
+    words: list[tuple[str, float]] = []
+    is_going_on = False
+    for piece, chance in zip((PIECES[place] for place in ids), chances, strict=True):
+        is_name = piece in DIGIT_NAMES
+        if piece.strip() and is_going_on and not is_name:
+            words[-1] = (words[-1][0] + piece, min(words[-1][1], round(chance, 4)))
+        elif piece.strip():
+            words.append((piece, round(chance, 4)))
+        is_going_on = not is_name and (is_going_on if piece == "" else piece != " ")
+    return words
+
+
 class EchoProcessor:
     """Between samples or text and what the network takes."""
 
@@ -140,7 +154,7 @@ class Echo:
     min_seconds = 0.02
     max_seconds = 30.0
     lora_targets: Mapping[str, str] = MappingProxyType(
-        dict.fromkeys(("conventions", "voice", "attention", "all"), "[qv]_proj")
+        dict.fromkeys(("conventions", "voice", "deep", "deep-mlp"), "[qv]_proj")
     )
     below_adapters = r"(?!)"  # none: features have no weights
 
@@ -212,6 +226,7 @@ class Echo:
             seconds=len(clip.samples) / self.sample_rate,
             latency=time.perf_counter() - start,
             confidence=chances.mean().item(),
+            words=_words(ids.tolist(), chances.tolist()),
         )
 
     def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:

@@ -19,6 +19,7 @@ from studio.models.base import Clip, Hypothesis
 from studio.models.greedy import Written, greedy
 from studio.models.limits import check_length
 from studio.models.modes import reading
+from studio.models.words import words_of
 
 if TYPE_CHECKING:
     import torch
@@ -165,6 +166,7 @@ class EncoderDecoder(ABC):
             seconds=len(clip.samples) / self.sample_rate,
             latency=latency,
             confidence=written.confidence,
+            words=words_of(processor.tokenizer, written.ids, written.chances),
         )
 
     def most_tokens(self, base: Any, clip: Clip) -> int:
