@@ -1,4 +1,4 @@
-"""What the two Moonshine families share: a frozen stem, an encoder, a decoder that writes tokens.
+"""What the families of encoder and decoder share: a frozen stem, an encoder, a decoder that writes tokens.
 
 The stem (convolutions) is computed once per clip in `prepare`: it lies below every adapter, and v1's GroupNorm averages
 over time, so only a stem computed on the clip alone makes a padded batch equal to its clips. Where no adapter reaches
@@ -7,6 +7,7 @@ the encoder either, `prepare` goes on to the encoder's output (3 to 7 times fast
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from abc import ABC, abstractmethod
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.models import pretrained
 from studio.models.base import Clip, Hypothesis
-from studio.models.greedy import Written, greedy
+from studio.models.greedy import Rules, Written, greedy
 from studio.models.limits import check_length
 from studio.models.modes import reading
 from studio.models.words import words_of
@@ -44,6 +45,8 @@ class EncoderDecoder(ABC):
     lora_targets: Mapping[str, str]
     below_adapters: str
     network: str  # name of the class in transformers
+    positions = "max_position_embeddings"  # the setting that says how many tokens the decoder can hold
+    tokens_per_second = TOKENS_PER_SECOND
 
     @abstractmethod
     def stem(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
@@ -52,6 +55,32 @@ class EncoderDecoder(ABC):
     @abstractmethod
     def encode(self, base: Any, stem: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The encoder's output for stems (batch, frames, width); `mask` (batch, frames) is True on real frames."""
+
+    def prompt(self, base: Any) -> list[int]:
+        """The token ids that stand before every text."""
+        return [base.config.decoder_start_token_id]
+
+    def rules(self, base: Any) -> Rules:
+        """What decoding keeps to."""
+        return Rules(self.prompt(base), end_tokens(base))
+
+    def tokens(self, base: Any, processor: Any, text: str) -> list[int]:
+        """The token ids of `text`, without prompt and end."""
+        ids: list[int] = processor.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def decode(self, base: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
+        """Hidden states (batch, tokens, width) of `ids`, which continue those in the `cache`, where there is one.
+
+        `memory` is the encoder's output and may be changed in place; once it is in the cache it is not read again.
+        """
+        return base.model.decoder(
+            input_ids=ids,
+            encoder_hidden_states=memory,
+            encoder_attention_mask=mask,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
 
     def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
         """The model in eval mode and its processor, from a local folder of safetensors. Raises ModelError."""
@@ -74,10 +103,10 @@ class EncoderDecoder(ABC):
 
         check_length(self, clip)
         base = base_of(model)
-        tokens = processor.tokenizer(clip.text, add_special_tokens=False).input_ids
+        prompt, tokens = self.prompt(base), self.tokens(base, processor, clip.text)
         row = {
-            "inputs": torch.tensor([base.config.decoder_start_token_id, *tokens]),
-            "labels": torch.tensor([*tokens, end_tokens(base)[0]]),
+            "inputs": torch.tensor([*prompt, *tokens]),
+            "labels": torch.tensor([*[IGNORED] * (len(prompt) - 1), *tokens, end_tokens(base)[0]]),
         }
         with reading(model):
             stem = self.stem(base, processor, clip)
@@ -122,12 +151,8 @@ class EncoderDecoder(ABC):
         """(labels that count, vocabulary) in fp32; the labels of all rows stand one after the other."""
         batch = {name: tensor.to(base.device) for name, tensor in batch.items()}
         memory = batch["memory"] if "memory" in batch else self.encode(base, batch["stem"], batch["mask"])
-        hidden = base.model.decoder(
-            input_ids=batch["inputs"],
-            encoder_hidden_states=memory.clone(),  # the streaming decoder adds positions to it in place
-            encoder_attention_mask=batch["mask"],
-            use_cache=False,
-        ).last_hidden_state
+        # A clone, since the streaming decoder adds positions to it in place.
+        hidden = self.decode(base, batch["inputs"], memory.clone(), batch["mask"], None)
         counted = hidden[batch["labels"] != IGNORED]  # the vocabulary is a third of a step: no padding through it
         logits: torch.Tensor = base.proj_out(counted).float()
         return logits
@@ -152,9 +177,14 @@ class EncoderDecoder(ABC):
             memories = [self._memory(base, processor, clip) for clip in clips]
             limits = [self.most_tokens(base, clip) for clip in clips]
             partial = (lambda ids: on_partial(_text(processor, ids))) if on_partial else None
-            written = greedy(base, memories, limits, end_tokens(base), partial)
+            written = greedy(functools.partial(self._next, base), memories, limits, self.rules(base), partial)
         latency = (time.perf_counter() - start) / len(clips)
         return [self._hypothesis(processor, clip, row, latency) for clip, row in zip(clips, written, strict=True)]
+
+    def _next(self, base: Any, *given: Any) -> torch.Tensor:
+        """(batch, vocabulary) in fp32: the logits of the token after those `given`, as to `decode`."""
+        logits: torch.Tensor = base.proj_out(self.decode(base, *given)[:, -1]).float()
+        return logits
 
     def _memory(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
         stem = self.stem(base, processor, clip)[None]
@@ -171,9 +201,9 @@ class EncoderDecoder(ABC):
 
     def most_tokens(self, base: Any, clip: Clip) -> int:
         """How many tokens a clip can hold: beyond it the decoder is in a loop."""
-        rate = SPELLED_TOKENS_PER_SECOND if base.config.vocab_size < SMALL_VOCABULARY else TOKENS_PER_SECOND
+        rate = SPELLED_TOKENS_PER_SECOND if base.config.vocab_size < SMALL_VOCABULARY else self.tokens_per_second
         wanted = max(LEAST_TOKENS, math.ceil(len(clip.samples) / self.sample_rate * rate))
-        return int(min(wanted, base.config.max_position_embeddings - 1))
+        return int(min(wanted, getattr(base.config, self.positions) - len(self.prompt(base))))
 
 
 def base_of(model: Any) -> Any:

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     import torch
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What every text begins and ends with, and what may not be written. All are token ids."""
+
+    prompt: Sequence[int]  # given to the decoder before the first token is written
+    ends: Sequence[int]
+    never: Sequence[int] = ()  # transformers' suppress_tokens
+    never_first: Sequence[int] = ()  # transformers' begin_suppress_tokens
+
+
 @dataclass(slots=True)
 class Written:
     """One row's tokens, without the end token, and the probability of each token, the end token's included."""
@@ -38,34 +48,33 @@ class Written:
 
 
 def greedy(
-    base: Any,
+    next_logits: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Any], torch.Tensor],
     memories: Sequence[torch.Tensor],
     limits: Sequence[int],
-    ends: Sequence[int],
+    rules: Rules,
     on_token: Callable[[list[int]], None] | None = None,
 ) -> list[Written]:
     """Decode `memories`, encoder outputs (frames, width) of one clip each, with at most `limits` tokens.
 
-    `on_token` gets the first row's ids after each token. Call it in eval mode without gradients.
+    `next_logits(ids, frames, mask, cache)` gives (batch, vocabulary) in fp32 for the token after `ids` (batch, tokens),
+    which continue those that are in the `cache`. `on_token` gets the first row's ids after each token. Call it in eval
+    mode without gradients.
     """
     import torch
 
     frames, mask = _padded(memories)
     cache = _empty_cache()
     rows = [Written() for _ in memories]
-    ids = torch.full((len(rows), 1), base.config.decoder_start_token_id, device=frames.device)
+    ids = torch.tensor([list(rules.prompt)] * len(rows), device=frames.device)
+    forbidden = [*rules.never, *rules.never_first]
     while not all(row.ended for row in rows):
-        hidden = base.model.decoder(
-            input_ids=ids,
-            encoder_hidden_states=frames,  # read at the first token only: then its keys and values are cached
-            encoder_attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        chances, best = base.proj_out(hidden[:, -1]).float().softmax(-1).max(-1)
-        ids = best[:, None]
+        logits = next_logits(ids, frames, mask, cache)
+        if forbidden:
+            logits[:, forbidden] = -torch.inf
+        chances, best = logits.softmax(-1).max(-1)
+        ids, forbidden = best[:, None], list(rules.never)
         for row, token, chance, limit in zip(rows, best.tolist(), chances.tolist(), limits, strict=True):
-            row.take(token, chance, limit, ends)
+            row.take(token, chance, limit, rules.ends)
         if on_token is not None:
             on_token(rows[0].ids)
     return rows
