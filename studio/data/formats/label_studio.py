@@ -121,7 +121,7 @@ def _address(data: dict[str, Any]) -> str:
     )
     address = urlsplit(said) if said.startswith("/") else None
     if address and (local := parse_qs(address.query).get("d")):
-        return local[0]
+        return f"/{local[0]}"  # below a folder that only Label Studio knows: found by its last parts
     if address and address.path.startswith("/data/upload/"):
         return re.sub(r"^[0-9a-f]{8}-", "", unquote(address.path.rpartition("/")[2]))
     return said
