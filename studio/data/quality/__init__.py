@@ -5,9 +5,9 @@ found = findings(quality, duration=wave.duration)         # sentences, whenever 
 verdict(found)                                            # fine, look or re-record
 """
 
+from studio.data.quality.figures import VERSION, Quality, measure, remembered
 from studio.data.quality.keeping import card, checked_recording, fingerprint
-from studio.data.quality.measure import VERSION, Quality, measure, remembered
-from studio.data.quality.pace import pace, usual_pace
+from studio.data.quality.pacing import pace, usual_pace
 from studio.data.quality.thresholds import THRESHOLDS, Thresholds
 from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, findings, verdict
 

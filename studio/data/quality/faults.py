@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from studio.audio import FULL_SCALE, Samples, to_16_bit
 
 STEP = 1 / 32768  # of 16 bits
-FLAT = 3  # equal samples in a row at the ceiling: a voice's own peaks are round
+FLAT = 2  # equal samples in a row at the ceiling: a voice's own peaks are round,
+LEAST_FLAT = 3  # and no two reach the same height to one step of 16 bits
 CORNER = 0.003  # of the ceiling: a clipped wave reaches it at an angle, a slow round peak does not
 LEAST_CEILING = 0.01  # of full scale; below, steps of 16 bits are coarse enough to look flat
 
@@ -19,21 +20,24 @@ WINDOW = 32  # samples that are compared when doubled buffers are looked for (2*
 EVERY = 16  # one in so many windows is looked at, chosen by its content
 FARTHEST = 0.2  # seconds between a buffer and its double: 8192 samples at 48 kHz are 0.17
 LEAST_DOUBLED = 96  # equal samples; chance gives fewer than ten
+TONE = 0.02  # of the sound's spread: by less a steady tone changes from one time to the next
 LOUD_ENOUGH = 16.0  # steps of 16 bits, standard deviation of what is doubled: below, it harms nobody
 
 LEAST_HELD = 0.001  # seconds for which a sample stands still
 NEAR = 0.005  # seconds around a gap that tell whether somebody was speaking
 BESIDE_GAP = 0.15  # of the speech's level: a gap in a pause is a noise gate's, and harmless
-JUMP = 0.1  # of the speech's level: what a fade, or a pause, does not have
+JUMP = 0.05  # of the speech's level: what a fade, or a pause, does not have
 
 CLICK_NEAR = 0.002  # seconds before and after
 CLICK_RATIO = 14.0  # times as bent as what is around it: a glottal pulse reaches 8
 CLICK_LEVEL = 0.25  # of the speech's level
+CLICK_BESIDE = 0.3  # of the speech's level, on both sides: what bends out of silence is the first pulse of a voice
 CLICK_FLOOR = 3 * STEP
 
 Steps = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
+Levels = NDArray[np.float64]
 
 
 def clipped(samples: Samples) -> Mask:
@@ -45,17 +49,17 @@ def clipped(samples: Samples) -> Mask:
 
 
 def _flat_tops(samples: Samples) -> Mask:
-    """Where `samples` stay at their highest value for `FLAT` samples or more, and came there at an angle."""
-    found = np.zeros(len(samples), bool)
-    ceiling = float(samples.max())
-    if ceiling < LEAST_CEILING:
-        return found
-    for start, end in _stretches(samples >= ceiling - 1.5 * STEP, FLAT):
-        into = ceiling - float(samples[start - 1]) if start else 0.0
-        out = ceiling - float(samples[end]) if end < len(samples) else 0.0
-        if max(into, out) >= CORNER * ceiling:
-            found[start:end] = True
-    return found
+    """Where `samples` stand at their highest value, if they often stay there and came there at an angle."""
+    ceiling = float(samples.max(initial=0.0))
+    at_top: Mask = samples >= ceiling - 1.5 * STEP
+    flat = [stretch for stretch in _stretches(at_top, FLAT) if _has_corner(samples, *stretch, ceiling)]
+    return at_top if ceiling >= LEAST_CEILING and len(flat) >= LEAST_FLAT else np.zeros(len(samples), bool)
+
+
+def _has_corner(samples: Samples, start: int, end: int, ceiling: float) -> bool:
+    into = ceiling - float(samples[start - 1]) if start else 0.0
+    out = ceiling - float(samples[end]) if end < len(samples) else 0.0
+    return max(into, out) >= CORNER * ceiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,17 @@ def _doubled(samples: Samples, rate: int) -> list[tuple[int, ...]]:
             continue
         lag = later - place
         start, stop = _equal_stretch(steps, place, lag)
-        if stop - start >= LEAST_DOUBLED and _is_a_buffer(steps[start:stop], lag, len(steps)):
+        if stop - start >= LEAST_DOUBLED and _is_a_buffer(steps, start, stop, lag):
             found.append((start, stop, start + lag, stop + lag))
     return found
 
 
-def _is_a_buffer(stretch: Steps, lag: int, whole: int) -> bool:
-    """Whether what came again is sound, and no steady tone, which comes again all the time."""
-    is_tone = len(stretch) > max(3 * lag, whole // 2)
-    return not is_tone and float(stretch.std()) > LOUD_ENOUGH
+def _is_a_buffer(steps: Steps, start: int, stop: int, lag: int) -> bool:
+    """Whether what came again is sound, and no steady tone, which comes again, nearly, all the time."""
+    spread = float(steps[start:stop].std())
+    around = [(max(0, start - WINDOW), start), (stop, min(stop + WINDOW, len(steps) - lag))]
+    changes = [np.abs(steps[a:b] - steps[a + lag : b + lag]).mean() for a, b in around if a < b]
+    return spread > LOUD_ENOUGH and all(change > TONE * spread for change in changes)
 
 
 def _equal_windows(steps: Steps, farthest: int) -> list[tuple[int, int]]:
@@ -148,11 +154,14 @@ def _gaps(samples: Samples, rate: int, level: float) -> list[tuple[int, ...]]:
 
 
 def _is_abrupt(samples: Samples, start: int, end: int, near: int, level: float) -> bool:
-    """Whether the sound is loud beside the gap, and jumps into it or out of it."""
+    """Whether the sound is loud on both sides of the gap, and jumps into it and out of it.
+
+    Before a p, t or k a voice, a synthetic one all the more, falls silent and comes back at once: but it fades out.
+    """
     before, after = samples[max(0, start - near) : start], samples[end + 1 : end + 1 + near]
-    beside = max(_rms(before), _rms(after))
-    jump = max(abs(float(samples[start - 1] - samples[start])), abs(float(samples[end + 1] - samples[end])))
-    return beside > BESIDE_GAP * level and jump > JUMP * level
+    beside = min(_rms(before), _rms(after))
+    jumps = abs(float(samples[start - 1] - samples[start])), abs(float(samples[end + 1] - samples[end]))
+    return beside > BESIDE_GAP * level and min(jumps) > JUMP * level
 
 
 def _sharp_bends(samples: Samples, rate: int, level: float) -> Places:
@@ -161,11 +170,17 @@ def _sharp_bends(samples: Samples, rate: int, level: float) -> Places:
     bend = np.abs(np.diff(samples, 2))
     places = np.flatnonzero(bend > max(CLICK_LEVEL * level, CLICK_RATIO * CLICK_FLOOR))
     places = places[(places >= near + 2) & (places < len(bend) - near - 3)]
-    energy = np.concatenate([[0.0], np.cumsum(np.square(bend), dtype=np.float64)])
+    around = np.maximum(*_beside(bend, places, near)) + CLICK_FLOOR
+    is_loud = np.minimum(*_beside(samples, places, near)) > CLICK_BESIDE * level
+    return np.asarray(places[(bend[places] > CLICK_RATIO * around) & is_loud])
+
+
+def _beside(values: Samples, places: Places, near: int) -> tuple[Levels, Levels]:
+    """RMS of the `near` values before each of `places`, and after it, the very next ones left out."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(values), dtype=np.float64)])
     before = energy[places - 2] - energy[places - 2 - near]
     after = energy[places + 3 + near] - energy[places + 3]
-    around = np.sqrt(np.maximum(np.maximum(before, after), 0) / near) + CLICK_FLOOR
-    return np.asarray(places[bend[places] > CLICK_RATIO * around])
+    return np.sqrt(np.maximum(before, 0) / near), np.sqrt(np.maximum(after, 0) / near)
 
 
 def _apart(places: Places, explained: Iterable[int], near: int) -> int:

@@ -23,12 +23,12 @@ class Frames:
     """The short-time power spectrum of a recording."""
 
     power: Power  # (frames, bins), of samples -1..1 under a window of unit energy
-    hertz: NDArray[np.float64]  # (bins,)
+    hertz: NDArray[np.floating]  # (bins,)
 
     def band(self, low: float, high: float) -> NDArray[np.float64]:
         """Power between two frequencies (Hz) in each frame, (frames,)."""
         chosen = (self.hertz >= low) & (self.hertz <= high)
-        return self.power[:, chosen].sum(axis=1, dtype=np.float64)
+        return np.asarray(self.power[:, chosen].sum(axis=1, dtype=np.float64))
 
 
 def frames_of(wave: Waveform) -> Frames:

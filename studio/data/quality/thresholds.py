@@ -10,7 +10,7 @@ class Thresholds:
     """Where a figure stops being fine; of a pair, the first asks for a look, the second to record again."""
 
     clipped_share: tuple[float, float] = (0.001, 0.01)  # 0..1 of all samples
-    quiet_lufs: float = -45.0  # a voice at arm's length is at about -30 to -18 LUFS
+    quiet_lufs: float = -50.0  # a voice at arm's length is at about -30 to -18 LUFS
     noisy_snr_db: tuple[float, float] = (12.0, 6.0)  # speech against what is heard between the words
     long_edge: float = 1.5  # seconds of silence before or after the speech
     long_pause: float = 2.0  # seconds in the middle

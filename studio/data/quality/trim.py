@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studio.audio import Waveform
-from studio.data.quality.measure import Quality
+from studio.data.quality.figures import Quality
 from studio.data.quality.spectrum import frames_of
 from studio.data.quality.thresholds import THRESHOLDS
 from studio.data.quality.voice import find_voice

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.quality.measure import Quality
-from studio.data.quality.pace import pace
+from studio.data.quality.figures import Quality
+from studio.data.quality.pacing import pace
 from studio.data.quality.thresholds import THRESHOLDS
 from studio.text import spoken
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from studio.data.quality.measure import Quality
+from studio.data.quality.figures import Quality
 from studio.data.quality.thresholds import THRESHOLDS
 from studio.text import spoken
 
