@@ -37,7 +37,7 @@ class Heard(BaseModel):
     confidence: float | None = None  # mean token probability, 0..1
     words: list[tuple[str, float]] = []  # each word and the lowest probability of its tokens, 0..1
     loss: float | None = None  # nats per token of `label`, by the reading that fits it better
-    suspicion: float | None = Field(None, ge=0, le=1)  # that the label is wrong; None where nobody looked
+    suspicion: float | None = Field(default=None, ge=0, le=1)  # that the label is wrong; None where nobody looked
     reason: str = ""  # of the suspicion, a sentence
     at: str  # ISO 8601, UTC
 

@@ -1,0 +1,54 @@
+"""Numbers in labels: all as words or all as digits, and which labels are not yet so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.data.labels.cleaning import clean
+from studio.data.labels.proposals import Proposal, propose
+from studio.data.labels.rules import DigitRules, WordRules
+from studio.data.labels.to_digits import number_words, to_digits
+from studio.data.labels.to_words import to_words
+from studio.data.manifest import Utterance
+from studio.text import Convention
+
+_DIGITS = re.compile(r"\S*\d\S*")  # any script's
+
+
+class Offender(BaseModel):
+    """A label that is not in the convention, and the parts that are not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    text: str
+    found: list[str]
+
+
+def rewrite(text: str, rules: WordRules | DigitRules) -> tuple[str, list[str]]:
+    """`text` with its numbers by `rules`, and what was done; a label without such numbers stays as it is.
+
+    Where numbers change, dashes and punctuation artefacts of the label are cleaned with them.
+    """
+    cleaned, artefacts = clean(text)
+    written, kinds = to_words(cleaned, rules) if isinstance(rules, WordRules) else to_digits(cleaned, rules)
+    return (written, [*kinds, *artefacts]) if written != cleaned else (text, [])
+
+
+def numbers(clips: Iterable[Utterance], rules: WordRules | DigitRules) -> list[Proposal]:
+    """What would change in `clips`: to words with WordRules, to digits with DigitRules."""
+    return propose(clips, lambda text: rewrite(text, rules))
+
+
+def offenders(clips: Iterable[Utterance], convention: Convention) -> list[Offender]:
+    """Every label that still holds digits, where words are wanted; or number words, where digits are."""
+    found = ((clip, still_holds(clip.text, convention)) for clip in clips)
+    return [Offender(id=clip.id, text=clip.text, found=list(parts)) for clip, parts in found if parts]
+
+
+def still_holds(text: str, convention: Convention) -> Sequence[str]:
+    """The parts of `text` that `convention` forbids."""
+    return _DIGITS.findall(text) if convention == "words" else number_words(text)

@@ -1,0 +1,55 @@
+"""Changes to many labels, as a list that is shown first and then applied as one action that can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.data.manifest import Dataset, Utterance
+
+Rewrite = Callable[[str], tuple[str, list[str]]]
+"""From a label to the new one and the rules that changed it; the same label where nothing is to be done."""
+
+
+class Proposal(BaseModel):
+    """One label that would change."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str  # of the clip
+    before: str
+    after: str
+    rule: str  # what changed it: "phone, ordinal"
+
+
+def propose(clips: Iterable[Utterance], rewrite: Rewrite) -> list[Proposal]:
+    """What `rewrite` would change; a label that would become empty is left alone."""
+    found = []
+    for clip in clips:
+        after, rules = rewrite(clip.text)
+        if after != clip.text and any(char.isalnum() for char in after):
+            found.append(Proposal(id=clip.id, before=clip.text, after=after, rule=", ".join(rules)))
+    return found
+
+
+def apply(dataset: Dataset, proposals: Sequence[Proposal], what: str) -> list[Utterance]:
+    """Write the new labels, all in one action of the history, called `what`.
+
+    Raises ConflictError where a label is no longer what the proposal showed, and then changes nothing.
+    """
+    if not proposals:
+        return []
+    changes = {proposal.id: {"text": proposal.after} for proposal in proposals}
+    return dataset.change(changes, what, was={proposal.id: {"text": proposal.before} for proposal in proposals})
+
+
+def described(title: str, count: int) -> str:
+    """What the history calls it: `Numbers as words in 31 labels`."""
+    return f"{title} in {count:,} label{'' if count == 1 else 's'}"
+
+
+def as_diff(proposals: Sequence[Proposal]) -> str:
+    """For a terminal: each label before and after, two lines and an empty one."""
+    blocks = [f"  {item.id}  ({item.rule})\n- {item.before}\n+ {item.after}\n" for item in proposals]
+    return "\n".join(blocks)
