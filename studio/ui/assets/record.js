@@ -5,6 +5,7 @@ import { at, form, giveBackFocus, isShown, isTyping, request, studio, StudioErro
 import { microphones, Recorder } from "./recorder.js";
 import { samplesOf } from "./scope.js";
 import { forget, keep, kept } from "./keep.js";
+import { listenForAgain } from "./record-again.js";
 import { Rail } from "./record-rail.js";
 import { relabel, remove, undo } from "./record-saved.js";
 import { Sources } from "./record-sources.js";
@@ -314,6 +315,7 @@ class RecordTab {
     this.view.onText(() => this.written(), () => this.typed());
     this.view.onMicrophone((id) => this.chooseMicrophone(id));
     studio.on("dataset", this.root, () => this.load());
+    listenForAgain(this);
     navigator.mediaDevices?.addEventListener("devicechange", () => this.listMicrophones());
     addEventListener("beforeunload", (event) => this.mode === "recording" && event.preventDefault());
     setInterval(() => this.letGo(), 5000);
