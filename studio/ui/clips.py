@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from studio.audio import Verdict, inspect, verdicts
 from studio.data.manifest import Dataset, Utterance
+from studio.data.quality import Finding, Quality, findings
 from studio.errors import StudioError
 from studio.workspace import Workspace
 
@@ -34,15 +34,14 @@ def shown(dataset: Dataset, clip: Utterance) -> dict[str, Any]:
     return kept | {"verdict": [{"what": found.what, "remedy": found.remedy} for found in warnings(dataset, clip)]}
 
 
-def warnings(dataset: Dataset, clip: Utterance) -> list[Verdict]:
-    """What a person should know about a recording; clips known to be good are not read again."""
-    if clip.quality and clip.quality.get("verdict") == "good":
-        return []
+def warnings(dataset: Dataset, clip: Utterance) -> list[Finding]:
+    """What a person should know about a recording; one without figures of today is measured."""
     try:
-        found = verdicts(inspect(dataset.clip_path(clip)))
+        figures = Quality.of(clip, dataset)
     except StudioError as error:
-        return [Verdict("empty", "refuse", error.what, error.remedy)]
-    return [verdict for verdict in found if verdict.severity != "note"]
+        return [Finding(code="no-speech", verdict="re-record", what=error.what, remedy=error.remedy)]
+    found = findings(figures, duration=clip.duration, text=clip.text)
+    return [finding for finding in found if finding.verdict != "note"]
 
 
 def router(workspace: Workspace) -> APIRouter:

@@ -8,6 +8,7 @@ verdict(found)                                            # fine, look or re-rec
 from studio.data.quality.figures import VERSION, Quality, measure, remembered
 from studio.data.quality.keeping import card, checked_recording, fingerprint
 from studio.data.quality.pacing import pace, usual_pace
+from studio.data.quality.summary import Card, Figure, card_among, card_of, twins_of
 from studio.data.quality.thresholds import THRESHOLDS, Thresholds
 from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, findings, verdict
 
@@ -15,18 +16,23 @@ __all__ = [
     "NAMES",
     "THRESHOLDS",
     "VERSION",
+    "Card",
     "Code",
+    "Figure",
     "Finding",
     "Quality",
     "Thresholds",
     "Verdict",
     "card",
+    "card_among",
+    "card_of",
     "checked_recording",
     "findings",
     "fingerprint",
     "measure",
     "pace",
     "remembered",
+    "twins_of",
     "usual_pace",
     "verdict",
 ]

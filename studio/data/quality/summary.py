@@ -1,0 +1,102 @@
+"""A clip's quality at a glance: the verdict, the figures that matter, and what can be done at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.data.quality.figures import Quality
+from studio.data.quality.pacing import pace, usual_pace
+from studio.data.quality.trim import offered
+from studio.data.quality.verdicts import Code, Finding, Verdict, findings, verdict
+
+if TYPE_CHECKING:
+    from studio.data.utterance import Utterance
+
+RECENT = 200  # clips that tell how fast somebody speaks: enough for a median, and read in milliseconds
+Mark = Literal["fine", "look", "re-record", "unknown"]
+_CODES: dict[str, frozenset[Code]] = {
+    "Peak": frozenset({"clipped", "offset"}),
+    "Loudness": frozenset({"quiet", "no-speech"}),
+    "Over noise": frozenset({"noisy"}),
+    "Silence": frozenset({"silence", "pause"}),
+    "Pace": frozenset({"fast", "slow"}),
+}
+
+
+class Figure(BaseModel):
+    """One figure with its unit, and whether it is fine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: str
+    unit: str
+    mark: Mark
+    about: str  # what it is, in a sentence
+
+
+class Card(BaseModel):
+    """What a person is shown of a clip's quality."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Verdict
+    figures: list[Figure]
+    findings: list[Finding]
+    trim: float  # seconds of silence that trimming would take off; 0 where it is not offered
+
+
+def card_of(
+    quality: Quality, *, duration: float, text: str = "", usual_pace: float | None = None, twins: Sequence[str] = ()
+) -> Card:
+    """The card of a clip of `duration` seconds; `usual_pace` and `twins` as in `findings`."""
+    found = findings(quality, duration=duration, text=text, usual_pace=usual_pace, twins=twins)
+    return Card(
+        verdict=verdict(found),
+        figures=_figures(quality, pace(text, quality, duration), found),
+        findings=found,
+        trim=offered(quality, duration),
+    )
+
+
+def card_among(
+    quality: Quality, clips: Sequence[Utterance], *, duration: float, text: str, of: Utterance | None
+) -> Card:
+    """The card of the clip `of` (None: one that is not saved yet) in a dataset of `clips`."""
+    speaker = of.speaker if of else ""
+    usual = usual_pace([clip for clip in clips[-RECENT:] if clip.speaker == speaker]).get(speaker)
+    return card_of(quality, duration=duration, text=text, usual_pace=usual, twins=twins_of(of, clips) if of else ())
+
+
+def twins_of(clip: Utterance, clips: Iterable[Utterance]) -> list[str]:
+    """Ids of the other clips with the same samples."""
+    same = clip.audio_sha256
+    return [other.id for other in clips if same and other.audio_sha256 == same and other.id != clip.id]
+
+
+def _figures(quality: Quality, own_pace: float | None, found: Sequence[Finding]) -> list[Figure]:
+    silence = f"{quality.silence_before:.1f} + {quality.silence_after:.1f}"
+    rows = [
+        ("Peak", f"{quality.peak_db:.0f}", "dBFS", "The loudest moment; 0 dBFS is as loud as a file can be."),
+        ("Loudness", f"{quality.loudness_lufs:.0f}", "LUFS", "How loud the speech is on the whole."),
+        ("Over noise", _number(quality.snr_db), "dB", "How far the speech stands above the noise between the words."),
+        ("Silence", silence, "s", "Before the first word and after the last."),
+        ("Pace", _number(own_pace), "char/s", "Characters of the label for each second of speech."),
+    ]
+    return [
+        Figure(name=name, value=value, unit=unit, mark=_mark(name, value, found), about=about)
+        for name, value, unit, about in rows
+    ]
+
+
+def _mark(name: str, value: str, found: Sequence[Finding]) -> Mark:
+    if value == _number(None):
+        return "unknown"
+    return verdict(finding for finding in found if finding.code in _CODES[name])
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
