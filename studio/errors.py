@@ -3,7 +3,8 @@
     StudioError
     ├── ConfigError      a setting is out of bounds, or two settings contradict each other
     ├── DataError        a manifest, a label, a prompt list or a split cannot be used
-    │   └── AudioError   a sound file or a recording cannot be used
+    │   ├── AudioError   a sound file or a recording cannot be used
+    │   └── ConflictError  what was to be changed or undone was changed meanwhile
     ├── ModelError       a base model or an adapter cannot be used
     ├── DeviceError      a microphone, a GPU or a program of the system is missing or refuses
     ├── DiskError        the file system refused a read or a write
@@ -13,6 +14,9 @@ The command line prints `str(error)` and exits with 1; the page shows it where t
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class StudioError(Exception):
@@ -42,6 +46,14 @@ class DataError(StudioError):
 
 class AudioError(DataError):
     """A sound file or a recording cannot be used."""
+
+
+class ConflictError(DataError):
+    """What was to be changed or undone was changed meanwhile; `clip` is what it is now, where it is one clip."""
+
+    def __init__(self, what: str, remedy: str = "", clip: Mapping[str, Any] | None = None) -> None:
+        super().__init__(what, remedy)
+        self.clip = clip
 
 
 class ModelError(StudioError):

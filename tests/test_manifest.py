@@ -39,7 +39,8 @@ def test_an_added_clip_is_whole_at_its_own_rate_and_stands_in_the_manifest(datas
     clip = dataset.add(wav_bytes(samples, 44_100), text="  order\n129 ", prompt="order 1 2 9", speaker="ada")
     assert (clip.text, clip.prompt, clip.speaker, clip.source) == ("order 129", "order 1 2 9", "ada", "microphone")
     assert clip.duration == pytest.approx(0.75, abs=1e-4)
-    assert clip.quality == {"peak_db": -10.5, "rms_db": -13.5, "clipped_share": 0.0, "verdict": "good"}
+    assert clip.quality is not None
+    assert (clip.quality["peak_db"], clip.quality["rms_db"]) == (-10.5, -13.5)
     assert clip.created_at.endswith("+00:00")
     steps, rate = soundfile.read(dataset.clip_path(clip), dtype="int16")
     assert rate == 44_100
@@ -106,8 +107,8 @@ def test_odd_recordings_are_kept_with_what_is_odd_about_them(dataset: Dataset) -
     narrow = dataset.add(encoded(tone(rate=8000), 8000), text="no")
     assert wide.quality is not None
     assert narrow.quality is not None
-    assert wide.quality["verdict"] == "clipped channels"
-    assert narrow.quality["verdict"] == "telephone"
+    assert wide.quality["clipped_share"] > 0.3
+    assert narrow.quality["bandwidth_hz"] <= 4000
     assert soundfile.info(dataset.clip_path(wide)).samplerate == 192_000
     assert soundfile.info(dataset.clip_path(wide)).channels == 1
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sounds import recording
 
 from studio.data import prompts
+from studio.data.grouping import sentence
 from studio.data.manifest import Dataset, Utterance
-from studio.data.splits import MINIMUM, ensure_minimum, minimum_moves, sentence, split_for
+from studio.data.splits import MINIMUM, ensure_minimum, minimum_moves, split_for
 from studio.data.splits import test_set_hash as hash_of_test_set
 from studio.errors import DataError
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from studio.data import lines
-from studio.data.splits import sentence
+from studio.data.snapshot import Snapshot
+from studio.data.store import Store
 from studio.data.utterance import Utterance
 
-if TYPE_CHECKING:
-    from studio.data.manifest import Dataset
 
-
-def problems(dataset: Dataset) -> list[str]:
+def problems(store: Store) -> list[str]:
     """Unusable lines, half lines, clips without a line, sentences on two sides. Raises DiskError."""
-    content = lines.read_bytes(dataset.manifest)
-    usable, found = lines.sort_out(lines.split_lines(content), dataset.folder)
-    torn = bool(tail := content.rpartition(b"\n")[2]) and isinstance(lines.parse(tail), str)
-    if torn:
+    now = store.look()
+    found = list(now.faults)
+    if now.is_torn:
         found[-1] = (
             "The last line of manifest.jsonl is torn, by a crash or a full disk. The next recording or edit "
             "moves it to manifest.torn.jsonl; the clip it belonged to may have to be recorded again."
         )
-    return [*found, *_kept_aside(dataset.folder), *_orphans(dataset), *_on_two_sides(usable)]
+    return [*found, *_kept_aside(store.folder), *_orphans(store, now), *_on_two_sides(now)]
 
 
 def _kept_aside(folder: Path) -> Iterator[str]:
@@ -34,25 +28,24 @@ def _kept_aside(folder: Path) -> Iterator[str]:
             yield f"{name} holds half lines that a crash left. Look whether a label is in it, then delete it."
 
 
-def _orphans(dataset: Dataset) -> Iterator[str]:
+def _orphans(store: Store, now: Snapshot) -> Iterator[str]:
     """Clips that no line names, used or not; what lies in the trash or is just being saved is none."""
-    every = [*dataset.lines(), *lines.split_lines(lines.read_bytes(dataset.trash_list))]
-    named = {row.audio_filepath for line in every if isinstance(row := lines.parse(line), Utterance)}
-    pending = {f"{note.stem}.wav" for note in dataset.pending.glob("*.json")}
-    for path in sorted((dataset.folder / "clips").glob("[!.]*.wav")):
-        if f"clips/{path.name}" not in named and path.name not in pending:
-            yield f"clips/{path.name} has no line in manifest.jsonl. Import it with its label, or delete it."
+    named = {row.audio_filepath for row in now.parsed if isinstance(row, Utterance)}
+    pending = {f"clips/{note.stem}.wav" for note in store.pending.glob("*.json")}
+    lying = {name for name in now.shelf.files if name.startswith("clips/") and _is_sound(name.removeprefix("clips/"))}
+    left = lying - named - pending
+    thrown = {clip.audio_filepath for clip in store.trashed()} if left else set()
+    for name in sorted(left - thrown):
+        yield f"{name} has no line in manifest.jsonl. Import it with its label, or delete it."
     for name in sorted(pending):
-        yield f"clips/{name} was cut short while it was saved. The next recording or edit takes it up."
+        yield f"{name} was cut short while it was saved. The next recording or edit takes it up."
 
 
-def _on_two_sides(clips: list[Utterance]) -> Iterator[str]:
+def _on_two_sides(now: Snapshot) -> Iterator[str]:
     """A sentence that trains and measures makes the measure too good."""
-    sides: dict[str, set[str]] = defaultdict(set)
-    for clip in clips:
-        if clip.split != "unused":
-            for key in sentence(clip):
-                sides[key].add(clip.split)
-    for key, splits in sides.items():
-        if len(splits) > 1:
-            yield f"“{key}” stands in {' and '.join(sorted(splits))}. Put its clips into one split."
+    for key, splits in now.index().doubled().items():
+        yield f"“{key}” stands in {' and '.join(splits)}. Put its clips into one split."
+
+
+def _is_sound(name: str) -> bool:
+    return name[0] != "." and Path(name).suffix.lower() in {".wav", ".flac", ".mp3", ".ogg", ".opus"}

@@ -1,25 +1,25 @@
-"""The lines of a manifest: which can be used, and what is wrong with the others."""
+"""The lines of a manifest: bytes on disk, an utterance or a fault in memory."""
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.workspace import disk_errors, inside
+from studio.workspace import disk_errors
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors put it before the first line
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors put it before the first line
 
 
 def read_bytes(path: Path) -> bytes:
     """The content of `path`; nothing where there is no such file. Raises DiskError."""
     with disk_errors(path, "read"):
         try:
-            return path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
+            return path.read_bytes().removeprefix(BYTE_ORDER_MARK)
         except FileNotFoundError:
             return b""
 
@@ -30,13 +30,20 @@ def split_lines(content: bytes) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
-@lru_cache(maxsize=20_000)  # every look at a dataset reads its manifest anew; lines seen before are free
 def parse(line: bytes) -> Utterance | str:
     """The utterance in `line`, or what is wrong with it."""
     try:
         return Utterance.model_validate_json(line)
     except ValidationError as error:
         return first_fault(error)
+
+
+def checked(**fields: Any) -> Utterance:
+    """An utterance of these fields. Raises DataError, naming the first that cannot be."""
+    try:
+        return Utterance(**fields)
+    except ValidationError as error:
+        raise DataError(f"The clip was not saved: {first_fault(error)}.", "Correct it and save again.") from error
 
 
 def first_fault(error: ValidationError) -> str:
@@ -47,44 +54,6 @@ def first_fault(error: ValidationError) -> str:
     return f"{place}: {message}" if place else message
 
 
-def sort_out(lines: list[bytes], folder: Path) -> tuple[list[Utterance], list[str]]:
-    """The utterances of `lines` that can be used, and a sentence on each line that cannot."""
-    usable: list[Utterance] = []
-    problems: list[str] = []
-    seen: set[str] = set()
-    present = _clips(folder)
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        parsed = parse(line)
-        fault = parsed if isinstance(parsed, str) else _fault(parsed, seen, present, folder)
-        if isinstance(parsed, Utterance) and not fault:
-            usable.append(parsed)
-            seen.add(parsed.id)
-        else:
-            problems.append(f"Line {number} of manifest.jsonl is left out: {fault}")
-    return usable, problems
-
-
-def _fault(clip: Utterance, seen: set[str], present: frozenset[str], folder: Path) -> str:
-    if clip.id in seen:
-        return f"the id {clip.id} stands twice. Give one of them another id, or delete its line."
-    if clip.audio_filepath in present:
-        return ""
-    try:
-        path = inside(folder, clip.audio_filepath)
-    except DataError as error:
-        return str(error)
-    if not path.is_file():
-        return f"the clip {clip.audio_filepath} is missing. Put it back, or delete the line."
-    return ""
-
-
-def _clips(folder: Path) -> frozenset[str]:
-    """The plain files in `clips/`, as manifests name them; links are looked at one by one."""
-    try:
-        with os.scandir(folder / "clips") as entries:
-            plain = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-            return frozenset(f"clips/{name}" for name in plain)
-    except OSError:
-        return frozenset()
+def joined(clips: Iterable[Utterance]) -> str:
+    """The lines of `clips`, without the last newline."""
+    return "\n".join(clip.to_line() for clip in clips)

@@ -2,9 +2,12 @@
 
     recordings/<dataset>/
         manifest.jsonl          appended durably, edited by atomic rewrite under a lock
+        journal.jsonl           what was done, so that it can be undone: see studio.data.journal
         clips/<id>.wav          mono, 16 bits, at the rate of the device
+        originals/              recordings that were trimmed or replaced
         prompts.txt             see studio.data.prompts
         pending/<id>.json       the line of a clip being saved; the next write takes up what a crash left
+        incoming/<name>/        clips being imported: see studio.data.intake
         trash.jsonl, trash/     what was thrown away and can be restored
         manifest.torn.jsonl     half lines that a crash left, kept aside
 
@@ -15,36 +18,32 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import filelock
-from pydantic import ValidationError
-
-from studio.audio import Waveform, read, write_wav
-from studio.data import lines, quality
-from studio.data.splits import sentence, split_after_edit, split_for
+from studio.audio import Waveform, read, wav_bytes, write_wav
+from studio.data import checks, deeds, lines, quality, snapshot
+from studio.data.grouping import Sides, sentence
+from studio.data.intake import Intake
+from studio.data.journal import Action
+from studio.data.store import Store
 from studio.data.utterance import Origin, Split, Utterance, checked_label
-from studio.errors import DataError, DiskError, StudioError
-from studio.workspace import append_durably, disk_errors, inside, sync_folder, write_atomically
+from studio.data.writing import writing
+from studio.errors import ConflictError, DataError, StudioError
+from studio.workspace import append_durably, disk_errors, write_atomically
+
+if TYPE_CHECKING:
+    from studio.data.query import Selection
 
 __all__ = ["Dataset", "Utterance"]
 
-LOCK_SECONDS = 30.0  # a writer holds the lock for some milliseconds
-EDITABLE = frozenset({"text", "prompt", "speaker", "split", "words", "quality"})
+EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
 
 
-class Dataset:
+class Dataset(Store):
     """The clips and labels in one folder. Several processes may read and write it at once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manifest = folder / "manifest.jsonl"
-        self.trash_list = folder / "trash.jsonl"
-        self.pending = folder / "pending"
 
     @classmethod
     def create(cls, folder: Path) -> Dataset:
@@ -63,47 +62,38 @@ class Dataset:
             raise DataError(f"There is no dataset in {folder}.", "Record or import clips, or check the name.")
         return dataset
 
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
     def utterances(self) -> list[Utterance]:
         """Every clip that can be used, in the order of the manifest. Raises DiskError."""
-        return lines.sort_out(self.lines(), self.folder)[0]
-
-    def lines(self) -> list[bytes]:
-        """The raw lines of the manifest. Raises DiskError."""
-        return lines.split_lines(lines.read_bytes(self.manifest))
+        return self.look().clips.copy()
 
     def get(self, id: str) -> Utterance:
         """The clip `id`. Raises DataError."""
-        return self._found(self.utterances(), [id])[0]
+        return self._found([id])[0]
+
+    def resolve(self, selection: Selection) -> list[str]:
+        """The ids that `selection` means now. Raises DataError; ConflictError where other clips match than it says."""
+        if selection.query is None:
+            return [clip.id for clip in self._found(selection.ids or [])]
+        from studio.data.table import Table  # it stands above: it also shows what models heard
+
+        ids: list[str] = Table.of(self).ids(selection.query)
+        if selection.expected not in (None, len(ids)):
+            what = f"{len(ids):,} clips match now, not {selection.expected:,}."
+            raise ConflictError(what, "Look at the list again, then repeat what you were about to do.")
+        return ids
 
     def problems(self) -> list[str]:
         """What is wrong in this folder, each a sentence with what to do; none in a sound dataset."""
-        from studio.data.checks import problems
-
-        return problems(self)
-
-    def clip_path(self, utterance: Utterance) -> Path:
-        """Where the clip lies. Raises DataError where its path points outside the dataset folder."""
-        return inside(self.folder, utterance.audio_filepath)
+        return checks.problems(self)
 
     def seconds(self) -> float:
         """Seconds of audio in all."""
-        return sum(clip.duration for clip in self.utterances())
+        return sum(clip.duration for clip in self.look().clips)
 
     def counts(self) -> dict[Split, int]:
         """Clips in each split."""
-        counted = Counter(clip.split for clip in self.utterances())
+        counted = Counter(clip.split for clip in self.look().clips)
         return {split: counted[split] for split in ("train", "validation", "test", "unused")}
-
-    def trashed(self) -> list[Utterance]:
-        """What was thrown away and can be restored, the latest last."""
-        kept = {clip.id for clip in self.utterances()}
-        rows = map(lines.parse, lines.split_lines(lines.read_bytes(self.trash_list)))
-        gone = {row.id: row for row in rows if isinstance(row, Utterance)}
-        return [clip for clip in gone.values() if clip.id not in kept]  # in both: trashing was cut short
 
     def add(
         self,
@@ -122,103 +112,146 @@ class Dataset:
         then left behind, and `audio` is as it was.
         """
         label = checked_label(text)
-        info = quality.checked_recording(audio)
+        quality.checked_recording(audio)
         wave = read(audio)
-        with self._writing():
-            id = _new_id()
-            clip = _checked(
+        with writing(self):
+            now = self.look()
+            id, at = _new_id(), datetime.now(UTC)
+            clip = lines.checked(
                 id=id,
                 audio_filepath=f"clips/{id}.wav",
                 text=label,
                 duration=round(wave.duration, 4),
                 prompt=" ".join(prompt.split()),
                 speaker=speaker.strip(),
-                split=split or split_for(label, self.utterances(), source, prompt=prompt),
+                session=at.isoformat(timespec="hours")[:13],
+                split=split or now.index().split_for(label, source, prompt),
                 source=source,
-                created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                quality=quality.card(info),
+                created_at=at.isoformat(timespec="seconds"),
+                quality=quality.remembered(wave),
                 audio_sha256=quality.fingerprint(wave),
             )
             self._save(clip, wave)
+            snapshot.appended(self.folder, now, clip)
         return clip
 
-    def edit(self, id: str, /, **changes: Any) -> Utterance:
+    def intake(self, what: str = "") -> Intake:
+        """A block in which many clips are added, of which nothing is seen until it ends; `what` is for the history."""
+        return Intake(self, what)
+
+    def edit(self, id: str, /, was: Mapping[str, Any] | None = None, **changes: Any) -> Utterance:
         """Change the `EDITABLE` fields of a clip. Raises DataError or DiskError.
 
-        A new label that is a sentence of another split takes the clip there: no sentence stands on two sides.
+        `was` holds fields as the person saw them: ConflictError, which carries the clip as it is now, where it was
+        changed meanwhile. A new label that is a sentence of another split takes the clip there: no sentence stands
+        on two sides.
         """
-        if unknown := changes.keys() - EDITABLE:
-            fields = ", ".join(sorted(unknown))
-            raise DataError(f"The {fields} of a clip cannot be changed.", "Record it again.")
-        if "text" in changes:
-            changes["text"] = checked_label(changes["text"])
-        return self._change({id: changes})[0]
+        return self.change({id: changes}, was={id: was} if was is not None else None)[0]
 
-    def assign(self, splits: Mapping[str, Split]) -> list[Utterance]:
+    def change(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        what: str = "",
+        was: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[Utterance]:
+        """Change clips, by id, as `edit` does: all in one atomic write, and one action of the history.
+
+        Raises DataError, ConflictError or DiskError, and then nothing has changed.
+        """
+        wanted = {id: _checked_changes(fields) for id, fields in changes.items()}
+        with writing(self):
+            old = self._found(wanted)
+            for clip in old:
+                _compare(clip, (was or {}).get(clip.id, {}))
+            new, sides = self._changed(old, wanted)
+            deeds.edit(self, what or _sentence(old, new, wanted), new, sides)
+        return new
+
+    def assign(self, splits: Mapping[str, Split], what: str = "") -> list[Utterance]:
         """Put clips, by id, into splits, all in one write. Raises DataError or DiskError."""
-        return self._change({id: {"split": split} for id, split in splits.items()})
+        return self.change({id: {"split": split} for id, split in splits.items()}, what)
+
+    def replace_audio(self, id: str, wave: Waveform, what: str = "") -> Utterance:
+        """Give the clip `id` another sound, under a new file name; the old one stays in `originals/`.
+
+        Raises DataError, AudioError (no recording that can be kept) or DiskError.
+        """
+        quality.checked_recording(wav_bytes(wave.samples, wave.sample_rate))
+        with writing(self):
+            clip = self._found([id])[0]
+            sound = {
+                "audio_filepath": f"clips/{id}-{secrets.token_hex(2)}.wav",  # browsers and caches never mix the two
+                "duration": round(wave.duration, 4),
+                "quality": quality.remembered(wave),
+                "audio_sha256": quality.fingerprint(wave),
+            }
+            new = lines.checked(**clip.model_dump() | sound)
+            deeds.edit(self, what or f"New recording of “{clip.text}”", [new], None, wave)
+        return new
 
     def trash(self, ids: Iterable[str]) -> list[Utterance]:
         """Take clips out of the dataset; `restore` brings them back. Raises DataError or DiskError."""
-        with self._writing():
-            clips = self.utterances()
-            gone = self._found(clips, ids)
-            if gone:
-                append_durably(self.trash_list, _joined(gone))
-                self._rewrite({clip.id: None for clip in gone})
-            names = {clip.id for clip in gone}
-            still_used = {clip.audio_filepath for clip in clips if clip.id not in names}
-            free = [clip for clip in gone if clip.audio_filepath not in still_used]
-            _move([(self.clip_path(clip), self._trash_path(clip)) for clip in free])
+        with writing(self):
+            if gone := self._found(ids):
+                deeds.trash(self, f"{_clips(gone)} deleted", [clip.id for clip in gone])
         return gone
 
     def restore(self, ids: Iterable[str]) -> list[Utterance]:
         """Bring clips back from the trash. Raises DataError or DiskError."""
-        with self._writing():
-            trashed = self.trashed()
-            back = self._found(trashed, ids)
-            moves = [(self._trash_path(clip), self.clip_path(clip)) for clip in back]
-            _move([(source, target) for source, target in moves if not target.exists()])
-            if back:
-                append_durably(self.manifest, _joined(back))
-                names = {clip.id for clip in back}
-                left = [clip for clip in trashed if clip.id not in names]
-                write_atomically(self.trash_list, _joined(left) + "\n" if left else "")
+        with writing(self):
+            trashed = {clip.id: clip for clip in self.trashed()}
+            if back := [trashed[id] if id in trashed else self._missing(id) for id in dict.fromkeys(ids)]:
+                deeds.restore(self, f"{_clips(back)} brought back", back)
         return back
 
-    def _found(self, clips: Iterable[Utterance], ids: Iterable[str]) -> list[Utterance]:
-        by_id = {clip.id: clip for clip in clips}
-        wanted = list(dict.fromkeys(ids))
-        if missing := [id for id in wanted if id not in by_id]:
-            what = f"There is no clip “{missing[0][:80]}” in {self.name}."
-            raise DataError(what, "Reload the list of clips.")
-        return [by_id[id] for id in wanted]
+    def undo(self, id: str | None = None) -> Action | None:
+        """Undo the latest action that is not undone, or the action `id`; None where there is none.
 
-    def _trash_path(self, clip: Utterance) -> Path:
-        return self.folder / "trash" / self.clip_path(clip).relative_to(self.folder.resolve())
+        Raises ConflictError, naming the clip, where something was changed since; DataError; DiskError.
+        """
+        with writing(self):
+            return deeds.undo(self, id)
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the dataset's lock, with what the last crash left put in order first."""
-        lock = filelock.FileLock(self.folder / ".lock", timeout=LOCK_SECONDS)
-        with disk_errors(self.folder):
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                raise DiskError(
-                    f"Another program has been writing to {self.folder} for {LOCK_SECONDS:.0f} s.",
-                    "Wait until it is done, or end it, and try again; nothing was lost.",
-                ) from None
-        try:
-            self._put_torn_line_aside(self.manifest)
-            self._put_torn_line_aside(self.trash_list)
-            self._take_up_pending()
-            yield
-        finally:
-            lock.release()
+    def redo(self) -> Action | None:
+        """Do again what was undone last; None where something new was done since. Raises ConflictError, DiskError."""
+        with writing(self):
+            return deeds.redo(self)
+
+    def history(self, limit: int = 50) -> list[Action]:
+        """What was done, the latest first. Raises DiskError."""
+        return deeds.history(self)[:limit]
+
+    def _found(self, ids: Iterable[str]) -> list[Utterance]:
+        now = self.look()
+        return [now.get(id) or self._missing(id) for id in dict.fromkeys(ids)]
+
+    def _missing(self, id: str) -> Utterance:
+        if thrown := next((clip for clip in self.trashed() if clip.id == id), None):
+            raise DataError(f"“{thrown.text}” is in the trash.", "Bring it back first, or reload the list of clips.")
+        raise DataError(f"There is no clip “{id[:80]}” in {self.name}.", "Reload the list of clips.")
+
+    def _changed(
+        self, old: Iterable[Utterance], changes: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[list[Utterance], Sides | None]:
+        """The clips with their changes, and the index of sentences with them, where one was needed."""
+        made = [(clip, lines.checked(**{**clip.model_dump(), **changes[clip.id]})) for clip in old]
+        moving = [
+            pair for pair in made if "split" not in changes[pair[0].id] and sentence(pair[0]) != sentence(pair[1])
+        ]
+        if not moving:
+            return [clip for _, clip in made], None
+        sides, new = self.look().index().shifted((), ()), []
+        moved = {clip.id for clip, _ in moving}
+        for before, after in made:
+            sides.discard(before)
+            if before.id in moved:
+                after = lines.checked(**{**after.model_dump(), "split": sides.split_after_edit(after)})
+            sides.add(after)
+            new.append(after)
+        return new, sides
 
     def _save(self, clip: Utterance, wave: Waveform) -> None:
-        """Write a note, the clip, its line: `_take_up_pending` ends what a crash cuts short."""
+        """Write a note, the clip, its line: `studio.data.writing` ends what a crash cuts short."""
         path, note = self.clip_path(clip), self.pending / f"{clip.id}.json"
         try:
             write_atomically(note, clip.to_line())
@@ -230,79 +263,35 @@ class Dataset:
             raise
         note.unlink()
 
-    def _take_up_pending(self) -> None:
-        """Give each clip that was saved whole its line; sweep up what was not."""
-        for note in sorted(self.pending.glob("*.json")):
-            clip = lines.parse(note.read_bytes())
-            if isinstance(clip, Utterance) and clip.audio_filepath == f"clips/{note.stem}.wav":
-                for scrap in (self.folder / "clips").glob(f".{note.stem}.wav.*"):
-                    scrap.unlink()
-                known = {other.id for other in self.utterances()}
-                if clip.id not in known and self.clip_path(clip).is_file():
-                    append_durably(self.manifest, clip.to_line())
-            note.unlink()
 
-    def _put_torn_line_aside(self, path: Path) -> None:
-        """Move a half last line to `<name>.torn.jsonl`; give a whole one the newline that it lacks."""
-        before, newline, tail = lines.read_bytes(path).rpartition(b"\n")
-        if not tail:
-            return
-        if isinstance(lines.parse(tail), str):
-            append_durably(path.with_suffix(".torn.jsonl"), tail.decode("utf-8", "backslashreplace"))
-            write_atomically(path, before + newline)
-        else:
-            append_durably(path, "")
-
-    def _change(self, changes: Mapping[str, Mapping[str, Any]]) -> list[Utterance]:
-        with self._writing():
-            clips = self.utterances()
-            changed = [_changed(clip, changes[clip.id], clips) for clip in self._found(clips, changes)]
-            self._rewrite({clip.id: clip for clip in changed})
-        return changed
-
-    def _rewrite(self, new: Mapping[str, Utterance | None]) -> None:
-        """Replace lines by id (None removes); every other line stays as it was, byte for byte."""
-        waiting = dict(new)
-        kept: list[bytes] = []
-        for line in self.lines():
-            clip = lines.parse(line)
-            if isinstance(clip, Utterance) and clip.id in waiting:
-                replacement = waiting.pop(clip.id)
-                kept += [replacement.to_line().encode()] if replacement else []
-            else:
-                kept.append(line)
-        write_atomically(self.manifest, b"".join(line + b"\n" for line in kept))
+def _checked_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := changes.keys() - EDITABLE:
+        fields = ", ".join(sorted(unknown))
+        raise DataError(f"The {fields} of a clip cannot be changed.", "Record it again.")
+    return {**changes, "text": checked_label(changes["text"])} if "text" in changes else dict(changes)
 
 
-def _joined(clips: Iterable[Utterance]) -> str:
-    return "\n".join(clip.to_line() for clip in clips)
+def _compare(clip: Utterance, was: Mapping[str, Any]) -> None:
+    """Raise ConflictError where `clip` is no longer what the person saw."""
+    for field, value in was.items():
+        if (now := getattr(clip, field, None)) != value:
+            what = f"“{value}” was changed meanwhile, in another window or program: its {field} is now “{now}”."
+            raise ConflictError(what, "Look at both, then save the one that is right.", deeds.shown(clip))
 
 
-def _checked(**fields: Any) -> Utterance:
-    try:
-        return Utterance(**fields)
-    except ValidationError as error:
-        what = f"The clip was not saved: {lines.first_fault(error)}."
-        raise DataError(what, "Correct it and save again.") from error
+def _sentence(old: list[Utterance], new: list[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a change is called in the history, where the caller has no words for it."""
+    fields = {field for change in changes.values() for field in change}
+    if fields == {"text"} and len(old) == 1:
+        return f"“{old[0].text}” is now “{new[0].text}”"
+    if fields == {"split"}:
+        return f"{_clips(new)} moved to {' and '.join(sorted({clip.split for clip in new}))}"
+    names = " and ".join(sorted("label" if field == "text" else field for field in fields))
+    return f"{names.capitalize()} of {_clips(new)} changed"
 
 
-def _changed(clip: Utterance, changes: Mapping[str, Any], clips: Iterable[Utterance]) -> Utterance:
-    new = _checked(**{**clip.model_dump(), **changes})
-    if "split" in changes or sentence(new) == sentence(clip):
-        return new
-    return _checked(**{**new.model_dump(), "split": split_after_edit(new, clips)})
-
-
-def _move(pairs: Iterable[tuple[Path, Path]]) -> None:
-    """Rename each source to its target, durably. Raises DiskError."""
-    folders: set[Path] = set()
-    for source, target in pairs:
-        with disk_errors(source, "move"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
-        folders |= {source.parent, target.parent}
-    for folder in folders:  # once for all: a thousand clips are thrown away in the time of one
-        sync_folder(folder)
+def _clips(clips: list[Utterance]) -> str:
+    return f"“{clips[0].text}”" if len(clips) == 1 else f"{len(clips):,} clips"
 
 
 def _new_id() -> str:

@@ -17,7 +17,7 @@ Origin = Literal["microphone", "import", "live", "synthetic"]
 
 _SALT = "139:"  # with it both built-in scripts fall 35 / 5 / 10, and the first 16 *Numbers* on all sides
 
-_OPTIONAL = ("words", "quality")  # left out of the line while there is nothing in them
+_OPTIONAL = ("session", "words", "quality")  # left out of the line while there is nothing in them
 
 
 class Utterance(BaseModel):
@@ -31,11 +31,12 @@ class Utterance(BaseModel):
     duration: float = Field(gt=0, allow_inf_nan=False)  # seconds
     prompt: str = ""  # what the person was asked to read
     speaker: str = ""
+    session: str = ""  # the sitting in which it was recorded: clips of one sound alike
     split: Split
     source: Origin = "import"
     created_at: str = ""  # ISO 8601, UTC
     words: list[tuple[str, tuple[float, float]]] | None = None  # word, [start, end] in seconds
-    quality: dict[str, Any] | None = None  # what studio.audio.inspect found, and the codes of its verdicts
+    quality: dict[str, Any] | None = None  # what studio.data.quality measured
     audio_sha256: str = ""  # of the samples: the same recording twice is found by it
 
     @model_validator(mode="before")
@@ -65,7 +66,7 @@ class Utterance(BaseModel):
 
     def to_line(self) -> str:
         """One line of JSON, without its newline."""
-        return self.model_dump_json(exclude={name for name in _OPTIONAL if getattr(self, name) is None})
+        return self.model_dump_json(exclude={name for name in _OPTIONAL if getattr(self, name) in (None, "")})
 
 
 def checked_label(text: str) -> str:

@@ -11,9 +11,9 @@ import tempfile
 import threading
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from studio.errors import DeviceError, StudioError
+from studio.errors import ConflictError, DeviceError, StudioError
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from studio.ui.security import Login
 
 PORT = 7860
-STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409}
+STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409, "ConflictError": 409}
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -150,9 +150,11 @@ def _private_uploads() -> None:
 
 
 async def _in_words(request: Request, error: Exception) -> JSONResponse:
-    """A StudioError as JSON: what happened, what to do, and the machine's name for it."""
+    """A StudioError as JSON: what happened, what to do, the machine's name for it; of a conflict the clip as it is."""
     from starlette.responses import JSONResponse
 
     assert isinstance(error, StudioError)
-    content = {"what": error.what, "remedy": error.remedy, "code": error.code}
+    content: dict[str, Any] = {"what": error.what, "remedy": error.remedy, "code": error.code}
+    if isinstance(error, ConflictError):
+        content["clip"] = error.clip
     return JSONResponse(content, STATUS_OF_ERROR.get(error.code, 400))

@@ -1,0 +1,303 @@
+"""What is done to a dataset, undone and done again: a line in the journal, then one atomic write of the manifest.
+
+Files move so that every line of the manifest has its sound at every moment: a sound comes before its line, and leaves
+after it. `settle` ends what a crash cut short. Every function here is called by one who holds the dataset's lock.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from studio.audio import Waveform, write_wav
+from studio.data import lines, snapshot
+from studio.data.grouping import Sides
+from studio.data.journal import Action, Entry, Last, redo_line, undo_line
+from studio.data.snapshot import Signature, Snapshot, signature_of
+from studio.data.store import Store
+from studio.data.utterance import Utterance
+from studio.errors import ConflictError, DataError, StudioError
+from studio.workspace import append_durably, disk_errors, sync_folder, write_atomically
+
+_settled: dict[Path, Signature] = {}  # folder -> the journal whose last line is known to have happened, or not
+_NAMES = {"text": "label", "audio_filepath": "recording", "audio_sha256": "recording"}
+
+
+def edit(store: Store, what: str, new: Iterable[Utterance], sides: Sides | None, wave: Waveform | None = None) -> None:
+    """Replace the lines of the clips `new`, by id; `wave` is the sound of a clip that gets another one.
+
+    Quality is measured, not decided: a change of it alone is not an action that could be undone. Raises DiskError.
+    """
+    old = store.look()
+    rows = {clip.id: changed for clip in new if any(changed := _difference(old.clips[old.places[clip.id]], clip))}
+    if rows and all(after.keys() == {"quality"} for _, after in rows.values()):
+        snapshot.edited(store.folder, old, _remade(old, rows, 1), old.sides)
+    elif rows:
+        entry = Entry.new("edit", what, rows)
+        _write_down(store, entry, entry.line, lambda: _edit(store, entry, True, sides, wave))
+
+
+def trash(store: Store, what: str, ids: Iterable[str]) -> None:
+    """Take the clips `ids` out of the manifest, and their sounds into the trash. Raises DiskError."""
+    old = store.look()
+    places = sorted(old.places[id] for id in ids)
+    rows = {old.clips[place].id: old.clips[place - 1].id if place else "" for place in places}
+    _do(store, Entry.new("trash", what, rows))
+
+
+def restore(store: Store, what: str, clips: Iterable[Utterance]) -> None:
+    """Bring `clips` back from the trash, to the end of the manifest. Raises DiskError."""
+    _do(store, Entry.new("restore", what, {clip.id: clip.audio_filepath for clip in clips}))
+
+
+def undo(store: Store, id: str | None) -> Action | None:
+    """Undo the action `id`, or the latest that is not undone. Raises ConflictError, DataError or DiskError."""
+    log = store.journal.read()
+    gone = set(log.undone)
+    entry = (
+        log.entries.get(id) if id else next((log.entries[id] for id in reversed(log.entries) if id not in gone), None)
+    )
+    if id and entry is None:
+        raise DataError("This action is too long ago to be undone.", "Change the clips again by hand.")
+    if entry is None:
+        return None
+    if entry.id in gone:
+        raise ConflictError(f"“{entry.what}” was undone already.", "Reload the history.")
+    return _turn(store, entry, False)
+
+
+def redo(store: Store) -> Action | None:
+    """Do again what was undone last, unless something new was done since. Raises ConflictError or DiskError."""
+    log = store.journal.read()
+    return _turn(store, log.entries[log.can_redo[-1]], True) if log.can_redo else None
+
+
+def history(store: Store) -> list[Action]:
+    """Every action that is remembered, the latest first. Raises DiskError."""
+    log = store.journal.read()
+    undone, entries = set(log.undone), list(log.entries.values())
+    if log.last and not _happened(store.look(), log.last):  # being written now, or cut short
+        if log.last.is_new:
+            entries.remove(log.last.entry)
+        else:
+            undone ^= {log.last.entry.id}
+    return [entry.shown(entry.id in undone) for entry in reversed(entries)]
+
+
+def settle(store: Store) -> None:
+    """End, or take back, what a crash cut short. Raises DiskError."""
+    journal = store.journal
+    if _settled.get(store.folder) == signature_of(journal.path):
+        return
+    journal.cut_torn()
+    if last := journal.read().last:
+        if not (happened := _happened(store.look(), last)):
+            journal.withdraw()
+        _tidy(store, last.entry, is_swept=last.is_new and not happened)
+    _settled[store.folder] = signature_of(journal.path)
+
+
+def add(store: Store, entry: Entry, arrive: Callable[[], None]) -> None:
+    """Write `entry` down and let new clips `arrive`. Raises DiskError, and then nothing has changed."""
+    _write_down(store, entry, entry.line, arrive)
+
+
+def move(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Rename each source to its target, durably. Raises DiskError."""
+    folders: set[Path] = set()
+    for source, target in pairs:
+        with disk_errors(source, "move"):
+            if target.parent not in folders:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+        folders |= {source.parent, target.parent}
+    for folder in folders:  # once for all: a thousand clips are thrown away in the time of one
+        sync_folder(folder)
+
+
+def _do(store: Store, entry: Entry) -> None:
+    _write_down(store, entry, entry.line, lambda: _carry_out(store, entry, True))
+
+
+def _turn(store: Store, entry: Entry, again: bool) -> Action:
+    """Undo `entry`, or do it again, where its clips are as it left them."""
+    _check(store, entry, again)
+    line = redo_line(entry) if again else undo_line(entry)
+    _write_down(store, entry, line, lambda: _carry_out(store, entry, again))
+    return entry.shown(undone=not again)
+
+
+def _write_down(store: Store, entry: Entry, line: bytes, act: Callable[[], None]) -> None:
+    """The line, then the act; where the disk refuses the act, neither has happened."""
+    store.journal.append(line)
+    try:
+        act()
+    except StudioError:
+        last = store.journal.read().last
+        if last and not _happened(store.look(), last):
+            store.journal.withdraw()
+            _tidy(store, entry, is_swept=last.is_new)
+        raise
+    _settled[store.folder] = signature_of(store.journal.path)
+
+
+def _carry_out(store: Store, entry: Entry, forward: bool) -> None:
+    if entry.kind == "edit":
+        _edit(store, entry, forward)
+    elif (entry.kind == "trash") == forward:
+        _remove(store, list(entry.rows))
+    else:
+        _bring_back(store, entry)
+
+
+def _edit(store: Store, entry: Entry, forward: bool, sides: Sides | None = None, wave: Waveform | None = None) -> None:
+    old = store.look()
+    new = _remade(old, entry.rows, int(forward))
+    sides = sides or old.shifted([old.clips[old.places[id]] for id in new], new.values())
+    coming = [store.folder / clip.audio_filepath for id, clip in new.items() if "audio_filepath" in entry.rows[id][0]]
+    for path in coming:
+        if wave is not None:
+            write_wav(path, wave.samples, wave.sample_rate)
+    move((_original(store, path), path) for path in coming if not path.exists())
+    snapshot.edited(store.folder, old, new, sides)
+    _put_originals_away(store, entry)
+
+
+def _put_originals_away(store: Store, entry: Entry) -> None:
+    """A sound that was replaced leaves the folder of clips, where every file has a line."""
+    if not any("audio_filepath" in before for before, _ in entry.rows.values()):
+        return
+    used = {clip.audio_filepath for clip in store.look().clips}
+    names = {side["audio_filepath"] for row in entry.rows.values() for side in row if "audio_filepath" in side}
+    paths = [store.folder / name for name in names - used]
+    move((path, _original(store, path)) for path in paths if path.is_file())
+
+
+def _original(store: Store, path: Path) -> Path:
+    return store.folder / "originals" / path.relative_to(store.folder)
+
+
+def _remove(store: Store, ids: list[str]) -> None:
+    old = store.look()
+    gone = [old.clips[old.places[id]] for id in ids]
+    append_durably(store.trash_list, lines.joined(gone))
+    snapshot.removed(store.folder, old, ids, old.shifted(gone, ()))
+    _put_into_trash(store, gone)
+
+
+def _put_into_trash(store: Store, gone: Iterable[Utterance]) -> None:
+    used = {clip.audio_filepath for clip in store.look().clips}
+    paths = {clip.audio_filepath: (store.clip_path(clip), store.trash_path(clip)) for clip in gone}
+    move(pair for name, pair in paths.items() if name not in used and pair[0].is_file())
+
+
+def _bring_back(store: Store, entry: Entry) -> None:
+    trashed = store.trashed()
+    found = {clip.id: clip for clip in trashed if clip.id in entry.rows}
+    back = [found[id] for id in entry.rows]
+    moves = [(store.trash_path(clip), store.clip_path(clip)) for clip in back]
+    move((source, target) for source, target in dict(moves).items() if not target.exists())
+    old = store.look()
+    before = entry.rows if entry.kind == "trash" else {}
+    new = [(before.get(clip.id), clip) for clip in back]
+    snapshot.inserted(store.folder, old, new, old.shifted((), back))
+    left = [clip for clip in trashed if clip.id not in found]
+    write_atomically(store.trash_list, lines.joined(left) + "\n" if left else "")
+
+
+def _remade(old: Snapshot, rows: Mapping[str, Any], side: int) -> dict[str, Utterance]:
+    """The clips of `rows` as they were before (0) or after (1)."""
+    clips = {id: old.clips[old.places[id]] for id in rows}
+    return {id: Utterance.model_validate(clip.model_dump() | rows[id][side]) for id, clip in clips.items()}
+
+
+def _difference(old: Utterance, new: Utterance) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that differ, before and after, as JSON."""
+    names = {name for name in Utterance.model_fields if getattr(old, name) != getattr(new, name)}
+    return old.model_dump(mode="json", include=names), new.model_dump(mode="json", include=names)
+
+
+def _is(clip: Utterance, fields: Mapping[str, Any]) -> bool:
+    """Whether `clip` has these fields, as JSON."""
+    now = clip.model_dump(mode="json", include=set(fields))
+    return json.dumps(now, sort_keys=True) == json.dumps(dict(fields), sort_keys=True)
+
+
+def _happened(now: Snapshot, last: Last) -> bool:
+    """Whether the manifest holds what the last line of the journal says: it is replaced whole, so one clip tells."""
+    entry, did, _ = last
+    id, row = next(iter(entry.rows.items()))
+    clip = now.get(id)
+    if entry.kind == "edit":
+        return clip is None or not _is(clip, row[0 if did else 1])
+    return (clip is not None) == ((entry.kind != "trash") == did)
+
+
+def _check(store: Store, entry: Entry, again: bool) -> None:
+    """Raise ConflictError, naming the clip, where one is not as the action, or its undoing, left it."""
+    now = store.look()
+    in_trash = {clip.id: clip for clip in store.trashed()}
+    for id, row in entry.rows.items():
+        clip = now.get(id)
+        if entry.kind == "edit" and clip is not None:
+            _compare(clip, row[0 if again else 1], entry)
+        elif (clip is not None) != (entry.kind == "edit" or (entry.kind == "trash") == again):
+            raise _moved(clip or in_trash.get(id), id, entry, is_there=clip is not None)
+        elif clip is None and id not in in_trash:
+            raise _moved(None, id, entry, is_there=False)
+
+
+def _compare(clip: Utterance, expected: Mapping[str, Any], entry: Entry) -> None:
+    for name, value in expected.items():
+        if not _is(clip, {name: value}):
+            now, then = (f"“{value}”" if value else "empty" for value in (getattr(clip, name), value))
+            field = _NAMES.get(name, name)
+            detail = f"its {field} is now {now}, not {then}" if isinstance(value, str) else f"its {field} is another"
+            raise ConflictError(
+                f"“{clip.text}” was changed since: {detail}.",
+                f"Undo that first, or leave “{entry.what}” as it is.",
+                shown(clip),
+            )
+
+
+def _moved(clip: Utterance | None, id: str, entry: Entry, is_there: bool) -> ConflictError:
+    name = f"“{clip.text}”" if clip else f"The clip {id}"
+    what = "was brought back since" if is_there else "is in the trash now" if clip else "is gone"
+    return ConflictError(
+        f"{name} {what}.", f"Undo that first, or leave “{entry.what}” as it is.", shown(clip) if clip else None
+    )
+
+
+def shown(clip: Utterance) -> dict[str, Any]:
+    """What an error carries of a clip: its fields, without paths."""
+    return clip.model_dump(mode="json", exclude={"audio_filepath", "audio_sha256", "words"})
+
+
+def _tidy(store: Store, entry: Entry, is_swept: bool) -> None:
+    """Put the sounds of `entry`'s clips where they belong; `is_swept`: what it was about to bring goes."""
+    now = store.look()
+    in_trash = {clip.id: clip for clip in store.trashed() if clip.id in entry.rows}
+    _put_into_trash(store, in_trash.values())
+    used = {clip.audio_filepath for clip in now.clips} | {clip.audio_filepath for clip in in_trash.values()}
+    for name in _brought(entry) - used if is_swept else ():
+        path = store.folder / name
+        halves = path.parent.glob(f".{path.name}.*") if entry.kind == "edit" else ()  # added sounds are renamed, whole
+        for scrap in (path, *halves):
+            scrap.unlink(missing_ok=True)
+    if entry.kind == "edit":
+        _put_originals_away(store, entry)
+
+
+def _brought(entry: Entry) -> set[str]:
+    """The paths of sounds that came with `entry`, and with nothing before it."""
+    if entry.kind == "edit":
+        return {after["audio_filepath"] for _, after in entry.rows.values() if "audio_filepath" in after}
+    return set(entry.rows.values()) if entry.kind == "add" else set()
+
+
+def new_audio_path(clip: Utterance) -> str:
+    """A name in `clips/` that no file of `clip` had before: browsers and caches never mix two recordings."""
+    return f"clips/{clip.id}-{secrets.token_hex(2)}.wav"

@@ -1,0 +1,316 @@
+"""What a person types to find clips: `wer > 0.3`, `duration < 1 and not speaker = anna`, words of the label.
+
+query   = part { "or" part }
+part    = term { ["and"] term }
+term    = "not" term | "(" query ")" | field operator value | "has" flag | word | "quoted words"
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Literal, NoReturn
+
+from pydantic import BaseModel, Field
+
+from studio.errors import DataError
+
+LONGEST = 2_000  # characters
+DEEPEST = 50  # parentheses and “not” within each other
+
+Kind = Literal["number", "text", "choice", "date"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~", "!~"]
+
+
+class Selection(BaseModel):
+    """Clips that are changed together: by id, or all that match a query, of which the page showed `expected`."""
+
+    ids: list[str] | None = Field(None, max_length=200_000)
+    query: str | None = None
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Something to sort by and to ask for."""
+
+    kind: Kind
+    what: str  # a sentence without its full stop, for the page's help
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+
+
+FIELDS: Mapping[str, Column] = MappingProxyType(
+    {
+        "text": Column("text", "The label: what was said"),
+        "prompt": Column("text", "What was to be read"),
+        "heard": Column("text", "What a model heard last"),
+        "speaker": Column("choice", "Who speaks"),
+        "session": Column("choice", "The sitting in which it was recorded"),
+        "split": Column("choice", "What it is for", choices=("train", "validation", "test", "unused")),
+        "source": Column("choice", "Where it comes from", choices=("microphone", "import", "live", "synthetic")),
+        "quality": Column("choice", "The verdict on the recording", choices=("fine", "look", "re-record")),
+        "finding": Column("text", "What was found in the recording, such as clipped or quiet"),
+        "duration": Column("number", "Length of the recording", "s"),
+        "words": Column("number", "Words in the label", "words"),
+        "pace": Column("number", "How fast it was spoken", "characters/s"),
+        "loudness": Column("number", "Loudness of the speech", "LUFS"),
+        "snr": Column("number", "Speech over background noise", "dB"),
+        "peak": Column("number", "The loudest sample", "dBFS"),
+        "wer": Column("number", "Word errors of what a model heard against the label; 0.3 or 30%", "of 1"),
+        "confidence": Column("number", "How sure the model was", "of 1"),
+        "loss": Column("number", "How badly the label fits what the model hears", "nats/token"),
+        "suspicion": Column("number", "How likely the label is wrong", "of 1"),
+        "created": Column("date", "When it was recorded: 2026-11, 2026-11-01, today, yesterday (UTC)"),
+        "id": Column("text", "The name of the clip"),
+    }
+)
+FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "digits": "The label holds digits",
+        "heard": "A model heard it",
+        "prompt": "It was read from a prompt",
+        "speaker": "It says who speaks",
+        "twins": "The same recording is there twice",
+        "findings": "Something was found in the recording",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A field against a value, which is a number for a number, and in lower case otherwise."""
+
+    field: str
+    operator: Operator
+    value: float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """One of `FLAGS`."""
+
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Text, in lower case, that stands in the label, the prompt or the id."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    term: Query
+    """What must not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """What must all be; of nothing, every clip is it."""
+
+    terms: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """What one of must be."""
+
+    terms: tuple[Query, ...]
+
+
+Query = Compare | Has | Word | Not | All | Either
+
+_TOKEN = re.compile(
+    r'\s*(?:(?P<quoted>"[^"]*"|“[^”]*”)|(?P<mark>[()]|[<>!]=|<>|==|!~|[=<>~])|(?P<word>(?:(?![<>!]=|!~)[^\s()"“=<>~])+)|(?P<bad>\S))'
+)
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+))\s*(%|[a-zA-Z/]*)")
+_UNITS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "s": {"s": 1, "sec": 1, "seconds": 1, "ms": 0.001, "min": 60},
+        "of 1": {"%": 0.01},
+        "dB": {"db": 1},
+        "dBFS": {"db": 1, "dbfs": 1},
+        "LUFS": {"lufs": 1, "db": 1},
+    }
+)
+_OPERATORS: Mapping[str, Operator] = MappingProxyType({"==": "=", "<>": "!="})
+_DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2}(?:t\d{2}(?::\d{2}(?::\d{2})?)?)?)?)?")
+
+
+def parse(text: str) -> Query:
+    """What `text` asks for. Raises DataError, which shows where it cannot be read."""
+    if len(text) > LONGEST:
+        raise DataError(f"The search is longer than {LONGEST:,} characters.", "Search for less at once.")
+    return _Parser(text).whole()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: Literal["quoted", "mark", "word", "end"]
+    text: str
+    at: int
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.depth = 0
+        self.place = 0
+        self.tokens = self._tokens()
+
+    def _tokens(self) -> list[_Token]:
+        found: list[_Token] = []
+        for match in _TOKEN.finditer(self.text):
+            kind = match.lastgroup
+            start = match.start(kind or 0)
+            if kind == "quoted":
+                found.append(_Token("quoted", match["quoted"][1:-1], start))
+            elif kind == "mark" or kind == "word":
+                found.append(_Token("mark" if kind == "mark" else "word", match[kind], start))
+            else:
+                self.fail("The closing quotation mark is missing", start, 'Write “…” or "…".')
+        return [*found, _Token("end", "", len(self.text))]
+
+    def whole(self) -> Query:
+        query = All(()) if len(self.tokens) == 1 else self.query()
+        left = self.now
+        if left.kind != "end":
+            self.fail(f"There is a “{left.text}” too many", left.at, "Remove it, or open a “(” before it.")
+        return query
+
+    @property
+    def now(self) -> _Token:
+        return self.tokens[self.place]
+
+    def take(self) -> _Token:
+        token = self.now
+        self.place += token.kind != "end"
+        return token
+
+    def is_word(self, *words: str) -> bool:
+        return self.now.kind == "word" and self.now.text.casefold() in words
+
+    def is_mark(self, text: str) -> bool:
+        return self.now.kind == "mark" and self.now.text == text
+
+    def query(self) -> Query:
+        parts = [self.part()]
+        while self.is_word("or"):
+            self.take()
+            parts.append(self.part())
+        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+
+    def part(self) -> Query:
+        terms = [self.term()]
+        while True:
+            if self.is_word("and"):
+                self.take()
+            elif self.now.kind == "end" or self.is_mark(")") or self.is_word("or"):
+                return terms[0] if len(terms) == 1 else All(tuple(terms))
+            terms.append(self.term())
+
+    def term(self) -> Query:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.fail("There are too many parentheses within each other", self.now.at, "Search for less at once.")
+        found = self._term()
+        self.depth -= 1
+        return found
+
+    def _term(self) -> Query:
+        token = self.take()
+        if token.kind == "quoted":
+            return Word(token.text.casefold())
+        if token.kind == "mark" and token.text == "(":
+            return self.closed(self.query(), token)
+        if token.kind != "word" or token.text.casefold() in ("and", "or"):
+            self.fail("A word, a column or “(” is missing", token.at, "For example: duration < 1 or split = test.")
+        if token.text.casefold() == "not":
+            return Not(self.term())
+        if self.now.kind == "mark" and self.now.text not in "()":
+            return self.comparison(token)
+        if token.text.casefold() == "has" and (flag := self.flag()):
+            return Has(flag)
+        return Word(token.text.casefold())
+
+    def closed(self, query: Query, opened: _Token) -> Query:
+        if not self.is_mark(")"):
+            self.fail(
+                "The “)” is missing that belongs to this “(”", opened.at, "Close it, or put it in quotation marks."
+            )
+        self.take()
+        return query
+
+    def flag(self) -> str:
+        """The flag that comes now; empty where “has” is only a word of a label."""
+        said = self.now.text.casefold() if self.now.kind == "word" else ""
+        found = next((flag for flag in FLAGS if said and said in (flag, flag.removesuffix("s"))), "")
+        self.place += bool(found)
+        return found
+
+    def comparison(self, name: _Token) -> Query:
+        field = name.text.casefold()
+        if field not in FIELDS:
+            self.fail(f"“{name.text}” is no column", name.at, _meant(field, tuple(FIELDS)))
+        sign = self.take()
+        value = self.take()
+        if value.kind in ("mark", "end"):
+            self.fail(
+                f"A value is missing after “{name.text} {sign.text}”", value.at, "For example: " + _example(field)
+            )
+        operator: Operator = _OPERATORS.get(sign.text, sign.text)  # type: ignore[arg-type]
+        return Compare(field, operator, self.value(field, operator, value))
+
+    def value(self, field: str, operator: Operator, token: _Token) -> float | str:
+        column = FIELDS[field]
+        said = token.text.casefold().strip()
+        if column.kind in ("text", "choice") and operator[0] in "<>":
+            self.fail(f"“{field}” is no number", token.at, f"For example: {_example(field)}.")
+        if column.kind == "number":
+            return self.number(column, operator, token)
+        if column.kind == "date":
+            return self.date(operator, said, token)
+        if column.choices and operator in ("=", "!=") and said not in column.choices:
+            self.fail(f"“{field}” is never “{token.text}”", token.at, _meant(said, column.choices))
+        return said
+
+    def number(self, column: Column, operator: Operator, token: _Token) -> float:
+        match = _NUMBER.fullmatch(token.text.strip().replace("−", "-"))
+        units = _UNITS.get(column.unit, {})
+        unit = match[2].lower() if match else ""
+        if match is None or operator in ("~", "!~") or (unit and unit not in {**units, column.unit.lower(): 1}):
+            say = f"A number{f' ({column.unit})' if column.unit else ''} is missing here"
+            self.fail(say, token.at, "Compare it by =, <, <=, > or >=, for example: > 0.3.")
+        return float(match[1].replace(",", ".")) * units.get(unit, 1)
+
+    def date(self, operator: Operator, said: str, token: _Token) -> str:
+        today = datetime.now(UTC).date()
+        said = {"today": str(today), "yesterday": str(today - timedelta(days=1))}.get(said, said)
+        if not _DATE.fullmatch(said) or not said.isascii() or operator in ("~", "!~"):
+            self.fail(f"“{token.text}” is no date", token.at, "Write it as 2026-11 or 2026-11-01.")
+        return said.upper()
+
+    def fail(self, what: str, at: int, remedy: str) -> NoReturn:
+        """Raise DataError that shows the place by a caret."""
+        before, after = self.text[:at][-40:], self.text[at:][:40]
+        raise DataError(f"{what}: “{before}‸{after}”.", remedy)
+
+
+def _meant(said: str, names: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(said[:40], names, 1)
+    return f"Did you mean “{close[0]}”?" if close else f"There are: {', '.join(names)}."
+
+
+def _example(field: str) -> str:
+    column = FIELDS[field]
+    if column.kind == "number":
+        return f"{field} > 0.3"
+    if column.kind == "date":
+        return f"{field} > 2026-11-01"
+    return f"{field} = {column.choices[0] if column.choices else 'anna'}"
