@@ -250,11 +250,14 @@ def evaluate(
 ) -> None:
     """Score a run before and after, or any model on a dataset."""
     from studio import evaluate as evaluation
+    from studio import verdict
 
     result = evaluation.compare(
         Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
     )
     typer.echo(evaluation.as_text(result))
+    if result.after and (found := verdict.change(result.before, result.after)):
+        typer.echo(f"  {verdict.sentence(found)}")
     if output:
         evaluation.save(result, output)
 

@@ -16,6 +16,7 @@ from studio.events import Evaluated, Event, Finished, Started, Stopped, Warned
 from studio.metrics import Score
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
+from studio.verdict import change, sentence
 from studio.workspace import write_atomically
 
 SAMPLES = 5  # clips of each kind
@@ -98,12 +99,17 @@ def _headline(story: _Story) -> str:
     minutes = story.record.seconds["train"] / 60
     return (
         f"# {escaped(story.record.run)}: word error rate {percent(before.wer)} → {percent(after.wer)}\n\n"
-        f"On {_count(after.clips, 'held-out clip')} with {_count(after.words, 'word')}, the texts compared "
-        f"{COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
+        f"{_verdict(story)}On {_count(after.clips, 'held-out clip')} with {_count(after.words, 'word')}, the texts "
+        f"compared {COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
         f"{_count(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the "
         f"base model “{escaped(story.record.model)}”; {_count(clips['validation'], 'more clip')} chose its "
         "best state."
     )
+
+
+def _verdict(story: _Story) -> str:
+    found = change(story.before, story.after)
+    return f"**{sentence(found)}**\n\n" if found else ""
 
 
 def _scores(story: _Story) -> str:

@@ -14,10 +14,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "studio"
 
 FLOORS = (
     {"errors"},
-    {"events", "config", "workspace", "run_folder", "text", "metrics", "audio", "microphone", "starter"},
+    {"events", "config", "workspace", "run_folder", "text", "metrics", "bootstrap", "audio", "microphone", "starter"},
     {"data"},
     {"models"},
-    {"train", "transcribe", "evaluate", "report"},
+    {"train", "transcribe", "labelling", "evaluate", "verdict", "report", "reading_list"},
     {"export"},
     {"jobs", "supervise", "worker"},
     {"ui", "terminal"},

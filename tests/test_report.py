@@ -40,9 +40,10 @@ def cells(line: str) -> int:
 def test_the_headline_says_before_and_after_on_how_much_and_how_compared(text: str) -> None:
     head = text.split("\n\n")
     assert head[0] == "# taught: word error rate 80.0 % → 0.0 %"
-    assert "4 held-out clips with 20 words" in head[1]
-    assert "(`exact`)" in head[1]
-    assert "12 clips" in head[1]
+    assert head[1].startswith("**Better: 80.0 points fewer wrong words in 100 (95 % interval: ")
+    assert "4 held-out clips with 20 words" in head[2]
+    assert "(`exact`)" in head[2]
+    assert "12 clips" in head[2]
 
 
 def test_it_holds_scores_settings_time_memory_samples_versions_files_and_the_command(text: str) -> None:

@@ -9,6 +9,7 @@ from studio.evaluate import Evaluation, ScoredClip
 from studio.metrics import Edit, Score, diff, score
 from studio.run_folder import RunFolder
 from studio.text import NORMALISERS
+from studio.verdict import change, sentence
 
 ROWS = 50  # on one page of the table
 
@@ -41,6 +42,8 @@ class HeldOutPage(BaseModel):
 
     before: Score | None
     after: Score
+    verdict: str  # better, worse or neither, with the interval; empty where the two cannot be compared
+    is_better: bool | None  # None where no difference is shown
     is_same_test: bool  # before and after were scored on the same clips with the same labels
     page: int  # counted from 0
     pages: int
@@ -61,9 +64,12 @@ def held_out(folder: RunFolder, page: int) -> HeldOutPage:
     pages = max(1, -(-len(worst_first) // ROWS))
     page = min(max(page, 0), pages - 1)
     shown = worst_first[page * ROWS : (page + 1) * ROWS]
+    found = change(before, after) if before else None
     return HeldOutPage(
         before=before.score if before else None,
         after=after.score,
+        verdict=sentence(found) if found else "",
+        is_better={"better": True, "worse": False}.get(found.verdict) if found else None,
         is_same_test=before is None or before.test_set_hash == after.test_set_hash,
         page=page,
         pages=pages,

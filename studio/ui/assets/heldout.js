@@ -9,6 +9,7 @@ const COMPARED = {
   plain: "compared without case and punctuation",
   spoken: "compared as spoken: 129 is the same as one two nine",
 };
+const VERDICTS = { true: ["good", "check"], false: ["bad", "warning"], null: ["", "wave"] }; // by is_better
 const percent = (share) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
 
@@ -52,9 +53,12 @@ export class HeldOut {
     if (!before) notes.push("The base model was not scored in this run.");
     if (!found.is_same_test) notes.push("Before and after were scored on different clips or labels, so they cannot be compared.");
     if (found.skipped.length) notes.push(`${found.skipped.length} clips could not be scored: ${found.skipped.join("; ")}.`);
+    const [kind, picture] = VERDICTS[found.is_better];
+    const verdict = found.verdict && make("p", { class: `st-message ${kind} li-verdict` }, icon(picture), found.verdict);
     this.element.replaceChildren(
       make("h2", { class: "li-title" }, "Held-out clips"),
       make("p", { class: "st-quiet li-sub" }, `${after.clips} clips with ${after.words} words that the run never trained on, ${COMPARED[after.normaliser]}.`),
+      verdict,
       make("div", { class: "st-tiles" }, tile("Word error rate", before?.wer, after.wer), tile("Character error rate", before?.cer, after.cer), tile("Digit error", before?.digit_error, after.digit_error)),
       ...notes.map((note) => make("p", { class: "st-message look" }, icon("warning"), note)),
       this.#table(found),
