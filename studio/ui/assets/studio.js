@@ -36,9 +36,9 @@ window.studio = studio;
 
 /** What a request can end in, in the words of the server: `what` happened and the `remedy`. */
 export class StudioError extends Error {
-  constructor(what, remedy = "", code = "") {
+  constructor(what, remedy = "", code = "", clip = null) {
     super(`${what} ${remedy}`.trim());
-    Object.assign(this, { what, remedy, code });
+    Object.assign(this, { what, remedy, code, clip }); // `clip`: as it is now, where somebody else changed it
   }
 }
 
@@ -55,7 +55,7 @@ export async function request(path, { method, body } = {}) {
     throw new StudioError("The studio does not answer.", GONE, "Gone");
   });
   const content = await answer.json().catch(() => null);
-  if (!answer.ok) throw new StudioError(content?.what || `The studio answered ${answer.status}.`, content?.remedy || "", content?.code);
+  if (!answer.ok) throw new StudioError(content?.what || `The studio answered ${answer.status}.`, content?.remedy || "", content?.code, content?.clip);
   return content;
 }
 
