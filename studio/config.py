@@ -28,7 +28,12 @@ class TrainConfig(BaseModel):
     rank: int = Field(8, ge=1, le=256, description="LoRA rank: how much the adapter can hold")
     alpha: float = Field(16.0, gt=0, le=512, description="LoRA alpha: the adapter is scaled by alpha / rank")
     dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on the adapter's input while training")
-    targets: str = Field("attention", description="Layers that get an adapter: a preset of the family, or a regex")
+    targets: str = Field(
+        "deep",
+        description="Layers that get an adapter: conventions, voice, deep, deep-mlp, or a regex over their names",
+    )
+    dora: bool = Field(False, description="DoRA: learn the length of the weights apart from their direction; slower")
+    rslora: bool = Field(False, description="rsLoRA: scale by alpha / √rank, for high ranks")
     learning_rate: float = Field(5e-4, gt=0, le=1, description="Peak learning rate")
     warmup_steps: int = Field(10, ge=0, description="Steps in which the learning rate rises to its peak")
     max_steps: int = Field(60, ge=1, le=1_000_000, description="Optimiser steps at most")
@@ -89,6 +94,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """Named starting points: what differs from the defaults."""
+
+
+ADAPTERS: Mapping[str, str] = MappingProxyType(
+    {
+        "conventions": "How things are written, such as numbers as words. The fastest; what it hears stays as it was.",
+        "voice": "How a voice is read, in the half that writes. As fast on long clips.",
+        "deep": "A voice or an accent that is misheard, down to how it is heard. Slower, and it learns most.",
+    }
+)
+"""The targets that a person chooses among, each with what it teaches."""
 
 
 def preset(name: str, **values: Any) -> TrainConfig:

@@ -101,13 +101,44 @@ def test_looking_at_before_leaves_what_is_trainable_as_it_was(tmp_path: Path) ->
     assert not recogniser.model.training
 
 
-@pytest.mark.parametrize(("preset", "layers"), [("attention", 24), ("all", 32), ("voice", 16), ("conventions", 6)])
+@pytest.mark.parametrize(("preset", "layers"), [("deep", 24), ("deep-mlp", 32), ("voice", 16), ("conventions", 6)])
 def test_presets_reach_the_layers_that_they_name(v1: Path, preset: str, layers: int) -> None:
     recogniser = adapted(v1, preset)
     names = {name.partition(".lora_")[0] for name, p in recogniser.model.named_parameters() if p.requires_grad}
     assert len(names) == layers
     if preset in ("voice", "conventions"):
         assert not any(".encoder." in name for name in names)
+
+
+@pytest.mark.parametrize(("earlier", "now"), [("attention", "deep"), ("all", "deep-mlp")])
+def test_the_names_of_earlier_versions_still_mean_the_same_layers(v1: Path, earlier: str, now: str) -> None:
+    expected, found = weights(adapted(v1, now)), weights(adapted(v1, earlier))
+    assert expected.keys() == found.keys()
+    assert all(tensor.equal(found[name]) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize("way", ["dora", "rslora"])
+def test_dora_and_rslora_begin_as_the_base_and_merge_to_what_they_were(way: str, v1: Path) -> None:
+    import torch
+
+    base = output(load(v1, "cpu"))
+    recogniser = attach(load(v1, "cpu"), 4, 8, 0.0, "deep", seed=0, **{way: True})
+    assert output(recogniser) == pytest.approx(base, rel=1e-5)
+    disturb(recogniser)
+    with without_adapter(recogniser):
+        assert output(recogniser) == base
+    clip = Clip(tiny_models.noise(1.0), "room 29")
+    family = recogniser.family
+    expected = family.logits(recogniser.model, recogniser.processor, clip)
+    merged = recogniser.model.merge_and_unload()
+    torch.testing.assert_close(family.logits(merged, recogniser.processor, clip), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_layers_that_share_weights_are_known_by_their_weights_whatever_the_config_says(tmp_path: Path) -> None:
+    base = load(tiny_models.moonshine_streaming(tmp_path / "tied", tie_word_embeddings=True), "cpu")
+    base.model.config.tie_word_embeddings = False
+    with pytest.raises(ConfigError, match="shares its weights"):
+        attach(base, 4, 8, 0.0, "proj_out", seed=0)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ changes = st.fixed_dictionaries(
         "device": st.sampled_from(["cpu", "cuda:1", "mps"]),
         "gradient_checkpointing": st.booleans(),
         "seed": st.integers(0, 2**32 - 1),
-        "targets": st.sampled_from(["all", r".*q_proj"]),
+        "targets": st.sampled_from(["voice", r".*q_proj"]),
     },
 )
 

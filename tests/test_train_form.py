@@ -82,6 +82,13 @@ def test_every_preset_says_what_it_is_for_and_sets_every_knob() -> None:
     assert all(set(card.values) == {name for name, _ in knobs()} - {"model"} for card in cards.values())
 
 
+def test_what_a_run_can_teach_stands_first_in_a_sentence_each_and_one_of_them_is_the_default() -> None:
+    cards = {card.name: card for card in train_form.adapters()}
+    assert list(cards) == ["conventions", "voice", "deep"]
+    assert TrainConfig(dataset="d").targets in cards
+    assert all(card.meaning.endswith(".") and len(card.meaning) < 130 for card in cards.values())
+
+
 def test_the_form_counts_what_is_missing(workspace: Workspace, client: TestClient) -> None:
     assert client.get("/studio/train/form/tones").json()["clips"]["missing"] == 8
     tones(workspace.root, 5)

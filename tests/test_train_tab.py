@@ -240,6 +240,18 @@ def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio
     assert page.locator(".train-message").inner_text() == ""
 
 
+def test_what_to_teach_is_chosen_first_and_shows_in_the_command(studio: Studio, page: Page) -> None:
+    page.get_by_label("Conventions").check()
+    page.locator(".train-command code", has_text="--targets conventions").wait_for()
+    page.get_by_text("Thorough").click()  # how long is another choice: it leaves this one
+    page.locator(".train-command code", has_text=f"--max-steps {PRESETS['thorough']['max_steps']}").wait_for()
+    assert "--targets conventions" in page.locator(".train-command code").inner_text()
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Targets").fill("deep-mlp")
+    page.locator(".train-command code", has_text="--targets deep-mlp").wait_for()
+    assert not page.locator("[name=train-adapter]:checked").count()
+
+
 def test_the_button_names_what_is_missing(studio: Studio, page: Page, tmp_path: Path) -> None:
     few = studio.workspace.recordings / "a-few"
     tones(tmp_path, 5).folder.rename(few)

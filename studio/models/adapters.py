@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, ModelError
@@ -23,13 +24,26 @@ if TYPE_CHECKING:
     import torch
 
 BASE_NOTE = "base.json"  # in an adapter's folder: which base model it was made on
-_TIED = r"(.*\.)?(embed_tokens|proj_out)"
+EARLIER_NAMES: Mapping[str, str] = MappingProxyType({"attention": "deep", "all": "deep-mlp"})
+"""What presets of targets were called in runs that were begun by an earlier version."""
 
 
-def attach(recogniser: Recogniser, rank: int, alpha: float, dropout: float, targets: str, seed: int) -> Recogniser:
+def attach(
+    recogniser: Recogniser,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    targets: str,
+    seed: int,
+    *,
+    dora: bool = False,
+    rslora: bool = False,
+) -> Recogniser:
     """`recogniser` with a fresh LoRA adapter, which changes nothing until it is trained.
 
     `targets` is a preset of the family's `lora_targets`, or a regex over module names. Only the adapter is trainable.
+    `dora` learns the length of each weight's columns apart from their direction (arXiv:2402.09353); `rslora` scales
+    by alpha / sqrt(rank) in place of alpha / rank (arXiv:2312.03732).
     The same `seed` gives the same adapter, and the global random state is left as it was.
     Raises ConfigError where `targets` cannot be adapted.
     """
@@ -37,7 +51,7 @@ def attach(recogniser: Recogniser, rank: int, alpha: float, dropout: float, targ
     from peft import LoraConfig, get_peft_model
 
     base = without_peft(recogniser.model)
-    pattern = recogniser.family.lora_targets.get(targets, targets)
+    pattern = recogniser.family.lora_targets.get(EARLIER_NAMES.get(targets, targets), targets)
     _check_targets(recogniser, base, pattern)
     # A task type would pass arguments that these families' forward does not take (peft raises TypeError).
     config = LoraConfig(
@@ -46,6 +60,8 @@ def attach(recogniser: Recogniser, rank: int, alpha: float, dropout: float, targ
         lora_alpha=alpha,  # type: ignore[arg-type]  # peft's annotation is narrower than its arithmetic
         lora_dropout=dropout,
         target_modules=pattern,
+        use_dora=dora,
+        use_rslora=rslora,
     )
     base.name_or_path = lasting_name(recogniser.source)  # what peft notes as the adapter's base
     with torch.random.fork_rng(devices=[]), _no_alias_warnings():
@@ -163,7 +179,7 @@ def _check_targets(recogniser: Recogniser, base: torch.nn.Module, pattern: str) 
     for name in found:
         if re.fullmatch(recogniser.family.below_adapters, name):
             raise ConfigError(f"targets: {name} is computed once per clip, below every adapter.", presets)
-        if re.fullmatch(_TIED, name) and _is_tied(base):
+        if _shares_weights(base, name):
             raise ConfigError(
                 f"targets: {name} shares its weights with another layer; an adapter on it could not be merged.", presets
             )
@@ -171,8 +187,11 @@ def _check_targets(recogniser: Recogniser, base: torch.nn.Module, pattern: str) 
             raise ConfigError(f"targets: {name} is not a linear layer.", presets)
 
 
-def _is_tied(base: torch.nn.Module) -> bool:
-    return bool(getattr(getattr(base, "config", None), "tie_word_embeddings", False))
+def _shares_weights(base: torch.nn.Module, name: str) -> bool:
+    """Whether another layer has the weights of the layer `name`, as tied embeddings do: merging would change both."""
+    weight = getattr(base.get_submodule(name), "weight", None)
+    others = (module for other, module in base.named_modules() if other != name)
+    return weight is not None and any(getattr(module, "weight", None) is weight for module in others)
 
 
 def _check_adapter(recogniser: Recogniser, folder: Path) -> None:

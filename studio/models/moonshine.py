@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 LORA_TARGETS: Mapping[str, str] = MappingProxyType(
     {
-        "attention": r".*\.(self_attn|encoder_attn)\.[qkvo]_proj",
-        "all": r".*\.((self_attn|encoder_attn)\.[qkvo]_proj|mlp\.fc[12])",
-        "voice": r".*\.decoder\.layers\.\d+\.(self_attn|encoder_attn)\.[qkvo]_proj",
         # the makers' recipe: it teaches how things are written (moonshine-ai/moonshine, domain-customization.md)
         "conventions": r".*\.decoder\.layers\.\d+\.self_attn\.[qkv]_proj",
+        "voice": r".*\.decoder\.layers\.\d+\.(self_attn|encoder_attn)\.[qkvo]_proj",
+        "deep": r".*\.(self_attn|encoder_attn)\.[qkvo]_proj",
+        "deep-mlp": r".*\.((self_attn|encoder_attn)\.[qkvo]_proj|mlp\.fc[12])",
     }
 )
 

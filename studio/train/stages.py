@@ -229,7 +229,10 @@ class FineTune:
 
 
 def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
-    recogniser = adapters.attach(base, config.rank, config.alpha, config.dropout, config.targets, config.seed)
+    recogniser = adapters.attach(
+        base, config.rank, config.alpha, config.dropout, config.targets, config.seed,
+        dora=config.dora, rslora=config.rslora,
+    )  # fmt: skip
     if config.gradient_checkpointing:
         recompute_activations(recogniser)
     return recogniser

@@ -29,7 +29,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
 )
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "Adapter": ("rank", "alpha", "dropout", "targets"),
+        "Adapter": ("targets", "rank", "alpha", "dropout", "dora", "rslora"),
         "Steps": (
             "learning_rate", "warmup_steps", "max_steps", "batch_size", "accumulation", "weight_decay", "max_grad_norm",
         ),
@@ -59,6 +59,14 @@ class PresetCard(BaseModel):
     title: str
     meaning: str
     values: dict[str, Any]
+
+
+class AdapterCard(BaseModel):
+    """What a run can teach: a value of the setting `targets`, in words."""
+
+    name: str
+    title: str
+    meaning: str
 
 
 class Model(BaseModel):
@@ -94,6 +102,7 @@ class Form(BaseModel):
 
     clips: Clips
     knobs: dict[str, list[Knob]]
+    adapters: list[AdapterCard]
     presets: list[PresetCard]
     models: list[Model]
     download: Download | None
@@ -107,6 +116,7 @@ def form(workspace: Workspace, dataset: str) -> Form:
     return Form(
         clips=clips(workspace, dataset),
         knobs=knobs(),
+        adapters=adapters(),
         presets=presets(),
         models=[Model.model_validate(card, from_attributes=True) for card in catalogue()],
         download=download(workspace),
@@ -148,6 +158,13 @@ def presets() -> list[PresetCard]:
             values={**defaults, **values},
         )
         for name, values in settings.PRESETS.items()
+    ]
+
+
+def adapters() -> list[AdapterCard]:
+    """What a run can teach, each in a sentence."""
+    return [
+        AdapterCard(name=name, title=name.capitalize(), meaning=meaning) for name, meaning in settings.ADAPTERS.items()
     ]
 
 

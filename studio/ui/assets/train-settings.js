@@ -6,6 +6,7 @@ const SKELETON = `
   <div class="st-card train-card">
     <header class="train-head"><h2>Set up a run</h2><p class="st-quiet train-clips"></p></header>
     <fieldset class="train-part"><legend class="st-label">Base model</legend><div class="train-models"></div></fieldset>
+    <fieldset class="train-part"><legend class="st-label">What to teach</legend><div class="train-adapters"></div></fieldset>
     <fieldset class="train-part"><legend class="st-label">How long</legend>
       <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
     <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
@@ -34,6 +35,7 @@ export class Settings {
     this.$(".train-start").addEventListener("click", () => this.#go());
     this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
     this.$(".train-models").addEventListener("change", () => this.on.model(this.#model));
+    this.$(".train-adapters").addEventListener("change", () => this.#useAdapter());
     this.$(".train-presets").addEventListener("change", () => this.#usePreset());
     this.$(".train-knobs").addEventListener("input", () => this.#refresh());
     studio.on("model", element, () => this.#choose());
@@ -47,6 +49,7 @@ export class Settings {
     this.#clips();
     this.#models();
     if (isFirst) {
+      this.#adapters();
       this.#presets();
       this.#knobs();
       this.#usePreset();
@@ -94,6 +97,19 @@ export class Settings {
     this.#refresh();
   }
 
+  #adapters() {
+    this.$(".train-adapters").replaceChildren(...this.#form.adapters.map((adapter) => adapterCard(adapter)));
+    const { targets } = this.#form.presets[0].values;
+    this.$(`[name=train-adapter][value="${CSS.escape(targets)}"]`).checked = true;
+  }
+
+  /** The layers that the chosen card stands for; a name of one's own, under Advanced, leaves no card chosen. */
+  #useAdapter() {
+    const chosen = this.$("[name=train-adapter]:checked");
+    if (chosen) this.$("[data-knob=targets]").value = chosen.value;
+    this.#refresh();
+  }
+
   #presets() {
     const field = (preset) => make("input", { type: "radio", name: "train-preset", value: preset.name, checked: preset.name === "balanced" });
     this.$(".train-presets").replaceChildren(...this.#form.presets.map((preset) => make("label", {}, field(preset), preset.title)));
@@ -114,13 +130,14 @@ export class Settings {
       if (field.type === "checkbox") field.checked = preset.values[field.dataset.knob];
       else field.value = preset.values[field.dataset.knob];
     }
-    this.#refresh();
+    this.#useAdapter();
   }
 
   /** The button's text names what is missing; the command is what the form says. */
   #refresh() {
     if (!this.#form) return;
     const { clips, download } = this.#form;
+    for (const field of this.element.querySelectorAll("[name=train-adapter]")) field.checked = field.value === this.$("[data-knob=targets]").value;
     const model = this.#form.models.find((model) => model.id === this.#model);
     if (!model) return;
     const isComing = download?.status === "running" && download.model === model.id;
@@ -179,6 +196,11 @@ export class Settings {
 /** Bring the tab whose title ends with `name` to the front. */
 export function goTo(name) {
   [...document.querySelectorAll("#st-tabs [role=tab]")].find((tab) => tab.textContent.trim().endsWith(name))?.click();
+}
+
+function adapterCard({ name, title, meaning }) {
+  const field = make("input", { type: "radio", name: "train-adapter", value: name });
+  return make("label", { class: "train-model" }, field, make("b", {}, title), make("span"), make("span", { class: "st-quiet st-small" }, meaning));
 }
 
 function modelCard(model) {
