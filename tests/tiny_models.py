@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,83 @@ def moonshine_streaming(folder: Path, **changes: Any) -> Path:
     return _write(folder, MoonshineStreamingForConditionalGeneration(config), do_normalize=False)
 
 
-def _write(folder: Path, model: Any, do_normalize: bool) -> Path:
-    import torch
-    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Processor
+LANGUAGES = ("en", "de")
+_WHISPER_TASKS = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
 
-    from studio.starter.tokenizer import make_tokenizer
+
+def whisper(folder: Path, multilingual: bool = False, **changes: Any) -> Path:
+    """A folder with a Whisper of 2 + 2 layers of width 64, which hears 30 s, and the settings that the Hub's have."""
+    from transformers import (
+        GenerationConfig,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperProcessor,
+    )
+
+    tokenizer = _whisper_tokenizer()
+    ids = tokenizer.get_vocab()
+    end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
+    special = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "decoder_start_token_id": start}
+    shape = dict.fromkeys(("encoder_layers", "decoder_layers"), 2)
+    shape |= dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4)
+    shape |= dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), 128)
+    config = {"vocab_size": len(ids), "d_model": 64, **shape, **special, "begin_suppress_tokens": None, **changes}
+    model = WhisperForConditionalGeneration(WhisperConfig(**config))
+    languages = {
+        "lang_to_id": {f"<|{language}|>": ids[f"<|{language}|>"] for language in LANGUAGES},
+        "task_to_id": {task: ids[f"<|{task}|>"] for task in ("transcribe", "translate")},
+        "forced_decoder_ids": [[1, None], [2, ids["<|transcribe|>"]]],
+    }
+    english = {"forced_decoder_ids": [[1, ids["<|notimestamps|>"]]]}
+    model.generation_config = GenerationConfig(
+        **special,
+        **(languages if multilingual else english),
+        is_multilingual=multilingual,
+        no_timestamps_token_id=ids["<|notimestamps|>"],
+        suppress_tokens=[ids[token] for token in ("(", "[", "<|translate|>", "<|startoftranscript|>")],
+        begin_suppress_tokens=[ids["Ġ"], end],
+        max_length=448,
+    )
+    _scatter(model, std=0.3)
+    model.save_pretrained(folder)
+    WhisperProcessor(feature_extractor=WhisperFeatureExtractor(), tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+def _whisper_tokenizer() -> Any:
+    """Bytes and a few merges, with Whisper's special tokens."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import WhisperTokenizer
+
+    bytes_only = Tokenizer(models.BPE())
+    bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
+    bytes_only.train_from_iterator([f" {text}" for text in TEXTS], trainer)
+    learnt = json.loads(bytes_only.to_str())["model"]
+    tokenizer: Any = WhisperTokenizer(vocab=learnt["vocab"], merges=[tuple(pair) for pair in learnt["merges"]])
+    names = ("startoftranscript", *LANGUAGES, *_WHISPER_TASKS)
+    tokenizer.add_special_tokens({"extra_special_tokens": [f"<|{name}|>" for name in names]})
+    return tokenizer
+
+
+def _scatter(model: Any, std: float = 0.1) -> None:
+    """Give the weights a spread at which a random model writes different texts for different clips."""
+    import torch
 
     torch.manual_seed(0)
     for parameter in model.parameters():
         if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.1)
+            torch.nn.init.normal_(parameter, std=std)
+
+
+def _write(folder: Path, model: Any, do_normalize: bool) -> Path:
+    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Processor
+
+    from studio.starter.tokenizer import make_tokenizer
+
+    _scatter(model)
     model.save_pretrained(folder)
     extractor = Wav2Vec2FeatureExtractor(
         feature_size=1, sampling_rate=16_000, padding_value=0.0, do_normalize=do_normalize, return_attention_mask=True

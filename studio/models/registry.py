@@ -19,6 +19,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     {
         "moonshine": "studio.models.moonshine:Moonshine",
         "moonshine_streaming": "studio.models.moonshine_streaming:MoonshineStreaming",
+        "whisper": "studio.models.whisper:Whisper",
         "echo": "studio.models.echo:Echo",
     }
 )

@@ -1,0 +1,134 @@
+"""Whisper: log-mel spectra of a frame that is always 30 s long, English-only and multilingual checkpoints.
+
+Which tokens stand before a text, and which may not be written, is what the model's generation config says. Where it
+leaves the language open, as OpenAI's multilingual checkpoints do, it is English: transformers would guess it clip by
+clip, short clips are easily taken for another language, and training needs one. To work in another language, put
+`"language": "de"` into the model's generation_config.json; a merged model keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import DataError, ModelError
+from studio.models.base import Clip
+from studio.models.encoder_decoder import EncoderDecoder, base_of, end_tokens
+from studio.models.greedy import Rules
+
+if TYPE_CHECKING:
+    import torch
+
+    from studio.models.base import Row
+
+LORA_TARGETS: Mapping[str, str] = MappingProxyType(
+    {
+        "conventions": r".*\.decoder\.layers\.\d+\.self_attn\.[qkv]_proj",
+        "voice": r".*\.decoder\.layers\.\d+\.(self_attn|encoder_attn)\.([qkv]|out)_proj",
+        "deep": r".*\.(self_attn|encoder_attn)\.([qkv]|out)_proj",
+        "deep-mlp": r".*\.layers\.\d+\.((self_attn|encoder_attn)\.([qkv]|out)_proj|fc[12])",
+    }
+)
+NO_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # openai/whisper, tokenizer.py: split_to_word_tokens
+_DEFAULT_LANGUAGE = "en"
+
+
+class Whisper(EncoderDecoder):
+    """Log-mel spectra through two convolutions into encoder and decoder, which hear the silence up to 30 s too."""
+
+    name = "whisper"
+    network = "WhisperForConditionalGeneration"
+    positions = "max_target_positions"
+    tokens_per_second = 13.0  # twice Moonshine's bound: many languages need more tokens than English
+    min_seconds = 400 / 16_000  # one window of 25 ms
+    max_seconds = 30.0  # transformers would cut the rest off in silence
+    lora_targets = LORA_TARGETS
+    below_adapters = r"(.*\.)?encoder\.conv[12]"
+
+    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+        """The model in eval mode, with one language and task settled, and its processor. Raises ModelError."""
+        model, processor = super().load(folder, device, dtype)
+        settings: Any = model.generation_config
+        if _is_multilingual(settings):
+            settings.language = getattr(settings, "language", None) or _DEFAULT_LANGUAGE
+            settings.task = getattr(settings, "task", None) or "transcribe"
+            settings.forced_decoder_ids = None  # the older way to say both
+            if _language_token(settings) not in settings.lang_to_id or settings.task not in settings.task_to_id:
+                raise ModelError(
+                    f"The model in {folder} cannot {settings.task} the language “{settings.language}”.",
+                    "Put a language that it knows into its generation_config.json.",
+                )
+        return model, processor
+
+    def prompt(self, base: Any) -> list[int]:
+        """Start, language, task, no timestamps: as far as this checkpoint has them, in transformers' order."""
+        settings = base.generation_config
+        ids = [settings.decoder_start_token_id]
+        if _is_multilingual(settings):
+            ids += [settings.lang_to_id[_language_token(settings)], settings.task_to_id[settings.task]]
+        else:
+            ids += [token for _, token in getattr(settings, "forced_decoder_ids", None) or () if token is not None]
+        no_timestamps = getattr(settings, "no_timestamps_token_id", None)
+        return ids if no_timestamps in (None, ids[-1]) else [*ids, no_timestamps]
+
+    def rules(self, base: Any) -> Rules:
+        """What decoding keeps to: signs that are not speech are never written, nor is nothing at all."""
+        settings = base.generation_config
+        never, never_first = settings.suppress_tokens or (), settings.begin_suppress_tokens or ()
+        return Rules(self.prompt(base), end_tokens(base), never, never_first)
+
+    def tokens(self, base: Any, processor: Any, text: str) -> list[int]:
+        """The token ids of `text` as the model itself writes it: after a space, where its language has spaces."""
+        settings = base.generation_config
+        has_spaces = not _is_multilingual(settings) or _language_token(settings)[2:-2] not in NO_SPACES
+        return super().tokens(base, processor, " " * has_spaces + text.strip())
+
+    def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+        """As every family's; raises DataError also where the text has more tokens than the decoder has places."""
+        base = base_of(model)
+        room = base.config.max_target_positions - len(self.prompt(base))
+        if (count := len(self.tokens(base, processor, clip.text))) > room:
+            raise DataError(
+                f"{f'Clip {clip.id}' if clip.id else 'This clip'} has a text of {count} tokens; "
+                f"the model writes {room} at most.",
+                "Cut it into sentences.",
+            )
+        return super().prepare(model, processor, clip)
+
+    def stem(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
+        """Convolutions and positions, 50 frames a second. Restates transformers' WhisperEncoder.forward so far."""
+        from torch.nn.functional import gelu
+
+        features = processor.feature_extractor(clip.samples, sampling_rate=self.sample_rate, return_tensors="pt")
+        encoder = base.model.encoder
+        hidden = gelu(encoder.conv1(features.input_features.to(base.device, base.dtype)))
+        frames: torch.Tensor = gelu(encoder.conv2(hidden))[0].T + encoder.embed_positions.weight
+        return frames
+
+    def encode(self, base: Any, stem: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The layers; every clip fills its frame, so there is nothing to mask."""
+        encoder = base.model.encoder
+        for layer in encoder.layers:
+            stem = layer(stem, None)
+        output: torch.Tensor = encoder.layer_norm(stem)
+        return output
+
+    def decode(self, base: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
+        """As every family's, without the mask, which this decoder does not take."""
+        return base.model.decoder(
+            input_ids=ids, encoder_hidden_states=memory, past_key_values=cache, use_cache=cache is not None
+        ).last_hidden_state
+
+
+def _is_multilingual(settings: Any) -> bool:
+    return bool(getattr(settings, "is_multilingual", True) and getattr(settings, "lang_to_id", None))
+
+
+def _language_token(settings: Any) -> str:
+    """The token of the settled language, which may be given as “german”, “de” or “<|de|>”."""
+    from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
+    language = settings.language.lower().strip("<|>")
+    return f"<|{TO_LANGUAGE_CODE.get(language, language)}|>"
