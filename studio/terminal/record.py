@@ -14,6 +14,7 @@ from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.data.prompts import Prompt
 from studio.errors import AudioError, DataError
+from studio.reading_list import read_next
 from studio.text import Convention
 from studio.workspace import Workspace, disk_errors
 
@@ -39,15 +40,20 @@ def session(workspace: Workspace, name: str, script: str, convention: Convention
     Raises DeviceError, DataError, ConfigError or DiskError.
     """
     folder = workspace.dataset(name)
-    cards = chosen_prompts(script, convention)
+    cards = chosen_prompts(workspace, name, script, convention)
     device = microphone.choose(microphone.devices(), wanted)
     dataset = Dataset.create(folder)
     print(f"{device.name}, {device.sample_rate} Hz, into {folder}. {KEYS}")
     Session(dataset, cards, speaker, lambda ask: take(device, ask)).run()
 
 
-def chosen_prompts(script: str, convention: Convention) -> list[Prompt]:
-    """The built-in script of that name, or the lines of that text file. Raises DataError or DiskError."""
+def chosen_prompts(workspace: Workspace, name: str, script: str, convention: Convention) -> list[Prompt]:
+    """The built-in script of that name, what the dataset `name` needs next, or the lines of that text file.
+
+    Raises DataError or DiskError.
+    """
+    if script == "needed":
+        return read_next(workspace, Dataset.create(workspace.dataset(name)), convention=convention)
     if script == "numbers":
         return prompts.numbers(convention)
     if script == "phrases":
@@ -55,7 +61,7 @@ def chosen_prompts(script: str, convention: Convention) -> list[Prompt]:
     path = Path(script).expanduser()
     if not path.is_file():
         raise DataError(
-            f"There is no script “{script}”.", "Use numbers, phrases, or a text file with one prompt a line."
+            f"There is no script “{script}”.", "Use numbers, phrases, needed, or a text file with one prompt a line."
         )
     with disk_errors(path, "read"):
         return prompts.own(path.read_text(encoding="utf-8-sig", errors="replace"))
@@ -107,14 +113,18 @@ class Session:
                 break
             except AudioError as error:  # this take is of no use; the card stays on the table
                 self.say(str(error))
-        counts = self.dataset.counts()
-        self.say(f"{sum(counts.values())} clips, {self.dataset.seconds() / 60:.1f} min in {self.dataset.name}. "
-                 f"Next: studio train {self.dataset.name}")  # fmt: skip
+        self.say(self._farewell())
+
+    def _farewell(self) -> str:
+        stand = prompts.progress(self.cards, self.dataset.utterances())
+        lacking = f"About {stand.more} more make a first training worth it. " if stand.more else ""
+        so_far = f"{stand.clips} clips, {stand.seconds / 60:.1f} min in {self.dataset.name}. "
+        return f"{so_far}{lacking}Next: studio train {self.dataset.name}"
 
     def _one(self) -> bool:
         """One card. False where the person ends the session."""
         card = self.cards[self.place]
-        self.say(f"\n{self.place + 1} of {len(self.cards)}\n\n    {card.text}\n")
+        self.say(f"\n{self.place + 1} of {len(self.cards)}  {card.why}\n\n    {card.text}\n")
         answer = self.ask("Enter starts recording (s skips, b goes back, q ends): ").strip()
         if answer in ("s", "b", "q"):
             return self._move(answer)

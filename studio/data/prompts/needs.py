@@ -107,7 +107,8 @@ def needed(
     }
     units = {key: _units(key) for key in candidates}
     recorded = Counter(unit for clip in clips for unit in _units(prompt_key(clip.text)))
-    planned = recorded.copy()
+    # A word that is missed although it was recorded is wanted as if it never was.
+    planned = Counter({unit: times for unit, times in recorded.items() if unit[0] not in missed})
     worth = _worth(missed, terms, own, {unit for found in units.values() for unit in found})
     chosen: list[Prompt] = []
     while candidates and len(chosen) < count:

@@ -1,0 +1,55 @@
+"""What a person should read next, from all that is known: the clips, the own terms, and what models got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from studio.data import heard, prompts
+from studio.data.manifest import Dataset
+from studio.data.prompts.needs import misheard, needed
+from studio.errors import JobError
+from studio.evaluate import Evaluation
+from studio.run_folder import RunFolder
+from studio.text import Convention
+from studio.train.record import RunRecord
+from studio.workspace import Workspace
+
+
+def read_next(
+    workspace: Workspace, dataset: Dataset, *, count: int = 20, convention: Convention = "words"
+) -> list[prompts.Prompt]:
+    """The `count` sentences worth most to read next, each with why: see `studio.data.prompts.needs`.
+
+    Words count as missed where the newest tuned model of this dataset wrote them wrong on its held-out clips, and
+    where a model that read the clips (`studio label --prelabel`) disagrees with a label. Raises DataError.
+    """
+    missed = misheard(_read_and_written(workspace, dataset))
+    own = [card for card in prompts.load(dataset) if not card.why]
+    terms = prompts.load_terms(dataset)
+    return needed(dataset.utterances(), missed, terms, own, count=count, convention=convention)
+
+
+def _read_and_written(workspace: Workspace, dataset: Dataset) -> Iterator[tuple[str, str]]:
+    evaluation = _newest(workspace, dataset)
+    rows = evaluation.rows if evaluation else []
+    yield from ((row.reference, row.hypothesis) for row in rows)
+    scored = {row.id for row in rows}
+    known = heard.read(dataset)
+    for clip in dataset.utterances():
+        if clip.id in known and clip.id not in scored:
+            yield clip.text, known[clip.id].text
+
+
+def _newest(workspace: Workspace, dataset: Dataset) -> Evaluation | None:
+    """What the newest tuned model of `dataset` wrote for its held-out clips."""
+    for name in workspace.runs():
+        folder = RunFolder(workspace.run(name))
+        try:
+            record = RunRecord.read(folder)
+        except JobError:
+            continue
+        places = (workspace.recordings / record.dataset, Path(record.dataset).expanduser())
+        if dataset.folder in places and (found := Evaluation.read(folder.tuned)):
+            return found
+    return None
