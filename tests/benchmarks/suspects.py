@@ -25,7 +25,8 @@ from studio.labelling.suspects import LIKELY, find_suspects
 from studio.text import Convention
 
 CLIPS, WRONG, FIRST = 400, 20, 30
-HEADER = f"{'seed':>4}  {'labels':<7} {'reader':<13} {'in first 30':>11} {'suspicion > 0.5':>16} {'of them wrong':>14} {'s':>5}"
+COLUMNS = ("in first 30", "suspicion > 0.5", "of them wrong", "s")
+HEADER = f"{'seed':>4}  {'labels':<7} {'reader':<13} {COLUMNS[0]:>11} {COLUMNS[1]:>16} {COLUMNS[2]:>14} {COLUMNS[3]:>5}"
 
 
 def rows(seed: int, convention: Convention, workspace: Path) -> Iterator[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from studio.data.manifest import Dataset, Utterance
+from studio.data.utterance import checked_label
+from studio.errors import DataError
 
 Rewrite = Callable[[str], tuple[str, list[str]]]
 """From a label to the new one and the rules that changed it; the same label where nothing is to be done."""
@@ -28,9 +30,17 @@ def propose(clips: Iterable[Utterance], rewrite: Rewrite) -> list[Proposal]:
     found = []
     for clip in clips:
         after, rules = rewrite(clip.text)
-        if after != clip.text and any(char.isalnum() for char in after):
-            found.append(Proposal(id=clip.id, before=clip.text, after=after, rule=", ".join(rules)))
-    return found
+        if after != clip.text and (label := _label(after)) != clip.text:
+            found.append(Proposal(id=clip.id, before=clip.text, after=label or clip.text, rule=", ".join(rules)))
+    return [item for item in found if item.after != item.before]
+
+
+def _label(text: str) -> str:
+    """`text` as it would be kept; empty where nothing would be left of it."""
+    try:
+        return checked_label(text)
+    except DataError:
+        return ""
 
 
 def apply(dataset: Dataset, proposals: Sequence[Proposal], what: str) -> list[Utterance]:

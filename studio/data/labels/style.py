@@ -27,7 +27,7 @@ MOST = 0.8  # share of the labels from which on a habit is the dataset's convent
 FEWEST = 5  # labels below which there is no telling what the convention is
 SHOWN = 3  # examples of a finding
 
-Case = Literal["lower", "sentence", "upper", "none"]
+Case = Literal["lower", "sentence", "upper", "mixed", "none"]
 Known = Callable[[str], bool]
 """Whether a tokenizer knows a character."""
 
@@ -79,15 +79,15 @@ def knows(folder: Path) -> Known:
 
 
 def case_of(text: str) -> Case:
-    """How `text` uses capitals; "none" where it has no letters that tell."""
+    """How `text` uses capitals; "none" where that cannot be told: no letters, or only spelled ones and short names."""
     letters = [char for char in text if char.isalpha() and char.lower() != char.upper()]
-    if not letters:
-        return "none"
     if all(char.islower() for char in letters):
-        return "lower"
-    words = re.findall(r"[^\W\d_]+", text)
-    is_loud = any(len(word) > 3 for word in words) or sum(len(word) > 1 for word in words) > 1
-    return "upper" if is_loud and all(char.isupper() for char in letters) else "sentence"
+        return "lower" if letters else "none"
+    if all(char.isupper() for char in letters):
+        words = re.findall(r"[^\W\d_]+", text)
+        is_loud = any(len(word) > 3 for word in words) or sum(len(word) > 1 for word in words) > 1
+        return "upper" if is_loud else "none"
+    return "sentence" if letters[0].isupper() else "mixed"
 
 
 def _finding(
@@ -119,7 +119,7 @@ def _case(clips: Sequence[Utterance]) -> Iterator[Finding]:
     cases = {clip.id: case_of(clip.text) for clip in clips}
     counts = Counter(case for case in cases.values() if case != "none")
     convention, how_many = counts.most_common(1)[0] if counts else ("none", 0)
-    if counts.total() < FEWEST or how_many < MOST * counts.total():
+    if counts.total() < FEWEST or how_many < MOST * counts.total() or convention == "mixed":
         return
     names = {"lower": "in lower case", "sentence": "with a capital letter first", "upper": "IN CAPITALS"}
     others = [clip for clip in clips if cases[clip.id] not in (convention, "none")]
