@@ -26,8 +26,14 @@ _settled: dict[Path, Signature] = {}  # folder -> the journal whose last line is
 _NAMES = {"text": "label", "audio_filepath": "recording", "audio_sha256": "recording"}
 
 
-def edit(store: Store, what: str, new: Iterable[Utterance], sides: Sides | None, wave: Waveform | None = None) -> None:
-    """Replace the lines of the clips `new`, by id; `wave` is the sound of a clip that gets another one.
+def edit(
+    store: Store,
+    what: str,
+    new: Iterable[Utterance],
+    sides: Sides | None,
+    sound: Callable[[str], Waveform] | None = None,
+) -> None:
+    """Replace the lines of the clips `new`, by id; `sound(id)` is the sound of a clip that gets another one.
 
     Quality is measured, not decided: a change of it alone is not an action that could be undone. Raises DiskError.
     """
@@ -37,7 +43,7 @@ def edit(store: Store, what: str, new: Iterable[Utterance], sides: Sides | None,
         snapshot.edited(store.folder, old, _remade(old, rows, 1), old.sides)
     elif rows:
         entry = Entry.new("edit", what, rows)
-        _write_down(store, entry, entry.line, lambda: _edit(store, entry, True, sides, wave))
+        _write_down(store, entry, entry.line, lambda: _edit(store, entry, True, sides, sound))
 
 
 def trash(store: Store, what: str, ids: Iterable[str]) -> None:
@@ -153,15 +159,23 @@ def _carry_out(store: Store, entry: Entry, forward: bool) -> None:
         _bring_back(store, entry)
 
 
-def _edit(store: Store, entry: Entry, forward: bool, sides: Sides | None = None, wave: Waveform | None = None) -> None:
+def _edit(
+    store: Store,
+    entry: Entry,
+    forward: bool,
+    sides: Sides | None = None,
+    sound: Callable[[str], Waveform] | None = None,
+) -> None:
     old = store.look()
     new = _remade(old, entry.rows, int(forward))
     sides = sides or old.shifted([old.clips[old.places[id]] for id in new], new.values())
-    coming = [store.folder / clip.audio_filepath for id, clip in new.items() if "audio_filepath" in entry.rows[id][0]]
-    for path in coming:
-        if wave is not None:
+    changed = (id for id in new if "audio_filepath" in entry.rows[id][0])
+    coming = {id: store.folder / new[id].audio_filepath for id in changed}
+    if sound is not None:
+        for id, path in coming.items():
+            wave = sound(id)
             write_wav(path, wave.samples, wave.sample_rate)
-    move((_original(store, path), path) for path in coming if not path.exists())
+    move((_original(store, path), path) for path in coming.values() if not path.exists())
     snapshot.edited(store.folder, old, new, sides)
     _put_originals_away(store, entry)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from studio.data.query import Selection
 
 __all__ = ["Dataset", "Utterance"]
+
+Remade = Callable[[Utterance], tuple[Utterance, Waveform]]
 
 EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
 
@@ -176,17 +178,21 @@ class Dataset(Store):
 
         Raises DataError, AudioError (no recording that can be kept) or DiskError.
         """
-        quality.checked_recording(wav_bytes(wave.samples, wave.sample_rate))
+        told = what or f"New recording of “{self.get(id).text}”"
+        return self.remake([id], lambda clip: (clip.model_copy(update={"words": None}), wave), told)[0]
+
+    def remake(self, ids: Iterable[str], remade: Remade, what: str) -> list[Utterance]:
+        """Give clips other sounds, all in one action; the old ones stay in `originals/`.
+
+        `remade(clip)` is the clip with what else changes in it, and its new sound; it is asked twice, so that the
+        sounds of a whole dataset never lie in memory. Raises DataError, AudioError (no recording that can be kept)
+        or DiskError.
+        """
         with writing(self):
-            clip = self._found([id])[0]
-            sound = {
-                "audio_filepath": f"clips/{id}-{secrets.token_hex(2)}.wav",  # browsers and caches never mix the two
-                "duration": round(wave.duration, 4),
-                "quality": quality.remembered(wave),
-                "audio_sha256": quality.fingerprint(wave),
-            }
-            new = lines.checked(**clip.model_dump() | sound)
-            deeds.edit(self, what or f"New recording of “{clip.text}”", [new], None, wave)
+            old = {clip.id: clip for clip in self._found(ids)}
+            new = [_with_sound(*remade(clip)) for clip in old.values()]
+            if new:
+                deeds.edit(self, what, new, None, lambda id: remade(old[id])[1])
         return new
 
     def trash(self, ids: Iterable[str]) -> list[Utterance]:
@@ -277,6 +283,18 @@ def _compare(clip: Utterance, was: Mapping[str, Any]) -> None:
         if (now := getattr(clip, field, None)) != value:
             what = f"“{value}” was changed meanwhile, in another window or program: its {field} is now “{now}”."
             raise ConflictError(what, "Look at both, then save the one that is right.", deeds.shown(clip))
+
+
+def _with_sound(clip: Utterance, wave: Waveform) -> Utterance:
+    """`clip` with `wave` as its sound, under a new file name: browsers and caches never mix the two."""
+    quality.checked_recording(wav_bytes(wave.samples, wave.sample_rate))
+    sound = {
+        "audio_filepath": f"clips/{clip.id}-{secrets.token_hex(2)}.wav",
+        "duration": round(wave.duration, 4),
+        "quality": quality.remembered(wave),
+        "audio_sha256": quality.fingerprint(wave),
+    }
+    return lines.checked(**clip.model_dump() | sound)
 
 
 def _sentence(old: list[Utterance], new: list[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:

@@ -6,7 +6,7 @@ verdict(found)                                            # fine, look or re-rec
 """
 
 from studio.data.quality.figures import VERSION, Quality, measure, remembered
-from studio.data.quality.keeping import card, checked_recording, fingerprint
+from studio.data.quality.keeping import checked_recording, fingerprint
 from studio.data.quality.pacing import pace, usual_pace
 from studio.data.quality.summary import Card, Figure, card_among, card_of, twins_of
 from studio.data.quality.thresholds import THRESHOLDS, Thresholds
@@ -23,7 +23,6 @@ __all__ = [
     "Quality",
     "Thresholds",
     "Verdict",
-    "card",
     "card_among",
     "card_of",
     "checked_recording",
