@@ -1,23 +1,34 @@
-"""Files that exist already come in; what cannot is said, with its reason."""
+"""Data that exists already comes in whole or not at all; what cannot is said, with its reason."""
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from sounds import encoded, recording, saved, tone
+from speech_data import dataset_in, kept
+from test_formats_round_trip import HOLDS
+from typer.testing import CliRunner
 
-from studio.data.importing import import_files
+from studio.cli import app
+from studio.data import formats
+from studio.data.exporting import export_data
+from studio.data.formats.base import Reading
+from studio.data.importing import ImportReport, Plan, import_data, preview
 from studio.data.manifest import Dataset
-from studio.errors import ModelError
+from studio.errors import DataError
+from studio.jobs.tasks import CancelledError
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
-    return Dataset.create(tmp_path / "voice")
+    return Dataset(tmp_path / "recordings" / "voice")
 
 
 @pytest.fixture
@@ -26,9 +37,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def labelled(path: Path, content: bytes, label: str) -> Path:
-    path.with_suffix(".txt").parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".txt").write_text(label)
+    saved(path.with_suffix(".txt"), label.encode())
     return saved(path, content)
+
+
+def imported(dataset: Dataset, *paths: Path, **options: Any) -> ImportReport:
+    return import_data(dataset, Plan(paths), **options)
+
+
+def reasons(report: ImportReport) -> dict[str, str]:
+    return dict(report.listed)
 
 
 def test_wav_flac_and_mp3_come_in_as_mono_wav_at_their_own_rate(dataset: Dataset, folder: Path) -> None:
@@ -37,9 +55,9 @@ def test_wav_flac_and_mp3_come_in_as_mono_wav_at_their_own_rate(dataset: Dataset
     labelled(folder / "deep" / "b.flac", encoded(tone(pitch=300), 16_000, "FLAC"), "yes")
     labelled(folder / "c.mp3", encoded(tone(pitch=400), 16_000, "MP3", "MPEG_LAYER_III"), "\ufeffno")
     before = sorted(path.read_bytes() for path in folder.rglob("*.*"))
-    report = import_files(dataset, [folder])
-    assert report.skipped == []
-    clips = [dataset.get(id) for id in report.added]
+    report = imported(dataset, folder)
+    assert (report.added, report.skipped) == (3, 0)
+    clips = dataset.utterances()
     assert [(clip.text, clip.source) for clip in clips] == [
         ("order 129", "import"),
         ("no", "import"),
@@ -54,94 +72,193 @@ def test_wav_flac_and_mp3_come_in_as_mono_wav_at_their_own_rate(dataset: Dataset
     assert sorted(path.read_bytes() for path in folder.rglob("*.*")) == before
 
 
-def test_a_clip_without_a_text_file_gets_the_transcript(dataset: Dataset, folder: Path) -> None:
-    path = saved(folder / "a.wav", recording())
-    assert "a.txt" in import_files(dataset, [path]).skipped[0][1]
-    report = import_files(dataset, [path], text_for=lambda clip: f"heard in {clip.name}")
-    assert dataset.get(report.added[0]).text == "heard in a.wav"
-
-
 def test_every_bad_file_is_skipped_with_its_reason_and_the_good_one_comes_in(dataset: Dataset, folder: Path) -> None:
     good = labelled(folder / "good.wav", recording(), "yes")
     bad = {
         "silent": labelled(folder / "silent.wav", encoded(np.zeros(9000, np.float32), 16_000), "yes"),
         "not a sound file": labelled(folder / "text.wav", b"a text", "yes"),
         "0.02 s": labelled(folder / "short.wav", encoded(tone(0.02), 16_000), "yes"),
-        "The label is empty": labelled(folder / "empty.wav", recording(3), " \n"),
+        "86 s": labelled(folder / "long.wav", encoded(tone(86, 8_000), 8_000), "yes"),
+        "label is empty": labelled(folder / "empty.wav", recording(3), " \n"),
+        "no label": saved(folder / "bare.wav", recording(5)),
         "not UTF-8": saved(folder / "latin.wav", recording(4)),
-        "No such file": folder / "gone.wav",
+        "nothing at": folder / "gone.wav",
         "Convert it": labelled(folder / "phone.m4a", b"....ftypM4A", "yes"),
-        "same recording": labelled(folder / "again.flac", encoded(np.zeros(1, np.float32), 16_000, "FLAC"), "yes"),
+        "came twice": labelled(folder / "again.flac", b"", "yes"),
     }
     (folder / "latin.txt").write_bytes("grün".encode("latin-1"))
     saved(folder / "again.flac", encoded(soundfile.read(good, dtype="int16")[0], 16_000, "FLAC"))
-    report = import_files(dataset, [good, *bad.values()])
+    report = imported(dataset, good, *bad.values())
     assert [clip.text for clip in dataset.utterances()] == ["yes"]
-    assert [name for name, _ in report.skipped] == [path.name for path in bad.values()]
-    for (name, reason), sentence in zip(report.skipped, bad, strict=True):
-        assert sentence in reason, name
+    assert report.skipped == len(bad)
+    for sentence, path in bad.items():
+        assert sentence in reasons(report)[path.name]
     assert dataset.problems() == []
 
 
-def test_importing_twice_adds_nothing(dataset: Dataset, folder: Path) -> None:
+def test_importing_again_adds_only_what_is_new(dataset: Dataset, folder: Path) -> None:
     for seed in range(3):
         labelled(folder / f"{seed}.wav", recording(seed), f"sentence {seed}")
-    assert len(import_files(dataset, [folder]).added) == 3
-    report = import_files(dataset, [folder])
-    assert (report.added, len(report.skipped)) == ([], 3)
+    assert imported(dataset, folder).added == 3
+    labelled(folder / "3.wav", recording(3), "sentence 3")
+    report = imported(dataset, folder)
+    assert (report.added, report.already, report.skipped) == (1, 3, 0)
+    assert "3 were there already" in report.sentence()
+    known = {clip.audio_sha256 for clip in dataset.utterances()}
+    assert preview(Plan([folder]), known).already == 4
 
 
-def test_a_model_that_cannot_transcribe_is_a_reason_too(dataset: Dataset, folder: Path) -> None:
-    def text_for(path: Path) -> str:
-        raise ModelError("The model is missing.", "Choose another.")
-
-    report = import_files(dataset, [saved(folder / "a.wav", recording())], text_for)
-    assert report.skipped == [("a.wav", "The model is missing. Choose another.")]
-
-
-def test_a_folder_without_sound_says_so_and_hidden_files_are_none(dataset: Dataset, folder: Path) -> None:
-    saved(folder / "._a.wav", b"\x00\x05\x16\x07")
-    saved(folder / "readme.md", b"")
-    assert import_files(dataset, [folder]).skipped == [("files", "The folder holds no WAV, FLAC or MP3 files.")]
+def test_one_undo_takes_the_whole_import_back_out(dataset: Dataset, folder: Path) -> None:
+    for seed in range(3):
+        labelled(folder / f"{seed}.wav", recording(seed), f"sentence {seed}")
+    report = imported(dataset, folder)
+    assert [action.what for action in dataset.history()] == ["3 clips imported from files"]
+    dataset.undo(report.action)
+    assert dataset.utterances() == []
+    dataset.redo()
+    assert len(dataset.utterances()) == 3
 
 
-def test_the_rows_of_a_manifest_come_in_and_long_files_are_cut(dataset: Dataset, folder: Path) -> None:
-    saved(folder / "long.wav", encoded(np.concatenate([tone(80), tone(1, pitch=500), tone(5)]), 16_000))
-    saved(folder / "a.wav", recording())
+def test_a_cancelled_import_leaves_the_dataset_as_it_was(dataset: Dataset, folder: Path) -> None:
+    for seed in range(4):
+        labelled(folder / f"{seed}.wav", recording(seed), f"sentence {seed}")
+    imported(dataset, folder / "0.wav")
+    before = sorted(dataset.folder.rglob("*"))
+
+    def tell(phase: str, done: int, total: int) -> None:
+        if done == 3:
+            raise CancelledError
+
+    with pytest.raises(CancelledError):
+        imported(dataset, folder, tell=tell)
+    assert [clip.text for clip in dataset.utterances()] == ["sentence 0"]
+    assert [path for path in sorted(dataset.folder.rglob("*")) if path not in before and path.is_file()] == []
+
+
+def test_linked_clips_share_their_file_with_the_original(dataset: Dataset, folder: Path) -> None:
+    sound = labelled(folder / "a.flac", encoded(tone(), 16_000, "FLAC"), "yes")
+    report = imported(dataset, folder, link=True)
+    (clip,) = dataset.utterances()
+    assert report.linked == 1
+    assert dataset.clip_path(clip).samefile(sound)
+    sound.unlink()
+    assert dataset.problems() == []
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_a_dataset_goes_out_and_comes_back_the_same(name: str, dataset: Dataset, tmp_path: Path) -> None:
+    original = dataset_in(tmp_path / "original")
+    report = export_data(original, name, tmp_path / "out", portable=True)
+    back = imported(dataset, Path(report.path))
+    assert (back.added, back.skipped) == (6, 0)
+    names = ("text", "duration", *HOLDS[name])
+    came = {clip.text: kept(clip, *names) for clip in dataset.utterances()}
+    assert came == {clip.text: kept(clip, *names) for clip in original.utterances()}
+    again = imported(original, Path(report.path))
+    assert (again.added, again.already) == (0, 6)  # the same samples, bit for bit
+
+
+def test_a_zip_comes_in_like_the_folder_that_it_holds(dataset: Dataset, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("voice/metadata.csv", "file_name,transcription,speaker_id\na.wav,hello,7\n../b.wav,no,7\n")
+        archive.writestr("voice/a.wav", recording())
+        archive.writestr("../evil.wav", recording(1))
+    path = saved(tmp_path / "data.zip", buffer.getvalue())
+    report = imported(dataset, path)
+    assert [(clip.text, clip.speaker) for clip in dataset.utterances()] == [("hello", "7")]
+    assert sorted(reasons(report)) == ["../evil.wav", "metadata.csv line 3"]
+    assert not (tmp_path / "evil.wav").exists()
+
+
+def test_parts_of_long_recordings_are_cut_out(dataset: Dataset, folder: Path) -> None:
+    samples = np.concatenate([tone(80, 8_000), tone(1, 8_000, pitch=500), tone(5, 8_000)])
+    saved(folder / "long.wav", encoded(samples, 8_000))
     rows = [
         {"audio_filepath": "long.wav", "text": "in the middle", "offset": 80.0, "duration": 1.0, "speaker": "ada"},
-        {"audio_filepath": str(folder / "a.wav"), "text": "yes", "duration": 0.5, "split": "test", "prompt": "Yes!"},
         {"audio_filepath": "long.wav", "text": "too long", "duration": 86},
-        {"audio_filepath": "../secret.wav", "text": "no", "duration": 1},
-        {"audio_filepath": "a.wav", "text": "no", "duration": 1, "offset": "x"},
-        {"text": "no"},
+        {"audio_filepath": "long.wav", "text": "no", "duration": 1, "offset": "x"},
+        {"audio_filepath": "long.wav", "text": "past the end", "duration": 1, "offset": 90},
     ]
-    lines = [json.dumps(row) for row in rows] + ["torn {", '"text"', "[]", ""]
-    manifest = saved(folder / "train.jsonl", "\n".join(lines).encode())
-    report = import_files(dataset, [manifest])
-    middle, yes = (dataset.get(id) for id in report.added)
-    assert (middle.text, middle.speaker, middle.duration) == ("in the middle", "ada", 1.0)
-    assert (yes.text, yes.split, yes.prompt) == ("yes", "test", "Yes!")
-    assert [name for name, _ in report.skipped][:2] == ["train.jsonl line 3 (long.wav)", "train.jsonl line 4"]
-    reasons = [reason for _, reason in report.skipped]
-    for sentence, reason in zip(["86 s", "outside", "not a number"] + ["not a line"] * 4, reasons, strict=True):
+    manifest = saved(folder / "train.jsonl", "\n".join(map(json.dumps, rows)).encode())
+    report = imported(dataset, manifest)
+    (clip,) = dataset.utterances()
+    assert (clip.text, clip.speaker, clip.duration, clip.split) == ("in the middle", "ada", 1.0, "train")
+    came = soundfile.read(dataset.clip_path(clip), dtype="float32")[0]
+    assert np.allclose(came, samples[640_000:648_000], atol=2 / 32768)
+    told = [reason for _, reason in report.listed]
+    for sentence, reason in zip(["86 s", "not a number", "lasts 0.00 s"], told, strict=True):
         assert sentence in reason
 
 
-def test_another_dataset_comes_in_with_its_labels_and_splits(dataset: Dataset, tmp_path: Path) -> None:
-    other = Dataset.create(tmp_path / "other")
-    for seed, split in enumerate(("train", "validation", "test")):
-        other.add(recording(seed), text=f"sentence {seed}", prompt=f"card {seed}", split=split)
-    import_files(dataset, [other.folder])
-    kept = ("text", "prompt", "split", "duration", "audio_sha256")
-    assert [clip.model_dump(include={*kept}) for clip in dataset.utterances()] == [
-        clip.model_dump(include={*kept}) for clip in other.utterances()
+def test_a_preview_tells_what_each_column_becomes_and_what_is_skipped(dataset: Dataset, folder: Path) -> None:
+    saved(folder / "a.wav", recording(0, 3.0))
+    lines = ["path;what;who", "a.wav;yes;ada", *(f"gone{n}.wav;no;bob" for n in range(5))]
+    saved(folder / "list.csv", "\n".join(lines).encode())
+    reading = Reading({"text": "what", "speaker": "who"})
+    found = preview(Plan([folder], "csv", reading))
+    assert (found.format, found.rows, found.clips, found.minutes) == ("csv", 6, 1, 0.05)
+    assert [(column.name, column.field, column.example) for column in found.columns] == [
+        ("path", "audio", "a.wav"),
+        ("what", "text", "yes"),
+        ("who", "speaker", "ada"),
     ]
+    assert [(group.count, len(group.examples)) for group in found.reasons] == [(5, 3)]
+    assert not dataset.folder.exists()
 
 
-def test_real_speech_comes_in(dataset: Dataset, speech_folder: Path) -> None:
-    rows = [json.loads(line) for line in (speech_folder / "metadata.jsonl").read_text().splitlines()[:8]]
-    texts = {speech_folder / row["file_name"]: row["text"] for row in rows}
-    report = import_files(dataset, texts, text_for=texts.__getitem__)
-    assert (len(report.added), report.skipped) == (8, [])
-    assert dataset.problems() == []
+def test_a_preview_opens_sounds_for_as_long_as_it_may_and_counts_the_rest(folder: Path) -> None:
+    for seed in range(3):
+        labelled(folder / f"{seed}.wav", recording(seed), "yes")
+    found = preview(Plan([folder]), limit=0.0)
+    assert (found.rows, found.checked, found.clips) == (3, 0, 3)
+
+
+def test_what_is_no_data_is_a_sentence(dataset: Dataset, folder: Path) -> None:
+    saved(folder / "._a.wav", b"\x00\x05\x16\x07")
+    saved(folder / "readme.md", b"")
+    for path, sentence in (
+        (folder, "holds no WAV"),
+        (folder / "gone", "nothing at"),
+        (folder / "readme.md", "no format"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            imported(dataset, path)
+    with pytest.raises(DataError, match="Did you mean “lhotse”"):
+        import_data(dataset, Plan([folder], "lhotze"))
+    assert not dataset.folder.exists()
+
+
+def test_real_speech_comes_in(dataset: Dataset, speech_folder: Path, tmp_path: Path) -> None:
+    rows = (speech_folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()[:12]
+    saved(tmp_path / "some" / "metadata.jsonl", "\n".join(rows).encode())
+    report = import_data(dataset, Plan([tmp_path / "some"], "auto", Reading(audio=speech_folder)))
+    assert (report.added, report.skipped) == (12, 0)
+    for clip, row in zip(dataset.utterances(), map(json.loads, rows), strict=True):
+        assert (clip.text, clip.speaker, clip.split) == (row["text"], row["speaker"], row["split"])
+        assert (clip.model_extra or {})["licence"] == row["licence"]
+
+
+# ---- the command line ----
+
+
+def studio(workspace: Path, *words: str | Path) -> Any:
+    return CliRunner(env={"STUDIO_WORKSPACE": str(workspace)}).invoke(app, [str(word) for word in words])
+
+
+def test_the_command_line_looks_imports_and_exports(tmp_path: Path) -> None:
+    original = dataset_in(tmp_path / "recordings" / "mine")
+    done = studio(tmp_path, "export-data", "mine", tmp_path / "out", "--format", "nemo", "--query", "split = train")
+    assert done.exit_code == 0, done.output
+    assert "3 clips" in done.stdout
+    looked = studio(tmp_path, "import", "new", tmp_path / "out", "--dry-run")
+    assert "3 of 3 rows would come in" in looked.stdout
+    assert not (tmp_path / "recordings" / "new").exists()
+    saved(tmp_path / "out" / "extra_manifest.json", b'{"audio_filepath": "gone.wav", "text": "x"}\n')
+    report = json.loads(studio(tmp_path, "import", "new", tmp_path / "out", "--json").stdout)
+    assert (report["added"], report["skipped"]) == (3, 1)
+    texts = [clip.text for clip in Dataset(tmp_path / "recordings" / "new").utterances()]
+    assert texts == [clip.text for clip in original.utterances() if clip.split == "train"]
+    failed = studio(tmp_path, "import", "new", tmp_path / "out", "--map", "sentence")
+    assert isinstance(failed.exception, Exception)
+    assert "FIELD=COLUMN" in str(failed.exception)

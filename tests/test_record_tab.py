@@ -322,21 +322,13 @@ def test_a_full_disk_keeps_the_take_on_the_page(page: Page, studio: Served) -> N
 
 
 @pytest.mark.browser
-def test_own_text_and_sound_files_come_in_through_the_page(page: Page, studio: Served, tmp_path: Path) -> None:
+def test_own_text_comes_in_through_the_page(page: Page) -> None:
     page.get_by_label("My text").check()
     page.get_by_label("Prompts, one a line").fill("please call the clinic\nthe meeting is at noon")
     page.get_by_role("button", name="Use these prompts").click()
     page.wait_for_function("document.querySelectorAll('.rec-pill').length === 2")
     assert page.locator(".rec-prompt").text_content() == "please call the clinic"
     assert violations(page) == []
-    (tmp_path / "a.wav").write_bytes(recording())
-    (tmp_path / "a.txt").write_text("good morning")
-    (tmp_path / "b.wav").write_bytes(b"nothing")
-    page.get_by_role("button", name="Import files").click()
-    assert violations(page) == []
-    page.locator(".rec-drop input").set_input_files([tmp_path / name for name in ("a.wav", "a.txt", "b.wav")])
-    page.get_by_text("1 clip added, 1 skipped.").wait_for()
-    assert [clip.text for clip in clips(studio)] == ["good morning"]
 
 
 @pytest.mark.browser

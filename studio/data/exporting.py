@@ -46,17 +46,21 @@ def export_data(
     format: str,
     out: Path,
     ids: Collection[str] | None = None,
+    *,
+    portable: bool = False,
     tell: Tell = lambda *_: None,
 ) -> ExportReport:
     """Write the clips `ids` of `dataset` (all without) to the new folder or file `out`.
 
-    Clips are read from the manifest one at a time: memory stays flat. Raises DataError where `out` is there already,
-    or the format can hold none of the clips, and DiskError; nothing is then left behind.
+    Lists of tools that look from their own working directory (Kaldi, lhotse) name their sound files absolutely; with
+    `portable` they do not, for a folder that goes to another machine. Clips are read from the manifest one at a time:
+    memory stays flat. Raises DataError where `out` is there already, or the format can hold none of the clips, and
+    DiskError; nothing is then left behind.
     """
     chosen = formats.find(format)
     home = placed(chosen, out)
     with _begun(home, chosen.single_file) as folder:
-        target = Target(folder, home.absolute())
+        target = Target(folder, home.name, None if portable else home.absolute())
         outgoing = _Outgoing(dataset, ids, target, tell)
         chosen.write(outgoing.clips(), target)
         written = outgoing.count - (target.skipped.total - outgoing.missing)

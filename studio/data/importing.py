@@ -1,168 +1,330 @@
-"""Take sound files that exist already into a dataset: copied as mono 16-bit WAV, never moved."""
+"""Take speech data that exists already into a dataset: copied or linked, never moved; whole or not at all."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from studio.audio import read, wav_bytes
-from studio.data.lines import read_bytes, split_lines
-from studio.data.manifest import Dataset
-from studio.data.quality import checked_recording, fingerprint
-from studio.data.utterance import Split
+from pydantic import BaseModel, ConfigDict
+
+from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
+from studio.data import formats
+from studio.data.formats.archive import unpack
+from studio.data.formats.base import Column, Format, Group, Reading, Reasons, Refused, Row
+from studio.data.formats.measured import seconds
+from studio.data.manifest import Dataset, Utterance
+from studio.data.quality import fingerprint
 from studio.errors import DataError, StudioError
-from studio.workspace import inside
 
-READABLE = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff"})
-UNREADABLE = frozenset({".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr", ".3gp"})  # libsndfile cannot
+if TYPE_CHECKING:
+    from studio.data.intake import Intake
 
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What came in, and what did not, each with its reason."""
-
-    added: list[str] = field(default_factory=list)  # ids
-    skipped: list[tuple[str, str]] = field(default_factory=list)  # (file or line, reason)
+FIRST = 8  # rows that a preview shows
+Tell = Callable[[Any, int, int], None]
+"""`tell("importing", done, total)`: hears how far it is, and may raise to cancel."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """One clip that might come in: a file, or a line of a manifest with what it says about its file."""
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Shown(_Frozen):
+    """One row as it would come in."""
 
     name: str
+    text: str
+    speaker: str
+    split: str
+    seconds: float | None
+
+
+class Preview(_Frozen):
+    """What an import would do."""
+
+    format: str
+    title: str
+    columns: list[Column]
+    first: list[Shown]
+    rows: int  # in all
+    clips: int  # that would come in, as far as was looked
+    already: int  # of those looked at, in the dataset with the same samples
+    checked: int  # rows whose sound was opened; the others are counted by their lines
+    minutes: float  # of the clips
+    speakers: int
+    splits: dict[str, int]
+    skipped: int
+    reasons: list[Group]
+
+
+class ImportReport(_Frozen):
+    """What came in, and what did not, each with its reason."""
+
+    added: int
+    linked: int  # of the added; they share their file with the original
+    already: int  # were in the dataset before, with the same samples
+    minutes: float  # of the added
+    skipped: int
+    reasons: list[Group]
+    listed: list[tuple[str, str]]  # (row, reason), the first 1,000
+    action: str = ""  # in the history: undoing it takes the whole import back out
+
+    def sentence(self) -> str:
+        """The report in one line."""
+        parts = [f"{_clips(self.added)} added ({self.minutes:.1f} min)"]
+        parts += [f"{self.already} were there already"] if self.already else []
+        parts += [f"{self.skipped} skipped"] if self.skipped else []
+        return ", ".join(parts) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be imported, and how it is to be read."""
+
+    paths: Sequence[Path]
+    format: str = "auto"
+    reading: Reading = field(default_factory=Reading)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the paths, with its format."""
+
     path: Path
-    row: dict[str, Any] = field(default_factory=dict)
-    fault: str = ""
+    format: Format
+    is_passing: bool  # unpacked for now: what lies in it cannot be linked to
 
 
-def import_files(
-    dataset: Dataset, paths: Iterable[Path], text_for: Callable[[Path], str] | None = None
-) -> ImportReport:
-    """Copy sound files, folders of them, or the clips of a `.jsonl` manifest into `dataset`.
+@dataclass(slots=True)
+class _Parts:
+    parts: list[_Part]
+    refused: list[Refused]
+    reading: Reading
 
-    The label is the manifest's, that of the text file of the same name beside the clip, or `text_for(path)`.
-    What cannot be used, or is there already with the same samples, is skipped with a reason.
+    def rows(self) -> Iterator[tuple[_Part | None, Row | Refused]]:
+        """Every row; a path that cannot be read at all is a refusal beside others, and an error alone."""
+        yield from ((None, refused) for refused in self.refused)
+        for part in self.parts:
+            try:
+                for row in part.format.rows(part.path, self.reading):
+                    yield part, row
+            except StudioError as error:
+                if len(self.parts) == 1:
+                    raise
+                yield part, Refused(part.path.name, error.what, error.remedy)
+
+    def count(self) -> int:
+        return len(self.refused) + sum(part.format.count(part.path, self.reading) for part in self.parts)
+
+
+@contextmanager
+def _opened(plan: Plan) -> Iterator[_Parts]:
+    """The paths of `plan`, zip files unpacked for as long as the block lasts. Raises DataError."""
+    with tempfile.TemporaryDirectory(prefix="studio-import-") as scratch:
+        parts: list[_Part] = []
+        refused: list[Refused] = []
+        for number, path in enumerate(plan.paths):
+            is_zip = path.suffix.lower() == ".zip" and path.is_file()
+            try:
+                if is_zip:
+                    refused += unpack(path, folder := Path(scratch) / str(number))
+                    path = folder
+                path = _descended(path)
+                chosen = formats.recognise(path) if plan.format == "auto" else formats.find(plan.format)
+            except StudioError as error:
+                if len(plan.paths) == 1 or plan.format not in ("auto", *formats.FORMATS):
+                    raise
+                if path.suffix.lower() != ".txt":  # a label, if anything: read beside its clip
+                    refused.append(Refused(path.name, error.what, error.remedy))
+                continue
+            parts.append(_Part(path, chosen, is_zip))
+        yield _Parts(parts, refused, plan.reading)
+
+
+def _descended(path: Path) -> Path:
+    """The folder in a folder that holds nothing else, as archives have it."""
+    while path.is_dir():
+        inner = [each for each in path.iterdir() if not each.name.startswith((".", "__MACOSX"))]
+        if len(inner) != 1 or not inner[0].is_dir() or inner[0].is_symlink():
+            break
+        path = inner[0]
+    return path
+
+
+def preview(plan: Plan, known: Collection[str] = (), limit: float | None = None) -> Preview:
+    """What importing `plan` would do; sounds are opened for `limit` seconds at most, the other rows only counted.
+
+    `known` are the fingerprints (`audio_sha256`) of the dataset's clips. Raises DataError where nothing can be read.
     """
-    report = ImportReport()
-    known = _fingerprints(dataset)
-    for candidate in _candidates(paths):
-        try:
-            report.added.append(_import(dataset, candidate, text_for, known))
-        except StudioError as error:
-            report.skipped.append((candidate.name, str(error)))
-    return report
-
-
-def _import(dataset: Dataset, candidate: _Candidate, text_for: Callable[[Path], str] | None, known: set[str]) -> str:
-    if candidate.fault:
-        raise DataError(candidate.fault)
-    row = candidate.row
-    audio = _segment(candidate) if row.get("offset") else candidate.path
-    checked_recording(audio)
-    samples = fingerprint(read(audio))
-    if samples in known:
-        raise DataError("The same recording is there already.")
-    clip = dataset.add(
-        audio,
-        text=_label(candidate, text_for),
-        prompt=str(row.get("prompt", "")),
-        speaker=str(row.get("speaker", "")),
-        source="import",
-        split=row["split"] if row.get("split") in get_args(Split) else None,
+    began, tally, reasons = time.monotonic(), Counter[str](), Reasons()
+    first: list[Shown] = []
+    speakers: set[str] = set()
+    splits: Counter[str] = Counter()
+    total = 0.0
+    with _opened(plan) as opened:
+        for _, row in opened.rows():
+            tally["rows"] += 1
+            is_looked_at = limit is None or time.monotonic() - began < limit
+            checked = _checked(row, known) if is_looked_at else row
+            tally["checked"] += is_looked_at
+            if isinstance(checked, Refused):
+                reasons.add(checked)
+                continue
+            if checked is None:
+                tally["already"] += 1
+                continue
+            assert isinstance(row, Row)
+            length = checked if isinstance(checked, float) else row.declared
+            total += length or 0.0
+            speakers |= {row.speaker} if row.speaker and len(speakers) < 10_000 else set()
+            splits[row.split or "by sentence"] += 1
+            if len(first) < FIRST:
+                shown = round(length, 2) if length is not None else None
+                first.append(
+                    Shown(name=row.name, text=row.text, speaker=row.speaker, split=row.split or "", seconds=shown)
+                )
+        chosen = opened.parts[0] if opened.parts else None
+        columns = chosen.format.columns(chosen.path, plan.reading) if chosen else []
+    return Preview(
+        format=chosen.format.name if chosen else "",
+        title=chosen.format.title if chosen else "",
+        columns=columns,
+        first=first,
+        rows=tally["rows"],
+        clips=splits.total(),
+        already=tally["already"],
+        checked=tally["checked"],
+        minutes=round(total / 60, 2),
+        speakers=len(speakers),
+        splits=dict(splits),
+        skipped=reasons.total,
+        reasons=reasons.groups(),
     )
-    known.add(samples)
-    return clip.id
 
 
-def _label(candidate: _Candidate, text_for: Callable[[Path], str] | None) -> str:
-    if text := str(candidate.row.get("text") or "").strip():
-        return text
-    beside = candidate.path.with_suffix(".txt")
-    if beside.is_file():
-        try:
-            return read_bytes(beside).decode()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{beside.name} is not UTF-8 text.", "Save it as UTF-8.") from error
-    if text_for is None:
-        raise DataError("It has no label.", f"Write what is said in {beside.name} beside it.")
-    return text_for(candidate.path)
-
-
-def _segment(candidate: _Candidate) -> bytes:
-    """The part of a long file that a manifest's line means (NeMo's `offset` and `duration`, seconds)."""
+def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | None:
+    """The length of a row that would come in, in seconds; None where it is there already; or why it would not."""
+    if isinstance(row, Refused):
+        return row
     try:
-        offset, duration = float(candidate.row["offset"]), float(candidate.row["duration"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError("Its offset or duration is not a number.", "Correct the line.") from error
-    wave = read(candidate.path, offset=offset, duration=duration)
-    return wav_bytes(wave.samples, wave.sample_rate)
-
-
-def _candidates(paths: Iterable[Path]) -> Iterator[_Candidate]:
-    for path in paths:
-        if path.is_dir() and (path / "manifest.jsonl").is_file():
-            yield from _rows(path / "manifest.jsonl")
-        elif path.is_dir():
-            yield from _folder(path)
-        elif path.suffix.lower() == ".jsonl":
-            yield from _rows(path)
-        elif path.suffix.lower() != ".txt":  # a label, if anything: read beside its clip
-            yield _file(path, path.name)
-
-
-def _folder(folder: Path) -> Iterator[_Candidate]:
-    """Every sound file in `folder` and below, by name; hidden ones (`._clip.wav` of macOS) are none."""
-    found = [
-        path
-        for path in sorted(folder.rglob("[!.]*"))
-        if path.suffix.lower() in READABLE | UNREADABLE and path.is_file()
-    ]
-    yield from (_file(path, str(path.relative_to(folder))) for path in found)
-    if not found:
-        yield _Candidate(folder.name, folder, fault="The folder holds no WAV, FLAC or MP3 files.")
-
-
-def _file(path: Path, name: str) -> _Candidate:
-    suffix = path.suffix.lower()
-    if suffix not in READABLE:
-        kind = suffix or "A file without a suffix"
-        return _Candidate(name, path, fault=f"{kind} cannot be read. Convert it to WAV, FLAC or MP3.")
-    return _Candidate(name, path)
-
-
-def _rows(manifest: Path) -> Iterator[_Candidate]:
-    """One candidate for each line of a manifest; its clips lie beside it, or below."""
-    try:
-        lines = split_lines(read_bytes(manifest))
+        if not row.text:
+            raise DataError("It has no label.", "Write what is said beside it.")
+        length = _length(row)
+        if known and fingerprint(_wave(row)) in known:
+            return None
     except StudioError as error:
-        yield _Candidate(manifest.name, manifest, fault=str(error))
-        return
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _row(manifest, f"{manifest.name} line {number}", line)
+        return Refused(row.name, error.what, error.remedy)
+    return length
 
 
-def _row(manifest: Path, name: str, line: bytes) -> _Candidate:
-    try:
-        row = json.loads(line)
-        path = inside(manifest.parent, row["audio_filepath"])
-    except StudioError as error:
-        return _Candidate(name, manifest, fault=str(error))
-    except (ValueError, TypeError, KeyError):
-        fault = 'It is not a line of a manifest: {"audio_filepath": …, "text": …}.'
-        return _Candidate(name, manifest, fault=fault)
-    return _Candidate(f"{name} ({path.name})", path, row)
+def _length(row: Row) -> float:
+    """Seconds of the part that is meant. Raises DataError where it cannot be a clip."""
+    whole = seconds(row.audio)
+    length = min(whole - row.start, row.duration or whole) if row.is_part else whole
+    if length < MIN_SECONDS:
+        raise DataError(f"It lasts {max(length, 0):.2f} s: nothing can be said in that time.", "Leave it out.")
+    if length > MAX_SECONDS:
+        what = f"It lasts {length:.0f} s; a clip may last {MAX_SECONDS:.0f} s at most."
+        raise DataError(what, "Cut it into sentences, or give the start and end of each.")
+    return length
 
 
-def _fingerprints(dataset: Dataset) -> set[str]:
-    """Of every clip in `dataset`; a manifest of another program has none yet, so its clips are read."""
-    found = set()
-    for clip in dataset.utterances():
+def _wave(row: Row) -> Waveform:
+    return read(row.audio, offset=row.start, duration=row.duration)
+
+
+def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell = lambda *_: None) -> ImportReport:
+    """Import `plan` into `dataset`: all that can come in, or, if it is cancelled or killed, nothing.
+
+    With `link` a clip shares its file with the original where the disk can do that (a hard link): it takes no space,
+    either may be moved or deleted, but what is changed within the original changes the clip. Parts of files, sound
+    inside Parquet and what is in zip files are copied all the same. A dataset that is not there yet is begun.
+    Raises DataError where nothing can be read.
+    """
+    with _opened(plan) as opened:
+        tell("reading", 0, 1)
+        total = opened.count()
+        names = ", ".join(path.name for path in plan.paths[:2]) + (" …" if len(plan.paths) > 2 else "")
+        with Dataset.create(dataset.folder).intake(f"Clips from {names}") as intake:
+            taking = _Taking(intake, link)
+            for number, (part, row) in enumerate(opened.rows(), 1):
+                taking.take(row, is_passing=part is None or part.is_passing)
+                tell("importing", number, max(total, number))
+            intake.what = f"{_clips(taking.added)} imported from {names}"
+    return taking.report(_action(dataset, intake.what) if taking.added else "")
+
+
+def _action(dataset: Dataset, what: str) -> str:
+    return next((action.id for action in dataset.history(10) if action.what == what), "")
+
+
+class _Taking:
+    """Takes rows in, and counts what became of them."""
+
+    def __init__(self, intake: Intake, link: bool) -> None:
+        self.intake, self.link = intake, link
+        self.reasons = Reasons()
+        self.added = self.linked = self.already = 0
+        self.total = 0.0  # seconds
+        self._now: set[bytes] = set()  # fingerprints of this import
+
+    def take(self, row: Row | Refused, *, is_passing: bool) -> None:
+        if isinstance(row, Refused):
+            self.reasons.add(row)
+            return
         try:
-            found.add(clip.audio_sha256 or fingerprint(read(dataset.clip_path(clip))))
-        except StudioError:
-            continue  # problems() speaks of it
-    return found
+            clip = self._add(row, self.link and not is_passing)
+        except StudioError as error:
+            self.reasons.add(Refused(row.name, error.what, error.remedy))
+            return
+        if clip is not None:
+            self.added += 1
+            self.total += clip.duration
+
+    def _add(self, row: Row, link: bool) -> Utterance | None:
+        if not row.text:
+            raise DataError("It has no label.", "Write what is said beside it.")
+        _length(row)
+        wave = _wave(row)
+        samples = fingerprint(wave)
+        if samples in self.intake:
+            if bytes.fromhex(samples) in self._now:
+                raise DataError("The same recording came twice.", "Its first label is kept; leave the other out.")
+            self.already += 1
+            return None
+        is_linked = link and isinstance(row.audio, Path) and not row.is_part
+        clip = self.intake.add(
+            row.audio if is_linked else wave,
+            text=row.text,
+            prompt=row.prompt,
+            speaker=row.speaker,
+            session=row.session,
+            split=row.split,
+            words=row.words,
+            extra=row.extra,
+            link=is_linked,
+        )
+        self._now.add(bytes.fromhex(samples))
+        self.linked += is_linked
+        return clip
+
+    def report(self, action: str) -> ImportReport:
+        return ImportReport(
+            added=self.added,
+            linked=self.linked,
+            already=self.already,
+            minutes=round(self.total / 60, 2),
+            skipped=self.reasons.total,
+            reasons=self.reasons.groups(),
+            listed=self.reasons.listed,
+            action=action,
+        )
+
+
+def _clips(count: int) -> str:
+    return f"{count} {'clip' if count == 1 else 'clips'}"

@@ -5,12 +5,6 @@ The script (`assets/record.js`) records and shows; what is kept, and whether it 
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import gradio as gr
@@ -19,7 +13,6 @@ from pydantic import BaseModel, Field
 
 from studio.audio import MAX_SECONDS, SILENT_PEAK_DB, read
 from studio.data import prompts
-from studio.data.importing import import_files
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import fingerprint
 from studio.data.utterance import checked_label
@@ -27,7 +20,7 @@ from studio.text import Convention
 from studio.ui import assets
 from studio.ui.clips import shown
 from studio.ui.page import Page
-from studio.workspace import Workspace, disk_errors
+from studio.workspace import Workspace
 
 Script = Literal["numbers", "phrases", "own", "free"]
 CONVENTIONS: tuple[Convention, ...] = ("words", "digits")  # the first is what a new dataset begins with
@@ -86,12 +79,6 @@ def router(workspace: Workspace) -> APIRouter:
         prompts.save(dataset, choice.prompts())
         return _cards(dataset)
 
-    @routes.post("/import/{name}")
-    def take_in(name: str, files: list[UploadFile]) -> dict[str, Any]:
-        with _on_disk(files) as (paths, doubled):
-            report = import_files(Dataset.create(workspace.dataset(name)), paths)
-        return {"added": report.added, "skipped": report.skipped + doubled}
-
     return routes
 
 
@@ -143,26 +130,3 @@ def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
             return {"script": "numbers", "convention": convention}
     script = "free" if not cards else "phrases" if cards == prompts.phrases() else "own"
     return {"script": script, "convention": CONVENTIONS[0]}
-
-
-@contextmanager
-def _on_disk(files: list[UploadFile]) -> Iterator[tuple[list[Path], list[tuple[str, str]]]]:
-    """Uploads under their own names, in a folder that goes with the block; and those that came twice."""
-    with tempfile.TemporaryDirectory(prefix="studio-import-") as folder:
-        paths: list[Path] = []
-        doubled: list[tuple[str, str]] = []
-        for number, file in enumerate(files, 1):
-            path = Path(folder) / _file_name(file.filename or "", number)
-            if path in paths:
-                doubled.append((path.name, "Another file of this name came with it. Rename it and import it again."))
-                continue
-            with disk_errors(path), path.open("wb") as stream:
-                shutil.copyfileobj(file.file, stream)
-            paths.append(path)
-        yield paths, doubled
-
-
-def _file_name(name: str, number: int) -> str:
-    """The last part of a client's path, as a plain file name."""
-    plain = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rpartition("/")[2])
-    return plain if plain.strip(". ") else f"file {number}"

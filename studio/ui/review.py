@@ -9,14 +9,14 @@ import gradio as gr
 from fastapi import APIRouter
 
 from studio.data.manifest import Dataset, Utterance
-from studio.ui import assets
+from studio.ui import assets, exporting_data, importing
 from studio.ui.clips import shown
 from studio.ui.page import Page
 from studio.workspace import Workspace
 
 ROWS = 50  # on one page
 
-DIALOGS: tuple[ModuleType, ...] = ()
+DIALOGS: tuple[ModuleType, ...] = (importing, exporting_data)
 """Rooms that a button of the toolbar opens, each a `gr.HTML` with one `<dialog>`: labels, splitting, …"""
 
 Filter = Literal["all", "train", "validation", "test", "unused", "look", "trash"]

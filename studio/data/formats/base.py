@@ -124,7 +124,8 @@ class Target:
     """Where a format writes."""
 
     folder: Path  # begun, and renamed to `home` when all is written
-    home: Path | None  # where it will lie; None where nobody knows (a download)
+    name: str  # of the folder, when it is done
+    home: Path | None  # where it will lie; None where nobody knows yet
     skipped: Reasons = field(default_factory=Reasons)
 
     def skip(self, clip: Clip, what: str, remedy: str = "") -> None:

@@ -59,12 +59,11 @@ class LabelStudio(Base):
 
     def write(self, clips: Iterable[Clip], target: Target) -> None:
         """`tasks.json` and `audio/*.wav`, addressed as local files below the folder that Label Studio serves."""
-        home = target.home.name if target.home else ""
         with disk_errors(target.folder), (target.folder / "tasks.json").open("x", encoding="utf-8") as stream:
             stream.write("[")
             for number, clip in enumerate(clips, 1):
                 audio = place(clip, target.folder / "audio", stem(clip))
-                address = f"/data/local-files/?d={quote('/'.join(filter(None, (home, 'audio', audio))))}"
+                address = f"/data/local-files/?d={quote(f'{target.name}/audio/{audio}')}"
                 stream.write(("\n" if number == 1 else ",\n") + lists.dumps(_task(number, clip, address)))
             stream.write("\n]\n")
 

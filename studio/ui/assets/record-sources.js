@@ -1,8 +1,7 @@
 // Where prompts and clips come from: the built-in scripts, one's own text, and sound files that exist already.
 
-import { at, icon, make, request, studio } from "./studio.js";
-
-const AT_ONCE = 20; // files in one request, so that the report grows while files come in
+import { dropped } from "./import.js";
+import { at, request, studio } from "./studio.js";
 
 export class Sources {
   /** `tab` lays out the cards (`deal`), shows errors (`fail`) and reads the dataset anew (`load`). */
@@ -10,9 +9,6 @@ export class Sources {
     Object.assign(this, { root, tab });
     this.own = root.querySelector(".rec-own");
     this.text = this.own.querySelector("textarea");
-    this.importing = root.querySelector(".rec-import");
-    this.report = root.querySelector(".rec-report");
-    this.drop = root.querySelector(".rec-drop");
     root.querySelector(".rec-bar").addEventListener("change", (event) => this.#choose(event.target));
     this.#listenToOwn();
     this.#listenToImport();
@@ -81,69 +77,14 @@ export class Sources {
 
   // ---- files ----
 
-  openImport() {
-    this.report.replaceChildren();
-    this.importing.showModal();
+  /** The import dialog stands outside the tabs; sound dropped anywhere on this one opens it. */
+  openImport(files) {
+    studio.open("import", { files });
   }
 
   #listenToImport() {
-    const input = this.drop.querySelector("input");
-    input.addEventListener("change", () => this.#import([...input.files]).then(() => (input.value = "")));
-    onDrop(this.drop, (files) => this.#import(files));
-    onDrop(this.root, (files) => {
-      if (this.importing.open || this.own.open) return;
-      this.openImport();
-      this.#import(files);
-    });
-    this.importing.querySelector("[value=cancel]").addEventListener("click", () => this.importing.close());
+    onDrop(this.root, async (_, transfer) => !this.own.open && this.openImport(await dropped(transfer)));
   }
-
-  async #import(files) {
-    const groups = together(files);
-    const total = { added: [], skipped: [], sent: 0, files: files.length };
-    for (const group of groups) {
-      this.#tell(total, true);
-      const data = new FormData();
-      for (const file of group) data.append("files", file);
-      try {
-        const { added, skipped } = await request(at("import", studio.dataset()), { body: data });
-        total.added.push(...added);
-        total.skipped.push(...skipped);
-      } catch (error) {
-        total.skipped.push(...group.map((file) => [file.name, error.message]));
-      }
-      total.sent += group.length;
-    }
-    this.#tell(total, false);
-    if (total.added.length) studio.changed();
-  }
-
-  #tell({ added, skipped, sent, files }, isGoing) {
-    const clips = (count) => `${count} ${count === 1 ? "clip" : "clips"}`;
-    const words = isGoing ? `Reading file ${sent + 1} of ${files}…` : `${clips(added.length)} added${skipped.length ? `, ${skipped.length} skipped` : ""}.`;
-    const tone = isGoing ? "" : added.length ? "good" : "look";
-    const reasons = skipped.map(([name, reason]) => make("li", {}, make("b", {}, name), ` ${reason}`));
-    const end = !isGoing && added.length ? " You find them in 2 Review." : "";
-    this.report.replaceChildren(
-      make("div", { class: `st-message ${tone}` }, icon(tone === "good" ? "check" : "info"), make("p", {}, words + end)),
-      ...(reasons.length ? [make("ul", { class: "rec-skipped" }, ...reasons)] : []),
-    );
-  }
-}
-
-/** Files in groups for one request each; a sound and its text never part. */
-function together(files) {
-  const byStem = new Map();
-  for (const file of files) {
-    const stem = file.name.replace(/\.[^.]*$/, "");
-    byStem.set(stem, [...(byStem.get(stem) || []), file]);
-  }
-  const groups = [[]];
-  for (const pair of byStem.values()) {
-    if (groups.at(-1).length + pair.length > AT_ONCE && groups.at(-1).length) groups.push([]);
-    groups.at(-1).push(...pair);
-  }
-  return groups;
 }
 
 function onDrop(target, use) {
@@ -157,6 +98,6 @@ function onDrop(target, use) {
     target.classList.remove("over");
     if (event.defaultPrevented || !event.dataTransfer.files.length) return;
     event.preventDefault();
-    use([...event.dataTransfer.files]);
+    use([...event.dataTransfer.files], event.dataTransfer);
   });
 }

@@ -1,0 +1,108 @@
+"""Import and export in the terminal: what would come in, what came in, and what did not, with its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from studio.data.exporting import ExportReport, export_data
+from studio.data.formats.base import Group
+from studio.data.importing import ImportReport, Plan, Preview, import_data, preview
+from studio.data.manifest import Dataset
+from studio.data.query import Selection
+from studio.data.reports import save
+from studio.errors import ConfigError, DataError
+from studio.jobs.tasks import telling
+from studio.workspace import Workspace, disk_errors
+
+SHOWN = 20  # reasons in the terminal
+
+
+def mapping(pairs: list[str]) -> dict[str, str]:
+    """`["text=sentence"]` as field to column. Raises ConfigError."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--map {pair} is not FIELD=COLUMN.", "For instance: --map text=sentence")
+        found[name.strip()] = column.strip()
+    return found
+
+
+def look(workspace: Workspace, name: str, plan: Plan, as_json: bool) -> None:
+    """Print what an import would do; nothing is written. Raises StudioError."""
+    folder = workspace.dataset(name)
+    known = {clip.audio_sha256 for clip in Dataset(folder).utterances()} - {""} if folder.is_dir() else set()
+    found = preview(plan, known)
+    typer.echo(found.model_dump_json(indent=2) if as_json else as_text(found))
+
+
+def take_in(workspace: Workspace, name: str, plan: Plan, link: bool, as_json: bool) -> None:
+    """Import, tell how far it is, and print the report. Raises StudioError."""
+    dataset = Dataset(workspace.dataset(name))
+    with telling() as tell:
+        report = import_data(dataset, plan, link=link, tell=tell)
+        save(dataset.folder, "import", report)
+        if not as_json:
+            tell.note(report.sentence())
+    if as_json or report.skipped:
+        typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
+
+
+def give_out(
+    workspace: Workspace,
+    name: str,
+    out: Path,
+    format: str,
+    query: str,
+    listed: Path | None,
+    portable: bool,
+    as_json: bool,
+) -> None:
+    """Export, tell how far it is, and print the report. Raises StudioError."""
+    dataset = Dataset.open(workspace.dataset(name))
+    with telling() as tell:
+        ids = chosen(dataset, query, listed)
+        report = export_data(dataset, format, out, ids, portable=portable, tell=tell)
+        save(dataset.folder, "export-data", report)
+        if not as_json:
+            tell.note(report.sentence())
+    if as_json or report.skipped:
+        typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
+
+
+def chosen(dataset: Dataset, query: str, listed: Path | None) -> list[str] | None:
+    """The ids of the clips that match `query`, or that stand in the file `listed`; None for all. Raises StudioError."""
+    if listed is not None:
+        with disk_errors(listed, "read"):
+            return listed.read_text(encoding="utf-8").split()
+    if not query:
+        return None
+    found = dataset.resolve(Selection(ids=None, query=query))
+    if not found:
+        raise DataError(f"No clip matches “{query}”.", "Try it in the Review tab first.")
+    return found
+
+
+def as_text(found: Preview) -> str:
+    """A preview for people."""
+    lines = [f"{found.title} ({found.format})", ""]
+    if found.columns:
+        lines += [f"  {column.name} → {column.field or 'kept as it is'}" for column in found.columns] + [""]
+    lines += [f"  {row.name}: {row.text}" for row in found.first]
+    splits = ", ".join(f"{count} {split}" for split, count in found.splits.items())
+    lines += ["", f"{found.clips} of {found.rows} rows would come in: {found.minutes:.1f} min ({splits or 'none'})."]
+    lines += [f"{found.already} are there already."] if found.already else []
+    lines += [f"{found.skipped} would be skipped:", *_reasons(found.reasons)] if found.skipped else []
+    return "\n".join(lines)
+
+
+def report_text(report: ImportReport | ExportReport) -> str:
+    """The reasons of a report; its sentence was told already."""
+    return "\n".join(_reasons(report.reasons))
+
+
+def _reasons(groups: list[Group]) -> list[str]:
+    told = [f"  {group.count} × {group.reason} ({', '.join(group.examples)})" for group in groups[:SHOWN]]
+    return told + ([f"  and {len(groups) - SHOWN} other reasons"] if len(groups) > SHOWN else [])

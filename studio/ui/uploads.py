@@ -1,0 +1,116 @@
+"""Files on their way from the browser into a dataset: kept under checked names, unpacked once, gone when they are in.
+
+recordings/<dataset>/.uploads/<token>/
+    files/      what was chosen, with its folders
+    zips/<n>/   what zip files held
+    refused.json  what was not taken, with its reason
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from studio.data.formats.archive import unpack
+from studio.data.formats.base import Refused
+from studio.errors import DataError, StudioError
+from studio.workspace import disk_errors
+
+OLD = 24 * 3600.0  # seconds after which nobody will come back to an upload
+_CHUNK = 1 << 20
+
+
+class Uploads:
+    """The uploads of one dataset."""
+
+    def __init__(self, dataset: Path) -> None:
+        self.folder = dataset / ".uploads"
+
+    def begin(self) -> str:
+        """A new upload; those that nobody came back to are removed. Raises DiskError."""
+        token = secrets.token_hex(8)
+        with disk_errors(self.folder):
+            for old in self.folder.glob("*"):
+                if time.time() - old.stat().st_mtime > OLD:
+                    shutil.rmtree(old, ignore_errors=True)
+            (self.folder / token / "files").mkdir(parents=True)
+        return token
+
+    def take(self, token: str, files: Iterable[tuple[str, BinaryIO]]) -> int:
+        """Keep `files`, each with its path in the folder that was chosen; how many were taken. Raises DiskError."""
+        upload, refused, taken = self._of(token), [], 0
+        for name, stream in files:
+            parts = safe_parts(name)
+            if not parts:
+                refused.append(Refused(name[:200], "Its name cannot be a file's name.", "Rename it."))
+                continue
+            target = upload.joinpath("files", *parts)
+            if target.exists():
+                refused.append(Refused(name, "Another file of this name came with it.", "Rename one of the two."))
+                continue
+            with disk_errors(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("xb") as kept:
+                    shutil.copyfileobj(stream, kept, _CHUNK)
+            taken += 1
+            if target.suffix.lower() == ".zip":
+                refused += self._unpacked(upload, target)
+        self._remember(upload, refused)
+        return taken
+
+    def paths(self, token: str) -> list[Path]:
+        """What was uploaded: the files, and what each zip file held. Raises DataError."""
+        upload = self._of(token)
+        files = [upload / "files"] if any(path.is_file() for path in (upload / "files").rglob("*")) else []
+        found = [*files, *sorted(upload.glob("zips/*"))]
+        if not found:
+            raise DataError("Nothing has been uploaded.", "Choose files, a folder or a zip file.")
+        return found
+
+    def refused(self, token: str) -> list[Refused]:
+        """What could not be taken."""
+        note = self._of(token) / "refused.json"
+        return [Refused(*row) for row in json.loads(note.read_text())] if note.is_file() else []
+
+    def end(self, token: str) -> None:
+        """Forget an upload."""
+        shutil.rmtree(self._of(token), ignore_errors=True)
+
+    def _of(self, token: str) -> Path:
+        folder = self.folder / token
+        if not re.fullmatch(r"[0-9a-f]{16}", token) or not folder.is_dir():
+            raise DataError("This upload is not there any more.", "Choose the files again.")
+        return folder
+
+    def _unpacked(self, upload: Path, path: Path) -> list[Refused]:
+        target = upload / "zips" / str(len(list(upload.glob("zips/*"))))
+        try:
+            refused = unpack(path, target)
+        except StudioError as error:
+            shutil.rmtree(target, ignore_errors=True)
+            refused = [Refused(path.name, error.what, error.remedy)]
+        path.unlink()
+        return refused
+
+    def _remember(self, upload: Path, refused: list[Refused]) -> None:
+        note = upload / "refused.json"
+        before = json.loads(note.read_text()) if note.is_file() else []
+        with disk_errors(note):
+            note.write_text(json.dumps(before + [[each.name, each.what, each.remedy] for each in refused]))
+
+
+def safe_parts(name: str) -> list[str]:
+    """The folders and the file of a client's path, as plain names; none where it has none."""
+    parts = [re.sub(r"[\x00-\x1f:]", "", part).strip() for part in name.replace("\\", "/").split("/")]
+    parts = [part for part in parts if part.strip(". ")]
+    return (
+        parts
+        if parts and all(len(part.encode("utf-8", "replace")) <= 200 for part in parts) and len(parts) < 20
+        else []
+    )
