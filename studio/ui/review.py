@@ -1,25 +1,32 @@
-"""The Review tab: every clip of the dataset, fifty a page; heard, relabelled, deleted and brought back."""
+"""The Review tab: every clip of a dataset, fifty a page, found by what a person types and summed up in tiles.
+
+What is done to clips goes through `studio.ui.clips`; the rooms of the toolbar (`DIALOGS`) have routes of their own.
+"""
 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter
 
-from studio.data.manifest import Dataset, Utterance
-from studio.ui import assets, exporting_data, importing
-from studio.ui.clips import shown
+from studio.data.manifest import Dataset
+from studio.data.quality import Quality, trim
+from studio.data.query import FIELDS, FLAGS
+from studio.data.rows import ClipRow, Row
+from studio.data.summary import Summary, Words
+from studio.data.table import PAGE, Found, Table
+from studio.data.utterance import Utterance
+from studio.ui import assets
 from studio.ui.page import Page
 from studio.workspace import Workspace
 
-ROWS = 50  # on one page
+WORDS = 40  # of the vocabulary, each of the most frequent and of the rare ones
+MOST_NAMES = 50  # speakers or sessions that are offered while a person types
 
-DIALOGS: tuple[ModuleType, ...] = (importing, exporting_data)
+DIALOGS: tuple[ModuleType, ...] = ()
 """Rooms that a button of the toolbar opens, each a `gr.HTML` with one `<dialog>`: labels, splitting, …"""
-
-Filter = Literal["all", "train", "validation", "test", "unused", "look", "trash"]
 
 
 def build(page: Page) -> None:
@@ -33,38 +40,82 @@ def build(page: Page) -> None:
 
 
 def router(workspace: Workspace) -> APIRouter:
-    """The list; what is done to a clip goes through `studio.ui.clips`."""
-    routes = APIRouter(prefix="/studio")
+    """Pages of clips, and what they have in common."""
+    routes = APIRouter(prefix="/studio/review")
 
-    @routes.get("/review/{name}")
-    def listed(name: str, first: int = 0, words: str = "", only: Filter = "all") -> dict[str, Any]:
-        folder = workspace.dataset(name)
-        if not folder.is_dir():
-            return {"total": 0, "first": 0, "rows": [], "size": ROWS, "clips": 0}
-        return page_of(Dataset.open(folder), first, words, only)
+    def table(name: str) -> Table | None:
+        return Table.of(Dataset.open(workspace.dataset(name))) if workspace.dataset(name).is_dir() else None
+
+    @routes.get("/{name}")
+    def listed(name: str, first: int = 0, query: str = "", sort: str = "-created", trash: bool = False) -> Any:
+        if not workspace.dataset(name).is_dir():
+            return _page(Found(total=0, clips=0, first=0, rows=[]), {})
+        dataset = Dataset.open(workspace.dataset(name))
+        if trash:
+            return thrown_away(dataset, first, query)
+        found = Table.of(dataset).find(query, sort, first)
+        return _page(found, {row.id: dataset.get(row.id) for row in found.rows})
+
+    @routes.get("/{name}/summary")
+    def summary(name: str, query: str = "") -> Summary | None:
+        found = table(name)
+        return found.summary(query) if found else None
+
+    @routes.get("/{name}/words")
+    def words(name: str, query: str = "") -> Words | None:
+        found = table(name)
+        return found.words(query, WORDS) if found else None
+
+    @routes.get("/{name}/fields")
+    def fields(name: str) -> list[dict[str, Any]]:
+        return known_fields(table(name))
 
     return routes
 
 
-def page_of(dataset: Dataset, first: int, words: str, only: Filter) -> dict[str, Any]:
-    """One page of the clips that match, the latest first; `first` (from 0) is moved into what there is."""
-    clips = dataset.trashed() if only == "trash" else dataset.utterances()
-    found = [clip for clip in reversed(clips) if _matches(clip, words.casefold().split(), only)]
-    start = max(0, min(first, len(found) - 1)) // ROWS * ROWS
-    rows = [_row(dataset, clip, only) for clip in found[start : start + ROWS]]
-    return {"total": len(found), "first": start, "rows": rows, "size": ROWS, "clips": len(clips)}
+def known_fields(table: Table | None) -> list[dict[str, Any]]:
+    """What a filter can ask for, with its unit and the values that are offered."""
+    listed = [
+        {"name": name, "kind": column.kind, "unit": column.unit, "what": column.what, "values": column.choices}
+        for name, column in FIELDS.items()
+    ]
+    for field in listed:
+        if table and field["name"] in ("speaker", "session"):
+            field["values"] = sorted(set(table.texts(field["name"])) - {""})[:MOST_NAMES]
+    flags = "; ".join(f"has {name}: {what[0].lower()}{what[1:]}" for name, what in FLAGS.items())
+    return [*listed, {"name": "has", "kind": "flag", "unit": "", "what": flags, "values": list(FLAGS)}]
 
 
-def _row(dataset: Dataset, clip: Utterance, only: Filter) -> dict[str, Any]:
-    if only == "trash":  # its sound lies elsewhere until it is brought back
-        return clip.model_dump(include={"id", "text", "prompt", "duration", "split", "source"}) | {"verdict": []}
-    return shown(dataset, clip)
+def thrown_away(dataset: Dataset, first: int, query: str) -> dict[str, Any]:
+    """A page of the trash, what was thrown away last first; `query` are words that a label holds."""
+    words = query.casefold().split()
+    clips = [clip for clip in reversed(dataset.trashed()) if all(word in clip.text.casefold() for word in words)]
+    start = max(0, min(first, len(clips) - 1))
+    rows = [Row(clip, None).shown([]) for clip in clips[start : start + PAGE]]
+    return _page(Found(total=len(clips), clips=len(clips), first=start, rows=rows), {})
 
 
-def _matches(clip: Utterance, words: list[str], only: Filter) -> bool:
-    if only == "look" and (clip.quality or {}).get("verdict", "good") == "good":
-        return False
-    if only not in ("all", "look", "trash") and clip.split != only:
-        return False
-    said = f"{clip.text} {clip.prompt} {clip.id}".casefold()
-    return all(word in said for word in words)
+def _page(found: Found, clips: dict[str, Utterance]) -> dict[str, Any]:
+    """What the script lays out."""
+    rows = [row.model_dump() | (_more(row, clips[row.id]) if clips else {}) for row in found.rows]
+    return {"total": found.total, "clips": found.clips, "first": found.first, "size": PAGE, "rows": rows}
+
+
+def _more(row: ClipRow, clip: Utterance) -> dict[str, Any]:
+    """What only the page needs: figures, what trimming would take off, the word diff, and a name for the samples."""
+    figures = Quality.known(clip.quality)
+    return {
+        "quality": figures.model_dump() if figures else None,
+        "trim": trim.offered(figures, clip.duration) if figures else 0,
+        "edits": _diff(row.text, row.heard),
+        "samples": clip.audio_sha256[:16],
+    }
+
+
+def _diff(label: str, heard: str | None) -> list[dict[str, Any]]:
+    """How what was heard differs from the label; empty where it does not, or nothing was heard."""
+    if heard is None or heard == label:
+        return []
+    from studio.metrics import diff
+
+    return [edit.model_dump() for edit in diff(label, heard)]

@@ -13,7 +13,7 @@ export class Bulk {
     this.$ = (selector) => this.bar.querySelector(selector);
     this.naming = root.querySelector(".rev-naming");
     this.$("[data-change=split]").addEventListener("change", ({ target }) => this.#toSplit(target));
-    this.naming.querySelector("form").addEventListener("submit", () => this.change({ speaker: this.#name.value.trim() }, `Speaker of ${clips(this.count)}`));
+    this.naming.querySelector("form").addEventListener("submit", () => this.change({ speaker: this.#name.value.trim() }, this.#name.value.trim() ? `Speaker “${this.#name.value.trim()}” for ${clips(this.count)}` : `No speaker for ${clips(this.count)}`));
     this.naming.querySelector("[value=cancel]").addEventListener("click", () => this.naming.close());
   }
 
@@ -101,28 +101,30 @@ export class Bulk {
   }
 
   change(changes, what) {
-    return this.#send("change", { selection: this.selection, changes, what }, `${what}.`);
+    const taken = this.count;
+    const along = (count) => (count > taken ? ` ${clips(count - taken)} of the same sentences went along.` : "");
+    return this.#send("change", { selection: this.selection, changes, what }, (count) => `${what}.${along(count)}`);
   }
 
   /** Into the trash: the chosen clips, or the one in hand. */
   trash() {
     const count = this.count || 1;
-    return this.#send("trash", { selection: this.selection }, `Moved ${clips(count)} to the trash.`);
+    return this.#send("trash", { selection: this.selection }, () => `Moved ${clips(count)} to the trash.`);
   }
 
   restore() {
     const { ids } = this.selection;
-    return this.#send("restore", { ids }, `Brought back ${clips(ids.length)}.`);
+    return this.#send("restore", { ids }, () => `Brought back ${clips(ids.length)}.`);
   }
 
   async #send(where, body, told) {
     if (body.selection && !body.selection.ids?.length && !this.isAll) return;
     try {
-      await request(at(where, studio.dataset()), { body });
+      const { clips: count } = await request(at(where, studio.dataset()), { body });
+      this.none();
+      this.tab.done(told(count));
     } catch (error) {
-      return this.tab.fail(error);
+      this.tab.fail(error);
     }
-    this.none();
-    this.tab.done(told);
   }
 }

@@ -34,7 +34,7 @@ export class Dock {
 
   /** Take `row` in hand (null for none); `next` is fetched in advance. */
   show(row, next) {
-    const isSame = row && this.row && row.id === this.row.id && row.audio_sha256 === this.row.audio_sha256;
+    const isSame = row && this.row && row.id === this.row.id && row.samples === this.row.samples;
     this.row = row;
     this.root.hidden = !row;
     if (!row) return this.stop();

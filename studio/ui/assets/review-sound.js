@@ -11,7 +11,7 @@ export class Sounds {
 
   /** The sound of the clip `row`: `{ url, samples }`, mono at RATE. Throws StudioError. */
   async of(row) {
-    const key = `${studio.dataset()} ${row.id} ${row.audio_sha256}`;
+    const key = `${studio.dataset()} ${row.id} ${row.samples}`;
     const found = this.#kept.get(key) ?? fetched(row);
     this.#kept.delete(key);
     this.#kept.set(key, found);
@@ -33,7 +33,7 @@ export class Sounds {
 }
 
 /** Where the clip is heard; new samples have a new address, so that no cache mixes them with the old ones. */
-const address = (row) => new URL(`studio/${at("clips", studio.dataset(), row.id)}?samples=${row.audio_sha256.slice(0, 16)}`, document.baseURI);
+const address = (row) => new URL(`studio/${at("clips", studio.dataset(), row.id)}?v=${row.samples}`, document.baseURI);
 
 async function fetched(row) {
   const answer = await fetch(address(row)).catch(() => null);

@@ -97,7 +97,9 @@ class Histogram {
   #choose(from, to) {
     this.#mark(null);
     const [first, last] = [Math.min(from, to), Math.max(from, to)];
-    this.add(`${this.field} >= ${number(this.edges[first])} and ${this.field} < ${number(this.edges[last + 1])}`);
+    const low = first > 0 || last === this.bars.length - 1 ? [`${this.field} >= ${number(this.edges[first])}`] : []; // the outermost bars hold all beyond
+    const high = last < this.bars.length - 1 ? [`${this.field} < ${number(this.edges[last + 1])}`] : [];
+    this.add([...low, ...high].join(" and "));
   }
 
   #pressed(event) {
@@ -129,7 +131,7 @@ function minutes({ clips, seconds, splits, speakers }) {
   return make("div", { class: "rvt-tile rvt-minutes" },
     make("h2", {}, "Time"),
     make("p", { class: "st-number" }, make("b", {}, duration(seconds)), ` in ${clips.toLocaleString("en")} ${clips === 1 ? "clip" : "clips"}`),
-    ...Object.entries(splits).filter(([, value]) => value).map(([name, value]) => row(SPLITS[name], value, `split = ${name}`, most, name)),
+    ...Object.keys(SPLITS).filter((name) => splits[name]).map((name) => row(SPLITS[name], splits[name], `split = ${name}`, most, name)),
     ...shown.map(([name, value]) => row(name, value, `speaker = "${name.replaceAll('"', "")}"`, named[0][1])),
     named.length > shown.length && shown.length ? make("p", { class: "st-quiet st-small" }, `and ${named.length - shown.length} more speakers`) : "");
 }

@@ -1,246 +1,237 @@
-// The Review tab: a page of clips, one of them in hand. Labels come from other people's files too: they are only ever text.
+// The Review tab: pages of clips, one of them in hand. What is asked for is remembered for this window; what was done can
+// be undone. Labels come from other people's files too: they are only ever text.
 
-import { at, giveBackFocus, icon, isShown, isTyping, make, request, seconds, studio } from "./studio.js";
+import { at, giveBackFocus, icon, isTyping, make, request, studio } from "./studio.js";
+import { Bulk } from "./review-bulk.js";
+import { COLUMNS, Columns, LATEST, turned } from "./review-columns.js";
+import { Dock } from "./review-detail.js";
+import { Editor } from "./review-edit.js";
+import { Filter } from "./review-filter.js";
+import { History } from "./review-history.js";
+import { Help, listen } from "./review-keys.js";
+import { Table } from "./review-table.js";
+import { Tiles } from "./review-tiles.js";
 
-const PAUSE = 200; // ms after the last key before a search is sent
-const SPLITS = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
-const KEYS = { j: "down", k: "up", p: "play", e: "edit", x: "trash" };
-const EMPTY = {
-  none: ["wave", "No clips yet", "Every clip that you record or import stands here, to be heard, corrected and sorted out. Go to 1 Record and read a few prompts."],
-  search: ["search", "Nothing matches", "No label or prompt holds these words. Try fewer of them, or choose “All clips”."],
-  look: ["check", "Nothing needs a look", "Clips that are clipped, too quiet or too long stand here. There are none."],
-  trash: ["trash", "The trash is empty", "Clips that you delete stand here until you bring them back."],
-};
+const FIRST = { query: "", sort: LATEST, trash: false };
+
+const place = (first, count) => [...new Set([first + 1, first + count])].map((number) => number.toLocaleString("en")).join("–");
 
 export const start = ({ element }) => new ReviewTab(element.querySelector(".rev")).begin();
 
 class ReviewTab {
   constructor(root) {
-    Object.assign(this, { root, rows: [], first: 0, total: 0, place: 0, asked: 0, player: new Audio() });
+    Object.assign(this, { root, view: FIRST, first: 0, total: 0, size: 50, asked: 0, speakers: [], fields: [] });
     this.$ = (selector) => root.querySelector(selector);
-    this.body = this.$("tbody");
-    this.search = this.$("input[type=search]");
-    this.only = this.$(".rev-only");
+    this.columns = new Columns(this.$(".rev-columns"), () => this.lay());
+    this.table = new Table(root, this.columns, (id) => this.bulk.has(id));
+    this.bulk = new Bulk(root, this);
+    this.filter = new Filter(root, (view) => this.ask(view));
+    this.tiles = new Tiles(root, (term) => this.filter.add(term));
+    this.dock = new Dock(root, (error) => this.fail(error), (id) => this.table.playing(id));
+    this.editor = new Editor(root, this);
+    this.history = new History(root, this);
+    this.help = new Help(root, (query) => this.filter.add(query));
   }
 
   begin() {
+    const order = this.$(".rev-sorting select");
+    for (const { name, title } of COLUMNS) order.append(make("option", { value: name }, title));
+    order.addEventListener("change", () => this.ask({ sort: turned("", order.value) }));
     this.listen();
-    return this.load(0);
+    return this.enter();
   }
 
-  get isTrash() {
-    return this.only.value === "trash";
-  }
-
-  // ---- the list ----
-
-  async load(first = this.first, place = this.place) {
-    if (!studio.dataset()) return;
-    const asked = (this.asked += 1);
-    const query = new URLSearchParams({ first, words: this.search.value.trim(), only: this.only.value });
-    try {
-      const answer = await request(`${at("review", studio.dataset())}?${query}`);
-      if (asked === this.asked) this.lay(answer, place);
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  lay({ rows, first, total, size, clips }, place) {
-    Object.assign(this, { rows, first, total, size });
-    this.$(".rev-fault").hidden = true;
-    this.body.replaceChildren(...rows.map((row, number) => this.line(row, number)));
-    this.hold(Math.min(place, rows.length - 1));
-    this.$(".rev-range").textContent = total ? `${first + 1}–${first + rows.length} of ${total.toLocaleString("en")}` : "";
-    this.$("[data-do=previous]").disabled = first === 0;
-    this.$("[data-do=following]").disabled = first + rows.length >= total;
-    this.$(".rev-table").hidden = !rows.length;
-    this.empty(rows.length ? null : this.only.value === "trash" ? "trash" : !clips ? "none" : this.only.value === "look" && !this.search.value ? "look" : "search");
-  }
-
-  empty(why) {
-    const box = this.$(".rev-empty");
-    box.hidden = !why;
-    if (!why) return;
-    const [picture, title, words] = EMPTY[why];
-    box.replaceChildren(icon(picture), make("h2", {}, title), make("p", {}, words));
-  }
-
-  line(row, number) {
-    const said = `“${row.text}”`;
-    const button = (name, picture, label) =>
-      make("button", { type: "button", class: "st-button small square plain", "data-do": name, "aria-label": `${label} ${said}`, title: label }, icon(picture));
-    const changes = this.isTrash ? [button("restore", "undo", "Bring back")] : [button("edit", "edit", "Edit"), button("trash", "trash", "Delete")];
-    return make("tr", { "data-place": String(number) },
-      make("td", {}, this.isTrash ? null : button("play", "play", "Play")),
-      make("td", { class: "rev-label" }, make("span", { class: "rev-text" }, row.text), promptOf(row)),
-      make("td", { class: "figure" }, seconds(row.duration)),
-      make("td", {}, make("span", { class: "rev-split", "data-split": row.split }, SPLITS[row.split])),
-      make("td", {}, verdictOf(row)),
-      make("td", { class: "rev-changes" }, ...changes));
-  }
-
-  hold(place) {
-    if (place < 0) return;
-    this.place = place;
-    [...this.body.children].forEach((line, number) => line.toggleAttribute("data-held", number === place));
-  }
-
-  get held() {
-    return this.body.children[this.place];
+  get rows() {
+    return this.table.rows;
   }
 
   get row() {
-    return this.rows[this.place];
+    return this.table.row;
   }
 
-  // ---- what is done to a clip ----
+  // ---- what is asked for ----
 
-  play() {
-    const { row, player } = this;
-    if (!row || this.isTrash) return;
-    if (!player.paused && this.playing === row.id) return player.pause();
-    this.playing = row.id;
-    player.src = new URL(`studio/${at("clips", studio.dataset(), row.id)}`, document.baseURI).href;
-    player.play().catch(() => this.fail({ what: "The clip cannot be played.", remedy: "Is the studio still running?" }));
+  /** Come into a dataset: as this window left it. */
+  async enter() {
+    if (!studio.dataset()) return;
+    this.view = { ...FIRST, ...JSON.parse(sessionStorage.getItem(this.memory) || "{}") };
+    this.bulk.none();
+    this.filter.field.value = this.view.query;
+    const fault = await this.load(0, 0);
+    if (fault && this.view.query) await this.ask({ ...FIRST }); // a query of another version of the studio
+    this.fields = await request(`${at("review", studio.dataset())}/fields`).catch(() => []);
+    this.filter.fields = this.fields;
   }
 
-  /** The label becomes a field: Enter or leaving it saves, Esc gives it up. */
-  edit() {
-    const { row } = this;
-    const cell = this.held?.querySelector(".rev-text");
-    if (!cell || this.isTrash) return;
-    const field = make("input", { class: "st-field rev-field", type: "text", spellcheck: "false", "aria-label": "Label" });
-    field.value = row.text;
-    cell.replaceWith(field);
-    field.focus();
-    field.select();
-    let isOver = false;
-    const end = async (isKept) => {
-      if (isOver) return;
-      isOver = true;
-      const text = field.value.trim();
-      if (isKept && text !== row.text) await this.relabel(row, text);
-      if (field.isConnected) field.replaceWith(make("span", { class: "rev-text" }, row.text));
-    };
-    field.addEventListener("blur", () => end(true));
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") end(false);
-      else if (event.key === "Enter") end(true);
-    });
+  get memory() {
+    return `studio.review.${studio.dataset()}`;
   }
 
-  async relabel(row, text) {
+  /** Ask for other clips. An error of the query is the answer, and nothing else changes. */
+  async ask(view) {
+    const before = this.view;
+    this.view = { ...before, ...view };
+    const fault = await this.load(0, 0);
+    if (fault) this.view = before;
+    else sessionStorage.setItem(this.memory, JSON.stringify(this.view));
+    if (!fault && (before.query !== this.view.query || before.trash !== this.view.trash)) this.bulk.none();
+    return fault;
+  }
+
+  /** Fetch a page; null, or the error where the query cannot be read. */
+  async load(first = this.first, place = null) {
+    if (!studio.dataset()) return null;
+    const asked = (this.asked += 1);
+    const search = new URLSearchParams({ first, ...this.view });
     try {
-      Object.assign(row, await request(at("clips", studio.dataset(), row.id), { body: { text } }));
+      const answer = await request(`${at("review", studio.dataset())}?${search}`);
+      if (asked === this.asked) this.take(answer, place);
+      return null;
     } catch (error) {
-      return this.fail(error);
+      if (asked !== this.asked) return null;
+      if (error.code === "DataError" && place !== null) return error;
+      this.fail(error);
+      return null;
     }
+  }
+
+  /** Show the page that came; the clip in hand stays in hand while it is there. */
+  take(found, place) {
+    const held = this.row?.id;
+    const told = JSON.stringify([found, this.view]);
+    const isNew = told !== this.told;
+    Object.assign(this, { told, found, first: found.first, total: found.total, size: found.size });
     this.$(".rev-fault").hidden = true;
-    const line = this.body.children[this.rows.indexOf(row)];
-    line?.querySelector(".rev-split").replaceWith(make("span", { class: "rev-split", "data-split": row.split }, SPLITS[row.split]));
-    this.say("Label saved.");
-    studio.changed();
+    if (place !== null) this.table.place = place;
+    else this.table.place = Math.max(found.rows.findIndex(({ id }) => id === held), 0) || this.table.place;
+    if (isNew) this.lay();
+    this.tiles.load(this.view.trash ? "" : this.view.query);
   }
 
-  async trash() {
-    if (!this.row || this.isTrash) return;
-    const { row } = this;
-    this.player.pause();
-    if (await this.move("trash", row)) this.say("Moved to the trash:", row.text, () => this.move("restore", row));
+  lay() {
+    const { rows, clips, total, first } = this.found;
+    this.filter.show(this.view);
+    this.table.show(rows, this.view);
+    this.table.empty(rows.length ? null : this.view.trash ? "trash" : clips ? "search" : "none");
+    this.$(".rev-range").textContent = total ? `${place(first, rows.length)} of ${total.toLocaleString("en")}` : "";
+    this.$("[data-do=previous]").disabled = first === 0;
+    this.$("[data-do=following]").disabled = first + rows.length >= total;
+    this.$(".rev-sorting select").value = this.view.sort.replace(/^-/, "");
+    this.speakers = [...new Set([...this.speakers, ...rows.map(({ speaker }) => speaker)])].filter(Boolean);
+    this.bulk.show();
+    this.showHeld();
   }
 
-  async restore() {
-    const { row } = this;
-    if (await this.move("restore", row)) this.say("Brought back:", row.text);
+  hold(place) {
+    if (this.table.hold(place)) this.showHeld();
   }
 
-  async move(where, row) {
+  showHeld() {
+    const row = this.view.trash ? null : this.row ?? null;
+    this.dock.show(row, this.rows[this.table.place + 1]);
+    this.table.playing(this.dock.isPlaying ? row?.id : null);
+  }
+
+  // ---- what is done ----
+
+  step(by) {
+    const place = this.table.place + by;
+    if (place >= this.rows.length && this.first + this.rows.length < this.total) return this.turn(1, 0);
+    if (place < 0 && this.first > 0) return this.turn(-1, this.size - 1);
+    this.hold(Math.max(0, Math.min(place, this.rows.length - 1)));
+    this.table.reveal();
+  }
+
+  async turn(by, place = 0) {
+    const first = this.first + by * this.size;
+    if (first < 0 || first >= this.total) return;
+    await this.load(first, place);
+    this.table.reveal();
+  }
+
+  /** Ask the server for a deed on the clip in hand, and tell that it was done. */
+  async act(path, told) {
     try {
-      await request(at(where, studio.dataset()), { body: { ids: [row.id] } });
+      await request(path, { body: {} });
     } catch (error) {
       return this.fail(error);
     }
-    this.say("");
-    studio.changed();
-    await this.load();
-    return true;
+    this.done(told);
   }
 
-  // ---- what the person sees and does ----
+  accept() {
+    const { row } = this;
+    if (row?.heard != null) this.act(at("review", studio.dataset(), row.id, "accept"), "The label counts as right.");
+  }
 
-  say(words, name = "", undo = null) {
-    const button = undo && make("button", { type: "button", class: "st-button small", onclick: undo }, icon("undo"), "Undo");
-    this.$(".rev-said").replaceChildren(words, name ? make("b", {}, ` ${name} `) : "", button || "");
+  trim() {
+    const { row } = this;
+    if (row?.trim > 0) this.act(at("trim", studio.dataset(), row.id), `Trimmed ${row.trim.toFixed(1)} s of silence.`);
+  }
+
+  get deeds() {
+    const { bulk, history, table, row } = this;
+    return {
+      play: () => this.dock.play(), edit: () => !this.view.trash && this.editor.open(row, table.line),
+      trash: () => !this.view.trash && bulk.trash(), restore: () => bulk.restore(),
+      accept: () => this.accept(), trim: () => this.trim(), take: () => this.editor.save(row, row.heard),
+      rerecord: () => row && !this.view.trash && studio.open("record", { clip: row }), record: () => studio.open("record"),
+      down: () => this.step(1), up: () => this.step(-1), previous: () => this.turn(-1), following: () => this.turn(1),
+      choose: () => row && bulk.tick(table.place, !bulk.has(row.id), false),
+      chooseDown: () => (row && bulk.tick(table.place, true, false), this.step(1)),
+      all: () => bulk.all(), none: () => bulk.none(), speaker: () => bulk.askSpeaker(), relabel: () => bulk.relabel(),
+      undo: () => history.undo(), redo: () => history.redo(), history: () => history.open(),
+      search: () => this.filter.focus(), clear: () => this.filter.clear(), tiles: () => this.tiles.toggle(),
+      dock: () => this.dock.toggle(), keys: () => this.help.keys(), fields: () => this.help.fields(this.fields),
+    };
+  }
+
+  /** Something was written: say so, and read the page again. */
+  done(words, canUndo = true) {
+    studio.changed();
+    const button = make("button", { type: "button", class: "st-button small", "data-do": "undo" }, icon("undo"), "Undo");
+    this.say(words, canUndo ? button : "");
+  }
+
+  say(words, more = "") {
+    this.$(".rev-said").replaceChildren(words, more);
   }
 
   fail({ what, remedy }) {
     const box = this.$(".rev-fault");
     box.hidden = false;
     box.replaceChildren(icon("warning"), make("p", {}, make("b", {}, what), ` ${remedy || ""}`));
-    return false;
-  }
-
-  get deeds() {
-    return {
-      play: () => this.play(), edit: () => this.edit(), trash: () => this.trash(), restore: () => this.restore(),
-      down: () => this.step(1), up: () => this.step(-1),
-      previous: () => this.load(this.first - this.size, 0), following: () => this.load(this.first + this.size, 0),
-    };
-  }
-
-  step(by) {
-    const place = this.place + by;
-    if (place >= this.rows.length && this.first + this.rows.length < this.total) return this.load(this.first + this.size, 0);
-    if (place < 0 && this.first > 0) return this.load(this.first - this.size, this.size - 1);
-    this.hold(Math.max(0, Math.min(place, this.rows.length - 1)));
-    this.held?.scrollIntoView({ block: "nearest" });
+    return null;
   }
 
   listen() {
-    this.root.addEventListener("click", (event) => {
-      giveBackFocus(event);
-      const { target } = event;
-      const line = target.closest("tr[data-place]");
-      if (line) this.hold(Number(line.dataset.place));
-      const button = target.closest("[data-do]");
-      const door = target.closest("[data-open]");
-      if (door) studio.open(door.dataset.open, { selection: { ids: null, query: "", expected: null } });
-      if (button) this.deeds[button.dataset.do]();
-    });
-    this.body.addEventListener("dblclick", ({ target }) => target.closest(".rev-label") && this.edit());
-    let waiting = 0;
-    this.search.addEventListener("input", () => {
-      clearTimeout(waiting);
-      waiting = setTimeout(() => this.load(0, 0), PAUSE);
-    });
-    this.only.addEventListener("change", () => this.load(0, 0));
-    for (const name of ["play", "pause", "ended"]) this.player.addEventListener(name, () => this.showPlaying());
-    studio.on("dataset", this.root, () => this.load(0, 0));
-    studio.on("changed", this.root, () => !this.root.querySelector(".rev-field") && this.load());
-    document.addEventListener("keydown", (event) => this.pressed(event));
+    this.root.addEventListener("click", (event) => this.clicked(event));
+    this.table.body.addEventListener("dblclick", ({ target }) => target.closest(".is-text") && this.deeds.edit());
+    studio.on("dataset", this.root, () => this.enter());
+    studio.on("changed", this.root, () => !this.editor.isOpen && this.load());
+    const back = () => this.root.isConnected && !document.hidden && !this.editor.isOpen && this.load();
+    addEventListener("focus", back); // another page may have written meanwhile
+    document.addEventListener("click", ({ target }) => !target.closest(".rev-menu") && this.$(".rev-menu").removeAttribute("open"));
+    listen(this.root, new Proxy({}, { get: (_, name) => this.deeds[name] }));
   }
 
-  showPlaying() {
-    this.rows.forEach((row, number) => {
-      const isPlaying = !this.player.paused && row.id === this.playing;
-      this.body.children[number]?.querySelector("[data-do=play] .st-icon")?.replaceWith(icon(isPlaying ? "pause" : "play"));
-    });
+  clicked(event) {
+    const { target } = event;
+    if (!isTyping(event)) giveBackFocus(event);
+    const line = target.closest("tr[data-place]");
+    if (line) this.hold(Number(line.dataset.place));
+    if (target.matches(".rev-page")) return this.bulk.set(this.rows.map(({ id }) => id), target.checked);
+    if (line && target.matches(".rev-tick input")) return this.bulk.tick(this.table.place, target.checked, event.shiftKey);
+    const heading = target.closest("[data-sort]");
+    if (heading) return this.ask({ sort: turned(this.view.sort, heading.dataset.sort) });
+    const door = target.closest("[data-open]");
+    if (door) return studio.open(door.dataset.open, { selection: this.wanted() });
+    const button = target.closest("[data-do]");
+    if (button) this.deeds[button.dataset.do]();
   }
 
-  pressed(event) {
-    if (!isShown(this.root) || event.altKey || event.metaKey || event.ctrlKey || event.repeat && !"jk".includes(event.key)) return;
-    const name = KEYS[event.key.toLowerCase()];
-    if (!name || isTyping(event)) return;
-    event.preventDefault();
-    this.deeds[name]();
+  /** What a room of the toolbar works on: the chosen clips, else all that match. */
+  wanted() {
+    return this.bulk.count ? this.bulk.selection : { ids: null, query: this.view.trash ? "" : this.view.query, expected: null };
   }
-}
-
-const promptOf = ({ prompt, text }) => (prompt && prompt !== text ? make("span", { class: "rev-prompt" }, prompt) : null);
-
-function verdictOf({ verdict, source }) {
-  const [worst] = verdict;
-  if (!worst) return make("span", { class: "rev-source" }, { microphone: "Good", import: "Imported", live: "Correction", synthetic: "Synthetic" }[source]);
-  return make("span", { class: "rev-look", title: worst.remedy }, icon("warning"), worst.what);
 }
