@@ -12,12 +12,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sounds import encoded, recording, tone
 from starlette.responses import JSONResponse
+from voices import TEXT, speech, steps
 
-from studio.audio import read
+from studio.audio import read, wav_bytes
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.errors import StudioError
-from studio.ui import record
+from studio.ui import quality, record
 from studio.workspace import Workspace
 
 
@@ -29,7 +30,8 @@ def dataset(tmp_path: Path) -> Dataset:
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     app = FastAPI()
-    app.include_router(record.router(Workspace(tmp_path)))
+    for room in (record, quality):
+        app.include_router(room.router(Workspace(tmp_path)))
     app.add_exception_handler(StudioError, lambda _, error: JSONResponse({"what": str(error)}, 400))
     return TestClient(app)
 
@@ -96,12 +98,57 @@ def test_what_cannot_be_kept_is_refused_in_a_sentence_and_leaves_nothing_behind(
 
 
 def test_a_quiet_take_is_kept_and_says_so(client: TestClient, dataset: Dataset) -> None:
-    answer = client.post(
-        "/studio/record/mine", files={"audio": encoded(tone(level=0.01), 16_000)}, data={"text": "hello"}
-    ).json()
-    assert "very quiet" in answer["clip"]["verdict"][0]["what"]
-    assert answer["clip"]["verdict"][0]["remedy"]
+    take = wav_bytes(steps(speech() * np.float32(0.025)), 16_000)
+    clip = client.post("/studio/record/mine", files={"audio": take}, data={"text": TEXT}).json()["clip"]
+    assert "very quiet" in clip["verdict"][0]["what"]
+    assert clip["verdict"][0]["remedy"]
+    assert clip["quality"]["verdict"] == "look"
+    assert {figure["name"]: figure["mark"] for figure in clip["quality"]["figures"]}["Loudness"] == "look"
     assert len(dataset.utterances()) == 1
+
+
+def test_a_take_is_judged_before_it_is_saved_and_nothing_is_kept_of_it(client: TestClient, dataset: Dataset) -> None:
+    answer = client.post("/studio/quality/mine", files={"audio": wav_bytes(speech(), 16_000)}, data={"text": TEXT})
+    assert answer.json()["verdict"] == "fine"
+    assert {figure["mark"] for figure in answer.json()["figures"]} == {"fine"}
+    assert dataset.utterances() == []
+
+
+def test_a_broken_measure_never_stops_a_save(
+    client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("studio.data.quality.figures.find_voice", broken)
+    answer = save(client, recording(), text="hello")
+    assert answer["status"] == 200
+    assert answer["clip"]["quality"] is None  # type: ignore[index]
+    assert dataset.utterances()[0].quality is None
+
+
+def test_a_clip_is_trimmed_and_the_card_follows(client: TestClient, dataset: Dataset) -> None:
+    clip = dataset.add(wav_bytes(speech(before=2.0), 16_000), text=TEXT)
+    card = client.get(f"/studio/quality/mine/{clip.id}").json()
+    assert card["trim"] == pytest.approx(1.7, abs=0.15)
+    answer = client.post(f"/studio/trim/mine/{clip.id}").json()
+    assert answer["clip"]["quality"]["trim"] == 0
+    assert answer["action"] == dataset.history()[0].id
+    again = client.post(f"/studio/trim/mine/{clip.id}")
+    assert again.status_code == 400
+    assert "no long silence" in again.json()["what"]
+
+
+def test_a_dataset_is_reported_on_and_trimmed_whole(client: TestClient, dataset: Dataset) -> None:
+    for number, level in enumerate((1.0, 0.02)):
+        dataset.add(wav_bytes(steps(speech(before=2.0) * np.float32(level)), 16_000), text=f"{TEXT} {number}")
+    report = client.get("/studio/check/mine").json()
+    assert report["verdicts"] == {"fine": 0, "look": 2, "re-record": 0}
+    assert {count["code"]: count["clips"] for count in report["counts"]} == {"silence": 2, "quiet": 1}
+    assert report["trim_clips"] == 2
+    assert client.post("/studio/trim/mine").json()["clips"] == 2
+    after = client.get("/studio/check/mine").json()
+    assert (after["trim_clips"], after["verdicts"]["fine"]) == (0, 1)
 
 
 def test_a_new_dataset_begins_with_the_numbers(client: TestClient) -> None:
@@ -147,39 +194,6 @@ def test_free_speech_shows_the_clips_without_a_prompt(client: TestClient, datase
     client.post("/studio/prompts/mine", json={"script": "free"})
     save(client, recording(), text="what I said")
     assert [clip["text"] for clip in client.get("/studio/record/mine").json()["free"]] == ["what I said"]
-
-
-def test_imported_files_bring_their_labels_and_the_others_their_reasons(client: TestClient, dataset: Dataset) -> None:
-    files = [
-        ("files", ("a.wav", recording(1))),
-        ("files", ("a.txt", b"good morning")),
-        ("files", ("b.flac", encoded(tone(), 48_000, "FLAC"))),
-        ("files", ("c.wav", b"text, not sound")),
-        ("files", ("c.txt", b"hello")),
-    ]
-    answer = client.post("/studio/import/mine", files=files).json()
-    assert [clip.text for clip in dataset.utterances()] == ["good morning"]
-    assert len(answer["added"]) == 1
-    reasons = dict(answer["skipped"])
-    assert "no label" in reasons["b.flac"]
-    assert "not a sound file" in reasons["c.wav"]
-
-
-@pytest.mark.parametrize(
-    "name", ["../../up.wav", "/etc/up.wav", "..\\up.wav", "up.wav\x00.txt", "...", "a" * 300 + ".wav"]
-)
-def test_the_name_of_an_imported_file_leads_nowhere(client: TestClient, tmp_path: Path, name: str) -> None:
-    outside = set(tmp_path.rglob("*"))
-    answer = client.post("/studio/import/mine", files=[("files", (name, recording()))])
-    assert answer.status_code in (200, 400)
-    new = {path.name for path in set(tmp_path.rglob("*")) - outside}
-    assert not any("up" in name for name in new)
-
-
-def test_two_files_of_one_name_are_told_apart_by_a_sentence(client: TestClient) -> None:
-    files = [("files", ("a.wav", recording(1))), ("files", ("x/a.wav", recording(2)))]
-    skipped = client.post("/studio/import/mine", files=files).json()["skipped"]
-    assert any("Another file of this name" in reason for _, reason in skipped)
 
 
 def test_nothing_is_left_of_a_deleted_workspace(tmp_path: Path, client: TestClient) -> None:

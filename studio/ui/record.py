@@ -20,6 +20,7 @@ from studio.text import Convention
 from studio.ui import assets
 from studio.ui.clips import shown
 from studio.ui.page import Page
+from studio.ui.quality import with_card
 from studio.workspace import Workspace
 
 Script = Literal["numbers", "phrases", "own", "free"]
@@ -71,7 +72,7 @@ def router(workspace: Workspace) -> APIRouter:
     ) -> dict[str, Any]:
         dataset = Dataset.create(workspace.dataset(name))
         clip, replaced = keep(dataset, audio.file.read(), text, prompt, replaces)
-        return {"clip": shown(dataset, clip), "replaced": replaced}
+        return {"clip": with_card(dataset, clip), "replaced": replaced}
 
     @routes.post("/prompts/{name}")
     def choose(name: str, choice: Choice) -> dict[str, Any]:

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 import gradio as gr
 from fastapi import APIRouter
 
-from studio.ui import assets, clips, export, exporting_data, importing, listen, record, review, sidebar, tasks, train
+from studio.ui import (
+    assets,
+    clips,
+    export,
+    exporting_data,
+    importing,
+    listen,
+    quality,
+    record,
+    review,
+    sidebar,
+    tasks,
+    train,
+)
 from studio.workspace import Workspace
 
 TABS = {"1 Record": record, "2 Review": review, "3 Train": train, "4 Test": listen, "5 Export": export}
@@ -33,7 +46,7 @@ def build(workspace: Workspace) -> gr.Blocks:
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
     """Every route beside Gradio's own."""
     yield assets.router()
-    for room in (clips, sidebar, tasks, importing, exporting_data, *TABS.values()):
+    for room in (clips, quality, sidebar, tasks, importing, exporting_data, *TABS.values()):
         yield room.router(workspace)
 
 

@@ -5,7 +5,7 @@ found = findings(quality, duration=wave.duration)         # sentences, whenever 
 verdict(found)                                            # fine, look or re-record
 """
 
-from studio.data.quality.figures import VERSION, Quality, measure, remembered
+from studio.data.quality.figures import VERSION, Quality, measure, measured, remembered
 from studio.data.quality.keeping import checked_recording, fingerprint
 from studio.data.quality.pacing import pace, usual_pace
 from studio.data.quality.summary import Card, Figure, card_among, card_of, twins_of
@@ -29,6 +29,7 @@ __all__ = [
     "findings",
     "fingerprint",
     "measure",
+    "measured",
     "pace",
     "remembered",
     "twins_of",

@@ -59,9 +59,12 @@ class Quality(BaseModel):
             return None
 
     @classmethod
-    def of(cls, clip: Utterance, dataset: Dataset) -> Quality:
-        """The figures of `clip`, measured where the manifest has none. Raises AudioError or DiskError."""
-        return cls.known(clip.quality) or measure(read(dataset.clip_path(clip)))
+    def of(cls, clip: Utterance, dataset: Dataset) -> Quality | None:
+        """The figures of `clip`, measured where the manifest has none; None where measuring failed.
+
+        Raises AudioError or DiskError where its sound cannot be read.
+        """
+        return cls.known(clip.quality) or measured(read(dataset.clip_path(clip)))
 
 
 def measure(wave: Waveform) -> Quality:
@@ -92,13 +95,19 @@ def measure(wave: Waveform) -> Quality:
     )
 
 
-def remembered(wave: Waveform) -> dict[str, Any] | None:
-    """What the manifest keeps of a recording; None where measuring failed, which never stops a save."""
+def measured(wave: Waveform) -> Quality | None:
+    """The figures of a recording; None, and a line in the log, where measuring failed: that stops nobody."""
     try:
-        return measure(wave).stored()
+        return measure(wave)
     except Exception:
         _log.exception("A recording could not be measured; it is kept without figures.")
         return None
+
+
+def remembered(wave: Waveform) -> dict[str, Any] | None:
+    """What the manifest keeps of a recording."""
+    figures = measured(wave)
+    return figures.stored() if figures else None
 
 
 def _level(samples: Samples) -> float:

@@ -42,12 +42,12 @@ export class Rail {
     this.list.scrollLeft += by(pill.left, pill.right, list.left, list.right);
   }
 
-  /** Say what was done: `{ kind: "saved" | "removed" | "relabelled" | "discarded", clip, replaced, take, card }`, or nothing. */
+  /** Say what was done: `{ kind: "saved" | "removed" | "relabelled" | "trimmed" | "discarded", clip, replaced, take, card }`, or nothing. */
   tell(done) {
     this.last = done;
     if (!done) return this.line.replaceChildren();
     const { kind, clip, take } = done;
-    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
+    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
     const button = make("button", { type: "button", class: "st-button small", onclick: () => this.undo() }, icon("undo"), "Undo");
     this.line.replaceChildren(make("p", {}, words, make("b", {}, (clip || take).text)), kind === "relabelled" ? "" : button);
   }

@@ -32,10 +32,11 @@ export async function remove(tab) {
   return tab.goTo(tab.place);
 }
 
-/** Take back what was done last: a saved clip goes; a replaced or removed one, or a discarded take, comes back. */
+/** Take back what was done last: a saved clip goes; a replaced or removed one, a discarded take, or trimmed silence comes back. */
 export async function undo(tab) {
-  const { kind, clip, card, take, replaced = [] } = tab.rail.last;
+  const { kind, clip, card, take, action, replaced = [] } = tab.rail.last;
   try {
+    if (kind === "trimmed") await request(at("undo", tab.dataset), { body: { id: action } });
     if (kind === "discarded") await keep({ ...take, samples: undefined });
     if (kind === "saved") await request(at("trash", tab.dataset), { body: { ids: [clip.id] } });
     const back = kind === "removed" ? [clip.id] : replaced;

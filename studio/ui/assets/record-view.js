@@ -1,6 +1,7 @@
 // What the Record tab shows of its mode, its card and its take. It decides nothing.
 
 import { icon, make, seconds, studio } from "./studio.js";
+import { QualityStrip, wasTrimmed, worst } from "./record-quality.js";
 import { Meter, Scope } from "./scope.js";
 
 const HEARD_BY = 2; // seconds after which silence is pointed out
@@ -23,6 +24,7 @@ export class View {
     this.$ = (selector) => root.querySelector(selector);
     this.scope = new Scope(this.$(".rec-wave"));
     this.meter = new Meter(this.$(".rec-meter"), this.$(".rec-clip"));
+    this.quality = new QualityStrip(root);
     this.field = this.$(".rec-text");
     const countdown = this.$(".rec-countdown");
     countdown.checked = localStorage.getItem("studio.countdown") !== "off";
@@ -118,6 +120,7 @@ export class View {
     });
     this.$(".rec-skip").textContent = isKept ? "Next" : "Skip";
     this.hint = card?.text ? "" : "The model in hand writes it down; correct it here";
+    this.quality.show(tab);
     this.showMessage(tab);
   }
 
@@ -166,14 +169,18 @@ export class View {
 /** On a take that is not saved yet. */
 function found({ take, limits }) {
   if (take.peak < limits.silent) return ["Nothing was heard.", "Is the microphone muted, or another one chosen? Record again.", "bad"];
+  const fault = worst(take);
+  if (fault) return [fault.what, fault.remedy, fault.verdict === "look" ? "look" : "bad"];
   if (take.isBroughtBack) return ["This recording was not saved.", "It was kept here: save it, or discard it.", "look"];
   return ["Listen if you like, correct the label, then save.", BY_TOUCH ? "" : "Space records again."];
 }
 
 /** On a clip that is saved. */
-function verdict({ card: { clip }, cards }) {
-  const [worst] = clip.verdict;
-  if (worst) return [`Saved. ${worst.what}`, worst.remedy, "look"];
+function verdict(tab) {
+  const { card: { clip }, cards } = tab;
+  const fault = worst(clip);
+  if (fault) return [`Saved. ${fault.what}`, fault.remedy, fault.verdict === "re-record" ? "bad" : "look"];
+  if (wasTrimmed(tab)) return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
   const isLast = cards.every((card) => card.clip);
   return [`Saved, ${seconds(clip.duration)}.`, isLast ? "Every prompt is recorded: go on to 2 Review, or to 3 Train." : "The recording is good.", "good"];
 }

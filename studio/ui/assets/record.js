@@ -6,6 +6,7 @@ import { microphones, Recorder } from "./recorder.js";
 import { samplesOf } from "./scope.js";
 import { forget, keep, kept } from "./keep.js";
 import { listenForAgain } from "./record-again.js";
+import { trim, wasTrimmed } from "./record-quality.js";
 import { Rail } from "./record-rail.js";
 import { relabel, remove, undo } from "./record-saved.js";
 import { Sources } from "./record-sources.js";
@@ -196,7 +197,7 @@ class RecordTab {
   }
 
   keepTake() {
-    const { samples, isBroughtBack, ...take } = this.take;
+    const { samples, isBroughtBack, quality, isAsked, ...take } = this.take;
     keep(take).catch(() => {}); // a private window keeps nothing; the take is still in this page
   }
 
@@ -272,6 +273,12 @@ class RecordTab {
     return null;
   }
 
+  /** What is known of the clip or the take in hand has grown. */
+  refresh() {
+    this.view.quality.show(this);
+    this.view.showMessage(this);
+  }
+
   show() {
     this.view.show(this);
     this.rail.show(this.cards, this.place, this.isFree);
@@ -299,6 +306,7 @@ class RecordTab {
       skip: () => this.goTo(this.place + 1),
       play: () => this.play(),
       save: () => this.save(),
+      trim: () => (wasTrimmed(this) ? undo(this) : trim(this)),
       import: () => this.sources.openImport(),
       write: () => this.sources.openOwn(),
     };
@@ -366,4 +374,5 @@ class RecordTab {
 
 const spoken = (clip) => ({ text: "", label: "", clip });
 
-const address = (clip) => new URL(`studio/${at("clips", studio.dataset(), clip.id)}`, document.baseURI).href;
+/** A clip that was trimmed has another address: the browser keeps sounds for an hour. */
+const address = (clip) => new URL(`studio/${at("clips", studio.dataset(), clip.id)}?v=${clip.duration}`, document.baseURI).href;
