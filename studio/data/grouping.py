@@ -91,6 +91,23 @@ def groups(clips: Sequence[Utterance]) -> list[list[Utterance]]:
     return linked(clips, sentence)
 
 
+def siblings(clips: Iterable[Utterance], ids: Iterable[str], split: Split) -> dict[str, Split]:
+    """Where the clips `ids` go, and those of the same sentences with them, when `ids` are put into `split`.
+
+    A correction of the Test tab cannot measure: beside a sentence that does, it is set aside.
+    """
+    chosen = set(ids)
+    if split == "unused":
+        return dict.fromkeys(chosen, split)
+    used = [clip for clip in clips if clip.split != "unused" or clip.id in chosen]
+    moving = [clip for group in groups(used) if any(clip.id in chosen for clip in group) for clip in group]
+    aside: Split = "unused"
+    return {
+        clip.id: aside if split == "test" and clip.source == "live" and clip.id not in chosen else split
+        for clip in moving
+    }
+
+
 def linked(clips: Sequence[Utterance], keys_of: Callable[[Utterance], Iterable[str]]) -> list[list[Utterance]]:
     """Clips that share a key, or are linked through others that do, together; ordered by a hash of their keys."""
     parent: dict[str, str] = {}

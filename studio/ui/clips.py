@@ -1,31 +1,63 @@
-"""Clips of a dataset, for every tab: heard, relabelled, thrown away and brought back, always by id."""
+"""Clips of a dataset, for every tab: heard, changed, thrown away and brought back, always by id; and undone."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, StringConstraints
 
+from studio.data.grouping import siblings
+from studio.data.journal import Action
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import Finding, Quality, findings
+from studio.data.query import Selection
+from studio.data.utterance import Split
 from studio.errors import StudioError
 from studio.workspace import Workspace
 
-MOST_AT_ONCE = 1000  # ids in one request
+OF_SUFFIX = {".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".opus": "audio/ogg"}
 
 
-class Ids(BaseModel):
-    """Clips that are thrown away or brought back together."""
+class Chosen(BaseModel):
+    """Clips that are thrown away or brought back together, as a selection or by id."""
 
-    ids: list[str] = Field(max_length=MOST_AT_ONCE)
+    selection: Selection | None = None
+    ids: list[str] | None = None
+
+    def all(self) -> Selection:
+        """As one selection."""
+        return self.selection or Selection(ids=self.ids)
 
 
 class Label(BaseModel):
-    """What was said, as the person corrected it."""
+    """What was said, as the person corrected it; and what the page showed before, if it says so."""
 
     text: str
+    was: str | None = None
+
+
+class Changes(BaseModel):
+    """What clips get, those of these fields that are given."""
+
+    split: Split | None = None
+    speaker: Annotated[str, StringConstraints(max_length=200)] | None = None
+    text: str | None = None
+
+
+class Bulk(BaseModel):
+    """Clips that are changed together."""
+
+    selection: Selection
+    changes: Changes
+    what: Annotated[str, StringConstraints(max_length=500)] = ""  # for the history
+
+
+class Which(BaseModel):
+    """An action of the history; the latest, where none is named."""
+
+    id: str | None = None
 
 
 def shown(dataset: Dataset, clip: Utterance) -> dict[str, Any]:
@@ -40,7 +72,7 @@ def warnings(dataset: Dataset, clip: Utterance) -> list[Finding]:
         figures = Quality.of(clip, dataset)
     except StudioError as error:
         return [Finding(code="no-speech", verdict="re-record", what=error.what, remedy=error.remedy)]
-    found = findings(figures, duration=clip.duration, text=clip.text)
+    found = findings(figures, duration=clip.duration, text=clip.text) if figures else []
     return [finding for finding in found if finding.verdict != "note"]
 
 
@@ -48,25 +80,58 @@ def router(workspace: Workspace) -> APIRouter:
     """Routes that look clips up in the manifest: a client never names a file."""
     routes = APIRouter(prefix="/studio")
 
+    def dataset(name: str) -> Dataset:
+        return Dataset.open(workspace.dataset(name))
+
     @routes.get("/clips/{name}/{clip_id}")
-    def sound(name: str, clip_id: str) -> FileResponse:
-        dataset = Dataset.open(workspace.dataset(name))
-        path = dataset.clip_path(dataset.get(clip_id))
-        return FileResponse(path, media_type="audio/wav", headers={"Cache-Control": "private, max-age=3600"})
+    def sound(name: str, clip_id: str, v: str = "") -> FileResponse:
+        path = dataset(name).clip_path(dataset(name).get(clip_id))
+        cached = "private, max-age=3600" if v else "no-cache"  # `v` names the samples: trimmed, a clip has another
+        kind = OF_SUFFIX.get(path.suffix.lower(), "audio/wav")
+        return FileResponse(path, media_type=kind, headers={"Cache-Control": cached})
 
     @routes.post("/clips/{name}/{clip_id}")
     def relabel(name: str, clip_id: str, label: Label) -> dict[str, Any]:
-        dataset = Dataset.open(workspace.dataset(name))
-        return shown(dataset, dataset.edit(clip_id, text=label.text))
+        was = None if label.was is None else {"text": label.was}
+        return shown(dataset(name), dataset(name).edit(clip_id, was, text=label.text))
+
+    @routes.post("/change/{name}")
+    def change(name: str, bulk: Bulk) -> dict[str, Any]:
+        changed = change_all(dataset(name), bulk)
+        return {"clips": len(changed), "ids": [clip.id for clip in changed]}
 
     @routes.post("/trash/{name}")
-    def trash(name: str, chosen: Ids) -> dict[str, Any]:
-        gone = Dataset.open(workspace.dataset(name)).trash(chosen.ids)
-        return {"ids": [clip.id for clip in gone]}
+    def trash(name: str, chosen: Chosen) -> dict[str, Any]:
+        return {"ids": [clip.id for clip in dataset(name).trash(dataset(name).resolve(chosen.all()))]}
 
     @routes.post("/restore/{name}")
-    def restore(name: str, chosen: Ids) -> dict[str, Any]:
-        back = Dataset.open(workspace.dataset(name)).restore(chosen.ids)
-        return {"ids": [clip.id for clip in back]}
+    def restore(name: str, chosen: Chosen) -> dict[str, Any]:
+        return {"ids": [clip.id for clip in dataset(name).restore(chosen.all().ids or [])]}
+
+    @routes.get("/history/{name}")
+    def history(name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> list[Action]:
+        return dataset(name).history(limit) if workspace.dataset(name).is_dir() else []
+
+    @routes.post("/undo/{name}")
+    def undo(name: str, which: Which) -> Action | None:
+        return dataset(name).undo(which.id)
+
+    @routes.post("/redo/{name}")
+    def redo(name: str) -> Action | None:
+        return dataset(name).redo()
 
     return routes
+
+
+def change_all(dataset: Dataset, bulk: Bulk) -> list[Utterance]:
+    """Change every clip that is selected; another split takes the clips of the same sentences along.
+
+    Raises DataError, ConflictError or DiskError, and then nothing has changed.
+    """
+    ids = dataset.resolve(bulk.selection)
+    fields = bulk.changes.model_dump(exclude_none=True)
+    changes: dict[str, dict[str, Any]] = dict.fromkeys(ids, fields)
+    if bulk.changes.split:
+        moved = siblings(dataset.utterances(), ids, bulk.changes.split)
+        changes = {id: {"split": split} for id, split in moved.items()} | changes
+    return dataset.change(changes, bulk.what)

@@ -1,0 +1,179 @@
+"""One clip of the table: what is worked out about it, once, and what a page is told of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.data.heard import Heard
+from studio.data.quality import Finding, Quality, findings, pace, verdict
+from studio.data.utterance import Origin, Split, Utterance
+from studio.text import spoken
+
+Verdict = Literal["fine", "look", "re-record"]
+
+
+class ClipRow(BaseModel):
+    """A clip as a page shows it: no samples, no paths."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    text: str
+    prompt: str
+    speaker: str
+    session: str
+    split: Split
+    source: Origin
+    created_at: str
+    duration: float  # seconds
+    pace: float | None  # characters a second
+    loudness: float | None  # LUFS
+    snr: float | None  # dB
+    peak: float | None  # dBFS
+    quality: dict[str, Any] | None  # what was measured: see studio.data.quality.Quality
+    verdict: Verdict | None  # None where nothing was measured
+    findings: list[Finding]
+    heard: str | None  # what a model wrote last; None where none listened
+    wer: float | None
+    confidence: float | None
+    heard_words: list[tuple[str, float]]  # each with its confidence, 0..1
+    loss: float | None  # nats per token
+    suspicion: float | None  # 0..1
+    reason: str  # of the suspicion
+    model: str | None
+    adapter: str | None
+
+
+class Row:
+    """A clip and what was heard in it; what has to be worked out is kept."""
+
+    __slots__ = ("__dict__", "_judged", "clip", "heard")
+
+    def __init__(self, clip: Utterance, heard: Heard | None) -> None:
+        self.clip = clip
+        self.heard = heard
+        self._judged: tuple[float | None, tuple[str, ...], list[Finding]] | None = None
+
+    @cached_property
+    def quality(self) -> Quality | None:
+        """The figures of the recording; None where it was not measured yet."""
+        return Quality.known(self.clip.quality)
+
+    @cached_property
+    def characters(self) -> int:
+        """Of the label, as it is read out."""
+        return len(spoken(self.clip.text))
+
+    @cached_property
+    def pace(self) -> float | None:
+        """Characters a second."""
+        return pace(self.clip.text, self.quality, self.clip.duration)
+
+    @cached_property
+    def wer(self) -> float | None:
+        """Word errors of what was heard, against the label as it is now."""
+        if self.heard is None or not self.heard.stale_for(self.clip):
+            return self.heard.wer if self.heard else None
+        from studio.metrics import score
+
+        return round(score([self.clip.text], [self.heard.text], "spoken").wer, 4)
+
+    @property
+    def fresh(self) -> Heard | None:
+        """What was heard, where it was compared with the label as it is now."""
+        return self.heard if self.heard and not self.heard.stale_for(self.clip) else None
+
+    def findings(self, usual: float | None, same: tuple[str, ...]) -> list[Finding]:
+        """What is to be said about it; `same` are the ids of all clips with its samples."""
+        if self._judged is None or self._judged[:2] != (usual, same):
+            twins = [id for id in same if id != self.clip.id]
+            found = (
+                findings(self.quality, duration=self.clip.duration, text=self.clip.text, usual_pace=usual, twins=twins)
+                if self.quality
+                else []
+            )
+            self._judged = usual, same, found
+        return self._judged[2]
+
+    def verdict(self, found: list[Finding]) -> str:
+        """The worst of the findings; empty where nothing was measured."""
+        return verdict(found) if self.quality else ""
+
+    def shown(self, found: list[Finding]) -> ClipRow:
+        """What a page is told of it."""
+        clip, heard, fresh = self.clip, self.heard, self.fresh
+        kept: dict[str, Any] = {name: getattr(clip, name) for name in _SAME}
+        figures: dict[str, Any] = {name: _rounded(NUMBERS[name](self)) for name in _FIGURES}
+        return ClipRow(
+            **kept,
+            **figures,
+            verdict=verdict(found) if self.quality else None,
+            findings=found,
+            heard=heard.text if heard else None,
+            confidence=heard.confidence if heard else None,
+            heard_words=heard.words if heard else [],
+            loss=fresh.loss if fresh else None,
+            suspicion=fresh.suspicion if fresh else None,
+            reason=fresh.reason if fresh else "",
+            model=heard.model if heard else None,
+            adapter=heard.adapter if heard else None,
+        )
+
+
+_SAME = ("id", "text", "prompt", "speaker", "session", "split", "source", "created_at", "duration", "quality")
+_FIGURES = ("pace", "loudness", "snr", "peak", "wer")
+
+NUMBERS: Mapping[str, Callable[[Row], float | None]] = MappingProxyType(
+    {
+        "duration": lambda row: row.clip.duration,
+        "words": lambda row: len(row.clip.text.split()),
+        "pace": lambda row: row.pace,
+        "loudness": lambda row: row.quality.loudness_lufs if row.quality else None,
+        "snr": lambda row: row.quality.snr_db if row.quality else None,
+        "peak": lambda row: row.quality.peak_db if row.quality else None,
+        "wer": lambda row: row.wer,
+        "confidence": lambda row: row.heard.confidence if row.heard else None,
+        "loss": lambda row: row.fresh.loss if row.fresh else None,
+        "suspicion": lambda row: row.fresh.suspicion if row.fresh else None,
+    }
+)
+TEXTS: Mapping[str, Callable[[Row], str]] = MappingProxyType(
+    {
+        "text": lambda row: row.clip.text.casefold(),
+        "prompt": lambda row: row.clip.prompt.casefold(),
+        "heard": lambda row: row.heard.text.casefold() if row.heard else "",
+        "speaker": lambda row: row.clip.speaker.casefold(),
+        "session": lambda row: row.clip.session.casefold(),
+        "split": lambda row: row.clip.split,
+        "source": lambda row: row.clip.source,
+        "created": lambda row: row.clip.created_at,
+        "id": lambda row: row.clip.id.casefold(),
+        "said": lambda row: f"{row.clip.text}\n{row.clip.prompt}\n{row.clip.id}".casefold(),
+    }
+)
+
+
+def has(row: Row, flag: str) -> bool:
+    """Whether a clip has one of the flags that it has by itself."""
+    if flag == "digits":
+        return _DIGIT.search(row.clip.text) is not None
+    return bool({"heard": row.heard, "prompt": row.clip.prompt, "speaker": row.clip.speaker}[flag])
+
+
+def natural(text: str) -> list[Any]:
+    """A key that sorts `order 9` before `order 10`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(text)]
+
+
+_DIGIT = re.compile(r"\d")
+_DIGITS = re.compile(r"(\d{1,18})")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,212 @@
+"""The clips of a dataset as a table: found, sorted, counted. What Review shows, ten thousand clips in milliseconds.
+
+A row is made once for a clip as it is, and kept until its line, or what was heard in it, changes. Columns are arrays,
+made when first asked for; so a search looks at numbers, not at clips.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from studio.data import heard
+from studio.data.heard import Heard
+from studio.data.manifest import Dataset
+from studio.data.quality import Finding
+from studio.data.quality.thresholds import THRESHOLDS
+from studio.data.query import FIELDS, FLAGS, parse
+from studio.data.rows import NUMBERS, TEXTS, ClipRow, Row, has, natural
+from studio.data.search import Mask, Searcher
+from studio.data.snapshot import KEPT, Signature, Snapshot, signature_of
+from studio.data.summary import HISTOGRAMS, Summary, Words, count_words, summarise
+from studio.data.utterance import Utterance
+from studio.errors import DataError
+
+PAGE = 50  # rows, as a page of the Review tab holds
+Numbers = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+_kept: OrderedDict[Path, Table] = OrderedDict()
+_lock = threading.Lock()
+
+
+class Found(BaseModel):
+    """One page of what was found."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int  # clips that match
+    clips: int  # in the dataset
+    first: int  # place of the first row among those that match, from 0
+    rows: list[ClipRow]
+
+
+class Table:
+    """Every clip of a dataset as it is now. Never changed once made: ask `Table.of` again."""
+
+    def __init__(self, now: Snapshot, readings: dict[str, Heard], signature: Signature, old: Table | None) -> None:
+        self.now = now
+        self.signature = signature  # of what was heard
+        self._readings: dict[str, Heard] = readings
+        known: dict[str, Row] = old._by_id if old else {}
+        self.rows = [_row(clip, readings.get(clip.id), known.get(clip.id)) for clip in now.clips]
+        self._by_id: dict[str, Row] = {row.clip.id: row for row in self.rows}
+        self._numbers: dict[str, Numbers] = {}
+        self._texts: dict[str, list[str]] = {}
+        self._orders: dict[str, Places] = {}
+        self._context: dict[str, float] | None = None
+        self._twins: dict[str, list[str]] | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Table:
+        """The table of `dataset`; kept until the manifest or what was heard changes. Raises DiskError."""
+        now, signature = dataset.look(), signature_of(heard.path_of(dataset))
+        with _lock:
+            old = _kept.get(dataset.folder)
+        if old is not None and old.now is now and old.signature == signature:
+            return old
+        readings = old._readings if old is not None and old.signature == signature else heard.latest(dataset)
+        table = cls(now, readings, signature, old)
+        with _lock:
+            _kept[dataset.folder] = table
+            _kept.move_to_end(dataset.folder)
+            if len(_kept) > KEPT:
+                _kept.popitem(last=False)
+        return table
+
+    def find(self, query: str, sort: str = "-created", first: int = 0, size: int = PAGE) -> Found:
+        """The clips that match `query`, from place `first` on, sorted by a field ('-' in front: the largest first).
+
+        Clips without the field come last. `first` is moved into what there is. Raises DataError.
+        """
+        places = self._sorted(self.places(query), sort)
+        start = max(0, min(first, len(places) - 1))
+        rows = [self.row(self.rows[place]) for place in places[start : start + size]]
+        return Found(total=len(places), clips=len(self.rows), first=start, rows=rows)
+
+    def ids(self, query: str) -> list[str]:
+        """The ids of all clips that match, in the order of the manifest. Raises DataError."""
+        return [self.rows[place].clip.id for place in self.places(query)]
+
+    def get(self, id: str) -> ClipRow:
+        """The clip `id`, as a page shows it. Raises DataError."""
+        if id not in self._by_id:
+            raise DataError(f"There is no clip “{id[:80]}”.", "Reload the list of clips.")
+        return self.row(self._by_id[id])
+
+    def places(self, query: str) -> Places:
+        """Where the clips stand that match, in the order of the manifest. Raises DataError."""
+        mask = Searcher(len(self.rows), self.numbers, self.texts, self.flags).mask(parse(query))
+        return np.flatnonzero(mask)
+
+    def row(self, row: Row) -> ClipRow:
+        """What a page is told of a clip."""
+        return row.shown(self.findings(row))
+
+    def findings(self, row: Row) -> list[Finding]:
+        """What is to be said about a clip, among the others."""
+        usual = self.usual.get(row.clip.speaker)
+        return row.findings(usual, tuple(self.twins.get(row.clip.audio_sha256, ())))
+
+    def summary(self, query: str) -> Summary:
+        """Figures of the clips that match. Raises DataError."""
+        places = self.places(query)
+        figures = {field: self.numbers(field)[places] for field in HISTOGRAMS}
+        return summarise(
+            [self.rows[place].clip for place in places], figures, [self.texts("quality")[p] for p in places]
+        )
+
+    def words(self, query: str, limit: int = 200) -> Words:
+        """Words of the labels that match. Raises DataError."""
+        return count_words((self.rows[place].clip.text for place in self.places(query)), limit)
+
+    @property
+    def usual(self) -> dict[str, float]:
+        """The usual pace of each speaker who has one, to one decimal: an edit then rarely changes any verdict."""
+        if self._context is None:
+            paces: dict[str, list[float]] = defaultdict(list)
+            for row in self.rows:
+                if row.characters >= THRESHOLDS.least_characters:
+                    paces[row.clip.speaker].append(row.pace or 0.0)
+            enough = {name: found for name, found in paces.items() if len(found) >= THRESHOLDS.pace_clips}
+            self._context = {name: round(median(found), 1) for name, found in enough.items()}
+        return self._context
+
+    @property
+    def twins(self) -> dict[str, list[str]]:
+        """Samples that stand in several clips, with the ids of these."""
+        if self._twins is None:
+            same: dict[str, list[str]] = defaultdict(list)
+            for row in self.rows:
+                same[row.clip.audio_sha256].append(row.clip.id)
+            self._twins = {samples: ids for samples, ids in same.items() if samples and len(ids) > 1}
+        return self._twins
+
+    def numbers(self, field: str) -> Numbers:
+        """A column of numbers, (clips,); NaN where a clip has none."""
+        if field not in self._numbers:
+            value = NUMBERS[field]
+            found = (value(row) for row in self.rows)
+            self._numbers[field] = np.fromiter(
+                (np.nan if number is None else number for number in found), np.float64, len(self.rows)
+            )
+        return self._numbers[field]
+
+    def texts(self, field: str) -> list[str]:
+        """A column of text in lower case, empty where a clip has none."""
+        if field not in self._texts:
+            value: Callable[[Row], str] = TEXTS.get(field, lambda row: self._judged(row, field))
+            self._texts[field] = [value(row) for row in self.rows]
+        return self._texts[field]
+
+    def flags(self, flag: str) -> Mask:
+        """Which clips have one of `FLAGS`, (clips,)."""
+        if flag == "findings":
+            return self._mask(lambda row: any(item.verdict != "note" for item in self.findings(row)))
+        if flag == "twins":
+            return self._mask(lambda row: row.clip.audio_sha256 in self.twins)
+        assert flag in FLAGS
+        return self._mask(lambda row: has(row, flag))
+
+    def _mask(self, test: Callable[[Row], bool]) -> Mask:
+        return np.fromiter(map(test, self.rows), np.bool_, len(self.rows))
+
+    def _judged(self, row: Row, field: str) -> str:
+        found = self.findings(row)
+        return row.verdict(found) if field == "quality" else " ".join(item.code for item in found)
+
+    def _sorted(self, places: Places, sort: str) -> Places:
+        field, is_down = sort.removeprefix("-"), sort.startswith("-")
+        if field not in FIELDS:
+            raise DataError(f"“{field[:40]}” is no column to sort by.", f"There are: {', '.join(FIELDS)}.")
+        if field not in self._orders:
+            self._orders[field] = self._order(field)
+        order = self._orders[field]
+        mask = np.zeros(len(self.rows), np.bool_)
+        mask[places] = True
+        known = order[mask[order]]
+        left = places[~np.isin(places, known, assume_unique=True)] if len(known) < len(places) else places[:0]
+        return np.concatenate([known[::-1] if is_down else known, left])
+
+    def _order(self, field: str) -> Places:
+        """The places of the clips that have `field`, the smallest first."""
+        if FIELDS[field].kind == "number":
+            column = self.numbers(field)
+            return np.argsort(column, kind="stable")[: int(np.count_nonzero(~np.isnan(column)))]
+        texts = self.texts(field)
+        keys = [natural(text) for text in texts] if FIELDS[field].kind == "text" else texts
+        return np.array(sorted((place for place, text in enumerate(texts) if text), key=keys.__getitem__), np.int64)
+
+
+def _row(clip: Utterance, reading: Heard | None, old: Row | None) -> Row:
+    """The row of `clip`: the one there was, where neither the clip nor its reading is another."""
+    if reading is not None and reading.audio_sha256 != clip.audio_sha256:
+        reading = None  # of other samples
+    return old if old is not None and old.clip is clip and old.heard == reading else Row(clip, reading)
