@@ -59,13 +59,19 @@ _PUBLISHED = (
         "UsefulSensors/moonshine-streaming-medium", "Moonshine streaming medium", "moonshine_streaming",
         244_926_593, 265_898_113,
     ),
+    _Published("openai/whisper-tiny.en", "Whisper tiny, English", "whisper", 37_760_256, 37_760_256),
+    _Published("openai/whisper-tiny", "Whisper tiny, 99 languages", "whisper", 37_760_640, 37_760_640),
+    _Published("openai/whisper-base.en", "Whisper base, English", "whisper", 72_593_408, 72_593_408),
+    _Published("openai/whisper-base", "Whisper base, 99 languages", "whisper", 72_593_920, 72_593_920),
+    _Published("openai/whisper-small.en", "Whisper small, English", "whisper", 241_734_144, 241_734_144),
+    _Published("openai/whisper-small", "Whisper small, 99 languages", "whisper", 241_734_912, 241_734_912),
 )  # fmt: skip
 _STORED_BYTES = 4  # fp32 on the Hub
 _TOKENIZER_BYTES = 4_000_000  # about: a vocabulary of 32,768 as JSON
 
 
 def catalogue() -> list[ModelCard]:
-    """Every model that the picker offers: the bundled one first, then the published ones by size."""
+    """Every model that the picker offers: the bundled one first, then the published ones, family by family."""
     starter = ModelCard(STARTER, "Starter", "moonshine", stored_numbers(_BUNDLED[STARTER]), "bundled", 0)
     return [starter, *(_card(model) for model in _PUBLISHED)]
 
