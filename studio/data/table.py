@@ -11,6 +11,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from studio.data.summary import HISTOGRAMS, Summary, Words, count_words, summari
 from studio.data.utterance import Utterance
 from studio.errors import DataError
 
+DRIFT = 0.01  # of the clips may change before each speaker's usual pace is worked out anew: a median hardly moves
 PAGE = 50  # rows, as a page of the Review tab holds
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -49,20 +51,56 @@ class Found(BaseModel):
 
 
 class Table:
-    """Every clip of a dataset as it is now. Never changed once made: ask `Table.of` again."""
+    """Every clip of a dataset as it is now. Never changed once shown: ask `Table.of` again."""
 
-    def __init__(self, now: Snapshot, readings: dict[str, Heard], signature: Signature, old: Table | None) -> None:
+    def __init__(self, now: Snapshot, readings: dict[str, Heard], signature: Signature) -> None:
         self.now = now
         self.signature = signature  # of what was heard
-        self._readings: dict[str, Heard] = readings
-        known: dict[str, Row] = old._by_id if old else {}
-        self.rows = [_row(clip, readings.get(clip.id), known.get(clip.id)) for clip in now.clips]
-        self._by_id: dict[str, Row] = {row.clip.id: row for row in self.rows}
+        self._readings = readings
+        self.rows: list[Row] = []
+        self._by_id: dict[str, Row] = {}
         self._numbers: dict[str, Numbers] = {}
         self._texts: dict[str, list[str]] = {}
         self._orders: dict[str, Places] = {}
-        self._context: dict[str, float] | None = None
+        self._usual: dict[str, float] | None = None
         self._twins: dict[str, list[str]] | None = None
+        self._edits = 0  # clips that changed since `usual` was worked out
+
+    def _fill(self, old: Table | None) -> Self:
+        """Make the rows, with those of `old` whose clips are the same."""
+        if old is not None and old.now.places is self.now.places and old.signature == self.signature:
+            pairs = zip(old.now.clips, self.now.clips, strict=True)
+            changed = [place for place, (before, after) in enumerate(pairs) if before is not after]
+            if len(changed) + old._edits <= len(self.now.clips) * DRIFT:
+                return self._patch(old, changed)
+        known = old._by_id if old else {}
+        self.rows = [_row(clip, self._readings.get(clip.id), known.get(clip.id)) for clip in self.now.clips]
+        self._by_id = {row.clip.id: row for row in self.rows}
+        return self
+
+    def _patch(self, old: Table, changed: list[int]) -> Self:
+        """Take everything over from `old`, which has the same clips at the same places, and mend what changed."""
+        self.rows, self._by_id = old.rows.copy(), old._by_id.copy()
+        for place in changed:
+            clip = self.now.clips[place]
+            self.rows[place] = self._by_id[clip.id] = _row(clip, self._readings.get(clip.id), None)
+        self._usual, self._edits = old._usual, old._edits + len(changed)
+        if all(old.rows[place].clip.audio_sha256 == self.rows[place].clip.audio_sha256 for place in changed):
+            self._twins = old._twins
+        for name, column in old._numbers.copy().items():
+            self._numbers[name] = column.copy()
+            self._numbers[name][changed] = [_or_nan(NUMBERS[name](self.rows[place])) for place in changed]
+            self._keep_order(old, name, np.array_equal(column, self._numbers[name], equal_nan=True))
+        for name, texts in old._texts.copy().items():
+            self._texts[name] = texts.copy()
+            for place in changed:
+                self._texts[name][place] = self._text(self.rows[place], name)
+            self._keep_order(old, name, all(texts[place] == self._texts[name][place] for place in changed))
+        return self
+
+    def _keep_order(self, old: Table, name: str, is_same: bool) -> None:
+        if is_same and name in old._orders:
+            self._orders[name] = old._orders[name]
 
     @classmethod
     def of(cls, dataset: Dataset) -> Table:
@@ -73,7 +111,7 @@ class Table:
         if old is not None and old.now is now and old.signature == signature:
             return old
         readings = old._readings if old is not None and old.signature == signature else heard.latest(dataset)
-        table = cls(now, readings, signature, old)
+        table = cls(now, readings, signature)._fill(old)
         with _lock:
             _kept[dataset.folder] = table
             _kept.move_to_end(dataset.folder)
@@ -129,15 +167,15 @@ class Table:
 
     @property
     def usual(self) -> dict[str, float]:
-        """The usual pace of each speaker who has one, to one decimal: an edit then rarely changes any verdict."""
-        if self._context is None:
+        """The usual pace of each speaker who has one, to one decimal."""
+        if self._usual is None:
             paces: dict[str, list[float]] = defaultdict(list)
             for row in self.rows:
                 if row.characters >= THRESHOLDS.least_characters:
                     paces[row.clip.speaker].append(row.pace or 0.0)
             enough = {name: found for name, found in paces.items() if len(found) >= THRESHOLDS.pace_clips}
-            self._context = {name: round(median(found), 1) for name, found in enough.items()}
-        return self._context
+            self._usual = {name: round(median(found), 1) for name, found in enough.items()}
+        return self._usual
 
     @property
     def twins(self) -> dict[str, list[str]]:
@@ -153,17 +191,13 @@ class Table:
         """A column of numbers, (clips,); NaN where a clip has none."""
         if field not in self._numbers:
             value = NUMBERS[field]
-            found = (value(row) for row in self.rows)
-            self._numbers[field] = np.fromiter(
-                (np.nan if number is None else number for number in found), np.float64, len(self.rows)
-            )
+            self._numbers[field] = np.fromiter((_or_nan(value(row)) for row in self.rows), np.float64, len(self.rows))
         return self._numbers[field]
 
     def texts(self, field: str) -> list[str]:
         """A column of text in lower case, empty where a clip has none."""
         if field not in self._texts:
-            value: Callable[[Row], str] = TEXTS.get(field, lambda row: self._judged(row, field))
-            self._texts[field] = [value(row) for row in self.rows]
+            self._texts[field] = [self._text(row, field) for row in self.rows]
         return self._texts[field]
 
     def flags(self, flag: str) -> Mask:
@@ -178,7 +212,9 @@ class Table:
     def _mask(self, test: Callable[[Row], bool]) -> Mask:
         return np.fromiter(map(test, self.rows), np.bool_, len(self.rows))
 
-    def _judged(self, row: Row, field: str) -> str:
+    def _text(self, row: Row, field: str) -> str:
+        if field in TEXTS:
+            return TEXTS[field](row)
         found = self.findings(row)
         return row.verdict(found) if field == "quality" else " ".join(item.code for item in found)
 
@@ -203,6 +239,10 @@ class Table:
         texts = self.texts(field)
         keys = [natural(text) for text in texts] if FIELDS[field].kind == "text" else texts
         return np.array(sorted((place for place, text in enumerate(texts) if text), key=keys.__getitem__), np.int64)
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _row(clip: Utterance, reading: Heard | None, old: Row | None) -> Row:
