@@ -10,7 +10,9 @@ from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
+from studio.data import heard
 from studio.data.manifest import Dataset
 from studio.data.quality import Quality, trim
 from studio.data.query import FIELDS, FLAGS
@@ -18,15 +20,23 @@ from studio.data.rows import ClipRow, Row
 from studio.data.summary import Summary, Words
 from studio.data.table import PAGE, Found, Table
 from studio.data.utterance import Utterance
-from studio.ui import assets, exporting_data, importing
+from studio.errors import DataError
+from studio.ui import assets, exporting_data, importing, quality
 from studio.ui.page import Page
 from studio.workspace import Workspace
 
 WORDS = 40  # of the vocabulary, each of the most frequent and of the rare ones
 MOST_NAMES = 50  # speakers or sessions that are offered while a person types
 
-DIALOGS: tuple[ModuleType, ...] = (importing, exporting_data)
+DIALOGS: tuple[ModuleType, ...] = (quality, importing, exporting_data)
 """Rooms that a button of the toolbar opens, each a `gr.HTML` with one `<dialog>`: labels, splitting, …"""
+
+
+class Doubt(BaseModel):
+    """How likely a label is wrong, as a person decided after they listened."""
+
+    suspicion: float = Field(ge=0, le=1)
+    reason: str = Field("", max_length=1000)
 
 
 def build(page: Page) -> None:
@@ -70,6 +80,10 @@ def router(workspace: Workspace) -> APIRouter:
     def fields(name: str) -> list[dict[str, Any]]:
         return known_fields(table(name))
 
+    @routes.post("/{name}/{clip_id}/doubt")
+    def doubt(name: str, clip_id: str, doubt: Doubt) -> dict[str, Any]:
+        return decide(Dataset.open(workspace.dataset(name)), clip_id, doubt)
+
     return routes
 
 
@@ -84,6 +98,16 @@ def known_fields(table: Table | None) -> list[dict[str, Any]]:
             field["values"] = sorted(set(table.texts(field["name"])) - {""})[:MOST_NAMES]
     flags = "; ".join(f"has {name}: {what[0].lower()}{what[1:]}" for name, what in FLAGS.items())
     return [*listed, {"name": "has", "kind": "flag", "unit": "", "what": flags, "values": list(FLAGS)}]
+
+
+def decide(dataset: Dataset, id: str, doubt: Doubt) -> dict[str, Any]:
+    """Put a person's doubt in the place of the model's. Raises DataError where no model heard the label as it is."""
+    clip = dataset.get(id)
+    reading = heard.read(dataset).get(id)
+    if reading is None or reading.stale_for(clip):
+        raise DataError("No model has judged this label.", "Press Labels, then look for wrong labels.")
+    heard.append(dataset, [reading.model_copy(update=doubt.model_dump())])
+    return {"id": id}
 
 
 def thrown_away(dataset: Dataset, first: int, query: str) -> dict[str, Any]:
