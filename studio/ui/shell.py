@@ -13,6 +13,7 @@ from studio.ui import (
     export,
     exporting_data,
     importing,
+    labels,
     listen,
     quality,
     record,
@@ -46,7 +47,7 @@ def build(workspace: Workspace) -> gr.Blocks:
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
     """Every route beside Gradio's own."""
     yield assets.router()
-    for room in (clips, quality, sidebar, tasks, importing, exporting_data, *TABS.values()):
+    for room in (clips, quality, sidebar, tasks, labels, importing, exporting_data, *TABS.values()):
         yield room.router(workspace)
 
 

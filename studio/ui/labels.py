@@ -1,0 +1,242 @@
+"""The Labels dialog: numbers, style, what a model hears, and labels that look wrong.
+
+Every tab of it shows new labels as a list first; the list is made again when it is applied, and refused where it is
+no longer the one that was shown. What a model does runs as a task of the dataset.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import gradio as gr
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from studio import jobs
+from studio.data import heard
+from studio.data.labels.numbers import offenders
+from studio.data.labels.proposals import described
+from studio.data.labels.rules import DigitRules, WordRules
+from studio.data.labels.style import SHOWN, Finding
+from studio.data.manifest import Dataset, Utterance
+from studio.data.query import Selection
+from studio.jobs import tasks
+from studio.jobs.tasks import TaskState
+from studio.labelling import offers
+from studio.labelling.offers import Request
+from studio.labelling.suspects import LIKELY
+from studio.models import catalogue
+from studio.run_folder import RunFolder
+from studio.ui import assets
+from studio.ui.page import Page
+from studio.workspace import Workspace, write_atomically
+
+ROWS = 200  # proposals that are sent; the others are counted, and applied with them
+
+
+class Rule(BaseModel):
+    """One choice of how a kind of number is written."""
+
+    name: str
+    title: str
+    description: str
+    choices: list[str]
+    default: str
+
+
+class Reader(BaseModel):
+    """A model, or a run's adapter on it, that can read clips."""
+
+    title: str
+    model: str
+    adapter: str | None
+
+
+class Standing(BaseModel):
+    """What the dialog opens with."""
+
+    clips: int  # that are chosen
+    heard: int  # of them
+    doubted: int  # of them, in which a search looked for wrong labels
+    likely: int  # of them
+    readers: list[Reader]
+    rules: dict[str, list[Rule]]
+
+
+class Row(BaseModel):
+    """One label that would change; with what was heard, how sure the model was of each word."""
+
+    id: str
+    before: str
+    after: str
+    rule: str
+    words: list[tuple[str, float]] = []
+
+
+class Offered(BaseModel):
+    """New labels as the page shows them."""
+
+    title: str
+    count: int
+    clips: int
+    digest: str
+    rows: list[Row]
+    left: int = 0  # labels that would still not be in the convention
+    examples: list[str] = []  # of them
+
+
+class Wanted(BaseModel):
+    """Which clips, and what of them."""
+
+    selection: Selection
+    request: Request
+
+
+class Accepted(Wanted):
+    """A list that a person looked at, without what they unticked."""
+
+    digest: str
+    without: list[str] = []
+
+
+class Style(BaseModel):
+    """Which clips, and the model whose tokenizer is asked; none where empty."""
+
+    selection: Selection
+    model: str = ""
+
+
+class Work(BaseModel):
+    """What a model is to do."""
+
+    selection: Selection
+    model: str
+    adapter: str | None = None
+
+
+class Choice(BaseModel):
+    """Which clips."""
+
+    selection: Selection
+
+
+def build(page: Page) -> None:
+    """Put the dialog into the page."""
+    gr.HTML(
+        html_template=assets.read("labels.html"),
+        js_on_load=assets.on_load("labels.js"),
+        apply_default_css=False,
+        elem_id="st-labels",
+    )
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """What the dialog's scripts ask for."""
+    routes = APIRouter(prefix="/studio/labels")
+
+    @routes.post("/{name}/standing")
+    def standing(name: str, choice: Choice) -> Standing:
+        return _standing(workspace, *_chosen(workspace, name, choice.selection))
+
+    @routes.post("/{name}/proposals")
+    def proposals(name: str, wanted: Wanted) -> Offered:
+        return _offered(*_chosen(workspace, name, wanted.selection), wanted.request)
+
+    @routes.post("/{name}/apply")
+    def apply(name: str, accepted: Accepted) -> dict[str, Any]:
+        dataset, clips = _chosen(workspace, name, accepted.selection)
+        title = offers.offer(dataset, clips, accepted.request).title
+        count = offers.accept(dataset, clips, accepted.request, accepted.digest, accepted.without)
+        return {"changed": count, "what": described(title, count)}
+
+    @routes.post("/{name}/style")
+    def style(name: str, wanted: Style) -> list[dict[str, Any]]:
+        _, clips = _chosen(workspace, name, wanted.selection)
+        return [_finding(finding) for finding in offers.style(clips, wanted.model)]
+
+    @routes.post("/{name}/{verb}")
+    def start(name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
+        return _start(workspace, name, verb, work)
+
+    return routes
+
+
+def _chosen(workspace: Workspace, name: str, selection: Selection) -> tuple[Dataset, list[Utterance]]:
+    dataset = Dataset.open(workspace.dataset(name))
+    if selection.query == "":
+        return dataset, dataset.utterances()
+    ids = set(dataset.resolve(selection))
+    return dataset, [clip for clip in dataset.utterances() if clip.id in ids]
+
+
+def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) -> Standing:
+    found = heard.read(dataset)
+    readings = [found[clip.id] for clip in clips if clip.id in found]
+    judged = [item.suspicion for item in readings if item.suspicion is not None]
+    return Standing(
+        clips=len(clips),
+        heard=len(readings),
+        doubted=len(judged),
+        likely=sum(suspicion > LIKELY for suspicion in judged),
+        readers=_readers(workspace),
+        rules={"words": _rules(WordRules), "digits": _rules(DigitRules)},
+    )
+
+
+def _rules(kind: type[WordRules] | type[DigitRules]) -> list[Rule]:
+    return [
+        Rule(
+            name=name,
+            title=field.title or name,
+            description=field.description or "",
+            choices=list(get_args(field.annotation)),
+            default=field.default,
+        )
+        for name, field in kind.model_fields.items()
+    ]
+
+
+def _readers(workspace: Workspace) -> list[Reader]:
+    """Models on this disk, and before each the runs that tuned it, the latest first."""
+    tuned = [run for run in jobs.runs(workspace) if (RunFolder(workspace.run(run.name)).adapter).is_dir()]
+    cards = [card for card in catalogue() if card.state != "download"]
+    adapters = [Reader(title=f"{run.name} (tuned {run.model})", model=run.model, adapter=run.name) for run in tuned]
+    return adapters + [Reader(title=f"{card.title} (as it comes)", model=card.id, adapter=None) for card in cards]
+
+
+def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> Offered:
+    made = offers.offer(dataset, clips, request)
+    sent = made.proposals[:ROWS]
+    words = heard.read(dataset) if request.kind == "heard" else {}
+    rows = [Row(**item.model_dump(), words=words[item.id].words if words else []) for item in sent]
+    left: list[str] = []
+    if request.kind == "numbers":
+        after = {item.id: item.after for item in made.proposals}
+        changed = [clip.model_copy(update={"text": after.get(clip.id, clip.text)}) for clip in clips]
+        left = [item.text for item in offenders(changed, request.convention)]
+    return Offered(
+        title=made.title,
+        count=len(made.proposals),
+        clips=made.clips,
+        digest=made.digest,
+        rows=rows,
+        left=len(left),
+        examples=left[:SHOWN],
+    )
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return finding.model_dump(exclude={"proposals"}) | {"mendable": len(finding.proposals)}
+
+
+def _start(workspace: Workspace, name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
+    dataset, clips = _chosen(workspace, name, work.selection)
+    arguments = ["label", name, f"--{verb}", work.model]
+    arguments += ["--adapter", work.adapter] if work.adapter else []
+    if len(clips) < len(dataset.utterances()):
+        listed = dataset.folder / ".tasks" / f"{verb}.ids"
+        write_atomically(listed, "\n".join(clip.id for clip in clips) + "\n")
+        arguments += ["--clips", str(listed)]
+    doing = "Reading" if verb == "prelabel" else "Looking for wrong labels in"
+    what = f"{doing} {len(clips):,} clip{'' if len(clips) == 1 else 's'}"
+    return tasks.start(workspace, name, verb, arguments, what)
