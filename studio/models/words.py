@@ -15,7 +15,7 @@ def words_of(tokenizer: Any, ids: Sequence[int], chances: Sequence[float]) -> Wo
     """The words that `ids` write; `chances` has a probability for each, and may go on (with the end token's)."""
     groups: list[tuple[list[int], float]] = []
     for token, piece, chance in zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), chances, strict=False):
-        if piece.startswith(_STARTS) or not groups:
+        if (piece or "").startswith(_STARTS) or not groups:  # a piece is None where a model has more ids than pieces
             groups.append(([token], chance))
         else:
             tokens, lowest = groups[-1]
