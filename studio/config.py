@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 
 from studio.errors import ConfigError
 
+BUNDLED, NOTHING = "bundled", "none"  # what `replay` can be beside a dataset
+
 Precision = Literal["fp32", "bf16", "fp16"]
 Normaliser = Literal["exact", "plain", "spoken"]
 
@@ -40,8 +42,12 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(8, ge=1, le=512, description="Clips in one forward pass")
     accumulation: int = Field(1, ge=1, le=512, description="Forward passes added up to one step")
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay")
+    replay: str = Field(
+        BUNDLED, description="Clips against forgetting: bundled (where the model has them), a dataset, or none"
+    )
+    replay_share: float = Field(0.5, ge=0, le=0.9, description="Share of the clips of training that are such clips")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it")
-    eval_every: int = Field(10, ge=1, description="Steps between two scorings of the validation split")
+    eval_every: int = Field(10, ge=1, description="Steps between two scorings of the validation clips")
     patience: int = Field(4, ge=1, description="Scorings without a better WER before training stops early")
     normaliser: Normaliser = Field(
         "exact", description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words)"

@@ -75,6 +75,17 @@ class Evaluated(_Event):
     clips: int
     best: bool = False  # the best validation so far: this is what is kept
     loss: float | None = None  # nats per token, each token given the reference before it
+    general_wer: float | None = None  # of the general set, digits and their names counting as the same
+    general_loss: float | None = None
+
+
+class LossMeasured(_Event):
+    """The validation clips after `step`, without decoding them: nats per token."""
+
+    type: Literal["loss"] = "loss"
+    step: int
+    loss: float
+    general_loss: float | None = None
 
 
 class CheckpointSaved(_Event):
@@ -137,7 +148,18 @@ class Finished(_Event):
 
 
 Event = Annotated[
-    Started | Phase | StepDone | Evaluated | CheckpointSaved | Sampled | Warned | Noted | Stopped | Failed | Finished,
+    Started
+    | Phase
+    | StepDone
+    | Evaluated
+    | LossMeasured
+    | CheckpointSaved
+    | Sampled
+    | Warned
+    | Noted
+    | Stopped
+    | Failed
+    | Finished,
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)

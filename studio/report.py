@@ -44,6 +44,7 @@ class _Story:
     record: RunRecord
     before: Evaluation
     after: Evaluation
+    general: tuple[Evaluation | None, Evaluation | None]  # before and after, where there is a general set
     log: Sequence[Event]
     finished: Finished | None
 
@@ -63,7 +64,8 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
         raise JobError(f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it.")
     log = _as_it_went(event for _, event in events.read(folder.events))
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
-    story = _Story(RunRecord.read(folder), before, after, log, ended)
+    general = Evaluation.read(folder.general_baseline), Evaluation.read(folder.general_tuned)
+    story = _Story(RunRecord.read(folder), before, after, general, log, ended)
     blocks = (_headline, _scores, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
     return "\n\n".join(text for block in blocks if (text := block(story))) + "\n"
 
@@ -120,7 +122,17 @@ def _scores(story: _Story) -> str:
     rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
     rows.append(["Words wrong", _errors(before.score), _errors(after.score)])
     rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
+    rows += _general(story)
     return "## Before and after\n\n" + table(["Held-out clips", "Before", "After"], rows)
+
+
+def _general(story: _Story) -> list[list[str]]:
+    """What the run cost everybody else, where a general set measured it."""
+    before, after = story.general
+    if before is None or after is None:
+        return []
+    name = f"General WER, `spoken`: {_count(after.score.clips, 'clip')} of other voices, none of them replayed"
+    return [[name, percent(before.spoken.wer), percent(after.spoken.wer)]]
 
 
 def _rates(before: Score, after: Score) -> list[list[str]]:
@@ -186,15 +198,16 @@ def _validation(story: _Story) -> str:
         return ""
     kept = story.finished.best_step if story.finished else None
     rows = [
-        [
-            f"{step}",
-            percent(event.wer),
-            "–" if event.loss is None else f"{event.loss:.3f}",
-            "kept" if step == kept else "",
-        ]
+        [f"{step}", percent(event.wer), _loss(event.loss), percent(event.general_wer), _loss(event.general_loss),
+         "kept" if step == kept else ""]
         for step, event in sorted(scorings.items())
-    ]
-    return "## Validation while training\n\n" + table(["Step", "WER", "Loss, nats per token", ""], rows)
+    ]  # fmt: skip
+    head = ["Step", "WER", "Loss, nats per token", "General WER", "General loss", ""]
+    return "## Validation while training\n\n" + table(head, rows)
+
+
+def _loss(nats: float | None) -> str:
+    return "–" if nats is None else f"{nats:.3f}"
 
 
 def _time(story: _Story) -> str:

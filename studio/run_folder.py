@@ -33,6 +33,11 @@ class RunFolder:
         return self.path / "manifest.jsonl"
 
     @property
+    def general(self) -> Path:
+        """The clips of the general set that the run uses, if any: see `studio.train.general`."""
+        return self.path / "general.jsonl"
+
+    @property
     def events(self) -> Path:
         return self.path / "events.jsonl"
 
@@ -67,6 +72,14 @@ class RunFolder:
     @property
     def tuned(self) -> Path:
         return self.path / "heldout_tuned.json"
+
+    @property
+    def general_baseline(self) -> Path:
+        return self.path / "general_baseline.json"
+
+    @property
+    def general_tuned(self) -> Path:
+        return self.path / "general_tuned.json"
 
     @property
     def report(self) -> Path:

@@ -31,6 +31,25 @@ def test_no_clip_is_seen_twice_before_all_were_seen_once(clips: int, batch: int,
         assert Counter(seen[epoch * clips : (epoch + 1) * clips]) == Counter(range(clips))
 
 
+@given(clips, clips, batch, st.sampled_from([0.1, 0.25, 0.5, 0.9]))
+def test_the_replayed_share_holds_up_to_any_step_and_both_kinds_go_through_epochs_of_their_own(
+    clips: int, replayed: int, batch: int, share: float
+) -> None:
+    settings = config(batch_size=batch, accumulation=1, replay_share=share)
+    seen: list[int] = []
+    for step in range(1, 30):
+        seen += chain.from_iterable(clips_of_step(step, clips, settings, replayed))
+        assert 0 <= len(seen) * share - sum(index >= clips for index in seen) < 1 + 1e-9
+    for kind in (range(clips), range(clips, clips + replayed)):
+        found = [index for index in seen if index in kind]
+        for epoch in range(len(found) // len(kind)):
+            assert Counter(found[epoch * len(kind) : (epoch + 1) * len(kind)]) == Counter(kind)
+
+
+def test_without_clips_to_replay_a_step_is_as_it_was_before_there_was_replay() -> None:
+    assert clips_of_step(3, 13, config(replay_share=0.5)) == clips_of_step(3, 13, config(replay_share=0))
+
+
 def test_how_a_step_is_dealt_out_to_micro_batches_does_not_change_its_clips() -> None:
     whole, parts = config(batch_size=8, accumulation=1), config(batch_size=2, accumulation=4)
     for step in range(1, 10):

@@ -77,7 +77,10 @@ def line(event: events.Event) -> str | None:
             return f"step {step:>5}  loss {event.loss:.3f}  {speed}"
         case events.Evaluated(step=step, split=split):
             star = "  ← best so far" if event.best else ""
-            return f"step {step:>5}  {split} WER {event.wer:.1%}, CER {event.cer:.1%} ({event.clips} clips){star}"
+            known = "" if event.general_wer is None else f"; general WER {event.general_wer:.1%}"
+            return (
+                f"step {step:>5}  {split} WER {event.wer:.1%}, CER {event.cer:.1%} ({event.clips} clips){known}{star}"
+            )
         case events.Warned():
             return f"Note: {event.message}"
         case events.Stopped():

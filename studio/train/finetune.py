@@ -3,6 +3,7 @@
 The run's folder tells how far it came, so a run that was killed goes on from there:
 
     config.json, manifest.jsonl     settings and clips: without both a resume begins anew
+    general.jsonl                   the clips of the general set, where one is replayed
     heldout_baseline.json           the base model on the test split: not scored again
     checkpoints/                    training goes on from the newest
     DONE                            there is nothing left to do
@@ -17,17 +18,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studio.config import TrainConfig
-from studio.data.manifest import Dataset
 from studio.errors import ConfigError, JobError, StudioError
 from studio.evaluate import open_dataset
 from studio.events import Event, Failed, Phase
 from studio.models import pick_device
 from studio.run_folder import RunFolder
-from studio.train import clips
+from studio.train import clips, general
 from studio.train.randomness import reproducible
 from studio.train.record import RunRecord
 from studio.train.resources import out_of_memory_explained
-from studio.train.stages import FineTune
+from studio.train.stages import FineTune, Plan
 from studio.train.stopping import Stopper
 from studio.workspace import Workspace
 
@@ -44,16 +44,16 @@ def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False) -> Iter
     yield Phase(name="loading")
     try:
         with stopper.listening(), out_of_memory_explained():
-            record, dataset, splits, moved = _plan(config, folder, resume)
-            with reproducible(config.seed, record.resolved_threads):
-                yield from FineTune(record, folder, dataset, splits, stopper).events(moved)
+            plan, moved = _plan(config, folder, resume)
+            with reproducible(config.seed, plan.record.resolved_threads):
+                yield from FineTune(plan, folder, stopper).events(moved)
     except StudioError as error:
         yield Failed(message=error.what, remedy=error.remedy)
         raise
 
 
-def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[RunRecord, Dataset, clips.Splits, list[str]]:
-    """What the run in `folder` is about, as it was planned when it began."""
+def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[Plan, list[str]]:
+    """What the run in `folder` is about, as it was planned when it began; and what was moved for it now."""
     if folder.done.exists():
         raise JobError(f"The run “{folder.name}” is finished.", "Start a new run.")
     if folder.config.exists() and not resume:
@@ -62,11 +62,13 @@ def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[RunReco
     if folder.config.exists() and folder.manifest.exists():
         record = RunRecord.read(folder)
         _check_same(config, record.config)
-        return record, dataset, clips.kept(folder), []
+        return Plan(record, dataset, clips.kept(folder), general.kept(config, folder)), []
     splits, moved = clips.choose(dataset)
+    others = general.choose(config, splits)
     record = _new_record(config, folder, splits)
+    general.keep(others, folder)
     clips.keep(splits, folder)
-    return record, dataset, splits, moved
+    return Plan(record, dataset, splits, others), moved
 
 
 def _new_record(config: TrainConfig, folder: RunFolder, splits: clips.Splits) -> RunRecord:

@@ -30,6 +30,7 @@ class Learner:
 
     recogniser: Recogniser
     rows: list[Row]  # one a training clip, as its family prepared it
+    replayed: list[Row]  # the same, of clips that are mixed in against forgetting
     config: TrainConfig
     parameters: dict[str, torch.nn.Parameter]  # the adapter's, by name
     optimiser: torch.optim.Optimizer
@@ -47,13 +48,13 @@ def fresh_learner(recogniser: Recogniser, config: TrainConfig) -> Learner:
     randomness.seed_everything(config.seed)
     adapter = {name: value for name, value in recogniser.model.named_parameters() if value.requires_grad}
     optimiser = torch.optim.AdamW(adapter.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Learner(recogniser, [], config, adapter, optimiser)
+    return Learner(recogniser, [], [], config, adapter, optimiser)
 
 
 def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Event]:
     """Fine-tune until `max_steps`, or until patience is at its end.
 
-    In fixed order: evaluate, save, stop, step, log. `evaluate` scores the validation split and counts it in
+    In fixed order: evaluate, save, stop, step, log. `evaluate` scores the validation clips and counts them in
     `learner.progress`; `save` writes a checkpoint; `check` raises StopRequested where the run is to stop
     here. Raises ConfigError where the loss is no longer a number.
     """
@@ -132,8 +133,9 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 
 def _micro_batches(learner: Learner, step: int) -> Iterator[Batch]:
-    for indices in clips_of_step(step, len(learner.rows), learner.config):
-        yield learner.recogniser.family.collate([learner.rows[index] for index in indices])
+    rows = learner.rows + learner.replayed
+    for indices in clips_of_step(step, len(learner.rows), learner.config, len(learner.replayed)):
+        yield learner.recogniser.family.collate([rows[index] for index in indices])
 
 
 def _diverged(step: int, learner: Learner) -> ConfigError:

@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Self
+from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 import studio
-from studio.config import TrainConfig
+from studio.config import NOTHING, TrainConfig
 from studio.data.manifest import Utterance
 from studio.data.splits import test_set_hash
 from studio.errors import JobError
@@ -32,6 +32,12 @@ class RunRecord(TrainConfig):
     test_set_hash: str = ""
     clips: Mapping[str, int] = {}  # in each split, as used
     seconds: Mapping[str, float] = {}  # of audio in each split, as used
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was(cls, values: Any) -> Any:
+        """A run of an earlier version goes on as it began: without what there was not yet."""
+        return {"replay": NOTHING} | values if isinstance(values, dict) else values
 
     @classmethod
     def of(cls, config: TrainConfig, run: str, *, device: str, threads: int) -> Self:

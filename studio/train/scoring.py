@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
-from studio.evaluate import Evaluation, in_batches, scored, transcribe
-from studio.events import Evaluated, Event, Phase, Sampled
+from studio.errors import DataError, DiskError
+from studio.evaluate import Evaluation, in_batches, scored, transcribe, usable
+from studio.events import Evaluated, Event, Phase, Sampled, Warned
 from studio.models import Hypothesis, Recogniser
+from studio.train.clips import shortened
 from studio.train.stopping import Check
 
 if TYPE_CHECKING:
@@ -32,14 +34,50 @@ class Scorer:
     def evaluate(
         self, clips: Sequence[Utterance], phase: ScoringPhase, adapter: str | None
     ) -> Generator[Event, None, Evaluation]:
-        """Decode and score `clips`, all of one split."""
+        """Decode and score `clips`, all of one split.
+
+        A clip that cannot be read any more is left out, and named. Raises DataError where none is left.
+        """
+        good: list[Utterance] = []
         hypotheses: list[Hypothesis] = []
+        skipped: list[str] = []
         for batch in in_batches(clips):
             yield Phase(name=phase, done=len(hypotheses), total=len(clips))
             self.check()
-            hypotheses += transcribe(self.recogniser, self.dataset, batch)
+            still, gone, texts = self._read(batch)
+            good, skipped, hypotheses = good + still, skipped + gone, hypotheses + texts
         yield Phase(name=phase, done=len(clips), total=len(clips))
-        return scored(clips, hypotheses, model=self.config.model, adapter=adapter, normaliser=self.config.normaliser)
+        if skipped:
+            yield Warned(message=f"Skipped while scoring ({len(skipped)}): {shortened(skipped)}.")
+        if not good:
+            raise DataError(f"None of the {clips[0].split} clips can be read any more.", "Bring them back, and resume.")
+        return self._scored(good, hypotheses, adapter, skipped)
+
+    def _read(self, batch: list[Utterance]) -> tuple[list[Utterance], list[str], list[Hypothesis]]:
+        """The clips of `batch` that are still there, why each of the others is not, and what was read."""
+        try:
+            return batch, [], transcribe(self.recogniser, self.dataset, batch)
+        except (DataError, DiskError):
+            good, bad = usable(self.dataset, batch, self.recogniser.family)
+            if not bad:
+                raise
+            return good, bad, transcribe(self.recogniser, self.dataset, good) if good else []
+
+    def _scored(
+        self, clips: Sequence[Utterance], hypotheses: Sequence[Hypothesis], adapter: str | None, skipped: Sequence[str]
+    ) -> Evaluation:
+        model, normaliser = self.config.model, self.config.normaliser
+        return scored(clips, hypotheses, model=model, adapter=adapter, normaliser=normaliser, skipped=skipped)
+
+    def narrowed(self, evaluation: Evaluation, other: Evaluation, clips: Sequence[Utterance]) -> Evaluation:
+        """`evaluation` on the clips that `other` has too, so that the two can be compared."""
+        rows, wanted = {row.id: row for row in evaluation.rows}, {row.id for row in other.rows}
+        both = [clip for clip in clips if clip.id in wanted and clip.id in rows]
+        if len(both) == len(rows):
+            return evaluation
+        read = [rows[clip.id] for clip in both]
+        texts = [Hypothesis(text=row.hypothesis, seconds=row.seconds, latency=row.latency) for row in read]
+        return self._scored(both, texts, evaluation.adapter, other.skipped)
 
     def loss(self, rows: Sequence[Row]) -> float:
         """Nats per token over `rows`, each token given the reference before it."""
@@ -63,6 +101,8 @@ def shown(
     *,
     best: bool = False,
     loss: float | None = None,
+    general_wer: float | None = None,
+    general_loss: float | None = None,
 ) -> Iterator[Event]:
     """The events that tell of `evaluation` after `step`."""
     yield Evaluated(
@@ -73,6 +113,8 @@ def shown(
         clips=evaluation.score.clips,
         best=best,
         loss=loss,
+        general_wer=general_wer,
+        general_loss=general_loss,
     )
     for row in evaluation.rows[:SAMPLES]:
         yield Sampled(step=step, reference=row.reference, hypothesis=row.hypothesis)

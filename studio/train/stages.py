@@ -5,19 +5,24 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
+from studio.data.utterance import Split
 from studio.errors import DataError
-from studio.evaluate import Evaluation, hash_of, read_clip
-from studio.events import CheckpointSaved, Event, Finished, Phase, Started, Stopped, Warned
+from studio.evaluate import Evaluation, hash_of
+from studio.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Started, Stopped, Warned
 from studio.models import Recogniser, adapters, load
 from studio.models.folders import written_whole
 from studio.models.memory import recompute_activations
 from studio.report import write_report
 from studio.run_folder import RunFolder
-from studio.train import checkpoint, clips
+from studio.train import checkpoint, clips, general
+from studio.train.encoding import Shelf, encode
+from studio.train.general import General
 from studio.train.loop import Learner, fit, fresh_learner
 from studio.train.progress import Scoring
 from studio.train.record import RunRecord
@@ -29,7 +34,15 @@ from studio.workspace import disk_errors, write_atomically
 if TYPE_CHECKING:
     from studio.models.base import Row
 
-PROGRESS_EVENTS = 200  # of encoding, at most
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is about, as it was when it began."""
+
+    record: RunRecord
+    dataset: Dataset
+    splits: clips.Splits
+    general: General | None
 
 
 class FineTune:
@@ -38,14 +51,16 @@ class FineTune:
     recogniser: Recogniser  # this and the next two: from `load` on
     learner: Learner
     scorer: Scorer
-    before: Evaluation  # from `baseline` on
+    general_scorer: Scorer | None
+    before: Evaluation  # this and the next: from `baseline` on
+    general_before: Evaluation | None
 
-    def __init__(
-        self, record: RunRecord, folder: RunFolder, dataset: Dataset, splits: clips.Splits, stopper: Stopper
-    ) -> None:
-        self.record, self.config, self.folder = record, record.config, folder
-        self.dataset, self.splits, self.stopper = dataset, splits, stopper
+    def __init__(self, plan: Plan, folder: RunFolder, stopper: Stopper) -> None:
+        self.record, self.config, self.folder = plan.record, plan.record.config, folder
+        self.dataset, self.splits, self.stopper = plan.dataset, plan.splits, stopper
+        self.general = plan.general
         self.validation_rows: list[Row] = []
+        self.general_rows: list[Row] = []  # of its validation split
         self.began = time.perf_counter()  # of the whole run, were it not for the times between resumes
         self.is_training = False
 
@@ -73,6 +88,11 @@ class FineTune:
         # What an earlier start has learnt is saved by `train`, which is near: until then the request waits.
         self.stopper.heeds_save = self.learner.progress.step == 0
         self.scorer = Scorer(self.recogniser, self.dataset, self.config, self.stopper.check)
+        self.general_scorer = None
+        if self.general:
+            self.general, bad = general.only_usable(self.general, base.family)
+            left_out += bad
+            self.general_scorer = Scorer(self.recogniser, self.general.dataset, self.config, self.stopper.check)
         yield self.started()
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
             yield Warned(message=note)
@@ -95,43 +115,42 @@ class FineTune:
 
     def encode(self) -> Iterator[Event]:
         """What the family computes once a clip. What it refuses is left out of training, or of the loss."""
-        todo = self.splits["train"] + self.splits["validation"]
-        refused: list[str] = []
-        self.recogniser.model.eval()
-        for done, clip in enumerate(todo):
-            self.stopper.check()
-            if done % max(1, len(todo) // PROGRESS_EVENTS) == 0:
-                yield Phase(name="encoding", done=done, total=len(todo))
-            try:
-                row = self.row(clip)
-            except DataError as error:
-                refused.append(f"{clip.id} ({error.what.rstrip('.')})")
-                continue
-            (self.learner.rows if done < len(self.splits["train"]) else self.validation_rows).append(row)
-        if refused:
-            yield Warned(message=f"Not learnt from ({len(refused)}): {clips.shortened(refused)}.")
+        shelves = [
+            Shelf(self.dataset, self.splits["train"], self.learner.rows),
+            Shelf(self.dataset, self.splits["validation"], self.validation_rows),
+        ]
+        if self.general:
+            replayed = self.general.splits["train"] if self.config.replay_share else []
+            shelves += [
+                Shelf(self.general.dataset, replayed, self.learner.replayed),
+                Shelf(self.general.dataset, self.general.splits["validation"], self.general_rows),
+            ]
+        yield from encode(self.recogniser, shelves, self.stopper.check)
         if not self.learner.rows or not self.validation_rows:
             raise DataError("No clip is left to learn from.", "Record more clips, or choose another model.")
-        yield Phase(name="encoding", done=len(todo), total=len(todo))
-
-    def row(self, clip: Utterance) -> Row:
-        """One clip as its family trains on it. Raises DataError."""
-        import torch
-
-        family = self.recogniser.family
-        with torch.no_grad():
-            samples = read_clip(self.dataset, clip, family.sample_rate)
-            return family.prepare(self.recogniser.model, self.recogniser.processor, samples)
 
     def baseline(self) -> Iterator[Event]:
-        """The base model on the test split, unless it was scored before the run was interrupted."""
-        before = Evaluation.read(self.folder.baseline)
-        if before is None or before.test_set_hash != hash_of(self.splits["test"]):
-            with adapters.without_adapter(self.recogniser):
-                before = yield from self.scorer.evaluate(self.splits["test"], "baseline", None)
-            before.write(self.folder.baseline)
-        self.before = before
-        yield from shown(before, "test", 0)
+        """The base model on the test clips, unless it was scored before the run was interrupted."""
+        with adapters.without_adapter(self.recogniser):
+            self.before = yield from self.scored_once(self.scorer, self.splits["test"], self.folder.baseline)
+            self.general_before = None
+            if self.general_scorer and (known := self.general_clips("test")):
+                self.general_before = yield from self.scored_once(
+                    self.general_scorer, known, self.folder.general_baseline
+                )
+        yield from shown(self.before, "test", 0, general_wer=_general_wer(self.general_before))
+
+    def scored_once(self, scorer: Scorer, chosen: list[Utterance], path: Path) -> Generator[Event, None, Evaluation]:
+        """The evaluation in `path`, made where it is not there or is of other clips."""
+        before = Evaluation.read(path)
+        if before is None or before.test_set_hash != hash_of(chosen):
+            before = yield from scorer.evaluate(chosen, "baseline", None)
+            before.write(path)
+        return before
+
+    def general_clips(self, split: Split) -> list[Utterance]:
+        """The clips of the general set that measure what is forgotten, or help to choose."""
+        return self.general.splits[split] if self.general else []
 
     def train(self) -> Iterator[Event]:
         """The loop, until it ends by itself or is asked to stop and save."""
@@ -147,13 +166,21 @@ class FineTune:
         self.is_training = self.stopper.heeds_save = False
 
     def validate(self, learner: Learner) -> Iterator[Event]:
-        """Score the validation split and count it."""
-        evaluation = yield from self.scorer.evaluate(self.splits["validation"], "validating", self.folder.name)
-        scoring = Scoring(
-            step=learner.progress.step, wer=evaluation.score.wer, loss=self.scorer.loss(self.validation_rows)
-        )
-        is_best = learner.progress.count(scoring)
-        yield from shown(evaluation, "validation", scoring.step, best=is_best, loss=scoring.loss)
+        """Score the validation clips, the own and the general ones, and count it; or measure the loss alone."""
+        progress, own, known = learner.progress, self.splits["validation"], self.general_clips("validation")
+        loss = self.scorer.loss(self.validation_rows)
+        general_loss = self.scorer.loss(self.general_rows) if self.general_rows else None
+        if not progress.is_decoded(self.config, len(own) + len(known)):
+            progress.scored = progress.step
+            yield LossMeasured(step=progress.step, loss=loss, general_loss=general_loss)
+            return
+        evaluation = yield from self.scorer.evaluate(own, "validating", self.folder.name)
+        forgetting = None
+        if self.general_scorer and known:
+            forgetting = yield from self.general_scorer.evaluate(known, "validating", self.folder.name)
+        others = {"general_wer": _general_wer(forgetting), "general_loss": general_loss}
+        is_best = progress.count(Scoring(step=progress.step, wer=evaluation.score.wer, loss=loss, **others))
+        yield from shown(evaluation, "validation", progress.step, best=is_best, loss=loss, **others)
 
     def save(self, learner: Learner) -> Iterator[Event]:
         """Write a checkpoint."""
@@ -174,9 +201,7 @@ class FineTune:
         adapters.save(self.recogniser, self.folder.adapter)
         with written_whole(self.folder.processor) as folder:
             self.recogniser.processor.save_pretrained(folder)
-        after = yield from self.scorer.evaluate(self.splits["test"], "tuned", self.folder.name)
-        after.write(self.folder.tuned)
-        yield from shown(after, "test", step)
+        after = yield from self.measured(step)
         yield Phase(name="writing")
         self.stopper.check()
         self.measure()
@@ -192,6 +217,19 @@ class FineTune:
         self.folder.clear_stop_request()
         write_atomically(self.folder.done, "")
         yield finished
+
+    def measured(self, step: int) -> Generator[Event, None, Evaluation]:
+        """The test clips with the adapter of `step`, the own and the general ones, beside what they were before."""
+        after = yield from self.scorer.evaluate(self.splits["test"], "tuned", self.folder.name)
+        after.write(self.folder.tuned)
+        self.before = self.scorer.narrowed(self.before, after, self.splits["test"])
+        self.before.write(self.folder.baseline)
+        forgetting = None
+        if self.general_scorer and (known := self.general_clips("test")):
+            forgetting = yield from self.general_scorer.evaluate(known, "tuned", self.folder.name)
+            forgetting.write(self.folder.general_tuned)
+        yield from shown(after, "test", step, general_wer=_general_wer(forgetting))
+        return after
 
     def keep_best(self) -> Generator[Event, None, int]:
         """Give the model its best adapter; the step it is of."""
@@ -224,7 +262,7 @@ class FineTune:
             for learnt in (self.folder.checkpoints, self.folder.adapter, self.folder.processor):
                 if learnt.exists():
                     shutil.rmtree(learnt)
-            for learnt in (self.folder.tuned, self.folder.report):
+            for learnt in (self.folder.tuned, self.folder.general_tuned, self.folder.report):
                 learnt.unlink(missing_ok=True)
 
 
@@ -236,6 +274,11 @@ def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
     if config.gradient_checkpointing:
         recompute_activations(recogniser)
     return recogniser
+
+
+def _general_wer(evaluation: Evaluation | None) -> float | None:
+    """Digits and digit names count as the same: a convention that was learnt is nothing forgotten."""
+    return evaluation.spoken.wer if evaluation else None
 
 
 def _did_not_help(base: Scoring, best: Scoring) -> str:

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Steps": (
             "learning_rate", "warmup_steps", "max_steps", "batch_size", "accumulation", "weight_decay", "max_grad_norm",
         ),
+        "Against forgetting": ("replay", "replay_share"),
         "Scoring": ("eval_every", "patience", "normaliser"),
         "Machine": ("device", "precision", "threads", "gradient_checkpointing", "seed"),
     }
@@ -181,6 +182,8 @@ def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
     """The run that a client asks for. Raises ConfigError, DataError or ModelError, and opens no path of theirs."""
     config = TrainConfig.checked(**values)
     Dataset.open(workspace.dataset(config.dataset))
+    if config.replay not in (settings.BUNDLED, settings.NOTHING):
+        Dataset.open(workspace.dataset(config.replay))
     known_model(config.model)
     return config
 

@@ -17,6 +17,7 @@ const SAMPLES = 6; // of the latest scoring
 export class History {
   steps = []; // StepDone
   scorings = []; // Evaluated on the validation split
+  losses = []; // LossMeasured: of the validation clips, between two scorings
   samples = []; // Sampled, of the latest scoring
   warnings = [];
   before = null; // Evaluated on the test split, by the base model
@@ -65,6 +66,7 @@ export class History {
     Object.assign(this, { started: event, phase: null, stopped: null, failed: null, finished: null });
     this.steps = this.steps.filter(isKept);
     this.scorings = this.scorings.filter(isKept);
+    this.losses = this.losses.filter(isKept);
   }
 
   on_phase(event) {
@@ -81,6 +83,10 @@ export class History {
   on_evaluated(event) {
     if (event.split === "validation") this.scorings = [...this.scorings.filter((past) => past.step < event.step), event];
     else if (event.split === "test") this[event.step ? "after" : "before"] = event;
+  }
+
+  on_loss(event) {
+    this.losses = [...this.losses.filter((past) => past.step < event.step), event];
   }
 
   on_sample(event) {

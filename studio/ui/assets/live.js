@@ -240,6 +240,8 @@ export class LiveView {
 
   #tiles() {
     const { steps, scorings, best, before, after, finished } = this.#history;
+    const known = [before?.general_wer, after?.general_wer ?? scorings.at(-1)?.general_wer];
+    const general = known[0] == null ? [] : [["General WER", known[1] == null ? percent(known[0]) : known.map(percent).join(" → "), after ? "other voices: before → after" : "other voices: before → while training"]];
     const loss = smoothed(lossPoints(steps), span(steps)).at(-1)?.[1];
     const now = scorings.at(-1);
     const heldOut = finished ? [finished.wer_before, finished.wer_after] : [before?.wer, after?.wer];
@@ -249,20 +251,24 @@ export class LiveView {
       ["Loss", loss === undefined ? "–" : loss.toFixed(3), "smoothed, in nats per token"],
       ["Validation WER", now ? percent(now.wer) : "–", best ? `best ${percent(best.wer)} at step ${best.step}` : "scored while training"],
       ["Held-out WER", heldOut[1] == null ? percent(heldOut[0]) : heldOut.map(percent).join(" → "), note],
+      ...general,
     ]);
   }
 
   #charts() {
-    const { steps, scorings, max } = this.#history;
+    const { steps, scorings, losses, max } = this.#history;
     const [raw, wers] = [lossPoints(steps), scorings.map((scoring) => [scoring.step, scoring.wer])];
     const soft = smoothed(raw, span(steps));
-    const held = scorings.filter((scoring) => scoring.loss != null).map((scoring) => [scoring.step, scoring.loss]);
+    const measured = [...scorings.filter((scoring) => scoring.loss != null), ...losses].sort((one, other) => one.step - other.step);
+    const held = measured.map((scoring) => [scoring.step, scoring.loss]);
+    const known = scorings.filter((scoring) => scoring.general_wer != null).map((scoring) => [scoring.step, scoring.general_wer]);
+    const general = known.length ? [{ points: known, colour: "look", width: 1.5, dots: true, key: "general" }] : [];
     this.loss.show(
       [{ points: soft, colour: "accent", width: 2, key: "smoothed" }, { points: raw, colour: "raw", width: 1, key: "each step" }, { points: held, colour: "look", width: 1.5, dots: true, key: "validation" }],
       max,
     );
     this.wer.show(
-      [{ points: wers, colour: "raw", width: 1, dots: true, key: "each scoring" }, { points: bestSoFar(wers), colour: "accent", width: 2, key: "best so far" }],
+      [{ points: wers, colour: "raw", width: 1, dots: true, key: "each scoring" }, { points: bestSoFar(wers), colour: "accent", width: 2, key: "best so far" }, ...general],
       max,
     );
     for (const chart of [this.loss, this.wer]) keys(chart.canvas.parentElement.querySelector(".live-key"), chart.lines);
