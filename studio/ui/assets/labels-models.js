@@ -15,8 +15,9 @@ export class Reader {
     box.replaceChildren(this.form, this.place);
   }
 
-  /** Show the models, and the task where it goes on. */
-  async show(standing) {
+  /** Show the models, and the task where it goes on; `isFirst` where nothing has come of it yet. */
+  async show(standing, isFirst) {
+    this.go.classList.toggle("primary", isFirst); // later the list below has the button that matters
     const chosen = this.choice.value;
     this.readers = standing.readers;
     this.choice.replaceChildren(...this.readers.map((reader, place) => make("option", { value: String(place) }, reader.title)));

@@ -19,6 +19,21 @@ export function sureWords(words) {
   return text;
 }
 
+/** Edits with neighbours that changed as one: “129” became “one two nine”, not three words more. */
+function inRuns(edits) {
+  const runs = [];
+  for (const edit of edits) {
+    const last = runs.at(-1);
+    if (!last || edit.kind === "equal" || last.kind === "equal") runs.push({ ...edit });
+    else {
+      last.reference = `${last.reference} ${edit.reference}`.trim();
+      last.hypothesis = `${last.hypothesis} ${edit.hypothesis}`.trim();
+      last.kind = !last.reference ? "insert" : last.hypothesis ? "substitute" : "delete";
+    }
+  }
+  return runs;
+}
+
 export class Offer {
   #asked = 0;
 
@@ -69,11 +84,11 @@ export class Offer {
     const more = count > rows.length ? make("p", { class: "st-quiet st-small" }, `These are the first ${rows.length} of ${labels(count)}; all are changed but those that you untick.`) : null;
     this.apply = make("button", { type: "button", class: "st-button primary", onclick: () => this.#apply() });
     this.all = all;
-    return [make("div", { class: "lab-sheet", tabindex: "0", role: "group", "aria-label": "New labels" }, table), ...[more].filter(Boolean), make("div", { class: "lab-foot" }, this.apply)];
+    return [make("div", { class: "lab-sheet" }, table), ...[more].filter(Boolean), make("div", { class: "lab-foot" }, this.apply)];
   }
 
   #row(row) {
-    const edits = wordEdits(row.before, row.after);
+    const edits = inRuns(wordEdits(row.before, row.after));
     const then = row.words.length ? sureWords(row.words) : diffed(edits, "after");
     const tick = make("input", { type: "checkbox", checked: true, "aria-label": `Change “${row.before}”`, onchange: ({ target }) => this.#tick(row.id, target.checked) });
     return make("tr", { "data-id": row.id },

@@ -100,6 +100,7 @@ class LabelsDialog {
   async style() {
     const box = this.$(".lab-findings");
     this.offers.style.clear();
+    this.$("#lab-style").append(this.offers.style.box); // from where a finding had it
     const model = studio.model();
     try {
       const found = await request(`labels/${at(studio.dataset())}/style`, { body: { selection: this.selection, model } }).catch((error) => {
@@ -115,9 +116,12 @@ class LabelsDialog {
   }
 
   finding({ kind, title, what, count, examples, mendable }, model) {
-    const look = () => {
+    const look = async ({ target }) => {
       this.$(".lab-findings").querySelectorAll(".lab-finding").forEach((other) => other.toggleAttribute("data-held", other.dataset.kind === kind));
-      this.offers.style.show({ kind: "style", finding: kind, model }, NOTHING.mended).then(() => this.$("#lab-style .lab-offer").scrollIntoView({ block: "nearest" }));
+      this.offers.style.clear();
+      target.closest(".lab-finding").after(this.offers.style.box);
+      await this.offers.style.show({ kind: "style", finding: kind, model }, NOTHING.mended);
+      this.offers.style.box.scrollIntoView({ block: "nearest" });
     };
     const quoted = examples.map((text) => make("q", {}, text));
     return make("div", { class: "lab-finding", "data-kind": kind },
@@ -127,14 +131,14 @@ class LabelsDialog {
   }
 
   async heard() {
-    await this.readers.heard.show(this.standing);
+    await this.readers.heard.show(this.standing, !this.standing.heard);
     this.$(".lab-sure").hidden = !this.standing.heard;
     const sure = Number(this.$(".lab-sure input").value) / 100;
     return this.offers.heard.show({ kind: "heard", sure }, NOTHING[this.standing.heard ? "same" : "unheard"]);
   }
 
   async suspects() {
-    await this.readers.suspects.show(this.standing);
+    await this.readers.suspects.show(this.standing, !this.standing.doubted);
     this.$(".lab-verdict").replaceChildren(verdict(this.standing, () => this.dialog.close()));
   }
 
