@@ -32,6 +32,7 @@ FOLDERS_VARIABLE = "STUDIO_IMPORT_FROM"  # folders, between os.pathsep
 TASK = "import"
 LOOK = 4.0  # seconds that a preview opens sounds
 MOST_PLACES = 200
+LISTS = frozenset({".zip", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz"})  # files that are a data set
 
 
 class Choice(BaseModel):
@@ -125,7 +126,7 @@ def places() -> list[Place]:
         found += [
             Place(id=f"{number}/{path.name}", name=f"{root.name}/{path.name}")
             for path in inner
-            if path.is_dir() or path.suffix.lower() in (".zip", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz")
+            if path.resolve().is_relative_to(root) and (path.is_dir() or path.suffix.lower() in LISTS)
         ]
     return found[:MOST_PLACES]
 

@@ -54,9 +54,12 @@ class Files:
         if outside:
             raise DataError(
                 f"“{name}” points outside the folder that is imported.",
-                "Put the sound file there, or name its folder as well (--audio).",
+                "Put the sound file there. On the command line, --audio names another folder.",
             )
-        raise DataError(f"The file “{name}” is missing.", "Put it beside the list, or name its folder (--audio).")
+        raise DataError(
+            f"The file “{name}” is missing.",
+            "Put it beside the list. On the command line, --audio names another folder.",
+        )
 
     def _candidates(self, name: str) -> list[str]:
         """Paths below a root that `name` may mean: itself, or the ends of an absolute path, the longest first."""

@@ -26,7 +26,8 @@ class Pairs(Base):
         """A folder that holds sound files, or such a file itself."""
         if path.is_file():
             return 0.8 if kind_of(path.name) in READABLE | UNREADABLE else 0.0
-        return 0.4 if next(_sounds(path), None) else 0.0
+        first = next(_sounds(path), None)
+        return 0.0 if first is None else 0.5 if first.with_suffix(".txt").is_file() else 0.4
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """One row a sound file; without a text file beside it nobody has written down what is said."""

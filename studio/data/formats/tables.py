@@ -54,7 +54,7 @@ def rows(
                     "Say which one does: --map audio=COLUMN.",
                 )
         elif len(cells) != len(header):
-            what = f"It has {len(cells)} cells where the header has {len(header)}."
+            what = f"Its number of cells is {len(cells)}, and that of the header {len(header)}."
             yield Refused(name, what, "Look for a stray quote or delimiter." if number else "")
         else:
             record = dict(zip(header, cells, strict=True))
@@ -87,7 +87,10 @@ class Plain(Base):
         line = next(iter(lists.sample(found, 1)), "")
         header = next(csv.reader([line], delimiter=delimiter_of(found)), [])
         meant = fields.guess([cell.strip() for cell in header], {})
-        return 0.6 if {"audio", "text"} <= meant.keys() else 0.3 if len(header) > 1 and path.is_file() else 0.0
+        sure = (
+            0.6 if {"audio", "text"} <= meant.keys() else 0.45 if "audio" in meant else 0.3 if path.is_file() else 0.0
+        )
+        return sure if len(header) > 1 else 0.0
 
     def sheet(self, path: Path) -> Path | None:
         """The table: `path` itself, or the only one in the folder."""

@@ -195,8 +195,10 @@ class Import {
 
   async #ended(status) {
     const report = status === "finished" ? await request(at("import", this.name, "report")).catch(() => null) : null;
+    const said = this.$(".im-task").textContent; // of a failure: its reason
     await this.#forget();
-    if (!report) return this.#show("done"), this.#result("look", endings[status] || "The import failed; the dataset is as it was before.", []);
+    this.$(".im-task").replaceChildren();
+    if (!report) return this.#show("done"), this.#result("look", endings[status] || `${said} The dataset is as it was before.`, []);
     studio.changed();
     this.#show("done");
     const parts = [`${count(report.added, "clip")} added${report.added ? ` (${duration(report.minutes * 60)})` : ""}`];
