@@ -6,16 +6,15 @@ after it. `settle` ends what a crash cut short. Every function here is called by
 
 from __future__ import annotations
 
-import json
-import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from studio.audio import Waveform, write_wav
 from studio.data import lines, snapshot
+from studio.data.conflicts import check, happened
 from studio.data.grouping import Sides
-from studio.data.journal import Action, Entry, Last, redo_line, undo_line
+from studio.data.journal import Action, Entry, redo_line, undo_line
 from studio.data.snapshot import Signature, Snapshot, signature_of
 from studio.data.store import Store
 from studio.data.utterance import Utterance
@@ -23,13 +22,12 @@ from studio.errors import ConflictError, DataError, StudioError
 from studio.workspace import append_durably, disk_errors, sync_folder, write_atomically
 
 _settled: dict[Path, Signature] = {}  # folder -> the journal whose last line is known to have happened, or not
-_NAMES = {"text": "label", "audio_filepath": "recording", "audio_sha256": "recording"}
 
 
 def edit(
     store: Store,
     what: str,
-    new: Iterable[Utterance],
+    new: Sequence[Utterance],
     sides: Sides | None,
     sound: Callable[[str], Waveform] | None = None,
 ) -> None:
@@ -39,11 +37,12 @@ def edit(
     """
     old = store.look()
     rows = {clip.id: changed for clip in new if any(changed := _difference(old.clips[old.places[clip.id]], clip))}
+    made = {clip.id: clip for clip in new if clip.id in rows}
     if rows and all(after.keys() == {"quality"} for _, after in rows.values()):
-        snapshot.edited(store.folder, old, _remade(old, rows, 1), old.sides)
+        snapshot.edited(store.folder, old, made, old.sides)
     elif rows:
         entry = Entry.new("edit", what, rows)
-        _write_down(store, entry, entry.line, lambda: _edit(store, entry, True, sides, sound))
+        _write_down(store, entry, entry.line, lambda: _edit(store, entry, made, sides, sound))
 
 
 def trash(store: Store, what: str, ids: Iterable[str]) -> None:
@@ -85,7 +84,7 @@ def history(store: Store) -> list[Action]:
     """Every action that is remembered, the latest first. Raises DiskError."""
     log = store.journal.read()
     undone, entries = set(log.undone), list(log.entries.values())
-    if log.last and not _happened(store.look(), log.last):  # being written now, or cut short
+    if log.last and not happened(store.look(), log.last):  # being written now, or cut short
         if log.last.is_new:
             entries.remove(log.last.entry)
         else:
@@ -100,9 +99,9 @@ def settle(store: Store) -> None:
         return
     journal.cut_torn()
     if last := journal.read().last:
-        if not (happened := _happened(store.look(), last)):
+        if not (is_done := happened(store.look(), last)):
             journal.withdraw()
-        _tidy(store, last.entry, is_swept=last.is_new and not happened)
+        _tidy(store, last.entry, is_swept=last.is_new and not is_done)
     _settled[store.folder] = signature_of(journal.path)
 
 
@@ -130,7 +129,7 @@ def _do(store: Store, entry: Entry) -> None:
 
 def _turn(store: Store, entry: Entry, again: bool) -> Action:
     """Undo `entry`, or do it again, where its clips are as it left them."""
-    _check(store, entry, again)
+    check(store, entry, again)
     line = redo_line(entry) if again else undo_line(entry)
     _write_down(store, entry, line, lambda: _carry_out(store, entry, again))
     return entry.shown(undone=not again)
@@ -143,7 +142,7 @@ def _write_down(store: Store, entry: Entry, line: bytes, act: Callable[[], None]
         act()
     except StudioError:
         last = store.journal.read().last
-        if last and not _happened(store.look(), last):
+        if last and not happened(store.look(), last):
             store.journal.withdraw()
             _tidy(store, entry, is_swept=last.is_new)
         raise
@@ -152,7 +151,7 @@ def _write_down(store: Store, entry: Entry, line: bytes, act: Callable[[], None]
 
 def _carry_out(store: Store, entry: Entry, forward: bool) -> None:
     if entry.kind == "edit":
-        _edit(store, entry, forward)
+        _edit(store, entry, _remade(store.look(), entry.rows, int(forward)))
     elif (entry.kind == "trash") == forward:
         _remove(store, list(entry.rows))
     else:
@@ -162,12 +161,11 @@ def _carry_out(store: Store, entry: Entry, forward: bool) -> None:
 def _edit(
     store: Store,
     entry: Entry,
-    forward: bool,
+    new: Mapping[str, Utterance],
     sides: Sides | None = None,
     sound: Callable[[str], Waveform] | None = None,
 ) -> None:
     old = store.look()
-    new = _remade(old, entry.rows, int(forward))
     sides = sides or old.shifted([old.clips[old.places[id]] for id in new], new.values())
     changed = (id for id in new if "audio_filepath" in entry.rows[id][0])
     coming = {id: store.folder / new[id].audio_filepath for id in changed}
@@ -234,62 +232,6 @@ def _difference(old: Utterance, new: Utterance) -> tuple[dict[str, Any], dict[st
     return old.model_dump(mode="json", include=names), new.model_dump(mode="json", include=names)
 
 
-def _is(clip: Utterance, fields: Mapping[str, Any]) -> bool:
-    """Whether `clip` has these fields, as JSON."""
-    now = clip.model_dump(mode="json", include=set(fields))
-    return json.dumps(now, sort_keys=True) == json.dumps(dict(fields), sort_keys=True)
-
-
-def _happened(now: Snapshot, last: Last) -> bool:
-    """Whether the manifest holds what the last line of the journal says: it is replaced whole, so one clip tells."""
-    entry, did, _ = last
-    id, row = next(iter(entry.rows.items()))
-    clip = now.get(id)
-    if entry.kind == "edit":
-        return clip is None or not _is(clip, row[0 if did else 1])
-    return (clip is not None) == ((entry.kind != "trash") == did)
-
-
-def _check(store: Store, entry: Entry, again: bool) -> None:
-    """Raise ConflictError, naming the clip, where one is not as the action, or its undoing, left it."""
-    now = store.look()
-    in_trash = {clip.id: clip for clip in store.trashed()}
-    for id, row in entry.rows.items():
-        clip = now.get(id)
-        if entry.kind == "edit" and clip is not None:
-            _compare(clip, row[0 if again else 1], entry)
-        elif (clip is not None) != (entry.kind == "edit" or (entry.kind == "trash") == again):
-            raise _moved(clip or in_trash.get(id), id, entry, is_there=clip is not None)
-        elif clip is None and id not in in_trash:
-            raise _moved(None, id, entry, is_there=False)
-
-
-def _compare(clip: Utterance, expected: Mapping[str, Any], entry: Entry) -> None:
-    for name, value in expected.items():
-        if not _is(clip, {name: value}):
-            now, then = (f"“{value}”" if value else "empty" for value in (getattr(clip, name), value))
-            field = _NAMES.get(name, name)
-            detail = f"its {field} is now {now}, not {then}" if isinstance(value, str) else f"its {field} is another"
-            raise ConflictError(
-                f"“{clip.text}” was changed since: {detail}.",
-                f"Undo that first, or leave “{entry.what}” as it is.",
-                shown(clip),
-            )
-
-
-def _moved(clip: Utterance | None, id: str, entry: Entry, is_there: bool) -> ConflictError:
-    name = f"“{clip.text}”" if clip else f"The clip {id}"
-    what = "was brought back since" if is_there else "is in the trash now" if clip else "is gone"
-    return ConflictError(
-        f"{name} {what}.", f"Undo that first, or leave “{entry.what}” as it is.", shown(clip) if clip else None
-    )
-
-
-def shown(clip: Utterance) -> dict[str, Any]:
-    """What an error carries of a clip: its fields, without paths."""
-    return clip.model_dump(mode="json", exclude={"audio_filepath", "audio_sha256", "words"})
-
-
 def _tidy(store: Store, entry: Entry, is_swept: bool) -> None:
     """Put the sounds of `entry`'s clips where they belong; `is_swept`: what it was about to bring goes."""
     now = store.look()
@@ -310,8 +252,3 @@ def _brought(entry: Entry) -> set[str]:
     if entry.kind == "edit":
         return {after["audio_filepath"] for _, after in entry.rows.values() if "audio_filepath" in after}
     return set(entry.rows.values()) if entry.kind == "add" else set()
-
-
-def new_audio_path(clip: Utterance) -> str:
-    """A name in `clips/` that no file of `clip` had before: browsers and caches never mix two recordings."""
-    return f"clips/{clip.id}-{secrets.token_hex(2)}.wav"

@@ -23,9 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.audio import Waveform, read, wav_bytes, write_wav
-from studio.data import checks, deeds, lines, quality, snapshot
-from studio.data.grouping import Sides, sentence
+from studio.audio import Waveform, read, write_wav
+from studio.data import changes as changing
+from studio.data import checks, conflicts, deeds, lines, quality, snapshot
 from studio.data.intake import Intake
 from studio.data.journal import Action
 from studio.data.store import Store
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "Utterance"]
 
 Remade = Callable[[Utterance], tuple[Utterance, Waveform]]
-
-EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
 
 
 class Dataset(Store):
@@ -142,7 +140,7 @@ class Dataset(Store):
         return Intake(self, what)
 
     def edit(self, id: str, /, was: Mapping[str, Any] | None = None, **changes: Any) -> Utterance:
-        """Change the `EDITABLE` fields of a clip. Raises DataError or DiskError.
+        """Change the fields of a clip that are `EDITABLE` in studio.data.changes. Raises DataError or DiskError.
 
         `was` holds fields as the person saw them: ConflictError, which carries the clip as it is now, where it was
         changed meanwhile. A new label that is a sentence of another split takes the clip there: no sentence stands
@@ -160,13 +158,13 @@ class Dataset(Store):
 
         Raises DataError, ConflictError or DiskError, and then nothing has changed.
         """
-        wanted = {id: _checked_changes(fields) for id, fields in changes.items()}
+        wanted = {id: changing.checked(fields) for id, fields in changes.items()}
         with writing(self):
             old = self._found(wanted)
             for clip in old:
-                _compare(clip, (was or {}).get(clip.id, {}))
-            new, sides = self._changed(old, wanted)
-            deeds.edit(self, what or _sentence(old, new, wanted), new, sides)
+                conflicts.seen(clip, (was or {}).get(clip.id, {}), wanted[clip.id])
+            new, sides = changing.changed(self.look(), old, wanted)
+            deeds.edit(self, what or changing.told(old, new, wanted), new, sides)
         return new
 
     def assign(self, splits: Mapping[str, Split], what: str = "") -> list[Utterance]:
@@ -190,7 +188,7 @@ class Dataset(Store):
         """
         with writing(self):
             old = {clip.id: clip for clip in self._found(ids)}
-            new = [_with_sound(*remade(clip)) for clip in old.values()]
+            new = [changing.with_sound(*remade(clip)) for clip in old.values()]
             if new:
                 deeds.edit(self, what, new, None, lambda id: remade(old[id])[1])
         return new
@@ -199,7 +197,7 @@ class Dataset(Store):
         """Take clips out of the dataset; `restore` brings them back. Raises DataError or DiskError."""
         with writing(self):
             if gone := self._found(ids):
-                deeds.trash(self, f"{_clips(gone)} deleted", [clip.id for clip in gone])
+                deeds.trash(self, f"{changing.in_words(gone)} deleted", [clip.id for clip in gone])
         return gone
 
     def restore(self, ids: Iterable[str]) -> list[Utterance]:
@@ -207,7 +205,7 @@ class Dataset(Store):
         with writing(self):
             trashed = {clip.id: clip for clip in self.trashed()}
             if back := [trashed[id] if id in trashed else self._missing(id) for id in dict.fromkeys(ids)]:
-                deeds.restore(self, f"{_clips(back)} brought back", back)
+                deeds.restore(self, f"{changing.in_words(back)} brought back", back)
         return back
 
     def undo(self, id: str | None = None) -> Action | None:
@@ -236,26 +234,6 @@ class Dataset(Store):
             raise DataError(f"“{thrown.text}” is in the trash.", "Bring it back first, or reload the list of clips.")
         raise DataError(f"There is no clip “{id[:80]}” in {self.name}.", "Reload the list of clips.")
 
-    def _changed(
-        self, old: Iterable[Utterance], changes: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[list[Utterance], Sides | None]:
-        """The clips with their changes, and the index of sentences with them, where one was needed."""
-        made = [(clip, lines.checked(**{**clip.model_dump(), **changes[clip.id]})) for clip in old]
-        moving = [
-            pair for pair in made if "split" not in changes[pair[0].id] and sentence(pair[0]) != sentence(pair[1])
-        ]
-        if not moving:
-            return [clip for _, clip in made], None
-        sides, new = self.look().index().shifted((), ()), []
-        moved = {clip.id for clip, _ in moving}
-        for before, after in made:
-            sides.discard(before)
-            if before.id in moved:
-                after = lines.checked(**{**after.model_dump(), "split": sides.split_after_edit(after)})
-            sides.add(after)
-            new.append(after)
-        return new, sides
-
     def _save(self, clip: Utterance, wave: Waveform) -> None:
         """Write a note, the clip, its line: `studio.data.writing` ends what a crash cuts short."""
         path, note = self.clip_path(clip), self.pending / f"{clip.id}.json"
@@ -268,48 +246,6 @@ class Dataset(Store):
             note.unlink(missing_ok=True)
             raise
         note.unlink()
-
-
-def _checked_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
-    if unknown := changes.keys() - EDITABLE:
-        fields = ", ".join(sorted(unknown))
-        raise DataError(f"The {fields} of a clip cannot be changed.", "Record it again.")
-    return {**changes, "text": checked_label(changes["text"])} if "text" in changes else dict(changes)
-
-
-def _compare(clip: Utterance, was: Mapping[str, Any]) -> None:
-    """Raise ConflictError where `clip` is no longer what the person saw."""
-    for field, value in was.items():
-        if (now := getattr(clip, field, None)) != value:
-            what = f"“{value}” was changed meanwhile, in another window or program: its {field} is now “{now}”."
-            raise ConflictError(what, "Look at both, then save the one that is right.", deeds.shown(clip))
-
-
-def _with_sound(clip: Utterance, wave: Waveform) -> Utterance:
-    """`clip` with `wave` as its sound, under a new file name: browsers and caches never mix the two."""
-    quality.checked_recording(wav_bytes(wave.samples, wave.sample_rate))
-    sound = {
-        "audio_filepath": f"clips/{clip.id}-{secrets.token_hex(2)}.wav",
-        "duration": round(wave.duration, 4),
-        "quality": quality.remembered(wave),
-        "audio_sha256": quality.fingerprint(wave),
-    }
-    return lines.checked(**clip.model_dump() | sound)
-
-
-def _sentence(old: list[Utterance], new: list[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:
-    """What a change is called in the history, where the caller has no words for it."""
-    fields = {field for change in changes.values() for field in change}
-    if fields == {"text"} and len(old) == 1:
-        return f"“{old[0].text}” is now “{new[0].text}”"
-    if fields == {"split"}:
-        return f"{_clips(new)} moved to {' and '.join(sorted({clip.split for clip in new}))}"
-    names = " and ".join(sorted("label" if field == "text" else field for field in fields))
-    return f"{names.capitalize()} of {_clips(new)} changed"
-
-
-def _clips(clips: list[Utterance]) -> str:
-    return f"“{clips[0].text}”" if len(clips) == 1 else f"{len(clips):,} clips"
 
 
 def _new_id() -> str:

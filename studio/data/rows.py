@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.data.heard import Heard
-from studio.data.quality import Finding, Quality, findings, pace, verdict
+from studio.data.quality import VERSION, Finding, Quality, findings, pace, verdict
 from studio.data.utterance import Origin, Split, Utterance
 from studio.text import spoken
 
@@ -53,29 +52,41 @@ class ClipRow(BaseModel):
 class Row:
     """A clip and what was heard in it; what has to be worked out is kept."""
 
-    __slots__ = ("__dict__", "_judged", "clip", "heard")
+    __slots__ = ("_judged", "_pace", "clip", "heard")
 
     def __init__(self, clip: Utterance, heard: Heard | None) -> None:
         self.clip = clip
         self.heard = heard
-        self._judged: tuple[float | None, tuple[str, ...], list[Finding]] | None = None
+        self._pace: tuple[int, float | None] | None = None
+        self._judged: tuple[float | None, tuple[str, ...], Sequence[Finding]] | None = None
 
-    @cached_property
+    @property
     def quality(self) -> Quality | None:
         """The figures of the recording; None where it was not measured yet."""
         return Quality.known(self.clip.quality)
 
-    @cached_property
+    def figure(self, name: str) -> float | None:
+        """One of the figures, without making all of them."""
+        stored = self.clip.quality
+        return stored.get(name) if stored and stored.get("version") == VERSION else None
+
+    @property
     def characters(self) -> int:
         """Of the label, as it is read out."""
-        return len(spoken(self.clip.text))
+        return self._spoken()[0]
 
-    @cached_property
+    @property
     def pace(self) -> float | None:
         """Characters a second."""
-        return pace(self.clip.text, self.quality, self.clip.duration)
+        return self._spoken()[1]
 
-    @cached_property
+    def _spoken(self) -> tuple[int, float | None]:
+        if self._pace is None:
+            text = self.clip.text
+            self._pace = len(spoken(text)), pace(text, self.clip.quality, self.clip.duration)
+        return self._pace
+
+    @property
     def wer(self) -> float | None:
         """Word errors of what was heard, against the label as it is now."""
         if self.heard is None or not self.heard.stale_for(self.clip):
@@ -89,23 +100,22 @@ class Row:
         """What was heard, where it was compared with the label as it is now."""
         return self.heard if self.heard and not self.heard.stale_for(self.clip) else None
 
-    def findings(self, usual: float | None, same: tuple[str, ...]) -> list[Finding]:
+    def findings(self, usual: float | None, same: tuple[str, ...]) -> Sequence[Finding]:
         """What is to be said about it; `same` are the ids of all clips with its samples."""
         if self._judged is None or self._judged[:2] != (usual, same):
-            twins = [id for id in same if id != self.clip.id]
-            found = (
-                findings(self.quality, duration=self.clip.duration, text=self.clip.text, usual_pace=usual, twins=twins)
-                if self.quality
-                else []
-            )
-            self._judged = usual, same, found
+            clip, figures = self.clip, self.quality
+            twins = [id for id in same if id != clip.id]
+            found: Sequence[Finding] = ()
+            if figures is not None:
+                found = findings(figures, duration=clip.duration, text=clip.text, usual_pace=usual, twins=twins)
+            self._judged = usual, same, found or ()
         return self._judged[2]
 
-    def verdict(self, found: list[Finding]) -> str:
+    def verdict(self, found: Sequence[Finding]) -> str:
         """The worst of the findings; empty where nothing was measured."""
-        return verdict(found) if self.quality else ""
+        return verdict(found) if self.figure("version") else ""
 
-    def shown(self, found: list[Finding]) -> ClipRow:
+    def shown(self, found: Sequence[Finding]) -> ClipRow:
         """What a page is told of it."""
         clip, heard, fresh = self.clip, self.heard, self.fresh
         kept: dict[str, Any] = {name: getattr(clip, name) for name in _SAME}
@@ -113,8 +123,8 @@ class Row:
         return ClipRow(
             **kept,
             **figures,
-            verdict=verdict(found) if self.quality else None,
-            findings=found,
+            verdict=verdict(found) if self.figure("version") else None,
+            findings=list(found),
             heard=heard.text if heard else None,
             confidence=heard.confidence if heard else None,
             heard_words=heard.words if heard else [],
@@ -134,9 +144,9 @@ NUMBERS: Mapping[str, Callable[[Row], float | None]] = MappingProxyType(
         "duration": lambda row: row.clip.duration,
         "words": lambda row: len(row.clip.text.split()),
         "pace": lambda row: row.pace,
-        "loudness": lambda row: row.quality.loudness_lufs if row.quality else None,
-        "snr": lambda row: row.quality.snr_db if row.quality else None,
-        "peak": lambda row: row.quality.peak_db if row.quality else None,
+        "loudness": lambda row: row.figure("loudness_lufs"),
+        "snr": lambda row: row.figure("snr_db"),
+        "peak": lambda row: row.figure("peak_db"),
         "wer": lambda row: row.wer,
         "confidence": lambda row: row.heard.confidence if row.heard else None,
         "loss": lambda row: row.fresh.loss if row.fresh else None,

@@ -6,11 +6,13 @@ inode, size and time of change, the clips by the times of their folders. What ch
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,7 +77,8 @@ class Snapshot:
     def index(self) -> Sides:
         """On which side each sentence stands; made when first asked for."""
         if self.sides is None:
-            self.sides = Sides.of(self.clips)
+            with many_objects():
+                self.sides = Sides.of(self.clips)
         return self.sides
 
     def shifted(self, gone: Iterable[Utterance], come: Iterable[Utterance]) -> Sides | None:
@@ -209,10 +212,21 @@ def _read(manifest: Path) -> tuple[Signature, bytes]:
 
 def _parsed(rows: list[bytes], old: Snapshot | None) -> list[Utterance | str]:
     """Each line parsed, those that `old` has already without work."""
-    if old is None:
-        return [lines.parse(line) for line in rows]
-    known = dict(zip(old.lines, old.parsed, strict=True))
-    return [known.get(line) or lines.parse(line) for line in rows]
+    known = dict(zip(old.lines, old.parsed, strict=True)) if old else {}
+    with many_objects():
+        return [known.get(line) or lines.parse(line) for line in rows]
+
+
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """Make many objects that stay, without Python's looking through all of them time and again for garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _again(folder: Path, old: Snapshot) -> Snapshot:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Self
@@ -25,12 +25,13 @@ from studio.data.quality.thresholds import THRESHOLDS
 from studio.data.query import FIELDS, FLAGS, parse
 from studio.data.rows import NUMBERS, TEXTS, ClipRow, Row, has, natural
 from studio.data.search import Mask, Searcher
-from studio.data.snapshot import KEPT, Signature, Snapshot, signature_of
+from studio.data.snapshot import KEPT, Signature, Snapshot, many_objects, signature_of
 from studio.data.summary import HISTOGRAMS, Summary, Words, count_words, summarise
 from studio.data.utterance import Utterance
 from studio.errors import DataError
 
 DRIFT = 0.01  # of the clips may change before each speaker's usual pace is worked out anew: a median hardly moves
+RECENT = 500  # clips of a speaker that tell the usual pace
 PAGE = 50  # rows, as a page of the Review tab holds
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -74,7 +75,8 @@ class Table:
             if len(changed) + old._edits <= len(self.now.clips) * DRIFT:
                 return self._patch(old, changed)
         known = old._by_id if old else {}
-        self.rows = [_row(clip, self._readings.get(clip.id), known.get(clip.id)) for clip in self.now.clips]
+        with many_objects():
+            self.rows = [_row(clip, self._readings.get(clip.id), known.get(clip.id)) for clip in self.now.clips]
         self._by_id = {row.clip.id: row for row in self.rows}
         return self
 
@@ -148,7 +150,7 @@ class Table:
         """What a page is told of a clip."""
         return row.shown(self.findings(row))
 
-    def findings(self, row: Row) -> list[Finding]:
+    def findings(self, row: Row) -> Sequence[Finding]:
         """What is to be said about a clip, among the others."""
         usual = self.usual.get(row.clip.speaker)
         return row.findings(usual, tuple(self.twins.get(row.clip.audio_sha256, ())))
@@ -169,12 +171,10 @@ class Table:
     def usual(self) -> dict[str, float]:
         """The usual pace of each speaker who has one, to one decimal."""
         if self._usual is None:
-            paces: dict[str, list[float]] = defaultdict(list)
+            said: dict[str, list[Row]] = defaultdict(list)
             for row in self.rows:
-                if row.characters >= THRESHOLDS.least_characters:
-                    paces[row.clip.speaker].append(row.pace or 0.0)
-            enough = {name: found for name, found in paces.items() if len(found) >= THRESHOLDS.pace_clips}
-            self._usual = {name: round(median(found), 1) for name, found in enough.items()}
+                said[row.clip.speaker].append(row)
+            self._usual = {name: usual for name, rows in said.items() if (usual := _usual_pace(rows[-RECENT:]))}
         return self._usual
 
     @property
@@ -197,7 +197,8 @@ class Table:
     def texts(self, field: str) -> list[str]:
         """A column of text in lower case, empty where a clip has none."""
         if field not in self._texts:
-            self._texts[field] = [self._text(row, field) for row in self.rows]
+            with many_objects():
+                self._texts[field] = [self._text(row, field) for row in self.rows]
         return self._texts[field]
 
     def flags(self, flag: str) -> Mask:
@@ -239,6 +240,12 @@ class Table:
         texts = self.texts(field)
         keys = [natural(text) for text in texts] if FIELDS[field].kind == "text" else texts
         return np.array(sorted((place for place, text in enumerate(texts) if text), key=keys.__getitem__), np.int64)
+
+
+def _usual_pace(rows: Sequence[Row]) -> float | None:
+    """The median pace of one speaker, as `studio.data.quality.usual_pace` has it, from what the rows know already."""
+    paces = [row.pace or 0.0 for row in rows if row.characters >= THRESHOLDS.least_characters]
+    return round(median(paces), 1) if len(paces) >= THRESHOLDS.pace_clips else None
 
 
 def _or_nan(value: float | None) -> float:

@@ -1,0 +1,82 @@
+"""Clips as they become: with other fields, on the side of their new sentence, with another sound."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from studio.audio import Waveform, wav_bytes
+from studio.data import lines, quality
+from studio.data.grouping import Sides, sentence
+from studio.data.snapshot import Snapshot
+from studio.data.utterance import Utterance, checked_label
+from studio.errors import DataError
+
+EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
+
+
+def checked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` of one clip, with its label as it will be written. Raises DataError for a field that must stay."""
+    if unknown := changes.keys() - EDITABLE:
+        fields = ", ".join(sorted(unknown))
+        raise DataError(f"The {fields} of a clip cannot be changed.", "Record it again.")
+    return {**changes, "text": checked_label(changes["text"])} if "text" in changes else dict(changes)
+
+
+def changed(
+    now: Snapshot, old: Iterable[Utterance], changes: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[Utterance], Sides | None]:
+    """The clips `old` with their changes, and the index of sentences with them, where one was needed.
+
+    A clip with a new label goes where its sentence stands already. Raises DataError.
+    """
+    made = [(clip, lines.checked(**{**clip.model_dump(), **changes[clip.id]})) for clip in old]
+    moving = {after.id for before, after in made if "split" not in changes[after.id] and _says_else(before, after)}
+    if not moving:
+        return [clip for _, clip in made], None
+    sides, new = now.index().shifted((), ()), []
+    for before, after in made:
+        sides.discard(before)
+        if after.id in moving:
+            after = lines.checked(**{**after.model_dump(), "split": sides.split_after_edit(after)})
+        sides.add(after)
+        new.append(after)
+    return new, sides
+
+
+def with_sound(clip: Utterance, wave: Waveform) -> Utterance:
+    """`clip` with `wave` as its sound, under a new file name: browsers and caches never mix the two.
+
+    Raises AudioError where it is no recording that can be kept.
+    """
+    quality.checked_recording(wav_bytes(wave.samples, wave.sample_rate))
+    sound = {
+        "audio_filepath": f"clips/{clip.id}-{secrets.token_hex(2)}.wav",
+        "duration": round(wave.duration, 4),
+        "quality": quality.remembered(wave),
+        "audio_sha256": quality.fingerprint(wave),
+    }
+    return lines.checked(**clip.model_dump() | sound)
+
+
+def told(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a change is called in the history, where the caller has no words for it."""
+    fields = {field for change in changes.values() for field in change}
+    if fields == {"text"} and len(old) == 1:
+        return f"“{old[0].text}” is now “{new[0].text}”"
+    if fields == {"split"}:
+        return f"{in_words(new)} moved to {' and '.join(sorted({clip.split for clip in new}))}"
+    names = " and ".join(sorted("label" if field == "text" else field for field in fields))
+    return f"{names.capitalize()} of {in_words(new)} changed"
+
+
+def in_words(clips: Sequence[Utterance]) -> str:
+    """One clip by its label, several by their number."""
+    return f"“{clips[0].text}”" if len(clips) == 1 else f"{len(clips):,} clips"
+
+
+def _says_else(before: Utterance, after: Utterance) -> bool:
+    if (before.text, before.prompt) == (after.text, after.prompt):
+        return False
+    return sentence(before) != sentence(after)
