@@ -120,11 +120,11 @@ class Noted(_Event):
 
 
 class Stopped(_Event):
-    """Training ended before `max_steps`: by the person, or because validation WER no longer fell."""
+    """Training ended before `max_steps`: by the person, or because it no longer got better, or ran away."""
 
     type: Literal["stopped"] = "stopped"
     step: int
-    reason: Literal["stop and save", "discard", "early stop", "interrupted"]
+    reason: Literal["stop and save", "discard", "early stop", "interrupted", "diverged"]
 
 
 class Failed(_Event):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from studio.events import (
     Failed,
     Finished,
     StepDone,
+    Stopped,
     Warned,
     parse,
 )
@@ -130,8 +132,9 @@ def test_global_random_state_and_caller_settings_do_not_reach_a_run(workspace: P
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_a_loss_that_is_no_longer_a_number_fails_with_a_sentence_and_keeps_the_best_checkpoint(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("bad_batch", [3, 13])
+def test_a_loss_that_is_no_longer_a_number_stops_with_the_last_good_state_and_advice(
+    bad_batch: int, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from studio.models.echo import Echo
 
@@ -141,17 +144,26 @@ def test_a_loss_that_is_no_longer_a_number_fails_with_a_sentence_and_keeps_the_b
         nonlocal calls
         calls += arguments[1].training
         total, tokens = loss(*arguments)
-        return (total * float("nan") if calls == 13 else total), tokens
+        return (total * float("nan") if calls == bad_batch else total), tokens
 
     monkeypatch.setattr(Echo, "loss", sometimes)
-    with pytest.raises(ConfigError, match=r"step 7.*step 4.*Lower the learning rate"):
-        train(workspace, "diverged", config())
-    folder = folder_of(workspace, "diverged")
-    last = parse(folder.events.read_bytes().splitlines()[-1])
-    assert isinstance(last, Failed)
-    assert "learning rate" in last.remedy
-    assert (folder.checkpoints / "step-000004" / "adapter.safetensors").is_file()
-    assert not folder.done.exists()
+    name = f"diverged-{bad_batch}"
+    folder = folder_of(workspace, name)
+    if bad_batch == 3:  # before any adapter was scored: there is nothing to keep
+        with pytest.raises(ConfigError, match=r"step 2.*Lower the learning rate"):
+            train(workspace, name, config())
+        last = parse(folder.events.read_bytes().splitlines()[-1])
+        assert isinstance(last, Failed)
+        assert not folder.done.exists()
+        return
+    seen = train(workspace, name, config())
+    finished = seen[-1]
+    assert isinstance(finished, Finished)
+    assert (finished.step, finished.best_step) == (6, 4)
+    assert any(isinstance(event, Stopped) and event.reason == "diverged" for event in seen)
+    warnings = " ".join(event.message for event in seen if isinstance(event, Warned))
+    assert re.search(r"step 7\..*step 4, is kept\. Lower the learning rate", warnings)
+    assert folder.done.exists()
 
 
 @pytest.mark.parametrize(

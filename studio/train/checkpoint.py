@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.errors import ModelError
+from studio.errors import DiskError, ModelError
 from studio.models.folders import written_whole
 from studio.train.loop import Learner
 from studio.train.progress import Progress
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, torch.Tensor]
 
+RESERVE = 50 * 2**20  # bytes left free for the log, the report and everybody else
 KEPT = 2  # the newest, and the one before it should the newest turn out to be unreadable
 _ADAPTER, _OPTIMISER, _RANDOM, _STATE = (
     "adapter.safetensors",
@@ -47,8 +48,13 @@ def path_of(checkpoints: Path, step: int) -> Path:
 
 
 def save(learner: Learner, checkpoints: Path) -> Path:
-    """Write the checkpoint of the current step, then drop those no longer needed. Raises DiskError."""
+    """Write the checkpoint of the current step, then drop those no longer needed.
+
+    Raises DiskError, also where the disk is so full that it would soon be too small for the log and the report;
+    earlier checkpoints then stay whole.
+    """
     progress, random_state = learner.progress, learner.random_state
+    _check_room(learner, checkpoints)
     path = path_of(checkpoints, progress.step)
     with written_whole(path) as folder:
         _write_tensors(folder / _ADAPTER, {name: value.detach() for name, value in learner.parameters.items()})
@@ -87,6 +93,21 @@ def load_adapter(learner: Learner, checkpoints: Path, step: int) -> None:
     except _unreadable() as error:
         raise ModelError(f"The checkpoint {path} cannot be read.", "Resume the run to make it again.") from error
     _put_adapter(learner, tensors, path)
+
+
+def _check_room(learner: Learner, checkpoints: Path) -> None:
+    """Raise DiskError where the adapter, AdamW's two moments and RESERVE do not fit."""
+    with disk_errors(checkpoints, "look at"):
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(checkpoints).free
+    needed = 3 * sum(value.nbytes for value in learner.parameters.values()) + RESERVE
+    if free < needed:
+        last = _steps(checkpoints)
+        kept = f" {last[-1].name} is whole." if last else ""
+        raise DiskError(
+            f"The disk is nearly full: {free / 1e6:.0f} MB are free where {needed / 1e6:.0f} MB are needed.{kept}",
+            "Free some space, then resume the run.",
+        )
 
 
 def _unreadable() -> tuple[type[Exception], ...]:

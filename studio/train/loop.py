@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from studio.config import TrainConfig
 from studio.errors import ConfigError
-from studio.events import Event, Phase, StepDone, Stopped
+from studio.events import Event, Phase, StepDone, Stopped, Warned
 from studio.models import Recogniser
 from studio.train import randomness
 from studio.train.batches import clips_of_step
 from studio.train.progress import Progress
 from studio.train.randomness import RandomState
+from studio.train.resources import is_out_of_memory
 from studio.train.stopping import Check
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class Learner:
     random_state: RandomState = field(default_factory=randomness.capture)  # at the boundary between two steps
 
 
+class Diverged(ConfigError):  # noqa: N818
+    """The loss is no longer a number. The weights are still those of the step before."""
+
+
+HALVED = "There was not enough memory for {0} clips at once: from step {1} on they are taken in two halves, slower."
+
 Act = Callable[[Learner], Iterator[Event]]
 
 
@@ -56,7 +63,7 @@ def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Ev
 
     In fixed order: evaluate, save, stop, step, log. `evaluate` scores the validation clips and counts them in
     `learner.progress`; `save` writes a checkpoint; `check` raises StopRequested where the run is to stop
-    here. Raises ConfigError where the loss is no longer a number.
+    here. Raises Diverged.
     """
     progress, config = learner.progress, learner.config
     began = time.perf_counter() - progress.seconds
@@ -76,6 +83,8 @@ def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Ev
         loss = take_step(learner, rate, check)
         end = time.perf_counter()
         progress.seconds = end - began
+        if progress.halved_at == progress.step:
+            yield Warned(message=HALVED.format(config.batch_size, progress.step))
         yield StepDone(
             step=progress.step,
             loss=loss,
@@ -90,21 +99,16 @@ def take_step(learner: Learner, rate: float, check: Check) -> float:
 
     The gradient is that of the summed loss divided by the number of tokens, so that it does not matter how
     the clips are dealt out to micro-batches, nor how long each is. Every step begins with the random state
-    that the last one left: nothing between two steps, not even a resume, can move it. Raises ConfigError
-    where the loss is no longer a number.
+    that the last one left: nothing between two steps, not even a resume, can move it. Raises Diverged.
     """
     import torch
 
-    recogniser, step = learner.recogniser, learner.progress.step + 1
-    randomness.restore(learner.random_state)
-    recogniser.model.train()
-    learner.optimiser.zero_grad(set_to_none=True)
-    total, tokens = 0.0, 0.0
-    for batch in _micro_batches(learner, step):
-        check()
-        nats, weight = recogniser.family.loss(recogniser.model, batch)
-        nats.backward()  # type: ignore[no-untyped-call]
-        total, tokens = total + nats.item(), tokens + weight.item()
+    step = learner.progress.step + 1
+    summed = _summed_gradients(learner, step, check)
+    if summed is None:
+        learner.progress.halved_at = step
+        return take_step(learner, rate, check)
+    total, tokens = summed
     for parameter in learner.parameters.values():
         if parameter.grad is not None:
             parameter.grad /= tokens
@@ -117,6 +121,26 @@ def take_step(learner: Learner, rate: float, check: Check) -> float:
     learner.progress.step = step
     learner.random_state = randomness.capture()
     return total / tokens
+
+
+def _summed_gradients(learner: Learner, step: int, check: Check) -> tuple[float, float] | None:
+    """The step's loss in nats and its tokens, with the gradient of their sum; None where memory ran out once."""
+    recogniser = learner.recogniser
+    randomness.restore(learner.random_state)
+    recogniser.model.train()
+    learner.optimiser.zero_grad(set_to_none=True)
+    total, tokens = 0.0, 0.0
+    try:
+        for batch in _micro_batches(learner, step):
+            check()
+            nats, weight = recogniser.family.loss(recogniser.model, batch)
+            nats.backward()  # type: ignore[no-untyped-call]
+            total, tokens = total + nats.item(), tokens + weight.item()
+    except (RuntimeError, MemoryError) as error:
+        if learner.progress.halved_at or learner.config.batch_size == 1 or not is_out_of_memory(error):
+            raise
+        return None
+    return total, tokens
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -135,13 +159,16 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 def _micro_batches(learner: Learner, step: int) -> Iterator[Batch]:
     rows = learner.rows + learner.replayed
     for indices in clips_of_step(step, len(learner.rows), learner.config, len(learner.replayed)):
-        yield learner.recogniser.family.collate([rows[index] for index in indices])
+        middle = (len(indices) + 1) // 2
+        parts = (indices[:middle], indices[middle:]) if learner.progress.halved_at else (indices,)
+        for part in parts:
+            yield learner.recogniser.family.collate([rows[index] for index in part])
 
 
-def _diverged(step: int, learner: Learner) -> ConfigError:
+def _diverged(step: int, learner: Learner) -> Diverged:
     best = learner.progress.best
     kept = f" The best checkpoint, of step {best.step}, is kept." if best else ""
-    return ConfigError(
+    return Diverged(
         f"The loss is no longer a number at step {step}.{kept}",
         f"Lower the learning rate (it was {learner.config.learning_rate:g}), or use precision fp32.",
     )

@@ -42,6 +42,7 @@ class Progress(BaseModel):
     base: Scoring | None = None  # before the first step: the base model's own score
     best: Scoring | None = None  # of the adapters scored so far
     scorings_since_best: int = 0
+    halved_at: int | None = None  # the step for which memory ran out: from there on micro-batches are halved
     seconds: float = 0.0  # of training and its scorings, resumes added up
     wall_seconds: float = 0.0  # of the whole run up to here, resumes added up
     peak_memory: int = 0  # bytes

@@ -27,13 +27,18 @@ def peak_memory(device: str) -> int:
     return most if sys.platform == "darwin" else most * 1024  # macOS counts bytes, Linux kibibytes
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` is one of the ways in which memory runs out."""
+    return isinstance(error, MemoryError) or any(saying in str(error).lower() for saying in _SAYINGS)
+
+
 @contextmanager
 def out_of_memory_explained() -> Iterator[None]:
     """Turn the ways in which memory runs out into one DeviceError that says what to try."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError) and not any(saying in str(error).lower() for saying in _SAYINGS):
+        if not is_out_of_memory(error):
             raise
         raise DeviceError(
             "There was not enough memory.",

@@ -23,7 +23,7 @@ from studio.run_folder import RunFolder
 from studio.train import checkpoint, clips, general
 from studio.train.encoding import Shelf, encode
 from studio.train.general import General
-from studio.train.loop import Learner, fit, fresh_learner
+from studio.train.loop import Diverged, Learner, fit, fresh_learner
 from studio.train.progress import Scoring
 from studio.train.record import RunRecord
 from studio.train.resources import peak_memory
@@ -163,6 +163,11 @@ class FineTune:
                 raise
             yield from self.save(self.learner)
             yield Stopped(step=self.learner.progress.step, reason="stop and save")
+        except Diverged as error:
+            if self.learner.progress.best is None:
+                raise
+            yield Warned(message=str(error))
+            yield Stopped(step=self.learner.progress.step, reason="diverged")
         self.is_training = self.stopper.heeds_save = False
 
     def validate(self, learner: Learner) -> Iterator[Event]:

@@ -228,7 +228,7 @@ export class LiveView {
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
     if (status === "stopped") return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before it had learnt anything."]];
     if (status !== "finished" || !finished) return [];
-    const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.` };
+    const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss ran away after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
     const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
     const [was, is] = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
     if (was == null || is == null) return [["good", "check", how, "test"]];
