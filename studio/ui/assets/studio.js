@@ -2,6 +2,7 @@
 
 const say = (name, detail) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
 const chosen = { dataset: "", model: "" };
+const unopened = new Map(); // dialogs that were asked for before their script had come
 
 export const studio = {
   /** The name of the dataset chosen in the sidebar; empty until the page has loaded. */
@@ -22,14 +23,19 @@ export const studio = {
   /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
   changed: (by = "script") => say("changed", by),
   /** Ask for the dialog `name` (“labels”, “splits”, “check”, “import”, “export-data”); whoever listens shows it. */
-  open: (name, detail = {}) => say(`open:${name}`, detail),
+  open(name, detail = {}) {
+    unopened.set(`open:${name}`, detail);
+    say(`open:${name}`, detail);
+  },
   /** `on("dataset" | "model" | "changed" | "theme" | "open:NAME", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
     const listener = ({ detail }) => {
-      if (element.isConnected) call(detail);
-      else document.removeEventListener(`studio:${name}`, listener);
+      if (!element.isConnected) return document.removeEventListener(`studio:${name}`, listener);
+      unopened.delete(name);
+      call(detail);
     };
     document.addEventListener(`studio:${name}`, listener);
+    if (unopened.has(name)) listener({ detail: unopened.get(name) });
   },
 };
 window.studio = studio;
