@@ -21,7 +21,7 @@ _CODES: dict[str, frozenset[Code]] = {
     "Peak": frozenset({"clipped", "offset"}),
     "Loudness": frozenset({"quiet", "no-speech"}),
     "Over noise": frozenset({"noisy"}),
-    "Silence": frozenset({"silence", "pause"}),
+    "Silence": frozenset({"silence"}),
     "Pace": frozenset({"fast", "slow"}),
 }
 

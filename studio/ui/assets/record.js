@@ -344,7 +344,7 @@ class RecordTab {
   }
 
   pressed(event) {
-    if (!isShown(this.root) || this.root.querySelector("dialog[open]")) return;
+    if (!isShown(this.root) || document.querySelector("dialog[open]")) return;
     const withControl = event.ctrlKey || event.metaKey;
     if (withControl && event.key === "Enter") return event.preventDefault(), this.saveAndGoOn();
     const name = KEYS[event.key.toLowerCase()];

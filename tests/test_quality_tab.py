@@ -1,0 +1,144 @@
+"""The quality card while recording, trimming, and the Check dialog: the real page, with a fake microphone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from browsing import (
+    MICROPHONE_RATE,
+    Served,
+    await_mode,
+    chromium,
+    microphone_file,
+    opened,
+    served,
+    show_tab,
+    speech,
+    violations,
+)
+from playwright.sync_api import Browser, Page
+from voices import TEXT, steps
+from voices import speech as voice
+
+from studio.audio import wav_bytes
+from studio.data.manifest import Dataset, Utterance
+
+LEAD = 1.6  # seconds of quiet before each sentence of the fake microphone
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("workspace")) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    said = speech("order number three five one three nine three three")
+    quiet = np.zeros(round(LEAD * MICROPHONE_RATE), np.float32)
+    whole = np.tile(np.concatenate([quiet, said]), 8)
+    whole += np.random.default_rng(0).normal(0, 0.0005, len(whole)).astype(np.float32)  # a room is never quite silent
+    with chromium(microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", whole)) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(studio: Served, browser: Browser) -> Iterator[Page]:
+    studio.forget_everything()
+    with opened(browser, studio.url, permissions=["microphone"]) as page:
+        yield page
+
+
+def dataset_of(studio: Served) -> Dataset:
+    return Dataset.create(studio.workspace / "recordings" / "my-voice")
+
+
+def clips(studio: Served) -> list[Utterance]:
+    return dataset_of(studio).utterances()
+
+
+def marks(page: Page) -> dict[str, str]:
+    """The name of each figure on the card, and its mark."""
+    found: dict[str, str] = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('.rec-figures li')]
+        .map((one) => [one.querySelector('.rec-figure-name').textContent, one.dataset.mark]))"""
+    )
+    return found
+
+
+def height_of_card(page: Page) -> float:
+    return float(page.evaluate("document.querySelector('.rec-quality').getBoundingClientRect().height"))
+
+
+@pytest.mark.browser
+def test_a_take_is_judged_before_it_is_saved_then_trimmed_and_brought_back(page: Page, studio: Served) -> None:
+    empty = height_of_card(page)
+    page.locator(".rec-countdown").uncheck()
+    page.keyboard.press("Space")
+    await_mode(page, "recording")
+    page.wait_for_timeout(5500)
+    page.keyboard.press("Space")
+    await_mode(page, "review")
+    page.wait_for_function("document.querySelector('.rec-figures [data-mark=fine]')")
+    assert set(marks(page)) == {"Peak", "Loudness", "Over noise", "Silence", "Pace"}
+    assert marks(page)["Loudness"] == "fine"
+    assert height_of_card(page) == empty  # nothing jumped
+    assert clips(studio) == []
+    assert page.locator(".rec-trim").is_disabled()
+
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Undo").first.wait_for()
+    [before] = clips(studio)
+    page.locator(".rec-pill").first.click()
+    trim = page.locator(".rec-trim")
+    offer = page.locator(".rec-trim:has-text('Trim '):enabled")
+    offer.wait_for()
+    trim.click()
+    page.get_by_text("Undo trim").wait_for()
+    [after] = clips(studio)
+    assert after.id == before.id
+    assert after.duration < before.duration - 0.4
+    assert (dataset_of(studio).folder / "originals").is_dir()
+    assert violations(page) == []
+
+    trim.click()
+    offer.wait_for()
+    assert clips(studio) == [before]
+
+
+@pytest.mark.browser
+def test_keys_belong_to_an_open_dialog_and_escape_closes_it(page: Page, studio: Served) -> None:
+    page.evaluate("studio.open('check')")
+    page.get_by_text("There are no clips yet.").wait_for()
+    page.locator("#chk-title").click()
+    page.keyboard.press("Escape")
+    page.wait_for_function("!document.querySelector('.chk').open")
+    assert page.evaluate("document.querySelector('.rec').dataset.mode") == "ready"
+
+
+@pytest.mark.browser
+def test_a_dataset_is_checked_measured_trimmed_and_undone_in_its_dialog(page: Page, studio: Served) -> None:
+    dataset = dataset_of(studio)
+    for number, gain in enumerate((1.0, 0.025, 1.0)):
+        sound = voice(before=2.0 if number else 0.4) * np.float32(gain)
+        dataset.add(wav_bytes(steps(sound), 16_000), text=f"{TEXT} {number}", prompt=str(number))
+    first = dataset.utterances()[0]
+    dataset.edit(first.id, quality=None)
+    show_tab(page, "2 Review")
+    page.evaluate("studio.on('open:review-query', document.body, (asked) => (window.asked = asked))")
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_text("1 not measured yet").wait_for()
+    page.get_by_role("button", name="Measure 1 clip").click()
+    page.get_by_text("3 clips: 1 fine, 2 to look at, 0 to record again.").first.wait_for()
+    assert violations(page) == []
+
+    before = dataset.utterances()
+    page.get_by_role("button", name="Trim 2 clips").click()
+    page.get_by_role("button", name="Undo the trim").click()
+    page.get_by_role("button", name="Trim 2 clips").wait_for()
+    assert dataset.utterances() == before
+
+    page.get_by_role("button", name="Show the clips: Very quiet").click()
+    assert page.evaluate("window.asked") == {"query": "finding = quiet"}
