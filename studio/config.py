@@ -42,6 +42,9 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(8, ge=1, le=512, description="Clips in one forward pass")
     accumulation: int = Field(1, ge=1, le=512, description="Forward passes added up to one step")
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay")
+    augment: int = Field(
+        0, ge=0, le=20, description="Changed variants of each clip (pace, noise, band, level) to learn from as well"
+    )
     replay: str = Field(
         BUNDLED, description="Clips against forgetting: bundled (where the model has them), a dataset, or none"
     )

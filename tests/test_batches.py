@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
+from itertools import chain, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +44,20 @@ def test_the_replayed_share_holds_up_to_any_step_and_both_kinds_go_through_epoch
         found = [index for index in seen if index in kind]
         for epoch in range(len(found) // len(kind)):
             assert Counter(found[epoch * len(kind) : (epoch + 1) * len(kind)]) == Counter(kind)
+
+
+@given(clips, clips, st.integers(0, 4))
+def test_a_clip_goes_through_its_variants_in_turn(clips: int, replayed: int, variants: int) -> None:
+    settings = config(batch_size=3, accumulation=1, replay_share=0.3, augment=variants)
+    looks = 1 + variants
+    rows = list(chain.from_iterable(clips_of_step(step, clips, settings, replayed)[0] for step in range(1, 40)))
+    assert all(row < clips * looks + replayed for row in rows)
+    plain = config(batch_size=3, accumulation=1, replay_share=0.3)
+    expected = list(chain.from_iterable(clips_of_step(step, clips, plain, replayed)[0] for step in range(1, 40)))
+    assert [row // looks if row < clips * looks else row - clips * variants for row in rows] == expected
+    for clip in range(clips):
+        seen = [row % looks for row in rows if row < clips * looks and row // looks == clip]
+        assert all((one + 1) % looks == other for one, other in pairwise(seen))
 
 
 def test_without_clips_to_replay_a_step_is_as_it_was_before_there_was_replay() -> None:

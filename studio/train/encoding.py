@@ -10,7 +10,8 @@ from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
 from studio.evaluate import read_clip
 from studio.events import Event, Phase, Warned
-from studio.models import Recogniser
+from studio.models import Clip, Recogniser
+from studio.train.augment import variant
 from studio.train.clips import shortened
 from studio.train.stopping import Check
 
@@ -22,11 +23,13 @@ PROGRESS_EVENTS = 200  # at most
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Clips of one dataset, and where their rows go."""
+    """Clips of one dataset, and where their rows go: each clip's own, then those of its `variants`."""
 
     dataset: Dataset
     clips: Sequence[Utterance]
     rows: list[Row] = field(default_factory=list)
+    variants: int = 0
+    seed: int = 0
 
 
 def encode(recogniser: Recogniser, shelves: Sequence[Shelf], check: Check) -> Iterator[Event]:
@@ -39,7 +42,7 @@ def encode(recogniser: Recogniser, shelves: Sequence[Shelf], check: Check) -> It
         if done % max(1, len(todo) // PROGRESS_EVENTS) == 0:
             yield Phase(name="encoding", done=done, total=len(todo))
         try:
-            shelf.rows.append(_row(recogniser, shelf.dataset, clip))
+            shelf.rows.extend(_rows(recogniser, shelf, clip))
         except (DataError, DiskError) as error:
             refused.append(f"{clip.id} ({error.what.rstrip('.')})")
     if refused:
@@ -47,10 +50,21 @@ def encode(recogniser: Recogniser, shelves: Sequence[Shelf], check: Check) -> It
     yield Phase(name="encoding", done=len(todo), total=len(todo))
 
 
-def _row(recogniser: Recogniser, dataset: Dataset, clip: Utterance) -> Row:
-    """One clip as its family trains on it. Raises DataError, DiskError."""
+def _rows(recogniser: Recogniser, shelf: Shelf, utterance: Utterance) -> list[Row]:
+    """One clip as its family trains on it, and its variants. Raises DataError, DiskError."""
+    family = recogniser.family
+    clip = read_clip(shelf.dataset, utterance, family.sample_rate)
+    rows = [_prepared(recogniser, clip)]
+    for number in range(1, shelf.variants + 1):
+        try:
+            rows.append(_prepared(recogniser, variant(clip, family.sample_rate, shelf.seed, number)))
+        except DataError:  # slowed down it is too long, or sped up too short: the clip stands for it
+            rows.append(rows[0])
+    return rows
+
+
+def _prepared(recogniser: Recogniser, clip: Clip) -> Row:
     import torch
 
     with torch.no_grad():
-        samples = read_clip(dataset, clip, recogniser.family.sample_rate)
-        return recogniser.family.prepare(recogniser.model, recogniser.processor, samples)
+        return recogniser.family.prepare(recogniser.model, recogniser.processor, clip)

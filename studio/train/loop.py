@@ -30,7 +30,7 @@ class Learner:
     """All that a step changes, and what it learns from."""
 
     recogniser: Recogniser
-    rows: list[Row]  # one a training clip, as its family prepared it
+    rows: list[Row]  # of each training clip, as its family prepared it, followed by its variants
     replayed: list[Row]  # the same, of clips that are mixed in against forgetting
     config: TrainConfig
     parameters: dict[str, torch.nn.Parameter]  # the adapter's, by name
@@ -158,7 +158,8 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 
 def _micro_batches(learner: Learner, step: int) -> Iterator[Batch]:
     rows = learner.rows + learner.replayed
-    for indices in clips_of_step(step, len(learner.rows), learner.config, len(learner.replayed)):
+    clips = len(learner.rows) // (1 + learner.config.augment)
+    for indices in clips_of_step(step, clips, learner.config, len(learner.replayed)):
         middle = (len(indices) + 1) // 2
         parts = (indices[:middle], indices[middle:]) if learner.progress.halved_at else (indices,)
         for part in parts:

@@ -116,7 +116,7 @@ class FineTune:
     def encode(self) -> Iterator[Event]:
         """What the family computes once a clip. What it refuses is left out of training, or of the loss."""
         shelves = [
-            Shelf(self.dataset, self.splits["train"], self.learner.rows),
+            Shelf(self.dataset, self.splits["train"], self.learner.rows, self.config.augment, self.config.seed),
             Shelf(self.dataset, self.splits["validation"], self.validation_rows),
         ]
         if self.general:

@@ -33,7 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Steps": (
             "learning_rate", "warmup_steps", "max_steps", "batch_size", "accumulation", "weight_decay", "max_grad_norm",
         ),
-        "Against forgetting": ("replay", "replay_share"),
+        "Clips": ("augment", "replay", "replay_share"),
         "Scoring": ("eval_every", "patience", "normaliser"),
         "Machine": ("device", "precision", "threads", "gradient_checkpointing", "seed"),
     }

@@ -1,0 +1,69 @@
+"""Variants of a clip: seeded, of the kinds that are named, and computed once like the clip itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tones import adapter, config, run_until, tones, train
+
+from studio.events import Finished, StepDone
+from studio.models import Clip
+from studio.train import augment
+from studio.train.augment import variant
+
+RATE = 16_000
+TONE = (0.3 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)
+
+
+def clip(id: str = "one", samples: np.ndarray = TONE) -> Clip:
+    return Clip(samples, "a tone", id)
+
+
+def decibels(part: np.ndarray, whole: np.ndarray) -> float:
+    return float(10 * np.log10(np.mean(part.astype(np.float64) ** 2) / np.mean(whole.astype(np.float64) ** 2)))
+
+
+def test_a_variant_is_the_same_for_the_same_seed_and_clip_and_else_another() -> None:
+    first = variant(clip(), RATE, 1, 1).samples
+    assert np.array_equal(first, variant(clip(), RATE, 1, 1).samples)
+    for other in (variant(clip("two"), RATE, 1, 1), variant(clip(), RATE, 2, 1), variant(clip(), RATE, 1, 2)):
+        assert not np.array_equal(first, other.samples)
+    assert variant(clip(), RATE, 1, 1).text == "a tone"
+
+
+def test_variants_stay_within_their_bounds_and_never_clip() -> None:
+    for number in range(1, 60):
+        samples = variant(clip(), RATE, 3, number).samples
+        assert samples.dtype == np.float32
+        assert np.exp(-augment.SPEED) - 0.01 < RATE / len(samples) < np.exp(augment.SPEED) + 0.01
+        assert np.max(np.abs(samples)) <= 1
+        assert np.isfinite(samples).all()
+
+
+def test_noise_lies_as_far_below_the_clip_as_asked() -> None:
+    noise = augment._with_noise(TONE, 20.0, np.random.default_rng(0)) - TONE
+    assert decibels(noise, TONE) == pytest.approx(-20, abs=0.2)
+
+
+def test_a_band_limit_takes_what_lies_above_and_leaves_what_lies_below() -> None:
+    high = (0.3 * np.sin(2 * np.pi * 6000 * np.arange(RATE) / RATE)).astype(np.float32)
+    limited = augment._below(TONE + high, 4000, RATE)
+    assert np.max(np.abs(limited - TONE)) < 0.01
+
+
+def test_silence_and_the_shortest_clip_have_variants_too() -> None:
+    for samples in (np.zeros(RATE, np.float32), TONE[:16]):
+        assert np.isfinite(variant(clip(samples=samples), RATE, 0, 1).samples).all()
+
+
+def test_a_run_with_variants_learns_from_them_and_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    tones(tmp_path)
+    changed = {"augment": 2, "max_steps": 8}
+    assert isinstance(train(tmp_path, "whole", config(**changed))[-1], Finished)
+    train(tmp_path, "plain", config(max_steps=8))
+    assert adapter(tmp_path, "whole") != adapter(tmp_path, "plain")
+    run_until(tmp_path, "cut", lambda event: isinstance(event, StepDone) and event.step == 3, **changed)
+    train(tmp_path, "cut", config(**changed), resume=True)
+    assert adapter(tmp_path, "cut") == adapter(tmp_path, "whole")
