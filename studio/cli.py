@@ -153,6 +153,24 @@ def check(
 
 
 @app.command()
+def split(
+    dataset: Annotated[str, typer.Argument(help="A dataset: a name under recordings/.")],
+    by: Annotated[Literal["sentence", "speaker", "session"], typer.Option(help="What stays together.")] = "sentence",
+    hold_out: Annotated[list[str] | None, typer.Option(help="With --by speaker: who only measures; repeat it.")] = None,
+    shares: Annotated[str, typer.Option(help="Per cent that train, validate and test.")] = "70/10/20",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would move.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the latest split back.")] = False,
+) -> None:
+    """Put clips into train, validation and test; one sentence never stands on two sides."""
+    from studio.data.manifest import Dataset
+    from studio.terminal import splitting
+
+    chosen = Dataset.open(Workspace.here().dataset(dataset))
+    wanted = splitting.request(by, hold_out or [], shares)
+    typer.echo(splitting.undo(chosen) if undo else splitting.split(chosen, wanted, dry_run))
+
+
+@app.command()
 def prompts(
     dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")],
     count: Annotated[int, typer.Option(min=1, max=1000)] = 20,
@@ -244,7 +262,7 @@ def import_(
 ) -> None:
     """Take in recordings that exist already: sound files with text files, tables, and the formats of other tools."""
     from studio.data.formats import Reading
-    from studio.data.importing import Plan
+    from studio.data.formats.plan import Plan
     from studio.terminal import datasets
 
     plan = Plan(paths, format, Reading(datasets.mapping(map or []), delimiter, audio))

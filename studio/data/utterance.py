@@ -80,6 +80,11 @@ def checked_label(text: str) -> str:
 
 def hashed_split(text: str) -> Split:
     """The side on which the sentence `text` falls: 70 % train, 10 % validation, 20 % test, by hash alone."""
-    key = (_SALT + prompt_key(text)).encode("utf-8", "replace")
-    share = int(hashlib.sha256(key).hexdigest()[:8], 16) / 0x1_0000_0000
+    share = hashed_share(text)
     return "test" if share < 0.2 else "validation" if share < 0.3 else "train"
+
+
+def hashed_share(text: str) -> float:
+    """Where the sentence `text` falls between 0 and 1, however it is written."""
+    key = (_SALT + prompt_key(text)).encode("utf-8", "replace")
+    return int(hashlib.sha256(key).hexdigest()[:8], 16) / 0x1_0000_0000

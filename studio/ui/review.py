@@ -21,14 +21,14 @@ from studio.data.summary import Summary, Words
 from studio.data.table import PAGE, Found, Table
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.ui import assets, exporting_data, importing, labels, quality
+from studio.ui import assets, exporting_data, importing, labels, quality, splitting
 from studio.ui.page import Page
 from studio.workspace import Workspace
 
 WORDS = 40  # of the vocabulary, each of the most frequent and of the rare ones
 MOST_NAMES = 50  # speakers or sessions that are offered while a person types
 
-DIALOGS: tuple[ModuleType, ...] = (labels, quality, importing, exporting_data)
+DIALOGS: tuple[ModuleType, ...] = (labels, splitting, quality, importing, exporting_data)
 """Rooms that a button of the toolbar opens, each a `gr.HTML` with one `<dialog>`: labels, splitting, …"""
 
 

@@ -19,6 +19,7 @@ from studio.ui import (
     record,
     review,
     sidebar,
+    splitting,
     tasks,
     train,
 )
@@ -47,7 +48,7 @@ def build(workspace: Workspace) -> gr.Blocks:
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
     """Every route beside Gradio's own."""
     yield assets.router()
-    for room in (clips, quality, sidebar, tasks, labels, importing, exporting_data, *TABS.values()):
+    for room in (clips, quality, sidebar, tasks, labels, importing, exporting_data, splitting, *TABS.values()):
         yield room.router(workspace)
 
 
