@@ -86,7 +86,8 @@ KILLING = """
 import os, random, shutil, signal, sys, time
 from pathlib import Path
 from studio.data.exporting import export_data
-from studio.data.importing import Plan, preview
+from studio.data.formats.plan import Plan
+from studio.data.previewing import preview
 from studio.data.manifest import Dataset
 dataset, scratch, kills = Dataset(Path(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])
 chance, seen, lasts = random.Random(7), {"whole": 0, "absent": 0}, {}

@@ -20,8 +20,10 @@ from studio.cli import app
 from studio.data import formats
 from studio.data.exporting import export_data
 from studio.data.formats.base import Reading
-from studio.data.importing import ImportReport, Plan, import_data, preview
+from studio.data.formats.plan import Plan
+from studio.data.importing import ImportReport, import_data
 from studio.data.manifest import Dataset
+from studio.data.previewing import preview
 from studio.errors import DataError
 from studio.jobs.tasks import CancelledError
 

@@ -8,8 +8,10 @@ import typer
 
 from studio.data.exporting import ExportReport, export_data
 from studio.data.formats.base import Group
-from studio.data.importing import ImportReport, Plan, Preview, import_data, preview
+from studio.data.formats.plan import Plan
+from studio.data.importing import ImportReport, import_data
 from studio.data.manifest import Dataset
+from studio.data.previewing import Preview, preview
 from studio.data.query import Selection
 from studio.data.reports import save
 from studio.errors import ConfigError, DataError

@@ -17,8 +17,9 @@ from pydantic import BaseModel, Field
 
 from studio.data import formats
 from studio.data.formats.base import Reading, Reasons
-from studio.data.importing import Plan, Preview, preview
+from studio.data.formats.plan import Plan
 from studio.data.manifest import Dataset
+from studio.data.previewing import Preview, preview
 from studio.data.reports import report_path
 from studio.errors import DataError
 from studio.jobs import tasks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 READABLE = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff"})
 UNREADABLE = frozenset({".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr", ".3gp"})  # libsndfile cannot
 LONGEST_NAME = 1_000  # characters of a path
+_FOLDERS = 1_000  # remembered
 
 
 class Files:
@@ -25,6 +27,7 @@ class Files:
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = [root.resolve() for root in roots]
+        self._folders: dict[tuple[Path, str], Path] = {}  # of a root, resolved: looked up once, not for every clip
 
     def find(self, name: str, within: Sequence[str] = ("",), suffixes: Sequence[str] = ("",)) -> Path:
         """The file `name`, looked for in the folders `within` each root, with each of `suffixes` added.
@@ -44,8 +47,8 @@ class Files:
                 for folder in within:
                     for suffix in suffixes:
                         try:
-                            path = inside(root, f"{folder}/{relative}{suffix}" if folder else relative + suffix)
-                            if path.is_file():
+                            path = self._below(root, f"{folder}/{relative}{suffix}" if folder else relative + suffix)
+                            if path is not None:
                                 return path
                         except (OSError, RuntimeError, ValueError):  # a name that no file system takes; a ring of links
                             continue
@@ -60,6 +63,25 @@ class Files:
             f"The file “{name}” is missing.",
             "Put it beside the list. On the command line, --audio names another folder.",
         )
+
+    def _below(self, root: Path, relative: str) -> Path | None:
+        """The file `relative` below `root`, links followed. Raises DataError where it lies outside, OSError."""
+        folder, _, leaf = relative.rpartition("/")
+        if leaf in ("", ".", ".."):
+            return None
+        if (root, folder) not in self._folders:
+            if len(self._folders) >= _FOLDERS:
+                self._folders.clear()
+            self._folders[root, folder] = inside(root, folder)
+        path = self._folders[root, folder] / leaf
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(mode):
+            path = inside(root, path)
+            mode = path.stat().st_mode
+        return path if stat.S_ISREG(mode) else None
 
     def _candidates(self, name: str) -> list[str]:
         """Paths below a root that `name` may mean: itself, or the ends of an absolute path, the longest first."""

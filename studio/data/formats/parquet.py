@@ -19,7 +19,7 @@ from studio.errors import DataError, DiskError
 from studio.workspace import disk_errors
 
 BATCH = 16  # rows in memory at once while reading
-GROUP = 32 << 20  # bytes of sound in memory at once while writing
+GROUP = 16 << 20  # bytes of sound in memory at once while writing
 SHARD = 400 << 20  # bytes of sound in one file
 
 

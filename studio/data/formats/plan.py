@@ -1,0 +1,91 @@
+"""What is to be imported: paths, each recognised, zip files unpacked for as long as they are read."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from studio.data import formats
+from studio.data.formats.archive import unpack
+from studio.data.formats.base import Format, Reading, Refused, Row
+from studio.errors import StudioError
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be imported, and how it is to be read."""
+
+    paths: Sequence[Path]
+    format: str = "auto"
+    reading: Reading = field(default_factory=Reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the paths, with its format."""
+
+    path: Path
+    format: Format
+    is_passing: bool  # unpacked for now: what lies in it cannot be linked to
+
+
+@dataclass(slots=True)
+class Parts:
+    """The paths of a plan, each with its format, and what could not be taken at all."""
+
+    parts: list[Part]
+    refused: list[Refused]
+    reading: Reading
+
+    def rows(self) -> Iterator[tuple[Part | None, Row | Refused]]:
+        """Every row; a path that cannot be read at all is a refusal beside others, and an error alone."""
+        yield from ((None, refused) for refused in self.refused)
+        for part in self.parts:
+            try:
+                for row in part.format.rows(part.path, self.reading):
+                    yield part, row
+            except StudioError as error:
+                if len(self.parts) == 1:
+                    raise
+                yield part, Refused(part.path.name, error.what, error.remedy)
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.refused) + sum(part.format.count(part.path, self.reading) for part in self.parts)
+
+
+@contextmanager
+def opened(plan: Plan) -> Iterator[Parts]:
+    """The paths of `plan`, zip files unpacked for as long as the block lasts. Raises DataError."""
+    with tempfile.TemporaryDirectory(prefix="studio-import-") as scratch:
+        parts: list[Part] = []
+        refused: list[Refused] = []
+        for number, path in enumerate(plan.paths):
+            is_zip = path.suffix.lower() == ".zip" and path.is_file()
+            try:
+                if is_zip:
+                    refused += unpack(path, folder := Path(scratch) / str(number))
+                    path = folder
+                path = _inner(path)
+                chosen = formats.recognise(path) if plan.format == "auto" else formats.find(plan.format)
+            except StudioError as error:
+                if len(plan.paths) == 1 or plan.format not in ("auto", *formats.FORMATS):
+                    raise
+                if path.suffix.lower() != ".txt":  # a label, if anything: read beside its clip
+                    refused.append(Refused(path.name, error.what, error.remedy))
+                continue
+            parts.append(Part(path, chosen, is_zip))
+        yield Parts(parts, refused, plan.reading)
+
+
+def _inner(path: Path) -> Path:
+    """The folder in a folder that holds nothing else, as archives have it."""
+    while path.is_dir():
+        inner = [each for each in path.iterdir() if not each.name.startswith((".", "__MACOSX"))]
+        if len(inner) != 1 or not inner[0].is_dir() or inner[0].is_symlink():
+            break
+        path = inner[0]
+    return path
