@@ -105,18 +105,19 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """Named starting points: what differs from the defaults."""
 
 
-ADAPTERS: Mapping[str, str] = MappingProxyType(
+ADAPTERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "conventions": "How things are written, such as numbers as words. The fastest; what it hears stays as it was.",
-        "voice": "How a voice is read, in the half that writes. As fast on long clips.",
-        "deep": "A voice or an accent that is misheard, down to how it is heard. Slower, and it learns most.",
+        "conventions": {"learning_rate": 2e-3},
+        "voice": {"learning_rate": 2e-3},
+        "deep": {},
     }
 )
-"""The targets that a person chooses among, each with what it teaches."""
+"""The targets that a person chooses among, and what goes with each: the fewer layers, the larger the steps."""
 
 
 def preset(name: str, **values: Any) -> TrainConfig:
-    """The config of preset `name`, with `values` on top. Raises ConfigError."""
+    """The config of preset `name`, with what goes with its targets, and `values` on top. Raises ConfigError."""
     if name not in PRESETS:
         raise ConfigError(f"There is no preset “{name}”.", f"Presets: {', '.join(PRESETS)}.")
-    return TrainConfig.checked(**{**PRESETS[name], **values})
+    adapter = ADAPTERS.get(values.get("targets", ""), {})
+    return TrainConfig.checked(**{**PRESETS[name], **adapter, **values})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.config import PRESETS, TrainConfig, knobs, preset
+from studio.config import ADAPTERS, PRESETS, TrainConfig, knobs, preset
 from studio.errors import ConfigError
 
 changes = st.fixed_dictionaries(
@@ -65,6 +65,13 @@ def test_a_preset_is_valid_and_gives_way_to_what_a_person_sets(name: str) -> Non
     assert preset(name, dataset="voice", max_steps=7).max_steps == 7
     for setting, value in PRESETS[name].items():
         assert getattr(preset(name, dataset="voice"), setting) == value
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_targets_bring_what_goes_with_them_and_give_way_to_what_a_person_sets(name: str) -> None:
+    for setting, value in ADAPTERS[name].items():
+        assert getattr(preset("quick", dataset="voice", targets=name), setting) == value
+    assert preset("quick", dataset="voice", targets=name, learning_rate=0.5).learning_rate == 0.5
 
 
 def test_an_unknown_preset_names_those_there_are() -> None:

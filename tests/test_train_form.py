@@ -86,6 +86,7 @@ def test_what_a_run_can_teach_stands_first_in_a_sentence_each_and_one_of_them_is
     cards = {card.name: card for card in train_form.adapters()}
     assert list(cards) == ["conventions", "voice", "deep"]
     assert TrainConfig(dataset="d").targets in cards
+    assert all(card.values["targets"] == card.name for card in cards.values())
     assert all(card.meaning.endswith(".") and len(card.meaning) < 130 for card in cards.values())
 
 

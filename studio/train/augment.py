@@ -53,7 +53,8 @@ def _with_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Sa
     if rng.random() < 0.5:
         noise = np.convolve(noise, np.full(8, 1 / 8), "same")
     level = np.sqrt(np.mean(samples.astype(np.float64) ** 2)) * 10 ** (-snr_db / 20)
-    return (samples + noise * level / (noise.std() + 1e-12)).astype(np.float32)
+    noisy: Samples = (samples + noise * level / (noise.std() + 1e-12)).astype(np.float32)
+    return noisy
 
 
 def _below(samples: Samples, hertz: float, sample_rate: int) -> Samples:
@@ -68,4 +69,4 @@ def _below(samples: Samples, hertz: float, sample_rate: int) -> Samples:
 def _louder(samples: Samples, gain_db: float) -> Samples:
     """By `gain_db`, or as much as fits without clipping."""
     peak = float(np.max(np.abs(samples), initial=1e-9))
-    return (samples * min(10 ** (gain_db / 20), 1 / peak)).astype(np.float32)
+    return samples * np.float32(min(10 ** (gain_db / 20), 1 / peak))

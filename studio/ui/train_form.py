@@ -27,6 +27,13 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "thorough": "smaller steps, for a hard voice or many clips",
     }
 )
+TEACHES: Mapping[str, str] = MappingProxyType(
+    {
+        "conventions": "How things are written, such as numbers as words. The fastest; what it hears stays as it was.",
+        "voice": "How a voice is read, in the half that writes. Nearly as fast.",
+        "deep": "A voice that is misheard, down to how it is heard. Slower, and it learns most.",
+    }
+)
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Adapter": ("targets", "rank", "alpha", "dropout", "dora", "rslora"),
@@ -63,11 +70,12 @@ class PresetCard(BaseModel):
 
 
 class AdapterCard(BaseModel):
-    """What a run can teach: a value of the setting `targets`, in words."""
+    """What a run can teach: a value of the setting `targets`, in words, and what goes with it."""
 
     name: str
     title: str
     meaning: str
+    values: dict[str, Any]
 
 
 class Model(BaseModel):
@@ -165,7 +173,8 @@ def presets() -> list[PresetCard]:
 def adapters() -> list[AdapterCard]:
     """What a run can teach, each in a sentence."""
     return [
-        AdapterCard(name=name, title=name.capitalize(), meaning=meaning) for name, meaning in settings.ADAPTERS.items()
+        AdapterCard(name=name, title=name.capitalize(), meaning=TEACHES[name], values={**values, "targets": name})
+        for name, values in settings.ADAPTERS.items()
     ]
 
 

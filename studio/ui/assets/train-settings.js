@@ -35,7 +35,7 @@ export class Settings {
     this.$(".train-start").addEventListener("click", () => this.#go());
     this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
     this.$(".train-models").addEventListener("change", () => this.on.model(this.#model));
-    this.$(".train-adapters").addEventListener("change", () => this.#useAdapter());
+    this.$(".train-adapters").addEventListener("change", () => this.#usePreset());
     this.$(".train-presets").addEventListener("change", () => this.#usePreset());
     this.$(".train-knobs").addEventListener("input", () => this.#refresh());
     studio.on("model", element, () => this.#choose());
@@ -103,10 +103,11 @@ export class Settings {
     this.$(`[name=train-adapter][value="${CSS.escape(targets)}"]`).checked = true;
   }
 
-  /** The layers that the chosen card stands for; a name of one's own, under Advanced, leaves no card chosen. */
+  /** What the chosen card stands for; targets of one's own, under Advanced, leave no card chosen. */
   #useAdapter() {
-    const chosen = this.$("[name=train-adapter]:checked");
-    if (chosen) this.$("[data-knob=targets]").value = chosen.value;
+    const name = this.$("[name=train-adapter]:checked")?.value;
+    const values = this.#form.adapters.find((adapter) => adapter.name === name)?.values || {};
+    for (const [knob, value] of Object.entries(values)) this.$(`[data-knob="${CSS.escape(knob)}"]`).value = value;
     this.#refresh();
   }
 
