@@ -129,4 +129,5 @@ def length_of(row: Row) -> float:
 
 
 def wave_of(row: Row) -> Waveform:
+    """The sound of the part that is meant. Raises AudioError or DiskError."""
     return read(row.audio, offset=row.start, duration=row.duration)
