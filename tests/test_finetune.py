@@ -274,11 +274,13 @@ def test_too_few_clips_say_how_many_are_missing(tmp_path: Path) -> None:
         train(tmp_path, "few", config())
 
 
+@pytest.mark.parametrize("targets", ["conventions", "deep"])
+@pytest.mark.parametrize("family", ["moonshine", "moonshine_streaming"])
 def test_recomputed_activations_and_half_precision_train_the_same_real_architecture(
-    workspace: Path, tmp_path: Path
+    family: str, targets: str, workspace: Path, tmp_path: Path
 ) -> None:
-    model = tiny_models.moonshine(tmp_path / "tiny")
-    settings: dict[str, Any] = {"model": str(model), "targets": "attention", "max_steps": 3, "dropout": 0}
+    model = getattr(tiny_models, family)(tmp_path / "tiny")
+    settings: dict[str, Any] = {"model": str(model), "targets": targets, "max_steps": 3, "dropout": 0}
     losses = {}
     ways: dict[str, dict[str, Any]] = {
         "plain": {},
@@ -286,12 +288,12 @@ def test_recomputed_activations_and_half_precision_train_the_same_real_architect
         "half": {"precision": "bf16"},
     }
     for name, changes in ways.items():
-        seen = train(workspace, name, config(**settings, **changes))
+        seen = train(workspace, f"{name}-{family}-{targets}", config(**settings, **changes))
         losses[name] = [event.loss for event in seen if isinstance(event, StepDone)]
     assert losses["recomputed"] == pytest.approx(losses["plain"], rel=1e-4)
     assert losses["half"] == pytest.approx(losses["plain"], rel=0.05)
     assert losses["half"] != losses["plain"]
-    saved = load_file(folder_of(workspace, "half").adapter / "adapter_model.safetensors")
+    saved = load_file(folder_of(workspace, f"half-{family}-{targets}").adapter / "adapter_model.safetensors")
     assert {str(value.dtype) for value in saved.values()} == {"torch.float32"}
 
 

@@ -7,12 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tones import SPLITS, adapter, config, folder_of, run_until, told, tones, train, wav
+from tones import SPLITS, adapter, config, folder_of, logged, run_until, told, tones, train, wav
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError, DataError
 from studio.evaluate import Evaluation
-from studio.events import Evaluated, Event, LossMeasured, Started, StepDone
+from studio.events import Evaluated, Event, Finished, LossMeasured, Started, StepDone
 from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES
 from studio.train import general
@@ -129,14 +129,23 @@ def test_what_cannot_be_replayed_is_refused_in_words(
         train(workspace, f"refused-{replay}", config(replay=replay))
 
 
-def test_a_run_of_an_earlier_version_goes_on_without_replay(workspace: Path, whole: list[Event]) -> None:
-    folder = folder_of(workspace, "old")
-    written = json.loads(folder_of(workspace, "whole").config.read_text())
-    for name in ("replay", "replay_share", "dora", "rslora"):
+def test_a_run_of_an_earlier_version_goes_on_as_it_began_however_often_it_is_resumed(tmp_path: Path) -> None:
+    tones(tmp_path)
+    train(tmp_path, "whole", config(replay="none"))
+    run_until(tmp_path, "old", lambda event: isinstance(event, StepDone) and event.step == 3, replay="none")
+    folder = folder_of(tmp_path, "old")
+    written = json.loads(folder.config.read_text())
+    for name in ("replay", "replay_share", "augment", "dora", "rslora", "later"):
         del written[name]
-    folder.config.write_text(json.dumps(written | {"targets": "attention", "run": "old"}))
-    record = RunRecord.read(folder)
-    assert (record.replay, record.targets) == ("none", "attention")
+    folder.config.write_text(json.dumps(written | {"targets": "all"}))
+    assert (RunRecord.read(folder).replay, RunRecord.read(folder).targets) == ("none", "all")
+    now = config(targets="deep-mlp")  # as today's defaults would read the command that began it
+    for step in (5, 7):
+        for event in logged(tmp_path, "old", now, True):
+            if isinstance(event, StepDone) and event.step == step:
+                break
+    assert isinstance(train(tmp_path, "old", now, resume=True)[-1], Finished)
+    assert adapter(tmp_path, "old") == adapter(tmp_path, "whole")
 
 
 def test_the_best_adapter_is_the_best_on_both_sets() -> None:

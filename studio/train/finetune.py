@@ -22,6 +22,7 @@ from studio.errors import ConfigError, JobError, StudioError
 from studio.evaluate import open_dataset
 from studio.events import Event, Failed, Phase
 from studio.models import pick_device
+from studio.models.adapters import EARLIER_NAMES
 from studio.run_folder import RunFolder
 from studio.train import clips, general
 from studio.train.randomness import reproducible
@@ -61,8 +62,8 @@ def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[Plan, l
     dataset = open_dataset(Workspace.here(), config.dataset)
     if folder.config.exists() and folder.manifest.exists():
         record = RunRecord.read(folder)
-        _check_same(config, record.config)
-        return Plan(record, dataset, clips.kept(folder), general.kept(config, folder)), []
+        _check_same(config, record)
+        return Plan(record, dataset, clips.kept(folder), general.kept(record.config, folder)), []
     splits, moved = clips.choose(dataset)
     others = general.choose(config, splits)
     record = _new_record(config, folder, splits)
@@ -84,9 +85,10 @@ def _new_record(config: TrainConfig, folder: RunFolder, splits: clips.Splits) ->
     return record
 
 
-def _check_same(config: TrainConfig, begun: TrainConfig) -> None:
-    for name, was in begun.model_dump().items():
-        if (now := getattr(config, name)) != was:
+def _check_same(config: TrainConfig, begun: RunRecord) -> None:
+    for name, was in begun.config.model_dump().items():
+        now = getattr(config, name)
+        if name not in begun.later and EARLIER_NAMES.get(now, now) != EARLIER_NAMES.get(was, was):
             raise ConfigError(
                 f"This run was begun with {name} {was}, not {now}.",
                 "Resume it unchanged, or start a new run.",

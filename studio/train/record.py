@@ -32,12 +32,15 @@ class RunRecord(TrainConfig):
     test_set_hash: str = ""
     clips: Mapping[str, int] = {}  # in each split, as used
     seconds: Mapping[str, float] = {}  # of audio in each split, as used
+    later: Sequence[str] = ()  # settings that came with a later version than that which began the run
 
     @model_validator(mode="before")
     @classmethod
     def _as_it_was(cls, values: Any) -> Any:
         """A run of an earlier version goes on as it began: without what there was not yet."""
-        return {"replay": NOTHING} | values if isinstance(values, dict) else values
+        if not isinstance(values, dict) or "later" in values:
+            return values
+        return {"replay": NOTHING} | values | {"later": [name for name in cls._settings() if name not in values]}
 
     @classmethod
     def of(cls, config: TrainConfig, run: str, *, device: str, threads: int) -> Self:
@@ -75,7 +78,11 @@ class RunRecord(TrainConfig):
     @property
     def config(self) -> TrainConfig:
         """The settings alone."""
-        return TrainConfig(**{name: getattr(self, name) for name in TrainConfig.model_fields})
+        return TrainConfig(**{name: getattr(self, name) for name in self._settings()})
+
+    @staticmethod
+    def _settings() -> list[str]:
+        return list(TrainConfig.model_fields)
 
     def write(self, folder: RunFolder) -> None:
         """Replace `config.json`. Raises DiskError."""
