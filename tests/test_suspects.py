@@ -77,6 +77,17 @@ def test_a_difference_counts_more_where_base_and_tuned_model_agree_against_the_l
     assert judged["agree"].reason.startswith("Both the base model and the tuned one heard “order 79”.")
 
 
+def test_a_model_that_cannot_read_the_clips_says_that_it_cannot_judge(tmp_path: Path) -> None:
+    data = tones(tmp_path, clips=6)
+    data.change({clip.id: {"text": f"nothing of the kind {place}"} for place, clip in enumerate(data.utterances())})
+    found = find_suspects(models.load("echo"), data, data.utterances(), None, lambda done, total: None)
+    assert found.is_lost
+    readable = tones(tmp_path / "other", clips=6)
+    assert not find_suspects(
+        models.load("echo"), readable, readable.utterances(), None, lambda done, total: None
+    ).is_lost
+
+
 def test_an_odd_number_of_clips_none_or_one_does_no_harm() -> None:
     assert with_suspicion([]) == []
     (alone,) = with_suspicion([reading("x", "go", "stop", 5.0)])

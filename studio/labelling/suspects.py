@@ -26,6 +26,7 @@ LIKELY = 0.5  # suspicion from which on a label should be looked at
 NATS = 1.5  # per token above the usual loss, at which 63 % of the loss's share is reached
 LOSS_WEIGHT = 0.7  # of the two signs; chosen on synthetic voices with planted mistakes
 AGREEMENT = 1.25  # a difference counts more where base and tuned model write the same
+LOST = 0.5  # word error rate of the usual clip from which on a model cannot judge labels: it found 3 of 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Search:
 
     clips: int  # that were read
     likely: int  # whose suspicion is above LIKELY
+    is_lost: bool  # whether the model reads these clips so badly that its suspicions say little
     skipped: list[str]  # why the others could not be read
 
 
@@ -57,7 +59,8 @@ def find_suspects(
     heard.append(dataset, judged)
     heard.tidy(dataset)
     likely = sum((item.suspicion or 0.0) > LIKELY for item in judged)
-    return Search(clips=len(judged), likely=likely, skipped=skipped)
+    usual = statistics.median(item.wer or 0.0 for item in judged) if judged else 0.0
+    return Search(clips=len(judged), likely=likely, is_lost=usual >= LOST, skipped=skipped)
 
 
 def with_suspicion(found: Sequence[Heard]) -> list[Heard]:

@@ -26,6 +26,9 @@ from studio.workspace import Workspace
 
 SHOWN = 40  # proposals that a terminal prints; --json prints all
 RANKED = 20  # suspects that a terminal prints
+LOST = (
+    "This model gets most words of these clips wrong, so that this says little: train on them first, then look again."
+)
 
 
 def chosen(workspace: Workspace, name: str, query: str, listed: Path | None = None) -> tuple[Dataset, list[Utterance]]:
@@ -120,7 +123,7 @@ def doubt(
         recogniser = _loaded(workspace, model, adapter, device, tell)
         found = find_suspects(recogniser, dataset, clips, adapter, partial(tell, "reading"))
         what = f"{found.likely:,} of {_clips(found.clips)} may have a wrong label."
-        tell.note(f"{what} {skipped_sentence(found.skipped)}".strip())
+        tell.note(" ".join([what, *[LOST] * found.is_lost, skipped_sentence(found.skipped)]).strip())
         print(_ranked(dataset, clips))
 
 
