@@ -126,10 +126,9 @@ def _page(found: Found, clips: dict[str, Utterance]) -> dict[str, Any]:
 
 
 def _more(row: ClipRow, clip: Utterance) -> dict[str, Any]:
-    """What only the page needs: figures, what trimming would take off, the word diff, and a name for the samples."""
+    """What only the page needs: what trimming would take off, the word diff, and a name for the samples."""
     figures = Quality.known(clip.quality)
     return {
-        "quality": figures.model_dump() if figures else None,
         "trim": trim.offered(figures, clip.duration) if figures else 0,
         "edits": _diff(row.text, row.heard),
         "samples": clip.audio_sha256[:16],

@@ -6,9 +6,13 @@ import { studio } from "./studio.js";
 export function listenForAgain(tab) {
   studio.on("open:record", tab.root, ({ clip } = {}) => {
     document.querySelector("#st-tabs [role=tab]")?.click();
-    if (clip && !tab.isBusy) tab.goTo(cardOf(tab, clip));
+    if (clip && !tab.isBusy) tab.goTo(cardOf(tab, saved(clip)));
   });
 }
+
+/** What a card knows of a saved clip; its figures are asked for when it is shown. */
+const saved = ({ id, text, prompt, duration, split, source, created_at, findings }) =>
+  ({ id, text, prompt, duration, split, source, created_at, verdict: findings.filter(({ verdict }) => verdict !== "note") });
 
 /** The place of the clip's own card, of its prompt's, or of a new one at the end. */
 function cardOf({ cards }, clip) {

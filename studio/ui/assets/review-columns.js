@@ -42,8 +42,8 @@ function labelOf(row) {
     row.edits?.some(({ kind }) => kind !== "equal") ? make("span", { class: "rev-under rev-heard" }, "heard: ", diffed(row.edits, "errors")) : null);
 }
 
-function verdictOf({ verdict, findings, quality }) {
-  if (!quality) return NONE; // not measured yet
+function verdictOf({ verdict, findings }) {
+  if (!verdict) return NONE; // not measured yet
   const [picture, title] = VERDICTS[verdict];
   const worst = findings.find((finding) => finding.verdict === verdict);
   return make("span", { class: `rev-verdict ${verdict}`, title: worst ? `${worst.what} ${worst.remedy}` : null }, icon(picture), title);

@@ -10,11 +10,14 @@ const FIGURES = [
   ["Longest pause", "longest_pause", 2, "s"], ["Bandwidth", "bandwidth_hz", 0, "Hz"],
 ];
 
-/** The elements beside the spectrogram. */
-export const facts = (row) => [verdict(row), figures(row), heard(row)].filter(Boolean);
+const PALEST = 0.65; // opacity of a word that the model guessed: still read with ease
+const UNSURE = 0.5;
 
-function verdict({ verdict, findings, trim, quality }) {
-  if (!quality) return make("p", { class: "st-quiet" }, "Not measured yet. Press Check above to measure what is missing.");
+/** The elements beside the spectrogram. */
+export const facts = (row) => [verdict(row), heard(row), figures(row)].filter(Boolean);
+
+function verdict({ verdict, findings, trim }) {
+  if (!verdict) return make("p", { class: "st-quiet" }, "Not measured yet. Press Check above to measure what is missing.");
   const [picture, title] = VERDICTS[verdict];
   const said = findings.length
     ? make("ul", {}, ...findings.map((found) => make("li", { class: found.verdict }, make("b", {}, found.what), ` ${found.remedy}`)))
@@ -33,8 +36,8 @@ function figures(row) {
 /** What a model heard: with confidences the paler the less sure, else as differences from the label. */
 function heard(row) {
   if (row.heard == null) return null;
-  const words = row.words.length
-    ? row.words.map(([word, sure]) => make("span", { style: `opacity: ${(0.45 + 0.55 * sure).toFixed(2)}`, title: `confidence ${sure.toFixed(2)}` }, `${word} `))
+  const words = row.heard_words.length
+    ? row.heard_words.map(([word, sure]) => make("span", { style: `opacity: ${(PALEST + (1 - PALEST) * sure).toFixed(2)}`, class: sure < UNSURE ? "rvd-unsure" : null, title: `confidence ${sure.toFixed(2)}` }, `${word} `))
     : [diffed(row.edits ?? [], "errors")];
   const judged = [["WER", row.wer, 2], ["confidence", row.confidence, 2], ["suspicion", row.suspicion, 2]].filter(([, value]) => value != null);
   return make("div", { class: "rvd-heard" },
@@ -43,6 +46,6 @@ function heard(row) {
     row.reason ? make("p", {}, make("b", {}, row.reason)) : "",
     make("p", { class: "st-quiet st-small st-number" }, judged.map(([title, value, digits]) => `${title} ${figure(value, digits)}`).join(" · ")),
     make("div", { class: "st-row" },
-      make("button", { type: "button", class: "st-button small", "data-do": "accept" }, "Label is right"),
-      make("button", { type: "button", class: "st-button small", "data-do": "take" }, "Take what was heard")));
+      row.suspicion > 0 ? make("button", { type: "button", class: "st-button small", "data-do": "accept" }, "Label is right") : "",
+      row.heard && row.heard !== row.text ? make("button", { type: "button", class: "st-button small", "data-do": "take" }, "Take what was heard") : ""));
 }

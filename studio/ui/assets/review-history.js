@@ -8,7 +8,7 @@ const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle
 export class History {
   /** `tab` tells and fails. */
   constructor(root, tab) {
-    this.tab = tab;
+    Object.assign(this, { tab, own: null }); // `own`: how the last deed is undone, where the dataset's journal does not know it
     this.dialog = root.querySelector(".rev-history");
     this.list = this.dialog.querySelector(".rev-actions");
     this.refused = this.dialog.querySelector(".rev-refused");
@@ -17,6 +17,7 @@ export class History {
   }
 
   async undo() {
+    if (this.own) return this.own();
     await this.#turn("undo", "Undone", "There is nothing to undo.");
   }
 

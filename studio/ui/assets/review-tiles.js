@@ -62,7 +62,7 @@ class Histogram {
     const known = counts.some(Boolean);
     this.tile = make("div", { class: "rvt-tile" },
       make("h2", {}, `${TITLES[field]}, ${unit}`),
-      make("p", { class: "st-number" }, known ? make("b", {}, short(median)) : "–", known ? " median" : " not measured yet"),
+      make("p", { class: "st-number" }, known ? make("b", {}, short(median)) : "–", known ? " median" : " no figures yet"),
       known ? this.chart : make("div", { class: "rvt-bars" }),
       make("p", { class: "rvt-ends st-number" }, make("span", {}, known ? short(edges[0]) : ""), make("span", {}, known ? short(edges.at(-1)) : "")));
     this.#listen();

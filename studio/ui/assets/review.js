@@ -1,7 +1,7 @@
 // The Review tab: pages of clips, one of them in hand. What is asked for is remembered for this window; what was done can
 // be undone. Labels come from other people's files too: they are only ever text.
 
-import { at, giveBackFocus, icon, isTyping, make, request, studio } from "./studio.js";
+import { at, giveBackFocus, icon, isTyping, make, request, studio, StudioError } from "./studio.js";
 import { Bulk } from "./review-bulk.js";
 import { COLUMNS, Columns, LATEST, turned } from "./review-columns.js";
 import { Dock } from "./review-detail.js";
@@ -88,6 +88,7 @@ class ReviewTab {
       if (asked === this.asked) this.take(answer, place);
       return null;
     } catch (error) {
+      if (!(error instanceof StudioError)) throw error;
       if (asked !== this.asked) return null;
       if (error.code === "DataError" && place !== null) return error;
       this.fail(error);
@@ -150,18 +151,22 @@ class ReviewTab {
   }
 
   /** Ask the server for a deed on the clip in hand, and tell that it was done. */
-  async act(path, told) {
+  async act(path, told, body = {}, canUndo = true) {
     try {
-      await request(path, { body: {} });
+      await request(path, { body });
     } catch (error) {
       return this.fail(error);
     }
-    this.done(told);
+    this.done(told, canUndo);
   }
 
-  accept() {
+  /** A person listened: the label is right. What the model thought of it comes back with undo. */
+  async accept() {
     const { row } = this;
-    if (row?.heard != null) this.act(at("review", studio.dataset(), row.id, "accept"), "The label counts as right.");
+    if (row?.suspicion == null || this.view.trash) return;
+    const path = at("review", studio.dataset(), row.id, "doubt");
+    await this.act(path, "The label counts as right.", { suspicion: 0, reason: "Somebody listened: the label is right." });
+    this.history.own = () => this.act(path, "The label is doubted again.", { suspicion: row.suspicion, reason: row.reason }, false);
   }
 
   trim() {
@@ -188,6 +193,7 @@ class ReviewTab {
 
   /** Something was written: say so, and read the page again. */
   done(words, canUndo = true) {
+    this.history.own = null;
     studio.changed();
     const button = make("button", { type: "button", class: "st-button small", "data-do": "undo" }, icon("undo"), "Undo");
     this.say(words, canUndo ? button : "");
