@@ -110,9 +110,9 @@ class Log:
     def parse(cls, content: bytes) -> Log:
         """Read the lines of a journal; one that is none of ours is passed over."""
         log = cls()
-        whole, _, tail = content.rpartition(b"\n")
+        whole, newline, tail = content.rpartition(b"\n")
         log.torn = len(tail)
-        for line in whole.split(b"\n") if whole else ():
+        for line in whole.split(b"\n") if newline else ():
             log.take(line)
         return log
 
