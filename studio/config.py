@@ -99,7 +99,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "quick": {"max_steps": 40},
         "balanced": {},
-        "thorough": {"max_steps": 240, "learning_rate": 3e-4, "eval_every": 20, "patience": 6},
+        "thorough": {"max_steps": 240, "eval_every": 20, "patience": 6},
     }
 )
 """Named starting points: what differs from the defaults."""

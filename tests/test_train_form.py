@@ -129,6 +129,8 @@ def test_a_second_start_is_refused_in_words(workspace: Workspace, client: TestCl
         ({"dataset": "../../etc"}, "ConfigError"),
         ({"dataset": "/etc"}, "ConfigError"),
         ({"dataset": "nothing here"}, "DataError"),
+        ({"replay": "../../etc"}, "ConfigError"),
+        ({"replay": "nothing here"}, "DataError"),
         ({"model": "/etc"}, "ModelError"),
         ({"model": "someone/else"}, "ModelError"),
     ],

@@ -24,7 +24,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
     {
         "quick": "a first impression",
         "balanced": "right for most voices and conventions",
-        "thorough": "smaller steps, for a hard voice or many clips",
+        "thorough": "more rounds, for a hard voice or many clips",
     }
 )
 TEACHES: Mapping[str, str] = MappingProxyType(
