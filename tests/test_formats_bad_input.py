@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sounds import recording, saved
 from speech_data import dataset_in
@@ -105,6 +105,7 @@ def content() -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("name", LISTS)
+@example(content=b"\xfe\xff\x00\x00\x00")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=content())
 def test_no_list_of_any_content_fails_or_reaches_outside(name: str, content: bytes, folder: Path) -> None:
@@ -117,6 +118,62 @@ def test_no_list_of_any_content_fails_or_reaches_outside(name: str, content: byt
         pass
     finally:
         path.unlink()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A list of each format as it should be, beside its sounds."""
+    folder = tmp_path_factory.mktemp("exported")
+    dataset = dataset_in(folder / "voice")
+    found = {name: Path(export_data(dataset, name, folder / name).path) for name in formats.FORMATS if name != "pairs"}
+    lists_of = {
+        name: [path for path in out.rglob("*") if path.is_file() and path.suffix != ".wav"]
+        for name, out in found.items()
+    }
+    return {
+        name: sorted(paths)[0] if name != "kaldi" else found[name] / "train" / "text"
+        for name, paths in lists_of.items()
+    }
+
+
+@pytest.mark.parametrize("name", LISTS)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_list_that_was_damaged_is_read_as_far_as_it_goes(
+    name: str, data: st.DataObject, exported: dict[str, Path]
+) -> None:
+    path = exported[name]
+    whole = path.read_bytes()
+    content = bytearray(gzip.decompress(whole) if path.suffix == ".gz" else whole)
+    pieces = [
+        b"null",
+        b"{}",
+        b"[]",
+        b"-1",
+        b"1e999",
+        b"NaN",
+        b'"',
+        b"\\",
+        b"\n",
+        b"\0",
+        b"\xff",
+        b"..",
+        b"/",
+        b"\t",
+        b"[[[[",
+    ]
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        length = data.draw(st.integers(0, 12))
+        content[place : place + length] = data.draw(st.sampled_from(pieces) | st.binary(max_size=3))
+    path.write_bytes(gzip.compress(bytes(content)) if path.suffix == ".gz" else bytes(content))
+    try:
+        read_all(name, path.parent if name == "kaldi" else path)
+        formats.recognise(path.parent)
+    except DataError:
+        pass
+    finally:
+        path.write_bytes(whole)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

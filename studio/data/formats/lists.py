@@ -117,7 +117,7 @@ def json_array(path: Path) -> Iterator[tuple[int, Any | Refused]]:
     """Every item of the JSON array in `path`, numbered from 1, one in memory at a time. Raises DiskError."""
     decoder = json.JSONDecoder()
     with opened(path) as text:
-        buffer, number = text.read(_CHUNK).lstrip(), 1
+        buffer, number = _piece(text, _CHUNK).lstrip(), 1
         buffer = buffer.removeprefix("[")
         while True:
             buffer = buffer.lstrip(" \t\r\n,")
@@ -131,12 +131,20 @@ def json_array(path: Path) -> Iterator[tuple[int, Any | Refused]]:
                 yield number, item
                 buffer, number = buffer[end:], number + 1
                 continue
-            more = text.read(max(_CHUNK, len(buffer))) if len(buffer) < LONGEST_LINE else ""
+            more = _piece(text, max(_CHUNK, len(buffer))) if len(buffer) < LONGEST_LINE else ""
             if not more:
                 if buffer or number == 1:
                     yield number, Refused(f"{path.name} item {number}", "It is not whole JSON.", "Export it again.")
                 return
             buffer += more
+
+
+def _piece(text: IO[str], size: int) -> str:
+    """The next characters; none at the end, or where the file breaks off."""
+    try:
+        return text.read(size)
+    except (OSError, EOFError, zlib.error, UnicodeError):
+        return ""
 
 
 def table(path: Path, delimiter: str, quoting: bool = True) -> Iterator[tuple[str, list[str] | Refused]]:
