@@ -52,8 +52,8 @@ def offer(dataset: Dataset, clips: Sequence[Utterance], request: Request) -> Off
 
 def accept(
     dataset: Dataset, clips: Sequence[Utterance], request: Request, digest: str | None, without: Sequence[str] = ()
-) -> int:
-    """Write the new labels, but for the ids in `without`, as one action; how many labels changed.
+) -> tuple[int, str]:
+    """Write the new labels, but for the ids in `without`, as one action; how many, and what the history calls it.
 
     Raises ConflictError where the list is no longer the one that `digest` names: labels changed meanwhile.
     """
@@ -62,8 +62,9 @@ def accept(
         raise ConflictError("Labels have changed since this list was made.", "Look at the new list, then apply it.")
     left = set(without)
     chosen = [proposal for proposal in made.proposals if proposal.id not in left]
-    apply(dataset, chosen, described(made.title, len(chosen)))
-    return len(chosen)
+    what = described(made.title, len(chosen))
+    apply(dataset, chosen, what)
+    return len(chosen), what
 
 
 def rules_for(convention: Convention, chosen: dict[str, str]) -> WordRules | DigitRules:

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from studio import jobs
 from studio.data import heard
 from studio.data.labels.numbers import offenders
-from studio.data.labels.proposals import described
 from studio.data.labels.rules import DigitRules, WordRules
 from studio.data.labels.style import SHOWN, Finding
 from studio.data.manifest import Dataset, Utterance
@@ -145,9 +144,8 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/{name}/apply")
     def apply(name: str, accepted: Accepted) -> dict[str, Any]:
         dataset, clips = _chosen(workspace, name, accepted.selection)
-        title = offers.offer(dataset, clips, accepted.request).title
-        count = offers.accept(dataset, clips, accepted.request, accepted.digest, accepted.without)
-        return {"changed": count, "what": described(title, count)}
+        count, what = offers.accept(dataset, clips, accepted.request, accepted.digest, accepted.without)
+        return {"changed": count, "what": what}
 
     @routes.post("/{name}/style")
     def style(name: str, wanted: Style) -> list[dict[str, Any]]:
