@@ -1,4 +1,4 @@
-"""Sound files and samples: read, resample, write, and say what is wrong with a recording."""
+"""Sound files and samples: read, resample, write, and say why a recording cannot be kept."""
 
 from __future__ import annotations
 
@@ -21,16 +21,11 @@ Samples = NDArray[np.float32]
 Sums = NDArray[np.float64]
 Source = Path | bytes
 """A sound file on disk, or its bytes as they came from the browser."""
-Code = Literal["empty", "too short", "too long", "silent", "quiet", "clipped", "long", "channels", "telephone"]
 
 MIN_SECONDS = 0.1  # Moonshine needs 895 samples (0.056 s); the shortest spoken words last about 0.15 s
-LONG_SECONDS = 30.0  # Whisper and Kyutai hear 30 s at once; Moonshine's own training clips are shorter still
 MAX_SECONDS = 60.0  # the streaming models hear at most 82 s; a clip this long holds many sentences, not one
 SILENT_PEAK_DB = -60.0  # dBFS; 33 steps of 16 bits: a muted microphone's noise, not a voice
-QUIET_PEAK_DB = -30.0  # dBFS; a voice at arm's length peaks at about -20 to -6
-CLIPPED_SHARE = 0.001  # of all samples; a normalised file touches full scale in one or two only
 FULL_SCALE = 0.999  # of 1.0: where a sample counts as clipped
-TELEPHONE_RATE = 8_000  # Hz; voices carry what tells s from f above 4 kHz, which this rate cannot hold
 FLOOR_DB = -120.0  # dBFS that stands for silence: 16 bits end at -96
 _BLOCK = 1 << 16  # frames
 
@@ -57,18 +52,16 @@ class AudioInfo:
     channels: int
     peak_db: float  # dBFS, FLOOR_DB for silence
     rms_db: float  # dBFS
-    clipped_share: float  # 0..1 of the samples stand at full scale
     channel: int = 0  # the loudest, counted from 0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One finding about a recording: what is so, and what to do."""
+class Refusal:
+    """Why a recording cannot be kept: what is so, and what to do."""
 
-    code: Code
-    severity: Literal["refuse", "warn", "note"]
+    code: Literal["empty", "too short", "too long", "silent"]
     what: str
-    remedy: str = ""
+    remedy: str
 
 
 def read(
@@ -130,7 +123,7 @@ def inspect(source: Source) -> AudioInfo:
     """Measure a sound file, block by block. Raises AudioError (no sound file, NaN) or DiskError."""
     with _opened(source) as file:
         blocks = file.blocks(_BLOCK, dtype="float32", always_2d=True)
-        frames, peak, energy, clipped = _tally(blocks, file.channels, source)
+        frames, peak, energy = _tally(blocks, file.channels, source)
         rate, channels = file.samplerate, file.channels
     loudest = int(np.argmax(energy))
     return AudioInfo(
@@ -139,57 +132,30 @@ def inspect(source: Source) -> AudioInfo:
         channels=channels,
         peak_db=round(decibels(float(peak[loudest])), 1),
         rms_db=round(decibels(math.sqrt(float(energy[loudest]) / max(frames, 1))), 1),
-        clipped_share=round(float(clipped[loudest]) / max(frames, 1), 5),
         channel=loudest,
     )
 
 
-def verdicts(info: AudioInfo) -> list[Verdict]:
-    """What is to be said about a recording, the worst first; an empty list is a good recording."""
-    found = [*_length(info), *(_level(info) if info.duration else ()), *_format(info)]
-    return sorted(found, key=lambda verdict: ("refuse", "warn", "note").index(verdict.severity))
+def refusal(info: AudioInfo) -> Refusal | None:
+    """Why this recording cannot be kept; None where it can. How good it is says `studio.data.quality`."""
+    seconds = info.duration
+    if seconds == 0:
+        return Refusal("empty", "It holds no sound.", "Record it again.")
+    if seconds < MIN_SECONDS:
+        what = f"It lasts {seconds:.2f} s; nothing can be said in less than {MIN_SECONDS} s."
+        return Refusal("too short", what, "Record it again and speak before you stop.")
+    if seconds > MAX_SECONDS:
+        what = f"It lasts {_spell(seconds)}; a clip may last {MAX_SECONDS:.0f} s at most."
+        return Refusal("too long", what, "Cut it into sentences and add each with its own label.")
+    if info.peak_db <= SILENT_PEAK_DB:
+        remedy = "Is the microphone muted, or is another one chosen? Record it again."
+        return Refusal("silent", f"It is silent (peak {info.peak_db:.0f} dBFS).", remedy)
+    return None
 
 
 def decibels(amplitude: float) -> float:
     """Amplitude (1.0 is full scale) in dBFS, FLOOR_DB at least."""
     return max(20 * math.log10(amplitude), FLOOR_DB) if amplitude > 0 else FLOOR_DB
-
-
-def _length(info: AudioInfo) -> Iterator[Verdict]:
-    seconds = info.duration
-    if seconds == 0:
-        yield Verdict("empty", "refuse", "It holds no sound.", "Record it again.")
-    elif seconds < MIN_SECONDS:
-        what = f"It lasts {seconds:.2f} s; nothing can be said in less than {MIN_SECONDS} s."
-        yield Verdict("too short", "refuse", what, "Record it again and speak before you stop.")
-    elif seconds > MAX_SECONDS:
-        what = f"It lasts {_spell(seconds)}; a clip may last {MAX_SECONDS:.0f} s at most."
-        yield Verdict("too long", "refuse", what, "Cut it into sentences and add each with its own label.")
-    elif seconds > LONG_SECONDS:
-        what = f"It lasts {seconds:.0f} s; some models hear only {LONG_SECONDS:.0f} s at once."
-        yield Verdict("long", "warn", what, "Shorter sentences train better.")
-
-
-def _level(info: AudioInfo) -> Iterator[Verdict]:
-    if info.peak_db <= SILENT_PEAK_DB:
-        what = f"It is silent (peak {info.peak_db:.0f} dBFS)."
-        remedy = "Is the microphone muted, or is another one chosen? Record it again."
-        yield Verdict("silent", "refuse", what, remedy)
-    elif info.peak_db < QUIET_PEAK_DB:
-        what = f"It is very quiet (peak {info.peak_db:.0f} dBFS)."
-        yield Verdict("quiet", "warn", what, "Go nearer to the microphone, or raise its level.")
-    if info.clipped_share > CLIPPED_SHARE:
-        what = f"{info.clipped_share:.1%} of it is clipped (cut off at full scale)."
-        yield Verdict("clipped", "warn", what, "Lower the microphone's level, or go further away.")
-
-
-def _format(info: AudioInfo) -> Iterator[Verdict]:
-    if info.channels > 1:
-        what = f"Of its {info.channels} channels the loudest, channel {info.channel + 1}, is kept."
-        yield Verdict("channels", "note", what)
-    if info.sample_rate <= TELEPHONE_RATE:
-        what = f"It has telephone bandwidth ({info.sample_rate} Hz)."
-        yield Verdict("telephone", "note", what, "A voice recorded at 16 kHz or more is understood better.")
 
 
 def _spell(seconds: float) -> str:
@@ -228,17 +194,16 @@ def _unreadable(source: Source, reason: str) -> AudioError:
     return AudioError(what, "Export it as WAV, FLAC or MP3 and try again.")
 
 
-def _tally(blocks: Iterable[Samples], channels: int, source: Source) -> tuple[int, Sums, Sums, Sums]:
-    """Frames, and of each channel the peak, the sum of squares, and the number of clipped samples."""
+def _tally(blocks: Iterable[Samples], channels: int, source: Source) -> tuple[int, Sums, Sums]:
+    """Frames, and of each channel the peak and the sum of squares."""
     frames = 0
-    peak, energy, clipped = np.zeros((3, channels))
+    peak, energy = np.zeros((2, channels))
     for block in blocks:
         _check_numbers(block, source)
         frames += len(block)
         peak = np.maximum(peak, np.abs(block).max(axis=0, initial=0.0))
         energy += _energy(block)
-        clipped += (np.abs(block) >= FULL_SCALE).sum(axis=0)
-    return frames, peak, energy, clipped
+    return frames, peak, energy
 
 
 def _energy(frames: Samples) -> Sums:

@@ -13,6 +13,7 @@ from studio.audio import Waveform
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.data.prompts import Prompt
+from studio.data.quality import Quality, findings
 from studio.errors import AudioError, DataError
 from studio.reading_list import read_next
 from studio.text import Convention
@@ -148,5 +149,6 @@ class Session:
         sound = audio.wav_bytes(wave.samples, wave.sample_rate)
         clip = self.dataset.add(sound, text=label, prompt=card.text, speaker=self.speaker)
         self.dataset.trash(earlier)
-        for verdict in audio.verdicts(audio.inspect(self.dataset.clip_path(clip))):
-            self.say(f"  {verdict.what} {verdict.remedy}".rstrip())
+        figures = Quality.known(clip.quality)
+        for finding in findings(figures, duration=clip.duration, text=label) if figures else ():
+            self.say(f"  {finding.what} {finding.remedy}")

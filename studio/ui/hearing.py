@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from studio import audio, jobs
+from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import AudioError, DataError, JobError
 from studio.evaluate import open_dataset
@@ -119,11 +120,12 @@ def joined(edits: list[Edit]) -> list[Edit]:
 
 def notes_on(sound: bytes) -> list[str]:
     """What a person should know about a recording that can be read. Raises AudioError for one that cannot."""
-    found = audio.verdicts(audio.inspect(sound))
-    for verdict in found:
-        if verdict.severity == "refuse":
-            raise AudioError(verdict.what, verdict.remedy)
-    return [f"{verdict.what} {verdict.remedy}".strip() for verdict in found]
+    if refused := audio.refusal(audio.inspect(sound)):
+        raise AudioError(refused.what, refused.remedy)
+    wave = audio.read(sound)
+    figures = quality.measured(wave)
+    found = quality.findings(figures, duration=wave.duration) if figures else []
+    return [f"{finding.what} {finding.remedy}".strip() for finding in found]
 
 
 def keep(dataset: Dataset, sound: bytes, text: str) -> Kept:

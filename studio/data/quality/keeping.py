@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from studio.audio import AudioInfo, Waveform, inspect, to_16_bit, verdicts
+from studio.audio import AudioInfo, Waveform, inspect, refusal, to_16_bit
 from studio.errors import AudioError
 
 
 def checked_recording(source: bytes | Path) -> AudioInfo:
     """What was measured in a recording that can be kept. Raises AudioError with the reason otherwise."""
     info = inspect(source)
-    for verdict in verdicts(info):
-        if verdict.severity == "refuse":
-            name = source.name if isinstance(source, Path) else "The recording"
-            raise AudioError(f"{name} was not kept. {verdict.what}", verdict.remedy)
+    if refused := refusal(info):
+        name = source.name if isinstance(source, Path) else "The recording"
+        raise AudioError(f"{name} was not kept. {refused.what}", refused.remedy)
     return info
 
 

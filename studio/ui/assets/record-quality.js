@@ -3,6 +3,7 @@
 
 import { at, form, icon, make, request, studio } from "./studio.js";
 
+const PAUSE = 60; // ms: what is saved at once is judged when it is saved, and not twice
 const WORDS = { fine: ["Fine", "good", "check"], look: ["Look", "look", "warning"], "re-record": ["Record again", "bad", "close"] };
 const EMPTY = { verdict: null, figures: ["Peak", "Loudness", "Over noise", "Silence", "Pace"].map((name) => ({ name, value: "–", unit: "", mark: "unknown", about: "" })), findings: [], trim: 0 };
 
@@ -21,6 +22,8 @@ export class QualityStrip {
 
   async #ask(tab, holder) {
     holder.isAsked = true;
+    await new Promise((done) => setTimeout(done, PAUSE));
+    if (tab.mode === "saving" || holder !== (tab.take || tab.card?.clip)) return (holder.isAsked = false);
     const ofTake = () => request(at("quality", tab.dataset), { body: form({ audio: holder.wav, text: holder.text }) });
     holder.quality = await (holder.wav ? ofTake() : request(at("quality", tab.dataset, holder.id))).catch(() => null);
     if (holder.quality && (tab.take || tab.card?.clip) === holder) tab.refresh();
