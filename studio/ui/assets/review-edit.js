@@ -33,6 +33,7 @@ export class Editor {
       this.field = null;
       if (field.isConnected) field.replaceWith(make("span", { class: "rev-text" }, isKept && words ? words : row.text));
       if (isKept && words !== row.text) await this.save(row, words);
+      else this.tab.load(); // what came while the label was edited
     };
     field.addEventListener("blur", () => end(true));
     field.addEventListener("keydown", (event) => {

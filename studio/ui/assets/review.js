@@ -85,7 +85,7 @@ class ReviewTab {
     const search = new URLSearchParams({ first, ...this.view });
     try {
       const answer = await request(`${at("review", studio.dataset())}?${search}`);
-      if (asked === this.asked) this.take(answer, place);
+      if (asked === this.asked && !this.editor.isOpen) this.take(answer, place); // else it is asked for again after the edit
       return null;
     } catch (error) {
       if (!(error instanceof StudioError)) throw error;
