@@ -46,7 +46,7 @@ def train(folder, log, steps, pause, words, told) -> None:
     for name in ("loading", "encoding", "baseline"):
         say(events.Phase(name=name, done=8, total=8))
     if not first:
-        say(events.Evaluated(step=0, split="test", wer=0.96, cer=0.5, clips=8))
+        say(events.Evaluated(step=0, split="test", wer=0.96, cer=0.5, clips=8, general_wer=0.01))
         say(events.Evaluated(step=0, split="validation", wer=0.94, cer=0.5, clips=4, loss=2.6))
     say(events.Phase(name="training", done=first, total=steps))
     for step in range(first + 1, steps + 1):
@@ -74,7 +74,7 @@ def train(folder, log, steps, pause, words, told) -> None:
                 return
             break
     say(events.Phase(name="tuned", done=8, total=8))
-    say(events.Evaluated(step=step, split="test", wer=0.08, cer=0.02, clips=8))
+    say(events.Evaluated(step=step, split="test", wer=0.08, cer=0.02, clips=8, general_wer=0.03))
     say(events.Finished(step=step, best_step=step, wer_before=0.96, wer_after=0.08, seconds=step * pause,
                         peak_memory=2**28))  # fmt: skip
     folder.done.write_text("")

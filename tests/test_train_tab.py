@@ -169,6 +169,8 @@ def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
     pill(page, "Finished")
     assert "fell from 96.0 % to 8.0 %" in page.locator(".live-messages").inner_text()
     page.locator(".train-table", has_text="96.0 % → 8.0 %").wait_for()
+    tile = page.locator(".live-tiles .st-tile", has_text="General WER")
+    assert "1.0 % → 3.0 %" in tile.inner_text()  # what it cost everybody else
     assert studio.run("tones-0001").done.exists()
 
 
