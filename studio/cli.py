@@ -311,8 +311,11 @@ def transcribe(
 
 def train(**options: Any) -> None:
     """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
+    import psutil
+
     from studio import jobs
     from studio.evaluate import open_dataset
+    from studio.models.memory import estimate
     from studio.terminal import follow as following
 
     name, foreground, detach = options.pop("name"), options.pop("foreground"), options.pop("detach")
@@ -321,7 +324,9 @@ def train(**options: Any) -> None:
     if foreground:
         following.train_here(Workspace.here(), plan, name)
         return
-    open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a failed run's log
+    dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
+    if needed := estimate(plan, [clip.duration for clip in dataset.utterances()], plan.device):
+        typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
     folder = jobs.start_training(Workspace.here(), plan, name)
     typer.echo(f"Run {folder.name} has started.")
     if not detach:

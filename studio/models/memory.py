@@ -1,13 +1,136 @@
-"""Trading time for memory while training."""
+"""Memory: how much a run will need at its peak, before it starts; and how to trade time for it.
+
+The estimate is a sum, made from config.json and the length of the clips without loading anything. Its factors were
+fitted to what PyTorch 2.13 keeps for the gradients and to the peaks of whole runs on a CPU (starter, Moonshine tiny,
+streaming medium, Whisper tiny and small), which it meets to about a tenth.
+"""
 
 from __future__ import annotations
 
-from studio.errors import ConfigError
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from studio.config import TrainConfig
+from studio.errors import ConfigError, ModelError
+from studio.models.adapters import EARLIER_NAMES
 from studio.models.base import Recogniser
-from studio.models.encoder_decoder import base_of
+from studio.models.catalogue import locate, stored_numbers
+from studio.models.encoder_decoder import SMALL_VOCABULARY, SPELLED_TOKENS_PER_SECOND, EncoderDecoder, base_of
+from studio.models.registry import family_of
 
 # The reentrant kind silently loses gradients where a layer's input needs none.
 _KIND = {"use_reentrant": False}
+
+_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "moonshine": "hidden_size intermediate_size encoder_num_hidden_layers "
+        "hidden_size intermediate_size decoder_num_hidden_layers",
+        "moonshine_streaming": "encoder_config.hidden_size encoder_config.intermediate_size "
+        "encoder_config.num_hidden_layers hidden_size intermediate_size num_hidden_layers",
+        "whisper": "d_model encoder_ffn_dim encoder_layers d_model decoder_ffn_dim decoder_layers",
+    }
+)
+"""Where a family's config.json has width, inner width and layers, of the encoder and of the decoder."""
+_FRAMES: Mapping[str, float] = MappingProxyType({"moonshine": 16_000 / 384, "moonshine_streaming": 50, "whisper": 50})
+"""Frames a second; Whisper's clips all fill 30 s."""
+
+_PROCESS = 600_000_000  # bytes: Python with PyTorch, transformers and peft, on a CPU
+_READ_AT_ONCE = 8  # clips decoded together, as studio.evaluate does: their cross-attention is cached
+_BYTES = MappingProxyType({"fp32": 4, "bf16": 2, "fp16": 2})
+_KEPT_BYTES = MappingProxyType({"fp32": 4, "bf16": 3, "fp16": 3})  # an adapter computes in fp32: 0.75 was measured
+_SLACK = 1.4  # gradients on their way back, and what the allocator cannot use again
+# Numbers kept for the gradient, in widths, for each frame or token and layer:
+_ATTENTION, _CROSS_ATTENTION = 15.5, 10.5
+_HEARD, _HEARD_ADAPTED = 2.0, 4.4  # keys and values of a frame; and the inputs of their adapters
+_MLP_WIDTHS, _MLP_INNER = 1.25, 2.25  # where the MLP is adapted, beside the one inner width that always is kept
+_WITHOUT_DROPOUT = 0.65  # of all that: dropout keeps a copy for each adapter
+_LOGITS = 2  # copies of the vocabulary's logits, in fp32
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """Bytes at the peak of a run."""
+
+    process: int  # Python and its libraries; 0 where the memory is a CUDA device's own
+    weights: int
+    adapter: int  # with its gradients and AdamW's moments
+    clips: int  # what is computed once a clip and kept
+    reading: int  # the cache of clips that are decoded together
+    activations: int  # of the largest batch there can be
+
+    @property
+    def total(self) -> int:
+        return self.process + self.weights + self.adapter + self.clips + self.reading + self.activations
+
+    def as_text(self, free: int | None) -> str:
+        """What a person should know of it, where `free` bytes are free, if that is known."""
+        parts = {"weights": self.weights, "one batch": self.activations, "the clips": self.clips}
+        named = ", ".join(f"{size / 1e9:.1f} GB for {name}" for name, size in parts.items() if size >= 5e7)
+        told = f"Memory: about {self.total / 1e9:.1f} GB at the peak{f' ({named})' if named else ''}"
+        if free is None:
+            return f"{told}."
+        if self.total <= free:
+            return f"{told}; {free / 1e9:.1f} GB are free."
+        return (
+            f"{told}, but only {free / 1e9:.1f} GB are free. Halve the batch size and double the accumulation (the "
+            "result stays the same), turn on gradient checkpointing, or choose targets in the decoder alone."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """Encoder or decoder: its size, and which of its layers are adapted."""
+
+    width: int
+    inner: int
+    layers: int
+    adapted: frozenset[str]  # "self_attn.q_proj", …, "fc1"
+
+    @property
+    def has_mlp(self) -> bool:
+        return bool(self.adapted & {"fc1", "fc2"})
+
+    def kept(self, attention: float) -> float:
+        """Numbers for one frame or token in one layer."""
+        mlp = _MLP_WIDTHS * self.width + _MLP_INNER * self.inner if self.has_mlp else 0
+        return attention * self.width + self.inner + mlp
+
+    def adapter(self, rank: int) -> int:
+        """Parameters of the adapters in all layers."""
+        inputs_and_outputs = (
+            self.width + (self.inner if name.startswith("fc") else self.width) for name in self.adapted
+        )
+        return int(rank * self.layers * sum(inputs_and_outputs))
+
+
+def estimate(config: TrainConfig, seconds: Sequence[float], device: str = "cpu") -> MemoryEstimate | None:
+    """What a run by `config` on clips of `seconds` needs at most, for a page or a terminal: it takes milliseconds.
+
+    None where that cannot be known: the model is not on this disk, or its family tells no size.
+    """
+    try:
+        folder = locate(config.model)
+        family = family_of(folder)
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (ModelError, OSError, ValueError):
+        return None
+    if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
+        return None
+    encoder, decoder = _sides(family, settings, config.targets)
+    number, frames = _BYTES[config.precision], _frames(family, max(seconds))
+    heard = sum(_frames(family, length) for length in seconds)
+    return MemoryEstimate(
+        process=0 if device.startswith("cuda") else _PROCESS,
+        weights=stored_numbers(folder) * number,
+        adapter=16 * (encoder.adapter(config.rank) + decoder.adapter(config.rank)),  # fp32: value, gradient, 2 moments
+        clips=0 if device.startswith("cuda") else heard * encoder.width * number,
+        reading=min(len(seconds), _READ_AT_ONCE) * frames * decoder.layers * 2 * decoder.width * number,
+        activations=_activations(config, encoder, decoder, frames, _tokens(family, settings, max(seconds)), settings),
+    )
 
 
 def recompute_activations(recogniser: Recogniser) -> None:
@@ -22,3 +145,57 @@ def recompute_activations(recogniser: Recogniser) -> None:
         base.gradient_checkpointing_enable(_KIND)
     else:
         raise ConfigError(f"{recogniser.source} cannot recompute activations.", "Turn gradient checkpointing off.")
+
+
+def _activations(
+    config: TrainConfig, encoder: _Side, decoder: _Side, frames: int, tokens: int, settings: Mapping[str, Any]
+) -> int:
+    """Bytes that a batch of the longest clips keeps for its gradients, and those on their way back."""
+    heard = _HEARD_ADAPTED if decoder.adapted & {"encoder_attn.k_proj", "encoder_attn.v_proj"} else _HEARD
+    in_encoder = frames * encoder.kept(_ATTENTION) if encoder.adapted else 0.0
+    in_decoder = tokens * decoder.kept(_ATTENTION + _CROSS_ATTENTION) + frames * heard * decoder.width
+    if config.gradient_checkpointing:  # the inputs of all layers, and the whole of the one that is computed again
+        inputs = bool(encoder.adapted) * encoder.layers * frames * encoder.width
+        kept = inputs + decoder.layers * tokens * decoder.width + max(in_encoder, in_decoder)
+    else:
+        kept = encoder.layers * in_encoder + decoder.layers * in_decoder
+    kept *= (1.0 if config.dropout else _WITHOUT_DROPOUT) * _KEPT_BYTES[config.precision]
+    logits = _LOGITS * tokens * int(settings["vocab_size"]) * 4
+    return round(_SLACK * config.batch_size * (kept + logits))
+
+
+def _sides(family: EncoderDecoder, settings: Mapping[str, Any], targets: str) -> tuple[_Side, _Side]:
+    pattern = family.lora_targets.get(EARLIER_NAMES.get(targets, targets), targets)
+    width, inner, layers, *of_decoder = (_looked_up(settings, key) for key in _KEYS[family.name].split())
+    encoder = _Side(width, inner, layers, _adapted(pattern, "encoder"))
+    width, inner, layers = of_decoder
+    return encoder, _Side(width, inner, layers, _adapted(pattern, "decoder"))
+
+
+def _adapted(pattern: str, side: str) -> frozenset[str]:
+    """The layers of one block that `pattern` adapts; none where it is not a regular expression."""
+    blocks = ("self_attn", "encoder_attn") if side == "decoder" else ("self_attn",)
+    names = [f"{block}.{part}_proj" for block in blocks for part in ("q", "k", "v", "o", "out")]
+    names += [f"{place}{layer}" for place in ("mlp.", "") for layer in ("fc1", "fc2")]
+    try:
+        found = [name for name in names if re.fullmatch(pattern, f"model.{side}.layers.0.{name}")]
+    except re.error:
+        return frozenset()
+    return frozenset(name.removeprefix("mlp.").replace("out_proj", "o_proj") for name in found)
+
+
+def _looked_up(settings: Mapping[str, Any], key: str) -> int:
+    value: Any = settings
+    for part in key.split("."):
+        value = value[part]
+    return int(value)
+
+
+def _frames(family: EncoderDecoder, seconds: float) -> int:
+    return round(_FRAMES[family.name] * (family.max_seconds if family.name == "whisper" else seconds))
+
+
+def _tokens(family: EncoderDecoder, settings: Mapping[str, Any], seconds: float) -> int:
+    """As many as decoding allows; most texts have fewer."""
+    spells = settings["vocab_size"] < SMALL_VOCABULARY
+    return round(seconds * (SPELLED_TOKENS_PER_SECOND if spells else family.tokens_per_second))
