@@ -264,3 +264,9 @@ def test_the_command_line_looks_imports_and_exports(tmp_path: Path) -> None:
     failed = studio(tmp_path, "import", "new", tmp_path / "out", "--map", "sentence")
     assert isinstance(failed.exception, Exception)
     assert "FIELD=COLUMN" in str(failed.exception)
+
+
+def test_the_help_of_the_command_line_names_every_format() -> None:
+    told = "".join(studio(Path(), "export-data", "--help").stdout.split())  # a narrow terminal breaks names apart
+    assert [name for name in formats.FORMATS if name not in told] == []
+    assert "audiofolder-jsonl,parquet,ljspeech" in told
