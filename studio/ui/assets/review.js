@@ -215,6 +215,7 @@ class ReviewTab {
     this.table.body.addEventListener("dblclick", ({ target }) => target.closest(".is-text") && this.deeds.edit());
     studio.on("dataset", this.root, () => this.enter());
     studio.on("changed", this.root, () => !this.editor.isOpen && this.load());
+    studio.on("open:review-query", this.root, (wanted) => this.ask({ ...FIRST, ...wanted })); // from a dialog: these clips
     const back = () => this.root.isConnected && !document.hidden && !this.editor.isOpen && this.load();
     addEventListener("focus", back); // another page may have written meanwhile
     document.addEventListener("click", ({ target }) => !target.closest(".rev-menu") && this.$(".rev-menu").removeAttribute("open"));
