@@ -26,6 +26,7 @@ class SplitsDialog {
       if (deed === "apply") this.apply();
       if (deed === "undo") this.undo(target.closest("[data-action]").dataset.action);
     });
+    this.dialog.dataset.ready = "";
   }
 
   async open() {
