@@ -28,6 +28,7 @@ from studio.data import changes as changing
 from studio.data import checks, conflicts, deeds, lines, quality, snapshot
 from studio.data.intake import Intake
 from studio.data.journal import Action
+from studio.data.snapshot import many_objects
 from studio.data.store import Store
 from studio.data.utterance import Origin, Split, Utterance, checked_label
 from studio.data.writing import writing
@@ -159,7 +160,7 @@ class Dataset(Store):
         Raises DataError, ConflictError or DiskError, and then nothing has changed.
         """
         wanted = {id: changing.checked(fields) for id, fields in changes.items()}
-        with writing(self):
+        with writing(self), many_objects():
             old = self._found(wanted)
             for clip in old:
                 conflicts.seen(clip, (was or {}).get(clip.id, {}), wanted[clip.id])
@@ -213,12 +214,12 @@ class Dataset(Store):
 
         Raises ConflictError, naming the clip, where something was changed since; DataError; DiskError.
         """
-        with writing(self):
+        with writing(self), many_objects():
             return deeds.undo(self, id)
 
     def redo(self) -> Action | None:
         """Do again what was undone last; None where something new was done since. Raises ConflictError, DiskError."""
-        with writing(self):
+        with writing(self), many_objects():
             return deeds.redo(self)
 
     def history(self, limit: int = 50) -> list[Action]:

@@ -106,8 +106,9 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    term: Query
     """What must not be."""
+
+    term: Query
 
 
 @dataclass(frozen=True, slots=True)
