@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from studio.data import heard
@@ -57,14 +58,14 @@ def router(workspace: Workspace) -> APIRouter:
         return Table.of(Dataset.open(workspace.dataset(name))) if workspace.dataset(name).is_dir() else None
 
     @routes.get("/{name}")
-    def listed(name: str, first: int = 0, query: str = "", sort: str = "-created", trash: bool = False) -> Any:
+    def listed(name: str, first: int = 0, query: str = "", sort: str = "-created", trash: bool = False) -> JSONResponse:
         if not workspace.dataset(name).is_dir():
-            return _page(Found(total=0, clips=0, first=0, rows=[]), {})
+            return JSONResponse(_page(Found(total=0, clips=0, first=0, rows=[]), {}))
         dataset = Dataset.open(workspace.dataset(name))
         if trash:
-            return thrown_away(dataset, first, query)
+            return JSONResponse(thrown_away(dataset, first, query))
         found = Table.of(dataset).find(query, sort, first)
-        return _page(found, {row.id: dataset.get(row.id) for row in found.rows})
+        return JSONResponse(_page(found, {row.id: dataset.get(row.id) for row in found.rows}))
 
     @routes.get("/{name}/summary")
     def summary(name: str, query: str = "") -> Summary | None:

@@ -21,11 +21,12 @@ window.deeds = {
   },
   sort: (name) => since(() => $(`[data-sort=${name}]`).click(), () => $(`th[aria-sort] [data-sort=${name}]`)),
   filter(query) {
-    const before = range();
+    const rows = () => $(".rev tbody").textContent;
+    const before = rows();
     const field = $("#rev-query");
     field.focus();
     field.value = query;
-    return since(() => press(field, "Enter"), () => range() !== before);
+    return since(() => press(field, "Enter"), () => rows() !== before);
   },
   edit(text) {
     press(document, "e");

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page
 
 from studio.data.manifest import Dataset
 
-TIMES = 7
+TIMES = 5
 SIZES = (10_000, 100_000)
 
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -71,7 +71,9 @@ def deeds(page: Page) -> dict[str, float]:
     return {
         "next page": often(lambda _: run(page, "next")),
         "sort by a column": often(lambda number: run(page, "sort", ("duration", "pace", "snr")[number % 3])),
-        "filter": often(lambda number: run(page, "filter", f"duration > {number}.5 and umbrella or {number + 11}")),
+        "filter": often(
+            lambda number: run(page, "filter", f"duration > {number} and heard ~ umbrella or {number + 11}")
+        ),
         "edit saved": often(lambda number: run(page, "edit", f"edited {number}")),
         "next clip in hand": often(lambda _: run(page, "move")),
     }
