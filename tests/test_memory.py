@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,16 @@ def test_longer_clips_and_larger_batches_need_more_but_whispers_frame_is_always_
     assert (long.clips == short.clips) == ("whisper" in str(folder))
     assert long.activations > short.activations
     assert guess(folder, 2.0, clips=50).clips == 50 * short.clips
-    assert short.total == sum(getattr(short, part) for part in MemoryEstimate.__slots__)
+
+
+def test_weights_that_are_converted_are_there_twice_for_a_moment(folder: Path) -> None:
+    plain, half = guess(folder), guess(folder, precision="bf16", gradient_checkpointing=True)
+    assert (plain.loading, half.loading) == (0, 2 * half.weights)
+    large = replace(half, loading=10**9)
+    assert large.total == large.process + large.weights + 10**9
+    assert (
+        plain.total == plain.process + plain.weights + plain.adapter + plain.clips + plain.reading + plain.activations
+    )
 
 
 def test_on_a_gpu_only_its_own_memory_counts(folder: Path) -> None:
@@ -114,7 +124,13 @@ def test_what_cannot_be_known_is_not_guessed() -> None:
 
 def test_the_sentence_names_what_is_large_and_what_to_do_where_it_is_too_much() -> None:
     large = MemoryEstimate(
-        process=600_000_000, weights=1_060_000_000, adapter=0, clips=4_000_000, reading=0, activations=7_400_000_000
+        process=600_000_000,
+        weights=1_060_000_000,
+        loading=0,
+        adapter=0,
+        clips=4_000_000,
+        reading=0,
+        activations=7_400_000_000,
     )
     named = "Memory: about 9.1 GB at the peak (1.1 GB for weights, 7.4 GB for one batch)"
     assert large.as_text(free=16_000_000_000) == f"{named}; 16.0 GB are free."

@@ -2,7 +2,7 @@
 
 The estimate is a sum, made from config.json and the length of the clips without loading anything. Its factors were
 fitted to what PyTorch 2.13 keeps for the gradients and to the peaks of whole runs on a CPU (starter, Moonshine tiny,
-streaming medium, Whisper tiny and small), which it meets to about a tenth.
+streaming medium, Whisper tiny and small), which it stays above by a tenth or two: the longest clips may not meet in one batch.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class MemoryEstimate:
 
     process: int  # Python and its libraries; 0 where the memory is a CUDA device's own
     weights: int
+    loading: int  # for a moment: the file, where its numbers are converted
     adapter: int  # with its gradients and AdamW's moments
     clips: int  # what is computed once a clip and kept
     reading: int  # the cache of clips that are decoded together
@@ -64,7 +65,8 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        return self.process + self.weights + self.adapter + self.clips + self.reading + self.activations
+        training = self.adapter + self.clips + self.reading + self.activations
+        return self.process + self.weights + max(self.loading, training)
 
     def as_text(self, free: int | None) -> str:
         """What a person should know of it, where `free` bytes are free, if that is known."""
@@ -126,6 +128,9 @@ def estimate(config: TrainConfig, seconds: Sequence[float], device: str = "cpu")
     return MemoryEstimate(
         process=0 if device.startswith("cuda") else _PROCESS,
         weights=stored_numbers(folder) * number,
+        loading=0
+        if config.precision == "fp32" or device.startswith("cuda")
+        else stored_numbers(folder) * _BYTES["fp32"],
         adapter=16 * (encoder.adapter(config.rank) + decoder.adapter(config.rank)),  # fp32: value, gradient, 2 moments
         clips=0 if device.startswith("cuda") else heard * encoder.width * number,
         reading=min(len(seconds), _READ_AT_ONCE) * frames * decoder.layers * 2 * decoder.width * number,
