@@ -2,7 +2,8 @@
 
 The estimate is a sum, made from config.json and the length of the clips without loading anything. Its factors were
 fitted to what PyTorch 2.13 keeps for the gradients and to the peaks of whole runs on a CPU (starter, Moonshine tiny,
-streaming medium, Whisper tiny and small), which it stays above by a tenth or two: the longest clips may not meet in one batch.
+streaming medium, Whisper tiny and small). It lies above these by up to a fifth; by more where the longest clips never
+meet in one batch.
 """
 
 from __future__ import annotations
