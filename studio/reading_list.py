@@ -24,10 +24,15 @@ def read_next(
     Words count as missed where the newest tuned model of this dataset wrote them wrong on its held-out clips, and
     where a model that read the clips (`studio label --prelabel`) disagrees with a label. Raises DataError.
     """
-    missed = misheard(_read_and_written(workspace, dataset))
+    missed = missed_words(workspace, dataset)
     own = [card for card in prompts.load(dataset) if not card.why]
     terms = prompts.load_terms(dataset)
     return needed(dataset.utterances(), missed, terms, own, count=count, convention=convention)
+
+
+def missed_words(workspace: Workspace, dataset: Dataset) -> dict[str, prompts.Misheard]:
+    """The words that models got wrong, the most often missed first."""
+    return misheard(_read_and_written(workspace, dataset))
 
 
 def _read_and_written(workspace: Workspace, dataset: Dataset) -> Iterator[tuple[str, str]]:

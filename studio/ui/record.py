@@ -5,6 +5,7 @@ The script (`assets/record.js`) records and shows; what is kept, and whether it 
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import gradio as gr
@@ -23,7 +24,7 @@ from studio.ui.page import Page
 from studio.ui.quality import with_card
 from studio.workspace import Workspace
 
-Script = Literal["numbers", "phrases", "own", "free"]
+Script = Literal["numbers", "phrases", "own", "free"]  # “needed” is chosen by studio.ui.needs
 CONVENTIONS: tuple[Convention, ...] = ("words", "digits")  # the first is what a new dataset begins with
 LATEST = 100  # clips without a prompt that the rail shows
 
@@ -74,6 +75,11 @@ def router(workspace: Workspace) -> APIRouter:
         clip, replaced = keep(dataset, audio.file.read(), text, prompt, replaces)
         return {"clip": with_card(dataset, clip), "replaced": replaced}
 
+    @routes.get("/progress/{name}")
+    def progress(name: str) -> dict[str, Any]:
+        dataset = Dataset.create(workspace.dataset(name))
+        return asdict(prompts.progress(_prompts(dataset), dataset.utterances()))
+
     @routes.post("/prompts/{name}")
     def choose(name: str, choice: Choice) -> dict[str, Any]:
         dataset = Dataset.create(workspace.dataset(name))
@@ -112,7 +118,7 @@ def _cards(dataset: Dataset) -> dict[str, Any]:
     return {
         **_script(cards),
         "limits": {"longest": MAX_SECONDS, "silent": 10 ** (SILENT_PEAK_DB / 20)},  # seconds; amplitude, 0..1
-        "prompts": [{"text": card.text, "label": card.label, "clip": last.get(card.text)} for card in cards],
+        "prompts": [asdict(card) | {"clip": last.get(card.text)} for card in cards],
         "free": [shown(dataset, clip) for clip in free] if not cards else [],
     }
 
@@ -129,5 +135,8 @@ def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
     for convention in CONVENTIONS:
         if cards == prompts.numbers(convention):
             return {"script": "numbers", "convention": convention}
+    if any(card.why for card in cards):
+        has_digits = any(char.isdigit() for card in cards for char in card.label)
+        return {"script": "needed", "convention": "digits" if has_digits else "words"}
     script = "free" if not cards else "phrases" if cards == prompts.phrases() else "own"
     return {"script": script, "convention": CONVENTIONS[0]}

@@ -1,11 +1,10 @@
 """The Review tab: every clip of a dataset, fifty a page, found by what a person types and summed up in tiles.
 
-What is done to clips goes through `studio.ui.clips`; the rooms of the toolbar (`DIALOGS`) have routes of their own.
+What is done to clips goes through `studio.ui.clips`; the dialogs that its toolbar opens have routes of their own.
 """
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import gradio as gr
@@ -22,15 +21,12 @@ from studio.data.summary import Summary, Words
 from studio.data.table import PAGE, Found, Table
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.ui import assets, exporting_data, importing, labels, quality, splitting
+from studio.ui import assets
 from studio.ui.page import Page
 from studio.workspace import Workspace
 
 WORDS = 40  # of the vocabulary, each of the most frequent and of the rare ones
 MOST_NAMES = 50  # speakers or sessions that are offered while a person types
-
-DIALOGS: tuple[ModuleType, ...] = (labels, splitting, quality, importing, exporting_data)
-"""Rooms that a button of the toolbar opens, each a `gr.HTML` with one `<dialog>`: labels, splitting, …"""
 
 
 class Doubt(BaseModel):

@@ -15,6 +15,7 @@ from studio.ui import (
     importing,
     labels,
     listen,
+    needs,
     quality,
     record,
     review,
@@ -26,6 +27,9 @@ from studio.ui import (
 from studio.workspace import Workspace
 
 TABS = {"1 Record": record, "2 Review": review, "3 Train": train, "4 Test": listen, "5 Export": export}
+
+DIALOGS = (needs, labels, splitting, quality, importing, exporting_data)
+"""Rooms that stand outside the tabs, each a `gr.HTML` with one `<dialog>`: any tab opens them by `studio.open`."""
 
 
 def build(workspace: Workspace) -> gr.Blocks:
@@ -39,8 +43,8 @@ def build(workspace: Workspace) -> gr.Blocks:
                 for title, tab in TABS.items():
                     with gr.Tab(title, id=title):
                         tab.build(page)
-            with gr.Column(elem_id="st-dialogs"):  # outside the tabs: each of them can open a dialog
-                for room in review.DIALOGS:
+            with gr.Column(elem_id="st-dialogs"):
+                for room in DIALOGS:
                     room.build(page)
     return blocks
 
@@ -48,7 +52,7 @@ def build(workspace: Workspace) -> gr.Blocks:
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
     """Every route beside Gradio's own."""
     yield assets.router()
-    for room in (clips, quality, sidebar, tasks, labels, importing, exporting_data, splitting, *TABS.values()):
+    for room in (clips, sidebar, tasks, *DIALOGS, *TABS.values()):
         yield room.router(workspace)
 
 

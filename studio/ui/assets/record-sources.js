@@ -17,15 +17,17 @@ export class Sources {
   /** Mark what the server says is chosen. */
   show({ script, convention, prompts }) {
     this.chosen = { script, convention };
-    this.lines = prompts.map(({ text, label }) => (text === label ? text : `${text}\t${label}`));
+    this.cards = prompts;
     for (const input of this.root.querySelectorAll("input[name=rec-script]")) input.checked = input.value === script;
     for (const input of this.root.querySelectorAll("input[name=rec-convention]")) input.checked = input.value === convention;
     this.root.querySelector(".rec-convention").hidden = script !== "numbers";
-    this.root.querySelector(".rec-edit").hidden = script !== "own";
+    const edit = this.root.querySelector(".rec-edit");
+    edit.hidden = script !== "own" && script !== "needed";
+    edit.querySelector("span").textContent = script === "own" ? "Edit text" : "Choose again";
   }
 
   #choose({ name, value }) {
-    if (name === "rec-script" && value === "own") return this.openOwn();
+    if (name === "rec-script" && (value === "own" || value === "needed")) return this.write(value);
     if (name !== "rec-script" && name !== "rec-convention") return;
     const wanted = { ...this.chosen, [name === "rec-script" ? "script" : "convention"]: value };
     this.#send(wanted).catch((error) => this.tab.fail(error));
@@ -35,10 +37,21 @@ export class Sources {
     this.tab.deal(await request(at("prompts", studio.dataset()), { body: choice }));
   }
 
+  /** Open the dialog from which the cards of `script` come; closed without a choice, it changes nothing. */
+  write(script = this.chosen.script) {
+    if (script === "own") return this.openOwn();
+    studio.open("needs", { convention: this.chosen.convention, chosen: () => this.tab.load(), closed: () => this.#restore() });
+  }
+
+  #restore() {
+    this.show({ ...this.chosen, prompts: this.cards });
+  }
+
   // ---- one's own text ----
 
   openOwn() {
-    this.text.value = this.chosen?.script === "own" ? this.lines.join("\n") : "";
+    const lines = this.cards.map(({ text, label }) => (text === label ? text : `${text}\t${label}`));
+    this.text.value = this.chosen?.script === "own" ? lines.join("\n") : "";
     this.#ownFault("");
     this.own.showModal();
     this.text.focus();
@@ -52,13 +65,9 @@ export class Sources {
       await this.#send({ script: "own", text: this.text.value }).then(() => this.own.close(), (error) => this.#ownFault(error.message));
     });
     this.own.querySelector("[value=cancel]").addEventListener("click", () => this.own.close());
-    this.own.addEventListener("close", () => this.show({ ...this.chosen, prompts: this.#asPrompts() }));
+    this.own.addEventListener("close", () => this.#restore());
     this.own.querySelector("input[type=file]").addEventListener("change", ({ target }) => this.#readText(target.files[0]));
     onDrop(this.text, (files) => this.#readText(files[0]));
-  }
-
-  #asPrompts() {
-    return this.lines.map((line) => ({ text: line.split("\t")[0], label: line.split("\t")[1] ?? line }));
   }
 
   async #readText(file) {

@@ -109,6 +109,7 @@ export class View {
     this.isSilent = false;
     this.$(".rec-step").textContent = isFree ? "Free speech" : `Prompt ${place + 1} of ${cards.length}`;
     this.$(".rec-prompt").textContent = isFree ? "Say one sentence, as you like." : card?.text || "";
+    this.$(".rec-why").textContent = card?.why || "";
     const [state, tone] = isKept ? ["Recorded", "good"] : STATE[mode];
     this.$(".rec-state").className = `st-pill rec-state ${tone}`;
     this.$(".rec-state").textContent = state;

@@ -7,6 +7,7 @@ import { samplesOf } from "./scope.js";
 import { forget, keep, kept } from "./keep.js";
 import { listenForAgain } from "./record-again.js";
 import { trim, wasTrimmed } from "./record-quality.js";
+import { followProgress } from "./record-progress.js";
 import { Rail } from "./record-rail.js";
 import { relabel, remove, undo } from "./record-saved.js";
 import { Sources } from "./record-sources.js";
@@ -308,7 +309,7 @@ class RecordTab {
       save: () => this.save(),
       trim: () => (wasTrimmed(this) ? undo(this) : trim(this)),
       import: () => this.sources.openImport(),
-      write: () => this.sources.openOwn(),
+      write: () => this.sources.write(),
     };
   }
 
@@ -324,6 +325,7 @@ class RecordTab {
     this.view.onMicrophone((id) => this.chooseMicrophone(id));
     studio.on("dataset", this.root, () => this.load());
     listenForAgain(this);
+    followProgress(this.root);
     navigator.mediaDevices?.addEventListener("devicechange", () => this.listMicrophones());
     addEventListener("beforeunload", (event) => this.mode === "recording" && event.preventDefault());
     setInterval(() => this.letGo(), 5000);

@@ -1,0 +1,62 @@
+"""What to read next: the dialog in which a person sees what is missed, lists terms, and has sentences chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from studio.data import prompts
+from studio.data.manifest import Dataset
+from studio.reading_list import missed_words, read_next
+from studio.text import Convention
+from studio.ui import assets
+from studio.ui.page import Page
+from studio.workspace import Workspace
+
+SHOWN = 24  # missed words
+
+
+class Wish(BaseModel):
+    """How many sentences, with which terms of one's own."""
+
+    terms: str = Field("", max_length=100_000)  # one a line, or separated by commas
+    count: int = Field(20, ge=1, le=200)
+    convention: Convention = "words"
+
+
+def build(page: Page) -> None:
+    """Put the dialog into the page."""
+    gr.HTML(
+        html_template=assets.read("needs.html"),
+        js_on_load=assets.on_load("needs.js"),
+        apply_default_css=False,
+        elem_id="st-needs",
+    )
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """What is known of a dataset's needs, and the cards chosen by them."""
+    routes = APIRouter(prefix="/studio")
+
+    @routes.get("/needs/{name}")
+    def needs(name: str) -> dict[str, Any]:
+        dataset = Dataset.create(workspace.dataset(name))
+        missed = missed_words(workspace, dataset)
+        rows = [
+            {"word": word, "times": min(found.times, found.clips), "clips": found.clips}
+            for word, found in missed.items()
+        ]
+        return {"terms": prompts.load_terms(dataset), "missed": rows[:SHOWN], "more": max(0, len(rows) - SHOWN)}
+
+    @routes.post("/needs/{name}")
+    def choose(name: str, wish: Wish) -> dict[str, int]:
+        dataset = Dataset.create(workspace.dataset(name))
+        prompts.save_terms(dataset, prompts.parse_terms(wish.terms))
+        chosen = read_next(workspace, dataset, count=wish.count, convention=wish.convention)
+        prompts.save(dataset, chosen)
+        return {"chosen": len(chosen)}
+
+    return routes
