@@ -22,7 +22,6 @@ from browsing import (
 )
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
-from sounds import recording
 
 from studio.audio import read
 from studio.data import prompts
