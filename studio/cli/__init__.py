@@ -1,0 +1,37 @@
+"""The command line: a table of verbs, each a few lines that call one library function.
+
+Every verb but `ui` works without Gradio, and what a verb needs is imported inside it: `studio --help` loads no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from studio.cli.app import app
+from studio.errors import StudioError
+
+# isort: off
+from studio.cli import page, data, runs, models  # noqa: F401 - each enters its verbs, in the order of the help
+
+__all__ = ["app", "main"]
+
+_SPINS = "10000"
+"""How often a thread of PyTorch (by GNU OpenMP, on Linux) looks for work before it sleeps. OpenMP's own patience lasts
+milliseconds: where another program holds a core, each small operation then costs a time slice, ten times the work."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb. A StudioError becomes a sentence on stderr and exit code 1; Ctrl-C exits with 130."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    try:
+        app(arguments)
+    except StudioError as error:
+        typer.secho(str(error), fg="red", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

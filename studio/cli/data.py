@@ -1,0 +1,190 @@
+"""Record, mend and move datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from studio.cli.app import AsJson, Device, app
+from studio.workspace import Workspace, disk_errors
+
+_FORMATS = (
+    "pairs, csv, nemo, audiofolder, audiofolder-jsonl, parquet, ljspeech, common-voice, speech-to-text-finetune, "
+    "moshi-finetune, lhotse, kaldi or label-studio."
+)
+
+
+@app.command()
+def record(
+    dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")] = "my-voice",
+    script: Annotated[
+        str, typer.Option(help="numbers, phrases, needed, or a text file of one prompt a line.")
+    ] = "numbers",
+    numbers_as: Annotated[Literal["words", "digits"], typer.Option(help="How labels write numbers.")] = "words",
+    microphone: Annotated[str, typer.Option(help="Its number or part of its name [default: the system's].")] = "",
+    speaker: Annotated[str, typer.Option(help="Who speaks, if several people do.")] = "",
+    microphones: Annotated[bool, typer.Option("--microphones", help="List the microphones and stop.")] = False,
+) -> None:
+    """Record prompts with this computer's microphone."""
+    from studio.terminal import record as recording
+
+    if microphones:
+        typer.echo(recording.microphones())
+        return
+    recording.session(Workspace.here(), dataset, script, numbers_as, microphone, speaker)
+
+
+@app.command()
+def prompts(
+    dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")],
+    count: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    terms: Annotated[Path | None, typer.Option(help="Your own names and jargon, one a line: kept with it.")] = None,
+    numbers_as: Annotated[Literal["words", "digits"], typer.Option(help="How labels write numbers.")] = "words",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print them.")] = False,
+) -> None:
+    """Choose what to read next: words that a model missed, your own terms, what was not recorded yet."""
+    from studio.data import prompts as cards
+    from studio.data.manifest import Dataset
+    from studio.reading_list import read_next
+
+    into = Dataset.create(Workspace.here().dataset(dataset))
+    if terms is not None:
+        with disk_errors(terms, "read"):
+            cards.save_terms(into, cards.parse_terms(terms.read_text(encoding="utf-8-sig", errors="replace")))
+    chosen = read_next(Workspace.here(), into, count=count, convention=numbers_as)
+    for card in chosen:
+        typer.echo(f"{card.text}\n    {card.why}")
+    if not dry_run:
+        cards.save(into, chosen)
+        typer.echo(f"These are now the prompts of {dataset}: record them in the page, or with `studio record`.")
+
+
+@app.command()
+def check(
+    dataset: Annotated[str, typer.Argument(help="A dataset: a name under recordings/.")],
+    again: Annotated[bool, typer.Option("--again", help="Measure every clip anew.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure every clip's quality and say which need a look; exit code 1 where something does."""
+    from studio.terminal import check as checking
+
+    report = checking.run(Workspace.here(), dataset, again=again)
+    typer.echo(report.model_dump_json(indent=2) if as_json else checking.as_text(report))
+    raise typer.Exit(checking.exit_code(report))
+
+
+@app.command()
+def label(
+    dataset: Annotated[str, typer.Argument(help="A name under recordings/.")],
+    numbers: Annotated[Literal["words", "digits"] | None, typer.Option(help="Write numbers in labels so.")] = None,
+    rule: Annotated[list[str] | None, typer.Option(help="With --numbers: one rule, such as money=words.")] = None,
+    style: Annotated[str, typer.Option(help="Mend one kind of inconsistency that the style check names.")] = "",
+    prelabel: Annotated[str, typer.Option(help="Let this model write down what it hears.")] = "",
+    use_heard: Annotated[bool, typer.Option("--use-heard", help="Take what was heard as labels.")] = False,
+    sure: Annotated[float, typer.Option(min=0, max=1, help="With --use-heard: of the least sure word.")] = 0.0,
+    suspects: Annotated[str, typer.Option(help="Let this model look for labels that are wrong.")] = "",
+    adapter: Annotated[str | None, typer.Option(help="For both: a LoRA folder, or a run.")] = None,
+    model: Annotated[str, typer.Option(help="For the style check: the model whose tokenizer is asked.")] = "",
+    query: Annotated[str, typer.Option(help="Only the clips that match, as in Review: `split = train`.")] = "",
+    clips: Annotated[Path | None, typer.Option(help="Only the clips whose ids stand in this file.")] = None,
+    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Write the new labels, or only show them.")] = False,
+    validate: Annotated[Literal["words", "digits"] | None, typer.Option(help="List labels written otherwise.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the latest action on this dataset.")] = False,
+    as_json: AsJson = False,
+    device: Device = "auto",
+) -> None:
+    """Look at labels and mend them: numbers, style, what a model hears. Shows what would change; --apply does it."""
+    from studio.labelling.offers import Request
+    from studio.terminal import label as labels
+
+    data, found = labels.chosen(Workspace.here(), dataset, query, clips)
+    if labels.one_of(numbers, style, prelabel, suspects, validate, use_heard, undo) == 0:
+        typer.echo(labels.report(found, model, as_json))
+    elif undo:
+        typer.echo(labels.undo(data))
+    elif validate:
+        said, count = labels.validate(found, validate, as_json)
+        typer.echo(said)
+        raise typer.Exit(1 if count else 0)
+    elif prelabel or suspects:
+        work = labels.read if prelabel else labels.doubt
+        work(Workspace.here(), data, found, prelabel or suspects, adapter, device)
+    else:
+        kind: Literal["numbers", "style", "heard"] = "numbers" if numbers else "style" if style else "heard"
+        wanted = Request(
+            kind=kind,
+            convention=numbers or "words",
+            rules=labels.rules(rule or []),
+            finding=style,
+            model=model,
+            sure=sure,
+        )
+        typer.echo(labels.propose(data, found, wanted, apply, as_json))
+
+
+@app.command()
+def split(
+    dataset: Annotated[str, typer.Argument(help="A dataset: a name under recordings/.")],
+    by: Annotated[Literal["sentence", "speaker", "session"], typer.Option(help="What stays together.")] = "sentence",
+    hold_out: Annotated[list[str] | None, typer.Option(help="With --by speaker: who only measures; repeat it.")] = None,
+    shares: Annotated[str, typer.Option(help="Per cent that train, validate and test.")] = "70/10/20",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would move.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the latest split back.")] = False,
+) -> None:
+    """Put clips into train, validation and test; one sentence never stands on two sides."""
+    from studio.data.manifest import Dataset
+    from studio.terminal import splitting
+
+    chosen = Dataset.open(Workspace.here().dataset(dataset))
+    wanted = splitting.request(by, hold_out or [], shares)
+    typer.echo(splitting.undo(chosen) if undo else splitting.split(chosen, wanted, dry_run))
+
+
+@app.command("import")
+def import_(
+    dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")],
+    paths: Annotated[list[Path], typer.Argument(help="Folders, lists, zip or sound files.")],
+    format: Annotated[
+        str, typer.Option(help="A name that studio export-data --help lists [default: recognised].")
+    ] = "auto",
+    map: Annotated[list[str] | None, typer.Option(help="FIELD=COLUMN of a table, such as text=sentence.")] = None,
+    delimiter: Annotated[str, typer.Option(help="Between the cells of a table [default: guessed].")] = "",
+    audio: Annotated[
+        Path | None, typer.Option(help="Where the sound files are, if not in the folder of their list.")
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Share the files with the originals instead of copying them.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come in, and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take in recordings that exist already: sound files with text files, tables, and the formats of other tools."""
+    from studio.data.formats import Reading
+    from studio.data.formats.plan import Plan
+    from studio.terminal import datasets
+
+    plan = Plan(paths, format, Reading(datasets.mapping(map or []), delimiter, audio))
+    if dry_run:
+        datasets.look(Workspace.here(), dataset, plan, as_json)
+    else:
+        datasets.take_in(Workspace.here(), dataset, plan, link, as_json)
+
+
+@app.command("export-data")
+def export_data(
+    dataset: Annotated[str, typer.Argument(help="A name under recordings/.")],
+    out: Annotated[Path, typer.Argument(help="A folder (or zip file) that is not there yet.")],
+    format: Annotated[str, typer.Option(help=_FORMATS)],
+    query: Annotated[str, typer.Option(help="Only clips that match, as in the Review tab: split = train.")] = "",
+    clips: Annotated[Path | None, typer.Option(help="Only clips whose ids this file lists.")] = None,
+    portable: Annotated[
+        bool, typer.Option("--portable", help="No absolute paths: for a folder that goes elsewhere.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a dataset in the format of another tool; the dataset stays as it is."""
+    from studio.terminal import datasets
+
+    datasets.give_out(Workspace.here(), dataset, out, format, query, clips, portable, as_json)

@@ -1,0 +1,77 @@
+"""Read sound with a model, score it, give it away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from studio.cli.app import Device, app
+from studio.workspace import Workspace
+
+
+@app.command()
+def transcribe(
+    audio: Annotated[list[Path] | None, typer.Argument(help="Sound files.")] = None,
+    model: Annotated[str, typer.Option(help="“starter”, a Hub id on this disk, or a folder.")] = "starter",
+    adapter: Annotated[Path | None, typer.Option(help="A LoRA folder, or a run.")] = None,
+    processor: Annotated[Path | None, typer.Option(help="A processor folder [default: the model's].")] = None,
+    audio_list: Annotated[
+        Path | None, typer.Option(help="A manifest.jsonl, or a text file with one path a line.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the JSON here instead of printing it.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Write down what is said in sound files: JSON with text, seconds, latency, and WER where references exist."""
+    from studio.transcribe import transcribe_list
+
+    result = transcribe_list(
+        audio_list or list(audio or []), model=model, adapter=adapter, processor=processor, device=device, output=output
+    )
+    typer.echo(f"Wrote {output}." if output else json.dumps(result, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A run, or a dataset if --model is given.")],
+    model: Annotated[str | None, typer.Option(help="Score this model on the dataset instead of a run.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="With --model: a LoRA folder.")] = None,
+    split: Annotated[Literal["train", "validation", "test"], typer.Option()] = "test",
+    normaliser: Annotated[Literal["exact", "plain", "spoken"], typer.Option(help="How texts are compared.")] = "exact",
+    output: Annotated[Path | None, typer.Option(help="Write the JSON here.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Score a run before and after, or any model on a dataset."""
+    from studio import evaluate as evaluation
+    from studio import verdict
+
+    result = evaluation.compare(
+        Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
+    )
+    typer.echo(evaluation.as_text(result))
+    if result.after and (found := verdict.change(result.before, result.after)):
+        typer.echo(f"  {verdict.sentence(found)}")
+    if output:
+        evaluation.save(result, output)
+
+
+@app.command()
+def merge(
+    run: Annotated[str, typer.Argument(help="A run, or a LoRA folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to [default: outputs/<run>/merged].")] = None,
+) -> None:
+    """Merge a run's adapter into its base model: a folder that plain transformers loads."""
+    from studio.export.merged import merge_run
+
+    report = merge_run(Workspace.here(), run, out, lambda stage: typer.echo(f"{stage.capitalize()} …"))
+    typer.echo(report.as_text())
+
+
+@app.command()
+def fetch(model: Annotated[str, typer.Argument(help="A Hub id such as UsefulSensors/moonshine-tiny.")]) -> None:
+    """Download a model from the Hugging Face Hub: the only verb that uses the internet."""
+    from studio.terminal import follow as following
+
+    following.fetch(model, typer.echo)

@@ -1,0 +1,110 @@
+"""Fine-tune, and look after the runs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Annotated, Any
+
+import typer
+
+from studio import config as settings
+from studio.cli.app import AsJson, RunName, app
+from studio.workspace import Workspace
+
+
+def train(**options: Any) -> None:
+    """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
+    import psutil
+
+    from studio import jobs
+    from studio.evaluate import open_dataset
+    from studio.models.memory import estimate
+    from studio.terminal import follow as following
+
+    name, foreground, detach = options.pop("name"), options.pop("foreground"), options.pop("detach")
+    chosen = {key: value for key, value in options.items() if value is not None and key != "preset"}
+    plan = settings.preset(options["preset"], **chosen)
+    if foreground:
+        following.train_here(Workspace.here(), plan, name)
+        return
+    dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
+    if needed := estimate(plan, [clip.duration for clip in dataset.utterances()], plan.device):
+        typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
+    folder = jobs.start_training(Workspace.here(), plan, name)
+    typer.echo(f"Run {folder.name} has started.")
+    if not detach:
+        following.follow(folder, typer.echo)
+
+
+def _train_signature() -> inspect.Signature:
+    """Flags for `train`, made of TrainConfig's fields: one default, one bound, one help, in one place."""
+    fields = settings.TrainConfig.model_fields
+
+    def parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+    def flag(help_: str, **extra: Any) -> Any:
+        return typer.Option(help=help_, **extra)
+
+    found = [
+        parameter(
+            "dataset", Annotated[str, typer.Argument(help=fields["dataset"].description)], inspect.Parameter.empty
+        )
+    ]
+    presets = ", ".join(settings.PRESETS)
+    found.append(parameter("preset", Annotated[str, flag(f"Where the settings start from: {presets}.")], "balanced"))
+    for name, info in settings.knobs():
+        kind = info.annotation if info.annotation in (int, float, bool) else str
+        text = f"{info.description} [default: {info.default}]"
+        found.append(parameter(name, Annotated[kind | None, flag(text, show_default=False)], None))
+    found.append(parameter("name", Annotated[str | None, flag("A name for the run.")], None))
+    found.append(parameter("detach", Annotated[bool, flag("Return at once; the run goes on.")], False))
+    found.append(parameter("foreground", Annotated[bool, flag("Train in this very process.", hidden=True)], False))
+    return inspect.Signature(found, return_annotation=None)
+
+
+def _register_train() -> None:
+    signature = _train_signature()
+    train.__signature__ = signature  # type: ignore[attr-defined]
+    train.__annotations__ = {name: item.annotation for name, item in signature.parameters.items()}
+    app.command()(train)
+
+
+_register_train()
+
+
+@app.command()
+def runs(as_json: AsJson = False) -> None:
+    """List the runs, newest first."""
+    from studio import jobs
+    from studio.terminal import follow as following
+
+    found = jobs.runs(Workspace.here())
+    typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))
+
+
+@app.command()
+def stop(
+    run: RunName,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Throw away what was learnt instead of saving it.")
+    ] = False,
+) -> None:
+    """Stop a run: it keeps its best state so far, scores it and writes its report."""
+    from studio import jobs
+
+    jobs.stop(jobs.existing(Workspace.here(), run), "discard" if discard else "save")
+    typer.echo(f"{run} will stop after its current step.")
+
+
+@app.command()
+def resume(run: RunName, detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False) -> None:
+    """Go on with a run that was killed or interrupted, from its last checkpoint."""
+    from studio import jobs
+    from studio.terminal import follow as following
+
+    folder = jobs.existing(Workspace.here(), run)
+    jobs.resume(folder)
+    if not detach:
+        following.follow(folder, typer.echo)
