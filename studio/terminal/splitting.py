@@ -37,11 +37,11 @@ def undo(dataset: Dataset) -> str:
 
 def as_text(found: SplitPlan) -> str:
     """A plan as a table, its first moves, and its warnings."""
-    rows = [f"{'':12}{'before':>22}{'after':>22}"]
+    rows = [f"{'':12}{'before':>26}{'after':>26}"]
     for side, before in found.before.items():
         after = found.after[side]
         cells = (f"{one.clips:,} clips {one.seconds / 60:7.1f} min" for one in (before, after))
-        rows.append(f"{side:12}" + "".join(f"{cell:>22}" for cell in cells))
+        rows.append(f"{side:12}" + "".join(f"{cell:>26}" for cell in cells))
     listed = [f"  {move.before} -> {move.after}: {move.text[:60]}" for move in found.moves[:LISTED]]
     more = len(found.moves) - len(listed)
     test = "stays as it is" if found.hash_before == found.hash_after else "changes: earlier figures cannot be compared"
