@@ -97,7 +97,7 @@ def _bounds(name: str) -> str:
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "quick": {"max_steps": 40},
+        "quick": {"max_steps": 40, "learning_rate": 1e-3},  # few steps must be long ones
         "balanced": {},
         "thorough": {"max_steps": 240, "eval_every": 20, "patience": 6},
     }

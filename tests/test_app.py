@@ -183,11 +183,11 @@ def test_the_page_opens_offline_without_a_fault_in_light_and_dark(studio: Served
             page.reload()
             page.locator(".rec-pill").first.wait_for()
             assert page.evaluate("document.body.classList.contains('dark')")
-        with opened(browser, studio.url, viewport={"width": 390, "height": 844}) as page:
+        with opened(browser, studio.url, viewport={"width": 360, "height": 800}) as page:
             for tab in TABS:
                 show_tab(page, tab)
                 page.wait_for_timeout(500)
-                assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+                assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
 
 
 @pytest.mark.browser

@@ -33,6 +33,12 @@ def test_one_lucky_clip_is_no_proof() -> None:
     assert compare([4], [0], [5]).verdict == "no difference shown"
 
 
+def test_no_interval_promises_more_than_all_words_put_right() -> None:
+    found = compare([7, 10], [1, 0], [9, 12])
+    assert found.low == -1
+    assert found.verdict == "no difference shown"
+
+
 def test_rates_are_over_all_words_and_the_same_seed_gives_the_same_figures() -> None:
     found = compare([3, 0], [0, 1], [4, 6])
     assert (found.before, found.after, found.clips, found.words) == (0.3, 0.1, 2, 10)

@@ -72,8 +72,8 @@ def photographed_if_it_fails(page: Page) -> Iterator[None]:
 
 def records_prompts(page: Page, microphone: Path, workspace: Path) -> Dataset:
     """Twelve prompts with a reload before each; the third label is edited."""
-    page.get_by_label("Numbers", exact=True).check()
-    page.get_by_label("as words").check()
+    page.get_by_role("radio", name="Numbers", exact=True).check()
+    page.get_by_role("radio", name="as words", exact=True).check()
     for number in range(PROMPTS):
         prompt = page.locator(".rec-prompt").inner_text()
         seconds = put_into_microphone(microphone, prompt)

@@ -26,13 +26,21 @@ class Needs {
     Object.assign(this, { convention, chosen, dataset: studio.dataset() });
     this.fault("");
     this.dialog.addEventListener("close", closed, { once: true });
+    this.wait(true);
     this.dialog.showModal();
     try {
       this.show(await request(at("needs", this.dataset)));
+      this.wait(false);
+      this.terms.focus();
     } catch (error) {
       this.fault(error.message);
     }
-    this.terms.focus();
+  }
+
+  /** Until the terms have come nobody types over them, nor has an empty list saved in their place. */
+  wait(isWaiting) {
+    this.terms.disabled = isWaiting;
+    this.$("[type=submit]").disabled = isWaiting;
   }
 
   show({ terms, missed, more }) {
