@@ -9,6 +9,7 @@
     ├── DeviceError      a microphone, a GPU or a program of the system is missing or refuses
     ├── DiskError        the file system refused a read or a write
     └── JobError         a run cannot be started, followed, stopped or resumed
+        └── BusyError    another run is going on
 
 The command line prints `str(error)` and exits with 1; the page shows it where the eye is. Neither shows a traceback.
 """
@@ -70,3 +71,7 @@ class DiskError(StudioError):
 
 class JobError(StudioError):
     """A run cannot be started, followed, stopped or resumed."""
+
+
+class BusyError(JobError):
+    """Another run is going on: this one would have to wait its turn."""

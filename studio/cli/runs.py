@@ -17,12 +17,13 @@ def train(**options: Any) -> None:
     """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
     import psutil
 
-    from studio import jobs
     from studio.evaluate import open_dataset
     from studio.models.memory import estimate
     from studio.terminal import follow as following
+    from studio.terminal import starting
 
-    name, foreground, detach = options.pop("name"), options.pop("foreground"), options.pop("detach")
+    name, foreground = options.pop("name"), options.pop("foreground")
+    detach, queue = options.pop("detach"), options.pop("queue")
     chosen = {key: value for key, value in options.items() if value is not None and key != "preset"}
     plan = settings.preset(options["preset"], **chosen)
     if foreground:
@@ -31,9 +32,9 @@ def train(**options: Any) -> None:
     dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
     if needed := estimate(plan, [clip.duration for clip in dataset.utterances()], plan.device):
         typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
-    folder = jobs.start_training(Workspace.here(), plan, name)
-    typer.echo(f"Run {folder.name} has started.")
-    if not detach:
+    begin = starting.in_turn if queue else starting.at_once
+    folder = begin(Workspace.here(), plan, name, typer.echo)
+    if not (detach or queue):
         following.follow(folder, typer.echo)
 
 
@@ -60,6 +61,8 @@ def _train_signature() -> inspect.Signature:
         found.append(parameter(name, Annotated[kind | None, flag(text, show_default=False)], None))
     found.append(parameter("name", Annotated[str | None, flag("A name for the run.")], None))
     found.append(parameter("detach", Annotated[bool, flag("Return at once; the run goes on.")], False))
+    waits = "Return at once; where another run is going on, this one waits its turn."
+    found.append(parameter("queue", Annotated[bool, typer.Option("--queue", help=waits)], False))
     found.append(parameter("foreground", Annotated[bool, flag("Train in this very process.", hidden=True)], False))
     return inspect.Signature(found, return_annotation=None)
 
@@ -78,10 +81,35 @@ _register_train()
 def runs(as_json: AsJson = False) -> None:
     """List the runs, newest first."""
     from studio import jobs
+    from studio.jobs import queue as waiting_line
     from studio.terminal import follow as following
 
-    found = jobs.runs(Workspace.here())
+    workspace = Workspace.here()
+    waiting_line.look_after(workspace)
+    found, waiting = jobs.runs(workspace), waiting_line.waiting(workspace)
     typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))
+    if waiting and not as_json:
+        typer.echo(f"Waiting: {', '.join(run.name for run in waiting)}. `studio queue` moves or cancels them.")
+
+
+@app.command()
+def queue(
+    move: Annotated[str, typer.Option(metavar="RUN", help="Put this one in another place: the first, or --to.")] = "",
+    to: Annotated[int, typer.Option(min=1, help="The place that --move puts it in.")] = 1,
+    cancel: Annotated[str, typer.Option(metavar="RUN", help="Take this one out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the runs that wait their turn (`studio train --queue`); move or cancel one."""
+    from studio.jobs import queue as waiting_line
+    from studio.terminal import starting
+
+    workspace = Workspace.here()
+    if cancel:
+        waiting_line.cancel(workspace, cancel)
+    if move:
+        waiting_line.move(workspace, move, to)
+    waiting_line.look_after(workspace)
+    typer.echo(starting.waiting_as_json(workspace) if as_json else starting.waiting_as_text(workspace))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Runs as jobs: a verb in a process of its own, followed and stopped through files in its run folder.
 
 Nothing is remembered in memory: the page and the command line see the same runs, and killing either loses nothing.
+Where a run is going on, others wait their turn in `studio.jobs.queue`.
 """
 
 from studio.jobs.control import JobState, Status, active, latest, resume, start, start_training, state, stop

@@ -91,25 +91,36 @@ def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None
     """Run `command` under a supervisor of its own, which writes down in `folder` how it goes.
 
     `command` is a whole argument list; `about` is what a list of runs shows of it. Returns once the supervisor
-    is up. One run at a time goes on beside `folder`: raises JobError, naming it, where another does; DiskError.
+    is up. One run at a time goes on beside `folder`: raises BusyError, naming it, where another does; DiskError.
     """
     with record.claim(folder.path.parent) as lock:
-        with disk_errors(folder.path):
-            folder.path.mkdir(exist_ok=True)
-        _launch(folder, Job(command=command, folder=str(Path.cwd()), about=dict(about or {})), lock)
+        start_holding(lock, folder, Job(command=command, folder=str(Path.cwd()), about=dict(about or {})))
+
+
+def start_holding(lock: int, folder: RunFolder, job: Job) -> None:
+    """Start `job` in `folder` as `start` does, for a caller who holds the right to run: the descriptor `lock`."""
+    with disk_errors(folder.path):
+        folder.path.mkdir(exist_ok=True)
+    _launch(folder, job, lock)
 
 
 def start_training(workspace: Workspace, config: TrainConfig, name: str | None = None) -> RunFolder:
     """Start a fine-tune in a fresh folder, called `name` or after its dataset (`numbers-0001`).
 
-    Raises JobError where a run is going on or `name` is taken, ConfigError where it cannot be a name, DiskError.
+    Raises BusyError where a run is going on, JobError where `name` is taken, ConfigError where it cannot be a name,
+    DiskError.
     """
     with record.claim(workspace.outputs) as lock:
-        folder = _fresh(workspace, config.dataset, name)
-        command = [sys.executable, "-m", *config.command(folder.name), "--foreground"]
-        about = {"model": config.model, "dataset": Path(config.dataset).name}
-        _launch(folder, Job(command=command, folder=str(Path.cwd()), about=about), lock)
+        folder = fresh_folder(workspace, config.dataset, name)
+        _launch(folder, training(config, folder.name), lock)
     return folder
+
+
+def training(config: TrainConfig, name: str) -> Job:
+    """The job that fine-tunes by `config`, as the run `name`."""
+    command = [sys.executable, "-m", *config.command(name), "--foreground"]
+    about = {"model": config.model, "dataset": Path(config.dataset).name}
+    return Job(command=command, folder=str(Path.cwd()), about=about)
 
 
 def resume(folder: RunFolder) -> None:
@@ -139,7 +150,8 @@ def stop(folder: RunFolder, how: StopRequest) -> None:
         raise JobError(f"The run “{folder.name}” is not going on.")
 
 
-def _fresh(workspace: Workspace, dataset: str, name: str | None) -> RunFolder:
+def fresh_folder(workspace: Workspace, dataset: str, name: str | None) -> RunFolder:
+    """A new empty folder for a run, called `name` or after its dataset. Raises JobError, ConfigError, DiskError."""
     if name is None:
         stem = re.sub(r"[^\w\-]+", "-", Path(dataset).name).strip("-_")[:48] or "run"
         taken = [path.name for path in workspace.outputs.glob(f"{stem}-*")]
@@ -157,8 +169,8 @@ def _fresh(workspace: Workspace, dataset: str, name: str | None) -> RunFolder:
 def _launch(folder: RunFolder, job: Job, lock: int) -> None:
     if previous := record.last_claimed(folder.path.parent):
         _sweep_orphan(RunFolder(folder.path.parent / previous))
+    folder.clear_stop_request()  # before it can be asked anew: who reads the name may stop the run
     record.sign(lock, folder.name)
-    folder.clear_stop_request()
     with disk_errors(folder.events):
         offset = mend(folder.events)
     job.model_copy(update={"events_offset": offset}).write(folder)

@@ -21,8 +21,8 @@ def in_foreground(folder: RunFolder, command: Sequence[str], about: Mapping[str,
     `command` resumes it should it be killed. Raises JobError, naming it, where another run is going on.
     """
     with record.claim(folder.path.parent) as lock:
-        record.sign(lock, folder.name)
         folder.clear_stop_request()
+        record.sign(lock, folder.name)
         me = ProcessId.of(os.getpid())
         job = Job(
             command=list(command),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import JobError
 from studio.events import Finished
+from studio.jobs import queue
 from studio.jobs.control import Status, state
 from studio.jobs.ending import last_events, last_step
 from studio.jobs.record import Job
@@ -36,9 +37,11 @@ class RunSummary(BaseModel):
 
 
 def existing(workspace: Workspace, name: str) -> RunFolder:
-    """The run called `name`. Raises JobError where there is none, ConfigError where it cannot be a name."""
+    """The run called `name`. Raises JobError where there is none yet, ConfigError where it cannot be a name."""
     folder = RunFolder(workspace.run(name))
     if not _is_run(folder):
+        if any(run.name == name for run in queue.waiting(workspace)):
+            raise JobError(f"The run “{name}” waits its turn.", f"To take it out: studio queue --cancel {name}")
         raise JobError(f"There is no run “{name}”.", "`studio runs` lists them.")
     return folder
 

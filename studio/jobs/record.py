@@ -13,7 +13,7 @@ from typing import Self
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from studio.errors import JobError
+from studio.errors import BusyError
 from studio.run_folder import RunFolder
 from studio.workspace import disk_errors, write_atomically
 
@@ -82,11 +82,9 @@ def claim(outputs: Path) -> Iterator[int]:
     """Hold the right to run in `outputs`: the file descriptor of its lock, for the supervisor to inherit.
 
     The kernel gives the lock back when the last process that holds it ends, however it ends.
-    Raises JobError, naming the run that holds it.
+    Raises BusyError, naming the run that holds it, and DiskError.
     """
-    with disk_errors(outputs):
-        outputs.mkdir(parents=True, exist_ok=True)
-        lock = os.open(_lock_path(outputs), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = _opened(outputs)
     try:
         for _ in range(_LOCK_TRIES):
             with suppress(BlockingIOError):
@@ -95,10 +93,43 @@ def claim(outputs: Path) -> Iterator[int]:
             time.sleep(_LOCK_PAUSE)
         else:
             name = _written(lock)
-            raise JobError(f"The run “{name}” is still going.", "Wait until it has finished, or stop it first.")
+            raise BusyError(f"The run “{name}” is still going.", "Wait until it has finished, or stop it first.")
         yield lock
     finally:
         os.close(lock)
+
+
+@contextmanager
+def turn(outputs: Path) -> Iterator[int]:
+    """Hold the right to run in `outputs` as `claim` does, once nobody else has it, however long that takes."""
+    lock = _waited_for(outputs)
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _waited_for(outputs: Path) -> int:
+    while True:
+        lock = _opened(outputs)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _is_current(lock, outputs):
+            return lock
+        os.close(lock)
+
+
+def _opened(outputs: Path) -> int:
+    with disk_errors(outputs):
+        outputs.mkdir(parents=True, exist_ok=True)
+        return os.open(_lock_path(outputs), os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _is_current(lock: int, outputs: Path) -> bool:
+    """Whether the lock still is the one that others ask for: `outputs` may have been deleted, and made again."""
+    try:
+        return os.path.samestat(os.fstat(lock), _lock_path(outputs).stat())
+    except FileNotFoundError:
+        return False
 
 
 def sign(lock: int, name: str) -> None:
