@@ -13,6 +13,7 @@ from pathlib import Path
 from fake_trainer import SCRIPT
 
 from studio import cli
+from studio.config import TrainConfig
 from studio.jobs import control
 from studio.jobs.record import Job
 from studio.models import ModelCard
@@ -45,7 +46,14 @@ def main() -> None:
         return [dataclasses.replace(card, state="on disk") if is_here and card.id == fetched.model else card
                 for card in catalogue()]  # fmt: skip
 
-    control._launch, train_form.catalogue = launching, offered
+    def training(config: TrainConfig, name: str) -> Job:
+        """For runs that wait: they are started by another process."""
+        words = (Workspace.here().root / "words.txt").read_text().split()
+        command = [sys.executable, SCRIPT, str(Workspace.here().run(name)), *words]
+        return real(config, name).model_copy(update={"command": command})
+
+    real = control.training
+    control._launch, control.training, train_form.catalogue = launching, training, offered
     cli.main()
 
 

@@ -22,6 +22,7 @@ VERBS = (
     "transcribe",
     "train",
     "runs",
+    "queue",
     "stop",
     "resume",
     "evaluate",

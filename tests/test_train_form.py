@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from fake_trainer import SCRIPT
 from fastapi import FastAPI
@@ -17,11 +19,11 @@ from tones import tones
 from studio import jobs
 from studio.config import PRESETS, TrainConfig, knobs
 from studio.errors import StudioError
-from studio.jobs import control
+from studio.jobs import control, queue
 from studio.jobs.record import Job
 from studio.run_folder import RunFolder
 from studio.ui import app as page
-from studio.ui import train, train_form
+from studio.ui import sidebar, train, train_form
 from studio.workspace import Workspace
 
 
@@ -34,9 +36,18 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
         command = [sys.executable, SCRIPT, str(folder.path), "steps=100000"]
         real(folder, job.model_copy(update={"command": command}) if "train" in job.command else job, lock)
 
+    def training(config: TrainConfig, name: str) -> Job:
+        """For runs that wait: they are started by another process."""
+        command = [sys.executable, SCRIPT, str(workspace.run(name)), "steps=100000", "train"]
+        return Job(command=command, folder=str(tmp_path), about={"model": config.model, "dataset": config.dataset})
+
     monkeypatch.setattr(control, "_launch", launch)
+    monkeypatch.setattr(control, "training", training)
+    monkeypatch.setattr(sidebar, "device", lambda: "CPU")
     workspace = Workspace(tmp_path)
     yield workspace
+    for run in queue.waiting(workspace):
+        queue.cancel(workspace, run.name)
     if running := jobs.active(workspace):
         jobs.stop(running, "discard")
         over(running)
@@ -107,16 +118,58 @@ def test_the_command_is_the_one_that_will_run(workspace: Workspace, client: Test
     assert jobs.state(RunFolder(workspace.run(run))).status == "running"
 
 
-def test_a_second_start_is_refused_in_words(workspace: Workspace, client: TestClient) -> None:
+def test_a_second_start_waits_and_is_moved_and_cancelled(workspace: Workspace, client: TestClient) -> None:
     tones(workspace.root, 8)
-    assert client.post("/studio/train/start", json=values()).status_code == 200
-    refused = client.post("/studio/train/start", json=values())
-    assert refused.status_code == 409
-    assert "tones-0001" in refused.json()["what"]
-    assert refused.json()["remedy"]
+    started = [client.post("/studio/train/start", json=values(rank=rank)).json() for rank in (8, 4, 2)]
+    assert started == [{"run": f"tones-000{place + 1}", "position": place} for place in range(3)]
     form = client.get("/studio/train/form/tones").json()
     assert form["running"] == "tones-0001"
     assert [run["name"] for run in form["runs"]] == ["tones-0001"]
+    third = {"name": "tones-0003", "model": "starter", "dataset": "tones", "settings": "--rank 2"}
+    assert form["waiting"] == [third | {"name": "tones-0002", "settings": "--rank 4"}, third]
+    moved = client.post("/studio/train/queue/tones-0003/move", json={"to": 1}).json()
+    assert [run["name"] for run in moved] == ["tones-0003", "tones-0002"]
+    assert client.post("/studio/train/queue/tones-0002/cancel").json() == [third]
+    assert client.post("/studio/train/queue/tones-0003/move", json={"to": 0}).status_code == 422
+    for what in ("cancel", "move"):
+        refused = client.post(f"/studio/train/queue/tones-0002/{what}", json={"to": 1})
+        assert refused.status_code == 409
+        assert "does not wait" in refused.json()["what"]
+
+
+def test_the_memory_that_a_run_takes_follows_the_settings_and_says_where_it_is_too_much(
+    workspace: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tones(workspace.root, 8)
+
+    def memory(free: int, **changes: Any) -> Any:
+        monkeypatch.setattr(train_form, "free_memory", lambda workspace: free)
+        return client.post("/studio/train/command", json=values(**changes)).json()["memory"]
+
+    small, large = memory(10**12), memory(10**12, batch_size=512)
+    assert small["is_enough"]
+    assert large["is_enough"]
+    amounts = [float(told["text"].split("about ")[1].split(" GB")[0]) for told in (small, large)]
+    assert amounts[1] > 2 * amounts[0]
+    little = memory(10**8)
+    assert not little["is_enough"]
+    assert "only 0.1 GB are free. Halve the batch size" in little["text"]
+    assert memory(10**8, device="cuda")["is_enough"]  # that memory is not this
+    assert memory(10**12, model="echo") is None
+
+
+def test_what_a_run_that_goes_on_will_give_back_counts_as_free(
+    workspace: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tones(workspace.root, 8)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    assert train_form.free_memory(workspace) == 1000
+    run = client.post("/studio/train/start", json=values()).json()["run"]
+    deadline = time.monotonic() + 20
+    while not jobs.state(RunFolder(workspace.run(run))).pid:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert train_form.free_memory(workspace) > 2_000_000  # a Python at the least
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, Page
 from tones import tones
 
 from studio import jobs
-from studio.config import PRESETS
+from studio.config import PRESETS, TrainConfig
 from studio.events import StepDone, read
+from studio.jobs import queue
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
 
@@ -54,7 +55,9 @@ class Studio:
         return RunFolder(self.workspace.run(name))
 
     def clear(self) -> None:
-        """End whatever goes on, and forget all runs."""
+        """End whatever goes on or waits, and forget all runs."""
+        for waiting in queue.waiting(self.workspace):
+            queue.cancel(self.workspace, waiting.name)
         if running := jobs.active(self.workspace):
             jobs.stop(running, "discard")
             while not jobs.state(running).is_over:
@@ -186,15 +189,54 @@ def test_discard_keeps_nothing(studio: Studio, page: Page) -> None:
     assert not studio.run("tones-0001").done.exists()
 
 
-def test_a_second_start_is_refused_with_a_sentence(studio: Studio, page: Page) -> None:
+def waiting_runs(page: Page) -> str:
+    return " ".join(page.locator(".train-waiting li .st-grow > b").all_inner_texts())
+
+
+def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio: Studio, page: Page) -> None:
     second = another_tab(page, studio)
     studio.train_like("steps=4000", "pause=0.02")
     start(page)
     wait_for_step(page, 3)
     second.locator(".train-start").evaluate("button => button.click()")  # without a focus that would bring news
-    second.locator(".train-note .st-message").wait_for()
-    assert "“tones-0001” is still going" in second.locator(".train-note").inner_text()
-    assert len(jobs.runs(studio.workspace)) == 1
+    note = second.locator(".train-note", has_text="tones-0002 waits in place 1 and starts by itself.")
+    note.wait_for()
+    assert "tones-0001 is still going." in note.inner_text()
+    pill(second, "Training")  # what goes on came to the fore
+    page.get_by_role("button", name="All runs").click()
+    page.get_by_role("button", name="Add to the queue", exact=True).click()
+    page.locator(".train-waiting li", has_text="tones-0003").wait_for()
+    assert waiting_runs(page) == "tones-0002 tones-0003"
+    page.get_by_role("button", name="Move tones-0003 up", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.locator(".train-waiting li:first-child", has_text="tones-0003").wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Move tones-0003 down"
+    assert [run.name for run in queue.waiting(studio.workspace)] == ["tones-0003", "tones-0002"]
+    page.get_by_role("button", name="Cancel tones-0002", exact=True).click()
+    page.wait_for_function("document.querySelectorAll('.train-waiting li').length === 1")
+    jobs.stop(studio.run("tones-0001"), "discard")
+    second.locator(".live-name", has_text="tones-0003").wait_for()
+    assert "tones-0001 stopped. Now tones-0003" in second.locator(".train-note").inner_text()
+    wait_for_step(second, 3)
+    page.locator(".train-table", has_text="tones-0003").wait_for()
+    assert page.locator(".train-setup").is_visible()  # who was at the form is left there
+    assert not page.locator(".train-waiting").is_visible()
+
+
+def test_the_memory_that_a_run_takes_is_told_as_the_settings_change(studio: Studio, page: Page) -> None:
+    page.locator(".train-memory", has_text="Memory: about").wait_for()
+    before = page.locator(".train-memory").inner_text()
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Batch size").fill("512")
+    page.wait_for_function("was => document.querySelector('.train-memory').textContent !== was", arg=before)
+    much = {
+        "command": "studio train",
+        "memory": {"text": "Memory: too much. Halve the batch size.", "is_enough": False},
+    }
+    page.route("**/train/command", lambda route: route.fulfill(json=much))
+    page.get_by_label("Batch size").fill("511")
+    page.locator(".train-memory.bad", has_text="Halve the batch size").wait_for()
+    assert violations(page) == []
 
 
 def test_a_failed_run_says_why_and_resumes(studio: Studio, page: Page) -> None:
@@ -312,6 +354,9 @@ def test_everything_can_be_reached_by_a_screen_reader(studio: Studio, page: Page
     studio.train_like("steps=4000", "pause=0.02")
     start(page)
     wait_for_step(page, 3)
+    queue.submit(studio.workspace, TrainConfig(dataset="tones"))
+    page.evaluate("() => dispatchEvent(new Event('focus'))")
+    page.locator(".train-waiting li").wait_for()
     page.locator(".live-log summary").click()
     assert violations(page) == []
     page.get_by_role("button", name="Stop", exact=True).click()

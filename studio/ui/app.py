@@ -10,10 +10,12 @@ import sys
 import tempfile
 import threading
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConflictError, DeviceError, StudioError
+from studio.jobs import queue
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from studio.ui.security import Login
 
 PORT = 7860
-STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409, "ConflictError": 409}
+STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409, "BusyError": 409, "ConflictError": 409}
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -49,6 +51,8 @@ def launch(
     listener = listen(host, port)
     import uvicorn
 
+    with suppress(StudioError):  # the Train tab says it, where the queue cannot be read
+        queue.look_after(workspace)
     app = create_app(workspace, host, login)
     address = _address(host, port)
     print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import cache
 from html import escape
+from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -24,6 +25,7 @@ from studio.workspace import Workspace
 FIRST_DATASET = "my-voice"
 DEFAULT_MODEL: str = TrainConfig.model_fields["model"].default
 ASK_DEVICE = "from studio.models import pick_device; print(pick_device('auto'))"
+_ASKING = Lock()  # who asks meanwhile waits for the answer, rather than asking too
 DEVICE_NAMES = {"cpu": "CPU", "mps": "Apple GPU (MPS)", "cuda": "NVIDIA GPU (CUDA)"}
 
 
@@ -73,9 +75,14 @@ def router(workspace: Workspace) -> APIRouter:
     return routes
 
 
-@cache
 def device() -> str:
-    """The device that “auto” means here, in words; asked in another process: the page never loads torch."""
+    """The device that “auto” means here, in words; asked once, in another process: the page never loads torch."""
+    with _ASKING:
+        return _device()
+
+
+@cache
+def _device() -> str:
     asked = subprocess.run([sys.executable, "-c", ASK_DEVICE], capture_output=True, text=True, check=False)
     kind = asked.stdout.strip().partition(":")[0]
     return DEVICE_NAMES.get(kind, "unknown: run “studio doctor”")

@@ -1,24 +1,23 @@
 """The Train tab: set up a run and start it, watch it, stop it, go back to earlier ones.
 
-The scripts (`assets/train.js`, `assets/live.js`) draw; what can be started, and how runs stand, is decided here and
-below. A run itself reaches the page through `studio.ui.live` alone.
+The scripts (`assets/train.js`, `assets/live.js`) draw; what can be started, and how runs stand and wait, is decided
+here and below. A run itself reaches the page through `studio.ui.live` alone.
 """
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import gradio as gr
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from studio import jobs
-from studio.jobs import RunSummary
+from studio.jobs import RunSummary, queue
 from studio.ui import assets, live, train_form
 from studio.ui.page import QUIET, Page
-from studio.ui.train_form import Download, Form
+from studio.ui.train_form import Download, Form, Planned, WaitingRun
 from studio.workspace import Workspace
 
 Values = dict[str, Any]
@@ -29,6 +28,12 @@ class Stop(BaseModel):
     """How a run is to end."""
 
     how: Literal["save", "discard"]
+
+
+class Place(BaseModel):
+    """Where a waiting run is to stand."""
+
+    to: int = Field(ge=1)  # 1 is the next to start
 
 
 class Token(BaseModel):
@@ -59,6 +64,7 @@ def router(workspace: Workspace) -> APIRouter:
     routes = APIRouter(prefix="/studio/train")
     _form_routes(routes, workspace)
     _run_routes(routes, workspace)
+    _queue_routes(routes, workspace)
     everything = APIRouter()
     everything.include_router(routes)
     everything.include_router(live.router(workspace))
@@ -68,15 +74,17 @@ def router(workspace: Workspace) -> APIRouter:
 def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
     @routes.get("/form/{dataset}")
     def form(dataset: str) -> Form:
+        queue.look_after(workspace)  # what waits goes on after a restart of the machine, once somebody looks
         return train_form.form(workspace, dataset)
 
     @routes.post("/command")
-    def command(values: Values) -> Mapping[str, str]:
-        return {"command": shlex.join(train_form.plan(workspace, values).command())}
+    def command(values: Values) -> Planned:
+        return train_form.planned(workspace, values)
 
     @routes.post("/start")
-    def start(values: Values) -> Mapping[str, str]:
-        return {"run": jobs.start_training(workspace, train_form.plan(workspace, values)).name}
+    def start(values: Values) -> Mapping[str, str | int]:
+        place = queue.submit(workspace, train_form.plan(workspace, values))
+        return {"run": place.folder.name, "position": place.position}
 
     @routes.get("/download")
     def download() -> Download | None:
@@ -108,3 +116,15 @@ def _run_routes(routes: APIRouter, workspace: Workspace) -> None:
     @routes.post("/restore")
     def restore(undo: Token) -> Mapping[str, str]:
         return {"run": jobs.restore(workspace, undo.token).name}
+
+
+def _queue_routes(routes: APIRouter, workspace: Workspace) -> None:
+    @routes.post("/queue/{run}/move")
+    def move(run: str, place: Place) -> list[WaitingRun]:
+        queue.move(workspace, run, place.to)
+        return train_form.waiting(workspace)
+
+    @routes.post("/queue/{run}/cancel")
+    def cancel(run: str) -> list[WaitingRun]:
+        queue.cancel(workspace, run)
+        return train_form.waiting(workspace)

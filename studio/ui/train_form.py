@@ -1,12 +1,15 @@
-"""What the Train tab's form is made of: the settings, the presets, the models, and what still blocks a start."""
+"""What the Train tab's form is made of: settings, presets, models, what a run would need, what still blocks a start."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Literal
 
+import psutil
 from pydantic import BaseModel
 
 from studio import config as settings
@@ -15,9 +18,11 @@ from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
 from studio.errors import ModelError
-from studio.jobs import RunSummary
+from studio.jobs import RunSummary, queue
 from studio.models.catalogue import ECHO, catalogue
+from studio.models.memory import estimate
 from studio.run_folder import RunFolder
+from studio.ui import sidebar
 from studio.workspace import Workspace
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
@@ -106,6 +111,29 @@ class Download(BaseModel):
     line: str  # what it said last
 
 
+class WaitingRun(BaseModel):
+    """A run that waits its turn."""
+
+    name: str
+    model: str
+    dataset: str
+    settings: str  # what differs from the defaults, as flags
+
+
+class Memory(BaseModel):
+    """What a run would need at its peak, in words, and whether there is as much."""
+
+    text: str
+    is_enough: bool
+
+
+class Planned(BaseModel):
+    """What the form comes to: the command that does the same, and the memory it takes, where that can be known."""
+
+    command: str
+    memory: Memory | None
+
+
 class Form(BaseModel):
     """All that the Train tab shows beside a run itself."""
 
@@ -116,11 +144,13 @@ class Form(BaseModel):
     models: list[Model]
     download: Download | None
     running: str | None
+    waiting: list[WaitingRun]
     runs: list[RunSummary]
 
 
 def form(workspace: Workspace, dataset: str) -> Form:
     """The form for `dataset`. Raises ConfigError where that cannot be a name."""
+    waits = waiting(workspace)  # before the next line: a run that begins meanwhile is in both rather than in neither
     active = jobs.active(workspace)
     return Form(
         clips=clips(workspace, dataset),
@@ -130,6 +160,7 @@ def form(workspace: Workspace, dataset: str) -> Form:
         models=[Model.model_validate(card, from_attributes=True) for card in catalogue()],
         download=download(workspace),
         running=active.name if active else None,
+        waiting=waits,
         runs=jobs.runs(workspace),
     )
 
@@ -195,6 +226,36 @@ def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
         Dataset.open(workspace.dataset(config.replay))
     known_model(config.model)
     return config
+
+
+def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
+    """What `values` come to, on the dataset as it is now. Raises as `plan`."""
+    config = plan(workspace, values)
+    return Planned(command=shlex.join(config.command()), memory=_memory(workspace, config))
+
+
+def _memory(workspace: Workspace, config: TrainConfig) -> Memory | None:
+    clips = [clip for clip in Dataset(workspace.dataset(config.dataset)).utterances() if clip.split != "unused"]
+    is_cuda = "CUDA" in sidebar.device() if config.device == "auto" else config.device.startswith("cuda")
+    needed = estimate(config, [clip.duration for clip in clips], "cuda" if is_cuda else "cpu")
+    if needed is None:
+        return None
+    free = None if is_cuda else free_memory(workspace)  # of a GPU only torch knows it, which the page never loads
+    return Memory(text=needed.as_text(free), is_enough=free is None or needed.total <= free)
+
+
+def free_memory(workspace: Workspace) -> int:
+    """Bytes that a run could have: what is free, and what the run that goes on now gives back before another starts."""
+    free = int(psutil.virtual_memory().available)
+    if (going := jobs.active(workspace)) and (pid := jobs.state(going).pid):
+        with suppress(psutil.Error):
+            free += psutil.Process(pid).memory_info().rss
+    return free
+
+
+def waiting(workspace: Workspace) -> list[WaitingRun]:
+    """The runs that wait, the next one first."""
+    return [WaitingRun(name=run.name, **run.job.about, settings=run.settings) for run in queue.waiting(workspace)]
 
 
 def known_model(model: str) -> str:

@@ -10,6 +10,7 @@ const SKELETON = `
     <fieldset class="train-part"><legend class="st-label">How long</legend>
       <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
     <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
+    <p class="st-quiet st-small st-number train-memory" aria-live="polite"></p>
     <div class="train-message" role="alert"></div>
     <div class="train-foot">
       <button type="button" class="st-button primary train-start"></button>
@@ -137,7 +138,7 @@ export class Settings {
   /** The button's text names what is missing; the command is what the form says. */
   #refresh() {
     if (!this.#form) return;
-    const { clips, download } = this.#form;
+    const { clips, download, running, waiting } = this.#form;
     for (const field of this.element.querySelectorAll("[name=train-adapter]")) field.checked = field.value === this.$("[data-knob=targets]").value;
     const model = this.#form.models.find((model) => model.id === this.#model);
     if (!model) return;
@@ -147,31 +148,42 @@ export class Settings {
     if (clips.missing) [this.next, button.textContent] = ["record", `Record ${clips.missing} more clip${clips.missing > 1 ? "s" : ""}`];
     else if (isComing) [this.next, button.textContent] = ["wait", `Downloading  ${download.line}`];
     else if (model.state === "download") [this.next, button.textContent] = ["download", `Download ${megabytes(model.download_bytes)}`];
-    else [this.next, button.textContent] = ["start", this.#isStarting ? "Starting …" : "Start"];
+    else [this.next, button.textContent] = ["start", this.#isStarting ? "Starting …" : running || waiting.length ? "Add to the queue" : "Start"];
     if (download?.status === "failed" && download.model === model.id) this.tell(new StudioError(download.line));
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.#ask(), 150);
   }
 
-  /** Ask what command the form comes to, and whether it holds. */
+  /** Ask what command the form comes to, whether it holds, and how much memory it would take. */
   async #ask() {
     const values = JSON.stringify(this.#values);
-    if (values === this.asked) return;
-    this.asked = values;
+    const asked = JSON.stringify([values, this.#form.clips, this.#form.running]); // on these the memory depends too
+    if (asked === this.asked) return;
+    this.asked = asked;
     const turn = ++this.#asking;
     const box = this.$(".train-command code");
     for (const field of this.element.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
     try {
-      const { command } = await request("train/command", { body: JSON.parse(values) });
+      const { command, memory } = await request("train/command", { body: JSON.parse(values) });
       if (turn !== this.#asking) return;
       box.textContent = command;
+      this.#memory(memory);
       this.$(".train-message [data-code=ConfigError]")?.remove();
     } catch (error) {
-      if (turn !== this.#asking || error.code !== "ConfigError") return;
+      if (turn !== this.#asking) return;
+      this.#memory(null);
+      if (error.code !== "ConfigError") return;
       const field = this.$(`[data-knob="${CSS.escape(error.what.split(":")[0])}"]`);
       field?.setAttribute("aria-invalid", "true");
       this.tell(error);
     }
+  }
+
+  #memory(needed) {
+    const line = this.$(".train-memory");
+    line.classList.toggle("bad", needed?.is_enough === false);
+    line.classList.toggle("st-quiet", needed?.is_enough !== false);
+    if (line.textContent !== (needed?.text || "")) line.textContent = needed?.text || "";
   }
 
   async #go() {
