@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,10 +107,13 @@ def keepers(workspace: Workspace) -> list[int]:
 def test_the_first_starts_at_once_and_the_others_follow_in_their_order(
     workspace: Workspace, trainer: list[str]
 ) -> None:
-    trainer[:] = ["steps=20", "pause=0.02"]
-    assert ask_for(workspace, "one", "two", "three") == [0, 1, 2]
+    trainer[:] = FOREVER
+    assert ask_for(workspace, "one") == [0]
+    trainer[:] = ["steps=9", "pause=0.02"]
+    assert ask_for(workspace, "two", "three") == [1, 2]
     assert going(workspace) == "one"
     assert order(workspace) == ["two", "three"]
+    stop(workspace, "one")
     until(lambda: status(workspace, "three") == "finished")
     found = [Job.read(RunFolder(workspace.run(name))) for name in ("one", "two", "three")]
     for before, after in pairwise(found):
@@ -275,6 +279,28 @@ def test_a_keeper_that_was_killed_as_it_started_a_run_starts_it_only_once(
     until(lambda: going(workspace) == "next")
     until(lambda: order(workspace) == [])
     assert not folder.log.exists()
+
+
+def test_the_turn_that_comes_is_that_of_the_folder_that_is_there_now(workspace: Workspace) -> None:
+    """A lock on a file that was deleted would let two run at once."""
+    got, let_go = threading.Event(), threading.Event()
+
+    def wait_for_the_turn() -> None:
+        with record.turn(workspace.outputs):
+            got.set()
+            let_go.wait(30)
+
+    waits = threading.Thread(target=wait_for_the_turn)
+    with record.claim(workspace.outputs):
+        waits.start()
+        time.sleep(0.2)
+        assert not got.is_set()
+        shutil.rmtree(workspace.outputs)
+    assert got.wait(30)
+    with pytest.raises(BusyError), record.claim(workspace.outputs):
+        pass
+    let_go.set()
+    waits.join()
 
 
 def test_a_dataset_that_vanished_fails_its_run_with_a_sentence_and_the_queue_goes_on(

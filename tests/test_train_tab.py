@@ -206,6 +206,7 @@ def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio:
     page.get_by_role("button", name="All runs").click()
     page.get_by_role("button", name="Add to the queue", exact=True).click()
     page.locator(".train-waiting li", has_text="tones-0003").wait_for()
+    page.locator(".train-message", has_text="tones-0003 waits in place 2").wait_for()  # beside the button
     assert waiting_runs(page) == "tones-0002 tones-0003"
     page.get_by_role("button", name="Move tones-0003 up", exact=True).focus()
     page.keyboard.press("Enter")

@@ -66,6 +66,11 @@ export class Settings {
     this.$(".train-message").replaceChildren(box);
   }
 
+  /** Say what came of it, in the same place. */
+  say(text) {
+    this.$(".train-message").replaceChildren(make("div", { class: "st-message" }, icon("info"), make("p", {}, text)));
+  }
+
   get #model() {
     return this.$("[name=train-model]:checked")?.value || studio.model();
   }

@@ -120,7 +120,9 @@ class Train {
   async #queued(run, position) {
     await this.load(); // what goes on comes to the fore, if that is news
     const { running } = this.#form;
-    this.#say("", "info", `${running ? `${running} is still going. ` : ""}${run} waits in place ${position} and starts by itself.`);
+    const text = `${running ? `${running} is still going. ` : ""}${run} waits in place ${position} and starts by itself.`;
+    if (this.#chosen) this.#say("", "info", text);
+    else this.settings.say(text);
   }
 
   async #requeue(path, body) {
