@@ -357,6 +357,21 @@ def test_a_label_that_somebody_else_changed_meanwhile_is_shown_and_neither_text_
 
 
 @pytest.mark.browser
+def test_a_label_edited_twice_before_the_page_is_read_anew_is_in_no_conflict_with_itself(
+    page: Page, dataset: Dataset
+) -> None:
+    page.keyboard.press("j")
+    page.route("**/studio/review/mine?*", lambda route: route.abort())  # the page after an edit never comes
+    for text in ("once", "twice"):
+        page.locator(".rev-said").evaluate("said => said.replaceChildren()")
+        page.keyboard.press("e")
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        said(page, "Label saved.")
+    assert "twice" in labels(dataset)
+
+
+@pytest.mark.browser
 def test_an_empty_label_is_refused_and_the_old_one_stays(page: Page, dataset: Dataset) -> None:
     page.keyboard.press("e")
     page.keyboard.press("Delete")

@@ -58,4 +58,4 @@ def routers(workspace: Workspace) -> Iterator[APIRouter]:
 
 def head() -> str:
     """What must run before the page is drawn."""
-    return f"<script>{assets.read('theme.js')}</script>"
+    return f"<script>{assets.read('theme.js')}</script>{assets.preloads()}"

@@ -53,6 +53,7 @@ export class Editor {
       await this.tab.load();
       return this.tab.fail(error);
     }
+    row.text = text; // edited again before the page is read anew, it is still this page's own label
     this.tab.done("Label saved.");
   }
 
