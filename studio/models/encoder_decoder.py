@@ -190,6 +190,20 @@ class EncoderDecoder(ABC):
         """Encode clip by clip, decode together."""
         return self._read(model, processor, clips, None)
 
+    def read_twice(self, model: torch.nn.Module, processor: Any, clip: Clip) -> tuple[Hypothesis, Hypothesis]:
+        """Read one clip in two rows of one batch, which the model may hear differently. Encoded once, if it may not."""
+        check_length(self, clip)
+        start, base = time.perf_counter(), base_of(model)
+        with reading(model):
+            stem = self.stem(base, processor, clip)[None]
+            if adapts_encoder(base):
+                stem = stem.expand(2, -1, -1)
+            memories = self.encode(base, stem, _everywhere(stem)).expand(2, -1, -1)
+            limits = [self.most_tokens(base, clip)] * 2
+            first, second = greedy(functools.partial(self._next, base), list(memories), limits, self.rules(base))
+        latency = (time.perf_counter() - start) / 2
+        return self._hypothesis(processor, clip, first, latency), self._hypothesis(processor, clip, second, latency)
+
     def _read(
         self, model: Any, processor: Any, clips: Sequence[Clip], on_partial: Callable[[str], None] | None
     ) -> list[Hypothesis]:

@@ -25,7 +25,7 @@ def race_with_trainer(recogniser: Recogniser, clips: Sequence[Clip], batches: li
     from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
 
     race = Race()
-    rows = [_features(recogniser, clip) for clip in clips]
+    rows = [features_of(recogniser, clip) for clip in clips]
 
     class Turns(TrainerCallback):  # type: ignore[misc]
         began = 0.0
@@ -114,7 +114,7 @@ def _take_turn(race: Race, step: Step, places: list[int]) -> None:
     race.ours.append(time.perf_counter() - began)
 
 
-def _features(recogniser: Recogniser, clip: Clip) -> dict[str, Any]:
+def features_of(recogniser: Recogniser, clip: Clip) -> dict[str, Any]:
     """One clip as the processor gives it, and its labels: the text and its end."""
     import torch
 
