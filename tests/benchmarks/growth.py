@@ -58,16 +58,14 @@ def _timed(step: Any) -> float:
 def against_size(sizes: list[int], root: Path) -> None:
     """Print what a process held, for each number of clips."""
     heads = ("peak, MB", "beyond", "features, MB", "encode, s", "again, s", "in memory: beyond")
-    print(
-        "\nstarter, deep, clips of 2 s".ljust(28) + "".join(f"{head:>14}" for head in heads[:-1]) + f"{heads[-1]:>20}"
-    )
+    print("\nstarter, deep, clips of 2 s".ljust(28) + "".join(f"{head:>20}" for head in heads))
     least = _measured(crowded(root / "0", BATCH), "disk")["peak"]
     for clips in sizes:
         dataset = crowded(root / f"{clips}", clips)
         disk, again, memory = (_measured(dataset, how) for how in ("disk", "disk", "memory"))
         figures = (disk["peak"], disk["peak"] - least, disk["features"])
-        text = "".join(f"{figure / 1e6:14.0f}" for figure in figures)
-        text += f"{disk['seconds']:14.1f}{again['seconds']:14.1f}{(memory['peak'] - least) / 1e6:20.0f}"
+        text = "".join(f"{figure / 1e6:20.0f}" for figure in figures)
+        text += f"{disk['seconds']:20.1f}{again['seconds']:20.1f}{(memory['peak'] - least) / 1e6:20.0f}"
         print(f"{clips:,} clips".ljust(27) + text, flush=True)
 
 

@@ -97,9 +97,8 @@ def _by_trainer(config: TrainConfig, own: Sides, known: Sides, folder: Path) -> 
     rows = [features_of(adapted, clip) for clip in own["train"] + known["train"]]
     order = [rows[place] for place in _order(config, len(own["train"]), len(known["train"]))]
     wer(validation)
-    _trained(
-        adapted, config, order, [features_of(adapted, clip) for clip in validation], folder, partial(wer, validation)
-    )
+    held_out = [features_of(adapted, clip) for clip in validation]
+    _trained(adapted, config, order, held_out, folder, partial(wer, validation))
     wer(known["test"])
     return wer(own["test"])
 
