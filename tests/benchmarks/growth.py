@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from studio.train.encoding import Shelf, encode
 from studio.train.loop import fresh_learner, take_step
 from studio.train.resources import peak_memory
 from studio.workspace import Workspace
+from tests.benchmarks.racing import clock, on_one_thread
 from tests.benchmarks.shapes import clip_of, write_model
 from tests.benchmarks.training import adapted, stepping
 
@@ -38,6 +38,7 @@ BATCH = 4
 
 def against_length(steps: int, folder: Path) -> None:
     """Print the median time of a step for each length of clip."""
+    on_one_thread()
     write_model(folder, "tiny")
     for targets in ("voice", "deep"):
         config = TrainConfig(dataset="none", targets=targets, dropout=0.0, batch_size=BATCH)
@@ -50,9 +51,9 @@ def against_length(steps: int, folder: Path) -> None:
 
 
 def _timed(step: Any) -> float:
-    began = time.perf_counter()
+    began = clock()
     step(list(range(BATCH)))
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def against_size(sizes: list[int], root: Path) -> None:
@@ -95,17 +96,18 @@ def _measured(workspace: Path, how: str) -> dict[str, float]:
 
 
 def measure(how: str) -> None:
-    """Encode the dataset of this workspace, take a few steps, and say how much memory that took at most."""
+    """Encode the dataset of this workspace on one thread, take a few steps, and say how much memory that took at most."""
+    on_one_thread()
     config = TrainConfig(dataset="crowd", batch_size=BATCH)
     recogniser = adapters.attach(load("starter", "cpu"), 8, 16, 0.0, config.targets, 0)
     learner = fresh_learner(recogniser, config)
     dataset = Dataset.open(Workspace.here().recordings / "crowd")
     if how == "memory":
         encoding.open_cache = lambda _: None
-    began = time.perf_counter()
+    began = clock()
     for _ in encode(recogniser, [Shelf(dataset, dataset.utterances(), learner.rows)], lambda: None):
         pass
-    seconds = time.perf_counter() - began
+    seconds = clock() - began
     for _ in range(20):
         take_step(learner, 1e-4, lambda: None)
     size = feature_cache.size_of(Workspace.here().features)

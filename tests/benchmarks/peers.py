@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from studio.models import Clip, Recogniser
-from tests.benchmarks.racing import Race
+from tests.benchmarks.racing import Race, clock
 
 Step = Callable[[list[int]], float]
 """One step of ours on the clips at these places; its loss."""
@@ -31,14 +30,14 @@ def race_with_trainer(recogniser: Recogniser, clips: Sequence[Clip], batches: li
         began = 0.0
 
         def on_train_begin(self, *_: Any, **__: Any) -> None:
-            self.began = time.perf_counter()
+            self.began = clock()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            race.peer.append(time.perf_counter() - self.began)
+            race.peer.append(clock() - self.began)
             race.peer_losses.append(trainer.nats)
             trainer.nats = 0.0
             _take_turn(race, step, batches[state.global_step - 1])
-            self.began = time.perf_counter()
+            self.began = clock()
 
     class InOrder(Seq2SeqTrainer):  # type: ignore[misc]
         nats = 0.0  # of the step so far
@@ -76,15 +75,15 @@ def race_with_makers(recogniser: Recogniser, clips: Sequence[Clip], steps: int, 
 
     race, entries, blob = Race(), *_cached(recogniser, clips)
     places: list[int] = []
-    began = time.perf_counter()
+    began = clock()
     collate, batch_loss = makers.collate, makers.batch_loss
 
     def watched_collate(entries: Any, blob: Any, indices: list[int], device: str) -> Any:
         nonlocal began
         if places:  # the step before is whole
-            race.peer.append(time.perf_counter() - began)
+            race.peer.append(clock() - began)
             _take_turn(race, step, places)
-            began = time.perf_counter()
+            began = clock()
         places[:] = indices
         return collate(entries, blob, indices, device)
 
@@ -96,7 +95,7 @@ def race_with_makers(recogniser: Recogniser, clips: Sequence[Clip], steps: int, 
     makers.collate, makers.batch_loss = watched_collate, watched_loss
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            began = time.perf_counter()
+            began = clock()
             makers.fit_adapter(
                 "random", recogniser.processor, {"entries": entries}, blob, train_hours=None, dev_hours=0.0,
                 replay_ratio=0.0, lr=rate, max_steps=steps + 1, eval_every=10**9, warmup=1, device="cpu",
@@ -109,9 +108,9 @@ def race_with_makers(recogniser: Recogniser, clips: Sequence[Clip], steps: int, 
 
 
 def _take_turn(race: Race, step: Step, places: list[int]) -> None:
-    began = time.perf_counter()
+    began = clock()
     race.our_losses.append(step(list(places)))
-    race.ours.append(time.perf_counter() - began)
+    race.ours.append(clock() - began)
 
 
 def features_of(recogniser: Recogniser, clip: Clip) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from studio.train import general
 from studio.train.batches import clips_of_step
 from studio.workspace import Workspace
 from tests.benchmarks.peers import features_of
-from tests.benchmarks.racing import HEADER, alternate
+from tests.benchmarks.racing import HEADER, alternate, on_one_thread
 from tests.benchmarks.transcribing import pipeline_of, read_by
 
 SIDES = ("train",) * 34 + ("validation",) * 6 + ("test",) * 10
@@ -64,7 +64,7 @@ class Runs:
         os.environ["STUDIO_WORKSPACE"] = str(workspace.root)
         folder = RunFolder(workspace.run("quick"))
         folder.path.mkdir(parents=True)
-        for _ in run(preset("quick", dataset="quick"), folder):
+        for _ in run(preset("quick", dataset="quick", threads=1), folder):
             pass
         after = Evaluation.read(folder.tuned)
         assert after is not None
@@ -148,6 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=3)
     turns = parser.parse_args().turns
+    on_one_thread()
     with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
         runs = Runs(Path(folder))
         race = alternate(runs.ours, runs.peer, turns)

@@ -1,18 +1,21 @@
-"""Two ways to do the same work, turn by turn in one process, so that a busy machine slows both alike."""
+"""Two ways to do the same work, turn by turn in one process, on one thread, in processor time.
+
+What other programs take of the machine is not counted, only what they do to its caches: both sides feel that alike.
+"""
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import process_time as clock
 
 WARM_UP = 1  # turns that are not counted: memory is fetched, kernels are chosen
 
 
 @dataclass(slots=True)
 class Race:
-    """Seconds, and losses where there are some, of each turn of both."""
+    """Processor seconds, and losses where there are some, of each turn of both."""
 
     ours: list[float] = field(default_factory=list)
     peer: list[float] = field(default_factory=list)
@@ -42,13 +45,20 @@ class Race:
 HEADER = f"{'':44}{'ours, ms':>9} {'peer, ms':>9}   {'peer / ours':<22}{'losses apart':>12}"
 
 
+def on_one_thread() -> None:
+    """Before a race: with more threads, those that wait for others would be counted as work."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def alternate(ours: Callable[[], object], peer: Callable[[], object], turns: int) -> Race:
     """`turns` of both; every second time the other one begins."""
     race = Race()
     for turn in range(turns):
         sides = [(ours, race.ours), (peer, race.peer)]
         for call, taken in sides if turn % 2 else reversed(sides):
-            began = time.perf_counter()
+            began = clock()
             call()
-            taken.append(time.perf_counter() - began)
+            taken.append(clock() - began)
     return race

@@ -1,7 +1,7 @@
 """How fast an adapter is trained, beside other people's loops: `python -m tests.benchmarks.training [--only NAME]`.
 
 Real shapes, random weights, clips of noise of 2 to 12 s, 6 s on the average; both sides take turns in one process, step
-by step, on the same clips, so a busy machine slows both alike. A ratio is a median over the steps, with its range. The
+by step, on the same clips. Processor time on one thread: a busy machine changes it little. A ratio is a median over the steps, with its range. The
 two losses of every step are compared: it is the same mathematics. What is computed once a clip stands in a line of its
 own, as it is not in the steps.
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from studio.train import loop
 from studio.train.batches import clips_of_step
 from studio.train.loop import Learner, fresh_learner, take_step
 from tests.benchmarks.peers import Step, race_with_makers, race_with_trainer, share_down
-from tests.benchmarks.racing import HEADER
+from tests.benchmarks.racing import HEADER, clock, on_one_thread
 from tests.benchmarks.shapes import clips, seconds_of, write_model
 
 RATE = 1e-3
@@ -43,10 +42,10 @@ def adapted(folder: Path, config: TrainConfig) -> Recogniser:
 def stepping(recogniser: Recogniser, config: TrainConfig, found: list[Clip]) -> tuple[Step, str]:
     """Our own steps, and what was computed for them beforehand."""
     learner = fresh_learner(recogniser, config)
-    began = time.perf_counter()
+    began = clock()
     for clip in found:
         learner.rows.append(recogniser.family.prepare(recogniser.model, recogniser.processor, clip))
-    taken = time.perf_counter() - began
+    taken = clock() - began
     size = sum(tensor.nbytes for row in learner.rows for tensor in row.values()) / seconds_of(found)
     kept = next(name for name in ("memory", "stem") if name in learner.rows[0])
     told = f"{kept}: {1000 * taken / len(found):.0f} ms a clip, once; {size / 1000:.0f} kB a second of audio"
@@ -122,6 +121,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="names of rows, or their beginnings")
     parser.add_argument("--steps", type=int, default=12)
     wanted = parser.parse_args()
+    on_one_thread()
     print(HEADER, flush=True)
     for name, told, shape, race in rows():
         if wanted.only and not name.startswith(tuple(wanted.only)):

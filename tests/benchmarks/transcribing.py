@@ -22,7 +22,7 @@ from studio import audio
 from studio.models import Clip, Recogniser, adapters, load
 from studio.starter import GENERAL_FOLDER
 from studio.transcribe import before_and_after, transcribe
-from tests.benchmarks.racing import HEADER, alternate
+from tests.benchmarks.racing import HEADER, alternate, on_one_thread
 from tests.benchmarks.shapes import WORDS_PER_SECOND, clips, write_model
 
 CLIPS = 16
@@ -106,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=7)
     turns = parser.parse_args().turns
+    on_one_thread()
     print(HEADER.removesuffix("losses apart"), flush=True)
     with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
         for name, recogniser, found in (
