@@ -96,7 +96,7 @@ def _measured(workspace: Path, how: str) -> dict[str, float]:
 
 
 def measure(how: str) -> None:
-    """Encode the dataset of this workspace on one thread, take a few steps, and say how much memory that took at most."""
+    """Encode the dataset of this workspace, take a few steps, and say how much memory that took at most."""
     on_one_thread()
     config = TrainConfig(dataset="crowd", batch_size=BATCH)
     recogniser = adapters.attach(load("starter", "cpu"), 8, 16, 0.0, config.targets, 0)

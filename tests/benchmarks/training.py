@@ -1,9 +1,9 @@
 """How fast an adapter is trained, beside other people's loops: `python -m tests.benchmarks.training [--only NAME]`.
 
 Real shapes, random weights, clips of noise of 2 to 12 s, 6 s on the average; both sides take turns in one process, step
-by step, on the same clips. Processor time on one thread: a busy machine changes it little. A ratio is a median over the steps, with its range. The
-two losses of every step are compared: it is the same mathematics. What is computed once a clip stands in a line of its
-own, as it is not in the steps.
+by step, on the same clips. Processor time on one thread: a busy machine changes it little. A ratio is a median over the
+steps, with its range. The two losses of every step are compared: it is the same mathematics. What is computed once a
+clip stands in a line of its own, as it is not in the steps.
 
     original      q, k, v, o everywhere, Moonshine tiny        against Seq2SeqTrainer + peft, batch 1 x 4
     voice         the preset, tiny and streaming medium        against the same, with the same adapter;
