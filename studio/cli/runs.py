@@ -20,12 +20,16 @@ def train(**options: Any) -> None:
     from studio.evaluate import open_dataset
     from studio.models.memory import estimate
     from studio.terminal import follow as following
-    from studio.terminal import starting
+    from studio.terminal import starting, together
+    from studio.train import ranks
 
     name, foreground = options.pop("name"), options.pop("foreground")
     detach, queue = options.pop("detach"), options.pop("queue")
     chosen = {key: value for key, value in options.items() if value is not None and key != "preset"}
     plan = settings.preset(options["preset"], **chosen)
+    if ranks.are_launched():
+        together.train_together(Workspace.here(), plan, name)
+        return
     if foreground:
         following.train_here(Workspace.here(), plan, name)
         return
@@ -131,8 +135,14 @@ def resume(run: RunName, detach: Annotated[bool, typer.Option("--detach", help="
     """Go on with a run that was killed or interrupted, from its last checkpoint."""
     from studio import jobs
     from studio.terminal import follow as following
+    from studio.terminal import together
+    from studio.train import ranks
+    from studio.train.record import RunRecord
 
     folder = jobs.existing(Workspace.here(), run)
+    if ranks.are_launched():
+        together.train_together(Workspace.here(), RunRecord.read(folder).config, run)
+        return
     jobs.resume(folder)
     if not detach:
         following.follow(folder, typer.echo)
