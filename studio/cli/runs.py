@@ -25,8 +25,9 @@ def train(**options: Any) -> None:
 
     name, foreground = options.pop("name"), options.pop("foreground")
     detach, queue = options.pop("detach"), options.pop("queue")
-    chosen = {key: value for key, value in options.items() if value is not None and key != "preset"}
-    plan = settings.preset(options["preset"], **chosen)
+    preset, file = options.pop("preset"), options.pop("config")
+    chosen = {key: value for key, value in options.items() if value is not None}
+    plan = settings.from_file(file, **chosen) if file else settings.preset(preset, **chosen)
     if ranks.are_launched():
         together.train_together(Workspace.here(), plan, name)
         return
@@ -59,6 +60,9 @@ def _train_signature() -> inspect.Signature:
     ]
     presets = ", ".join(settings.PRESETS)
     found.append(parameter("preset", Annotated[str, flag(f"Where the settings start from: {presets}.")], "balanced"))
+    recipes = ", ".join(settings.RECIPES)
+    text = f"A JSON file of settings to start from instead, or a recipe: {recipes}."
+    found.append(parameter("config", Annotated[str | None, flag(text, show_default=False)], None))
     for name, info in settings.knobs():
         kind = info.annotation if info.annotation in (int, float, bool) else str
         text = f"{info.description} [default: {info.default}]"

@@ -29,6 +29,7 @@ from studio.train.ranks import Alone
 from studio.train.record import RunRecord
 from studio.train.resources import peak_memory
 from studio.train.scoring import Scorer, shown
+from studio.train.short import keep_short
 from studio.train.stopping import Reason, Stopper, StopRequested
 from studio.workspace import disk_errors, write_atomically
 
@@ -252,6 +253,8 @@ class FineTune:
             forgetting = yield from self.general_scorer.evaluate(known, "tuned", self.folder.name)
             forgetting.write(self.folder.general_tuned)
         yield from shown(after, "test", step, general_wer=_general_wer(forgetting))
+        if self.config.short_seconds:
+            yield from keep_short(self.folder, self.scorer, self.before, after, self.splits["test"])
         return after
 
     def keep_best(self) -> Generator[Event, None, int]:
@@ -285,7 +288,7 @@ class FineTune:
             for learnt in (self.folder.checkpoints, self.folder.adapter, self.folder.processor):
                 if learnt.exists():
                     shutil.rmtree(learnt)
-            for learnt in (self.folder.tuned, self.folder.general_tuned, self.folder.report):
+            for learnt in (self.folder.tuned, self.folder.general_tuned, self.folder.short_tuned, self.folder.report):
                 learnt.unlink(missing_ok=True)
 
 
