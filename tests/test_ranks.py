@@ -153,7 +153,8 @@ def together() -> Together:
 
 
 def log_of(workspace: Path, run: str) -> list[Event]:
-    return [event for _, event in events.read(folder_of(workspace, run).events)]
+    log = workspace / "outputs" / run / "events.jsonl"
+    return [event for _, event in events.read(log)] if log.exists() else []
 
 
 def losses(story: list[Event]) -> list[float]:
@@ -239,10 +240,12 @@ def test_a_killed_process_fails_the_run_with_a_sentence_and_another_number_of_th
     assert losses(story)[-6:] == pytest.approx(losses(whole)[-6:], abs=1e-5)
 
 
-@pytest.mark.parametrize("eval_every", [1, 10_000])  # in the midst of scoring, and of steps
-def test_a_launched_process_that_is_killed_fails_the_run_with_a_sentence(eval_every: int, workspace: Path) -> None:
-    run = f"launched-killed-{eval_every}"
-    launched = launch(workspace, run, config(max_steps=10_000, eval_every=eval_every, patience=10_000))
+@pytest.mark.slow
+def test_a_launched_process_that_is_killed_fails_the_run_with_a_sentence_though_the_launcher_then_ends_the_leader(
+    workspace: Path,
+) -> None:
+    run = "launched-killed"
+    launched = launch(workspace, run, config(max_steps=10_000, eval_every=1, patience=10_000))
     until(lambda: len(losses(log_of(workspace, run))) > 20)
     process_of_rank(launched, 1).kill()
     said, _ = launched.communicate(timeout=60)
@@ -253,6 +256,7 @@ def test_a_launched_process_that_is_killed_fails_the_run_with_a_sentence(eval_ev
     assert last.message in said
 
 
+@pytest.mark.slow
 def test_a_launcher_that_is_told_to_end_leaves_a_checkpoint_to_go_on_from(workspace: Path) -> None:
     launched = launch(workspace, "told-to-end", config(max_steps=10_000, eval_every=10_000))
     until(lambda: len(losses(log_of(workspace, "told-to-end"))) > 20)

@@ -44,7 +44,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def original(workspace: Path, **changes: Any) -> TrainConfig:
     few = {"dataset": "noise", "model": str(workspace / "tiny"), "max_steps": 6, "eval_every": 3, "threads": 1}
-    return from_file("original", **few, **changes)
+    return from_file("original", **{**few, **changes})
 
 
 def figures(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import signal
 from studio import jobs
 from studio.config import TrainConfig
 from studio.errors import JobError
+from studio.evaluate import open_dataset
 from studio.events import Failed
 from studio.jobs.ending import append, is_final, last_events, last_word
 from studio.models import pick_device
@@ -34,6 +35,7 @@ def train_together(workspace: Workspace, config: TrainConfig, name: str | None) 
 def _lead(ranks: Launched, workspace: Workspace, config: TrainConfig, name: str | None) -> None:
     """As a run under a supervisor: the page shows it and can stop it, and `studio resume` takes it up alone."""
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))  # Ctrl-C writes a checkpoint
+    open_dataset(workspace, config.dataset)  # a name that is not there is said before a folder is made
     folder = jobs.training_folder(workspace, config, name)
     job = jobs.training(config, folder.name)
     with jobs.in_foreground(folder, job.command, job.about):
