@@ -146,7 +146,7 @@ def together() -> Together:
         for process in processes:
             process.start()
         for process in processes:
-            process.join(60)
+            process.join(120)
         return [process.exitcode for process in processes]
 
     return call
@@ -161,7 +161,7 @@ def losses(story: list[Event]) -> list[float]:
     return [event.loss for event in story if isinstance(event, StepDone)]
 
 
-def until(wanted: Callable[[], bool], seconds: float = 60) -> None:
+def until(wanted: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < deadline
@@ -183,7 +183,7 @@ def test_the_shares_of_all_processes_are_the_step_in_its_order_and_none_is_in_la
 
 def test_accelerate_launch_on_two_processes_makes_the_run_of_one(workspace: Path, whole: list[Event]) -> None:
     launched = launch(workspace, "launched", SETTINGS)
-    said, _ = launched.communicate(timeout=120)
+    said, _ = launched.communicate(timeout=240)
     assert launched.returncode == 0, said
     story = log_of(workspace, "launched")
     (started,) = (event for event in story if isinstance(event, Started))
@@ -248,7 +248,7 @@ def test_a_launched_process_that_is_killed_fails_the_run_with_a_sentence_though_
     launched = launch(workspace, run, config(max_steps=10_000, eval_every=1, patience=10_000))
     until(lambda: len(losses(log_of(workspace, run))) > 20)
     process_of_rank(launched, 1).kill()
-    said, _ = launched.communicate(timeout=60)
+    said, _ = launched.communicate(timeout=120)
     assert launched.returncode
     last = log_of(workspace, run)[-1]
     assert isinstance(last, Failed)
@@ -261,7 +261,7 @@ def test_a_launcher_that_is_told_to_end_leaves_a_checkpoint_to_go_on_from(worksp
     launched = launch(workspace, "told-to-end", config(max_steps=10_000, eval_every=10_000))
     until(lambda: len(losses(log_of(workspace, "told-to-end"))) > 20)
     launched.terminate()
-    launched.communicate(timeout=60)
+    launched.communicate(timeout=120)
     last = log_of(workspace, "told-to-end")[-1]
     assert isinstance(last, Stopped)
     assert last.reason == "interrupted"
