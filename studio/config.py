@@ -5,7 +5,9 @@ The command line makes its flags from these fields, the page its form, the READM
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
@@ -54,6 +56,9 @@ class TrainConfig(BaseModel):
     patience: int = Field(4, ge=1, description="Scorings without a better WER before training stops early")
     normaliser: Normaliser = Field(
         "exact", description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words)"
+    )
+    short_seconds: float = Field(
+        0.0, ge=0, le=60, description="Held-out clips up to this many seconds are scored by themselves too; 0: none"
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")
@@ -121,3 +126,22 @@ def preset(name: str, **values: Any) -> TrainConfig:
         raise ConfigError(f"There is no preset “{name}”.", f"Presets: {', '.join(PRESETS)}.")
     adapter = ADAPTERS.get(values.get("targets", ""), {})
     return TrainConfig.checked(**{**PRESETS[name], **adapter, **values})
+
+
+RECIPES: Mapping[str, Path] = MappingProxyType(
+    {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.json"))}
+)
+"""Whole experiments that can be repeated, by name: files of settings, all but the dataset."""
+
+
+def from_file(source: str, **values: Any) -> TrainConfig:
+    """The config in the JSON file `source`, or in the recipe of that name, with `values` on top. Raises ConfigError."""
+    path = RECIPES.get(source, Path(source).expanduser())
+    named = f"Give a file with a JSON object of settings, or a recipe: {', '.join(RECIPES)}."
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The settings in {source} cannot be read ({error}).", named) from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{source} holds no settings.", named)
+    return TrainConfig.checked(**{**found, **values})

@@ -36,6 +36,7 @@ class Started(_Event):
     trainable_parameters: int
     total_parameters: int
     resumed_from: int = 0  # step
+    processes: int = 1  # that share the clips of every step
 
 
 PhaseName = Literal[

@@ -36,6 +36,11 @@ ARTEFACTS = {
     "checkpoints/": "the last states of training, and the best",
 }
 
+SHORT_ARTEFACTS = {
+    "heldout.jsonl": "the held-out clips; `short.jsonl` has the short ones among them",
+    "short_baseline.json": "the short clips, read by the base model; `short_tuned.json` with the adapter",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Story:
@@ -45,6 +50,7 @@ class _Story:
     before: Evaluation
     after: Evaluation
     general: tuple[Evaluation | None, Evaluation | None]  # before and after, where there is a general set
+    short: tuple[Evaluation | None, Evaluation | None]  # the same of the short clips, where they were asked for
     log: Sequence[Event]
     finished: Finished | None
 
@@ -65,7 +71,8 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
     log = _as_it_went(event for _, event in events.read(folder.events))
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
     general = Evaluation.read(folder.general_baseline), Evaluation.read(folder.general_tuned)
-    story = _Story(RunRecord.read(folder), before, after, general, log, ended)
+    short = Evaluation.read(folder.short_baseline), Evaluation.read(folder.short_tuned)
+    story = _Story(RunRecord.read(folder), before, after, general, short, log, ended)
     blocks = (_headline, _scores, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
     return "\n\n".join(text for block in blocks if (text := block(story))) + "\n"
 
@@ -122,8 +129,18 @@ def _scores(story: _Story) -> str:
     rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
     rows.append(["Words wrong", _errors(before.score), _errors(after.score)])
     rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
-    rows += _general(story)
+    rows += _short(story) + _general(story)
     return "## Before and after\n\n" + table(["Held-out clips", "Before", "After"], rows)
+
+
+def _short(story: _Story) -> list[list[str]]:
+    """The short clips among the held-out ones."""
+    before, after = story.short
+    if before is None or after is None:
+        return []
+    score, limit = after.score, story.record.short_seconds
+    name = f"WER, `{score.normaliser}`: {_count(score.clips, 'clip')} of at most {limit:g} s"
+    return [[name, percent(before.score.wer), percent(score.wer)]]
 
 
 def _general(story: _Story) -> list[list[str]]:
@@ -214,6 +231,8 @@ def _time(story: _Story) -> str:
     record, finished = story.record, story.finished
     rows = [["Device", f"{record.resolved_device}, {_count(record.resolved_threads, 'thread')}"]]
     if started := next((event for event in reversed(story.log) if isinstance(event, Started)), None):
+        if started.processes > 1:
+            rows.append(["Processes", f"{started.processes}, which shared the clips of every step"])
         rows.append(["Parameters trained", f"{started.trainable_parameters:,} of {started.total_parameters:,}"])
     if finished:
         rows += [
@@ -242,7 +261,8 @@ def _settings(story: _Story) -> str:
 
 
 def _artefacts(story: _Story) -> str:
-    return "## Files\n\n" + "\n".join(f"- `{name}`: {what}" for name, what in ARTEFACTS.items())
+    files = ARTEFACTS | (SHORT_ARTEFACTS if story.short[1] else {})
+    return "## Files\n\n" + "\n".join(f"- `{name}`: {what}" for name, what in files.items())
 
 
 def _versions(story: _Story) -> str:

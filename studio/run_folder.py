@@ -82,6 +82,23 @@ class RunFolder:
         return self.path / "general_tuned.json"
 
     @property
+    def heldout_manifest(self) -> Path:
+        """The test clips, where the short ones are scored by themselves too."""
+        return self.path / "heldout.jsonl"
+
+    @property
+    def short_manifest(self) -> Path:
+        return self.path / "short.jsonl"
+
+    @property
+    def short_baseline(self) -> Path:
+        return self.path / "short_baseline.json"
+
+    @property
+    def short_tuned(self) -> Path:
+        return self.path / "short_tuned.json"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.md"
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny_models
@@ -17,6 +14,7 @@ from tones import (
     adapter,
     config,
     folder_of,
+    in_child,
     kinds,
     run_until,
     told,
@@ -37,8 +35,6 @@ from studio.events import (
     Stopped,
 )
 
-_PRELOADED = ["torch", "peft", "transformers", "studio.train.stages", "studio.models.echo_network"]
-
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -54,25 +50,8 @@ def whole(workspace: Path) -> list[Event]:
     return train(workspace, "whole", config())
 
 
-@pytest.fixture
-def in_child() -> Callable[..., int | None]:
-    """Call a function in a process of its own; how that process ended."""
-    context = multiprocessing.get_context("forkserver")  # so that torch is imported once for all of them
-    context.set_forkserver_preload(_PRELOADED)
-
-    def call(function: Callable[..., Any], *arguments: Any) -> int | None:
-        child = context.Process(target=function, args=arguments)
-        child.start()
-        child.join(120)
-        return child.exitcode
-
-    return call
-
-
 @pytest.mark.parametrize("moment", random.Random(2026).sample(range(1, 60), 9))
-def test_a_run_killed_at_any_event_resumes_to_the_same_bits(
-    moment: int, workspace: Path, whole: list[Event], in_child: Callable[..., int | None]
-) -> None:
+def test_a_run_killed_at_any_event_resumes_to_the_same_bits(moment: int, workspace: Path, whole: list[Event]) -> None:
     name = f"killed-{moment}"
     assert in_child(train_until, workspace, name, config(), moment) == -signal.SIGKILL
     assert not folder_of(workspace, name).done.exists()
@@ -83,9 +62,7 @@ def test_a_run_killed_at_any_event_resumes_to_the_same_bits(
 
 
 @pytest.mark.parametrize("write", [2, 5, 8, 11, 17, 20, 23, 32, 37, 42, 48])
-def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(
-    write: int, workspace: Path, whole: list[Event], in_child: Callable[..., int | None]
-) -> None:
+def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(write: int, workspace: Path, whole: list[Event]) -> None:
     name = f"torn-{write}"
     assert in_child(train_until_write, workspace, name, config(), write) == -signal.SIGKILL
     train(workspace, name, config(), resume=True)
@@ -95,9 +72,7 @@ def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(
     assert litter == []
 
 
-def test_a_run_killed_twice_tells_one_story_without_a_contradiction(
-    workspace: Path, whole: list[Event], in_child: Callable[..., int | None]
-) -> None:
+def test_a_run_killed_twice_tells_one_story_without_a_contradiction(workspace: Path, whole: list[Event]) -> None:
     for moment, resume in ((50, False), (36, True)):
         assert in_child(train_until, workspace, "twice", config(), moment, resume) == -signal.SIGKILL
     resumed = train(workspace, "twice", config(), resume=True)
@@ -165,9 +140,7 @@ def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace:
 
 
 @pytest.mark.parametrize("targets", ["attention", "conventions"])
-def test_a_real_architecture_resumes_to_the_same_bits(
-    targets: str, workspace: Path, tmp_path: Path, in_child: Callable[..., int | None]
-) -> None:
+def test_a_real_architecture_resumes_to_the_same_bits(targets: str, workspace: Path, tmp_path: Path) -> None:
     model = tiny_models.moonshine(tmp_path / "tiny")
     settings = config(model=str(model), targets=targets, max_steps=5, eval_every=2)
     train(workspace, f"real-{targets}", settings)
@@ -180,7 +153,7 @@ def test_a_real_architecture_resumes_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_the_starter_resumes_to_the_same_bits(workspace: Path, in_child: Callable[..., int | None]) -> None:
+def test_the_starter_resumes_to_the_same_bits(workspace: Path) -> None:
     settings = config(model="starter", targets="deep", max_steps=6, eval_every=2, dropout=0.1)
     story = train(workspace, "starter", settings)  # half of what it learns from is replayed
     step = next(place for place, event in enumerate(story, 1) if isinstance(event, StepDone) and event.step == 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import random
 import signal
@@ -37,6 +38,7 @@ SETTINGS: dict[str, Any] = {
     "eval_every": 4,
     "threads": 1,
 }
+PRELOADED = ["torch", "peft", "accelerate", "transformers", "studio.train.stages", "studio.models.echo"]
 TIMES = ("at", "seconds", "clips_per_second", "peak_memory")
 
 
@@ -72,6 +74,16 @@ def folder_of(workspace: Path, run: str) -> RunFolder:
 def train(workspace: Path, run: str, settings: TrainConfig, *, resume: bool = False) -> list[Event]:
     """Run as the verb `train` does, events to the log; all of them."""
     return list(logged(workspace, run, settings, resume))
+
+
+def in_child(function: Callable[..., Any], *arguments: Any) -> int | None:
+    """Call `function` in a process of its own, which has imported everything already; how that process ended."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    child = context.Process(target=function, args=arguments)
+    child.start()
+    child.join(120)
+    return child.exitcode
 
 
 def train_until(

@@ -20,12 +20,17 @@ def train(**options: Any) -> None:
     from studio.evaluate import open_dataset
     from studio.models.memory import estimate
     from studio.terminal import follow as following
-    from studio.terminal import starting
+    from studio.terminal import starting, together
+    from studio.train import ranks
 
     name, foreground = options.pop("name"), options.pop("foreground")
     detach, queue = options.pop("detach"), options.pop("queue")
-    chosen = {key: value for key, value in options.items() if value is not None and key != "preset"}
-    plan = settings.preset(options["preset"], **chosen)
+    preset, file = options.pop("preset"), options.pop("config")
+    chosen = {key: value for key, value in options.items() if value is not None}
+    plan = settings.from_file(file, **chosen) if file else settings.preset(preset, **chosen)
+    if ranks.are_launched():
+        together.train_together(Workspace.here(), plan, name)
+        return
     if foreground:
         following.train_here(Workspace.here(), plan, name)
         return
@@ -55,6 +60,9 @@ def _train_signature() -> inspect.Signature:
     ]
     presets = ", ".join(settings.PRESETS)
     found.append(parameter("preset", Annotated[str, flag(f"Where the settings start from: {presets}.")], "balanced"))
+    recipes = ", ".join(settings.RECIPES)
+    text = f"A JSON file of settings to start from instead, or a recipe: {recipes}."
+    found.append(parameter("config", Annotated[str | None, flag(text, show_default=False)], None))
     for name, info in settings.knobs():
         kind = info.annotation if info.annotation in (int, float, bool) else str
         text = f"{info.description} [default: {info.default}]"
@@ -131,8 +139,14 @@ def resume(run: RunName, detach: Annotated[bool, typer.Option("--detach", help="
     """Go on with a run that was killed or interrupted, from its last checkpoint."""
     from studio import jobs
     from studio.terminal import follow as following
+    from studio.terminal import together
+    from studio.train import ranks
+    from studio.train.record import RunRecord
 
     folder = jobs.existing(Workspace.here(), run)
+    if ranks.are_launched():
+        together.train_together(Workspace.here(), RunRecord.read(folder).config, run)
+        return
     jobs.resume(folder)
     if not detach:
         following.follow(folder, typer.echo)

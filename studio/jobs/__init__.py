@@ -4,7 +4,19 @@ Nothing is remembered in memory: the page and the command line see the same runs
 Where a run is going on, others wait their turn in `studio.jobs.queue`.
 """
 
-from studio.jobs.control import JobState, Status, active, latest, resume, start, start_training, state, stop
+from studio.jobs.control import (
+    JobState,
+    Status,
+    active,
+    latest,
+    resume,
+    start,
+    start_training,
+    state,
+    stop,
+    training,
+    training_folder,
+)
 from studio.jobs.foreground import in_foreground
 from studio.jobs.listing import RunSummary, existing, runs
 from studio.jobs.trash import delete, restore
@@ -25,4 +37,6 @@ __all__ = [
     "start_training",
     "state",
     "stop",
+    "training",
+    "training_folder",
 ]

@@ -150,6 +150,12 @@ def stop(folder: RunFolder, how: StopRequest) -> None:
         raise JobError(f"The run “{folder.name}” is not going on.")
 
 
+def training_folder(workspace: Workspace, config: TrainConfig, name: str | None = None) -> RunFolder:
+    """The folder of the run `name` where it has begun; else a fresh one. Raises JobError, ConfigError, DiskError."""
+    begun = RunFolder(workspace.run(name)) if name else None
+    return begun if begun and begun.config.is_file() else fresh_folder(workspace, config.dataset, name)
+
+
 def fresh_folder(workspace: Workspace, dataset: str, name: str | None) -> RunFolder:
     """A new empty folder for a run, called `name` or after its dataset. Raises JobError, ConfigError, DiskError."""
     if name is None:
@@ -162,7 +168,7 @@ def fresh_folder(workspace: Workspace, dataset: str, name: str | None) -> RunFol
     if folder.path.exists():
         raise JobError(f"There is a run “{name}” already.", "Choose another name, or resume that run.")
     with disk_errors(folder.path):
-        folder.path.mkdir()
+        folder.path.mkdir(parents=True)
     return folder
 
 

@@ -9,6 +9,7 @@ from studio import events, jobs
 from studio.config import TrainConfig
 from studio.errors import JobError
 from studio.run_folder import RunFolder
+from studio.train.ranks import Alone
 from studio.workspace import Workspace
 
 Say = Callable[[str], object]
@@ -42,17 +43,18 @@ def follow(folder: RunFolder, say: Say) -> None:
             say("Stopping after this step, then saving and scoring. Ctrl-C once more to leave it to itself.")
 
 
-def train_here(workspace: Workspace, config: TrainConfig, name: str) -> None:
+def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Alone | None = None) -> None:
     """Train in this process, its events going to the run's log: what a job runs inside its supervisor.
 
-    A run that has begun already goes on from its last checkpoint. Raises StudioError where it fails.
+    A run that has begun already goes on from its last checkpoint. With `ranks` other processes share its steps.
+    Raises StudioError where it fails.
     """
     from studio.train.finetune import run
 
     folder = RunFolder(workspace.run(name))
     folder.path.mkdir(parents=True, exist_ok=True)
     with folder.events.open("a", encoding="utf-8") as log:
-        for event in run(config, folder, resume=folder.config.is_file()):
+        for event in run(config, folder, resume=folder.config.is_file(), ranks=ranks):
             events.write(log, event)
             if text := line(event):
                 print(text, flush=True)
@@ -98,7 +100,8 @@ def _plan(event: events.Started) -> str:
     clips += f"{event.validation_clips} to validate, {event.test_clips} to test"
     parameters = f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters are trained"
     resumed = f" It goes on from step {event.resumed_from}." if event.resumed_from else ""
-    return f"{event.model} on {event.device}: {clips}; {parameters}.{resumed}"
+    device = f"{event.processes} × {event.device}" if event.processes > 1 else event.device
+    return f"{event.model} on {device}: {clips}; {parameters}.{resumed}"
 
 
 def percent(rate: float | None) -> str:

@@ -30,6 +30,13 @@ def clips_of_step(step: int, clips: int, config: TrainConfig, replayed: int = 0)
     return [chosen[at : at + config.batch_size] for at in range(0, size, config.batch_size)]
 
 
+def share_of(rank: int, ranks: int, micro_batches: list[list[int]]) -> list[list[int]]:
+    """What process `rank` of `ranks` takes of a step: an even part of its clips, in micro-batches no larger."""
+    size, clips = len(micro_batches[0]), [clip for batch in micro_batches for clip in batch]
+    mine = clips[len(clips) * rank // ranks : len(clips) * (rank + 1) // ranks]
+    return [mine[at : at + size] for at in range(0, len(mine), size)]
+
+
 def epoch_order(epoch: int, clips: int, seed: int, *stream: int) -> list[int]:
     """The order in which `epoch` goes through the clips; each `stream` has orders of its own."""
     import numpy as np

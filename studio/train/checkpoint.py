@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,15 @@ _ADAPTER, _OPTIMISER, _RANDOM, _STATE = (
     "random.safetensors",
     "state.json",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A checkpoint in memory, without the random state, which every process has for itself."""
+
+    adapter: Tensors
+    optimiser: Tensors
+    progress: Progress
 
 
 def path_of(checkpoints: Path, step: int) -> Path:
@@ -83,6 +93,19 @@ def load(learner: Learner, checkpoints: Path) -> bool:
         learner.progress, learner.random_state = progress, RandomState(words, tensors[2])
         return True
     return False
+
+
+def state_of(learner: Learner) -> State:
+    """Where `learner` stands, for a process that is to go on from there beside it."""
+    adapter = {name: value.detach().cpu() for name, value in learner.parameters.items()}
+    return State(adapter, {name: value.cpu() for name, value in _optimiser_tensors(learner).items()}, learner.progress)
+
+
+def put(learner: Learner, state: State) -> None:
+    """Put `learner` where another stands. Raises ModelError where its adapter has another shape."""
+    _put_adapter(learner, state.adapter, "of the first process")
+    _put_optimiser(learner, state.optimiser)
+    learner.progress = state.progress
 
 
 def load_adapter(learner: Learner, checkpoints: Path, step: int) -> None:
@@ -154,7 +177,7 @@ def _put_optimiser(learner: Learner, tensors: Tensors) -> None:
         learner.optimiser.state[parameter][part] = target
 
 
-def _put_adapter(learner: Learner, tensors: Tensors, path: Path) -> None:
+def _put_adapter(learner: Learner, tensors: Tensors, path: Path | str) -> None:
     import torch
 
     shapes = {name: value.shape for name, value in tensors.items()}

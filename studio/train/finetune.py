@@ -26,6 +26,7 @@ from studio.models.adapters import EARLIER_NAMES
 from studio.run_folder import RunFolder
 from studio.train import clips, general
 from studio.train.randomness import reproducible
+from studio.train.ranks import Alone
 from studio.train.record import RunRecord
 from studio.train.resources import out_of_memory_explained
 from studio.train.stages import FineTune, Plan
@@ -33,13 +34,13 @@ from studio.train.stopping import Stopper
 from studio.workspace import Workspace
 
 
-def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False) -> Iterator[Event]:
+def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: Alone | None = None) -> Iterator[Event]:
     """Fine-tune by `config` into `folder`, yielding what happens; the caller writes it to `folder.events`.
 
     With `resume` it goes on with the run that was begun in `folder`, and begins where none was. A request to
     stop that stands in `folder` is met, so clear an old one first. SIGTERM writes a checkpoint and ends the
-    run as interrupted. What goes wrong is yielded as Failed and then raised: ConfigError, DataError,
-    ModelError, DeviceError, DiskError, JobError.
+    run as interrupted. With `ranks` other processes share its steps. What goes wrong is yielded as Failed and
+    then raised: ConfigError, DataError, ModelError, DeviceError, DiskError, JobError.
     """
     stopper = Stopper(folder)
     yield Phase(name="loading")
@@ -47,7 +48,7 @@ def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False) -> Iter
         with stopper.listening(), out_of_memory_explained():
             plan, moved = _plan(config, folder, resume)
             with reproducible(config.seed, plan.record.resolved_threads):
-                yield from FineTune(plan, folder, stopper).events(moved)
+                yield from FineTune(plan, folder, stopper, ranks or Alone()).events(moved)
     except StudioError as error:
         yield Failed(message=error.what, remedy=error.remedy)
         raise

@@ -39,7 +39,7 @@ def choose(config: TrainConfig, own: Splits) -> General | None:
     Where the own labels write numbers as words, those of the bundled set, which writes digits, are made to:
     else one would teach what the other takes back.
     """
-    dataset = _dataset(config)
+    dataset = dataset_of(config)
     if dataset is None:
         return None
     clips = dataset.utterances()
@@ -60,7 +60,7 @@ def keep(general: General | None, folder: RunFolder) -> None:
 
 def kept(config: TrainConfig, folder: RunFolder) -> General | None:
     """The general set that the run in `folder` began with. Raises DataError, JobError."""
-    dataset = _dataset(config)
+    dataset = dataset_of(config)
     if dataset is None:
         return None
     clips = read_manifest(folder.general)
@@ -76,7 +76,8 @@ def only_usable(general: General, family: Family) -> tuple[General, list[str]]:
     return General(general.dataset, good), bad
 
 
-def _dataset(config: TrainConfig) -> Dataset | None:
+def dataset_of(config: TrainConfig) -> Dataset | None:
+    """Where the general set that `config` asks for lies, or None. Raises ConfigError, DataError."""
     if config.replay == BUNDLED:
         return Dataset.open(GENERAL_FOLDER) if config.model == STARTER else None
     if config.replay == NOTHING:

@@ -13,9 +13,10 @@ from studio.errors import ConfigError
 from studio.events import Event, Phase, StepDone, Stopped, Warned
 from studio.models import Recogniser
 from studio.train import randomness
-from studio.train.batches import clips_of_step
+from studio.train.batches import clips_of_step, share_of
 from studio.train.progress import Progress
 from studio.train.randomness import RandomState
+from studio.train.ranks import Alone
 from studio.train.resources import is_out_of_memory
 from studio.train.rows import Rows
 from studio.train.stopping import Check
@@ -38,6 +39,15 @@ class Learner:
     optimiser: torch.optim.Optimizer
     progress: Progress = field(default_factory=Progress)
     random_state: RandomState = field(default_factory=randomness.capture)  # at the boundary between two steps
+    ranks: Alone = field(default_factory=Alone)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The next step, for the processes that share it."""
+
+    rate: float  # learning rate
+    rows: int  # that it is chosen from, which all must have
 
 
 class Diverged(ConfigError):  # noqa: N818
@@ -49,14 +59,14 @@ HALVED = "There was not enough memory for {0} clips at once: from step {1} on th
 Act = Callable[[Learner], Iterator[Event]]
 
 
-def fresh_learner(recogniser: Recogniser, config: TrainConfig) -> Learner:
+def fresh_learner(recogniser: Recogniser, config: TrainConfig, ranks: Alone | None = None) -> Learner:
     """Nothing learnt yet: AdamW over the adapter of `recogniser`, and the random state of the seed."""
     import torch
 
     randomness.seed_everything(config.seed)
     adapter = {name: value for name, value in recogniser.model.named_parameters() if value.requires_grad}
     optimiser = torch.optim.AdamW(adapter.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Learner(recogniser, Rows(), Rows(), config, adapter, optimiser)
+    return Learner(recogniser, Rows(), Rows(), config, adapter, optimiser, ranks=ranks or Alone())
 
 
 def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Event]:
@@ -81,6 +91,7 @@ def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Ev
             return
         check()
         start, rate = time.perf_counter(), learning_rate(progress.step + 1, config)
+        learner.ranks.order(Order(rate, len(learner.rows) + len(learner.replayed)))
         loss = take_step(learner, rate, check)
         end = time.perf_counter()
         progress.seconds = end - began
@@ -100,7 +111,8 @@ def take_step(learner: Learner, rate: float, check: Check) -> float:
 
     The gradient is that of the summed loss divided by the number of tokens, so that it does not matter how
     the clips are dealt out to micro-batches, nor how long each is. Every step begins with the random state
-    that the last one left: nothing between two steps, not even a resume, can move it. Raises Diverged.
+    that the last one left: nothing between two steps, not even a resume, can move it. Of several processes
+    each computes a share, and all take the same step. Raises Diverged, JobError.
     """
     import torch
 
@@ -126,22 +138,35 @@ def take_step(learner: Learner, rate: float, check: Check) -> float:
 
 def _summed_gradients(learner: Learner, step: int, check: Check) -> tuple[float, float] | None:
     """The step's loss in nats and its tokens, with the gradient of their sum; None where memory ran out once."""
-    recogniser = learner.recogniser
+    ranks = learner.ranks
     randomness.restore(learner.random_state)
-    recogniser.model.train()
+    if ranks.size > 1:
+        randomness.seed_share(learner.config.seed, step, ranks.rank)
+    learner.recogniser.model.train()
     learner.optimiser.zero_grad(set_to_none=True)
+    nats, weight, was_short = ranks.sums(*_own_gradients(learner, step, check))
+    if was_short:
+        return None
+    ranks.add_gradients(learner.parameters.values())
+    return nats, weight
+
+
+def _own_gradients(learner: Learner, step: int, check: Check) -> tuple[float, float, bool]:
+    """The loss in nats, the tokens and the gradients of this process' share; and whether memory ran out, once."""
+    recogniser = learner.recogniser
     total, tokens = 0.0, 0.0
     try:
         for batch in _micro_batches(learner, step):
-            check()
+            if learner.ranks.size == 1:  # others would wait for our share: there we stop between steps alone
+                check()
             nats, weight = recogniser.family.loss(recogniser.model, batch)
             nats.backward()  # type: ignore[no-untyped-call]
             total, tokens = total + nats.item(), tokens + weight.item()
     except (RuntimeError, MemoryError) as error:
         if learner.progress.halved_at or learner.config.batch_size == 1 or not is_out_of_memory(error):
             raise
-        return None
-    return total, tokens
+        return total, tokens, True
+    return total, tokens, False
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -160,7 +185,8 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 def _micro_batches(learner: Learner, step: int) -> Iterator[Batch]:
     rows = learner.rows + learner.replayed
     clips = len(learner.rows) // (1 + learner.config.augment)
-    for indices in clips_of_step(step, clips, learner.config, len(learner.replayed)):
+    chosen = clips_of_step(step, clips, learner.config, len(learner.replayed))
+    for indices in share_of(learner.ranks.rank, learner.ranks.size, chosen):
         middle = (len(indices) + 1) // 2
         parts = (indices[:middle], indices[middle:]) if learner.progress.halved_at else (indices,)
         for part in parts:

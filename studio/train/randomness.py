@@ -70,6 +70,13 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def seed_share(seed: int, step: int, rank: int) -> None:
+    """Seed everything for what process `rank` does in `step`: no two of them drop out the same."""
+    import numpy as np
+
+    seed_everything(int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0]))
+
+
 @contextmanager
 def reproducible(seed: int, threads: int) -> Iterator[None]:
     """Within: everything seeded, `threads` CPU threads, deterministic kernels where there are any.

@@ -71,13 +71,18 @@ class Scorer:
 
     def narrowed(self, evaluation: Evaluation, other: Evaluation, clips: Sequence[Utterance]) -> Evaluation:
         """`evaluation` on the clips that `other` has too, so that the two can be compared."""
-        rows, wanted = {row.id: row for row in evaluation.rows}, {row.id for row in other.rows}
-        both = [clip for clip in clips if clip.id in wanted and clip.id in rows]
+        rows, wanted = {row.id for row in evaluation.rows}, {row.id for row in other.rows}
+        both = [clip for clip in clips if clip.id in wanted & rows]
         if len(both) == len(rows):
             return evaluation
-        read = [rows[clip.id] for clip in both]
+        return self.only(evaluation, both, other.skipped)
+
+    def only(self, evaluation: Evaluation, clips: Sequence[Utterance], skipped: Sequence[str] = ()) -> Evaluation:
+        """`evaluation` of some of its clips."""
+        rows = {row.id: row for row in evaluation.rows}
+        read = [rows[clip.id] for clip in clips]
         texts = [Hypothesis(text=row.hypothesis, seconds=row.seconds, latency=row.latency) for row in read]
-        return self._scored(both, texts, evaluation.adapter, other.skipped)
+        return self._scored(clips, texts, evaluation.adapter, skipped)
 
     def loss(self, rows: Sequence[Row]) -> float:
         """Nats per token over `rows`, each token given the reference before it."""

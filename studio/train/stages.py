@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
 from studio.errors import DataError
@@ -16,18 +15,21 @@ from studio.evaluate import Evaluation, hash_of
 from studio.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Started, Stopped, Warned
 from studio.models import Recogniser, adapters, load
 from studio.models.folders import written_whole
-from studio.models.memory import recompute_activations
 from studio.report import write_report
 from studio.run_folder import RunFolder
 from studio.train import checkpoint, clips, general
+from studio.train.adapted import with_adapter
 from studio.train.encoding import Shelf, encode
+from studio.train.follower import Errand
 from studio.train.general import General
 from studio.train.loop import Diverged, Learner, fit, fresh_learner
 from studio.train.progress import Scoring
+from studio.train.ranks import Alone
 from studio.train.record import RunRecord
 from studio.train.resources import peak_memory
 from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
+from studio.train.short import keep_short
 from studio.train.stopping import Reason, Stopper, StopRequested
 from studio.workspace import disk_errors, write_atomically
 
@@ -52,10 +54,10 @@ class FineTune:
     before: Evaluation  # this and the next: from `baseline` on
     general_before: Evaluation | None
 
-    def __init__(self, plan: Plan, folder: RunFolder, stopper: Stopper) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, stopper: Stopper, ranks: Alone) -> None:
         self.record, self.config, self.folder = plan.record, plan.record.config, folder
         self.dataset, self.splits, self.stopper = plan.dataset, plan.splits, stopper
-        self.general = plan.general
+        self.general, self.ranks = plan.general, ranks
         self.validation_rows = Rows()
         self.general_rows = Rows()  # of its validation split
         self.began = time.perf_counter()  # of the whole run, were it not for the times between resumes
@@ -70,16 +72,17 @@ class FineTune:
             yield from self.train()
             yield from self.finish()
         except StopRequested as request:
+            self.ranks.dismiss()  # where one of them was killed, that is why we were told to stop, and it is said
             yield from self.stop(request.reason)
 
     def load(self, moved: list[str]) -> Iterator[Event]:
         """The model with its adapter, where the last checkpoint left it; the clips that it can hear."""
-        base = load(self.config.model, self.record.resolved_device, self.config.precision)
+        base = load(self.config.model, self.ranks.device or self.record.resolved_device, self.config.precision)
         self.splits, left_out = clips.only_usable(self.dataset, self.splits, base.family)
         self.record = self.record.using(self.splits)
         self.record.write(self.folder)
-        self.recogniser = _with_adapter(base, self.config)
-        self.learner = fresh_learner(self.recogniser, self.config)
+        self.recogniser = with_adapter(base, self.config)
+        self.learner = fresh_learner(self.recogniser, self.config, self.ranks)
         checkpoint.load(self.learner, self.folder.checkpoints)
         self.began -= self.learner.progress.wall_seconds
         # What an earlier start has learnt is saved by `train`, which is near: until then the request waits.
@@ -90,9 +93,20 @@ class FineTune:
             self.general, bad = general.only_usable(self.general, base.family)
             left_out += bad
             self.general_scorer = Scorer(self.recogniser, self.general.dataset, self.config, self.stopper.check)
+        self.ranks.send(self.errand())
         yield self.started()
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
             yield Warned(message=note)
+
+    def errand(self) -> Errand:
+        """What other processes need to know of the run."""
+        return Errand(
+            self.config,
+            self.record.resolved_threads,
+            self.splits["train"],
+            self.replayed_clips(),
+            checkpoint.state_of(self.learner),
+        )
 
     def started(self) -> Started:
         """The run's plan."""
@@ -108,6 +122,7 @@ class FineTune:
             trainable_parameters=sum(parameter.numel() for parameter in self.learner.parameters.values()),
             total_parameters=sum(parameter.numel() for parameter in self.recogniser.model.parameters()),
             resumed_from=self.learner.progress.step,
+            processes=self.ranks.size,
         )
 
     def encode(self) -> Iterator[Event]:
@@ -117,9 +132,8 @@ class FineTune:
             Shelf(self.dataset, self.splits["validation"], self.validation_rows),
         ]
         if self.general:
-            replayed = self.general.splits["train"] if self.config.replay_share else []
             shelves += [
-                Shelf(self.general.dataset, replayed, self.learner.replayed),
+                Shelf(self.general.dataset, self.replayed_clips(), self.learner.replayed),
                 Shelf(self.general.dataset, self.general.splits["validation"], self.general_rows),
             ]
         yield from encode(self.recogniser, shelves, self.stopper.check)
@@ -145,6 +159,10 @@ class FineTune:
             before.write(path)
         return before
 
+    def replayed_clips(self) -> list[Utterance]:
+        """The clips of the general set that are learnt from."""
+        return self.general_clips("train") if self.config.replay_share else []
+
     def general_clips(self, split: Split) -> list[Utterance]:
         """The clips of the general set that measure what is forgotten, or help to choose."""
         return self.general.splits[split] if self.general else []
@@ -165,6 +183,7 @@ class FineTune:
                 raise
             yield Warned(message=str(error))
             yield Stopped(step=self.learner.progress.step, reason="diverged")
+        self.ranks.dismiss()
         self.is_training = self.stopper.heeds_save = False
 
     def validate(self, learner: Learner) -> Iterator[Event]:
@@ -231,6 +250,8 @@ class FineTune:
             forgetting = yield from self.general_scorer.evaluate(known, "tuned", self.folder.name)
             forgetting.write(self.folder.general_tuned)
         yield from shown(after, "test", step, general_wer=_general_wer(forgetting))
+        if self.config.short_seconds:
+            yield from keep_short(self.folder, self.scorer, self.before, after, self.splits["test"])
         return after
 
     def keep_best(self) -> Generator[Event, None, int]:
@@ -264,18 +285,8 @@ class FineTune:
             for learnt in (self.folder.checkpoints, self.folder.adapter, self.folder.processor):
                 if learnt.exists():
                     shutil.rmtree(learnt)
-            for learnt in (self.folder.tuned, self.folder.general_tuned, self.folder.report):
+            for learnt in (self.folder.tuned, self.folder.general_tuned, self.folder.short_tuned, self.folder.report):
                 learnt.unlink(missing_ok=True)
-
-
-def _with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
-    recogniser = adapters.attach(
-        base, config.rank, config.alpha, config.dropout, config.targets, config.seed,
-        dora=config.dora, rslora=config.rslora,
-    )  # fmt: skip
-    if config.gradient_checkpointing:
-        recompute_activations(recogniser)
-    return recogniser
 
 
 def _general_wer(evaluation: Evaluation | None) -> float | None:

@@ -46,7 +46,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "learning_rate", "warmup_steps", "max_steps", "batch_size", "accumulation", "weight_decay", "max_grad_norm",
         ),
         "Clips": ("augment", "replay", "replay_share"),
-        "Scoring": ("eval_every", "patience", "normaliser"),
+        "Scoring": ("eval_every", "patience", "normaliser", "short_seconds"),
         "Machine": ("device", "precision", "threads", "gradient_checkpointing", "seed"),
     }
 )  # fmt: skip

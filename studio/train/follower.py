@@ -1,0 +1,73 @@
+"""What every process of a launched run does but the first: it adds the gradients of its share of each step."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from studio.config import TrainConfig
+from studio.data.manifest import Utterance
+from studio.errors import DataError
+from studio.evaluate import open_dataset
+from studio.models import load
+from studio.train import checkpoint, general
+from studio.train.adapted import with_adapter
+from studio.train.checkpoint import State
+from studio.train.encoding import Shelf, encode
+from studio.train.loop import Diverged, Learner, Order, fresh_learner, take_step
+from studio.train.randomness import reproducible
+from studio.train.ranks import Launched
+from studio.train.resources import out_of_memory_explained
+from studio.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a run is about, for those that follow: its usable clips, and how far it has come."""
+
+    config: TrainConfig
+    threads: int
+    train: list[Utterance]
+    replayed: list[Utterance]
+    state: State
+
+
+def follow(ranks: Launched) -> None:
+    """Serve the leader until it lets go. Raises JobError where it is gone; ModelError, DataError, DeviceError."""
+    errand: Errand | None = ranks.receive()
+    if errand is None:
+        return
+    with out_of_memory_explained(), reproducible(errand.config.seed, errand.threads):
+        learner = _learner(errand, ranks)
+        order: Order | None
+        while order := ranks.receive():
+            _check_rows(learner, order)
+            with suppress(Diverged):  # the leader saw the same sum, and decides
+                take_step(learner, order.rate, _go_on)
+
+
+def _learner(errand: Errand, ranks: Launched) -> Learner:
+    config = errand.config
+    recogniser = with_adapter(load(config.model, f"{ranks.device}", config.precision), config)
+    learner = fresh_learner(recogniser, config, ranks)
+    checkpoint.put(learner, errand.state)
+    own = open_dataset(Workspace.here(), config.dataset)
+    shelves = [Shelf(own, errand.train, learner.rows, config.augment, config.seed)]
+    if errand.replayed and (others := general.dataset_of(config)):
+        shelves.append(Shelf(others, errand.replayed, learner.replayed))
+    for _ in encode(recogniser, shelves, _go_on):
+        pass  # the leader tells the same
+    return learner
+
+
+def _check_rows(learner: Learner, order: Order) -> None:
+    rows = len(learner.rows) + len(learner.replayed)
+    if rows != order.rows:
+        raise DataError(
+            f"Process {learner.ranks.rank} could read {rows} of the {order.rows} clips that the run learns from.",
+            "Copy the whole dataset to every machine.",
+        )
+
+
+def _go_on() -> None:
+    """A follower stops when the leader does, at no other time."""
