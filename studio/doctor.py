@@ -43,6 +43,7 @@ def check(workspace: Workspace, *, ask_hub: bool = False) -> list[Check]:
         "versions": _versions,
         "memory": _memory,
         "disk": lambda: _disk(workspace),
+        "clips heard before": lambda: _features(workspace),
         "devices": _devices,
         "starter model": _starter,
         "microphone": _microphones,
@@ -103,6 +104,18 @@ def _disk(workspace: Workspace) -> Iterator[Check]:
         state="look" if small else "fine",
         found=f"{free / GIGABYTE:.1f} GB free at {workspace.root}",
         remedy="Free some space before a long session." if small else "",
+    )
+
+
+def _features(workspace: Workspace) -> Iterator[Check]:
+    from studio.train.feature_cache import MOST_BYTES, size_of
+
+    size = size_of(workspace.features)
+    yield Check(
+        subject="clips heard before",
+        state="fine",
+        found=f"{size / GIGABYTE:.1f} of at most {MOST_BYTES / GIGABYTE:.0f} GB in {workspace.features}; "
+        "it saves time, and may be deleted",
     )
 
 

@@ -13,11 +13,14 @@ from pydantic import BaseModel, ConfigDict
 from studio import audio
 from studio.errors import AudioError, DataError
 from studio.metrics import Score, score
-from studio.models import Clip, Hypothesis, Recogniser, load, locate
-from studio.models.adapters import find_adapter, without_adapter
+from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
+from studio.models.adapters import can_mix, find_adapter, without_adapter, without_adapter_in_first
+from studio.models.encoder_decoder import EncoderDecoder
+from studio.models.limits import check_length
 from studio.workspace import Workspace, disk_errors, write_atomically
 
 BATCH = 8  # clips decoded at once: about 1.8 times as fast as one by one on a CPU
+_IN_MEMORY = 64  # clips read at once, to find some of similar length
 
 
 class TranscribedClip(BaseModel):
@@ -28,7 +31,7 @@ class TranscribedClip(BaseModel):
     audio: str
     text: str = ""
     seconds: float = 0.0  # of audio
-    latency: float = 0.0  # seconds from samples to text
+    latency: float = 0.0  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
     reference: str | None = None
     wer: float | None = None  # of this clip alone
@@ -92,10 +95,18 @@ def transcribe(
 
 
 def before_and_after(recogniser: Recogniser, clip: Clip) -> tuple[Hypothesis, Hypothesis]:
-    """What the base model reads in `clip`, and what it reads with its adapter. One set of weights serves both."""
+    """What the base model reads in `clip`, and what it reads with its adapter. One set of weights serves both.
+
+    Where it can be, both are read in one batch, which takes about half as long again as one alone; each latency is then
+    half of that.
+    """
+    family = recogniser.family
+    if isinstance(family, EncoderDecoder) and can_mix(recogniser):
+        with without_adapter_in_first(recogniser):
+            return family.read_twice(recogniser.model, recogniser.processor, clip)
     with without_adapter(recogniser):
-        before = recogniser.family.transcribe(recogniser.model, recogniser.processor, clip)
-    return before, recogniser.family.transcribe(recogniser.model, recogniser.processor, clip)
+        before = family.transcribe(recogniser.model, recogniser.processor, clip)
+    return before, family.transcribe(recogniser.model, recogniser.processor, clip)
 
 
 def transcribe_list(
@@ -107,7 +118,7 @@ def transcribe_list(
     device: str = "auto",
     output: Path | None = None,
 ) -> dict[str, Any]:
-    """Read sound files one by one: those named, or those listed in a manifest.jsonl or in a text file, one path a line.
+    """Read sound files: those named, or those listed in a manifest.jsonl or in a text file, one path a line.
 
     Paths in a list are relative to it. `adapter` is a LoRA folder or a run, `processor` a folder that takes the place
     of the model's own. Returns a `Transcription` as JSON, also written whole to `output`. A file that cannot be read
@@ -121,7 +132,7 @@ def transcribe_list(
     recogniser = load(model, device, adapter=folder)
     if processor is not None:
         recogniser = replace(recogniser, processor=recogniser.family.load_processor(processor))
-    rows = [_read(recogniser, path, reference) for path, reference in items]
+    rows = _read_all(recogniser, items)
     if all(row.error for row in rows):
         raise DataError(str(rows[0].error))
     result = Transcription(
@@ -160,13 +171,32 @@ def _listed(listing: Path) -> Iterator[tuple[Path, str | None]]:
         yield listing.parent / item.audio_filepath, item.text
 
 
-def _read(recogniser: Recogniser, path: Path, reference: str | None) -> TranscribedClip:
-    family = recogniser.family
+def _read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) -> list[TranscribedClip]:
+    """One row an item, in their order."""
+    rows: list[TranscribedClip] = []
+    for start in range(0, len(items), _IN_MEMORY):
+        part = items[start : start + _IN_MEMORY]
+        clips = [_clip_or_error(recogniser.family, path) for path, _ in part]
+        read = iter(transcribe(recogniser, [clip for clip in clips if isinstance(clip, Clip)]))
+        for (path, reference), clip in zip(part, clips, strict=True):
+            if isinstance(clip, Clip):
+                rows.append(_row(path, reference, next(read)))
+            else:
+                rows.append(TranscribedClip(audio=str(path), reference=reference, error=clip))
+    return rows
+
+
+def _clip_or_error(family: Family, path: Path) -> Clip | str:
+    """The sound in `path`, or why the family cannot hear it."""
     try:
         clip = Clip(audio.read(path, family.sample_rate).samples, id=path.name)
-        hypothesis = family.transcribe(recogniser.model, recogniser.processor, clip)
+        check_length(family, clip)
     except (AudioError, DataError) as error:
-        return TranscribedClip(audio=str(path), reference=reference, error=str(error))
+        return str(error)
+    return clip
+
+
+def _row(path: Path, reference: str | None, hypothesis: Hypothesis) -> TranscribedClip:
     scored = score([reference], [hypothesis.text]) if reference else None
     return TranscribedClip(
         audio=str(path),

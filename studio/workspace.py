@@ -35,6 +35,11 @@ class Workspace:
     def outputs(self) -> Path:
         return self.root / "outputs"
 
+    @property
+    def features(self) -> Path:
+        """What models made of clips: it saves time, and may be deleted at any time."""
+        return self.root / ".cache" / "features"
+
     def dataset(self, name: str) -> Path:
         """The folder of the dataset `name`; it need not exist yet."""
         return self.recordings / checked_name(name)

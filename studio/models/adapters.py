@@ -119,6 +119,38 @@ def without_adapter(recogniser: Recogniser) -> Iterator[None]:
             parameter.requires_grad_(wanted[name])  # peft leaves an inference adapter trainable (its issue 3447)
 
 
+def can_mix(recogniser: Recogniser) -> bool:
+    """Whether one batch can be read partly with the adapter and partly without: not without one, nor with DoRA."""
+    from peft import PeftModel
+
+    model = recogniser.model
+    return isinstance(model, PeftModel) and not any(
+        getattr(one, "use_dora", False) for one in model.peft_config.values()
+    )
+
+
+@contextmanager
+def without_adapter_in_first(recogniser: Recogniser) -> Iterator[None]:
+    """Within the block the model reads batches of two: the first row as its base does, the second with its adapter.
+
+    Only where it `can_mix`. Layers without an adapter may be given any batch.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    names = ["__base__", recogniser.model.active_adapter]  # peft's word for no adapter
+
+    def name_rows(_: Any, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return inputs, named | {"adapter_names": names}
+
+    layers = [layer for layer in recogniser.model.modules() if isinstance(layer, LoraLayer)]
+    hooks = [layer.register_forward_pre_hook(name_rows, with_kwargs=True) for layer in layers]  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def trainable(recogniser: Recogniser) -> list[torch.nn.Parameter]:
     """What an optimiser should be given: the adapter's parameters."""
     return [parameter for parameter in recogniser.model.parameters() if parameter.requires_grad]

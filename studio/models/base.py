@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -97,6 +97,23 @@ class Family(Protocol):
 
     def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
         """Read several clips at once, faster: the same texts as one by one."""
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A family whose `prepare` is dear: features of the sound, which can be kept on the disk, beside cheap labels."""
+
+    def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+        """The part of a row that depends on `clip.text`. Raises DataError where the text is too long."""
+        ...
+
+    def features(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+        """The part that depends on the samples and the `frozen_part` alone. Raises DataError as `prepare` does."""
+        ...
+
+    def frozen_part(self, model: torch.nn.Module, processor: Any) -> str:
+        """A hash of all weights and settings that `features` depends on."""
         ...
 
 

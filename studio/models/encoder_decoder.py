@@ -8,6 +8,8 @@ the encoder either, `prepare` goes on to the encoder's output (3 to 7 times fast
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -98,21 +100,42 @@ class EncoderDecoder(ABC):
         pretrained.save(model, processor, folder)
 
     def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
-        """`memory` (frames, width) or, where an adapter reaches the encoder, `stem`; `inputs` and `labels` (tokens)."""
+        """`features` and `labels` together."""
+        return self.labels(model, processor, clip) | self.features(model, processor, clip)
+
+    def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+        """`inputs` and `labels` (tokens)."""
         import torch
 
-        check_length(self, clip)
         base = base_of(model)
         prompt, tokens = self.prompt(base), self.tokens(base, processor, clip.text)
-        row = {
+        return {
             "inputs": torch.tensor([*prompt, *tokens]),
             "labels": torch.tensor([*[IGNORED] * (len(prompt) - 1), *tokens, end_tokens(base)[0]]),
         }
+
+    def features(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+        """`memory` (frames, width) or, where an adapter reaches the encoder, `stem`."""
+        check_length(self, clip)
+        base = base_of(model)
         with reading(model):
             stem = self.stem(base, processor, clip)
             if adapts_encoder(base):
-                return row | {"stem": stem.cpu()}
-            return row | {"memory": self.encode(base, stem[None], _everywhere(stem[None]))[0].cpu()}
+                return {"stem": stem.cpu()}
+            return {"memory": self.encode(base, stem[None], _everywhere(stem[None]))[0].cpu()}
+
+    def frozen_part(self, model: torch.nn.Module, processor: Any) -> str:
+        """Of the encoder without adapters, and of the settings of network and feature extractor."""
+        base = base_of(model)
+        kind = "stem" if adapts_encoder(base) else "memory"
+        settings = base.config.to_dict() | {"_name_or_path": ""}  # the same model may lie anywhere
+        parts = (kind, settings, processor.feature_extractor.to_dict())
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+        for name, weight in base.model.encoder.state_dict().items():
+            if ".lora_" not in name:
+                digest.update(name.replace(".base_layer.", ".").encode())
+                digest.update(_bytes(weight))
+        return digest.hexdigest()
 
     def collate(self, rows: Sequence[Row]) -> Batch:
         """Rows padded to the longest, with a mask (batch, frames) of the real frames."""
@@ -166,6 +189,20 @@ class EncoderDecoder(ABC):
     def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
         """Encode clip by clip, decode together."""
         return self._read(model, processor, clips, None)
+
+    def read_twice(self, model: torch.nn.Module, processor: Any, clip: Clip) -> tuple[Hypothesis, Hypothesis]:
+        """Read one clip in two rows of one batch, which the model may hear differently. Encoded once, if it may not."""
+        check_length(self, clip)
+        start, base = time.perf_counter(), base_of(model)
+        with reading(model):
+            stem = self.stem(base, processor, clip)[None]
+            if adapts_encoder(base):
+                stem = stem.expand(2, -1, -1)
+            memories = self.encode(base, stem, _everywhere(stem)).expand(2, -1, -1)
+            limits = [self.most_tokens(base, clip)] * 2
+            first, second = greedy(functools.partial(self._next, base), list(memories), limits, self.rules(base))
+        latency = (time.perf_counter() - start) / 2
+        return self._hypothesis(processor, clip, first, latency), self._hypothesis(processor, clip, second, latency)
 
     def _read(
         self, model: Any, processor: Any, clips: Sequence[Clip], on_partial: Callable[[str], None] | None
@@ -227,6 +264,13 @@ def _everywhere(frames: torch.Tensor) -> torch.Tensor:
     import torch
 
     return torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    """The numbers of `tensor` as they lie in memory, in any precision."""
+    import torch
+
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _text(processor: Any, ids: Sequence[int]) -> str:

@@ -60,20 +60,21 @@ class MemoryEstimate:
     weights: int
     loading: int  # for a moment: the file, where its numbers are converted
     adapter: int  # with its gradients and AdamW's moments
-    clips: int  # what is computed once a clip and kept
+    clips: int  # on the disk: what is computed once a clip
     reading: int  # the cache of clips that are decoded together
     activations: int  # of the largest batch there can be
 
     @property
     def total(self) -> int:
-        training = self.adapter + self.clips + self.reading + self.activations
+        training = self.adapter + self.reading + self.activations
         return self.process + self.weights + max(self.loading, training)
 
     def as_text(self, free: int | None) -> str:
         """What a person should know of it, where `free` bytes are free, if that is known."""
-        parts = {"weights": self.weights, "one batch": self.activations, "the clips": self.clips}
+        parts = {"weights": self.weights, "one batch": self.activations}
         named = ", ".join(f"{size / 1e9:.1f} GB for {name}" for name, size in parts.items() if size >= 5e7)
         told = f"Memory: about {self.total / 1e9:.1f} GB at the peak{f' ({named})' if named else ''}"
+        told += f", and up to {self.clips / 1e9:.1f} GB on the disk for the clips" if self.clips >= 5e7 else ""
         if free is None:
             return f"{told}."
         if self.total <= free:
@@ -133,7 +134,7 @@ def estimate(config: TrainConfig, seconds: Sequence[float], device: str = "cpu")
         if config.precision == "fp32" or device.startswith("cuda")
         else stored_numbers(folder) * _BYTES["fp32"],
         adapter=16 * (encoder.adapter(config.rank) + decoder.adapter(config.rank)),  # fp32: value, gradient, 2 moments
-        clips=0 if device.startswith("cuda") else heard * encoder.width * number,
+        clips=heard * encoder.width * number,
         reading=min(len(seconds), _READ_AT_ONCE) * frames * decoder.layers * 2 * decoder.width * number,
         activations=_activations(config, encoder, decoder, frames, _tokens(family, settings, max(seconds)), settings),
     )

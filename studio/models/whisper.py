@@ -85,7 +85,7 @@ class Whisper(EncoderDecoder):
         has_spaces = not _is_multilingual(settings) or _language_token(settings)[2:-2] not in NO_SPACES
         return super().tokens(base, processor, " " * has_spaces + text.strip())
 
-    def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
+    def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """As every family's; raises DataError also where the text has more tokens than the decoder has places."""
         base = base_of(model)
         room = base.config.max_target_positions - len(self.prompt(base))
@@ -95,7 +95,7 @@ class Whisper(EncoderDecoder):
                 f"the model writes {room} at most.",
                 "Cut it into sentences.",
             )
-        return super().prepare(model, processor, clip)
+        return super().labels(model, processor, clip)
 
     def stem(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
         """Convolutions and positions, 50 frames a second. Restates transformers' WhisperEncoder.forward so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from studio.data.manifest import Dataset, Utterance
@@ -11,14 +12,21 @@ from studio.errors import DataError, DiskError
 from studio.evaluate import read_clip
 from studio.events import Event, Phase, Warned
 from studio.models import Clip, Recogniser
+from studio.models.base import Encodes
 from studio.train.augment import variant
 from studio.train.clips import shortened
+from studio.train.feature_cache import FeatureCache, open_cache
+from studio.train.rows import Rows, StoredRow
 from studio.train.stopping import Check
 
 if TYPE_CHECKING:
     from studio.models.base import Row
 
 PROGRESS_EVENTS = 200  # at most
+NO_ROOM = (
+    "The disk has no room for what was computed of {0} clips: it is kept in memory, and the next run must compute it "
+    "again. Free some space; {1} may be deleted at any time."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,44 +35,81 @@ class Shelf:
 
     dataset: Dataset
     clips: Sequence[Utterance]
-    rows: list[Row] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows)
     variants: int = 0
     seed: int = 0
 
 
 def encode(recogniser: Recogniser, shelves: Sequence[Shelf], check: Check) -> Iterator[Event]:
-    """Fill the rows of every shelf. What cannot be read, or what the family refuses, is left out, by name."""
+    """Fill the rows of every shelf. What cannot be read, or what the family refuses, is left out, by name.
+
+    Where the family Encodes, features go to the disk, and those that are there are not computed again. Where the disk
+    has no room they stay in memory.
+    """
     todo = [(shelf, clip) for shelf in shelves for clip in shelf.clips]
     refused: list[str] = []
+    encoder = _Encoder(recogniser, open_cache(recogniser))
     recogniser.model.eval()
     for done, (shelf, clip) in enumerate(todo):
         check()
         if done % max(1, len(todo) // PROGRESS_EVENTS) == 0:
             yield Phase(name="encoding", done=done, total=len(todo))
         try:
-            shelf.rows.extend(_rows(recogniser, shelf, clip))
+            encoder.fill(shelf, clip)
         except (DataError, DiskError) as error:
             refused.append(f"{clip.id} ({error.what.rstrip('.')})")
     if refused:
         yield Warned(message=f"Not learnt from ({len(refused)}): {shortened(refused)}.")
+    if encoder.in_memory and encoder.cache:
+        yield Warned(message=NO_ROOM.format(encoder.in_memory, encoder.cache.folder))
     yield Phase(name="encoding", done=len(todo), total=len(todo))
 
 
-def _rows(recogniser: Recogniser, shelf: Shelf, utterance: Utterance) -> list[Row]:
-    """One clip as its family trains on it, and its variants. Raises DataError, DiskError."""
-    family = recogniser.family
-    clip = read_clip(shelf.dataset, utterance, family.sample_rate)
-    rows = [_prepared(recogniser, clip)]
-    for number in range(1, shelf.variants + 1):
-        try:
-            rows.append(_prepared(recogniser, variant(clip, family.sample_rate, shelf.seed, number)))
-        except DataError:  # slowed down it is too long, or sped up too short: the clip stands for it
-            rows.append(rows[0])
-    return rows
+@dataclass(slots=True)
+class _Encoder:
+    recogniser: Recogniser
+    cache: FeatureCache | None
+    in_memory: int = 0  # rows for which the disk had no room
+
+    def fill(self, shelf: Shelf, utterance: Utterance) -> None:
+        """Put one clip and its variants on the shelf. Raises DataError, DiskError."""
+        clip = read_clip(shelf.dataset, utterance, self.recogniser.family.sample_rate)
+        first = len(shelf.rows)
+        shelf.rows.append(self.row(shelf, utterance, clip, 0))
+        for number in range(1, shelf.variants + 1):
+            try:
+                shelf.rows.append(self.row(shelf, utterance, _changed(self.recogniser, shelf, clip, number), number))
+            except DataError:  # slowed down it is too long, or sped up too short: the clip stands for it
+                shelf.rows.again(first)
+
+    def row(self, shelf: Shelf, utterance: Utterance, clip: Clip, number: int) -> Row | StoredRow:
+        """The row of `clip`, which is variant `number` of `utterance`."""
+        family, model, processor = self.recogniser.family, self.recogniser.model, self.recogniser.processor
+        if self.cache is None or not isinstance(family, Encodes):
+            return family.prepare(model, processor, clip)
+        labels, key = family.labels(model, processor, clip), self.cache.key(clip)
+        again = partial(_encoded_again, self.recogniser, self.cache, key, shelf, utterance, number)
+        stored = StoredRow(labels, key, self.cache, again)
+        if self.cache.has(key):
+            return stored
+        features = family.features(model, processor, clip)
+        if self.cache.write(key, features):
+            return stored
+        self.in_memory += 1
+        return labels | features
 
 
-def _prepared(recogniser: Recogniser, clip: Clip) -> Row:
-    import torch
+def _encoded_again(
+    recogniser: Recogniser, cache: FeatureCache, key: str, shelf: Shelf, utterance: Utterance, number: int
+) -> Row:
+    """The features of a clip that was encoded before. Raises DataError where its sound is another by now."""
+    assert isinstance(recogniser.family, Encodes)
+    clip = read_clip(shelf.dataset, utterance, recogniser.family.sample_rate)
+    clip = _changed(recogniser, shelf, clip, number) if number else clip
+    if cache.key(clip) != key:
+        raise DataError(f"The sound of clip {utterance.id} was changed while it was learnt from.", "Start a new run.")
+    return recogniser.family.features(recogniser.model, recogniser.processor, clip)
 
-    with torch.no_grad():
-        return recogniser.family.prepare(recogniser.model, recogniser.processor, clip)
+
+def _changed(recogniser: Recogniser, shelf: Shelf, clip: Clip, number: int) -> Clip:
+    return variant(clip, recogniser.family.sample_rate, shelf.seed, number)

@@ -18,12 +18,13 @@ from studio.train.progress import Progress
 from studio.train.randomness import RandomState
 from studio.train.ranks import Alone
 from studio.train.resources import is_out_of_memory
+from studio.train.rows import Rows
 from studio.train.stopping import Check
 
 if TYPE_CHECKING:
     import torch
 
-    from studio.models.base import Batch, Row
+    from studio.models.base import Batch
 
 
 @dataclass(slots=True)
@@ -31,8 +32,8 @@ class Learner:
     """All that a step changes, and what it learns from."""
 
     recogniser: Recogniser
-    rows: list[Row]  # of each training clip, as its family prepared it, followed by its variants
-    replayed: list[Row]  # the same, of clips that are mixed in against forgetting
+    rows: Rows  # of each training clip, as its family prepared it, followed by its variants
+    replayed: Rows  # the same, of clips that are mixed in against forgetting
     config: TrainConfig
     parameters: dict[str, torch.nn.Parameter]  # the adapter's, by name
     optimiser: torch.optim.Optimizer
@@ -65,7 +66,7 @@ def fresh_learner(recogniser: Recogniser, config: TrainConfig, ranks: Alone | No
     randomness.seed_everything(config.seed)
     adapter = {name: value for name, value in recogniser.model.named_parameters() if value.requires_grad}
     optimiser = torch.optim.AdamW(adapter.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Learner(recogniser, [], [], config, adapter, optimiser, ranks=ranks or Alone())
+    return Learner(recogniser, Rows(), Rows(), config, adapter, optimiser, ranks=ranks or Alone())
 
 
 def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Event]:

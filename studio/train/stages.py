@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
@@ -28,13 +27,11 @@ from studio.train.progress import Scoring
 from studio.train.ranks import Alone
 from studio.train.record import RunRecord
 from studio.train.resources import peak_memory
+from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
 from studio.train.short import keep_short
 from studio.train.stopping import Reason, Stopper, StopRequested
 from studio.workspace import disk_errors, write_atomically
-
-if TYPE_CHECKING:
-    from studio.models.base import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +58,8 @@ class FineTune:
         self.record, self.config, self.folder = plan.record, plan.record.config, folder
         self.dataset, self.splits, self.stopper = plan.dataset, plan.splits, stopper
         self.general, self.ranks = plan.general, ranks
-        self.validation_rows: list[Row] = []
-        self.general_rows: list[Row] = []  # of its validation split
+        self.validation_rows = Rows()
+        self.general_rows = Rows()  # of its validation split
         self.began = time.perf_counter()  # of the whole run, were it not for the times between resumes
         self.is_training = False
 

@@ -1,0 +1,161 @@
+"""The whole Quick run on 50 clips, from Start to the tuned WER: `python -m tests.benchmarks.quick [--turns N]`.
+
+Ours is what the Start button does: load, encode, score the base model, train with replay and validation, write, score.
+Beside it the same is done as a script with transformers does it: Seq2SeqTrainer with peft (batch 1 x 8, for a padded
+batch would change what Moonshine hears), the same clips in the same order, the loss of the validation clips by the
+Trainer, and its pipeline, greedy, wherever texts are scored: as often as ours, on the same clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from studio.config import TrainConfig, preset
+from studio.data.manifest import Dataset
+from studio.evaluate import Evaluation, read_clip
+from studio.metrics import score
+from studio.models import Clip, Recogniser, adapters, load
+from studio.models.encoder_decoder import base_of
+from studio.run_folder import RunFolder
+from studio.starter import UNHEARD_FOLDER
+from studio.text import digits_to_words
+from studio.train import clips as chosen_clips
+from studio.train import general
+from studio.train.batches import clips_of_step
+from studio.workspace import Workspace
+from tests.benchmarks.peers import features_of
+from tests.benchmarks.racing import HEADER, alternate, on_one_thread
+from tests.benchmarks.transcribing import pipeline_of, read_by
+
+SIDES = ("train",) * 34 + ("validation",) * 6 + ("test",) * 10
+Sides = dict[str, list[Clip]]
+
+
+def recorded(workspace: Workspace) -> Dataset:
+    """Fifty bundled clips of a voice that the starter never heard, labelled with digits as words."""
+    dataset, bundled = Dataset.create(workspace.dataset("quick")), Dataset.open(UNHEARD_FOLDER)
+    for side, clip in zip(SIDES, bundled.utterances(), strict=False):
+        dataset.add(bundled.clip_path(clip), text=digits_to_words(clip.text), prompt=clip.text, split=side)  # type: ignore[arg-type]
+    return dataset
+
+
+class Runs:
+    """Both ways, each time from the start, and the tuned WER of each."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.numbers = root, itertools.count()
+        self.ours_wer = self.peer_wer = 1.0
+
+    def ours(self) -> None:
+        """In a workspace of its own, so that nothing was computed before."""
+        from studio.train.finetune import run
+
+        workspace = Workspace(self.root / f"{next(self.numbers)}")
+        recorded(workspace)
+        os.environ["STUDIO_WORKSPACE"] = str(workspace.root)
+        folder = RunFolder(workspace.run("quick"))
+        folder.path.mkdir(parents=True)
+        for _ in run(preset("quick", dataset="quick", threads=1), folder):
+            pass
+        after = Evaluation.read(folder.tuned)
+        assert after is not None
+        self.ours_wer = after.score.wer
+
+    def peer(self) -> None:
+        """By Trainer and pipeline."""
+        workspace = Workspace(self.root / f"{next(self.numbers)}")
+        dataset, config = recorded(workspace), preset("quick", dataset="quick")
+        splits, _ = chosen_clips.choose(dataset)
+        others = general.choose(config, splits)
+        assert others is not None
+        own = _heard(dataset, splits)
+        self.peer_wer = _by_trainer(config, own, _heard(others.dataset, others.splits), workspace.root)
+
+
+def _heard(dataset: Dataset, splits: chosen_clips.Splits) -> Sides:
+    return {side: [read_clip(dataset, clip, 16_000) for clip in found] for side, found in splits.items()}
+
+
+def _by_trainer(config: TrainConfig, own: Sides, known: Sides, folder: Path) -> float:
+    adapted = adapters.attach(
+        load("starter", "cpu"), config.rank, config.alpha, config.dropout, config.targets, config.seed
+    )
+    base = Recogniser(adapted.family, base_of(adapted.model), adapted.processor, "starter", folder, "cpu", "fp32")
+    wer = partial(_wer, pipeline_of(base), base)
+    with adapted.model.disable_adapter():
+        wer(own["test"] + known["test"])
+    validation = own["validation"] + known["validation"]
+    rows = [features_of(adapted, clip) for clip in own["train"] + known["train"]]
+    order = [rows[place] for place in _order(config, len(own["train"]), len(known["train"]))]
+    wer(validation)
+    held_out = [features_of(adapted, clip) for clip in validation]
+    _trained(adapted, config, order, held_out, folder, partial(wer, validation))
+    wer(known["test"])
+    return wer(own["test"])
+
+
+def _order(config: TrainConfig, clips: int, replayed: int) -> Iterator[int]:
+    for step in range(1, config.max_steps + 1):
+        for part in clips_of_step(step, clips, config, replayed):
+            yield from part
+
+
+def _wer(pipe: Any, base: Recogniser, clips: Sequence[Clip]) -> float:
+    tokens = partial(base.family.most_tokens, base.model)  # type: ignore[attr-defined]
+    base.model.eval()
+    texts = read_by(pipe, clips, tokens, num_beams=1)
+    return score([clip.text for clip in clips], texts).wer
+
+
+def _trained(adapted: Recogniser, config: TrainConfig, rows: Any, validation: Any, folder: Path, wer: Any) -> None:
+    import torch
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
+
+    class Scores(TrainerCallback):  # type: ignore[misc]
+        def on_evaluate(self, *_: Any, **__: Any) -> None:
+            wer()
+
+    class InOrder(Seq2SeqTrainer):  # type: ignore[misc]
+        def _get_train_sampler(self, *_: Any) -> Any:
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    arguments = Seq2SeqTrainingArguments(
+        output_dir=str(folder), per_device_train_batch_size=1, per_device_eval_batch_size=1,
+        gradient_accumulation_steps=config.batch_size, max_steps=config.max_steps, learning_rate=config.learning_rate,
+        warmup_steps=config.warmup_steps, weight_decay=0.0, eval_strategy="steps", eval_steps=config.eval_every,
+        prediction_loss_only=True, save_strategy="no", logging_strategy="no", report_to=[], disable_tqdm=True,
+        remove_unused_columns=False, use_cpu=True, dataloader_pin_memory=False,
+    )  # fmt: skip
+    trainer = InOrder(
+        model=adapted.model, args=arguments, train_dataset=rows, eval_dataset=validation, callbacks=[Scores()],
+        data_collator=lambda few: {name: few[0][name][None] for name in few[0]},
+    )  # fmt: skip
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer.train()
+
+
+def main() -> None:
+    """Print one line, and both word error rates."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=3)
+    turns = parser.parse_args().turns
+    on_one_thread()
+    with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
+        runs = Runs(Path(folder))
+        race = alternate(runs.ours, runs.peer, turns)
+    print(HEADER.removesuffix("losses apart"))
+    print("starter, Quick on 50 clips / Trainer".ljust(44) + race.as_text())
+    print(f"    tuned WER: ours {runs.ours_wer:.1%}, theirs {runs.peer_wer:.1%} (ours keeps the best step)")
+
+
+if __name__ == "__main__":
+    main()
