@@ -140,6 +140,8 @@ def from_file(source: str, **values: Any) -> TrainConfig:
     named = f"Give a file with a JSON object of settings, or a recipe: {', '.join(RECIPES)}."
     try:
         found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(f"There is neither a file nor a recipe “{source}”.", named) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"The settings in {source} cannot be read ({error}).", named) from error
     if not isinstance(found, dict):
