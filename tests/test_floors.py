@@ -17,7 +17,7 @@ FLOORS = (
     {"events", "config", "workspace", "run_folder", "text", "metrics", "bootstrap", "audio", "microphone", "starter"},
     {"data"},
     {"models"},
-    {"train", "transcribe", "labelling", "evaluate", "verdict", "report", "reading_list"},
+    {"alarms", "train", "transcribe", "labelling", "evaluate", "verdict", "report", "reading_list"},
     {"export"},
     {"jobs", "supervise", "worker"},
     {"ui", "terminal"},
