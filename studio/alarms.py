@@ -99,7 +99,11 @@ def sentence(before: Sequence[Alarm] | None, after: Sequence[Alarm] | None) -> s
 
 def summary(alarms: Sequence[Alarm]) -> str:
     """`2 clips loop (“and and and …”), 1 clip stops short, “thank you” written for silence`."""
-    verbs = {"loop": ("loops", "loop"), "runaway": ("runs away", "run away"), "cut short": ("stops short", "stop short")}
+    verbs = {
+        "loop": ("loops", "loop"),
+        "runaway": ("runs away", "run away"),
+        "cut short": ("stops short", "stop short"),
+    }
     parts = []
     for kind, (one, many) in verbs.items():
         found = [alarm for alarm in alarms if alarm.kind == kind]

@@ -76,7 +76,7 @@ def _whisper() -> Callable[[str], str]:
 
     table = resources.files("studio.data").joinpath("scripts", "spellings.txt").read_text("utf-8")
     pairs = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
-    normalise: Callable[[str], str] = EnglishTextNormalizer(dict(pairs))  # type: ignore[arg-type, no-untyped-call]
+    normalise: Callable[[str], str] = EnglishTextNormalizer(dict(pairs))  # type: ignore[no-untyped-call]
     return lambda text: " ".join(normalise(text).split())
 
 
