@@ -182,8 +182,8 @@ def confused(edits: Sequence[Edit]) -> Iterator[tuple[str, str]]:
             yield " ".join(said), " ".join(written)
             continue
         for part in parts:
-            words = (part.reference.split(), part.hypothesis.split())
-            yield from ((one or "", other or "") for one, other in zip_longest(*words))
+            pairs = zip_longest(part.reference.split(), part.hypothesis.split(), fillvalue="")
+            yield from ((f"{one}", f"{other}") for one, other in pairs)
 
 
 def _groups(clips: Sequence[ClipReading]) -> Iterator[Group]:

@@ -65,7 +65,7 @@ def test_an_adapter_that_changes_nothing_shows_no_difference_and_asks_for_more_c
 def test_an_adapter_that_harms_is_worse_and_points_at_the_labels(tmp_path: Path) -> None:
     found = asked(finished(tmp_path, "run", SAID, SAID, replaced(SAID, 0.6)))
     assert (found["better"].answer, found["better"].state) == ("No, it is worse", "bad")
-    assert found["worse"].answer == "36 clips"
+    assert found["worse"].answer == "36 of 60 clips"
     assert found["next"].answer == "Check the labels"
     assert "--suspects" in found["next"].detail
 

@@ -49,14 +49,14 @@ def percent(rate: float | None) -> str:
     return "–" if rate is None else f"{100 * rate:.1f} %"
 
 
+def points(change: float) -> str:
+    """A change of a rate in points, with its sign: `−12.5`."""
+    return f"{100 * change:+.1f}".replace("-", "−")
+
+
 def count(number: int, noun: str) -> str:
     """`1 clip`, `1,200 clips`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def missed(result: RunResult) -> list[str]:
-    """The words that the tuned model got wrong, the most often first."""
-    return [word.word for word in result.mistakes.words if word.right_after < word.said]
 
 
 def _better(result: RunResult) -> tuple[str, str, State]:
@@ -78,9 +78,9 @@ def _better(result: RunResult) -> tuple[str, str, State]:
 def _sure(result: RunResult) -> tuple[str, str, State]:
     if result.change is None:
         return "Not at all", "There is no common ground to compare on.", "look"
-    low, high = 100 * result.change.low, 100 * result.change.high
+    low, high = (points(bound) for bound in (result.change.low, result.change.high))
     amount = f"on {count(result.clips, 'held-out clip')} with {count(result.change.words, 'word')}"
-    detail = f"In 95 of 100 such test sets the change lies between {low:+.1f} and {high:+.1f} points, {amount}."
+    detail = f"In 95 of 100 such test sets the change lies between {low} and {high} points, {amount}."
     if result.clips < FEW_CLIPS:
         return "Not very", f"{detail} {FEW_CLIPS} clips or more would say it better.", "look"
     if result.change.verdict == "no difference shown":
@@ -96,24 +96,25 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
     else:
         figures = f"{percent(general.before)} → {percent(general.after)} on {count(general.clips, 'clip')}"
         forgot = general.change is not None and general.change.verdict == "worse"
-        heads += ["Other voices"] if forgot else []
+        heads += ["other voices"] if forgot else []
         parts.append(f"Other voices: {figures}, {'worse beyond chance' if forgot else 'no loss beyond chance'}.")
-    if result.after.alarms:
-        heads += ["It misbehaves" if _has_new_alarms(result) else "Alarms as before"]
-    parts.append(result.alarm)
     if worse:
-        heads += [count(len(worse), "clip")]
+        heads += [f"{len(worse)} of {count(result.clips, 'clip')}"]
         parts.append(
             f"{count(len(worse), 'held-out clip')} of {result.clips} got worse, such as “{worse[0].reference}”."
         )
-    is_bad = _has_new_alarms(result) or "Other voices" in heads
+    if result.after.alarms:
+        heads += ["it misbehaves" if _has_new_alarms(result) else "alarms as before"]
+    parts.append(result.alarm)
+    is_bad = _has_new_alarms(result) or "other voices" in heads
     state: State = "bad" if is_bad else "look" if heads or general is None else "good"
-    return ", ".join(heads) or "Nothing that was measured", " ".join(parts), state
+    said = ", ".join(heads) or "nothing that was measured"
+    return said[0].upper() + said[1:], " ".join(parts), state
 
 
 def _next(result: RunResult) -> tuple[str, str, State]:
     """The one most useful thing to do; what is broken comes before what could be better."""
-    words = missed(result)
+    words = result.missed
     if result.general and result.general.change and result.general.change.verdict == "worse":
         return "Train more gently", _gently(result), "bad"
     if _has_new_alarms(result):
@@ -127,8 +128,10 @@ def _next(result: RunResult) -> tuple[str, str, State]:
         return "Check the labels", f"{suspects} Then train with a lower learning rate.", "bad"
     if words:
         return "Use it, and record these", _record(result, words), "good"
-    merge = f"Speak to it in the Test tab, or take it with you: studio merge {result.run}"
-    return "Use it", f"No held-out word is wrong. {merge}", "good"
+    heard = (
+        "What is still wrong is how it writes, not what it hears." if result.after.score.wer else "No word is wrong."
+    )
+    return "Use it", f"{heard} Speak to it in the Test tab, or take it with you: studio merge {result.run}", "good"
 
 
 def _gently(result: RunResult) -> str:

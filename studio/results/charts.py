@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from studio.results.markup import Html, tag
 
 WIDTH, HEIGHT = 520, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 34
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 12, 38
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "1 5", "12 4")  # a curve is known by its dashes where colours are not seen
 MOST_DOTS = 2000
 
@@ -42,8 +42,8 @@ def scatter(pairs: Sequence[tuple[float, float]], described: str) -> Html:
     dots = [_dot(axes, before, after) for before, after in pairs[:MOST_DOTS]]
     diagonal = tag("line", class_="diagonal", x1=axes.x(0), y1=axes.y(0), x2=axes.x(1), y2=axes.y(1))
     grid = _grid(axes, [0, 0.25, 0.5, 0.75, 1], lambda value: f"{100 * value:.0f} %")
-    below = [_text(axes.x(value), HEIGHT - 18, f"{100 * value:.0f} %") for value in (0, 0.5, 1)]
-    named = _text((LEFT + WIDTH) / 2, HEIGHT - 3, "accuracy before; up: after")
+    below = [_text(axes.x(value), HEIGHT - 20, f"{100 * value:.0f} %") for value in (0, 0.5, 1)]
+    named = _text((LEFT + WIDTH) / 2, HEIGHT - 4, "accuracy before; up: after")
     return _drawing(described, *grid, *below, named, diagonal, *dots)
 
 
@@ -53,9 +53,9 @@ def curves(lines: Sequence[Line], described: str, write: Callable[[float], str])
     last, top = max((step for step, _ in points), default=1) or 1, max((value for _, value in points), default=1) or 1
     marks = ticks(top)
     axes = _Axes(last, marks[-1])
-    below = [_text(axes.x(step), HEIGHT - 14, f"{step:g}") for step in ticks(last) if step <= last]
+    below = [_text(axes.x(step), HEIGHT - 20, f"{step:g}") for step in ticks(last) if step <= last]
     drawn = [_curve(axes, line, place) for place, line in enumerate(lines) if line.points]
-    named = _text((LEFT + WIDTH) / 2, HEIGHT - 1, "step")
+    named = _text((LEFT + WIDTH) / 2, HEIGHT - 4, "step")
     return _drawing(described, *_grid(axes, marks, write), *below, named, *drawn)
 
 

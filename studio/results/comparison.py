@@ -12,7 +12,7 @@ from studio.bootstrap import Change
 from studio.errors import ConfigError
 from studio.evaluate import Evaluation
 from studio.results import charts
-from studio.results.answers import count, factor, percent
+from studio.results.answers import count, factor, percent, points
 from studio.results.charts import Line
 from studio.results.markup import joined, page, table, tag
 from studio.results.result import Point, RunResult, result_of
@@ -153,12 +153,18 @@ def cells(run: Compared) -> list[str]:
     ]
 
 
+def _transposed(runs: Sequence[Compared]) -> list[list[str]]:
+    """The table with runs across and figures down, without the names of the runs."""
+    columns = [cells(run) for run in runs]
+    return [[name, *(column[place] for column in columns)] for place, name in enumerate(HEAD)][1:]
+
+
 def against(run: Compared) -> str:
     """How it stands to the first run, with the interval in points."""
     found = run.against_first
     if found is None:
         return "–"
-    return f"{found.verdict} ({100 * found.low:+.1f} to {100 * found.high:+.1f} points)"
+    return f"{found.verdict} ({points(found.low)} to {points(found.high)} points)"
 
 
 def headline(comparison: RunComparison) -> str:
@@ -173,8 +179,7 @@ def headline(comparison: RunComparison) -> str:
 
 def as_text(comparison: RunComparison) -> str:
     """The comparison for a terminal: figures down, runs across."""
-    columns = [cells(run) for run in comparison.runs]
-    rows = [[name, *(column[place] for column in columns)] for place, name in enumerate(HEAD)]
+    rows = [["", *(run.run for run in comparison.runs)], *_transposed(comparison.runs)]
     rows += [[setting.name, *(f"{value}" for value in setting.values)] for setting in comparison.settings]
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -203,7 +208,7 @@ def as_html(comparison: RunComparison) -> str:
     return page(
         "Runs compared: " + ", ".join(run.run for run in runs),
         tag("h1", headline(comparison)),
-        table(list(HEAD), [cells(run) for run in runs], caption, figures=len(HEAD) - 1),
+        table(["", *(run.run for run in runs)], _transposed(runs), caption, figures=len(runs)),
         tag("h2", "While they trained"),
         tag(
             "div",

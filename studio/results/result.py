@@ -13,6 +13,7 @@ from studio import alarms, events
 from studio.alarms import Alarm, Probe
 from studio.bootstrap import Change
 from studio.config import TrainConfig
+from studio.data.prompts.needs import misheard
 from studio.errors import JobError
 from studio.evaluate import Evaluation, read_manifest
 from studio.events import Evaluated, Event, Finished
@@ -115,6 +116,7 @@ class RunResult(BaseModel):
     change: Change | None  # None where the two were not scored on the same clips
     general: General | None
     mistakes: Mistakes
+    missed: list[str]  # words as they are spoken, the most often missed first: what the prompt list takes up
     samples: list[Sample]
     curve: list[Point]
     train_clips: int
@@ -170,6 +172,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         change=change(before, after),
         general=_general(folder),
         mistakes=found,
+        missed=list(misheard((row.reference, row.hypothesis) for row in after.rows)),
         samples=_samples(before, after),
         curve=_curve(log, finished),
         train_clips=record.clips.get("train", 0),

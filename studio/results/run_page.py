@@ -175,11 +175,17 @@ def _wrong(score: Score) -> str:
 def _validation(result: RunResult) -> Html:
     if not result.curve:
         return Html("")
-    lines = wer_lines(result)
-    drawn = charts.curves(lines, "Validation word error rate over steps", lambda value: f"{100 * value:.0f} %")
+    rates = wer_lines(result)
+    losses = [Line("validation loss", [(point.step, point.loss) for point in result.curve if point.loss is not None])]
     kept = next((point.step for point in result.curve if point.kept), None)
-    said = f"Step {kept} was kept." if kept is not None else ""
-    return joined(tag("h2", "While it trained"), tag("figure", drawn, charts.key(lines), tag("figcaption", said)))
+    said = f"Word error rate. Step {kept} was kept." if kept is not None else "Word error rate."
+    percents = charts.curves(rates, "Validation word error rate over steps", lambda value: f"{100 * value:.0f} %")
+    nats = charts.curves(losses, "Validation loss over steps, nats per token", lambda value: f"{value:.2g}")
+    figures = [
+        tag("figure", tag("figcaption", said), percents, charts.key(rates)),
+        tag("figure", tag("figcaption", "Loss, nats per token"), nats, charts.key(losses)),
+    ]
+    return joined(tag("h2", "While it trained"), tag("div", *figures, class_="pair"))
 
 
 def wer_lines(result: RunResult) -> list[Line]:
@@ -213,11 +219,7 @@ def _facts(result: RunResult) -> Html:
         ["Begun", result.created_at],
         *([name, version] for name, version in result.versions.items()),
     ]
-    fields = TrainConfig.model_fields
-    settings = [
-        [name, _plain(value), "" if value == fields[name].default else "changed"]
-        for name, value in result.config.items()
-    ]
+    settings = [[name, _plain(value), _changed(name, value)] for name, value in result.config.items()]
     return joined(
         tag("h2", "What this rests on"),
         tag(
@@ -232,6 +234,11 @@ def _facts(result: RunResult) -> Html:
 def _again(result: RunResult) -> Html:
     commands = f"{result.train_command}\n{result.report_command} --html report.html"
     return joined(tag("h2", "The same again"), tag("pre", tag("code", commands)))
+
+
+def _changed(name: str, value: Any) -> str:
+    info = TrainConfig.model_fields[name]
+    return "" if info.is_required() or value == info.default else "changed"
 
 
 def _plain(value: Any) -> str:

@@ -17,7 +17,7 @@ from studio.config import Normaliser
 from studio.metrics import Score
 from studio.mistakes import ClipReading, Confusion, Group, Word, confused
 from studio.results import run_page
-from studio.results.answers import Answer, answers, missed
+from studio.results.answers import Answer, answers
 from studio.results.result import General, RunResult, result_of
 from studio.run_folder import RunFolder
 from studio.text import COMPARED, Convention
@@ -82,8 +82,6 @@ class HeldOut(BaseModel):
     before: Score
     after: Score
     general: General | None
-    alarm: str  # what the alarms say
-    is_alarmed: bool
     answers: list[Answer]
     words: list[Word]  # the wrong ones
     confusions: list[Confusion]
@@ -156,14 +154,12 @@ def held_out(result: RunResult) -> HeldOut:
         before=result.before.score,
         after=result.after.score,
         general=result.general,
-        alarm=result.alarm,
-        is_alarmed=bool(result.after.alarms),
         answers=answers(result),
         words=[word for word in found.words if word.right_after < word.said][:MOST_WORDS],
         confusions=found.confusions[:MOST_CONFUSIONS],
         groups=found.groups,
         dots=[Dot(before=before, after=after, clips=clips) for (before, after), clips in sorted(dots.items())],
-        missed=len(missed(result)),
+        missed=len(result.missed),
         convention="digits" if any(char.isdigit() for clip in found.clips for char in clip.reference) else "words",
         skipped=result.left_out,
     )
@@ -175,7 +171,7 @@ def clip_page(result: RunResult, wanted: Wanted) -> ClipPage:
     rows.sort(key=lambda clip: clip.id)
     name, is_down = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
     rows.sort(key=lambda clip: SORTS["before"](clip), reverse=True)  # of equals, those that were worse before
-    rows.sort(key=SORTS[name], reverse=is_down)  # type: ignore[arg-type]  # all figures, or all texts
+    rows.sort(key=SORTS[name], reverse=is_down)
     pages = max(1, -(-len(rows) // ROWS))
     page = min(wanted.page, pages - 1)
     return ClipPage(rows=rows[page * ROWS : (page + 1) * ROWS], found=len(rows), page=page, pages=pages)

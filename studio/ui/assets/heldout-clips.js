@@ -32,10 +32,10 @@ export class Clips {
     this.text = make("input", { type: "search", class: "st-field", placeholder: "Find words", "aria-label": "Find words in held-out clips", oninput: () => this.#type() });
     const choices = Object.entries(SHOWS).map(([name, title]) => make("label", {}, make("input", { type: "radio", name: "li-show", value: name, checked: name === "all" }), title));
     this.choice = make("fieldset", { class: "st-choice", onchange: ({ target }) => this.#ask({ show: target.value }) }, make("legend", { class: "st-hidden" }, "Which clips"), ...choices);
-    this.pill = make("button", { type: "button", class: "st-button small", onclick: () => this.filter({}) });
+    this.pill = make("button", { type: "button", hidden: true, class: "st-button small", onclick: () => this.filter({}) });
     this.told = make("span", { class: "st-quiet st-small st-number", role: "status" });
     this.table = make("div", {});
-    this.element = make("div", { class: "li-heldout" }, make("h3", {}, "Clips"), make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.told), this.table);
+    this.element = make("div", { class: "li-clips" }, make("h3", {}, "Clips"), make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.told), this.table);
   }
 
   #rest() {
@@ -91,12 +91,12 @@ export class Clips {
     silence();
     const { about } = this.#picked;
     this.pill.hidden = !about;
-    this.pill.replaceChildren(icon("close"), about ?? "");
+    this.pill.replaceChildren(icon("close"), make("span", { class: "st-hidden" }, "No longer only "), about ?? "");
     this.told.textContent = `${found.found} ${found.found === 1 ? "clip" : "clips"}`;
     const focused = document.activeElement?.dataset?.sort;
     const table = make("table", { class: "st-table li-table" }, this.#head(), make("tbody", {}, ...found.rows.map((row) => this.#row(row))));
     const rows = found.rows.length ? table : make("p", { class: "st-quiet li-nothing" }, "No held-out clip is like that.");
-    this.table.replaceChildren(make("div", { class: "li-scroll", tabindex: "0", role: "region", "aria-label": "Held-out clips" }, rows), this.#pager(found));
+    this.table.replaceChildren(make("div", { class: "li-scroll", tabindex: "0", role: "region", "aria-label": "Clips, before and after" }, rows), this.#pager(found));
     if (focused) this.table.querySelector(`[data-sort=${focused}]`)?.focus();
     this.onFilter();
   }

@@ -4,7 +4,7 @@ import { nameOf } from "./heldout-words.js";
 import { make } from "./studio.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [480, 280, 52, 12, 14, 40];
+const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [480, 280, 56, 20, 28, 40];
 const x = (value) => LEFT + ((WIDTH - LEFT - RIGHT) * value) / 100;
 const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / 100);
 

@@ -67,7 +67,6 @@ export class HeldOut {
         tile("Digit error", before.digit_error, after.digit_error),
         ...(found.general ? [tile("Word error rate, other voices", found.general.before, found.general.after)] : []),
       ),
-      make("p", { class: `st-message ${found.is_alarmed ? "look" : ""} li-alarm` }, icon(found.is_alarmed ? "warning" : "check"), found.alarm),
       ...(skipped ? [make("p", { class: "st-message look" }, icon("warning"), skipped)] : []),
       this.#where(found),
       this.clips.element,
