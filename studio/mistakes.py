@@ -182,12 +182,11 @@ def confused(edits: Sequence[Edit]) -> Iterator[tuple[str, str]]:
             yield " ".join(said), " ".join(written)
             continue
         for part in parts:
-            pairs = zip_longest(part.reference.split(), part.hypothesis.split(), fillvalue="")
-            yield from ((f"{one}", f"{other}") for one, other in pairs)
+            yield from zip_longest(part.reference.split(), part.hypothesis.split(), fillvalue="")
 
 
 def _groups(clips: Sequence[ClipReading]) -> Iterator[Group]:
-    figures = {
+    figures: dict[str, list[float | None]] = {
         "Length": [clip.seconds for clip in clips],
         "Pace": [clip.pace for clip in clips],
         "Signal to noise": [clip.snr for clip in clips],
