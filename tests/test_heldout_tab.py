@@ -127,7 +127,7 @@ def page(browser: Browser, studio: Served) -> Iterator[Page]:
 
 def show_second(page: Page) -> None:
     show_tab(page, "4 Test")
-    page.get_by_label("Run", exact=True).select_option("second")
+    page.get_by_role("combobox", name="Run", exact=True).select_option("second")
     expect(page.get_by_role("button", name="order → border", exact=True)).to_be_visible()
 
 
@@ -164,7 +164,7 @@ def test_clips_are_filtered_sorted_and_compared_by_another_normaliser(page: Page
     expect(table).to_have_count(4)
     page.get_by_role("button", name="Reference", exact=True).click()
     expect(page.get_by_role("columnheader", name="Reference", exact=True)).to_have_attribute("aria-sort", "ascending")
-    page.get_by_label("Texts compared", exact=True).select_option("whisper")
+    page.get_by_role("combobox", name="Texts compared", exact=True).select_option("whisper")
     expect(page.locator(".li-answers")).to_contain_text("normaliser: whisper")
 
 
