@@ -19,7 +19,7 @@ from studio.errors import ConfigError
 BUNDLED, NOTHING = "bundled", "none"  # what `replay` can be beside a dataset
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Normaliser = Literal["exact", "plain", "spoken"]
+Normaliser = Literal["exact", "plain", "spoken", "whisper"]
 
 
 class TrainConfig(BaseModel):
@@ -55,7 +55,9 @@ class TrainConfig(BaseModel):
     eval_every: int = Field(10, ge=1, description="Steps between two scorings of the validation clips")
     patience: int = Field(4, ge=1, description="Scorings without a better WER before training stops early")
     normaliser: Normaliser = Field(
-        "exact", description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words)"
+        "exact",
+        description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words); "
+        "whisper (Whisper's English normaliser)",
     )
     short_seconds: float = Field(
         0.0, ge=0, le=60, description="Held-out clips up to this many seconds are scored by themselves too; 0: none"
@@ -140,6 +142,8 @@ def from_file(source: str, **values: Any) -> TrainConfig:
     named = f"Give a file with a JSON object of settings, or a recipe: {', '.join(RECIPES)}."
     try:
         found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(f"There is neither a file nor a recipe “{source}”.", named) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"The settings in {source} cannot be read ({error}).", named) from error
     if not isinstance(found, dict):

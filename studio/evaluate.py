@@ -10,7 +10,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio import audio
+from studio import alarms, audio
+from studio.alarms import Alarm, Probe
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits import test_set_hash
 from studio.data.utterance import Split
@@ -36,6 +37,7 @@ class ScoredClip(BaseModel):
     wer: float  # of this clip alone, by the evaluation's normaliser
     seconds: float  # of audio
     latency: float  # seconds from samples to text; clips are read in batches, whose time is shared out evenly
+    confidence: float | None = None  # mean token probability, 0..1
 
 
 class Evaluation(BaseModel):
@@ -51,6 +53,8 @@ class Evaluation(BaseModel):
     spoken: Score  # whichever way numbers are written
     rows: list[ScoredClip]
     skipped: list[str] = []  # clips that could not be scored, and why
+    probes: list[Probe] = []  # what was written for silence and noise
+    alarms: list[Alarm] | None = None  # of the clips and the probes; None in results of an earlier version
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -59,6 +63,17 @@ class Evaluation(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+
+    def by(self, normaliser: str) -> Evaluation:
+        """The same texts, compared by another normaliser: nothing is read again."""
+        if normaliser == self.score.normaliser and self.score.sentence_accuracy is not None:
+            return self
+        references, texts = [row.reference for row in self.rows], [row.hypothesis for row in self.rows]
+        rows = [
+            row.model_copy(update={"wer": score([row.reference], [row.hypothesis], normaliser).wer})
+            for row in self.rows
+        ]
+        return self.model_copy(update={"rows": rows, "score": score(references, texts, normaliser)})
 
     def write(self, path: Path) -> None:
         """Replace `path` atomically. Raises DiskError."""
@@ -101,8 +116,16 @@ def evaluate(
             hypotheses += transcribe(recogniser, dataset, batch)
             if on_progress:
                 on_progress(len(hypotheses), len(good))
-    named = adapter if with_adapter else None
-    return scored(good, hypotheses, model=recogniser.source, adapter=named, normaliser=normaliser, skipped=skipped)
+        probes = alarms.probes(recogniser)
+    return scored(
+        good,
+        hypotheses,
+        model=recogniser.source,
+        adapter=adapter if with_adapter else None,
+        normaliser=normaliser,
+        skipped=skipped,
+        probes=probes,
+    )
 
 
 def compare(
@@ -146,6 +169,7 @@ def as_text(comparison: Comparison) -> str:
     for name, value in _figures(before).items():
         then = f" → {_percent(_figures(after)[name])}" if after else ""
         lines.append(f"  {name:<24}{_percent(value):>8}{then}")
+    lines += [f"  {alarms.sentence(before.alarms, after.alarms)}"] if after else []
     return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
 
 
@@ -162,8 +186,9 @@ def scored(
     adapter: str | None,
     normaliser: str,
     skipped: Sequence[str] = (),
+    probes: Sequence[Probe] = (),
 ) -> Evaluation:
-    """The evaluation of `hypotheses`, one a clip, all of one split."""
+    """The evaluation of `hypotheses`, one a clip, all of one split; `probes` where silence was read as well."""
     references, texts = [clip.text for clip in clips], [hypothesis.text for hypothesis in hypotheses]
     rows = [
         ScoredClip(
@@ -174,6 +199,7 @@ def scored(
             wer=score([clip.text], [hypothesis.text], normaliser).wer,
             seconds=hypothesis.seconds,
             latency=hypothesis.latency,
+            confidence=hypothesis.confidence,
         )
         for clip, hypothesis in zip(clips, hypotheses, strict=True)
     ]
@@ -186,6 +212,8 @@ def scored(
         spoken=score(references, texts, "spoken"),
         rows=rows,
         skipped=list(skipped),
+        probes=list(probes),
+        alarms=_alarms(rows, probes),
     )
 
 
@@ -254,7 +282,14 @@ def _figures(evaluation: Evaluation) -> dict[str, float | None]:
         f"CER, {score.normaliser}": score.cer,
         "WER, spoken": evaluation.spoken.wer,
         "errors per digit": score.digit_error,
+        "sentences right": score.sentence_accuracy,
     }
+
+
+def _alarms(rows: Sequence[ScoredClip], probes: Sequence[Probe]) -> list[Alarm]:
+    kinds = ((row, alarms.of_text(row.reference, row.hypothesis, row.seconds)) for row in rows)
+    found = [Alarm(kind=kind, where=row.id, text=row.hypothesis) for row, kind in kinds if kind]
+    return found + [alarm for probe in probes if (alarm := alarms.of_probe(probe))]
 
 
 def _percent(rate: float | None) -> str:

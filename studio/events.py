@@ -7,7 +7,7 @@ remembered, so a reload, a second tab or a closed browser lose nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
@@ -193,6 +193,16 @@ def read(path: Path, offset: int = 0) -> Iterator[tuple[int, Event]]:
     for end, line in read_lines(path, offset):
         if (event := parse(line)) is not None:
             yield end, event
+
+
+def as_it_went(log: Iterable[Event]) -> list[Event]:
+    """The story of a run without the steps that a resume took back."""
+    story: list[Event] = []
+    for event in log:
+        if isinstance(event, Started):
+            story = [past for past in story if getattr(past, "step", 0) <= event.resumed_from]
+        story.append(event)
+    return story
 
 
 def read_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:

@@ -27,6 +27,7 @@ class Score(BaseModel):
     words: int  # in the references
     clips: int
     normaliser: str  # see studio.text.NORMALISERS
+    sentence_accuracy: float | None = None  # share of clips without an error; None in results of an earlier version
 
 
 class Edit(BaseModel):
@@ -57,6 +58,7 @@ def score(references: Sequence[str], hypotheses: Sequence[str], normaliser: str 
         words=words,
         clips=len(pairs),
         normaliser=normaliser,
+        sentence_accuracy=sum(ref == hyp for ref, hyp in pairs) / len(pairs) if pairs else None,
     )
 
 

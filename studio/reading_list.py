@@ -17,26 +17,27 @@ from studio.workspace import Workspace
 
 
 def read_next(
-    workspace: Workspace, dataset: Dataset, *, count: int = 20, convention: Convention = "words"
+    workspace: Workspace, dataset: Dataset, *, count: int = 20, convention: Convention = "words", run: str = ""
 ) -> list[prompts.Prompt]:
     """The `count` sentences worth most to read next, each with why: see `studio.data.prompts.needs`.
 
-    Words count as missed where the newest tuned model of this dataset wrote them wrong on its held-out clips, and
-    where a model that read the clips (`studio label --prelabel`) disagrees with a label. Raises DataError.
+    Words count as missed where the tuned model of `run`, or else the newest of this dataset, wrote them wrong on its
+    held-out clips, and where a model that read the clips (`studio label --prelabel`) disagrees with a label. Raises
+    DataError.
     """
-    missed = missed_words(workspace, dataset)
+    missed = missed_words(workspace, dataset, run)
     own = [card for card in prompts.load(dataset) if not card.why]
     terms = prompts.load_terms(dataset)
     return needed(dataset.utterances(), missed, terms, own, count=count, convention=convention)
 
 
-def missed_words(workspace: Workspace, dataset: Dataset) -> dict[str, prompts.Misheard]:
-    """The words that models got wrong, the most often missed first."""
-    return misheard(_read_and_written(workspace, dataset))
+def missed_words(workspace: Workspace, dataset: Dataset, run: str = "") -> dict[str, prompts.Misheard]:
+    """The words that models got wrong, the most often missed first; of the tuned ones, that of `run` or the newest."""
+    evaluation = Evaluation.read(RunFolder(workspace.run(run)).tuned) if run else _newest(workspace, dataset)
+    return misheard(_read_and_written(dataset, evaluation))
 
 
-def _read_and_written(workspace: Workspace, dataset: Dataset) -> Iterator[tuple[str, str]]:
-    evaluation = _newest(workspace, dataset)
+def _read_and_written(dataset: Dataset, evaluation: Evaluation | None) -> Iterator[tuple[str, str]]:
     rows = evaluation.rows if evaluation else []
     yield from ((row.reference, row.hypothesis) for row in rows)
     scored = {row.id for row in rows}

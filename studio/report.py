@@ -8,23 +8,19 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from studio import events
+from studio import alarms, events
 from studio.config import knobs
 from studio.errors import JobError
 from studio.evaluate import Evaluation, ScoredClip
 from studio.events import Evaluated, Event, Finished, Started, Stopped, Warned
 from studio.metrics import Score
 from studio.run_folder import RunFolder
+from studio.text import COMPARED
 from studio.train.record import RunRecord
 from studio.verdict import change, sentence
 from studio.workspace import write_atomically
 
 SAMPLES = 5  # clips of each kind
-COMPARED = {
-    "exact": "as they are written",
-    "plain": "without case and punctuation",
-    "spoken": "as they are spoken: digits and their names count as the same",
-}
 ARTEFACTS = {
     "lora_adapter/": "the adapter, which plain `peft` loads",
     "processor/": "the tokenizer and the feature extractor",
@@ -68,23 +64,13 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
     before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
     if before is None or after is None:
         raise JobError(f"The run “{folder.name}” was not scored before and after.", "Let it finish, or resume it.")
-    log = _as_it_went(event for _, event in events.read(folder.events))
+    log = events.as_it_went(event for _, event in events.read(folder.events))
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
     general = Evaluation.read(folder.general_baseline), Evaluation.read(folder.general_tuned)
     short = Evaluation.read(folder.short_baseline), Evaluation.read(folder.short_tuned)
     story = _Story(RunRecord.read(folder), before, after, general, short, log, ended)
     blocks = (_headline, _scores, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
     return "\n\n".join(text for block in blocks if (text := block(story))) + "\n"
-
-
-def _as_it_went(log: Iterable[Event]) -> list[Event]:
-    """The story of a run without the steps that a resume took back."""
-    story: list[Event] = []
-    for event in log:
-        if isinstance(event, Started):
-            story = [past for past in story if getattr(past, "step", 0) <= event.resumed_from]
-        story.append(event)
-    return story
 
 
 def escaped(text: str) -> str:
@@ -128,9 +114,15 @@ def _scores(story: _Story) -> str:
         rows.append(["WER, `spoken`", percent(before.spoken.wer), percent(after.spoken.wer)])
     rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
     rows.append(["Words wrong", _errors(before.score), _errors(after.score)])
+    if after.score.sentence_accuracy is not None:
+        accuracy = [
+            percent(score.sentence_accuracy) for score in (before.by(after.score.normaliser).score, after.score)
+        ]
+        rows.append([f"Sentences right, `{after.score.normaliser}`", *accuracy])
     rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
     rows += _short(story) + _general(story)
-    return "## Before and after\n\n" + table(["Held-out clips", "Before", "After"], rows)
+    said = escaped(alarms.sentence(before.alarms, after.alarms))
+    return f"## Before and after\n\n{table(['Held-out clips', 'Before', 'After'], rows)}\n\n{said}"
 
 
 def _short(story: _Story) -> list[list[str]]:

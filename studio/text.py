@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import resources
 from types import MappingProxyType
 from typing import Literal
 
@@ -60,6 +62,24 @@ def spoken(text: str) -> str:
     return _RUN.sub(_zeros, words)
 
 
+def whisper(text: str) -> str:
+    """`text` by Whisper's English normaliser (Radford et al. 2022, appendix C): no case, punctuation, fillers or
+    contractions, American spelling, and numbers as digits, so that `one two` and `12` are the same.
+    """
+    return _whisper()(text)
+
+
+@cache
+def _whisper() -> Callable[[str], str]:
+    """transformers ships the rules; the table of spellings lies with Whisper's models, and so here as well."""
+    from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+
+    table = resources.files("studio.data").joinpath("scripts", "spellings.txt").read_text("utf-8")
+    pairs = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    normalise: Callable[[str], str] = EnglishTextNormalizer(dict(pairs))  # type: ignore[no-untyped-call]
+    return lambda text: " ".join(normalise(text).split())
+
+
 def _zeros(run: re.Match[str]) -> str:
     """A run of digit names with every "oh" as "zero"; alone, "oh" is an exclamation."""
     words = run[0].split()
@@ -68,10 +88,20 @@ def _zeros(run: re.Match[str]) -> str:
 
 
 NORMALISERS: Mapping[str, Callable[[str], str]] = MappingProxyType(
-    {"exact": lambda text: " ".join(text.split()), "plain": plain, "spoken": spoken}
+    {"exact": lambda text: " ".join(text.split()), "plain": plain, "spoken": spoken, "whisper": whisper}
 )
 """How two texts are made comparable before errors are counted. Reports always name the one used:
-`spoken` deliberately hides whether digits or words were written, `exact` shows it."""
+`spoken` and `whisper` deliberately hide whether digits or words were written, `exact` shows it."""
+
+COMPARED: Mapping[str, str] = MappingProxyType(
+    {
+        "exact": "as they are written",
+        "plain": "without case and punctuation",
+        "spoken": "as they are spoken: digits and their names count as the same",
+        "whisper": "by Whisper's English normaliser, for which “one two” and “12” are the same",
+    }
+)
+"""The normalisers in words: “the texts compared …”."""
 
 
 def prompt_key(text: str) -> str:

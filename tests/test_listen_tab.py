@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,10 +17,9 @@ from tones import config, folder_of, tones, train, wav
 from studio.audio import resample
 from studio.data.manifest import Dataset
 from studio.errors import AudioError, ConfigError, DataError, JobError
-from studio.evaluate import Evaluation
 from studio.models.echo import speak
 from studio.run_folder import RunFolder
-from studio.ui import hearing, heldout
+from studio.ui import hearing
 from studio.worker import Worker
 from studio.workspace import Workspace
 
@@ -151,50 +149,6 @@ def test_without_a_run_a_correction_goes_to_the_dataset_in_hand_which_is_never_a
     assert hearing.dataset_of(workspace, "", "fresh").folder == workspace.recordings / "fresh"
     with pytest.raises(ConfigError, match="cannot be a name"):
         hearing.dataset_of(workspace, "", "../outside")
-
-
-# Held-out clips
-
-
-def test_held_out_clips_stand_with_the_worst_first_and_their_errors_counted(run: RunFolder) -> None:
-    found = heldout.held_out(run, 0)
-    tuned = Evaluation.read(run.tuned)
-    assert tuned is not None
-    assert (found.after, found.is_same_test, found.pages) == (tuned.score, True, 1)
-    errors = [row.after.errors for row in found.rows]
-    assert found.rows[0].reference == SCRIPT_IN_A_LABEL
-    assert sum(errors) == tuned.score.substitutions + tuned.score.deletions + tuned.score.insertions
-    rates = {row.id: row.wer for row in tuned.rows}
-    assert [rates[row.id] for row in found.rows] == sorted(rates.values(), reverse=True)
-    assert sum(row.before.errors for row in found.rows if row.before) > sum(errors)
-
-
-def test_ten_thousand_held_out_clips_come_by_pages(run: RunFolder, tmp_path: Path) -> None:
-    many = copied(run, tmp_path)
-    for path in (many.baseline, many.tuned):
-        content = json.loads(path.read_text())
-        content["rows"] = [content["rows"][0] | {"id": f"{number:05d}"} for number in range(10_000)]
-        path.write_text(json.dumps(content))
-    last = heldout.held_out(many, 10**6)
-    assert (last.page, last.pages, len(last.rows)) == (199, 200, 50)
-    assert last.rows[-1].id == "09999"
-
-
-def test_scores_of_different_test_sets_are_not_passed_off_as_comparable(run: RunFolder, tmp_path: Path) -> None:
-    other = copied(run, tmp_path)
-    other.baseline.write_text(other.baseline.read_text().replace('"test_set_hash": "', '"test_set_hash": "x'))
-    assert not heldout.held_out(other, 0).is_same_test
-
-
-def test_a_run_without_results_says_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match="no held-out results"):
-        heldout.held_out(RunFolder(tmp_path), 0)
-
-
-def copied(run: RunFolder, place: Path) -> RunFolder:
-    for path in (run.baseline, run.tuned):
-        (place / path.name).write_text(path.read_text())
-    return RunFolder(place)
 
 
 # The page

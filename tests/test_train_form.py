@@ -19,7 +19,7 @@ from tones import tones
 from studio import jobs
 from studio.config import PRESETS, TrainConfig, knobs
 from studio.errors import StudioError
-from studio.jobs import control, queue
+from studio.jobs import control, queue, record
 from studio.jobs.record import Job
 from studio.run_folder import RunFolder
 from studio.ui import app as page
@@ -135,6 +135,20 @@ def test_a_second_start_waits_and_is_moved_and_cancelled(workspace: Workspace, c
         refused = client.post(f"/studio/train/queue/tones-0002/{what}", json={"to": 1})
         assert refused.status_code == 409
         assert "does not wait" in refused.json()["what"]
+
+
+def test_a_look_at_the_tab_goes_on_with_what_waits_after_a_restart(
+    workspace: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with record.claim(workspace.outputs), monkeypatch.context() as machine_goes_down:
+        machine_goes_down.setattr(queue, "look_after", lambda workspace: None)
+        queue.submit(workspace, TrainConfig(dataset="tones"))
+    assert jobs.active(workspace) is None
+    assert client.get("/studio/train/form/tones").status_code == 200
+    deadline = time.monotonic() + 20
+    while not jobs.active(workspace):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_the_memory_that_a_run_takes_follows_the_settings_and_says_where_it_is_too_much(

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from studio.cli.app import Device, app
+from studio.cli.app import AsJson, Device, app
+from studio.config import Normaliser
 from studio.workspace import Workspace
 
 
@@ -39,8 +40,9 @@ def evaluate(
     model: Annotated[str | None, typer.Option(help="Score this model on the dataset instead of a run.")] = None,
     adapter: Annotated[Path | None, typer.Option(help="With --model: a LoRA folder.")] = None,
     split: Annotated[Literal["train", "validation", "test"], typer.Option()] = "test",
-    normaliser: Annotated[Literal["exact", "plain", "spoken"], typer.Option(help="How texts are compared.")] = "exact",
+    normaliser: Annotated[Normaliser, typer.Option(help="How texts are compared.")] = "exact",
     output: Annotated[Path | None, typer.Option(help="Write the JSON here.")] = None,
+    as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
     """Score a run before and after, or any model on a dataset."""
@@ -50,9 +52,12 @@ def evaluate(
     result = evaluation.compare(
         Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
     )
-    typer.echo(evaluation.as_text(result))
-    if result.after and (found := verdict.change(result.before, result.after)):
-        typer.echo(f"  {verdict.sentence(found)}")
+    if as_json:
+        typer.echo(result.model_dump_json(indent=2))
+    else:
+        typer.echo(evaluation.as_text(result))
+        if result.after and (found := verdict.change(result.before, result.after)):
+            typer.echo(f"  {verdict.sentence(found)}")
     if output:
         evaluation.save(result, output)
 

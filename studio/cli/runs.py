@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import inspect
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from studio import config as settings
 from studio.cli.app import AsJson, RunName, app
-from studio.workspace import Workspace
+from studio.workspace import Workspace, write_atomically
+
+AnyNormaliser = Annotated[
+    settings.Normaliser | None, typer.Option(help="How texts are compared [default: as the run did].")
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page that stands alone here.")]
 
 
 def train(**options: Any) -> None:
@@ -150,3 +156,37 @@ def resume(run: RunName, detach: Annotated[bool, typer.Option("--detach", help="
     jobs.resume(folder)
     if not detach:
         following.follow(folder, typer.echo)
+
+
+@app.command()
+def report(run: RunName, html: HtmlFile = None, as_json: AsJson = False, normaliser: AnyNormaliser = None) -> None:
+    """Say whether a run is better, how sure that is, what it got worse at, and what to do next."""
+    from studio import jobs
+    from studio.results import answers, run_page
+    from studio.results.result import result_of
+
+    result = result_of(jobs.existing(Workspace.here(), run), normaliser)
+    if as_json:
+        told = {"answers": [answer.model_dump() for answer in answers.answers(result)], "alarm": result.alarm}
+        typer.echo(json.dumps(told | result.model_dump(mode="json"), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(answers.as_text(result))
+    if html:
+        write_atomically(html, run_page.as_html(result))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs; the others are measured against the first.")],
+    html: HtmlFile = None,
+    as_json: AsJson = False,
+    normaliser: AnyNormaliser = None,
+) -> None:
+    """Lay runs side by side: one table, their curves, and of their settings only what differs."""
+    from studio import jobs
+    from studio.results import comparison
+
+    found = comparison.compare_runs([jobs.existing(Workspace.here(), run) for run in runs], normaliser)
+    typer.echo(found.model_dump_json(indent=2) if as_json else comparison.as_text(found))
+    if html:
+        write_atomically(html, comparison.as_html(found))

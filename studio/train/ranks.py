@@ -6,8 +6,9 @@ gradients of their share (`studio.train.follower`). All of them make the same st
 adapters stay equal.
 
 From the leader to the others goes first what the run is about, then an order before each step, and None at the end.
-accelerate chooses the device and the way they talk (NCCL between GPUs, gloo between CPUs); precision and batch are
-those of the config, as with one process.
+accelerate brings them together and gives each its device; precision and batch are those of the config, as with one
+process. They talk through gloo, between GPUs too: only the adapter's gradients travel, and unlike NCCL it notices at
+once that somebody died.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Launched(Alone):
         """Wait for the others. Each takes a GPU of its own where `device` is one; else they compute on the CPU."""
         from accelerate import PartialState
 
-        self._state = PartialState(cpu=not device.startswith("cuda"), timeout=_PATIENCE)
+        self._state = PartialState(cpu=not device.startswith("cuda"), backend="gloo", timeout=_PATIENCE)
         self.rank, self.size = self._state.process_index, self._state.num_processes
         self.device = f"{self._state.device}" if self._state.device.type == "cuda" else "cpu"
         self._is_over = self._is_amid_step = False

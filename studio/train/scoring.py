@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from studio import alarms
+from studio.alarms import Probe
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
@@ -34,7 +36,7 @@ class Scorer:
     def evaluate(
         self, clips: Sequence[Utterance], phase: ScoringPhase, adapter: str | None
     ) -> Generator[Event, None, Evaluation]:
-        """Decode and score `clips`, all of one split.
+        """Decode and score `clips`, all of one split; before and after tuning also silence and noise.
 
         A clip that cannot be read any more is left out, and named. Raises DataError where none is left.
         """
@@ -51,7 +53,8 @@ class Scorer:
             yield Warned(message=f"Skipped while scoring ({len(skipped)}): {shortened(skipped)}.")
         if not good:
             raise DataError(f"None of the {clips[0].split} clips can be read any more.", "Bring them back, and resume.")
-        return self._scored(good, hypotheses, adapter, skipped)
+        probes = [] if phase == "validating" else alarms.probes(self.recogniser)
+        return self._scored(good, hypotheses, adapter, skipped, probes)
 
     def _read(self, batch: list[Utterance]) -> tuple[list[Utterance], list[str], list[Hypothesis]]:
         """The clips of `batch` that are still there, why each of the others is not, and what was read."""
@@ -64,10 +67,22 @@ class Scorer:
             return good, bad, transcribe(self.recogniser, self.dataset, good) if good else []
 
     def _scored(
-        self, clips: Sequence[Utterance], hypotheses: Sequence[Hypothesis], adapter: str | None, skipped: Sequence[str]
+        self,
+        clips: Sequence[Utterance],
+        hypotheses: Sequence[Hypothesis],
+        adapter: str | None,
+        skipped: Sequence[str],
+        probes: Sequence[Probe],
     ) -> Evaluation:
-        model, normaliser = self.config.model, self.config.normaliser
-        return scored(clips, hypotheses, model=model, adapter=adapter, normaliser=normaliser, skipped=skipped)
+        return scored(
+            clips,
+            hypotheses,
+            model=self.config.model,
+            adapter=adapter,
+            normaliser=self.config.normaliser,
+            skipped=skipped,
+            probes=probes,
+        )
 
     def narrowed(self, evaluation: Evaluation, other: Evaluation, clips: Sequence[Utterance]) -> Evaluation:
         """`evaluation` on the clips that `other` has too, so that the two can be compared."""
@@ -81,8 +96,11 @@ class Scorer:
         """`evaluation` of some of its clips."""
         rows = {row.id: row for row in evaluation.rows}
         read = [rows[clip.id] for clip in clips]
-        texts = [Hypothesis(text=row.hypothesis, seconds=row.seconds, latency=row.latency) for row in read]
-        return self._scored(clips, texts, evaluation.adapter, skipped)
+        texts = [
+            Hypothesis(text=row.hypothesis, seconds=row.seconds, latency=row.latency, confidence=row.confidence)
+            for row in read
+        ]
+        return self._scored(clips, texts, evaluation.adapter, skipped, evaluation.probes)
 
     def loss(self, rows: Sequence[Row]) -> float:
         """Nats per token over `rows`, each token given the reference before it."""

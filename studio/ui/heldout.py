@@ -1,101 +1,201 @@
-"""The held-out clips of a run, before and after, as the Test tab shows them: the worst first, by pages."""
+"""The held-out clips of a run, before and after, as the Test tab shows them: the answers, and where it is wrong."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Annotated
 
-from studio.errors import JobError
-from studio.evaluate import Evaluation, ScoredClip
-from studio.metrics import Edit, Score, diff, score
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from studio import jobs
+from studio.config import Normaliser
+from studio.metrics import Score
+from studio.mistakes import ClipReading, Confusion, Group, Word, confused
+from studio.results import run_page
+from studio.results.answers import Answer, answers
+from studio.results.result import General, RunResult, result_of
 from studio.run_folder import RunFolder
-from studio.text import NORMALISERS
-from studio.verdict import change, sentence
+from studio.text import COMPARED, Convention
+from studio.workspace import Workspace
 
 ROWS = 50  # on one page of the table
+MOST_WORDS, MOST_CONFUSIONS = 200, 50
+Short = Annotated[str, StringConstraints(max_length=300)]
+
+SORTS: Mapping[str, Callable[[ClipReading], float | str]] = MappingProxyType(
+    {
+        "after": lambda clip: clip.after.errors,
+        "before": lambda clip: clip.before.errors if clip.before else 0,
+        "change": lambda clip: clip.after.errors - (clip.before.errors if clip.before else 0),
+        "reference": lambda clip: clip.reference.casefold(),
+        "seconds": lambda clip: clip.seconds,
+        "confidence": lambda clip: 1.0 if clip.after.confidence is None else clip.after.confidence,
+    }
+)
+SHOWS: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
+    {
+        "all": lambda before, after: True,
+        "wrong": lambda before, after: after > 0,
+        "worse": lambda before, after: after > before,
+        "better": lambda before, after: after < before,
+    }
+)
+"""Which clips are shown, by their errors before and after."""
 
 
-class Reading(BaseModel):
-    """What one model wrote for one clip, word by word against the reference."""
+class Wanted(BaseModel):
+    """Which clips, in which order."""
+
+    normaliser: Normaliser | None = None  # the run's own
+    show: Annotated[str, StringConstraints(pattern="^(all|wrong|worse|better)$")] = "all"
+    text: Short = ""  # in the reference, or in what was written
+    word: Short = ""  # of the reference, as it was compared
+    said: Short | None = None  # this and the next: a confusion
+    written: Short | None = None
+    dot: Annotated[str, StringConstraints(pattern=r"^(\d{1,3}-\d{1,3})?$")] = ""  # accuracies before and after, percent
+    sort: Annotated[str, StringConstraints(pattern="^-?(after|before|change|reference|seconds|confidence)$")] = "-after"
+    page: int = Field(0, ge=0)  # counted from 0
+
+
+class Dot(BaseModel):
+    """Clips with the same accuracy before and the same after, in percent."""
 
     model_config = ConfigDict(frozen=True)
 
-    edits: list[Edit]  # of the texts as they were compared
-    errors: int  # words
+    before: int
+    after: int
+    clips: int
 
 
-class HeldOutRow(BaseModel):
-    """One clip of the test split."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    seconds: float  # of audio
-    reference: str
-    before: Reading | None
-    after: Reading
-
-
-class HeldOutPage(BaseModel):
-    """A page of the table, and the totals over all of it."""
+class HeldOut(BaseModel):
+    """A run's held-out clips as a whole."""
 
     model_config = ConfigDict(frozen=True)
 
-    before: Score | None
+    normaliser: str
+    normalisers: dict[str, str]  # each in words
+    before: Score
     after: Score
-    verdict: str  # better, worse or neither, with the interval; empty where the two cannot be compared
-    is_better: bool | None  # None where no difference is shown
-    is_same_test: bool  # before and after were scored on the same clips with the same labels
-    page: int  # counted from 0
-    pages: int
-    rows: list[HeldOutRow]
+    general: General | None
+    answers: list[Answer]
+    words: list[Word]  # the wrong ones
+    confusions: list[Confusion]
+    groups: list[Group]
+    dots: list[Dot]
+    missed: int  # words
+    convention: Convention  # by which the references write numbers
     skipped: list[str]
 
 
-def held_out(folder: RunFolder, page: int) -> HeldOutPage:
-    """Page `page` of the run's held-out clips. Raises JobError where the run has not scored them."""
-    before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
-    if after is None:
-        raise JobError(
-            f"The run “{folder.name}” has no held-out results.",
-            "They are written when a run ends: train again.",
-        )
-    earlier = {row.id: row for row in before.rows} if before else {}
-    worst_first = sorted(after.rows, key=lambda row: (-row.wer, -_wer(earlier.get(row.id)), row.id))
-    pages = max(1, -(-len(worst_first) // ROWS))
-    page = min(max(page, 0), pages - 1)
-    shown = worst_first[page * ROWS : (page + 1) * ROWS]
-    found = change(before, after) if before else None
-    return HeldOutPage(
-        before=before.score if before else None,
-        after=after.score,
-        verdict=sentence(found) if found else "",
-        is_better={"better": True, "worse": False}.get(found.verdict) if found else None,
-        is_same_test=before is None or before.test_set_hash == after.test_set_hash,
-        page=page,
-        pages=pages,
-        rows=[_row(earlier.get(row.id), row, after.score.normaliser) for row in shown],
-        skipped=after.skipped,
+class ClipPage(BaseModel):
+    """A page of the table."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: list[ClipReading]
+    found: int  # clips in all that match
+    page: int  # counted from 0
+    pages: int
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """What the tab's scripts ask about held-out clips: runs by name, clips by id."""
+    routes = APIRouter()
+
+    def result(run: str, normaliser: str | None) -> RunResult:
+        return finished_result(jobs.existing(workspace, run), normaliser)
+
+    @routes.get("/heldout/{run}")
+    def totals(run: str, normaliser: Normaliser | None = None) -> HeldOut:
+        return held_out(result(run, normaliser))
+
+    @routes.get("/heldout/{run}/clips")
+    def clips(run: str, wanted: Annotated[Wanted, Query()]) -> ClipPage:
+        return clip_page(result(run, wanted.normaliser), wanted)
+
+    @routes.get("/report/{run}")
+    def report(run: str, normaliser: Normaliser | None = None) -> Response:
+        page = run_page.as_html(result(run, normaliser))
+        return Response(page, media_type="text/html", headers=saved_as(f"{run}.html"))
+
+    return routes
+
+
+def saved_as(name: str) -> dict[str, str]:
+    """The headers of a page that is saved, not shown: a report is no part of the studio."""
+    from urllib.parse import quote
+
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}", "Cache-Control": "no-store"}
+
+
+def finished_result(folder: RunFolder, normaliser: str | None = None) -> RunResult:
+    """The result of the run, worked out once for as long as its files stay. Raises JobError."""
+    paths = (folder.tuned, folder.baseline, folder.general_tuned, folder.done)
+    return _result(folder, tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths), normaliser)
+
+
+@lru_cache(maxsize=8)
+def _result(folder: RunFolder, _version: tuple[int, ...], normaliser: str | None) -> RunResult:
+    return result_of(folder, normaliser)
+
+
+def held_out(result: RunResult) -> HeldOut:
+    """The totals that stand above the table."""
+    found = result.mistakes
+    dots = Counter(accuracies(clip) for clip in found.clips)
+    return HeldOut(
+        normaliser=result.normaliser,
+        normalisers=dict(COMPARED),
+        before=result.before.score,
+        after=result.after.score,
+        general=result.general,
+        answers=answers(result),
+        words=[word for word in found.words if word.right_after < word.said][:MOST_WORDS],
+        confusions=found.confusions[:MOST_CONFUSIONS],
+        groups=found.groups,
+        dots=[Dot(before=before, after=after, clips=clips) for (before, after), clips in sorted(dots.items())],
+        missed=len(result.missed),
+        convention="digits" if any(char.isdigit() for clip in found.clips for char in clip.reference) else "words",
+        skipped=result.left_out,
     )
 
 
-def _wer(row: ScoredClip | None) -> float:
-    return row.wer if row else 0.0
+def clip_page(result: RunResult, wanted: Wanted) -> ClipPage:
+    """The page of clips that is `wanted`; beyond the last page, the last."""
+    rows = [clip for clip in result.mistakes.clips if _matches(clip, wanted)]
+    rows.sort(key=lambda clip: clip.id)
+    name, is_down = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
+    rows.sort(key=lambda clip: SORTS["before"](clip), reverse=True)  # of equals, those that were worse before
+    rows.sort(key=SORTS[name], reverse=is_down)
+    pages = max(1, -(-len(rows) // ROWS))
+    page = min(wanted.page, pages - 1)
+    return ClipPage(rows=rows[page * ROWS : (page + 1) * ROWS], found=len(rows), page=page, pages=pages)
 
 
-def _row(before: ScoredClip | None, after: ScoredClip, normaliser: str) -> HeldOutRow:
-    return HeldOutRow(
-        id=after.id,
-        seconds=after.seconds,
-        reference=after.reference,
-        before=_reading(before, normaliser) if before else None,
-        after=_reading(after, normaliser),
-    )
+def accuracies(clip: ClipReading) -> tuple[int, int]:
+    """Word accuracy before and after, percent; never below 0."""
+    before = clip.before or clip.after
+    return round(100 * max(0.0, 1 - before.wer)), round(100 * max(0.0, 1 - clip.after.wer))
 
 
-def _reading(row: ScoredClip, normaliser: str) -> Reading:
-    normal = NORMALISERS[normaliser]
-    counted = score([row.reference], [row.hypothesis], normaliser)
-    return Reading(
-        edits=diff(normal(row.reference), normal(row.hypothesis)),
-        errors=counted.substitutions + counted.deletions + counted.insertions,
-    )
+def _matches(clip: ClipReading, wanted: Wanted) -> bool:
+    before = clip.before.errors if clip.before else clip.after.errors
+    if not SHOWS[wanted.show](before, clip.after.errors):
+        return False
+    if wanted.word and wanted.word not in clip.compared.split():
+        return False
+    if wanted.said is not None and (wanted.said, wanted.written or "") not in confused(clip.after.edits):
+        return False
+    if wanted.dot and wanted.dot != "{}-{}".format(*accuracies(clip)):
+        return False
+    return not wanted.text or wanted.text.casefold() in _all_text(clip)
+
+
+def _all_text(clip: ClipReading) -> str:
+    written = " ".join(edit.hypothesis for edit in clip.after.edits if edit.hypothesis)
+    return f"{clip.reference}\n{written}".casefold()

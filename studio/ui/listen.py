@@ -8,11 +8,10 @@ from typing import Annotated
 import gradio as gr
 from fastapi import APIRouter, Form, UploadFile
 
-from studio import jobs, worker
+from studio import worker
 from studio.errors import AudioError
-from studio.ui import assets, hearing
+from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Heard, Kept, TestableRun
-from studio.ui.heldout import HeldOutPage, held_out
 from studio.ui.page import Page
 from studio.worker import Worker
 from studio.workspace import Workspace
@@ -65,10 +64,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         hearing.take_back(hearing.dataset_of(workspace, run, dataset), id)
         return {"id": id}
 
-    @routes.get("/heldout/{run}")
-    def heldout(run: str, page: int = 0) -> HeldOutPage:
-        return held_out(jobs.existing(workspace, run), page)
-
+    routes.include_router(heldout.router(workspace))
     return routes
 
 

@@ -25,6 +25,7 @@ class Wish(BaseModel):
     terms: str = Field("", max_length=100_000)  # one a line, or separated by commas
     count: int = Field(20, ge=1, le=200)
     convention: Convention = "words"
+    run: str = ""  # whose misses count; the newest of the dataset, where none is named
 
 
 def build(page: Page) -> None:
@@ -42,9 +43,9 @@ def router(workspace: Workspace) -> APIRouter:
     routes = APIRouter(prefix="/studio")
 
     @routes.get("/needs/{name}")
-    def needs(name: str) -> dict[str, Any]:
+    def needs(name: str, run: str = "") -> dict[str, Any]:
         dataset = Dataset.create(workspace.dataset(name))
-        missed = missed_words(workspace, dataset)
+        missed = missed_words(workspace, dataset, run)
         rows = [
             {"word": word, "times": min(found.times, found.clips), "clips": found.clips}
             for word, found in missed.items()
@@ -55,7 +56,7 @@ def router(workspace: Workspace) -> APIRouter:
     def choose(name: str, wish: Wish) -> dict[str, int]:
         dataset = Dataset.create(workspace.dataset(name))
         prompts.save_terms(dataset, prompts.parse_terms(wish.terms))
-        chosen = read_next(workspace, dataset, count=wish.count, convention=wish.convention)
+        chosen = read_next(workspace, dataset, count=wish.count, convention=wish.convention, run=wish.run)
         prompts.save(dataset, chosen)
         return {"chosen": len(chosen)}
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from studio.ui import (
     assets,
     clips,
+    comparing,
     export,
     exporting_data,
     importing,
@@ -28,7 +29,7 @@ from studio.workspace import Workspace
 
 TABS = {"1 Record": record, "2 Review": review, "3 Train": train, "4 Test": listen, "5 Export": export}
 
-DIALOGS = (needs, labels, splitting, quality, importing, exporting_data)
+DIALOGS = (needs, labels, splitting, quality, importing, exporting_data, comparing)
 """Rooms that stand outside the tabs, each a `gr.HTML` with one `<dialog>`: any tab opens them by `studio.open`."""
 
 

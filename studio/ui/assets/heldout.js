@@ -1,44 +1,49 @@
-// The held-out clips of a run: totals before and after, and every clip against its reference, the worst first.
+// The held-out clips of a run: four answers, the figures, where it is wrong, and every clip against its reference.
 
-import { diffed } from "./diff.js";
-import { play, silence } from "./player.js";
-import { at, icon, make, request } from "./studio.js";
+import { Clips } from "./heldout-clips.js";
+import { scatter } from "./heldout-scatter.js";
+import { conditions, confusions, percent, words } from "./heldout-words.js";
+import { silence } from "./player.js";
+import { at, icon, make, request, studio } from "./studio.js";
+import { goTo } from "./train-settings.js";
 
-const COMPARED = {
-  exact: "compared exactly as written",
-  plain: "compared without case and punctuation",
-  spoken: "compared as spoken: 129 is the same as one two nine",
-};
-const VERDICTS = { true: ["good", "check"], false: ["bad", "warning"], null: ["", "wave"] }; // by is_better
-const percent = (share) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
+const PICTURES = { good: "check", look: "info", bad: "warning" };
+const WAITING = "When a run has finished, the clips that it never trained on stand here: what was said, what was written before and after, and every error marked.";
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
+const button = (name, picture, press) => make("button", { type: "button", class: "st-button small", onclick: press }, icon(picture), name);
 
-function tile(name, before, after) {
-  const better = before != null && after < before ? "li-better" : "";
+function tile(name, before, after, isMoreBetter = false) {
+  const isBetter = before != null && after != null && (isMoreBetter ? after > before : after < before);
   const figures = before == null ? [] : [make("span", { class: "li-was" }, percent(before)), arrow()];
-  return make("div", { class: "st-tile" }, make("b", {}, ...figures, make("span", { class: better }, percent(after))), make("span", {}, name));
+  return make("div", { class: "st-tile" }, make("b", {}, ...figures, make("span", { class: isBetter ? "li-better" : "" }, percent(after))), make("span", {}, name));
 }
 
 /** Shows the held-out results in `element`. */
 export class HeldOut {
   #run = null;
+  #normaliser = ""; // empty: the run's own
   #asked = 0; // the latest question: answers to earlier ones are dropped
 
   constructor(element) {
     this.element = element;
+    this.clips = new Clips(() => this.#mark());
   }
 
-  /** Show `page` of `run`; without a run, what will stand here. */
-  async show(run, page = 0) {
+  /** Show `run`; without one, what will stand here. */
+  async show(run) {
     this.#run = run;
     const asked = (this.#asked += 1);
-    if (!run) return this.#say("Held-out clips", "When a run has finished, the clips that it never trained on stand here: what was said, what was written before and after, and every error marked.");
+    if (!run) return this.#say("Held-out clips", WAITING);
     try {
-      const found = await request(`listen/heldout/${at(run.name)}?page=${page}`);
-      if (asked === this.#asked) this.#draw(found);
+      const found = await request(`listen/heldout/${at(run.name)}?${new URLSearchParams(this.#by)}`);
+      if (asked === this.#asked) await this.#draw(found);
     } catch (error) {
       if (asked === this.#asked) this.#say("No held-out results", error.message);
     }
+  }
+
+  get #by() {
+    return this.#normaliser ? { normaliser: this.#normaliser } : {};
   }
 
   #say(title, text) {
@@ -49,63 +54,73 @@ export class HeldOut {
   #draw(found) {
     silence();
     const { before, after } = found;
-    const notes = [];
-    if (!before) notes.push("The base model was not scored in this run.");
-    if (!found.is_same_test) notes.push("Before and after were scored on different clips or labels, so they cannot be compared.");
-    if (found.skipped.length) notes.push(`${found.skipped.length} clips could not be scored: ${found.skipped.join("; ")}.`);
-    const [kind, picture] = VERDICTS[found.is_better];
-    const verdict = found.verdict && make("p", { class: `st-message ${kind} li-verdict` }, icon(picture), found.verdict);
+    const skipped = found.skipped.length && `${found.skipped.length} clips could not be scored: ${found.skipped.join("; ")}.`;
     this.element.replaceChildren(
-      make("h2", { class: "li-title" }, "Held-out clips"),
-      make("p", { class: "st-quiet li-sub" }, `${after.clips} clips with ${after.words} words that the run never trained on, ${COMPARED[after.normaliser]}.`),
-      verdict,
-      make("div", { class: "st-tiles" }, tile("Word error rate", before?.wer, after.wer), tile("Character error rate", before?.cer, after.cer), tile("Digit error", before?.digit_error, after.digit_error)),
-      ...notes.map((note) => make("p", { class: "st-message look" }, icon("warning"), note)),
-      this.#table(found),
-      this.#pager(found),
+      this.#head(found),
+      this.#answers(found),
+      make(
+        "div",
+        { class: "st-tiles" },
+        tile("Word error rate", before.wer, after.wer),
+        tile("Character error rate", before.cer, after.cer),
+        tile("Whole sentences right", before.sentence_accuracy, after.sentence_accuracy, true),
+        tile("Digit error", before.digit_error, after.digit_error),
+        ...(found.general ? [tile("Word error rate, other voices", found.general.before, found.general.after)] : []),
+      ),
+      ...(skipped ? [make("p", { class: "st-message look" }, icon("warning"), skipped)] : []),
+      this.#where(found),
+      this.clips.element,
     );
+    return this.clips.show(this.#run, found.normaliser);
   }
 
-  #table({ rows }) {
-    const heads = ["", "Reference", "Before", "After"].map((name) => make("th", { scope: "col" }, name || make("span", { class: "st-hidden" }, "Play")));
-    heads.push(make("th", { scope: "col", class: "figure" }, "Errors"));
-    const table = make("table", { class: "st-table li-table" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows.map((row) => this.#row(row))));
-    return make("div", { class: "li-scroll", tabindex: "0", role: "region", "aria-label": "Held-out clips, the worst first" }, table);
-  }
-
-  #row({ id, reference, before, after }) {
-    const cell = (name, ...content) => make("td", { "data-name": name }, make("div", {}, ...content));
-    const errors = before ? [`${before.errors}`, arrow(), `${after.errors}`] : [`${after.errors}`];
+  #head({ after, normaliser, normalisers, missed, convention }) {
+    const options = Object.entries(normalisers).map(([name, meaning]) => make("option", { value: name, selected: name === normaliser }, `${name}: ${meaning}`));
+    const by = make("select", { class: "st-select", "aria-label": "Texts compared", onchange: ({ target }) => this.#compareBy(target.value) }, ...options);
+    const { name, dataset } = this.#run;
+    const next = button("Record these next", "microphone", () => this.#recordNext(convention));
+    next.disabled = !missed || dataset !== studio.dataset();
+    next.title = !missed ? "No word was missed." : next.disabled ? "Choose this run's dataset in the sidebar first." : "Choose sentences with the words that were missed";
+    const address = new URL(`studio/listen/report/${at(name)}?${new URLSearchParams({ normaliser })}`, document.baseURI);
+    const save = make("a", { class: "st-button small", href: address.href, download: `${name}.html` }, icon("download"), "Save the report");
+    const compare = button("Compare runs", "columns", () => studio.open("compare", { run: name, normaliser }));
     return make(
-      "tr",
-      {},
-      make("td", { class: "li-hear" }, this.#hear(id, reference)),
-      cell("Reference", reference),
-      cell("Before", before ? diffed(before.edits, "errors") : "–"),
-      cell("After", diffed(after.edits, "errors")),
-      make("td", { class: "figure", "data-name": "Errors" }, make("div", {}, ...errors)),
+      "header",
+      { class: "li-results" },
+      make("div", { class: "st-grow" }, make("h2", { class: "li-title" }, "Held-out clips"), make("p", { class: "st-quiet" }, `${after.clips} clips with ${after.words} words that the run never trained on.`)),
+      make("label", { class: "li-by" }, "Texts compared", by),
+      make("div", { class: "st-row" }, next, compare, save),
     );
   }
 
-  #hear(id, reference) {
-    const { dataset } = this.#run;
-    const button = make("button", { type: "button", class: "st-button small square plain", "aria-label": `Play “${reference}”` }, icon("play"));
-    button.disabled = !dataset; // its clips lie outside recordings/
-    button.onclick = async () => {
-      const trouble = await play(button, `studio/${at("clips", dataset, id)}`).catch((error) => error);
-      if (trouble) button.replaceWith(make("span", { class: "li-lost", role: "alert" }, icon("warning"), trouble.what));
-    };
-    return button;
+  #answers({ answers }) {
+    const cards = answers.map(({ question, answer, detail, state }) => make("section", { class: state }, make("h3", {}, question), make("b", {}, PICTURES[state] ? icon(PICTURES[state]) : "", answer), make("p", {}, detail)));
+    return make("div", { class: "li-answers" }, ...cards);
   }
 
-  #pager({ page, pages }) {
-    if (pages < 2) return "";
-    const go = (name, step, label) => {
-      const button = make("button", { type: "button", class: "st-button small square", "aria-label": label }, icon(name));
-      button.disabled = page + step < 0 || page + step >= pages;
-      button.onclick = () => this.show(this.#run, page + step);
-      return button;
-    };
-    return make("nav", { class: "st-row li-pager", "aria-label": "Pages" }, go("back", -1, "Previous page"), make("span", { class: "st-number" }, `${page + 1} of ${pages}`), go("next", 1, "Next page"));
+  #where(found) {
+    const pick = (filter) => this.clips.filter(filter);
+    return make("div", { class: "li-where" }, scatter(found.dots, pick), words(found.words, pick), confusions(found.confusions, pick), conditions(found.groups));
+  }
+
+  /** What the clips are filtered by stays marked where it was picked. */
+  #mark() {
+    for (const part of this.element.querySelectorAll("[data-pick]")) part.setAttribute("aria-pressed", `${part.dataset.pick === this.clips.picked}`);
+  }
+
+  #compareBy(normaliser) {
+    this.#normaliser = normaliser;
+    this.show(this.#run);
+  }
+
+  #recordNext(convention) {
+    studio.open("needs", {
+      convention,
+      run: this.#run.name,
+      chosen: () => {
+        studio.dealt();
+        goTo("Record");
+      },
+    });
   }
 }

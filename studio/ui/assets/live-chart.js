@@ -42,7 +42,7 @@ export class Chart {
     canvas.addEventListener("pointerleave", () => this.point(null));
   }
 
-  /** `lines`: `{ points: [[step, value], …], colour, width, dots }`, the first of them read out under the pointer. */
+  /** `lines`: `{ points: [[step, value], …], colour, width, dots, dash }`, the first of them read out under the pointer. */
   show(lines, last) {
     Object.assign(this, { lines, last: Math.max(last, 1) });
     this.draw();
@@ -106,16 +106,18 @@ export class Chart {
     }
   }
 
-  line(pen, { points, colour, width, dots }, room) {
+  line(pen, { points, colour, width, dots, dash = [] }, room) {
     pen.strokeStyle = pen.fillStyle = this.colour(colour);
     pen.lineWidth = width;
     pen.lineJoin = "round";
+    pen.setLineDash(dash);
     const every = Math.max(1, Math.floor(points.length / (2 * room)));
     pen.beginPath();
     points.forEach(([step, value], index) => {
       if (index % every === 0 || index === points.length - 1) pen.lineTo(this.x(step), this.y(value));
     });
     pen.stroke();
+    pen.setLineDash([]);
     if (!dots) return;
     for (const [step, value] of points) {
       pen.beginPath();

@@ -21,15 +21,15 @@ class Needs {
     this.$("input[type=file]").addEventListener("change", ({ target }) => this.read(target));
   }
 
-  /** `chosen(dataset)` is called when the dataset has new cards, `closed` whenever the dialog closes. */
-  async open({ convention = "words", chosen = () => {}, closed = () => {} } = {}) {
-    Object.assign(this, { convention, chosen, dataset: studio.dataset() });
+  /** With `run` its misses count. `chosen(dataset)` is called when the dataset has new cards, `closed` whenever the dialog closes. */
+  async open({ convention = "words", run = "", chosen = () => {}, closed = () => {} } = {}) {
+    Object.assign(this, { convention, run, chosen, dataset: studio.dataset() });
     this.fault("");
     this.dialog.addEventListener("close", closed, { once: true });
     this.wait(true);
     this.dialog.showModal();
     try {
-      this.show(await request(at("needs", this.dataset)));
+      this.show(await request(`${at("needs", this.dataset)}?${new URLSearchParams({ run })}`));
       this.wait(false);
       this.terms.focus();
     } catch (error) {
@@ -52,7 +52,7 @@ class Needs {
   }
 
   async choose() {
-    const body = { terms: this.terms.value, count: Number(this.$("select").value), convention: this.convention };
+    const body = { terms: this.terms.value, count: Number(this.$("select").value), convention: this.convention, run: this.run };
     try {
       await request(at("needs", this.dataset), { body });
     } catch (error) {

@@ -324,6 +324,7 @@ class RecordTab {
     this.view.onText(() => this.written(), () => this.typed());
     this.view.onMicrophone((id) => this.chooseMicrophone(id));
     studio.on("dataset", this.root, () => this.load());
+    studio.on("cards", this.root, () => this.load());
     listenForAgain(this);
     followProgress(this.root);
     navigator.mediaDevices?.addEventListener("devicechange", () => this.listMicrophones());

@@ -7,11 +7,13 @@ const SOON = 150; // ms: several changes at once are one look
 export function start({ element, trigger }) {
   const $ = (selector) => element.querySelector(selector);
   let waiting = 0;
+  let known = ""; // the dataset whose clips the server has read
 
   async function look() {
     if (!studio.dataset()) return;
     const found = await request(at("overview", studio.dataset())).catch(() => null);
     if (found) show(found);
+    if (known !== studio.dataset()) request(at("review", (known = studio.dataset()))).catch(() => null); // it opens at once
   }
 
   function show({ clips, seconds, counts, problems }) {

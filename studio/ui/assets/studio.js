@@ -22,12 +22,14 @@ export const studio = {
   remembered: () => [localStorage.getItem("studio.dataset") || "", localStorage.getItem("studio.model") || ""],
   /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
   changed: (by = "script") => say("changed", by),
+  /** Say that another tab chose new cards for the dataset in hand: the recorder lays them out. */
+  dealt: () => say("cards"),
   /** Ask for the dialog `name` (“labels”, “splits”, “check”, “import”, “export-data”); whoever listens shows it. */
   open(name, detail = {}) {
     unopened.set(`open:${name}`, detail);
     say(`open:${name}`, detail);
   },
-  /** `on("dataset" | "model" | "changed" | "theme" | "open:NAME", element, call)`: call until `element` leaves the page. */
+  /** `on("dataset" | "model" | "changed" | "cards" | "theme" | "open:NAME", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
     const listener = ({ detail }) => {
       if (!element.isConnected) return document.removeEventListener(`studio:${name}`, listener);

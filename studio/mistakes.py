@@ -1,0 +1,230 @@
+"""Where it is wrong: every clip word by word, each word's accuracy, what is taken for what, and in which conditions."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, zip_longest
+from math import inf
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.data.quality import Quality, pace
+from studio.data.utterance import Utterance
+from studio.evaluate import Evaluation, ScoredClip
+from studio.metrics import Edit, diff
+from studio.text import NORMALISERS
+
+LONGEST = 7  # words of a confusion, both sides together: `903 → nine zero three` is one, half a sentence is none
+_STEPS = {  # upper ends, and what such clips are called
+    "Length": [(2.0, "under 2 s"), (5.0, "2 to 5 s"), (10.0, "5 to 10 s"), (inf, "10 s and more")],
+    "Pace": [(10.0, "under 10 characters/s"), (15.0, "10 to 15 characters/s"), (inf, "15 characters/s and more")],
+    "Signal to noise": [(15.0, "under 15 dB"), (25.0, "15 to 25 dB"), (inf, "25 dB and more")],
+}
+
+
+class Reading(BaseModel):
+    """What one model wrote for one clip, word by word against the reference."""
+
+    model_config = ConfigDict(frozen=True)
+
+    edits: list[Edit]  # of the texts as they were compared
+    errors: int  # words
+    wer: float
+    confidence: float | None  # mean token probability, 0..1
+
+
+class ClipReading(BaseModel):
+    """One held-out clip, before and after."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    reference: str
+    compared: str  # the reference as it was compared
+    seconds: float  # of audio
+    pace: float | None  # characters a second
+    snr: float | None  # dB
+    speaker: str
+    before: Reading | None
+    after: Reading
+
+    @property
+    def words(self) -> int:
+        """In the reference, as it was compared."""
+        return len(self.compared.split())
+
+
+class Word(BaseModel):
+    """A word of the references: how often it was said, and how often it was written right."""
+
+    model_config = ConfigDict(frozen=True)
+
+    word: str
+    said: int
+    right_before: int | None
+    right_after: int
+
+
+class Confusion(BaseModel):
+    """Words that were taken for others; an empty side is nothing at all."""
+
+    model_config = ConfigDict(frozen=True)
+
+    said: str
+    written: str
+    before: int | None  # times
+    after: int
+
+
+class Group(BaseModel):
+    """Clips that have something in common."""
+
+    model_config = ConfigDict(frozen=True)
+
+    by: str  # what they are told apart by: length, pace, …
+    name: str
+    clips: int
+    words: int
+    before: float | None  # word error rate
+    after: float
+
+
+class Mistakes(BaseModel):
+    """All of it, by one normaliser."""
+
+    model_config = ConfigDict(frozen=True)
+
+    normaliser: str
+    clips: list[ClipReading]
+    words: list[Word]  # the most often wrong first
+    confusions: list[Confusion]  # of the model after, the most frequent first
+    groups: list[Group]
+
+
+def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, Utterance]) -> Mistakes:
+    """Where `after` is wrong, beside `before` where the same clips were read; `known` tells more about the clips."""
+    earlier = {row.id: row for row in before.rows} if before else {}
+    clips = [_clip(earlier.get(row.id), row, after.score.normaliser, known.get(row.id)) for row in after.rows]
+    return Mistakes(
+        normaliser=after.score.normaliser,
+        clips=clips,
+        words=_words(clips),
+        confusions=_confusions(clips),
+        groups=list(_groups(clips)),
+    )
+
+
+def _clip(before: ScoredClip | None, after: ScoredClip, normaliser: str, about: Utterance | None) -> ClipReading:
+    quality = Quality.known(about.quality) if about else None
+    return ClipReading(
+        id=after.id,
+        reference=after.reference,
+        compared=NORMALISERS[normaliser](after.reference),
+        seconds=after.seconds,
+        pace=pace(after.reference, quality, after.seconds),
+        snr=quality.snr_db if quality else None,
+        speaker=about.speaker if about else "",
+        before=_reading(before, normaliser) if before else None,
+        after=_reading(after, normaliser),
+    )
+
+
+def _reading(row: ScoredClip, normaliser: str) -> Reading:
+    normal = NORMALISERS[normaliser]
+    edits = diff(normal(row.reference), normal(row.hypothesis))
+    wrong = [max(len(edit.reference.split()), len(edit.hypothesis.split())) for edit in edits if edit.kind != "equal"]
+    return Reading(edits=edits, errors=sum(wrong), wer=row.wer, confidence=row.confidence)
+
+
+def _words(clips: Sequence[ClipReading]) -> list[Word]:
+    said = Counter(word for clip in clips for word in clip.compared.split())
+    right_before = Counter(word for clip in clips if clip.before for word in _right(clip.before))
+    right_after = Counter(word for clip in clips for word in _right(clip.after))
+    is_known = any(clip.before for clip in clips)
+    found = [
+        Word(
+            word=word,
+            said=said[word],
+            right_before=right_before[word] if is_known else None,
+            right_after=right_after[word],
+        )
+        for word in said
+    ]
+    return sorted(found, key=lambda row: (row.right_after - row.said, (row.right_before or 0) - row.said, row.word))
+
+
+def _right(reading: Reading) -> Iterator[str]:
+    for edit in reading.edits:
+        if edit.kind == "equal":
+            yield from edit.reference.split()
+
+
+def _confusions(clips: Sequence[ClipReading]) -> list[Confusion]:
+    before = Counter(pair for clip in clips if clip.before for pair in confused(clip.before.edits))
+    after = Counter(pair for clip in clips for pair in confused(clip.after.edits))
+    is_known = any(clip.before for clip in clips)
+    return [
+        Confusion(said=said, written=written, before=before[said, written] if is_known else None, after=times)
+        for (said, written), times in sorted(after.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def confused(edits: Sequence[Edit]) -> Iterator[tuple[str, str]]:
+    """What was said and what was written for it, neighbours together where they are few."""
+    for is_equal, group in groupby(edits, key=lambda edit: edit.kind == "equal"):
+        if is_equal:
+            continue
+        parts = list(group)
+        said = [word for part in parts for word in part.reference.split()]
+        written = [word for part in parts for word in part.hypothesis.split()]
+        if len(said) + len(written) <= LONGEST:
+            yield " ".join(said), " ".join(written)
+            continue
+        for part in parts:
+            yield from zip_longest(part.reference.split(), part.hypothesis.split(), fillvalue="")
+
+
+def _groups(clips: Sequence[ClipReading]) -> Iterator[Group]:
+    figures: dict[str, list[float | None]] = {
+        "Length": [clip.seconds for clip in clips],
+        "Pace": [clip.pace for clip in clips],
+        "Signal to noise": [clip.snr for clip in clips],
+    }
+    for by, values in figures.items():
+        names = [_step(by, value) for value in values]
+        yield from _grouped(by, clips, names, [name for _, name in _STEPS[by]])
+    speakers = [clip.speaker or None for clip in clips]
+    yield from _grouped("Speaker", clips, speakers, sorted({name for name in speakers if name}))
+
+
+def _step(by: str, value: float | None) -> str | None:
+    return None if value is None else next(name for end, name in _STEPS[by] if value < end)
+
+
+def _grouped(
+    by: str, clips: Sequence[ClipReading], names: Sequence[str | None], order: Sequence[str]
+) -> Iterator[Group]:
+    """The groups in `order`; nothing where all clips are in one, which tells nothing."""
+    members: dict[str, list[ClipReading]] = defaultdict(list)
+    for clip, name in zip(clips, names, strict=True):
+        if name is not None:
+            members[name].append(clip)
+    if len(members) < 2:
+        return
+    for name in order:
+        if chosen := members.get(name):
+            yield _group(by, name, chosen)
+
+
+def _group(by: str, name: str, clips: Sequence[ClipReading]) -> Group:
+    words = sum(clip.words for clip in clips)
+    befores = [clip.before.errors for clip in clips if clip.before]
+    return Group(
+        by=by,
+        name=name,
+        clips=len(clips),
+        words=words,
+        before=sum(befores) / max(words, 1) if len(befores) == len(clips) else None,
+        after=sum(clip.after.errors for clip in clips) / max(words, 1),
+    )

@@ -1,0 +1,214 @@
+"""Held-out clips in the Test tab: answers first, every table leads to its clips, and what was missed is read next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import PATIENCE, Served, chromium, opened, served, show_tab, violations
+from finished import finished
+from playwright.sync_api import Browser, Page, expect
+from pydantic import ValidationError
+from tones import tones
+
+from studio.data import prompts
+from studio.data.manifest import Dataset
+from studio.run_folder import RunFolder
+from studio.text import digits_to_words
+from studio.ui.heldout import Wanted, clip_page, finished_result, held_out
+
+expect.set_options(timeout=2 * PATIENCE)
+
+SAID = ["call fifteen now", "room fifteen", "order one two", "call the office", "yes please"]
+BEFORE = ["call fifty now", "room fifty", "order 12", "call the office", "yes please"]
+AFTER = ["call fifteen now", "room fifty", "order one two", "call the", "yes please"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return finished(tmp_path, "run", SAID, BEFORE, AFTER)
+
+
+def found(run: RunFolder, **wanted: object) -> list[str]:
+    page = clip_page(finished_result(run), Wanted.model_validate(wanted))
+    return [row.reference for row in page.rows]
+
+
+def test_the_worst_clips_stand_first_and_each_column_sorts(run: RunFolder) -> None:
+    assert found(run)[:2] == ["room fifteen", "call the office"]
+    assert found(run, sort="reference") == sorted(SAID)
+    assert found(run, sort="-reference") == sorted(SAID, reverse=True)
+    assert found(run, sort="change")[0] == "order one two"
+    assert found(run, sort="-change")[0] == "call the office"
+    assert found(run, sort="-before")[0] == "order one two"
+
+
+def test_clips_are_filtered_by_how_they_changed_by_word_confusion_accuracy_and_text(run: RunFolder) -> None:
+    assert found(run, show="wrong") == ["room fifteen", "call the office"]
+    assert found(run, show="worse") == ["call the office"]
+    assert found(run, show="better") == ["order one two", "call fifteen now"]
+    assert set(found(run, word="fifteen")) == {"call fifteen now", "room fifteen"}
+    assert found(run, word="fif") == []
+    assert found(run, said="fifteen", written="fifty") == ["room fifteen"]
+    assert found(run, said="office", written="") == ["call the office"]
+    assert found(run, dot="100-67") == ["call the office"]
+    assert found(run, text="OFFICE", show="wrong") == ["call the office"]
+    assert found(run, text="nowhere") == []
+
+
+@pytest.mark.parametrize("wrong", [{"sort": "rows"}, {"show": "x"}, {"dot": "1"}, {"page": -1}, {"normaliser": "x"}])
+def test_what_cannot_be_asked_for_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Wanted.model_validate(wrong)
+
+
+def test_the_totals_hold_answers_words_confusions_and_dots(run: RunFolder) -> None:
+    totals = held_out(finished_result(run))
+    assert totals.answers[0].question == "Is it better?"
+    assert [(word.word, word.said, word.right_after) for word in totals.words] == [("fifteen", 2, 1), ("office", 1, 0)]
+    assert {(row.said, row.written) for row in totals.confusions} == {("fifteen", "fifty"), ("office", "")}
+    assert sum(dot.clips for dot in totals.dots) == len(SAID)
+    assert (totals.missed, totals.convention) == (2, "words")
+    by_whisper = held_out(finished_result(run, "whisper"))
+    assert (by_whisper.normaliser, by_whisper.before.wer < totals.before.wer) == ("whisper", True)
+
+
+def test_a_run_that_was_scored_anew_is_worked_out_anew(run: RunFolder, tmp_path: Path) -> None:
+    assert held_out(finished_result(run)).missed == 2
+    finished(tmp_path, "run", SAID, BEFORE, SAID)
+    assert held_out(finished_result(run)).missed == 0
+
+
+def test_thousands_of_held_out_clips_come_by_pages(tmp_path: Path) -> None:
+    many = SAID * 500
+    folder = finished(tmp_path, "many", many, BEFORE * 500, AFTER * 500)
+    last = clip_page(finished_result(folder), Wanted(page=10**6))
+    assert (last.page, last.pages, len(last.rows), last.found) == (49, 50, 50, 2500)
+
+
+# The page
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of tones, and two runs over its test clips: the second has a fifteen for a fifty in one."""
+    root = tmp_path_factory.mktemp("workspace")
+    dataset = tones(root)
+    clips = [clip for clip in dataset.utterances() if clip.split == "test"]
+    said = [clip.text for clip in clips]
+    before = [clip.prompt for clip in clips]
+    wrong = [said[0].replace("order", "border"), *said[1:]]
+    for name, after in (("first", said), ("second", wrong)):
+        folder = finished(root, name, said, before, after, clips=clips, seed=len(name))
+        folder.adapter.mkdir()
+        (folder.adapter / "adapter_model.safetensors").touch()
+    return root
+
+
+@pytest.fixture(scope="module")
+def studio(root: Path) -> Iterator[Served]:
+    with served(root) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, studio: Served) -> Iterator[Page]:
+    with opened(browser, studio.url) as page:
+        show_second(page)
+        yield page
+
+
+def show_second(page: Page) -> None:
+    show_tab(page, "4 Test")
+    page.get_by_role("combobox", name="Run", exact=True).select_option("second")
+    expect(page.get_by_role("button", name="order → border", exact=True)).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_word_a_confusion_and_a_dot_each_lead_to_their_clips_and_back(page: Page) -> None:
+    table = page.locator(".li-table tbody tr")
+    expect(table).to_have_count(4)
+    pick = page.get_by_role("button", name="order → border", exact=True)
+    pick.click()
+    expect(table).to_have_count(1)
+    expect(pick).to_have_attribute("aria-pressed", "true")
+    expect(table.first).to_contain_text("border")
+    pick.click()
+    expect(table).to_have_count(4)
+    page.get_by_role("button", name="order", exact=True).click()
+    expect(table).to_have_count(4)
+    expect(page.get_by_role("button", name="No longer only with “order”", exact=True)).to_be_visible()
+    page.locator(".li-scatter [role=button]").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="No longer only with “order”", exact=True)).to_be_hidden()
+    expect(table).to_have_count(1)
+
+
+@pytest.mark.browser
+def test_clips_are_filtered_sorted_and_compared_by_another_normaliser(page: Page) -> None:
+    table = page.locator(".li-table tbody tr")
+    page.get_by_role("radio", name="Wrong", exact=True).check()
+    expect(table).to_have_count(1)
+    page.get_by_role("radio", name="All", exact=True).check()
+    expect(table).to_have_count(4)
+    page.get_by_role("searchbox", name="Find words in held-out clips", exact=True).fill("border")
+    expect(table).to_have_count(1)
+    page.get_by_role("searchbox", name="Find words in held-out clips", exact=True).fill("")
+    expect(table).to_have_count(4)
+    page.get_by_role("button", name="Reference", exact=True).click()
+    expect(page.get_by_role("columnheader", name="Reference", exact=True)).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("combobox", name="Texts compared", exact=True).select_option("whisper")
+    expect(page.locator(".li-answers")).to_contain_text("normaliser: whisper")
+
+
+@pytest.mark.browser
+def test_what_was_missed_is_handed_to_the_recorder(page: Page, studio: Served) -> None:
+    page.get_by_role("button", name="Record these next", exact=True).click()
+    dialog = page.get_by_role("dialog", name="What to read next")
+    expect(dialog.get_by_role("listitem").filter(has_text="order")).to_be_visible()
+    dialog.get_by_role("button", name="Choose sentences", exact=True).click()
+    expect(page.locator(".rec-why")).to_contain_text("“order” was misheard in 1 of the 4 clips that have it.")
+    dataset = Dataset.open(studio.workspace / "recordings" / "tones")
+    assert "order" in digits_to_words(prompts.load(dataset)[0].text)
+
+
+@pytest.mark.browser
+def test_the_report_is_saved_as_one_file(page: Page, tmp_path: Path) -> None:
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save the report", exact=True).click()
+    assert download.value.suggested_filename == "second.html"
+    download.value.save_as(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert "order → border" in text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_runs_stand_side_by_side_and_axe_finds_nothing_wrong(browser: Browser, studio: Served, scheme: str) -> None:
+    with opened(browser, studio.url, color_scheme=scheme) as page:
+        show_second(page)
+        assert violations(page) == []
+        page.get_by_role("button", name="Compare runs", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Compare runs")
+        expect(dialog.get_by_role("region", name="Runs side by side", exact=True)).to_contain_text("WER after")
+        expect(dialog.get_by_role("region", name="Settings that differ", exact=True)).to_contain_text("seed")
+        expect(dialog.get_by_role("status")).to_contain_text("first has the lowest word error rate")
+        expect(dialog.locator(".cmp-command")).to_have_text("studio compare second first --normaliser exact")
+        assert violations(page) == []
+        dialog.get_by_role("checkbox", name="first", exact=True).uncheck()
+        expect(dialog.get_by_role("status")).to_have_text("Tick one more run.")
+
+
+@pytest.mark.browser
+def test_at_the_width_of_a_phone_nothing_is_cut_off(browser: Browser, studio: Served) -> None:
+    with opened(browser, studio.url, viewport={"width": 390, "height": 844}) as page:
+        show_second(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,79 @@
+"""Where it is wrong: words, confusions and conditions add up to the errors that were scored."""
+
+from __future__ import annotations
+
+from finished import clips_of, read_as
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.metrics import diff
+from studio.mistakes import confused, mistakes
+
+words = st.lists(st.sampled_from(["fifteen", "fifty", "call", "room", "one"]), min_size=1, max_size=6).map(" ".join)
+
+
+def test_a_word_is_counted_as_often_as_it_was_said_and_as_it_was_written_right() -> None:
+    clips = clips_of(["call fifteen", "room fifteen fifteen", "call room"])
+    before = read_as(clips, ["call fifty", "room fifty fifteen", "call room"], None)
+    after = read_as(clips, ["call fifteen", "room fifteen fifty", "call room"], "run")
+    found = mistakes(before, after, {})
+    first = found.words[0]
+    assert (first.word, first.said, first.right_before, first.right_after) == ("fifteen", 3, 1, 2)
+    assert {word.word: word.right_after for word in found.words} == {"fifteen": 2, "call": 2, "room": 2}
+    assert [(row.said, row.written, row.before, row.after) for row in found.confusions] == [("fifteen", "fifty", 2, 1)]
+
+
+def test_numbers_written_otherwise_are_one_confusion_and_half_a_sentence_is_none() -> None:
+    assert list(confused(diff("order 903 now", "order nine zero three now"))) == [("903", "nine zero three")]
+    assert list(confused(diff("a b c d e", "v w x y z"))) == [
+        ("a", "v"),
+        ("b", "w"),
+        ("c", "x"),
+        ("d", "y"),
+        ("e", "z"),
+    ]
+    assert list(confused(diff("a b", "a"))) == [("b", "")]
+    assert list(confused(diff("a", "a b"))) == [("", "b")]
+
+
+@given(st.lists(st.tuples(words, words, words), min_size=1, max_size=6))
+def test_errors_by_clip_word_and_condition_add_up_to_the_score(texts: list[tuple[str, str, str]]) -> None:
+    clips = clips_of([said for said, _, _ in texts])
+    before = read_as(clips, [was for _, was, _ in texts], None)
+    after = read_as(clips, [now for _, _, now in texts], "run")
+    found = mistakes(before, after, {clip.id: clip for clip in clips})
+    score = after.score
+    assert sum(clip.after.errors for clip in found.clips) == score.substitutions + score.deletions + score.insertions
+    assert sum(word.said for word in found.words) == score.words
+    wrong = sum(word.said - word.right_after for word in found.words)
+    assert wrong == score.substitutions + score.deletions
+    for by in {group.by for group in found.groups}:
+        groups = [group for group in found.groups if group.by == by]
+        assert sum(group.clips for group in groups) == len(clips)
+        assert sum(group.words for group in groups) == score.words
+
+
+def test_conditions_are_told_where_they_are_known_and_differ() -> None:
+    quality = [{"version": 1, "snr_db": snr} for snr in (8.0, 30.0)]
+    full = {"peak_db": -6, "rms_db": -20, "loudness_lufs": -20, "clipped_share": 0, "speech_seconds": 1,
+            "silence_before": 0, "silence_after": 0, "longest_pause": 0, "dc_offset": 0, "bandwidth_hz": 8}  # fmt: skip
+    clips = [
+        clip.model_copy(update={"speaker": speaker, "quality": full | figures})
+        for clip, speaker, figures in zip(clips_of(["call room", "call room"]), ("anna", "theo"), quality, strict=True)
+    ]
+    after = read_as(clips, ["call", "call room"], "run")
+    found = {(row.by, row.name): row.after for row in mistakes(None, after, {clip.id: clip for clip in clips}).groups}
+    assert found["Signal to noise", "under 15 dB"] == 0.5
+    assert found["Signal to noise", "25 dB and more"] == 0
+    assert found["Speaker", "anna"] == 0.5
+    assert found["Length", "under 2 s"] == 0.5
+    assert not mistakes(None, read_as(clips[:1], ["call"], "run"), {}).groups
+
+
+def test_a_reference_that_is_empty_once_normalised_breaks_nothing() -> None:
+    clips = clips_of(["um", "call room"])
+    after = read_as(clips, ["hello there", "call room"], "run").by("whisper")
+    found = mistakes(None, after, {})
+    assert found.clips[0].compared == ""
+    assert found.clips[0].after.errors == 2
+    assert [(row.said, row.written) for row in found.confusions] == [("", "hello there")]

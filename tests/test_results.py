@@ -1,0 +1,352 @@
+"""What a run came to: the four answers, the page that stands alone, and runs side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from finished import QUIET, clips_of, finished
+from tones import config, folder_of, tones, train
+
+from studio.errors import ConfigError, JobError, ModelError, StudioError
+from studio.evaluate import Evaluation, compare
+from studio.results import comparison, run_page
+from studio.results.answers import Answer, answers, as_text
+from studio.results.charts import ticks
+from studio.results.comparison import compare_runs
+from studio.results.result import result_of
+from studio.run_folder import RunFolder
+from studio.workspace import Workspace
+
+SAID = [f"order one two {word} please" for word in ("three", "four", "five", "six") * 15]
+SCRIPT = "<script>alert(1)</script> & <b>bold</b>"
+
+
+def asked(folder: RunFolder) -> dict[str, Answer]:
+    found = answers(result_of(folder))
+    assert [one.question for one in found] == [
+        "Is it better?", "How sure is that?", "What did it get worse at?", "What next?",
+    ]  # fmt: skip
+    return dict(zip(("better", "sure", "worse", "next"), found, strict=True))
+
+
+def replaced(texts: list[str], share: float, word: str = "wrong") -> list[str]:
+    """`texts` with one word in five replaced in `share` of them."""
+    wrong = round(share * len(texts))
+    return [" ".join([word, *text.split()[1:]]) if place < wrong else text for place, text in enumerate(texts)]
+
+
+# The answers
+
+
+def test_a_planted_improvement_on_sixty_clips_is_better_beyond_chance(tmp_path: Path) -> None:
+    found = asked(finished(tmp_path, "run", SAID, replaced(SAID, 1.0), replaced(SAID, 0.7)))
+    assert (found["better"].answer, found["better"].state) == ("Yes", "good")
+    assert "20.0 % → 14.0 % (normaliser: exact)" in found["better"].detail
+    assert (found["sure"].answer, found["sure"].state) == ("Beyond chance", "good")
+    assert "on 60 held-out clips with 300 words" in found["sure"].detail
+    assert "Missed: order" in found["next"].detail
+
+
+def test_an_adapter_that_changes_nothing_shows_no_difference_and_asks_for_more_clips(tmp_path: Path) -> None:
+    wrong = replaced(SAID, 0.5)
+    found = asked(finished(tmp_path, "run", SAID, wrong, wrong))
+    assert (found["better"].answer, found["better"].state) == ("No difference shown", "look")
+    assert "The interval holds 0." in found["sure"].detail
+    assert found["next"].answer == "Record more"
+
+
+def test_an_adapter_that_harms_is_worse_and_points_at_the_labels(tmp_path: Path) -> None:
+    found = asked(finished(tmp_path, "run", SAID, SAID, replaced(SAID, 0.6)))
+    assert (found["better"].answer, found["better"].state) == ("No, it is worse", "bad")
+    assert found["worse"].answer == "36 of 60 clips"
+    assert found["next"].answer == "Check the labels"
+    assert "--suspects" in found["next"].detail
+
+
+def test_an_overfitted_adapter_turns_the_forgetting_guard_red(tmp_path: Path) -> None:
+    general = (SAID, SAID, replaced(SAID, 0.8))
+    folder = finished(tmp_path, "overfitted", SAID, replaced(SAID, 1.0), SAID, general=general)
+    found = asked(folder)
+    assert found["better"].state == "good"
+    assert (found["worse"].answer, found["worse"].state) == ("Other voices", "bad")
+    assert "Other voices: 0.0 % → 16.0 % on 60 clips, worse beyond chance." in found["worse"].detail
+    assert (found["next"].answer, found["next"].state) == ("Train more gently", "bad")
+    kept = asked(finished(tmp_path, "kept", SAID, replaced(SAID, 1.0), SAID, general=(SAID, SAID, SAID)))
+    assert (kept["worse"].answer, kept["worse"].state) == ("Nothing that was measured", "good")
+    assert kept["next"].answer == "Use it"
+
+
+def test_a_convention_that_was_learnt_is_nothing_forgotten(tmp_path: Path) -> None:
+    digits = [text.replace("one two", "12") for text in SAID]
+    found = result_of(finished(tmp_path, "run", SAID, digits, SAID, general=(digits, digits, SAID)))
+    assert found.general is not None
+    assert (found.general.before, found.general.after) == (0, 0)
+
+
+def test_words_made_up_on_silence_are_an_alarm_that_comes_before_everything_else(tmp_path: Path) -> None:
+    invented = [QUIET[0].model_copy(update={"text": "thank you"}), QUIET[1]]
+    found = asked(finished(tmp_path, "run", SAID, replaced(SAID, 1.0), SAID, probes=invented))
+    assert (found["worse"].answer, found["worse"].state) == ("It misbehaves", "bad")
+    assert "“thank you” written for silence" in found["worse"].detail
+    assert found["next"].answer == "Train more gently"
+
+
+def test_few_clips_are_said_to_be_few(tmp_path: Path) -> None:
+    one = asked(finished(tmp_path, "one", SAID[:1], ["order"], SAID[:1]))
+    assert (one["sure"].answer, one["sure"].state) == ("Not very", "look")
+    assert "on 1 held-out clip with 5 words" in one["sure"].detail
+
+
+# Bad input
+
+
+def test_a_run_that_has_not_finished_has_no_result_but_a_sentence(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "run", SAID, SAID, SAID)
+    folder.done.unlink()  # killed after the last clip was scored, before the rest
+    with pytest.raises(JobError, match="has not finished") as raised:
+        result_of(folder)
+    assert "studio resume run" in raised.value.remedy
+    folder.done.touch()
+    folder.tuned.write_text(folder.tuned.read_text()[:2000])
+    with pytest.raises(JobError, match="has not finished"):
+        result_of(folder)
+
+
+def test_scores_of_different_clips_are_not_passed_off_as_comparable(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "run", SAID, replaced(SAID, 1.0), SAID)
+    folder.baseline.write_text(folder.baseline.read_text().replace('"test_set_hash": "', '"test_set_hash": "x'))
+    assert asked(folder)["better"].answer == "Cannot be told"
+
+
+def test_results_of_an_earlier_version_are_read_and_say_what_they_lack(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "run", SAID, replaced(SAID, 1.0), SAID)
+    for path in (folder.baseline, folder.tuned):
+        content = json.loads(path.read_text())
+        del content["alarms"], content["probes"], content["score"]["sentence_accuracy"]
+        content["rows"] = [{name: row[name] for name in row if name != "confidence"} for row in content["rows"]]
+        path.write_text(json.dumps(content))
+    found = result_of(folder)
+    assert found.after.score.sentence_accuracy == 1.0
+    assert "earlier version" in found.alarm
+    assert found.before.score.wer == pytest.approx(0.2)
+
+
+def test_labels_of_which_a_normaliser_leaves_nothing_are_reported_without_a_verdict(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "run", ["um", "uh"], ["a", "b"], ["um", "uh"])
+    found = result_of(folder, "whisper")
+    assert (found.after.score.words, found.change) == (0, None)
+    assert "Cannot be told" in as_text(found)
+    assert "<h1>" in run_page.as_html(found)
+
+
+def test_an_adapter_whose_base_has_moved_or_changed_is_refused_in_words(tmp_path: Path) -> None:
+    from studio.models.adapters import BASE_NOTE
+
+    tones(tmp_path)
+    train(tmp_path, "run", config(max_steps=2))
+    folder = folder_of(tmp_path, "run")
+    note = folder.adapter / BASE_NOTE
+    changed = json.loads(note.read_text()) | {"fingerprint": "0" * 64}
+    note.write_text(json.dumps(changed))
+    with pytest.raises(ModelError, match="another version") as raised:
+        compare(Workspace(tmp_path), "run")
+    assert raised.value.remedy
+    record = json.loads(folder.config.read_text())
+    folder.config.write_text(json.dumps(record | {"model": str(tmp_path / "moved-away")}))
+    with pytest.raises(StudioError, match="moved-away"):
+        compare(Workspace(tmp_path), "run")
+
+
+def test_two_evaluations_of_one_run_are_identical_but_for_the_clock(tmp_path: Path) -> None:
+    tones(tmp_path)
+    train(tmp_path, "run", config(max_steps=4))
+
+    def without_times(evaluation: Evaluation | None) -> object:
+        assert evaluation is not None
+        return evaluation.model_copy(
+            update={"rows": [row.model_copy(update={"latency": 0}) for row in evaluation.rows]}
+        )
+
+    workspace = Workspace(tmp_path)
+    first, second = compare(workspace, "run"), compare(workspace, "run")
+    assert without_times(first.before) == without_times(second.before)
+    assert without_times(first.after) == without_times(second.after)
+    folder = folder_of(tmp_path, "run")
+    assert result_of(folder) == result_of(folder)
+
+
+def test_an_evaluation_that_is_stopped_leaves_no_file_that_looks_whole(tmp_path: Path) -> None:
+    tones(tmp_path)
+    output = tmp_path / "scores.json"
+    code = (
+        "import sys, studio.evaluate as e; from pathlib import Path; from studio.workspace import Workspace\n"
+        "def stop(done, total): raise KeyboardInterrupt\n"
+        "e.save(e.compare(Workspace(Path(sys.argv[1])), 'tones', model='echo', on_progress=stop), Path(sys.argv[2]))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), str(output)], capture_output=True, env=environment
+    )
+    assert b"KeyboardInterrupt" in ended.stderr
+    assert list(tmp_path.glob("*scores.json*")) == []
+
+
+# The page
+
+
+class Reader(HTMLParser):
+    """Checks that every element is closed, and keeps what a reader sees and what a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.fetched: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def read_page(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_holds_every_figure_that_a_report_owes(tmp_path: Path) -> None:
+    clips = clips_of(SAID, speaker="anna")
+    general = (SAID, SAID, SAID)
+    folder = finished(
+        tmp_path, "run", SAID, replaced(SAID, 1.0), replaced(SAID, 0.5), clips=clips, general=general, seed=7
+    )
+    found = result_of(folder)
+    text = " ".join(read_page(run_page.as_html(found)).text.split())
+    for owed in (
+        found.test_set_hash, "60 clips", "3.0 min", "anna", "learning_rate", "0.02", "torch", "Seed7", "61 s", "512 MB",
+        "Most improved", "Best now", "Worst now", "Drawn at random", "studio train tones", "studio report run",
+        "Is it better?", "Yes", "How sure is that?", "What did it get worse at?", "What next?", "Whole sentences right",
+        "normaliser: exact", "Seconds to read one second", "Written for 5 s of silence", "order → wrong", "General set",
+    ):  # fmt: skip
+        assert owed in text, owed
+
+
+def test_the_page_asks_nothing_of_anybody_and_no_label_is_markup_in_it(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "run", [SCRIPT, *SAID], ["", *SAID], [SCRIPT + " \x1b[31m", *SAID])
+    page = run_page.as_html(result_of(folder))
+    reader = read_page(page)
+    assert reader.fetched == []
+    assert "url(" not in page
+    assert "@import" not in page
+    assert {"script", "link", "img", "iframe", "b"} & set(reader.tags) == {"b"}
+    assert reader.tags.count("b") == 4  # the answers
+    assert SCRIPT in reader.text
+    assert "\x1b" not in page
+    assert "default-src 'none'" in page
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+
+
+def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "run", SAID, replaced(SAID, 1.0), SAID)
+    assert run_page.as_html(result_of(folder)) == run_page.as_html(result_of(folder))
+
+
+@pytest.mark.parametrize("top", [1e-6, 0.03, 0.8, 1, 7, 60, 12_345])
+def test_ticks_reach_the_top_in_few_round_steps(top: float) -> None:
+    marks = ticks(top)
+    assert marks[0] == 0
+    assert top <= marks[-1] * (1 + 1e-9)
+    assert 3 <= len(marks) <= 6
+
+
+# Side by side
+
+THIRD = "third.run"
+
+
+def side_by_side(root: Path, names: list[str]) -> comparison.RunComparison:
+    return compare_runs([folder_of(root, name) for name in names])
+
+
+def test_runs_are_compared_in_one_table_with_only_the_settings_that_differ(tmp_path: Path) -> None:
+    finished(tmp_path, "first", SAID, replaced(SAID, 1.0), replaced(SAID, 0.8))
+    finished(tmp_path, "second", SAID, replaced(SAID, 1.0), SAID, rank=16, seed=3)
+    found = side_by_side(tmp_path, ["first", "second"])
+    assert found.same_test
+    assert [(row.name, row.values) for row in found.settings] == [("rank", [8, 16]), ("seed", [42, 3])]
+    against = found.runs[1].against_first
+    assert against is not None
+    assert (against.verdict, round(against.change, 3)) == ("better", -0.16)
+    assert found.runs[0].against_first is None
+    text = comparison.as_text(found)
+    assert re.search(r"^WER after +16.0 % +0.0 %$", text, re.MULTILINE)
+    assert re.search(r"^rank +8 +16$", text, re.MULTILINE)
+    assert "learning_rate" not in text
+    assert "second has the lowest word error rate: 0.0 % on 60 held-out clips." in text
+
+
+def test_the_comparisons_page_lays_the_curves_over_each_other_and_asks_nothing_of_anybody(tmp_path: Path) -> None:
+    for name in ("first", "second", THIRD):
+        finished(tmp_path, name, SAID, replaced(SAID, 1.0), SAID)
+    page = comparison.as_html(side_by_side(tmp_path, ["first", "second", THIRD]))
+    reader = read_page(page)
+    assert reader.fetched == []
+    assert reader.tags.count("polyline") == 6  # WER and loss of three runs
+    assert "All settings are the same." in reader.text
+    assert f"studio compare first second {THIRD}" in reader.text
+
+
+def test_runs_on_different_clips_are_shown_and_not_compared(tmp_path: Path) -> None:
+    finished(tmp_path, "first", SAID, SAID, SAID)
+    finished(tmp_path, "second", SAID[:30], SAID[:30], SAID[:30])
+    found = side_by_side(tmp_path, ["first", "second"])
+    assert not found.same_test
+    assert found.runs[1].against_first is None
+    assert "cannot be compared" in comparison.as_text(found)
+
+
+@pytest.mark.parametrize("names", [["first"], ["first", "first"], [f"r{place}" for place in range(13)]])
+def test_a_number_of_runs_that_makes_no_table_is_refused(tmp_path: Path, names: list[str]) -> None:
+    with pytest.raises(ConfigError, match="cannot be compared"):
+        side_by_side(tmp_path, names)
+
+
+def test_the_verbs_print_text_or_json_and_write_pages(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        finished(tmp_path, name, SAID, replaced(SAID, 1.0), SAID)
+
+    def studio(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "studio", "--workspace", str(tmp_path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    page = tmp_path / "kept" / "report.html"
+    told = studio("report", "first", "--html", str(page))
+    assert "Is it better? Yes." in told.stdout
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    report = json.loads(studio("report", "first", "--json", "--normaliser", "whisper").stdout)
+    assert (report["normaliser"], report["answers"][0]["answer"]) == ("whisper", "Yes")
+    both = json.loads(studio("compare", "first", "second", "--json").stdout)
+    assert [run["run"] for run in both["runs"]] == ["first", "second"]
+    missing = studio("report", "no-such-run")
+    assert (missing.returncode, "studio runs" in missing.stderr) == (1, True)
+    assert "Traceback" not in missing.stderr
