@@ -125,8 +125,8 @@ def main() -> None:
         measure(wanted.measure)
         return
     with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
+        against_size(wanted.clips, Path(folder))  # first: a child's peak counts from its parent's size at the fork
         against_length(wanted.steps, Path(folder) / "model")
-        against_size(wanted.clips, Path(folder))
 
 
 if __name__ == "__main__":
