@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from studio.workspace import write_atomically
+from studio.workspace import disk_errors, write_atomically
 
 StopRequest = Literal["save", "discard"]
 
@@ -48,6 +49,11 @@ class RunFolder:
     @property
     def job(self) -> Path:
         return self.path / "job.json"
+
+    @property
+    def cluster(self) -> Path:
+        """Of a run on a cluster: which job it is there, and how much of it is home."""
+        return self.path / "cluster.json"
 
     @property
     def adapter(self) -> Path:
@@ -105,6 +111,15 @@ class RunFolder:
     @property
     def done(self) -> Path:
         return self.path / "DONE"
+
+    def discard_learnt(self) -> None:
+        """Remove what was learnt; settings, the base model's score and events stay. Raises DiskError."""
+        with disk_errors(self.path, "discard"):
+            for folder in (self.checkpoints, self.adapter, self.processor):
+                if folder.exists():
+                    shutil.rmtree(folder)
+            for file in (self.tuned, self.general_tuned, self.short_tuned, self.report):
+                file.unlink(missing_ok=True)
 
     @property
     def _stop(self) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from fake_trainer import SCRIPT
 
 from studio import cli
+from studio.cluster import address
 from studio.config import TrainConfig
 from studio.jobs import control
 from studio.jobs.record import Job
@@ -30,7 +31,7 @@ while not pathlib.Path(sys.argv[1]).exists():
 
 
 def main() -> None:
-    """The command line, with the two replaced."""
+    """The command line, with what it starts replaced."""
     launch, catalogue = control._launch, train_form.catalogue
 
     def launching(folder: RunFolder, job: Job, lock: int) -> None:
@@ -46,13 +47,14 @@ def main() -> None:
         return [dataclasses.replace(card, state="on disk") if is_here and card.id == fetched.model else card
                 for card in catalogue()]  # fmt: skip
 
-    def training(config: TrainConfig, name: str) -> Job:
+    def training(config: TrainConfig, name: str, on: str = "") -> Job:
         """For runs that wait: they are started by another process."""
         words = (Workspace.here().root / "words.txt").read_text().split()
         command = [sys.executable, SCRIPT, str(Workspace.here().run(name)), *words]
-        return real(config, name).model_copy(update={"command": command})
+        return real(config, name, on).model_copy(update={"command": command})
 
     real = control.training
+    address.is_ray_here = lambda: True
     control._launch, control.training, train_form.catalogue = launching, training, offered
     cli.main()
 

@@ -30,12 +30,24 @@ FLOORS = (
         "results",
     },
     {"export"},
-    {"jobs", "supervise", "worker"},
+    {"jobs", "supervise", "worker", "cluster"},
     {"ui", "terminal"},
     {"demo", "doctor"},
     {"cli", "__main__", "__init__"},
 )
-HEAVY = {"torch", "transformers", "peft", "librosa", "gradio", "pandas", "jiwer", "accelerate", "sounddevice", "scipy"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "librosa",
+    "gradio",
+    "pandas",
+    "jiwer",
+    "accelerate",
+    "sounddevice",
+    "scipy",
+    "ray",
+}
 STARTS_PROCESSES = {"jobs", "supervise", "worker"}
 
 

@@ -20,6 +20,7 @@ from tones import tones
 from studio import events, jobs
 from studio.config import TrainConfig
 from studio.errors import ConfigError, DiskError, JobError
+from studio.jobs import control
 from studio.jobs.record import Job, ProcessId
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
@@ -386,3 +387,10 @@ def test_two_hundred_runs_are_listed_at_once(workspace: Workspace) -> None:
     found = jobs.runs(workspace)
     assert time.process_time() - before < 1.0
     assert [run.name for run in found[:2]] == ["run-199", "run-198"]
+
+
+def test_a_run_on_a_cluster_is_followed_by_the_command_that_a_resume_repeats() -> None:
+    command = control.training(TrainConfig(dataset="numbers"), "numbers-0001", "http://head:8265").command
+    assert command[1:] == [
+        "-m", "studio", "train", "numbers", "--name", "numbers-0001", "--on", "http://head:8265", "--foreground"
+    ]  # fmt: skip

@@ -57,7 +57,7 @@ def trainer(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> list[str]:
     words: list[str] = []
     real = control.training
 
-    def training(config: TrainConfig, name: str) -> Job:
+    def training(config: TrainConfig, name: str, on: str = "") -> Job:
         command = [sys.executable, FAKE, str(workspace.run(name)), *words]
         return real(config, name).model_copy(update={"command": command})
 
@@ -221,7 +221,7 @@ from studio.jobs import control, queue
 from studio.jobs.record import Job
 from studio.workspace import Workspace
 workspace = Workspace(Path({str(workspace.root)!r}))
-control.training = lambda config, name: Job(
+control.training = lambda config, name, on: Job(
     folder="/", command=[sys.executable, {FAKE!r}, str(workspace.run(name)), "steps=20", "pause=0.02"]
 )
 for name in ("one", "two"):

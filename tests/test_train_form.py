@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from tones import tones
 
 from studio import jobs
+from studio.cluster import address
 from studio.config import PRESETS, TrainConfig, knobs
 from studio.errors import StudioError
 from studio.jobs import control, queue, record
@@ -36,7 +37,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
         command = [sys.executable, SCRIPT, str(folder.path), "steps=100000"]
         real(folder, job.model_copy(update={"command": command}) if "train" in job.command else job, lock)
 
-    def training(config: TrainConfig, name: str) -> Job:
+    def training(config: TrainConfig, name: str, on: str = "") -> Job:
         """For runs that wait: they are started by another process."""
         command = [sys.executable, SCRIPT, str(workspace.run(name)), "steps=100000", "train"]
         return Job(command=command, folder=str(tmp_path), about={"model": config.model, "dataset": config.dataset})
@@ -255,3 +256,37 @@ def test_a_download_is_a_job_of_its_own_and_says_how_far_it_is(
         "line": "The Hub cannot be reached. Check the network.",
     }
     assert client.get("/studio/train/runs").json() == []
+
+
+def test_a_cluster_is_named_in_the_command_and_never_among_the_settings(
+    workspace: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tones(workspace.root, 8)
+    monkeypatch.setattr(address, "is_ray_here", lambda: True)
+    away = values(on="http://head:8265")
+    assert client.post("/studio/train/command", json=away).json()["command"].endswith(" --on http://head:8265")
+    assert client.post("/studio/train/command", json=values(on=None)).json()["command"] == "studio train tones"
+    run = client.post("/studio/train/start", json=away).json()["run"]
+    assert jobs.state(RunFolder(workspace.run(run))).status == "running"
+    assert client.post("/studio/train/start", json=away).json()["position"] == 1  # its turn comes, and it goes there
+    assert client.get("/studio/train/form/tones").json()["waiting"][0]["settings"].endswith("--on http://head:8265")
+
+
+@pytest.mark.parametrize("on", ["", "head", "http://me:secret@head:8265", 7])
+def test_an_address_that_is_none_is_refused_beside_its_field(workspace: Workspace, client: TestClient, on: Any) -> None:
+    tones(workspace.root, 8)
+    for verb in ("command", "start"):
+        refused = client.post(f"/studio/train/{verb}", json=values(on=on))
+        assert refused.status_code == 400
+        assert refused.json()["what"].startswith("on: ")
+
+
+def test_a_cluster_needs_ray_here_and_that_is_said_before_anything_starts(
+    workspace: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tones(workspace.root, 8)
+    monkeypatch.setattr(address, "is_ray_here", lambda: False)
+    assert client.get("/studio/train/form/tones").json()["can_go_away"] is False
+    refused = client.post("/studio/train/start", json=values(on="http://head:8265")).json()
+    assert "pip install 'speech-studio[cluster]'" in refused["remedy"]
+    assert not workspace.runs()

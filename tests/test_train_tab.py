@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from browsing import chromium, opened, served, show_tab, violations
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from tones import tones
 
 from studio import jobs
@@ -295,6 +296,26 @@ def test_what_to_teach_is_chosen_first_and_shows_in_the_command(studio: Studio, 
     page.get_by_label("Targets").fill("deep-mlp")
     page.locator(".train-command code", has_text="--targets deep-mlp").wait_for()
     assert not page.locator("[name=train-adapter]:checked").count()
+
+
+def test_a_cluster_is_chosen_by_its_address_which_shows_in_the_command(studio: Studio, page: Page) -> None:
+    command = page.get_by_role("group", name="The same from the command line")
+    field = page.get_by_label("Address of the cluster", exact=True)
+    expect(page.get_by_role("radio", name="This machine", exact=True)).to_be_checked()
+    expect(field).to_be_hidden()
+    page.get_by_role("radio", name="A Ray cluster", exact=True).check()
+    expect(page.get_by_role("alert").filter(has_text="the address of the cluster is missing")).to_be_visible()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(re.compile("settings and the studio’s own source are sent there"))
+    field.fill("http://head:8265")
+    expect(command).to_contain_text("--on http://head:8265")
+    page.set_viewport_size({"width": 390, "height": 844})
+    card = page.locator(".train-card").bounding_box()
+    assert card is not None
+    assert card["x"] + card["width"] <= 390  # a long command scrolls in its own box
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    page.get_by_role("radio", name="This machine", exact=True).check()
+    expect(command).not_to_contain_text("--on")
 
 
 def test_the_button_names_what_is_missing(studio: Studio, page: Page, tmp_path: Path) -> None:

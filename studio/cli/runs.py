@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from studio import config as settings
 from studio.cli.app import AsJson, RunName, app
+from studio.errors import ConfigError
 from studio.workspace import Workspace, write_atomically
 
 AnyNormaliser = Annotated[
@@ -18,35 +19,52 @@ AnyNormaliser = Annotated[
 ]
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page that stands alone here.")]
 
+if TYPE_CHECKING:
+    from studio.data.manifest import Dataset
+
 
 def train(**options: Any) -> None:
     """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
-    import psutil
-
+    from studio.cluster import address
     from studio.evaluate import open_dataset
-    from studio.models.memory import estimate
     from studio.terminal import follow as following
     from studio.terminal import starting, together
     from studio.train import ranks
 
     name, foreground = options.pop("name"), options.pop("foreground")
     detach, queue = options.pop("detach"), options.pop("queue")
+    on, dry_run = options.pop("on"), options.pop("dry_run")
     preset, file = options.pop("preset"), options.pop("config")
     chosen = {key: value for key, value in options.items() if value is not None}
     plan = settings.from_file(file, **chosen) if file else settings.preset(preset, **chosen)
     if ranks.are_launched():
+        if on:
+            raise ConfigError("--on and `accelerate launch` exclude each other.", "Leave one of them out.")
         together.train_together(Workspace.here(), plan, name)
         return
+    if on == address.SKY or dry_run:
+        typer.echo(following.sky_task(Workspace.here(), plan, name, on, dry_run))
+        return
+    on = address.checked(on) if on else ""
     if foreground:
-        following.train_here(Workspace.here(), plan, name)
+        following.train_in_foreground(Workspace.here(), plan, name, on)
         return
     dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
-    if needed := estimate(plan, [clip.duration for clip in dataset.utterances()], plan.device):
-        typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
+    address.require_ray() if on else _tell_memory(plan, dataset)
     begin = starting.in_turn if queue else starting.at_once
-    folder = begin(Workspace.here(), plan, name, typer.echo)
+    folder = begin(Workspace.here(), plan, name, typer.echo, on)
     if not (detach or queue):
         following.follow(folder, typer.echo)
+
+
+def _tell_memory(plan: settings.TrainConfig, dataset: Dataset) -> None:
+    """Say what the run is going to need of this machine, where that is known."""
+    import psutil
+
+    from studio.models.memory import estimate
+
+    if needed := estimate(plan, [clip.duration for clip in dataset.utterances()], plan.device):
+        typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
 
 
 def _train_signature() -> inspect.Signature:
@@ -74,6 +92,10 @@ def _train_signature() -> inspect.Signature:
         text = f"{info.description} [default: {info.default}]"
         found.append(parameter(name, Annotated[kind | None, flag(text, show_default=False)], None))
     found.append(parameter("name", Annotated[str | None, flag("A name for the run.")], None))
+    on = "Where: a Ray cluster (http://host:8265, ray://host:10001), or sky [default: this machine]"
+    found.append(parameter("on", Annotated[str, flag(on, show_default=False)], ""))
+    dry_run = "With --on sky: write the task for SkyPilot and stop."
+    found.append(parameter("dry_run", Annotated[bool, flag(dry_run)], False))
     found.append(parameter("detach", Annotated[bool, flag("Return at once; the run goes on.")], False))
     waits = "Return at once; where another run is going on, this one waits its turn."
     found.append(parameter("queue", Annotated[bool, typer.Option("--queue", help=waits)], False))

@@ -104,21 +104,23 @@ def start_holding(lock: int, folder: RunFolder, job: Job) -> None:
     _launch(folder, job, lock)
 
 
-def start_training(workspace: Workspace, config: TrainConfig, name: str | None = None) -> RunFolder:
+def start_training(workspace: Workspace, config: TrainConfig, name: str | None = None, on: str = "") -> RunFolder:
     """Start a fine-tune in a fresh folder, called `name` or after its dataset (`numbers-0001`).
 
+    With `on`, the address of a cluster, the process that is started here follows the run that goes on there.
     Raises BusyError where a run is going on, JobError where `name` is taken, ConfigError where it cannot be a name,
     DiskError.
     """
     with record.claim(workspace.outputs) as lock:
         folder = fresh_folder(workspace, config.dataset, name)
-        _launch(folder, training(config, folder.name), lock)
+        _launch(folder, training(config, folder.name, on), lock)
     return folder
 
 
-def training(config: TrainConfig, name: str) -> Job:
-    """The job that fine-tunes by `config`, as the run `name`."""
-    command = [sys.executable, "-m", *config.command(name), "--foreground"]
+def training(config: TrainConfig, name: str, on: str = "") -> Job:
+    """The job that fine-tunes by `config`, as the run `name`: here, or on the cluster at `on`."""
+    where = ["--on", on] if on else []
+    command = [sys.executable, "-m", *config.command(name), *where, "--foreground"]
     about = {"model": config.model, "dataset": Path(config.dataset).name}
     return Job(command=command, folder=str(Path.cwd()), about=about)
 

@@ -65,18 +65,19 @@ def waiting(workspace: Workspace) -> list[Waiting]:
     return [run for run in found if not _has_begun(workspace, run)]
 
 
-def submit(workspace: Workspace, config: TrainConfig, name: str | None = None) -> Place:
+def submit(workspace: Workspace, config: TrainConfig, name: str | None = None, on: str = "") -> Place:
     """Start a fine-tune as `start_training` does or, where a run is going on or waits, let it wait behind them.
 
     Raises JobError where `name` is taken, ConfigError where it cannot be a name, DiskError.
     """
     if not waiting(workspace):
         with suppress(BusyError):
-            return Place(control.start_training(workspace, config, name), 0)
+            return Place(control.start_training(workspace, config, name, on), 0)
     with _changing(workspace) as queue:
         folder = control.fresh_folder(workspace, config.dataset, name)
-        settings = shlex.join(config.command()[3:])  # after `studio train DATASET`
-        queue.append(Waiting(name=folder.name, job=control.training(config, folder.name), settings=settings))
+        words = [*config.command()[3:], *(["--on", on] if on else [])]  # after `studio train DATASET`
+        job = control.training(config, folder.name, on)
+        queue.append(Waiting(name=folder.name, job=job, settings=shlex.join(words)))
         position = len(queue)
     look_after(workspace)
     return Place(folder, position)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from studio import events, jobs
 from studio.config import TrainConfig
-from studio.errors import JobError
+from studio.errors import ConfigError, JobError
 from studio.run_folder import RunFolder
 from studio.train.ranks import Alone
 from studio.workspace import Workspace
@@ -43,6 +43,14 @@ def follow(folder: RunFolder, say: Say) -> None:
             say("Stopping after this step, then saving and scoring. Ctrl-C once more to leave it to itself.")
 
 
+def train_in_foreground(workspace: Workspace, config: TrainConfig, name: str, on: str) -> None:
+    """Train here, or on the cluster at `on`. Raises StudioError where it fails."""
+    if on:
+        train_there(workspace, config, name, on)
+    else:
+        train_here(workspace, config, name)
+
+
 def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Alone | None = None) -> None:
     """Train in this process, its events going to the run's log: what a job runs inside its supervisor.
 
@@ -58,6 +66,43 @@ def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Alon
             events.write(log, event)
             if text := line(event):
                 print(text, flush=True)
+
+
+def train_there(workspace: Workspace, config: TrainConfig, name: str, address: str) -> None:
+    """Train on the cluster at `address`, its story going to the run's log: what a job runs inside its supervisor.
+
+    A run that has begun already is taken up, or goes on from its last checkpoint. Raises StudioError where it fails.
+    """
+    from studio.cluster import follower
+    from studio.cluster.ray_jobs import RayCluster
+
+    folder = RunFolder(workspace.run(name))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with folder.events.open("a", encoding="utf-8") as log:
+        for event in follower.run(config, folder, lambda: RayCluster(address), print_at_once):
+            events.write(log, event)
+            if text := line(event):
+                print_at_once(text)
+
+
+def sky_task(workspace: Workspace, config: TrainConfig, name: str | None, on: str, dry_run: bool) -> str:
+    """Write a task for SkyPilot; what it says, and where it lies. Raises ConfigError where that was not asked for."""
+    from studio.cluster import address, sky
+
+    if on != address.SKY:
+        raise ConfigError("--dry-run only goes with --on sky.", "Leave it out, or add --on sky.")
+    if not dry_run:
+        raise ConfigError(
+            "The studio starts no machines that cost money.",
+            "Add --dry-run: it writes a task file, which `sky launch` starts.",
+        )
+    path = sky.write_task(workspace, config, name)
+    return f"{path.read_text()}# Written to {path}."
+
+
+def print_at_once(text: str) -> None:
+    """Print `text` where a log is followed."""
+    print(text, flush=True)
 
 
 def _catch_up(folder: RunFolder, position: int, say: Say) -> int:

@@ -14,19 +14,19 @@ from studio.terminal.follow import Say
 from studio.workspace import Workspace
 
 
-def at_once(workspace: Workspace, config: TrainConfig, name: str | None, say: Say) -> RunFolder:
+def at_once(workspace: Workspace, config: TrainConfig, name: str | None, say: Say, on: str) -> RunFolder:
     """Start a run that somebody is about to watch. Raises BusyError, which says how to wait, and as `jobs` does."""
     try:
-        folder = jobs.start_training(workspace, config, name)
+        folder = jobs.start_training(workspace, config, name, on)
     except BusyError as error:
         raise BusyError(error.what, "With --queue this one waits its turn; `studio stop` ends that one.") from error
     say(f"Run {folder.name} has started.")
     return folder
 
 
-def in_turn(workspace: Workspace, config: TrainConfig, name: str | None, say: Say) -> RunFolder:
+def in_turn(workspace: Workspace, config: TrainConfig, name: str | None, say: Say, on: str) -> RunFolder:
     """Start a run, or let it wait behind the others, and say which. Raises as `studio.jobs.queue.submit`."""
-    place = queue.submit(workspace, config, name)
+    place = queue.submit(workspace, config, name, on)
     run = place.folder.name
     if place.position:
         say(f"Run {run} waits in place {place.position}; it starts by itself. `studio queue` lists what waits.")

@@ -56,7 +56,7 @@ def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Split
 def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problems: Sequence[str]) -> Iterator[str]:
     """What a person should know about the clips before the run begins."""
     if moved:
-        yield f"So that every split has its clips, {len(moved)} were moved for good: {shortened(moved)}"
+        yield moved_note(moved)
     if left_out:
         yield f"Left out ({len(left_out)}): {shortened(left_out)}."
     if problems:
@@ -67,6 +67,11 @@ def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problem
             f"The test split has {len(splits['test'])} clips with {words} words: a single wrong word moves "
             f"its WER by {100 / words:.1f} points, so small differences there say nothing."
         )
+
+
+def moved_note(moved: Sequence[str]) -> str:
+    """What was moved so that a run could begin."""
+    return f"So that every split has its clips, {len(moved)} were moved for good: {shortened(moved)}"
 
 
 def shortened(sentences: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
 from studio.train.short import keep_short
 from studio.train.stopping import Reason, Stopper, StopRequested
-from studio.workspace import disk_errors, write_atomically
+from studio.workspace import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,20 +272,11 @@ class FineTune:
                 yield from self.save(self.learner)
         else:
             if reason == "discard":
-                self.discard()
+                self.folder.discard_learnt()
             else:
                 yield Warned(message="The run was stopped before its first step: there was nothing to save.")
             self.folder.clear_stop_request()
         yield Stopped(step=progress.step, reason=reason)
-
-    def discard(self) -> None:
-        """Remove what was learnt; settings, the base model's score and events stay. Raises DiskError."""
-        with disk_errors(self.folder.path, "discard"):
-            for learnt in (self.folder.checkpoints, self.folder.adapter, self.folder.processor):
-                if learnt.exists():
-                    shutil.rmtree(learnt)
-            for learnt in (self.folder.tuned, self.folder.general_tuned, self.folder.short_tuned, self.folder.report):
-                learnt.unlink(missing_ok=True)
 
 
 def _general_wer(evaluation: Evaluation | None) -> float | None:

@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from studio import jobs
+from studio.cluster import address
 from studio.jobs import RunSummary, queue
 from studio.ui import assets, live, train_form
 from studio.ui.page import QUIET, Page
@@ -83,7 +84,11 @@ def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
 
     @routes.post("/start")
     def start(values: Values) -> Mapping[str, str | int]:
-        place = queue.submit(workspace, train_form.plan(workspace, values))
+        on, settings = train_form.where(values)
+        plan = train_form.plan(workspace, settings)
+        if on:
+            address.require_ray()
+        place = queue.submit(workspace, plan, on=on)
         return {"run": place.folder.name, "position": place.position}
 
     @routes.get("/download")

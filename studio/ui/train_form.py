@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from studio import config as settings
 from studio import jobs
+from studio.cluster import address
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
@@ -146,6 +147,7 @@ class Form(BaseModel):
     running: str | None
     waiting: list[WaitingRun]
     runs: list[RunSummary]
+    can_go_away: bool  # to a cluster: what speaks to one is installed
 
 
 def form(workspace: Workspace, dataset: str) -> Form:
@@ -162,6 +164,7 @@ def form(workspace: Workspace, dataset: str) -> Form:
         running=active.name if active else None,
         waiting=waits,
         runs=jobs.runs(workspace),
+        can_go_away=address.is_ray_here(),
     )
 
 
@@ -228,9 +231,19 @@ def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
     return config
 
 
+def where(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The cluster that a client names, or nothing for this machine; and the settings alone. Raises ConfigError."""
+    settings = dict(values)
+    on = settings.pop("on", None)
+    return ("" if on is None else address.checked(str(on))), settings
+
+
 def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
-    """What `values` come to, on the dataset as it is now. Raises as `plan`."""
-    config = plan(workspace, values)
+    """What `values` come to, on the dataset as it is now. Raises as `where` and `plan`."""
+    on, settings = where(values)
+    config = plan(workspace, settings)
+    if on:
+        return Planned(command=shlex.join([*config.command(), "--on", on]), memory=None)
     return Planned(command=shlex.join(config.command()), memory=_memory(workspace, config))
 
 

@@ -1,5 +1,6 @@
 // What a run is to be: base model, preset, every knob, the command that does the same; and one button that starts it.
 
+import { Where } from "./train-where.js";
 import { StudioError, duration, icon, make, request, studio } from "./studio.js";
 
 const SKELETON = `
@@ -9,6 +10,7 @@ const SKELETON = `
     <fieldset class="train-part"><legend class="st-label">What to teach</legend><div class="train-adapters"></div></fieldset>
     <fieldset class="train-part"><legend class="st-label">How long</legend>
       <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
+    <fieldset class="train-part"><legend class="st-label">Run on</legend><div class="train-where"></div></fieldset>
     <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
     <p class="st-quiet st-small st-number train-memory" aria-live="polite"></p>
     <div class="train-message" role="alert"></div>
@@ -33,6 +35,7 @@ export class Settings {
     Object.assign(this, { element, on });
     element.innerHTML = SKELETON;
     this.$ = (selector) => element.querySelector(selector);
+    this.where = new Where(this.$(".train-where"), () => this.#refresh());
     this.$(".train-start").addEventListener("click", () => this.#go());
     this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
     this.$(".train-models").addEventListener("change", () => this.on.model(this.#model));
@@ -48,6 +51,7 @@ export class Settings {
     this.#form = form;
     this.#dataset = dataset;
     this.#clips();
+    this.where.allow(form.can_go_away);
     this.#models();
     if (isFirst) {
       this.#adapters();
@@ -77,7 +81,7 @@ export class Settings {
 
   get #values() {
     const fields = [...this.element.querySelectorAll("[data-knob]")];
-    return { dataset: this.#dataset, model: this.#model, ...Object.fromEntries(fields.map((field) => [field.dataset.knob, valueOf(field)])) };
+    return { dataset: this.#dataset, model: this.#model, ...Object.fromEntries(fields.map((field) => [field.dataset.knob, valueOf(field)])), on: this.where.value };
   }
 
   #clips() {
@@ -178,7 +182,8 @@ export class Settings {
       if (turn !== this.#asking) return;
       this.#memory(null);
       if (error.code !== "ConfigError") return;
-      const field = this.$(`[data-knob="${CSS.escape(error.what.split(":")[0])}"]`);
+      const name = CSS.escape(error.what.split(":")[0]);
+      const field = this.$(`[data-knob="${name}"], [data-setting="${name}"]`);
       field?.setAttribute("aria-invalid", "true");
       this.tell(error);
     }

@@ -1,0 +1,105 @@
+"""Training on a real Ray cluster: a head and two machines, one of which is lost on the way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from local_ray import LocalRay, local_ray
+from tones import adapter, config, told, tones, train
+
+from studio import events, jobs
+from studio.cluster.follower import Note
+from studio.events import CheckpointSaved, Finished, Started, StepDone, Stopped, Warned
+from studio.run_folder import RunFolder
+from studio.workspace import Workspace
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is absent: pip install 'speech-studio[cluster]'"),
+]
+LONG = {"max_steps": 400, "eval_every": 40, "patience": 100}
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[LocalRay]:
+    with local_ray() as found:
+        yield found
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    monkeypatch.setenv("STUDIO_WORKSPACE", str(tmp_path))
+    tones(tmp_path)
+    workspace = Workspace(tmp_path)
+    yield workspace
+    if running := jobs.active(workspace):
+        jobs.stop(running, "discard")
+
+
+def studio(*words: str) -> str:
+    """What a verb prints."""
+    done = subprocess.run([sys.executable, "-m", "studio", *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def start(address: str) -> RunFolder:
+    """`studio train tones --on ADDRESS`, detached."""
+    settings = config(**LONG)
+    studio(*settings.command("away")[1:], "--on", address, "--detach")
+    return RunFolder(Workspace.here().run("away"))
+
+
+def await_event(folder: RunFolder, wanted: Callable[[events.Event], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not any(wanted(event) for _, event in events.read(folder.events)):
+        assert not jobs.state(folder).is_over, folder.log.read_text()
+        assert time.monotonic() < deadline, folder.log.read_text()
+        time.sleep(0.2)
+
+
+def await_end(folder: RunFolder, seconds: float = 120) -> jobs.Status:
+    deadline = time.monotonic() + seconds
+    while not (state := jobs.state(folder)).is_over:
+        assert time.monotonic() < deadline, folder.log.read_text()
+        time.sleep(0.2)
+    return state.status
+
+
+def test_a_run_survives_the_loss_of_its_machine_and_ends_as_it_would_have_at_home(
+    ray: LocalRay, workspace: Workspace
+) -> None:
+    folder = start(ray.address)
+    await_event(folder, lambda event: isinstance(event, CheckpointSaved) and event.step >= 80)
+    note = Note.read(folder)
+    assert note is not None
+    ray.kill(ray.machine_of(note.job))
+    train(workspace.root, "home", config(**LONG))
+    assert await_end(folder) == "finished", folder.log.read_text()
+    story = [event for _, event in events.read(folder.events)]
+    begun = [event.resumed_from for event in story if isinstance(event, Started)]
+    assert begun[0] == 0
+    assert begun[-1] >= 80
+    assert any("goes on elsewhere" in event.message for event in story if isinstance(event, Warned))
+    assert adapter(workspace.root, "away") == adapter(workspace.root, "home")
+    assert told(workspace.root, "away") == told(workspace.root, "home")
+    assert "finished" in studio("runs")
+
+
+def test_a_run_by_rays_own_address_stops_and_saves_when_it_is_asked_to(ray: LocalRay, workspace: Workspace) -> None:
+    folder = start(f"ray://127.0.0.1:{ray.client}")
+    await_event(folder, lambda event: isinstance(event, StepDone) and event.step >= 20)
+    studio("stop", "away")
+    assert await_end(folder) == "finished", folder.log.read_text()
+    story = [event for _, event in events.read(folder.events)]
+    assert any(isinstance(event, Stopped) and event.reason == "stop and save" for event in story)
+    assert isinstance(story[-1], Finished)
+    assert story[-1].step < LONG["max_steps"]
+    assert folder.done.exists()
