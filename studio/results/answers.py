@@ -95,6 +95,8 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
         parts.append("Forgetting was not measured: there was no general set (--replay names one).")
     else:
         figures = f"{percent(general.before)} → {percent(general.after)} on {count(general.clips, 'clip')}"
+        if general.change:
+            figures += f" ({points(general.change.low)} to {points(general.change.high)} points)"
         forgot = general.change is not None and general.change.verdict == "worse"
         heads += ["other voices"] if forgot else []
         parts.append(f"Other voices: {figures}, {'worse beyond chance' if forgot else 'no loss beyond chance'}.")
