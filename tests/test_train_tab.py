@@ -119,7 +119,7 @@ def steps_on_show(page: Page) -> int:
 
 def curve(page: Page) -> str:
     """The loss curve in words."""
-    return page.locator("[data-chart=loss]").get_attribute("aria-label") or ""
+    return page.locator(".train-run [data-chart=loss]").get_attribute("aria-label") or ""
 
 
 def wait_for_step(page: Page, step: int) -> None:
@@ -149,7 +149,7 @@ def test_a_run_is_started_watched_and_reattached_by_a_reload_and_a_second_tab(st
         wait_for_step(tab, before + 5)  # both are live
         assert tab.locator(".live-name").inner_text() == "tones-0001"
     painted = second.evaluate(
-        "() => { const c = document.querySelector('[data-chart=loss]');"
+        "() => { const c = document.querySelector('.train-run [data-chart=loss]');"
         "return new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer).some(Boolean) }"
     )
     assert painted
