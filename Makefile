@@ -6,7 +6,7 @@ TORCH := torch>=2.6,<3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio demo test check clean
+.PHONY: studio demo test thorough check clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.studio
@@ -17,6 +17,10 @@ demo: $(VENV)/.studio
 
 test: $(VENV)/.test check
 	$(BIN)/python -m pytest $(ARGS)
+
+# What would make `make test` too long for every change: many processes, lost machines, random kills.
+thorough: $(VENV)/.test
+	$(BIN)/python -m pytest -m thorough $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -102,6 +102,7 @@ def warnings(seen: list[Event]) -> list[str]:
     return [event.message for event in seen if isinstance(event, Warned)]
 
 
+@pytest.mark.thorough
 def test_a_run_that_loses_every_machine_fails_with_a_sentence(
     workspace: Path, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_discard_keeps_nothing_of_what_was_learnt(workspace: Path, cluster: Fake
     assert folder.baseline.exists()
 
 
+@pytest.mark.thorough
 def test_who_followed_may_go_and_come_back_and_the_job_is_the_same(workspace: Path, cluster: FakeCluster) -> None:
     train(workspace, "home", config(**LONG))
     folder = folder_of(workspace, "away")
@@ -143,6 +145,7 @@ def test_who_followed_may_go_and_come_back_and_the_job_is_the_same(workspace: Pa
     assert adapter(workspace, "away") == adapter(workspace, "home")
 
 
+@pytest.mark.thorough
 def test_stop_and_save_ends_in_a_whole_run_even_if_the_cluster_is_silent_for_a_while(
     workspace: Path, cluster: FakeCluster
 ) -> None:

@@ -17,7 +17,7 @@ from tones import adapter, config, folder_of, in_child, logged, told, tones, tra
 from studio.config import TrainConfig
 from studio.events import Finished, StepDone
 
-SEEDS = (1, 2, 3)
+SEEDS = (1, pytest.param(2, marks=pytest.mark.thorough), pytest.param(3, marks=pytest.mark.thorough))
 KILLS = 10  # to a run
 STEPS = 40
 SETTINGS = config(max_steps=STEPS, eval_every=3, patience=STEPS)

@@ -203,7 +203,7 @@ def test_accelerate_launch_on_two_processes_makes_the_run_of_one(workspace: Path
     assert left == {path.name for path in folder_of(workspace, "alone").path.iterdir()} | {"job.json"}
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.thorough)])
 def test_a_real_architecture_takes_the_same_steps_however_its_clips_are_dealt_out(
     size: int, workspace: Path, tmp_path: Path, together: Together
 ) -> None:
@@ -214,13 +214,16 @@ def test_a_real_architecture_takes_the_same_steps_however_its_clips_are_dealt_ou
     assert losses(log_of(workspace, f"real-{size}")) == pytest.approx(losses(alone), abs=1e-5)
 
 
+@pytest.mark.thorough
 def test_processes_that_drop_out_at_random_repeat_their_run_to_the_bit(workspace: Path, together: Together) -> None:
     for run in ("random", "random-again"):
         assert together(workspace, run, config()) == [0, 0]
     assert adapter(workspace, "random") == adapter(workspace, "random-again")
 
 
-@pytest.mark.parametrize(("victim", "size"), [(0, 1), (0, 3), (1, 2), (1, 3)])
+@pytest.mark.parametrize(
+    ("victim", "size"), [(0, 1), (1, 3), *(pytest.param(*case, marks=pytest.mark.thorough) for case in ((0, 3), (1, 2)))]
+)
 def test_a_killed_process_fails_the_run_with_a_sentence_and_another_number_of_them_takes_it_up(
     victim: int, size: int, workspace: Path, whole: list[Event], together: Together
 ) -> None:
@@ -242,7 +245,7 @@ def test_a_killed_process_fails_the_run_with_a_sentence_and_another_number_of_th
     assert losses(story)[-6:] == pytest.approx(losses(whole)[-6:], abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_launched_process_that_is_killed_fails_the_run_with_a_sentence_though_the_launcher_then_ends_the_leader(
     workspace: Path,
 ) -> None:
@@ -258,7 +261,7 @@ def test_a_launched_process_that_is_killed_fails_the_run_with_a_sentence_though_
     assert last.message in said
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_launcher_that_is_told_to_end_leaves_a_checkpoint_to_go_on_from(workspace: Path) -> None:
     launched = launch(workspace, "told-to-end", config(max_steps=10_000, eval_every=10_000))
     until(lambda: len(losses(log_of(workspace, "told-to-end"))) > 20)

@@ -126,7 +126,12 @@ class Import {
 
   // ---- what it is ----
 
-  async #look(changes, isNew = false) {
+  /** Choices made quicker than they are answered are looked at one after another: none is forgotten. */
+  #look(changes, isNew = false) {
+    return (this.looking = Promise.resolve(this.looking).then(() => this.#lookAt(changes, isNew)));
+  }
+
+  async #lookAt(changes, isNew) {
     const choice = isNew ? changes : { ...this.choice, ...changes };
     this.dialog.toggleAttribute("aria-busy", true);
     try {
