@@ -2,7 +2,8 @@
 
     from studio import Dataset, RunFolder, TrainConfig, Workspace, load, preset
     from studio.train.finetune import run
-    from studio.transcribe import before_and_after, transcribe
+    from studio.transcribe import transcribe
+    from studio.hear import hear
     from studio.evaluate import evaluate
 
 The names below are imported when they are first used, so that `import studio` costs nothing.

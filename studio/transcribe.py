@@ -1,4 +1,4 @@
-"""Reading clips: one, a list, before and after; and the list behind the verb `transcribe`."""
+"""Reading a list of clips with one model, and the list behind the verb `transcribe`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from studio import audio
 from studio.errors import AudioError, DataError
 from studio.metrics import Score, score
 from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
-from studio.models.adapters import can_mix, find_adapter, without_adapter, without_adapter_in_first
-from studio.models.encoder_decoder import EncoderDecoder
+from studio.models.adapters import find_adapter
 from studio.models.limits import check_length
 from studio.workspace import Workspace, disk_errors, write_atomically
 
@@ -94,21 +93,6 @@ def transcribe(
     return [found[place] for place in range(len(clips))]
 
 
-def before_and_after(recogniser: Recogniser, clip: Clip) -> tuple[Hypothesis, Hypothesis]:
-    """What the base model reads in `clip`, and what it reads with its adapter. One set of weights serves both.
-
-    Where it can be, both are read in one batch, which takes about half as long again as one alone; each latency is then
-    half of that.
-    """
-    family = recogniser.family
-    if isinstance(family, EncoderDecoder) and can_mix(recogniser):
-        with without_adapter_in_first(recogniser):
-            return family.read_twice(recogniser.model, recogniser.processor, clip)
-    with without_adapter(recogniser):
-        before = family.transcribe(recogniser.model, recogniser.processor, clip)
-    return before, family.transcribe(recogniser.model, recogniser.processor, clip)
-
-
 def transcribe_list(
     sources: Path | Sequence[Path],
     *,
@@ -127,11 +111,9 @@ def transcribe_list(
     DiskError.
     """
     locate(model)  # says what is wrong with the model before anything is read
-    items = _items(sources)
+    items = sound_files(sources)
     folder = find_adapter(adapter, Workspace.here()) if adapter else None
-    recogniser = load(model, device, adapter=folder)
-    if processor is not None:
-        recogniser = replace(recogniser, processor=recogniser.family.load_processor(processor))
+    recogniser = with_processor(load(model, device, adapter=folder), processor)
     rows = _read_all(recogniser, items)
     if all(row.error for row in rows):
         raise DataError(str(rows[0].error))
@@ -143,7 +125,14 @@ def transcribe_list(
     return result
 
 
-def _items(sources: Path | Sequence[Path]) -> list[tuple[Path, str | None]]:
+def with_processor(recogniser: Recogniser, folder: Path | None) -> Recogniser:
+    """`recogniser` with the processor in `folder` in place of its own, where one is given. Raises ModelError."""
+    if folder is None:
+        return recogniser
+    return replace(recogniser, processor=recogniser.family.load_processor(folder))
+
+
+def sound_files(sources: Path | Sequence[Path]) -> list[tuple[Path, str | None]]:
     """Each sound file with its reference. Raises DataError where there are none, or one is missing."""
     items: list[tuple[Path, str | None]] = []
     items += _listed(sources) if isinstance(sources, Path) else ((path, None) for path in sources)
@@ -176,7 +165,7 @@ def _read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) 
     rows: list[TranscribedClip] = []
     for start in range(0, len(items), _IN_MEMORY):
         part = items[start : start + _IN_MEMORY]
-        clips = [_clip_or_error(recogniser.family, path) for path, _ in part]
+        clips = [clip_or_error(recogniser.family, path) for path, _ in part]
         read = iter(transcribe(recogniser, [clip for clip in clips if isinstance(clip, Clip)]))
         for (path, reference), clip in zip(part, clips, strict=True):
             if isinstance(clip, Clip):
@@ -186,7 +175,7 @@ def _read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) 
     return rows
 
 
-def _clip_or_error(family: Family, path: Path) -> Clip | str:
+def clip_or_error(family: Family, path: Path) -> Clip | str:
     """The sound in `path`, or why the family cannot hear it."""
     try:
         clip = Clip(audio.read(path, family.sample_rate).samples, id=path.name)

@@ -21,6 +21,7 @@ FLOORS = (
         "alarms",
         "train",
         "transcribe",
+        "hear",
         "labelling",
         "evaluate",
         "verdict",

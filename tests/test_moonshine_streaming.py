@@ -11,9 +11,10 @@ import tiny_models
 from tiny_models import TEXTS, noise
 
 from studio.errors import DataError
+from studio.hear import hear
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import attach, trainable
-from studio.transcribe import before_and_after, transcribe
+from studio.transcribe import transcribe
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3, 1.7))]
 FRAME = 80  # samples
@@ -131,7 +132,7 @@ def test_a_batch_reads_as_its_clips_one_by_one(recogniser: Recogniser) -> None:
 
 def test_before_and_after_differ_and_before_is_the_base(recogniser: Recogniser) -> None:
     base = transcribe(recogniser, [CLIPS[2]])[0].text
-    before, after = before_and_after(disturbed(recogniser, "conventions"), CLIPS[2])
+    before, after = (reading.plain for reading in hear(disturbed(recogniser, "conventions"), CLIPS[2]))
     assert before.text == base != after.text
 
 

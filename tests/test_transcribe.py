@@ -10,11 +10,12 @@ import pytest
 
 from studio.audio import write_wav
 from studio.errors import DataError, ModelError
+from studio.hear import hear
 from studio.models import Clip, Hypothesis, load
 from studio.models.adapters import attach, save, trainable
 from studio.models.echo import speak
 from studio.run_folder import RunFolder
-from studio.transcribe import before_and_after, transcribe, transcribe_list
+from studio.transcribe import transcribe, transcribe_list
 
 TEXTS = ("call 7589", "yes", "order number 1296803")
 
@@ -65,9 +66,9 @@ def test_a_list_is_read_in_its_order_whatever_the_lengths() -> None:
 
 def test_before_is_the_base_and_after_the_adapter(tmp_path: Path) -> None:
     recogniser = load("echo", "cpu", adapter=adapter_that_shouts(tmp_path / "adapter"))
-    before, after = before_and_after(recogniser, Clip(speak(TEXTS[0])))
+    before, after = (reading.plain for reading in hear(recogniser, Clip(speak(TEXTS[0]))))
     assert before.text == TEXTS[0] != after.text
-    assert before_and_after(load("echo", "cpu"), Clip(speak("yes")))[1].text == "yes"
+    assert [reading.plain.text for reading in hear(load("echo", "cpu"), Clip(speak("yes")))] == ["yes"]
 
 
 def test_sound_files_are_read_with_their_seconds_and_latencies(clips: list[Path]) -> None:

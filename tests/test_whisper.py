@@ -17,12 +17,13 @@ from studio.data.manifest import Dataset
 from studio.errors import ConfigError, DataError, ModelError
 from studio.events import CheckpointSaved, Finished, Started, StepDone
 from studio.export.merged import merge
+from studio.hear import hear
 from studio.models import Clip, Recogniser, catalogue, load
 from studio.models import encoder_decoder as shared
 from studio.models.adapters import attach, save, trainable
 from studio.models.greedy import greedy
 from studio.models.memory import recompute_activations
-from studio.transcribe import before_and_after, transcribe
+from studio.transcribe import transcribe
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3))]
 LAYERS = {"conventions": 2 * 3, "voice": 2 * 8, "deep": 2 * 8 + 2 * 4, "deep-mlp": 2 * 10 + 2 * 6}
@@ -241,7 +242,7 @@ def test_a_merged_folder_reads_like_the_pair_with_transformers_alone(folder: Pat
 
     adapted = disturbed(load(folder, "cpu"), "deep-mlp")
     save(adapted, tmp_path / "lora")
-    before, after = before_and_after(adapted, CLIPS[2])
+    before, after = (reading.plain for reading in hear(adapted, CLIPS[2]))
     assert before.text != after.text
     report = merge(tmp_path / "lora", tmp_path / "merged", lambda family: CLIPS[:1])
     assert report.max_difference < 1e-3

@@ -32,8 +32,8 @@ FAR_END = textwrap.dedent(
         if model == "broken":
             print("the roof fell in", file=sys.stderr, flush=True)
             sys.exit(3)
-        if model == "idle" and not os.path.exists(request["adapter"]):
-            open(request["adapter"], "w").close()
+        if model == "idle" and not os.path.exists(request["adapters"][0]):
+            open(request["adapters"][0], "w").close()
             sys.exit(0)
         if model == "slow":
             time.sleep(30)
@@ -41,7 +41,7 @@ FAR_END = textwrap.dedent(
         if model == "deaf":
             reply["error"] = {"code": "AudioError", "what": "Nothing was heard.", "remedy": "Speak up."}
         else:
-            size = os.path.getsize(request["audio"]) if request["audio"] else 0
+            size = os.path.getsize(request["audio"])
             reply["result"] = {"text": f"{os.getpid()} {size}", "seconds": 1.0, "latency": 0.1}
         print(json.dumps(reply), flush=True)
     """
@@ -191,14 +191,14 @@ def echo() -> Iterator[Worker]:
 
 
 def test_one_process_reads_before_and_after(echo: Worker, runs: dict[str, RunFolder]) -> None:
-    before, after = echo.before_and_after(wav("order 129"), "echo", runs["words"].adapter)
+    before, after = (reading.plain for reading in echo.hear(wav("order 129"), "echo", [runs["words"].adapter]))
     assert (before.text, after.text) == ("order 129", "order one two nine")
     assert before.seconds == pytest.approx(0.45)
     assert after.confidence is not None
 
 
 def test_another_run_swaps_the_adapter_and_the_base_stays(echo: Worker, runs: dict[str, RunFolder]) -> None:
-    echo.prepare("echo", runs["words"].adapter)
+    echo.prepare("echo", [runs["words"].adapter])
     pid = echo.pid
     assert echo.transcribe(wav("call 5"), "echo", runs["nothing"].adapter).text == "call 5"
     assert echo.transcribe(wav("call 5"), "echo", runs["words"].adapter).text == "call five"

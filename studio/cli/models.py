@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ import typer
 
 from studio.cli.app import AsJson, Device, app
 from studio.config import Normaliser
+from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
 
 
@@ -17,7 +19,13 @@ from studio.workspace import Workspace
 def transcribe(
     audio: Annotated[list[Path] | None, typer.Argument(help="Sound files.")] = None,
     model: Annotated[str, typer.Option(help="“starter”, a Hub id on this disk, or a folder.")] = "starter",
-    adapter: Annotated[Path | None, typer.Option(help="A LoRA folder, or a run.")] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="A LoRA folder, or a run. Up to four: the base and all, side by side.")
+    ] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help="Key terms, one a line: each clip without and with those made likelier.")
+    ] = None,
+    boost: Annotated[float, typer.Option(help="How much likelier, in logits: 4 at most.")] = DEFAULT_BOOST,
     processor: Annotated[Path | None, typer.Option(help="A processor folder [default: the model's].")] = None,
     audio_list: Annotated[
         Path | None, typer.Option(help="A manifest.jsonl, or a text file with one path a line.")
@@ -26,11 +34,15 @@ def transcribe(
     device: Device = "auto",
 ) -> None:
     """Write down what is said in sound files: JSON with text, seconds, latency, and WER where references exist."""
+    from studio.hear import hear_list
     from studio.transcribe import transcribe_list
 
-    result = transcribe_list(
-        audio_list or list(audio or []), model=model, adapter=adapter, processor=processor, device=device, output=output
-    )
+    sources, adapters = audio_list or list(audio or []), adapter or []
+    if terms or len(adapters) > 1:
+        read = partial(hear_list, adapters=adapters, terms=terms, boost=boost)
+    else:
+        read = partial(transcribe_list, adapter=adapters[0] if adapters else None)
+    result = read(sources, model=model, processor=processor, device=device, output=output)
     typer.echo(f"Wrote {output}." if output else json.dumps(result, indent=2, ensure_ascii=False))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.models.base import Clip, Family, Hypothesis, Recogniser
+from studio.models.base import Clip, Family, Hypothesis, Reading, Recogniser
 from studio.models.catalogue import ModelCard, catalogue, locate
 from studio.models.device import pick_device
 from studio.models.hub import fetch
@@ -13,6 +13,7 @@ __all__ = [
     "Family",
     "Hypothesis",
     "ModelCard",
+    "Reading",
     "Recogniser",
     "catalogue",
     "family_named",

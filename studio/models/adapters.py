@@ -74,14 +74,26 @@ def load_adapter(recogniser: Recogniser, folder: Path) -> Recogniser:
 
     Raises ModelError where the folder holds no adapter, or one of another base model.
     """
+    _check_adapter(recogniser, folder)
+    return add_adapter(replace(recogniser, model=without_peft(recogniser.model)), folder, "default")
+
+
+def add_adapter(recogniser: Recogniser, folder: Path, name: str) -> Recogniser:
+    """`recogniser` with the adapter in `folder` beside those that it has, called `name`, in eval mode, not trainable.
+
+    Raises ModelError as `load_adapter` does; what was half loaded is then still on the model.
+    """
     from peft import PeftModel
     from safetensors import SafetensorError
 
     _check_adapter(recogniser, folder)
-    base = without_peft(recogniser.model)
+    model = recogniser.model
     try:
         with _no_alias_warnings():
-            model = PeftModel.from_pretrained(base, folder, local_files_only=True)
+            if isinstance(model, PeftModel):
+                model.load_adapter(folder, name, local_files_only=True)
+            else:
+                model = PeftModel.from_pretrained(model, folder, name, local_files_only=True)
     except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"The adapter in {folder} does not fit {recogniser.source}.", "Load the base model it was trained on."
@@ -110,45 +122,19 @@ def without_adapter(recogniser: Recogniser) -> Iterator[None]:
     if not isinstance(recogniser.model, PeftModel):
         yield
         return
-    wanted = {name: parameter.requires_grad for name, parameter in recogniser.model.named_parameters()}
-    try:
-        with recogniser.model.disable_adapter():
-            yield
-    finally:
-        for name, parameter in recogniser.model.named_parameters():
-            parameter.requires_grad_(wanted[name])  # peft leaves an inference adapter trainable (its issue 3447)
-
-
-def can_mix(recogniser: Recogniser) -> bool:
-    """Whether one batch can be read partly with the adapter and partly without: not without one, nor with DoRA."""
-    from peft import PeftModel
-
-    model = recogniser.model
-    return isinstance(model, PeftModel) and not any(
-        getattr(one, "use_dora", False) for one in model.peft_config.values()
-    )
+    with same_trainable(recogniser), recogniser.model.disable_adapter():
+        yield
 
 
 @contextmanager
-def without_adapter_in_first(recogniser: Recogniser) -> Iterator[None]:
-    """Within the block the model reads batches of two: the first row as its base does, the second with its adapter.
-
-    Only where it `can_mix`. Layers without an adapter may be given any batch.
-    """
-    from peft.tuners.lora import LoraLayer
-
-    names = ["__base__", recogniser.model.active_adapter]  # peft's word for no adapter
-
-    def name_rows(_: Any, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return inputs, named | {"adapter_names": names}
-
-    layers = [layer for layer in recogniser.model.modules() if isinstance(layer, LoraLayer)]
-    hooks = [layer.register_forward_pre_hook(name_rows, with_kwargs=True) for layer in layers]  # type: ignore[attr-defined]
+def same_trainable(recogniser: Recogniser) -> Iterator[None]:
+    """After the block the parameters that are trained are those from before: peft changes them (its issue 3447)."""
+    wanted = {name: parameter.requires_grad for name, parameter in recogniser.model.named_parameters()}
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for name, parameter in recogniser.model.named_parameters():
+            parameter.requires_grad_(wanted[name])
 
 
 def trainable(recogniser: Recogniser) -> list[torch.nn.Parameter]:

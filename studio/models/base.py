@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from studio.models.key_terms import KeyTerms
+
     Batch = dict[str, torch.Tensor]
     Row = dict[str, torch.Tensor]
 
@@ -37,6 +39,15 @@ class Hypothesis(BaseModel):
     latency: float  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
     words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
+
+
+class Reading(BaseModel):
+    """One clip, read by the base or with one adapter."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plain: Hypothesis
+    biased: Hypothesis | None = None  # with key terms made likelier; its confidence is the model's own, without them
 
 
 class Family(Protocol):
@@ -97,6 +108,20 @@ class Family(Protocol):
 
     def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
         """Read several clips at once, faster: the same texts as one by one."""
+        ...
+
+    def read_beside(
+        self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
+    ) -> list[Reading]:
+        """Read one clip once for each of `readers` in one batch, whose rows the model's layers may treat differently.
+
+        With `terms` each reads it a second time with those made likelier, in the row after its first. Raises DataError
+        where the clip is too short or too long.
+        """
+        ...
+
+    def spellings(self, processor: Any, text: str) -> list[list[int]]:
+        """The token ids that may write `text`, at the start of a sentence and within one."""
         ...
 
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
-from studio.models.base import Clip, Hypothesis
+from studio.models.base import Clip, Hypothesis, Reading
 from studio.models.limits import check_length
 from studio.models.modes import reading
 from studio.text import DIGIT_NAMES
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from studio.models.base import Batch, Row
+    from studio.models.key_terms import KeyTerms
 
 WEIGHTS = "model.safetensors"
 SAMPLE_RATE = 16_000  # Hz
@@ -112,6 +113,17 @@ def _words(ids: Sequence[int], chances: Sequence[float]) -> list[tuple[str, floa
             words.append((piece, round(chance, 4)))
         is_going_on = not is_name and (is_going_on if piece == "" else piece != " ")
     return words
+
+
+def _biased(logits: torch.Tensor, terms: KeyTerms) -> list[int]:
+    """The likeliest piece of every frame, of (frames, pieces), with key terms made likelier."""
+    match, ids = terms.begin(), []
+    for frame in logits.clone():
+        for piece, bonus in match.bonuses().items():
+            frame[piece] += bonus
+        ids.append(int(frame.argmax()))
+        match.take(ids[-1])
+    return ids
 
 
 class EchoProcessor:
@@ -217,18 +229,45 @@ class Echo:
     ) -> Hypothesis:
         """The likeliest piece of every frame."""
         start = time.perf_counter()
-        chances, ids = self.logits(model, processor, clip).softmax(-1).max(-1)
-        for frames in range(1, len(ids) + 1):
+        logits = self.logits(model, processor, clip)
+        read = self._hypothesis(processor, clip, logits, logits.argmax(-1).tolist(), start)
+        for frames in range(1, len(logits) + 1):
             if on_partial is not None:
-                on_partial(processor.decode(ids[:frames].tolist()))
+                on_partial(processor.decode(logits[:frames].argmax(-1).tolist()))
+        return read
+
+    def _hypothesis(self, processor: Any, clip: Clip, logits: torch.Tensor, ids: list[int], start: float) -> Hypothesis:
+        chances = [frame[piece].item() for frame, piece in zip(logits.softmax(-1), ids, strict=True)]
         return Hypothesis(
-            text=processor.decode(ids.tolist()),
+            text=processor.decode(ids),
             seconds=len(clip.samples) / self.sample_rate,
             latency=time.perf_counter() - start,
-            confidence=chances.mean().item(),
-            words=_words(ids.tolist(), chances.tolist()),
+            confidence=sum(chances) / len(chances),
+            words=_words(ids, chances),
         )
 
     def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
         """One by one: it takes no time."""
         return [self.transcribe(model, processor, clip) for clip in clips]
+
+    def read_beside(
+        self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
+    ) -> list[Reading]:
+        """All readers through the network at once."""
+        check_length(self, clip)
+        start, features = time.perf_counter(), processor.features(clip.samples)
+        with reading(model):
+            batch = _logits(model, features.expand(readers, -1, -1))
+        found = []
+        for logits in batch:
+            plain = self._hypothesis(processor, clip, logits, logits.argmax(-1).tolist(), start)
+            ids = _biased(logits, terms) if terms else []
+            found.append(
+                Reading(plain=plain, biased=self._hypothesis(processor, clip, logits, ids, start) if terms else None)
+            )
+        return found
+
+    def spellings(self, processor: Any, text: str) -> list[list[int]]:
+        """One piece a character, or a digit's name."""
+        pieces = _split(text)
+        return [[PIECES.index(piece) for piece in pieces]] if set(pieces) <= set(PIECES) else []

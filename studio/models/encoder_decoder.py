@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.models import pretrained
-from studio.models.base import Clip, Hypothesis
+from studio.models.base import Clip, Hypothesis, Reading
 from studio.models.greedy import Rules, Written, greedy
 from studio.models.limits import check_length
 from studio.models.modes import reading
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from studio.models.base import Batch, Row
+    from studio.models.key_terms import KeyTerms
 
 IGNORED = -100  # a label that cross-entropy leaves out: padding, marked by length, since pad may be the end token
 
@@ -190,19 +191,29 @@ class EncoderDecoder(ABC):
         """Encode clip by clip, decode together."""
         return self._read(model, processor, clips, None)
 
-    def read_twice(self, model: torch.nn.Module, processor: Any, clip: Clip) -> tuple[Hypothesis, Hypothesis]:
-        """Read one clip in two rows of one batch, which the model may hear differently. Encoded once, if it may not."""
+    def read_beside(
+        self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
+    ) -> list[Reading]:
+        """Encoded once for all, unless an adapter reaches the encoder; decoded in one batch."""
         check_length(self, clip)
         start, base = time.perf_counter(), base_of(model)
+        matches = [match for _ in range(readers) for match in ((None, terms.begin()) if terms else (None,))]
         with reading(model):
             stem = self.stem(base, processor, clip)[None]
             if adapts_encoder(base):
-                stem = stem.expand(2, -1, -1)
-            memories = self.encode(base, stem, _everywhere(stem)).expand(2, -1, -1)
-            limits = [self.most_tokens(base, clip)] * 2
-            first, second = greedy(functools.partial(self._next, base), list(memories), limits, self.rules(base))
-        latency = (time.perf_counter() - start) / 2
-        return self._hypothesis(processor, clip, first, latency), self._hypothesis(processor, clip, second, latency)
+                stem = stem.expand(readers, -1, -1)
+            memories = self.encode(base, stem, _everywhere(stem)).expand(readers, -1, -1)
+            each = list(memories.repeat_interleave(len(matches) // readers, 0))
+            limits = [self.most_tokens(base, clip)] * len(each)
+            rows = greedy(functools.partial(self._next, base), each, limits, self.rules(base), None, matches)
+        latency = (time.perf_counter() - start) / len(rows)
+        read = iter([self._hypothesis(processor, clip, row, latency) for row in rows])
+        return [Reading(plain=next(read), biased=next(read) if terms else None) for _ in range(readers)]
+
+    def spellings(self, processor: Any, text: str) -> list[list[int]]:
+        """With and without a space before it; what the vocabulary cannot write is left out."""
+        found = processor.tokenizer([text, f" {text}"], add_special_tokens=False).input_ids
+        return [ids for ids in found if processor.tokenizer.unk_token_id not in ids]
 
     def _read(
         self, model: Any, processor: Any, clips: Sequence[Clip], on_partial: Callable[[str], None] | None

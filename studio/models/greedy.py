@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from studio.models.key_terms import Match
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -26,7 +28,10 @@ class Rules:
 
 @dataclass(slots=True)
 class Written:
-    """One row's tokens, without the end token, and the probability of each token, the end token's included."""
+    """One row's tokens, without the end token, and the probability of each token, the end token's included.
+
+    A probability is the model's own: where key terms made a token likelier, it is what it was without them.
+    """
 
     ids: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
@@ -53,12 +58,13 @@ def greedy(
     limits: Sequence[int],
     rules: Rules,
     on_token: Callable[[list[int]], None] | None = None,
+    matches: Sequence[Match | None] = (),
 ) -> list[Written]:
     """Decode `memories`, encoder outputs (frames, width) of one clip each, with at most `limits` tokens.
 
     `next_logits(ids, frames, mask, cache)` gives (batch, vocabulary) in fp32 for the token after `ids` (batch, tokens),
-    which continue those that are in the `cache`. `on_token` gets the first row's ids after each token. Call it in eval
-    mode without gradients.
+    which continue those that are in the `cache`. `on_token` gets the first row's ids after each token. `matches` says,
+    row by row, which key terms are made likelier; a row may have none. Call it in eval mode without gradients.
     """
     import torch
 
@@ -71,13 +77,25 @@ def greedy(
         logits = next_logits(ids, frames, mask, cache)
         if forbidden:
             logits[:, forbidden] = -torch.inf
-        chances, best = logits.softmax(-1).max(-1)
-        ids, forbidden = best[:, None], list(rules.never)
-        for row, token, chance, limit in zip(rows, best.tolist(), chances.tolist(), limits, strict=True):
+        chances = logits.softmax(-1)
+        ids, forbidden = _likelier(logits, matches).argmax(-1, keepdim=True), list(rules.never)
+        picked = zip(rows, ids[:, 0].tolist(), chances.gather(1, ids)[:, 0].tolist(), limits, strict=True)
+        for row, token, chance, limit in picked:
             row.take(token, chance, limit, rules.ends)
+        for match, token in zip(matches, ids[:, 0].tolist(), strict=False):
+            if match is not None:
+                match.take(token)
         if on_token is not None:
             on_token(rows[0].ids)
     return rows
+
+
+def _likelier(logits: torch.Tensor, matches: Sequence[Match | None]) -> torch.Tensor:
+    """`logits` (batch, vocabulary), changed in place: each row's key terms have their bonuses."""
+    for row, match in enumerate(matches):
+        if match is not None and (bonuses := match.bonuses()):
+            logits[row, list(bonuses)] += logits.new_tensor(list(bonuses.values()))
+    return logits
 
 
 def _padded(memories: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -100,9 +100,10 @@ def setting(folder: RunFolder, name: str) -> str:
 def hear(recogniser: Worker, sound: bytes, model: str, adapter: Path | None) -> Heard:
     """Read one utterance before and after. Raises AudioError where it cannot be, and as Worker does."""
     notes = notes_on(sound)
-    if adapter is None:
-        return Heard(before=recogniser.transcribe(sound, model), after=None, edits=[], notes=notes)
-    before, after = recogniser.before_and_after(sound, model, adapter)
+    texts = [reading.plain for reading in recogniser.hear(sound, model, [adapter] if adapter else [])]
+    if len(texts) == 1:
+        return Heard(before=texts[0], after=None, edits=[], notes=notes)
+    before, after = texts
     return Heard(before=before, after=after, edits=joined(diff(before.text, after.text)), notes=notes)
 
 

@@ -48,7 +48,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     @routes.post("/prepare")
     def prepare(run: Field = "", model: Field = "") -> dict[str, str]:
         base, adapter = chosen(run, model)
-        reader.prepare(base, adapter)
+        reader.prepare(base, [adapter] if adapter else [])
         return {"model": base}
 
     @routes.post("/hear")

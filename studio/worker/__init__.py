@@ -2,12 +2,13 @@
 
 The two ends speak JSON lines over pipes:
 
-    -> {"id": 7, "do": "before_and_after", "model": "starter", "adapter": "…/lora_adapter", "audio": "….wav"}
-    <- {"id": 7, "result": [{"text": …}, {"text": …}]}
+    -> {"id": 7, "do": "transcribe", "model": "starter", "adapters": ["…/lora_adapter"], "audio": "….wav"}
+    <- {"id": 7, "result": {"text": …}}
     <- {"id": 7, "error": {"code": "AudioError", "what": "…", "remedy": "…"}}
 
-`Worker` is the near end. `python -m studio.worker` is the far one: it keeps one set of weights in memory,
-ends itself when it has had nothing to do for a while, and at once when the near end is gone, however it died.
+`Worker` is the near end. `python -m studio.worker` is the far one: it keeps one set of weights in memory, with up to
+four adapters, ends itself when it has had nothing to do for a while, and at once when the near end is gone, however it
+died.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from typing import Any
 
 from studio import errors
 from studio.errors import ModelError, StudioError
-from studio.models.base import Hypothesis
+from studio.models.base import Hypothesis, Reading
+from studio.models.key_terms import DEFAULT_BOOST
 
 COMMAND = (sys.executable, "-m", "studio.worker")
 IDLE = 600.0  # seconds without a request after which the process gives its memory back
@@ -37,20 +38,32 @@ class Worker:
         self._lock = threading.Lock()
         self._process: _Process | None = None
 
-    def prepare(self, model: str, adapter: Path | None = None) -> None:
-        """Load `model` and `adapter` and read some silence, so that the first utterance is not slow."""
-        self._ask("prepare", model, adapter)
+    def prepare(self, model: str, adapters: Sequence[Path] = ()) -> None:
+        """Load `model` and `adapters` and read some silence, so that the first utterance is not slow."""
+        self._ask("prepare", model, adapters)
 
     def transcribe(self, audio: Path | bytes, model: str, adapter: Path | None = None) -> Hypothesis:
         """What `model`, with `adapter` where one is given, writes for one clip."""
         with _on_disk(audio) as path:
-            return Hypothesis.model_validate(self._ask("transcribe", model, adapter, path))
+            answer = self._ask("transcribe", model, [adapter] if adapter else [], audio=str(path))
+        return Hypothesis.model_validate(answer)
 
-    def before_and_after(self, audio: Path | bytes, model: str, adapter: Path) -> tuple[Hypothesis, Hypothesis]:
-        """What `model` writes for one clip without `adapter`, and with it."""
+    def hear(
+        self,
+        audio: Path | bytes,
+        model: str,
+        adapters: Sequence[Path] = (),
+        terms: Sequence[str] = (),
+        boost: float = DEFAULT_BOOST,
+    ) -> list[Reading]:
+        """What `model` writes for one clip without an adapter, then what it writes with each of `adapters`: 0 to 4.
+
+        With `terms` each reading is `biased` too: the same, with those made likelier (see `studio.models.key_terms`).
+        Raises ConfigError where there are too many adapters or terms, or `boost` is out of bounds.
+        """
         with _on_disk(audio) as path:
-            before, after = self._ask("before_and_after", model, adapter, path)
-        return Hypothesis.model_validate(before), Hypothesis.model_validate(after)
+            answer = self._ask("hear", model, adapters, audio=str(path), terms=[*terms], boost=boost)
+        return [Reading.model_validate(reading) for reading in answer]
 
     @property
     def pid(self) -> int | None:
@@ -62,13 +75,8 @@ class Worker:
         with self._lock:
             self._end()
 
-    def _ask(self, do: str, model: str, adapter: Path | None, audio: Path | None = None) -> Any:
-        request = {
-            "do": do,
-            "model": model,
-            "adapter": adapter and str(adapter),
-            "audio": audio and str(audio),
-        }
+    def _ask(self, do: str, model: str, adapters: Sequence[Path], **more: Any) -> Any:
+        request = {"do": do, "model": model, "adapters": [str(adapter) for adapter in adapters], **more}
         with self._lock:
             answer = self._exchange(request)
         if "error" in answer:

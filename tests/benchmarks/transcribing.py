@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from studio import audio
+from studio.hear import hear
 from studio.models import Clip, Recogniser, adapters, load
 from studio.starter import GENERAL_FOLDER
-from studio.transcribe import before_and_after, transcribe
+from studio.transcribe import transcribe
 from tests.benchmarks.racing import HEADER, alternate, on_one_thread
 from tests.benchmarks.shapes import WORDS_PER_SECOND, clips, write_model
 
@@ -80,7 +81,7 @@ def pairs(name: str, recogniser: Recogniser, found: Sequence[Clip], turns: int) 
 
 def _both(adapted: Recogniser, found: Sequence[Clip]) -> None:
     for clip in found:
-        before_and_after(adapted, clip)
+        hear(adapted, clip)
 
 
 def _one(adapted: Recogniser, found: Sequence[Clip]) -> None:
