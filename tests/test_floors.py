@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,17 @@ def test_every_module_imports_only_from_its_own_floor_or_below(path: Path) -> No
             room = name.split(".")[1]
             if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file():
                 assert floor_of(room) <= height, f"{path.name} reaches up to {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle_not_even_late_or_for_types_alone() -> None:
+    """A file that needs what stands above it is two files: the circle names where to cut."""
+    names = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in modules()}
+    named = {name.removesuffix(".__init__"): path for path, name in names.items()}
+    graph: dict[str, set[str]] = {}
+    for name, path in named.items():
+        wanted = {each if each in named else each.rpartition(".")[0] for each in imports(path, top_level=False)}
+        graph[name] = wanted & named.keys() - {name}
+    TopologicalSorter(graph).prepare()  # CycleError lists the circle
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -202,7 +202,8 @@ GROWTH = """
 import resource, sys
 from pathlib import Path
 from studio.data import formats
-from studio.data.formats.base import Clip, Reading, Target
+from studio.data.formats.base import Reading, Target
+from studio.data.formats.clip import Clip
 from studio.data.utterance import Utterance
 name, count, out, sound = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
 from studio.data.formats import files

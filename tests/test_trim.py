@@ -10,7 +10,7 @@ from voices import EDGE, TEXT, noise, silence, speech, wave
 
 from studio.audio import read, to_16_bit, wav_bytes
 from studio.data.manifest import Dataset
-from studio.data.quality import THRESHOLDS, Quality, measure, trim
+from studio.data.quality import THRESHOLDS, Quality, edges, measure, trim
 
 SAID = len(speech(before=0, after=0)) / 16_000  # seconds of the speech alone
 NEAR = 0.15  # seconds: the first and the last sounds of a word are faint
@@ -18,12 +18,12 @@ NEAR = 0.15  # seconds: the first and the last sounds of a word are faint
 
 def kept(before: float, after: float) -> tuple[float, float]:
     """Where the offered part begins and ends, in seconds of the clip."""
-    return trim.edges(wave(speech(before=before, after=after)))
+    return edges.edges(wave(speech(before=before, after=after)))
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_long_silence_is_cut_down_to_a_breath_on_both_sides(rate: int) -> None:
-    start, end = trim.edges(wave(speech(rate, before=2.0, after=1.5), rate))
+    start, end = edges.edges(wave(speech(rate, before=2.0, after=1.5), rate))
     assert start == pytest.approx(2.0 - THRESHOLDS.trim_to, abs=NEAR)
     assert end == pytest.approx(2.0 + SAID + THRESHOLDS.trim_to, abs=NEAR)
 
@@ -37,14 +37,14 @@ def test_an_edge_within_bounds_is_left_alone() -> None:
 
 @pytest.mark.parametrize("sound", [silence(3), noise(48_000, 0.1)], ids=["the room", "noise"])
 def test_nothing_is_cut_where_nobody_speaks(sound: np.ndarray) -> None:
-    assert trim.edges(wave(sound)) == (0.0, 3.0)
-    assert trim.offered(measure(wave(sound)), 3.0) == 0
+    assert edges.edges(wave(sound)) == (0.0, 3.0)
+    assert edges.offered(measure(wave(sound)), 3.0) == 0
 
 
 def test_what_is_offered_is_what_is_cut() -> None:
     clip = wave(speech(before=1.5, after=1.2))
-    start, end = trim.edges(clip)
-    assert trim.offered(measure(clip), clip.duration) == pytest.approx(clip.duration - (end - start), abs=0.02)
+    start, end = edges.edges(clip)
+    assert edges.offered(measure(clip), clip.duration) == pytest.approx(clip.duration - (end - start), abs=0.02)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_trimmed_clip_is_shorter_measured_anew_and_undo_brings_back_every_samp
     assert clip.duration == pytest.approx(before.duration - 1.2, abs=NEAR)
     figures = Quality.known(clip.quality)
     assert figures is not None
-    assert trim.offered(figures, clip.duration) == 0
+    assert edges.offered(figures, clip.duration) == 0
     dataset.undo()
     back = dataset.get(before.id)
     assert back == before

@@ -14,7 +14,8 @@ import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.data import formats
-from studio.data.formats.base import Clip, Format, Group, Target
+from studio.data.formats.base import Format, Group, Target
+from studio.data.formats.clip import Clip
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, StudioError
 from studio.workspace import disk_errors, sync_folder

@@ -13,7 +13,7 @@ import filelock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio.data.lines import read_bytes, split_lines
-from studio.data.manifest import Dataset
+from studio.data.store import Store
 from studio.data.utterance import Utterance
 from studio.workspace import append_durably, disk_errors, write_atomically
 
@@ -46,46 +46,46 @@ class Heard(BaseModel):
         return self.label != clip.text
 
 
-def path_of(dataset: Dataset) -> Path:
+def path_of(store: Store) -> Path:
     """Where it lies: its signature tells when to read again."""
-    return dataset.folder / NAME
+    return store.folder / NAME
 
 
-def read(dataset: Dataset) -> dict[str, Heard]:
-    """What was heard in the clips of `dataset`, by id; readings of other samples are left out. Raises DiskError."""
-    samples = {clip.id: clip.audio_sha256 for clip in dataset.utterances()}
-    return {id: item for id, item in latest(dataset).items() if samples.get(id) == item.audio_sha256}
+def read(store: Store) -> dict[str, Heard]:
+    """What was heard in the clips of `store`, by id; readings of other samples are left out. Raises DiskError."""
+    samples = {clip.id: clip.audio_sha256 for clip in store.look().clips}
+    return {id: item for id, item in latest(store).items() if samples.get(id) == item.audio_sha256}
 
 
-def latest(dataset: Dataset) -> dict[str, Heard]:
+def latest(store: Store) -> dict[str, Heard]:
     """The last whole line of each id, whatever became of its clip. Raises DiskError."""
-    found = map(_parse, split_lines(read_bytes(path_of(dataset))))
+    found = map(_parse, split_lines(read_bytes(path_of(store))))
     return {item.id: item for item in found if item is not None}
 
 
-def append(dataset: Dataset, items: Iterable[Heard]) -> None:
+def append(store: Store, items: Iterable[Heard]) -> None:
     """Write what was heard; when this returns it survives a power cut. Raises DiskError."""
     lines = [item.model_dump_json() for item in items]
     if not lines:
         return
-    path = path_of(dataset)
-    with disk_errors(path), _locked(dataset):
+    path = path_of(store)
+    with disk_errors(path), _locked(store):
         if path.exists() and not _ends_whole(path):
             append_durably(path, "")  # a torn last line does not take the next one with it
         append_durably(path, "\n".join(lines))
 
 
-def tidy(dataset: Dataset) -> None:
+def tidy(store: Store) -> None:
     """Write the file anew, whole or not at all, where most lines were overtaken by later ones. Raises DiskError."""
-    path = path_of(dataset)
-    with disk_errors(path), _locked(dataset):
-        kept = latest(dataset)
+    path = path_of(store)
+    with disk_errors(path), _locked(store):
+        kept = latest(store)
         if read_bytes(path).count(b"\n") > WORN * len(kept):
             write_atomically(path, "".join(item.model_dump_json() + "\n" for item in kept.values()))
 
 
-def _locked(dataset: Dataset) -> filelock.BaseFileLock:
-    return filelock.FileLock(dataset.folder / ".heard.lock")
+def _locked(store: Store) -> filelock.BaseFileLock:
+    return filelock.FileLock(store.folder / ".heard.lock")
 
 
 def _ends_whole(path: Path) -> bool:

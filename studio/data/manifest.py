@@ -21,22 +21,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from studio.audio import Waveform, read, write_wav
 from studio.data import changes as changing
 from studio.data import checks, conflicts, deeds, lines, quality, snapshot
 from studio.data.intake import Intake
 from studio.data.journal import Action
+from studio.data.query import Selection
 from studio.data.snapshot import many_objects
 from studio.data.store import Store
+from studio.data.table import Table
 from studio.data.utterance import Origin, Split, Utterance, checked_label
 from studio.data.writing import writing
 from studio.errors import ConflictError, DataError, StudioError
 from studio.workspace import append_durably, disk_errors, write_atomically
-
-if TYPE_CHECKING:
-    from studio.data.query import Selection
 
 __all__ = ["Dataset", "Utterance"]
 
@@ -75,9 +74,7 @@ class Dataset(Store):
         """The ids that `selection` means now. Raises DataError; ConflictError where other clips match than it says."""
         if selection.query is None:
             return [clip.id for clip in self._found(selection.ids or [])]
-        from studio.data.table import Table  # it stands above: it also shows what models heard
-
-        ids: list[str] = Table.of(self).ids(selection.query)
+        ids = Table.of(self).ids(selection.query)
         if selection.expected not in (None, len(ids)):
             what = f"{len(ids):,} clips match now, not {selection.expected:,}."
             raise ConflictError(what, "Look at the list again, then repeat what you were about to do.")

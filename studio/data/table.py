@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.data import heard
 from studio.data.heard import Heard
-from studio.data.manifest import Dataset
 from studio.data.quality import Finding
 from studio.data.quality.thresholds import THRESHOLDS
 from studio.data.query import FIELDS, FLAGS, parse
 from studio.data.rows import NUMBERS, TEXTS, ClipRow, Row, has, natural
 from studio.data.search import Mask, Searcher
 from studio.data.snapshot import KEPT, Signature, Snapshot, many_objects, signature_of
+from studio.data.store import Store
 from studio.data.summary import HISTOGRAMS, Summary, Words, count_words, summarise
 from studio.data.utterance import Utterance
 from studio.errors import DataError
@@ -105,18 +105,18 @@ class Table:
             self._orders[name] = old._orders[name]
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Table:
-        """The table of `dataset`; kept until the manifest or what was heard changes. Raises DiskError."""
-        now, signature = dataset.look(), signature_of(heard.path_of(dataset))
+    def of(cls, store: Store) -> Table:
+        """The table of `store`; kept until the manifest or what was heard changes. Raises DiskError."""
+        now, signature = store.look(), signature_of(heard.path_of(store))
         with _lock:
-            old = _kept.get(dataset.folder)
+            old = _kept.get(store.folder)
         if old is not None and old.now is now and old.signature == signature:
             return old
-        readings = old._readings if old is not None and old.signature == signature else heard.latest(dataset)
+        readings = old._readings if old is not None and old.signature == signature else heard.latest(store)
         table = cls(now, readings, signature)._fill(old)
         with _lock:
-            _kept[dataset.folder] = table
-            _kept.move_to_end(dataset.folder)
+            _kept[store.folder] = table
+            _kept.move_to_end(store.folder)
             if len(_kept) > KEPT:
                 _kept.popitem(last=False)
         return table

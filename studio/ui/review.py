@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from studio.data import heard
 from studio.data.manifest import Dataset
-from studio.data.quality import Quality, trim
+from studio.data.quality import Quality, edges
 from studio.data.query import FIELDS, FLAGS
 from studio.data.rows import ClipRow, Row
 from studio.data.summary import Summary, Words
@@ -126,7 +126,7 @@ def _more(row: ClipRow, clip: Utterance) -> dict[str, Any]:
     """What only the page needs: what trimming would take off, the word diff, and a name for the samples."""
     figures = Quality.known(clip.quality)
     return {
-        "trim": trim.offered(figures, clip.duration) if figures else 0,
+        "trim": edges.offered(figures, clip.duration) if figures else 0,
         "edits": _diff(row.text, row.heard),
         "samples": clip.audio_sha256[:16],
     }

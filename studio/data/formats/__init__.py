@@ -6,7 +6,8 @@ import difflib
 from pathlib import Path
 
 from studio.data.formats.audiofolder import AudioFolder
-from studio.data.formats.base import Clip, Format, Reading, Reasons, Refused, Row, Target
+from studio.data.formats.base import Format, Reading, Reasons, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.common_voice import CommonVoice
 from studio.data.formats.kaldi import Kaldi
 from studio.data.formats.label_studio import LabelStudio

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from studio.data.formats import fields, lists, tables
-from studio.data.formats.base import Base, Clip, Column, Reading, Refused, Row, Target
+from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import place, stem
 from studio.data.formats.nemo import Nemo
 from studio.data.formats.sheets import Sheets

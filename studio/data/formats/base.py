@@ -9,8 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files
-from studio.data.utterance import Split, Utterance
+from studio.data.utterance import Split
 
 Words = list[tuple[str, tuple[float, float]]]
 """Each word with its [start, end] in seconds from the start of its clip."""
@@ -109,14 +110,6 @@ class Column:
     name: str
     field: str  # a name in studio.data.formats.fields.ALIASES; empty: kept under its own name
     example: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A clip that goes out, with its file."""
-
-    utterance: Utterance
-    path: Path
 
 
 @dataclass(slots=True)

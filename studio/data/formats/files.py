@@ -8,13 +8,11 @@ import shutil
 import stat
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
+from studio.data.formats.clip import Clip
 from studio.errors import DataError
 from studio.workspace import disk_errors, inside
-
-if TYPE_CHECKING:
-    from studio.data.formats.base import Clip
 
 READABLE = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff"})
 UNREADABLE = frozenset({".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr", ".3gp"})  # libsndfile cannot

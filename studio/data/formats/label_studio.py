@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from studio.data.formats import fields, lists
-from studio.data.formats.base import Base, Clip, Reading, Refused, Row, Target
+from studio.data.formats.base import Base, Reading, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import READABLE, UNREADABLE, Files, place, stem
 from studio.errors import DataError
 from studio.workspace import disk_errors

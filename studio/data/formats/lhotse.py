@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.data.formats import fields, lists
-from studio.data.formats.base import Base, Clip, Reading, Refused, Row, Target, Words
+from studio.data.formats.base import Base, Reading, Refused, Row, Target, Words
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.data.utterance import Split

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import lists
-from studio.data.formats.base import Base, Clip, Reading, Refused, Row, Target
+from studio.data.formats.base import Base, Reading, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import READABLE, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.errors import DataError

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import fields
-from studio.data.formats.base import Base, Clip, Reading, Refused, Row, Target
+from studio.data.formats.base import Base, Reading, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import READABLE, UNREADABLE, kind_of, pour, stem
 from studio.data.utterance import Split
 from studio.workspace import disk_errors

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.data.formats import fields
-from studio.data.formats.base import Base, Clip, Column, Reading, Refused, Row, Target
+from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import kind_of, stem
 from studio.data.utterance import Split
 from studio.errors import DataError, DiskError

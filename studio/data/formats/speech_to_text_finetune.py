@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import lists
-from studio.data.formats.base import Base, Clip, Reading, Refused, Row, Target
+from studio.data.formats.base import Base, Reading, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files, place
 from studio.data.formats.sheets import Sheets
 from studio.errors import DataError

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from studio.data.formats import fields, lists
-from studio.data.formats.base import Base, Clip, Column, Reading, Refused, Row, Target
+from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
+from studio.data.formats.clip import Clip
 from studio.data.formats.files import place, stem
 from studio.data.formats.sheets import Sheets
 from studio.data.utterance import Split

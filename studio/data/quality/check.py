@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.audio import read
+from studio.data.manifest import Dataset
+from studio.data.quality.edges import offered
 from studio.data.quality.figures import Quality, remembered
 from studio.data.quality.pacing import usual_pace
-from studio.data.quality.trim import offered
 from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, findings, verdict
+from studio.data.utterance import Utterance
 from studio.errors import StudioError
-
-if TYPE_CHECKING:
-    from studio.data.manifest import Dataset
-    from studio.data.utterance import Utterance
 
 PIECE = 500  # clips whose figures are written at once: what a cancelled check has measured stays
 

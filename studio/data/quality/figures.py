@@ -16,7 +16,7 @@ from studio.data.quality.spectrum import bandwidth, frames_of
 from studio.data.quality.voice import find_voice
 
 if TYPE_CHECKING:
-    from studio.data.manifest import Dataset
+    from studio.data.store import Store
     from studio.data.utterance import Utterance
 
 VERSION = 1  # of the way of measuring: an older figure is measured again by `studio check`
@@ -59,12 +59,12 @@ class Quality(BaseModel):
             return None
 
     @classmethod
-    def of(cls, clip: Utterance, dataset: Dataset) -> Quality | None:
+    def of(cls, clip: Utterance, store: Store) -> Quality | None:
         """The figures of `clip`, measured where the manifest has none; None where measuring failed.
 
         Raises AudioError or DiskError where its sound cannot be read.
         """
-        return cls.known(clip.quality) or measured(read(dataset.clip_path(clip)))
+        return cls.known(clip.quality) or measured(read(store.clip_path(clip)))
 
 
 def measure(wave: Waveform) -> Quality:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from studio.data.quality.edges import offered
 from studio.data.quality.figures import Quality
 from studio.data.quality.pacing import pace, usual_pace
-from studio.data.quality.trim import offered
 from studio.data.quality.verdicts import Code, Finding, Verdict, findings, verdict
 
 if TYPE_CHECKING:
