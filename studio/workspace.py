@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,10 +102,10 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
         raise DiskError(f"Could not {doing} {path}: {reason}.", "Check that the folder exists and is yours.") from error
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, content: bytes | str | Iterable[bytes]) -> None:
     """Replace `path` by `content` so that a reader, or a crash, sees the old file or the new one whole.
 
-    Raises DiskError, and then leaves the old file as it was.
+    Content that does not fit into memory comes in pieces. Raises DiskError, and then leaves the old file as it was.
     """
     data = content.encode() if isinstance(content, str) else content
     with disk_errors(path):
@@ -113,7 +113,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"  # not mkstemp: it hides files from others
         try:
             with temporary.open("xb") as stream:
-                stream.write(data)
+                stream.writelines([data] if isinstance(data, bytes) else data)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)

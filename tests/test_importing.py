@@ -24,6 +24,7 @@ from studio.data.formats.plan import Plan
 from studio.data.importing import ImportReport, import_data
 from studio.data.manifest import Dataset
 from studio.data.previewing import preview
+from studio.data.utterance import hashed_split
 from studio.errors import DataError
 from studio.jobs.tasks import CancelledError
 
@@ -82,7 +83,6 @@ def test_every_bad_file_is_skipped_with_its_reason_and_the_good_one_comes_in(dat
         "0.02 s": labelled(folder / "short.wav", encoded(tone(0.02), 16_000), "yes"),
         "86 s": labelled(folder / "long.wav", encoded(tone(86, 8_000), 8_000), "yes"),
         "label is empty": labelled(folder / "empty.wav", recording(3), " \n"),
-        "no label": saved(folder / "bare.wav", recording(5)),
         "not UTF-8": saved(folder / "latin.wav", recording(4)),
         "nothing at": folder / "gone.wav",
         "Convert it": labelled(folder / "phone.m4a", b"....ftypM4A", "yes"),
@@ -98,6 +98,84 @@ def test_every_bad_file_is_skipped_with_its_reason_and_the_good_one_comes_in(dat
     assert dataset.problems() == []
 
 
+def test_sound_files_without_any_text_wait_for_their_labels(dataset: Dataset, folder: Path) -> None:
+    for name in ("a.wav", "deep/b.flac"):
+        saved(folder / name, recording(len(name)))
+    labelled(folder / "c.wav", recording(1), "sentence 1")
+    found = preview(Plan([folder]))
+    assert (found.clips, found.unlabelled, found.skipped) == (3, 2, 0)
+    assert found.notes[0].startswith("2 clips have no label: set aside")
+    assert sorted((row.text, row.split) for row in found.first) == [("", "unused"), ("", "unused"), ("sentence 1", "")]
+    report = imported(dataset, folder)
+    assert (report.added, report.unlabelled) == (3, 2)
+    assert found.notes[0] in report.sentence()
+    assert [clip.split for clip in dataset.utterances() if not clip.text] == ["unused", "unused"]
+    assert dataset.problems() == []
+
+
+def test_a_clip_without_a_label_neither_trains_nor_measures_until_it_gets_one(dataset: Dataset, folder: Path) -> None:
+    saved(folder / "a.wav", recording())
+    imported(dataset, folder)
+    (bare,) = dataset.utterances()
+    for split in ("train", "validation", "test"):
+        with pytest.raises(DataError, match="label is empty"):
+            dataset.edit(bare.id, split=split)
+    clip = dataset.edit(bare.id, text="order one two")
+    assert clip.split == hashed_split("order one two")
+    dataset.undo()
+    assert dataset.get(bare.id) == bare
+    other = dataset.add(recording(5), text="order one two", split="test")
+    assert dataset.edit(bare.id, text="Order 1 2.").split == other.split
+
+
+def test_a_clip_without_a_label_is_no_row_of_another_format(dataset: Dataset, folder: Path, tmp_path: Path) -> None:
+    saved(folder / "a.wav", recording())
+    labelled(folder / "b.wav", recording(1), "yes")
+    imported(dataset, folder)
+    report = export_data(dataset, "nemo", tmp_path / "out")
+    assert (report.clips, report.skipped) == (1, 1)
+    assert "no label" in report.reasons[0].reason
+
+
+def torn(folder: Path) -> Path:
+    """A list whose source puts a sentence on two sides, and a second one linked with it by its prompt."""
+    rows = [
+        ("yes", "train", ""), ("no", "train", ""), ("Yes.", "test", ""), ("no", "validation", ""),
+        ("maybe", "train", "yes"), ("order 1", "train", ""), ("order one", "unused", ""), ("other", "train", ""),
+    ]  # fmt: skip
+    for number in range(len(rows)):
+        saved(folder / f"{number}.wav", recording(number))
+    lines = ["path,text,split,prompt", *(f"{number}.wav,{','.join(row)}" for number, row in enumerate(rows))]
+    return saved(folder / "list.csv", "\n".join(lines).encode())
+
+
+def test_a_sentence_never_comes_in_on_two_sides_what_measures_wins(dataset: Dataset, folder: Path) -> None:
+    plan = Plan([torn(folder)])
+    found = preview(plan)
+    report = import_data(dataset, plan)
+    splits = [(clip.text, clip.split) for clip in dataset.utterances()]
+    assert splits == [
+        ("yes", "test"), ("no", "validation"), ("Yes.", "test"), ("no", "validation"), ("maybe", "test"),
+        ("order 1", "train"), ("order one", "unused"), ("other", "train"),
+    ]  # fmt: skip
+    assert dataset.problems() == []
+    assert report.moved == 3
+    assert found.moved == 2  # without the one that only its prompt ties
+    assert found.notes[0].startswith("2 clips stand in another split than the source states")
+    assert "3 clips stand in another split" in report.sentence()
+
+
+def test_an_import_never_moves_what_is_there_already(dataset: Dataset, folder: Path) -> None:
+    kept = Dataset.create(dataset.folder).add(recording(50), text="yes", split="train")
+    plan = Plan([torn(folder)])
+    assert preview(plan, dataset).moved == 2
+    import_data(dataset, plan)
+    assert dataset.get(kept.id) == kept
+    splits = {clip.text: clip.split for clip in dataset.utterances()}
+    assert (splits["yes"], splits["Yes."], splits["maybe"], splits["no"]) == ("train", "train", "train", "validation")
+    assert dataset.problems() == []
+
+
 def test_importing_again_adds_only_what_is_new(dataset: Dataset, folder: Path) -> None:
     for seed in range(3):
         labelled(folder / f"{seed}.wav", recording(seed), f"sentence {seed}")
@@ -106,8 +184,7 @@ def test_importing_again_adds_only_what_is_new(dataset: Dataset, folder: Path) -
     report = imported(dataset, folder)
     assert (report.added, report.already, report.skipped) == (1, 3, 0)
     assert "3 were there already" in report.sentence()
-    known = {clip.audio_sha256 for clip in dataset.utterances()}
-    assert preview(Plan([folder]), known).already == 4
+    assert preview(Plan([folder]), dataset).already == 4
 
 
 def test_one_undo_takes_the_whole_import_back_out(dataset: Dataset, folder: Path) -> None:

@@ -10,7 +10,7 @@ from studio.audio import Waveform, wav_bytes
 from studio.data import lines, quality
 from studio.data.grouping import Sides, sentence
 from studio.data.snapshot import Snapshot
-from studio.data.utterance import Utterance, checked_label
+from studio.data.utterance import Split, Utterance, checked_label
 from studio.errors import DataError
 
 EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
@@ -29,20 +29,33 @@ def changed(
 ) -> tuple[list[Utterance], Sides | None]:
     """The clips `old` with their changes, and the index of sentences with them, where one was needed.
 
-    A clip with a new label goes where its sentence stands already. Raises DataError.
+    A clip with a new label goes where its sentence stands already; one that gets its first, which was set aside till
+    then, goes where a new clip would. Raises DataError.
     """
-    made = [(clip, lines.checked(**{**clip.model_dump(), **changes[clip.id]})) for clip in old]
-    moving = {after.id for before, after in made if "split" not in changes[after.id] and _says_else(before, after)}
-    if not moving:
-        return [clip for _, clip in made], None
-    sides, new = now.index().shifted((), ()), []
-    for before, after in made:
-        sides.discard(before)
-        if after.id in moving:
-            after = lines.checked(**{**after.model_dump(), "split": sides.split_after_edit(after)})
-        sides.add(after)
+    sides: Sides | None = None
+    new: list[Utterance] = []
+    for before in old:  # each is done with before the next: what its sentence is known by is then worked out once
+        after = lines.changed(before, changes[before.id])
+        if stands_elsewhere(before, after):
+            sides = sides or now.index().shifted((), ())
+            sides.discard(before)
+            if "split" not in changes[before.id]:
+                after = lines.changed(after, {"split": _side(sides, before, after)})
+            sides.add(after)
         new.append(after)
     return new, sides
+
+
+def stands_elsewhere(before: Utterance, after: Utterance) -> bool:
+    """Whether a change of a clip matters to the index of sentences."""
+    return (before.split, before.text, before.prompt) != (after.split, after.text, after.prompt)
+
+
+def _side(sides: Sides, before: Utterance, after: Utterance) -> Split:
+    """Where a clip goes, which is counted out, with its new label; with its first one, where a new clip would."""
+    if not before.text:
+        return sides.split_for(after.text, after.source, after.prompt)
+    return before.split if sentence(before) == sentence(after) else sides.split_after_edit(after)
 
 
 def with_sound(clip: Utterance, wave: Waveform) -> Utterance:
@@ -74,9 +87,3 @@ def told(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[st
 def in_words(clips: Sequence[Utterance]) -> str:
     """One clip by its label, several by their number."""
     return f"“{clips[0].text}”" if len(clips) == 1 else f"{len(clips):,} clips"
-
-
-def _says_else(before: Utterance, after: Utterance) -> bool:
-    if (before.text, before.prompt) == (after.text, after.prompt):
-        return False
-    return sentence(before) != sentence(after)

@@ -12,6 +12,7 @@ from typing import Any
 
 from studio.audio import Waveform, write_wav
 from studio.data import lines, snapshot
+from studio.data.changes import stands_elsewhere
 from studio.data.conflicts import check, happened
 from studio.data.grouping import Sides
 from studio.data.journal import Action, Entry, redo_line, undo_line
@@ -166,7 +167,7 @@ def _edit(
     sound: Callable[[str], Waveform] | None = None,
 ) -> None:
     old = store.look()
-    sides = sides or old.shifted([old.clips[old.places[id]] for id in new], new.values())
+    sides = sides or _shifted(old, new)
     changed = (id for id in new if "audio_filepath" in entry.rows[id][0])
     coming = {id: store.folder / new[id].audio_filepath for id in changed}
     if sound is not None:
@@ -176,6 +177,12 @@ def _edit(
     move((_original(store, path), path) for path in coming.values() if not path.exists())
     snapshot.edited(store.folder, old, new, sides)
     _put_originals_away(store, entry)
+
+
+def _shifted(old: Snapshot, new: Mapping[str, Utterance]) -> Sides | None:
+    """The index of sentences, where there is one, with the clips `new` in place of what they were."""
+    pairs = [(was, clip) for id, clip in new.items() if stands_elsewhere(was := old.clips[old.places[id]], clip)]
+    return old.shifted([was for was, _ in pairs], [clip for _, clip in pairs]) if pairs else old.sides
 
 
 def _put_originals_away(store: Store, entry: Entry) -> None:

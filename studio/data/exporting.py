@@ -136,6 +136,8 @@ class _Outgoing:
         for clip in self._wanted():
             self.tell("exporting", self.count, max(total, self.count))
             try:
+                if not clip.text:
+                    raise DataError("It has no label yet.", "Write what is said in it, or let a model do so.")
                 path = self.dataset.clip_path(clip)
                 if not path.is_file():
                     raise DataError("Its sound file is missing.", "Put it back, or delete the clip.")

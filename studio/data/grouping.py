@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 
 from studio.data.utterance import Origin, Split, Utterance, hashed_split
 from studio.text import prompt_key
 
-_BY_RANK: tuple[Split, ...] = ("test", "validation", "train")  # what measures must not train
+_NONE = (0, 0, 0)
+_few: dict[tuple[int, ...], tuple[int, ...]] = {}  # counts that many sentences have: each is kept once
 _key = lru_cache(maxsize=50_000)(prompt_key)
 
 
 def sentence(clip: Utterance) -> frozenset[str]:
     """The keys by which `clip`'s sentence is known: its label's and its prompt's."""
-    return frozenset((_key(clip.text), _key(clip.prompt or clip.text)))
+    return sentence_of(clip.text, clip.prompt)
+
+
+def sentence_of(text: str, prompt: str) -> frozenset[str]:
+    """The keys of the sentence of a clip with this label, which was read from `prompt` if there was one."""
+    said = _key(text)
+    return frozenset((said, _key(prompt)) if prompt and prompt != text else (said,))
 
 
 class Sides:
     """On which sides each sentence stands: asking for one among 100,000 clips takes no longer than among ten."""
 
+    BY_RANK: tuple[Split, ...] = ("test", "validation", "train")  # what measures must not train
+
     def __init__(self) -> None:
-        self._counts: dict[str, tuple[int, ...]] = {}  # key -> clips on each side, in the order of `_BY_RANK`
+        self._counts: dict[str, tuple[int, ...]] = {}  # key -> clips on each side, in the order of `BY_RANK`
         self._doubled: set[str] = set()
 
     @classmethod
@@ -42,28 +51,29 @@ class Sides:
 
     def add(self, clip: Utterance) -> None:
         """Count `clip` in; set aside, it stands on no side."""
-        self._count(clip, 1)
+        self.count(sentence(clip), clip.split, 1)
 
     def discard(self, clip: Utterance) -> None:
         """Count `clip` out, which was counted in."""
-        self._count(clip, -1)
+        self.count(sentence(clip), clip.split, -1)
 
-    def _count(self, clip: Utterance, by: int) -> None:
-        if clip.split == "unused":
+    def count(self, keys: Iterable[str], split: Split, by: int) -> None:
+        """Count `by` clips more of a sentence on the side `split`."""
+        if split == "unused":
             return
-        rank = _BY_RANK.index(clip.split)
-        for key in sentence(clip):
-            old = self._counts.get(key, (0, 0, 0))
+        rank = self.BY_RANK.index(split)
+        for key in keys:
+            old = self.counts(key)
             new = (*old[:rank], old[rank] + by, *old[rank + 1 :])
             if any(new):
-                self._counts[key] = new
+                self._counts[key] = _few.setdefault(new, new)
             else:
                 del self._counts[key]
             (self._doubled.add if sum(map(bool, new)) > 1 else self._doubled.discard)(key)
 
     def split_for(self, text: str, source: Origin, prompt: str) -> Split:
         """The split of a new clip: see `studio.data.splits.split_for`."""
-        side = self._side({_key(text), _key(prompt or text)})
+        side = self._side(sentence_of(text, prompt))
         if source == "live":
             return "unused" if side == "test" else side or "train"
         return side or hashed_split(prompt or text)
@@ -74,16 +84,29 @@ class Sides:
             return clip.split
         return self.split_for(clip.text, clip.source, clip.prompt)
 
+    @property
+    def torn(self) -> Collection[str]:
+        """Keys of the sentences that stand on several sides."""
+        return self._doubled
+
+    def counts(self, key: str) -> tuple[int, ...]:
+        """Clips of the sentence on each side, in the order of `BY_RANK`."""
+        return self._counts.get(key, _NONE)
+
+    def best(self, key: str) -> int | None:
+        """The rank of the side that counts of a sentence; None where it stands on none."""
+        return next((rank for rank, count in enumerate(self.counts(key)) if count), None)
+
     def doubled(self) -> dict[str, list[Split]]:
         """Sentences that stand on several sides, with these."""
         return {
-            key: sorted(side for side, count in zip(_BY_RANK, self._counts[key], strict=True) if count)
+            key: sorted(side for side, count in zip(self.BY_RANK, self._counts[key], strict=True) if count)
             for key in sorted(self._doubled)
         }
 
     def _side(self, keys: Iterable[str]) -> Split | None:
-        found = [counts for key in keys if (counts := self._counts.get(key))]
-        return next((side for rank, side in enumerate(_BY_RANK) if any(counts[rank] for counts in found)), None)
+        ranks = [rank for key in keys if (rank := self.best(key)) is not None]
+        return self.BY_RANK[min(ranks)] if ranks else None
 
 
 def groups(clips: Sequence[Utterance]) -> list[list[Utterance]]:
@@ -117,16 +140,18 @@ def linked(clips: Sequence[Utterance], keys_of: Callable[[Utterance], Iterable[s
             parent[key] = key = parent[parent[key]]
         return key
 
+    firsts: list[str] = []  # of each clip, one of its keys
     for clip in clips:
         first, *others = sorted(keys_of(clip))
+        firsts.append(first)
         for key in (first, *others):
             parent.setdefault(key, key)
         for key in others:
             low, high = sorted((root(first), root(key)))
             parent[high] = low
     found: dict[str, list[Utterance]] = {}
-    for clip in clips:
-        found.setdefault(root(next(iter(keys_of(clip)))), []).append(clip)
+    for clip, first in zip(clips, firsts, strict=True):
+        found.setdefault(root(first), []).append(clip)
     return [found[key] for key in sorted(found, key=digest)]
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from studio.data.formats.base import Group, Reasons, Refused, Row
 from studio.data.formats.plan import Plan, opened
 from studio.data.manifest import Dataset, Utterance
-from studio.data.previewing import length_of, wave_of
+from studio.data.previewing import label_of, length_of, notes, wave_of
 from studio.data.quality import fingerprint
 from studio.errors import DataError, StudioError
 
@@ -30,10 +30,13 @@ class ImportReport(BaseModel):
     added: int
     linked: int  # of the added; they share their file with the original
     already: int  # were in the dataset before, with the same samples
+    unlabelled: int = 0  # of the added; they wait for their labels
+    moved: int = 0  # of the added; not in the split that the source states, since their sentence stands in another
     minutes: float  # of the added
     skipped: int
     reasons: list[Group]
     listed: list[tuple[str, str]]  # (row, reason), the first 1,000
+    notes: list[str] = []  # what a person should know of the added
     action: str = ""  # in the history: undoing it takes the whole import back out
 
     def sentence(self) -> str:
@@ -41,7 +44,7 @@ class ImportReport(BaseModel):
         parts = [f"{_clips(self.added)} added ({self.minutes:.1f} min)"]
         parts += [f"{self.already} were there already"] if self.already else []
         parts += [f"{self.skipped} skipped"] if self.skipped else []
-        return ", ".join(parts) + "."
+        return " ".join([", ".join(parts) + ".", *self.notes])
 
 
 def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell = lambda *_: None) -> ImportReport:
@@ -62,11 +65,7 @@ def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell 
                 taking.take(row, is_passing=part is None or part.is_passing)
                 tell("importing", number, max(total, number))
             intake.what = f"{_clips(taking.added)} imported from {names}"
-    return taking.report(_action(dataset, intake.what) if taking.added else "")
-
-
-def _action(dataset: Dataset, what: str) -> str:
-    return next((action.id for action in dataset.history(10) if action.what == what), "")
+    return taking.report()
 
 
 class _Taking:
@@ -75,9 +74,8 @@ class _Taking:
     def __init__(self, intake: Intake, link: bool) -> None:
         self.intake, self.link = intake, link
         self.reasons = Reasons()
-        self.added = self.linked = self.already = 0
+        self.added = self.linked = self.already = self.unlabelled = 0
         self.total = 0.0  # seconds
-        self._now: set[bytes] = set()  # fingerprints of this import
 
     def take(self, row: Row | Refused, *, is_passing: bool) -> None:
         if isinstance(row, Refused):
@@ -93,20 +91,18 @@ class _Taking:
             self.total += clip.duration
 
     def _add(self, row: Row, link: bool) -> Utterance | None:
-        if not row.text:
-            raise DataError("It has no label.", "Write what is said beside it.")
         length_of(row)
         wave = wave_of(row)
         samples = fingerprint(wave)
         if samples in self.intake:
-            if bytes.fromhex(samples) in self._now:
+            if self.intake.has_added(samples):
                 raise DataError("The same recording came twice.", "Its first label is kept; leave the other out.")
             self.already += 1
             return None
         is_linked = link and isinstance(row.audio, Path) and not row.is_part
         clip = self.intake.add(
             row.audio if is_linked else wave,
-            text=row.text,
+            text=label_of(row),
             prompt=row.prompt,
             speaker=row.speaker,
             session=row.session,
@@ -115,20 +111,24 @@ class _Taking:
             extra=row.extra,
             link=is_linked,
         )
-        self._now.add(bytes.fromhex(samples))
         self.linked += is_linked
+        self.unlabelled += not clip.text
         return clip
 
-    def report(self, action: str) -> ImportReport:
+    def report(self) -> ImportReport:
+        """What became of the rows; the intake has ended."""
         return ImportReport(
             added=self.added,
             linked=self.linked,
             already=self.already,
+            unlabelled=self.unlabelled,
+            moved=self.intake.moved,
+            notes=notes(self.unlabelled, self.intake.moved),
             minutes=round(self.total / 60, 2),
             skipped=self.reasons.total,
             reasons=self.reasons.groups(),
             listed=self.reasons.listed,
-            action=action,
+            action=self.intake.action,
         )
 
 

@@ -18,8 +18,8 @@ import filelock
 
 from studio.audio import Waveform, read, wav_bytes
 from studio.data import deeds, lines, quality, snapshot
-from studio.data.grouping import Sides
 from studio.data.journal import Entry
+from studio.data.placing import is_torn, placed
 from studio.data.store import Store
 from studio.data.utterance import Origin, Split, Utterance, checked_label
 from studio.data.writing import writing
@@ -35,13 +35,15 @@ class Intake:
 
     def __init__(self, store: Store, what: str) -> None:
         self.what = what  # for the history; may be set until the block ends
+        self.action = ""  # its id in the history, when the block has ended
+        self.moved = 0  # clips that went to another split than they were added with, since their sentence stands there
         self._store = store
         self._folder = store.incoming / secrets.token_hex(4)
         self._lock = filelock.FileLock(self._folder / ".lock")
-        self._paths: dict[str, str] = {}  # id -> audio_filepath
+        self._first = secrets.randbits(32)  # what the ids of these clips count on from
         self._chosen = bytearray()  # of each line, whether its split was chosen here
-        self._samples: set[str] = set()
-        self._sides: Sides | None = None
+        self._known: set[bytes] = set()  # fingerprints
+        self._new: set[bytes] = set()
 
     def __enter__(self) -> Self:
         with writing(self._store), disk_errors(self._folder):  # who sweeps holds it too
@@ -49,28 +51,33 @@ class Intake:
             self._lock.acquire()
             self._lines: BinaryIO = (self._folder / "lines.jsonl").open("wb")
             self._seen = self._store.look()
-        self._samples = set(_samples(self._store, self._seen.clips))
+        self._known = set(_samples(self._store, self._seen.clips))
+        self._sides = self._seen.index().shifted((), ())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
             with disk_errors(self._folder):
                 self._lines.close()
-            if kind is None and self._paths:
+            if kind is None and self._chosen:
                 self._commit()
         finally:
             self._lock.release()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def __contains__(self, audio_sha256: object) -> bool:
+    def __contains__(self, audio_sha256: str) -> bool:
         """Whether these samples are in the dataset, or were added already."""
-        return audio_sha256 in self._samples
+        return bytes.fromhex(audio_sha256) in self._known or self.has_added(audio_sha256)
+
+    def has_added(self, audio_sha256: str) -> bool:
+        """Whether these samples were added in this block."""
+        return bytes.fromhex(audio_sha256) in self._new
 
     def add(
         self,
         audio: bytes | Path | Waveform,
         *,
-        text: str,
+        text: str | None,
         prompt: str = "",
         speaker: str = "",
         session: str = "",
@@ -82,11 +89,14 @@ class Intake:
     ) -> Utterance:
         """Take a recording in, as `Dataset.add` does; `extra` are keys of another program, kept as they are.
 
-        `link`: the clip shares its file with `audio` where the disk can do that. Raises DataError (empty label, the
-        same samples are there already), AudioError or DiskError: this clip alone is left out then.
+        Without `text` the clip has no label yet, and is set aside until it gets one. A `split` holds unless the
+        sentence stands elsewhere: then it is that of the clips that are there already, or else, of those that come
+        in, what measures wins. `link`: the clip shares its file with `audio` where the disk can do that. Raises
+        DataError (empty label, the same samples are there already), AudioError or DiskError: this clip alone is left
+        out then.
         """
         sound = wav_bytes(audio.samples, audio.sample_rate) if isinstance(audio, Waveform) else audio
-        label = checked_label(text)
+        label = "" if text is None else checked_label(text)
         quality.checked_recording(sound)
         wave = read(sound)
         samples = quality.fingerprint(wave)
@@ -102,7 +112,7 @@ class Intake:
             prompt=" ".join(prompt.split()),
             speaker=speaker.strip(),
             session=session.strip(),
-            split=split or self._side(label, source, prompt),
+            split=(split or self._sides.split_for(label, source, prompt)) if label else "unused",
             source=source,
             words=words,
             quality=quality.remembered(wave),
@@ -110,64 +120,73 @@ class Intake:
         )
         return self._stage(clip, wave, sound if link and isinstance(sound, Path) else None, split is None)
 
-    def _side(self, label: str, source: Origin, prompt: str) -> Split:
-        self._sides = self._sides or self._seen.index().shifted((), ())
-        return self._sides.split_for(label, source, prompt)
-
     def _stage(self, clip: Utterance, wave: Waveform, original: Path | None, is_chosen: bool) -> Utterance:
         path = self._folder / clip.audio_filepath
         with disk_errors(path):
             if original is None or not _linked(original, path):
                 path.write_bytes(wav_bytes(wave.samples, wave.sample_rate))
             self._lines.write(clip.to_line().encode() + b"\n")
-        self._paths[clip.id] = clip.audio_filepath
         self._chosen.append(is_chosen)
-        self._samples.add(clip.audio_sha256)
-        if self._sides:
-            self._sides.add(clip)
+        self._new.add(bytes.fromhex(clip.audio_sha256))
+        self._sides.add(clip)
         return clip
 
     def _new_id(self) -> str:
-        while True:
-            id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-            if id not in self._paths and self._seen.get(id) is None:
-                return id
+        """As the ids of single clips, but counted: those of a hundred thousand need not be remembered."""
+        number = (self._first + len(self._chosen)) % (1 << 32)
+        return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{number:08x}"
 
     def _commit(self) -> None:
-        _flush([self._folder / name for name in self._paths.values()])
+        self._flush()
         with writing(self._store):
-            content = lines.read_bytes(self._folder / "lines.jsonl")
-            now = self._store.look()
-            if now is not self._seen and any(self._chosen):
-                content = self._chosen_anew(content, now)
-            what = self.what or f"{len(self._paths):,} clips imported"
-            deeds.add(self._store, Entry.new("add", what, self._paths), lambda: self._arrive(content))
+            rows = self._settled(self._store.look())
+            paths = {clip.id: clip.audio_filepath for clip in _clips(rows)}
+            entry = Entry.new("add", self.what or f"{len(paths):,} clips imported", paths)
+            deeds.add(self._store, entry, lambda: self._arrive(rows))
+        self.action = entry.id
 
-    def _arrive(self, content: bytes) -> None:
+    def _arrive(self, rows: Path) -> None:
         folder = self._store.folder
-        deeds.move((self._folder / name, folder / name) for name in self._paths.values())
-        snapshot.extended(folder, content)
+        deeds.move((self._folder / clip.audio_filepath, folder / clip.audio_filepath) for clip in _clips(rows))
+        snapshot.extended(folder, lines.each(rows))
 
-    def _chosen_anew(self, content: bytes, now: snapshot.Snapshot) -> bytes:
-        """The lines, with splits that agree with what came into the dataset meanwhile."""
-        sides = now.index().shifted((), ())
-        rows: list[str] = []
-        for line, is_chosen in zip(lines.split_lines(content), self._chosen, strict=True):
-            clip = Utterance.model_validate_json(line)
-            if is_chosen:
-                split = sides.split_for(clip.text, clip.source, clip.prompt)
-                clip = lines.checked(**clip.model_dump() | {"split": split})
-            sides.add(clip)
-            rows.append(clip.to_line() + "\n")
-        return "".join(rows).encode()
+    def _settled(self, now: snapshot.Snapshot) -> Path:
+        """The lines that come in, each sentence on one side, whatever came into the dataset meanwhile."""
+        rows, sides = self._folder / "lines.jsonl", self._sides
+        if now is not self._seen:
+            sides = now.index().shifted((), _clips(rows))
+        if not is_torn(sides, now.index()):
+            return rows
+        settled = self._folder / "settled.jsonl"
+        with disk_errors(settled), settled.open("wb") as stream:
+            clips = placed(lambda: _clips(rows), sides, now.index())
+            for before, after, is_chosen in zip(_clips(rows), clips, self._chosen, strict=True):
+                self.moved += before.split != after.split and not is_chosen
+                stream.write(after.to_line().encode() + b"\n")
+        return settled
+
+    def _flush(self) -> None:
+        """Make the sounds durable, which were written without waiting for the disk. Raises DiskError."""
+        if len(self._chosen) > FEW and hasattr(os, "sync"):
+            os.sync()
+            return
+        for clip in _clips(self._folder / "lines.jsonl"):
+            path = self._folder / clip.audio_filepath
+            with disk_errors(path), path.open("rb+" if os.name == "nt" else "rb") as stream:
+                os.fsync(stream.fileno())
 
 
-def _samples(store: Store, clips: list[Utterance]) -> Iterator[str]:
+def _clips(rows: Path) -> Iterator[Utterance]:
+    """The clips of lines that were written here, one in memory at a time."""
+    return map(Utterance.model_validate_json, lines.each(rows))
+
+
+def _samples(store: Store, clips: list[Utterance]) -> Iterator[bytes]:
     """The fingerprints of `clips`; a manifest of another program has none yet, so its clips are read."""
     for clip in clips:
         try:
-            yield clip.audio_sha256 or quality.fingerprint(read(store.clip_path(clip)))
-        except StudioError:
+            yield bytes.fromhex(clip.audio_sha256 or quality.fingerprint(read(store.clip_path(clip))))
+        except (StudioError, ValueError):
             continue  # `problems` speaks of it
 
 
@@ -178,13 +197,3 @@ def _linked(original: Path, path: Path) -> bool:
         path.unlink(missing_ok=True)
         return False  # another disk, or one that cannot
     return True
-
-
-def _flush(paths: list[Path]) -> None:
-    """Make files durable that were written without waiting for the disk. Raises DiskError."""
-    if len(paths) > FEW and hasattr(os, "sync"):
-        os.sync()
-        return
-    for path in paths:
-        with disk_errors(path), path.open("rb+" if os.name == "nt" else "rb") as stream:
-            os.fsync(stream.fileno())

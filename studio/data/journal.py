@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_json
 
 from studio.data import lines
 from studio.data.snapshot import KEPT, Signature, signature_of
@@ -64,7 +65,7 @@ class Entry:
     def new(cls, kind: Kind, what: str, rows: Mapping[str, Any]) -> Entry:
         """An action that is about to be done."""
         head = {"do": secrets.token_hex(6), "at": _now(), "what": what, "kind": kind, "clips": len(rows)}
-        return cls.parse(json.dumps(head | {"rows": rows}, ensure_ascii=False, separators=(",", ":")).encode())
+        return cls.parse(to_json(head | {"rows": rows}))  # json.dumps would hold a string for each word of 100,000 rows
 
     @classmethod
     def parse(cls, line: bytes) -> Entry:

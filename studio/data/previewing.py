@@ -12,10 +12,14 @@ from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
 from studio.data.formats.base import Column, Group, Reasons, Refused, Row
 from studio.data.formats.measured import seconds
 from studio.data.formats.plan import Plan, opened
+from studio.data.grouping import Sides, sentence_of
+from studio.data.placing import misplaced
 from studio.data.quality import fingerprint
+from studio.data.store import Store
 from studio.errors import DataError, StudioError
 
 FIRST = 8  # rows that are shown
+MOST_SPEAKERS = 10_000  # that are told apart
 
 
 class _Frozen(BaseModel):
@@ -42,6 +46,9 @@ class Preview(_Frozen):
     rows: int  # in all
     clips: int  # that would come in, as far as was looked
     already: int  # of those looked at, in the dataset with the same samples
+    unlabelled: int  # of the clips: they would wait for their labels
+    moved: int  # of the clips, not in the split that the source states: their sentence, by its label, stands elsewhere
+    notes: list[str]  # what a person should know of these
     checked: int  # rows whose sound was opened; the others are counted by their lines
     minutes: float  # of the clips
     speakers: int
@@ -50,55 +57,100 @@ class Preview(_Frozen):
     reasons: list[Group]
 
 
-def preview(plan: Plan, known: Collection[str] = (), limit: float | None = None) -> Preview:
+def preview(plan: Plan, into: Store | None = None, limit: float | None = None) -> Preview:
     """What importing `plan` would do; sounds are opened for `limit` seconds at most, the other rows only counted.
 
-    `known` are the fingerprints (`audio_sha256`) of the dataset's clips. Raises DataError where nothing can be read.
+    `into` is the dataset, where there is one already. Raises DataError where nothing can be read.
     """
-    began, tally, reasons = time.monotonic(), Counter[str](), Reasons()
-    first: list[Shown] = []
-    speakers: set[str] = set()
-    splits: Counter[str] = Counter()
-    total = 0.0
+    began, looking = time.monotonic(), _Looking(into)
     with opened(plan) as found:
         for _, row in found.rows():
-            tally["rows"] += 1
-            is_looked_at = limit is None or time.monotonic() - began < limit
-            checked = _checked(row, known) if is_looked_at else row
-            tally["checked"] += is_looked_at
-            if isinstance(checked, Refused):
-                reasons.add(checked)
-                continue
-            if checked is None:
-                tally["already"] += 1
-                continue
-            assert isinstance(row, Row)
-            length = checked if isinstance(checked, float) else row.declared
-            total += length or 0.0
-            speakers |= {row.speaker} if row.speaker and len(speakers) < 10_000 else set()
-            splits[row.split or "by sentence"] += 1
-            if len(first) < FIRST:
-                shown = round(length, 2) if length is not None else None
-                first.append(
-                    Shown(name=row.name, text=row.text, speaker=row.speaker, split=row.split or "", seconds=shown)
-                )
+            looking.at(row, is_opened=limit is None or time.monotonic() - began < limit)
         chosen = found.parts[0] if found.parts else None
         columns = chosen.format.columns(chosen.path, plan.reading) if chosen else []
-    return Preview(
-        format=chosen.format.name if chosen else "",
-        title=chosen.format.title if chosen else "",
-        columns=columns,
-        first=first,
-        rows=tally["rows"],
-        clips=splits.total(),
-        already=tally["already"],
-        checked=tally["checked"],
-        minutes=round(total / 60, 2),
-        speakers=len(speakers),
-        splits=dict(splits),
-        skipped=reasons.total,
-        reasons=reasons.groups(),
-    )
+    name, title = (chosen.format.name, chosen.format.title) if chosen else ("", "")
+    return looking.preview(name, title, columns)
+
+
+class _Looking:
+    """Looks at rows, and counts what would become of them."""
+
+    def __init__(self, into: Store | None) -> None:
+        now = into.look() if into else None
+        self.known = {clip.audio_sha256 for clip in now.clips} - {""} if now else set()
+        self.kept = now.index() if now else Sides()
+        self.sides = self.kept.shifted((), ())
+        self.first: list[Shown] = []
+        self.speakers: set[str] = set()
+        self.splits: Counter[str] = Counter()
+        self.reasons = Reasons()
+        self.rows = self.already = self.unlabelled = self.opened = 0
+        self.total = 0.0  # seconds
+
+    def at(self, row: Row | Refused, *, is_opened: bool) -> None:
+        self.rows += 1
+        self.opened += is_opened
+        checked = _checked(row, self.known) if is_opened else row
+        if isinstance(checked, Refused):
+            self.reasons.add(checked)
+        elif checked is None:
+            self.already += 1
+        elif isinstance(row, Row):
+            self._coming(row, checked if isinstance(checked, float) else row.declared)
+
+    def _coming(self, row: Row, length: float | None) -> None:
+        self.total += length or 0.0
+        self.speakers |= {row.speaker} if row.speaker and len(self.speakers) < MOST_SPEAKERS else set()
+        self.unlabelled += row.text is None
+        split = row.split or "" if row.text is not None else "unused"
+        self.splits[split or "by sentence"] += 1
+        if row.text is not None:
+            side = row.split or self.sides.split_for(row.text, "import", row.prompt)
+            self.sides.count(sentence_of(row.text, ""), side, 1)
+        if len(self.first) < FIRST:
+            seconds = round(length, 2) if length is not None else None
+            self.first.append(
+                Shown(name=row.name, text=row.text or "", speaker=row.speaker, split=split, seconds=seconds)
+            )
+
+    def preview(self, format: str, title: str, columns: list[Column]) -> Preview:
+        moved = misplaced(self.sides, self.kept)
+        return Preview(
+            format=format,
+            title=title,
+            columns=columns,
+            first=self.first,
+            rows=self.rows,
+            clips=self.splits.total(),
+            already=self.already,
+            unlabelled=self.unlabelled,
+            moved=moved,
+            notes=notes(self.unlabelled, moved),
+            checked=self.opened,
+            minutes=round(self.total / 60, 2),
+            speakers=len(self.speakers),
+            splits=dict(self.splits),
+            skipped=self.reasons.total,
+            reasons=self.reasons.groups(),
+        )
+
+
+def notes(unlabelled: int, moved: int) -> list[str]:
+    """What a person should know of clips that come in."""
+    found = []
+    if unlabelled:
+        has = "clip has" if unlabelled == 1 else "clips have"
+        found.append(
+            f"{unlabelled:,} {has} no label: set aside, to be labelled by you or by a model (Labels in the Review tab, "
+            "or studio label --prelabel); until then they neither train nor measure."
+        )
+    if moved:
+        stands = "clip stands" if moved == 1 else "clips stand"
+        found.append(
+            f"{moved:,} {stands} in another split than the source states, so that no sentence is on two sides: "
+            "what is there already stays, and what measures wins."
+        )
+    return found
 
 
 def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | None:
@@ -106,14 +158,21 @@ def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | No
     if isinstance(row, Refused):
         return row
     try:
-        if not row.text:
-            raise DataError("It has no label.", "Write what is said beside it.")
+        label_of(row)
         length = length_of(row)
         if known and fingerprint(wave_of(row)) in known:
             return None
     except StudioError as error:
         return Refused(row.name, error.what, error.remedy)
     return length
+
+
+def label_of(row: Row) -> str | None:
+    """What is said; None where it may be written down later. Raises DataError where a list says nothing."""
+    if row.text == "":
+        remedy = "Write what is said beside it, or import the sound files alone, to be labelled afterwards."
+        raise DataError("It has no label.", remedy)
+    return row.text
 
 
 def length_of(row: Row) -> float:

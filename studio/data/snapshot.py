@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from studio.data import lines
@@ -168,13 +169,13 @@ def appended(folder: Path, old: Snapshot, clip: Utterance) -> None:
         _keep(folder, _built(folder, signature, rows, parsed, old, sides))
 
 
-def extended(folder: Path, content: bytes) -> None:
+def extended(folder: Path, content: Iterable[bytes]) -> None:
     """Put the lines `content` at the end of the manifest, in one atomic write. Raises DiskError.
 
-    They are not parsed here: an import of any size leaves no more in memory than their bytes.
+    They are not parsed here, and pass one by one: an import of any size leaves nothing in memory.
     """
     manifest = folder / "manifest.jsonl"
-    write_atomically(manifest, lines.read_bytes(manifest) + content)
+    write_atomically(manifest, chain(lines.each(manifest), content))
 
 
 def _rewrite(
@@ -185,7 +186,7 @@ def _rewrite(
 
 def _write(folder: Path, rows: list[bytes]) -> Signature:
     manifest = folder / "manifest.jsonl"
-    write_atomically(manifest, b"".join(line + b"\n" for line in rows))
+    write_atomically(manifest, (line + b"\n" for line in rows))
     return signature_of(manifest)
 
 

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studio.errors import DataError
 from studio.text import prompt_key
@@ -27,7 +27,7 @@ class Utterance(BaseModel):
 
     id: str = Field(min_length=1)
     audio_filepath: str = Field(min_length=1)  # relative to the dataset folder, which can then be moved
-    text: str  # the reference: what was said, as it should be written
+    text: str  # the reference: what was said, as it should be written; empty in a clip that waits for its label
     duration: float = Field(gt=0, allow_inf_nan=False)  # seconds
     prompt: str = ""  # what the person was asked to read
     speaker: str = ""
@@ -51,15 +51,10 @@ class Utterance(BaseModel):
             "split": hashed_split(str(line.get("text", ""))),
         } | line
 
-    @field_validator("text")
-    @classmethod
-    def _is_written(cls, text: str) -> str:
-        if not text.strip():
-            raise ValueError("the label is empty: write what was said")
-        return text
-
     @model_validator(mode="after")
-    def _never_measures(self) -> Self:
+    def _stands_where_it_may(self) -> Self:
+        if self.split != "unused" and not self.text.strip():
+            raise ValueError("the label is empty: write what was said, before the clip trains or measures")
         if self.source == "live" and self.split == "test":
             raise ValueError("a correction made in the Test tab never enters the test split")
         return self

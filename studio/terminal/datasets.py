@@ -35,8 +35,7 @@ def mapping(pairs: list[str]) -> dict[str, str]:
 def look(workspace: Workspace, name: str, plan: Plan, as_json: bool) -> None:
     """Print what an import would do; nothing is written. Raises StudioError."""
     folder = workspace.dataset(name)
-    known = {clip.audio_sha256 for clip in Dataset(folder).utterances()} - {""} if folder.is_dir() else set()
-    found = preview(plan, known)
+    found = preview(plan, Dataset(folder) if folder.is_dir() else None)
     typer.echo(found.model_dump_json(indent=2) if as_json else as_text(found))
 
 
@@ -92,9 +91,10 @@ def as_text(found: Preview) -> str:
     lines = [f"{found.title} ({found.format})", ""]
     if found.columns:
         lines += [f"  {column.name} → {column.field or 'kept as it is'}" for column in found.columns] + [""]
-    lines += [f"  {row.name}: {row.text}" for row in found.first]
+    lines += [f"  {row.name}: {row.text or '(no label)'}" for row in found.first]
     splits = ", ".join(f"{count} {split}" for split, count in found.splits.items())
     lines += ["", f"{found.clips} of {found.rows} rows would come in: {found.minutes:.1f} min ({splits or 'none'})."]
+    lines += found.notes
     lines += [f"{found.already} are there already."] if found.already else []
     lines += [f"{found.skipped} would be skipped:", *_reasons(found.reasons)] if found.skipped else []
     return "\n".join(lines)

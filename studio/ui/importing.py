@@ -88,8 +88,7 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/{name}/preview")
     def look(name: str, choice: Choice) -> Preview:
         dataset = Dataset.create(workspace.dataset(name))
-        known = {clip.audio_sha256 for clip in dataset.utterances()} - {""}
-        found = preview(_plan(dataset.folder, choice), known, LOOK)
+        found = preview(_plan(dataset.folder, choice), dataset, LOOK)
         return _with_refused(found, Uploads(dataset.folder), choice.upload)
 
     @routes.post("/{name}/commit")

@@ -26,7 +26,7 @@ class Row:
 
     name: str  # for people: “train.tsv line 7 (a.mp3)”
     audio: Path | bytes  # a file within the folder that is imported, or its content
-    text: str = ""  # empty: nobody wrote it down
+    text: str | None = ""  # None: a sound file alone, which may wait for its label
     start: float = 0.0  # seconds into the file
     duration: float | None = None  # seconds; to the end of the file without
     declared: float | None = None  # seconds that the row claims for the whole file: a guess before it is opened

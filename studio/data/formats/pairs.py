@@ -31,7 +31,7 @@ class Pairs(Base):
         return 0.0 if first is None else 0.5 if first.with_suffix(".txt").is_file() else 0.4
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
-        """One row a sound file; without a text file beside it nobody has written down what is said."""
+        """One row a sound file; without a text file beside it, it waits for its label."""
         folder = path if path.is_dir() else path.parent
         splits = {each.name: side for each in folder.glob("[!.]*/") if (side := fields.split_of(each.name))}
         has_splits = path.is_dir() and "train" in splits.values()  # a folder “test” alone is hardly a test set
@@ -70,7 +70,7 @@ def _sounds(folder: Path) -> Iterator[Path]:
 def _row(name: str, sound: Path, split: Split | None, folder: Path) -> Row | Refused:
     beside = next((path for path in (sound.with_suffix(".txt"), sound.with_suffix(".TXT")) if path.is_file()), None)
     if beside is None:
-        return Row(name, sound, split=split)
+        return Row(name, sound, None, split=split)
     if not beside.resolve().is_relative_to(folder.resolve()):
         return Refused(name, f"{beside.name} is a link out of the folder.", "Put the file itself there.")
     with disk_errors(beside, "read"), beside.open("rb") as stream:

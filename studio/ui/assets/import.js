@@ -152,6 +152,7 @@ class Import {
     this.$(".im-between").hidden = !["csv", "audiofolder"].includes(found.format);
     this.$(".im-delimiter").value = this.choice.delimiter;
     this.$(".im-tiles").replaceChildren(...tiles(found));
+    this.$(".im-notes").replaceChildren(...found.notes.map((note) => make("p", { class: "st-message" }, icon("info"), make("span", {}, note))));
     this.#columns(found.columns);
     this.$(".im-rows tbody").replaceChildren(...found.first.map(row));
     this.$(".im-first").hidden = !found.first.length;
@@ -209,7 +210,7 @@ class Import {
     const parts = [`${count(report.added, "clip")} added${report.added ? ` (${duration(report.minutes * 60)})` : ""}`];
     if (report.already) parts.push(`${report.already.toLocaleString("en")} were there already`);
     if (report.skipped) parts.push(`${report.skipped.toLocaleString("en")} skipped`);
-    this.#result(report.added ? "good" : "look", `${parts.join(", ")}.${report.added ? " You find them in 2 Review." : ""}`, report.reasons);
+    this.#result(report.added ? "good" : "look", `${parts.join(", ")}.${report.added ? " You find them in 2 Review." : ""} ${report.notes.join(" ")}`.trim(), report.reasons);
     this.action = report.added ? report.action : "";
     this.$("[data-do=undo]").hidden = !this.action;
   }
@@ -247,7 +248,7 @@ function tiles({ rows, clips, already, minutes, speakers, checked }) {
 }
 
 const row = ({ name, text, speaker, split, seconds }) =>
-  make("tr", {}, ...[text, speaker || "–", split || "by sentence"].map((cell) => make("td", { title: cell }, cell)), make("td", { class: "figure" }, seconds === null ? "–" : `${seconds.toFixed(1)} s`), make("td", { title: name, class: "st-quiet" }, name));
+  make("tr", {}, ...[text || "no label yet", speaker || "–", split || "by sentence"].map((cell) => make("td", { title: cell }, cell)), make("td", { class: "figure" }, seconds === null ? "–" : `${seconds.toFixed(1)} s`), make("td", { title: name, class: "st-quiet" }, name));
 
 const reason = ({ reason: why, count: rows, examples }) =>
   make("li", {}, make("b", {}, `${rows.toLocaleString("en")} × `), why, make("small", {}, examples.join(", ") + (rows > examples.length ? " …" : "")));
