@@ -15,12 +15,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from studio.errors import ConfigError
-
-if TYPE_CHECKING:
-    from studio.models.base import Family
 
 DEFAULT_BOOST = 2.0  # added to a term's first token, in logits
 HIGHEST_BOOST = 4.0  # beyond it terms are written that nobody said
@@ -92,7 +89,15 @@ def wanted(terms: Iterable[str], boost: float = DEFAULT_BOOST) -> list[str]:
     return found
 
 
-def key_terms(family: Family, processor: Any, terms: Iterable[str], boost: float = DEFAULT_BOOST) -> KeyTerms | None:
+class Speller(Protocol):
+    """What a family knows that is asked here."""
+
+    def spellings(self, processor: Any, text: str) -> list[list[int]]:
+        """See `studio.models.base.Family`."""
+        ...
+
+
+def key_terms(family: Speller, processor: Any, terms: Iterable[str], boost: float = DEFAULT_BOOST) -> KeyTerms | None:
     """The trie of `terms` as the model of `processor` may write them; None where there are none.
 
     Raises ConfigError as `wanted` does.
