@@ -5,7 +5,6 @@ import { isShown, isTyping } from "./studio.js";
 
 const PRESS = 350; // ms: what is shorter was a press, not a hold
 const TAIL = 300; // ms recorded after the end: the last word's end
-const LONGEST = 60_000; // ms, as in studio/audio.py
 const REST = 30_000; // ms without a word after which the microphone is let go
 
 /** Whether the browser will ask the person before it opens the microphone; a browser that does not tell counts as no. */
@@ -14,8 +13,9 @@ async function isAsking() {
   return permission?.state === "prompt";
 }
 
-/** Turns presses of `button` (and of the key T) into takes. 
- *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take)`, `on.error(error)`. */
+/** Turns presses of `button` (and of the key T) into takes. `longest()` gives the seconds that one may last.
+ *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, and `on.lost(take)`
+ *  when the microphone is unplugged (`take` is null where nothing was being said). */
 export class HoldToTalk {
   #recorder = new Recorder({ onLevel: (peak) => this.#level(peak), onLost: (take) => this.#lost(take) });
   #since = 0; // when the press began; 0 while nothing is pressed
@@ -23,8 +23,8 @@ export class HoldToTalk {
   #phase = "idle"; // idle, opening, recording, ending
   #timer = 0;
 
-  constructor(button, on) {
-    Object.assign(this, { button, on });
+  constructor(button, longest, on) {
+    Object.assign(this, { button, longest, on });
     button.addEventListener("pointerdown", (event) => this.#pointerDown(event));
     for (const name of ["pointerup", "pointercancel"]) button.addEventListener(name, () => this.#release());
     button.addEventListener("click", (event) => event.detail === 0 && this.#tap()); // Enter, or a screen reader
@@ -36,6 +36,13 @@ export class HoldToTalk {
 
   get isBusy() {
     return this.#phase !== "idle";
+  }
+
+  /** The take so far, as `Recorder.soFar`, its seconds, and how long its end takes to come, in seconds. */
+  soFar = () => this.#recorder.soFar();
+  slack = TAIL / 1000;
+  get heard() {
+    return this.#phase === "recording" ? this.#recorder.heard : 0;
   }
 
   /** Forget what is being said. */
@@ -55,7 +62,7 @@ export class HoldToTalk {
     this.#phase = phase;
     this.on.state(phase);
     clearTimeout(this.#timer);
-    if (phase === "recording") this.#timer = setTimeout(() => this.#end(), LONGEST);
+    if (phase === "recording") this.#timer = setTimeout(() => this.#end(true), 1000 * this.longest() - TAIL);
     if (phase === "idle") this.#timer = setTimeout(() => this.#recorder.close(), REST);
   }
 
@@ -122,12 +129,12 @@ export class HoldToTalk {
     if (isHeld && this.#phase === "recording") this.#end();
   }
 
-  async #end() {
+  async #end(isCut = false) {
     this.#since = 0;
     this.#enter("ending");
     const take = await this.#recorder.stop(TAIL);
     this.#enter("idle");
-    if (take) this.on.take(take);
+    if (take) this.on.take(take, isCut);
   }
 
   #level(peak) {
@@ -135,7 +142,8 @@ export class HoldToTalk {
   }
 
   #lost(take) {
+    this.#since = 0;
     this.#enter("idle");
-    if (take) this.on.take(take);
+    this.on.lost(take);
   }
 }

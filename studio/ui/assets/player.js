@@ -18,6 +18,9 @@ function rest() {
 audio.addEventListener("ended", rest);
 audio.addEventListener("timeupdate", () => current?.onProgress(audio.currentTime / (audio.duration || 1)));
 
+/** Whether something plays. */
+export const isPlaying = () => current !== null;
+
 /** Stop whatever plays. */
 export function silence() {
   audio.pause();

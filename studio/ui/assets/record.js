@@ -208,7 +208,7 @@ class RecordTab {
     this.view.hint = "Reading what was said…";
     const answer = await request("listen/hear", { body: form({ sound: take.wav, model: studio.model() }) }).catch(() => null);
     this.view.hint = "Write what was said";
-    if (this.take === take && !this.view.text) this.view.text = take.text = answer?.before.text || "";
+    if (this.take === take && !this.view.text) this.view.text = take.text = answer?.columns[0].plain.text || "";
   }
 
   /** Esc: wait, throw away what is being recorded, or throw away the take. */

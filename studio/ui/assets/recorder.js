@@ -4,6 +4,7 @@
 import { StudioError } from "./studio.js";
 
 const TAIL = 500; // ms recorded after Stop: the end of the last word
+const RECENT = 1; // seconds kept between takes, for one that begins with what was just heard
 const PATIENCE = 10_000; // ms until an open microphone must have given its first sound
 const PROCESSING = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
@@ -13,10 +14,11 @@ export class Recorder {
   #context = null;
   #source = null;
   #take = null; // { blocks, started } while recording
+  #recent = []; // the last blocks that belong to no take
   #opened = ""; // the device asked for
   #turn = Promise.resolve(); // two calls of `open` never overlap
 
-  /** `onLevel(peak)` for every block of about 20 ms while the microphone is open; `onLost()` when it is unplugged. */
+  /** `onLevel(peak, block)` for every block of about 20 ms while the microphone is open; `onLost()` when it is unplugged. */
   constructor({ onLevel, onLost }) {
     Object.assign(this, { onLevel, onLost });
   }
@@ -73,8 +75,37 @@ export class Recorder {
     if (this.#take) {
       this.#take.blocks.push(block);
       this.#take.started();
+    } else {
+      this.#recent.push(block);
+      if (this.#recent.length * block.length > RECENT * this.#context.sampleRate) this.#recent.shift();
     }
-    this.onLevel(peak);
+    this.onLevel(peak, block);
+  }
+
+  /** Begin a take at once, with the last `before` seconds in it. */
+  begin(before) {
+    const blocks = Math.ceil((before * this.#context.sampleRate) / (this.#recent.at(-1)?.length || 1));
+    this.#take = { blocks: this.#recent.slice(-blocks), started() {} };
+    this.#recent = [];
+  }
+
+  /** End the take at once, without its last `dropped` seconds. */
+  end(dropped = 0) {
+    const take = this.#take;
+    this.#take = null;
+    const spare = take?.blocks.length && Math.floor((dropped * this.#context.sampleRate) / take.blocks[0].length);
+    return take && finished(take.blocks.slice(0, take.blocks.length - spare), this.#context.sampleRate);
+  }
+
+  /** Seconds in the take that is going on. */
+  get heard() {
+    const blocks = this.#take?.blocks ?? [];
+    return blocks.length && (blocks.length * blocks[0].length) / this.#context.sampleRate;
+  }
+
+  /** The take that is going on, as it would be if it ended now; null where there is none. */
+  soFar() {
+    return this.#take?.blocks.length ? finished(this.#take.blocks, this.#context.sampleRate) : null;
   }
 
   /** Begin a take; resolves when the first sound has come, so that nobody speaks too early. Throws StudioError. */
@@ -111,6 +142,7 @@ export class Recorder {
     this.#source?.disconnect();
     this.#context?.close();
     this.#stream = this.#context = this.#source = null;
+    this.#recent = [];
   }
 
   #lost() {

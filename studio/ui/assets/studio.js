@@ -67,10 +67,10 @@ export async function request(path, { method, body } = {}) {
   return content;
 }
 
-/** FormData of plain fields and blobs. */
+/** FormData of plain fields and blobs; a list is sent as one field for each of its values. */
 export function form(fields) {
   const data = new FormData();
-  for (const [name, value] of Object.entries(fields)) data.append(name, value);
+  for (const [name, values] of Object.entries(fields)) for (const value of [values].flat()) data.append(name, value);
   return data;
 }
 
