@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,9 +16,13 @@ from studio.errors import AudioError, DataError, JobError
 from studio.evaluate import open_dataset
 from studio.metrics import Edit, diff
 from studio.models.base import Hypothesis
+from studio.models.catalogue import locate
+from studio.models.registry import family_of
 from studio.run_folder import RunFolder
 from studio.worker import Worker
 from studio.workspace import Workspace
+
+MOST_RUNS = 4  # side by side
 
 
 class TestableRun(BaseModel):
@@ -32,15 +37,35 @@ class TestableRun(BaseModel):
     wer_after: float | None
 
 
-class Heard(BaseModel):
-    """One utterance, read without and with the adapter. `after` is missing where there is no run yet."""
+class Column(BaseModel):
+    """What one model wrote: the base alone, or with the adapter of a run."""
 
     model_config = ConfigDict(frozen=True)
 
-    before: Hypothesis
-    after: Hypothesis | None
-    edits: list[Edit]  # that turn before into after
+    run: str  # empty for the base alone
+    plain: Hypothesis
+    biased: Hypothesis | None  # with the key terms; None where there are none
+    edits: list[Edit]  # that turn the base's text into this one; none for the base itself
+    changes: list[Edit]  # that the key terms made: `plain` into `biased`
+
+
+class Heard(BaseModel):
+    """One utterance, read by the base model and then by each run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    columns: list[Column]
     notes: list[str]  # about the recording: too quiet, clipped, …
+
+
+class Chosen(BaseModel):
+    """A base model, and the adapters on it that are compared, by the names of their runs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    adapters: dict[str, Path]
 
 
 class Kept(BaseModel):
@@ -82,11 +107,31 @@ def has_adapter(folder: RunFolder) -> bool:
 
 
 def finished(workspace: Workspace, run: str) -> RunFolder:
-    """The run called `run`. Raises JobError where it left no adapter."""
-    folder = jobs.existing(workspace, run)
+    """The run called `run`. Raises JobError where it was deleted, or left no adapter."""
+    try:
+        folder = jobs.existing(workspace, run)
+    except JobError as error:
+        raise JobError(f"The run “{run}” is not there any more.", "Choose another one above.") from error
     if not has_adapter(folder):
         raise JobError(f"The run “{run}” has no adapter.", "Choose a run that has finished.")
     return folder
+
+
+def choose(workspace: Workspace, runs: Sequence[str], model: str) -> Chosen:
+    """What reads: `runs`, all on one base, or `model` alone where there are none.
+
+    Raises JobError for a run without an adapter, for too many, and for bases that differ.
+    """
+    if len(runs) > MOST_RUNS:
+        raise JobError(f"{len(runs)} runs are too many.", f"Compare {MOST_RUNS} at most.")
+    folders = {run: finished(workspace, run) for run in runs}
+    bases = {run: setting(folder, "model") for run, folder in folders.items()}
+    for run, base in bases.items():
+        if base != bases[runs[0]]:
+            what = f"“{runs[0]}” was trained on {bases[runs[0]]}, “{run}” on {base}."
+            raise JobError(what, "Compare runs of one base model.")
+    base = bases[runs[0]] if runs else model
+    return Chosen(model=base, adapters={run: folder.adapter for run, folder in folders.items()})
 
 
 def setting(folder: RunFolder, name: str) -> str:
@@ -97,14 +142,32 @@ def setting(folder: RunFolder, name: str) -> str:
         raise JobError(f"{folder.config} cannot be read.", "Choose another run, or train again.") from error
 
 
-def hear(recogniser: Worker, sound: bytes, model: str, adapter: Path | None) -> Heard:
-    """Read one utterance before and after. Raises AudioError where it cannot be, and as Worker does."""
+def hear(recogniser: Worker, sound: bytes, chosen: Chosen, terms: Sequence[str], boost: float) -> Heard:
+    """Read one utterance by all that is chosen. Raises AudioError where it cannot be, and as Worker does."""
     notes = notes_on(sound)
-    texts = [reading.plain for reading in recogniser.hear(sound, model, [adapter] if adapter else [])]
-    if len(texts) == 1:
-        return Heard(before=texts[0], after=None, edits=[], notes=notes)
-    before, after = texts
-    return Heard(before=before, after=after, edits=joined(diff(before.text, after.text)), notes=notes)
+    readings = recogniser.hear(sound, chosen.model, tuple(chosen.adapters.values()), terms, boost)
+    base = readings[0].plain.text
+    columns = [
+        Column(
+            run=run,
+            plain=reading.plain,
+            biased=reading.biased,
+            edits=joined(diff(base, reading.plain.text)) if run else [],
+            changes=joined(diff(reading.plain.text, reading.biased.text)) if reading.biased else [],
+        )
+        for run, reading in zip(("", *chosen.adapters), readings, strict=True)
+    ]
+    return Heard(model=chosen.model, columns=columns, notes=notes)
+
+
+def so_far(recogniser: Worker, sound: bytes, chosen: Chosen) -> str:
+    """What has been said so far, by the first run, or by the base where there is none. Raises as `hear` does."""
+    return recogniser.transcribe(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
+
+
+def longest(model: str) -> float:
+    """Seconds that an utterance may last: what `model` hears whole. Raises ModelError."""
+    return family_of(locate(model)).max_seconds
 
 
 def joined(edits: list[Edit]) -> list[Edit]:

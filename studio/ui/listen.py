@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
+from collections.abc import Sequence
 from typing import Annotated
 
 import gradio as gr
 from fastapi import APIRouter, Form, UploadFile
+from pydantic import BaseModel
 
 from studio import worker
+from studio.data import prompts
+from studio.data.manifest import Dataset
 from studio.errors import AudioError
 from studio.ui import assets, hearing, heldout
-from studio.ui.hearing import Heard, Kept, TestableRun
+from studio.ui.hearing import Chosen, Heard, Kept, TestableRun
 from studio.ui.page import Page
 from studio.worker import Worker
 from studio.workspace import Workspace
 
 LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz
+BOOST = 2.0  # logits that a key term gains at its first token
 Field = Annotated[str, Form()]
+Fields = Annotated[Sequence[str], Form()]
+Boost = Annotated[float, Form(ge=0, le=4)]
+
+
+class Prepared(BaseModel):
+    """A model that is in memory now."""
+
+    model: str
+    longest: float  # seconds that it hears whole
 
 
 def build(page: Page) -> None:
@@ -34,26 +48,41 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     """What the tab's script asks. `recogniser` reads the clips; by default all tabs share one."""
     routes = APIRouter(prefix="/studio/listen")
     reader = recogniser or worker.shared()
+    reading = threading.Lock()
 
-    def chosen(run: str, model: str) -> tuple[str, Path | None]:
-        if not run:
-            return model, None
-        folder = hearing.finished(workspace, run)
-        return hearing.setting(folder, "model"), folder.adapter
+    def chosen(run: Sequence[str], model: str) -> Chosen:
+        return hearing.choose(workspace, [name for name in run if name], model)
 
     @routes.get("/runs")
     def runs() -> list[TestableRun]:
         return hearing.testable_runs(workspace)
 
+    @routes.get("/terms/{dataset}")
+    def terms(dataset: str) -> list[str]:
+        return prompts.load_terms(Dataset(workspace.dataset(dataset)))
+
     @routes.post("/prepare")
-    def prepare(run: Field = "", model: Field = "") -> dict[str, str]:
-        base, adapter = chosen(run, model)
-        reader.prepare(base, [adapter] if adapter else [])
-        return {"model": base}
+    def prepare(run: Fields = (), model: Field = "") -> Prepared:
+        who = chosen(run, model)
+        reader.prepare(who.model, tuple(who.adapters.values()))
+        return Prepared(model=who.model, longest=hearing.longest(who.model))
 
     @routes.post("/hear")
-    def hear(sound: UploadFile, run: Field = "", model: Field = "") -> Heard:
-        return hearing.hear(reader, _content(sound), *chosen(run, model))
+    def hear(
+        sound: UploadFile, run: Fields = (), model: Field = "", terms: Field = "", boost: Boost = BOOST
+    ) -> Heard:
+        with reading:
+            return hearing.hear(reader, _content(sound), chosen(run, model), prompts.parse_terms(terms), boost)
+
+    @routes.post("/partial")
+    def partial(sound: UploadFile, run: Fields = (), model: Field = "") -> dict[str, str]:
+        """The text so far; empty while something else is read, which must not wait for it, nor it wait behind that."""
+        if not reading.acquire(blocking=False):
+            return {"text": ""}
+        try:
+            return {"text": hearing.so_far(reader, _content(sound), chosen(run, model))}
+        finally:
+            reading.release()
 
     @routes.post("/keep")
     def keep(sound: UploadFile, text: Field, run: Field = "", dataset: Field = "") -> Kept:

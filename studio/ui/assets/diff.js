@@ -7,15 +7,15 @@ const spoken = (text) => make("span", { class: "st-hidden" }, text);
 const SHAPES = {
   /** The text before: what became something else, or went away. */
   before: {
-    substitute: (edit) => make("mark", { class: "df-was", title: `became “${edit.hypothesis}”` }, edit.reference),
-    delete: (edit) => make("del", { class: "df-gone" }, edit.reference, spoken(" (left out after)")),
+    substitute: (edit, write) => make("mark", { class: "df-was", title: `became “${edit.hypothesis}”` }, write(edit.reference)),
+    delete: (edit, write) => make("del", { class: "df-gone" }, write(edit.reference), spoken(" (left out after)")),
     insert: () => null,
   },
   /** The text after: what is new. */
   after: {
-    substitute: (edit) => make("mark", { class: "df-now", title: `was “${edit.reference}”` }, edit.hypothesis, spoken(` (was ${edit.reference})`)),
+    substitute: (edit, write) => make("mark", { class: "df-now", title: `was “${edit.reference}”` }, write(edit.hypothesis), spoken(` (was ${edit.reference})`)),
     delete: () => null,
-    insert: (edit) => make("ins", { class: "df-new" }, edit.hypothesis, spoken(" (new)")),
+    insert: (edit, write) => make("ins", { class: "df-new" }, write(edit.hypothesis), spoken(" (new)")),
   },
   /** A text against its reference: what is wrong with it. */
   errors: {
@@ -25,11 +25,12 @@ const SHAPES = {
   },
 };
 
-/** `edits` of studio.metrics.diff as elements, for one `side`: "before", "after" or "errors". */
-export function diffed(edits, side) {
+/** `edits` of studio.metrics.diff as elements, for one `side`: "before", "after" or "errors".
+ *  `write(words)` makes a node of words, in the text's order; of the marks of "errors" it is not asked. */
+export function diffed(edits, side, write = (words) => document.createTextNode(words)) {
   const text = new DocumentFragment();
   for (const edit of edits) {
-    const part = edit.kind === "equal" ? document.createTextNode(side === "before" ? edit.reference : edit.hypothesis) : SHAPES[side][edit.kind](edit);
+    const part = edit.kind === "equal" ? write(side === "before" ? edit.reference : edit.hypothesis) : SHAPES[side][edit.kind](edit, write);
     if (part === null) continue;
     if (text.hasChildNodes()) text.append(" ");
     text.append(part);
