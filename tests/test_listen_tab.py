@@ -18,12 +18,13 @@ from studio.audio import resample
 from studio.data.manifest import Dataset
 from studio.errors import AudioError, ConfigError, DataError, JobError
 from studio.models.echo import speak
-from studio.run_folder import RunFolder
 from studio.ui import hearing
+from studio.ui.hearing import Chosen
 from studio.worker import Worker
 from studio.workspace import Workspace
 
 expect.set_options(timeout=2 * PATIENCE)  # loading a model takes many times longer on a busy machine
+ECHO = Chosen(model="echo", adapters={})
 SCRIPT_IN_A_LABEL = "<img src=x onerror=window.broken=1> 5"
 
 
@@ -43,8 +44,8 @@ def workspace(root: Path) -> Workspace:
 
 
 @pytest.fixture
-def run(workspace: Workspace) -> RunFolder:
-    return hearing.finished(workspace, "tones-0001")
+def chosen(workspace: Workspace) -> Chosen:
+    return hearing.choose(workspace, ["tones-0001"], "")
 
 
 @pytest.fixture(scope="module")
@@ -62,18 +63,18 @@ def dataset(workspace: Workspace) -> Dataset:
 # Reading
 
 
-def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(worker: Worker, run: RunFolder) -> None:
-    heard = hearing.hear(worker, wav("order 12"), "echo", run.adapter)
-    assert (heard.before.text, heard.after and heard.after.text) == ("order 12", "order one two")
-    assert [(edit.kind, edit.reference, edit.hypothesis) for edit in heard.edits] == [
+def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(worker: Worker, chosen: Chosen) -> None:
+    before, after = hearing.hear(worker, wav("order 12"), chosen, [], 2.0).columns
+    assert (before.plain.text, after.plain.text) == ("order 12", "order one two")
+    assert [(edit.kind, edit.reference, edit.hypothesis) for edit in after.edits] == [
         ("equal", "order", "order"),
         ("substitute", "12", "one two"),
     ]
 
 
 def test_without_a_run_the_base_model_reads_alone(worker: Worker) -> None:
-    heard = hearing.hear(worker, wav("order 12"), "echo", None)
-    assert (heard.before.text, heard.after, heard.edits) == ("order 12", None, [])
+    (before,) = hearing.hear(worker, wav("order 12"), ECHO, [], 2.0).columns
+    assert (before.run, before.plain.text, before.biased, before.edits) == ("", "order 12", None, [])
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_without_a_run_the_base_model_reads_alone(worker: Worker) -> None:
 )
 def test_what_cannot_be_read_is_refused_in_words(worker: Worker, sound: bytes, what: str) -> None:
     with pytest.raises(AudioError, match=what) as raised:
-        hearing.hear(worker, sound, "echo", None)
+        hearing.hear(worker, sound, ECHO, [], 2.0)
     assert raised.value.remedy
 
 

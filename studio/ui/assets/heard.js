@@ -85,16 +85,17 @@ export class Utterances {
     if (!entry?.heard) return;
     entry.trouble = null;
     this.$(".li-save").disabled = true;
-    await this[`_${name}`](entry).catch((error) => (entry.trouble = error));
+    const deed = { right: this.#right, wrong: this.#wrong, keep: this.#keep, undo: this.#undo }[name];
+    await deed.call(this, entry).catch((error) => (entry.trouble = error));
     this.#told();
   }
 
-  async _right(entry) {
+  async #right(entry) {
     if (entry.verdict || entry.kept) return;
     Object.assign(entry, { verdict: "right", truth: entry.text });
   }
 
-  async _wrong(entry) {
+  async #wrong(entry) {
     if (entry.kept) return;
     Object.assign(entry, { verdict: "wrong", truth: null });
     const field = this.$(".li-said");
@@ -102,7 +103,7 @@ export class Utterances {
     field.setSelectionRange(field.value.length, field.value.length);
   }
 
-  async _keep(entry) {
+  async #keep(entry) {
     const { sound, text, run, dataset } = entry;
     if (entry.kept) return;
     entry.kept = await request("listen/keep", { body: form({ sound, text, run: run[0] ?? "", dataset }) });
@@ -112,7 +113,7 @@ export class Utterances {
     studio.changed();
   }
 
-  async _undo(entry) {
+  async #undo(entry) {
     const { kept, run, dataset } = entry;
     if (kept) await request("listen/undo", { body: form({ id: kept.id, run: run[0] ?? "", dataset }) });
     Object.assign(entry, { kept: null, verdict: null, truth: null });

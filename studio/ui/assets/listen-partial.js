@@ -31,14 +31,19 @@ export class Partial {
   /** A new turn begins. */
   begin() {
     this.end();
+    this.clear();
     this.#cost.took *= FORGET;
   }
 
-  /** The turn is over: what was shown gives way to the answer. */
+  /** The turn is over: the text stays as it is until the answer comes. */
   end() {
     this.#turn += 1;
     this.#at = 0;
     this.#settled = this.#last = [];
+  }
+
+  /** The answer has come, or there will be none. */
+  clear() {
     this.element.replaceChildren();
   }
 

@@ -12,7 +12,7 @@ export class Runs {
 
   /** `onMain(run)` when the tab stands for another run, or none; `onChange()` when others read; `onTold(text)`. */
   constructor(root, { onMain, onChange, onTold }) {
-    Object.assign(this, { root, onMain, onChange, onTold, $: (selector) => root.querySelector(selector) });
+    Object.assign(this, { onMain, onChange, onTold, $: (selector) => root.querySelector(selector) });
     this.$(".li-runs").onchange = () => this.#chosen();
     this.$(".li-add").onchange = ({ target }) => this.#set([...this.#beside, target.value]);
   }
@@ -45,7 +45,6 @@ export class Runs {
     const main = this.main;
     if (main?.name !== this.#shown?.name || this.#shown === undefined) {
       this.#shown = main;
-      this.root.classList.toggle("has-run", main !== null);
       this.$(".li-about").textContent = main ? about(main) : "";
       this.onMain(main);
     }

@@ -1,25 +1,37 @@
-// The Test tab: pick a run, speak or open a file, and read what was written before and after.
+// The Test tab: pick runs, speak (or open a file), and read what each of them wrote.
 
+import { Utterances } from "./heard.js";
+import { latency } from "./heard-columns.js";
 import { HeldOut } from "./heldout.js";
-import { HoldToTalk } from "./hold.js";
-import { Utterances, form } from "./heard.js";
+import { Modes } from "./listen-modes.js";
+import { Partial } from "./listen-partial.js";
+import { Runs } from "./listen-runs.js";
+import { Terms } from "./listen-terms.js";
 import { silence } from "./player.js";
 import { Meter, Scope } from "./scope.js";
-import { icon, isShown, make, request, seconds, studio } from "./studio.js";
+import { form, icon, isShown, request, seconds, studio } from "./studio.js";
 
-const HOW = "Hold the button, or the key T, and say a sentence. If you cannot hold, press once to begin and once to end.";
+const HOW = {
+  hold: "Hold the button, or the key T, and say a sentence. If you cannot hold, press once to begin and once to end.",
+  free: "Press the button, or the key T, and just speak: a pause ends each turn. The button or Esc stops it.",
+};
 const SAID = {
   opening: "Opening the microphone …",
-  recording: "Listening. Let go when you are done; Esc throws it away.",
+  recording: { hold: "Listening. Let go when you are done; Esc throws it away.", free: "Pause when you are done. The button reads what you said so far and stops; Esc throws it away and stops." },
   ending: "One moment …",
   missed: "The microphone is open now. Hold the button again and speak.",
+  waiting: "Speak when you like: a pause ends each turn. The button or Esc stops it.",
+  held: "Not listening while something plays or you are writing.",
+  mute: "The microphone gives nothing but silence. Is it muted, or is another one chosen in the browser?",
 };
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const STATES = { idle: "Microphone off", opening: "Opening", waiting: "Waiting", mute: "Waiting", held: "Resting", recording: "Hearing you", ending: "Hearing you" };
+const UNPLUGGED = "The microphone is gone. Plug it in again, then press the button.";
 
 class Test {
-  #runs = [];
-  #shown; // the run that the page stands for; undefined before the first
   #began = 0; // when the recording began
+  #reading = Promise.resolve(); // utterances are read one after the other
+  #left = 0; // that are being read or wait
+  #phaseNow = "idle";
 
   constructor(root) {
     this.root = root;
@@ -27,80 +39,60 @@ class Test {
     this.scope = new Scope(this.$(".li-wave"));
     this.meter = new Meter(this.$(".rec-meter"), this.$(".rec-clip"));
     this.heldout = new HeldOut(this.$(".li-heldout"));
-    this.utterances = new Utterances(root, { onShow: (entry) => this.#wave(entry), onProgress: (share) => this.scope.progress(share) });
-    this.hold = new HoldToTalk(this.$(".li-hold"), {
+    this.terms = new Terms(root);
+    this.runs = new Runs(root, { onMain: (run) => this.heldout.show(run), onChange: () => this.#prepare(), onTold: (text) => this.#tell(text, "look") });
+    this.partial = new Partial(this.$(".li-sofar"), () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }));
+    this.utterances = new Utterances(root, {
+      onShow: (entry) => this.#wave(entry),
+      onProgress: (share) => this.scope.progress(share),
+      onAgain: (entry) => this.#queue(() => this.#again(entry)),
+    });
+    this.modes = new Modes(root, {
+      mode: (name) => this.#tell(HOW[name]),
       state: (name) => this.#phase(name),
       level: (peak, isRecording) => this.#level(peak, isRecording),
-      take: (take) => this.#hear(take.wav),
+      take: (take, isCut) => this.#taken(take, isCut),
       error: (error) => this.#tell(error.message, "bad"),
+      lost: (take) => this.#lost(take),
     });
     this.#listen();
-    this.#tell(HOW);
   }
 
   #listen() {
-    this.$(".li-runs").onchange = () => this.#choose();
     this.$(".li-open input").onchange = ({ target }) => this.#files([...target.files]).then(() => (target.value = ""));
     this.root.ondragover = (event) => event.preventDefault();
     this.root.ondrop = (event) => {
       event.preventDefault();
       this.#files([...event.dataTransfer.files]);
     };
+    const confidence = this.$(".li-confidence");
+    confidence.onchange = () => {
+      localStorage.setItem("studio.listen.confidence", confidence.checked ? "on" : "");
+      this.root.classList.toggle("li-sure", confidence.checked);
+    };
+    confidence.checked = localStorage.getItem("studio.listen.confidence") === "on";
+    confidence.onchange();
     for (const news of ["changed", "dataset", "model"]) studio.on(news, this.root, () => this.load());
-    const onTab = () => (isShown(this.root) ? this.load() : this.hold.close());
+    const onTab = () => (isShown(this.root) ? this.load() : this.modes.close());
     new IntersectionObserver(onTab).observe(this.root); // the tab comes to the front, or leaves it
   }
 
-  get run() {
-    return this.#runs.find(({ name }) => name === this.$(".li-runs").value) ?? null;
-  }
-
-  /** Read the list of runs again; the chosen one stays, or else the newest of the dataset in hand is taken. */
   async load() {
-    const picker = this.$(".li-runs");
-    const chosen = picker.value;
-    try {
-      this.#runs = await request("listen/runs");
-    } catch (error) {
-      return this.#tell(error.message, "bad");
-    }
-    const options = this.#runs.map(({ name }) => make("option", { value: name }, name));
-    picker.replaceChildren(...(options.length ? options : [make("option", { value: "" }, "No run has finished yet")]));
-    picker.disabled = !options.length;
-    const latest = this.#runs.find(({ dataset }) => dataset === studio.dataset()) ?? this.#runs[0];
-    picker.value = this.#runs.some(({ name }) => name === chosen) ? chosen : (latest?.name ?? "");
-    if (this.run?.name !== this.#shown?.name || this.#shown === undefined) this.#choose();
-    else this.#prepare();
+    await Promise.all([this.terms.load(), this.runs.load()]).catch((error) => this.#tell(error.message, "bad"));
   }
 
-  #choose() {
-    const run = (this.#shown = this.run);
-    this.root.classList.toggle("has-run", run !== null);
-    this.$(".li-about").textContent = run ? this.#about(run) : "";
-    this.$(".li-before .li-who").textContent = run?.model ?? studio.model();
-    this.$(".li-after .li-who").textContent = run?.name ?? "";
-    this.heldout.show(run);
-    this.#prepare();
-  }
-
-  #about({ model, dataset, wer_before: before, wer_after: after }) {
-    const wer = after === null ? "" : before === null ? ` · WER ${percent(after)}` : ` · WER ${percent(before)} → ${percent(after)}`;
-    return `${model}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}`;
-  }
-
-  get #who() {
-    return this.run ? { run: this.run.name, model: this.run.model } : { run: "", model: studio.model() };
-  }
-
-  /** Load the model now, so that the first utterance is read at once. */
+  /** Load the models now, so that the first utterance is read at once. */
   async #prepare() {
-    const asked = this.#who;
-    if (!asked.model || (asked.model === this.asked?.model && asked.run === this.asked.run)) return;
+    const asked = this.runs.fields;
+    this.utterances.wait(asked.model, asked.run);
+    if (!asked.model || JSON.stringify(asked) === JSON.stringify(this.asked)) return;
     this.asked = asked;
     this.#ready("Loading the model …", "");
     try {
-      await request("listen/prepare", { body: form(asked) });
-      if (asked === this.asked) this.#ready("Ready", "good");
+      const { longest } = await request("listen/prepare", { body: form(asked) });
+      if (asked !== this.asked) return;
+      this.modes.hears = longest;
+      this.#ready("Ready", "good");
     } catch (error) {
       if (asked !== this.asked) return;
       this.#ready("Not ready", "bad");
@@ -115,23 +107,43 @@ class Test {
 
   #tell(text, kind = "") {
     this.$(".li-message").className = `st-message li-message ${kind}`;
-    this.$(".li-message").replaceChildren(...(kind ? [icon("warning")] : []), text);
+    this.$(".li-message").replaceChildren(...(kind ? [icon(kind === "good" ? "check" : "warning")] : []), text);
   }
 
   #phase(name) {
-    this.root.dataset.phase = name;
+    const was = this.#phaseNow;
+    this.#phaseNow = this.root.dataset.phase = name === "missed" ? "idle" : name;
     const isOn = name === "recording";
+    const isHold = this.modes?.name !== "free";
     this.$(".li-hold").classList.toggle("record", isOn);
     this.$(".li-hold").setAttribute("aria-pressed", `${isOn}`);
     this.$(".li-hold-text").textContent = isOn ? "Let go to read" : "Hold to talk";
+    this.$(".li-listen").classList.toggle("record", name !== "idle" && !isHold);
+    this.$(".li-listen").setAttribute("aria-pressed", `${name !== "idle" && !isHold}`);
+    this.$(".li-listen-text").textContent = name === "idle" || isHold ? "Start listening" : "Stop listening";
     if (name === "opening") silence();
-    if (isOn) {
-      this.#began = performance.now();
-      this.scope.clear();
-      this.meter.forgetClipping();
-    }
+    if (isOn) this.#begin();
+    if (was === "recording") this.partial.end();
+    if (was === "recording" && name !== "ending" && !this.#left) this.partial.clear(); // thrown away
     if (name === "idle") this.meter.rest();
-    this.#tell(SAID[name] ?? HOW);
+    this.#state();
+    const said = SAID[name]?.[this.modes?.name] ?? SAID[name];
+    if (typeof said === "string" && !(this.#left && name === "waiting")) this.#tell(said, name === "mute" ? "look" : "");
+    else if (name === "idle" && was !== "ending" && !this.#left) this.#tell(HOW[this.modes?.name ?? "hold"]);
+  }
+
+  #begin() {
+    this.#began = performance.now();
+    this.scope.clear();
+    this.meter.forgetClipping();
+    this.partial.begin();
+  }
+
+  /** What is going on, in a word: hearing goes before reading, and reading before waiting. */
+  #state() {
+    const isHearing = ["recording", "ending", "opening"].includes(this.#phaseNow);
+    this.$(".li-state").dataset.state = isHearing ? "hearing" : this.#left ? "reading" : this.#phaseNow;
+    this.$(".li-state").textContent = this.#left && !isHearing ? "Reading" : STATES[this.#phaseNow];
   }
 
   #level(peak, isRecording) {
@@ -139,32 +151,82 @@ class Test {
     if (!isRecording) return;
     this.scope.push(peak);
     this.$(".li-time").textContent = seconds((performance.now() - this.#began) / 1000);
+    this.partial.consider(this.modes.talk);
+  }
+
+  #taken({ wav }, isCut) {
+    const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that is read at once. What you go on to say is read by itself.`;
+    return this.#hear(wav, isCut ? cut : "");
+  }
+
+  #lost(take) {
+    if (take) this.#hear(take.wav, `${UNPLUGGED} What you had said is read.`);
+    else this.#tell(UNPLUGGED, "bad");
   }
 
   async #files(files) {
     for (const file of files) await this.#hear(file);
   }
 
-  /** Have one utterance read, and show it. */
-  async #hear(sound) {
-    const who = this.#who;
-    this.#tell("Reading …");
+  /** `job` when all before it are done. */
+  #queue(job) {
+    this.#left += 1;
+    this.#state();
+    this.#reading = this.#reading.then(job).finally(() => {
+      this.#left -= 1;
+      this.#state();
+    });
+    return this.#reading;
+  }
+
+  /** Have one utterance read, and show it; `note` says what else happened to it. */
+  #hear(sound, note = "") {
+    const asked = { ...this.runs.fields, dataset: studio.dataset(), sound, address: URL.createObjectURL(sound), ended: performance.now() };
+    return this.#queue(() => this.#read(asked, note));
+  }
+
+  async #again(entry) {
+    const { run, model } = this.runs.fields;
+    await this.#read({ ...entry, run, model, ended: performance.now() }, "", entry);
+  }
+
+  async #read(asked, note, entry = null) {
+    const { sound, run, model, ended } = asked;
+    this.#tell(note || "Reading …", note && "look");
     this.root.setAttribute("aria-busy", "true");
     try {
-      const heard = await request("listen/hear", { body: form({ sound, ...who }) });
-      this.utterances.add({ sound, address: URL.createObjectURL(sound), ...who, dataset: studio.dataset(), heard });
+      const heard = await request("listen/hear", { body: form({ sound, run, model, ...this.terms.fields }) });
+      const fields = { ...asked, heard, trouble: null };
+      if (entry) this.utterances.renew(entry, fields);
+      else this.utterances.add(fields);
       this.#ready("Ready", "good");
-      this.#tell(heard.notes.join(" ") || HOW, heard.notes.length ? "look" : "");
+      this.#told(heard, (performance.now() - ended) / 1000, note);
     } catch (error) {
-      this.#tell(error.message, "bad");
+      this.#failed(error, asked, entry);
     }
+    if (this.#phaseNow !== "recording") this.partial.clear();
     this.root.removeAttribute("aria-busy");
+  }
+
+  #told({ columns, notes }, took, note) {
+    const count = columns.length === 1 ? "The text stood" : columns.length === 2 ? "Both texts stood" : `All ${columns.length} texts stood`;
+    const all = [note, ...notes].filter(Boolean);
+    this.#tell([...all, `${count} ${latency(took)} after the end.`].join(" "), all.length ? "look" : "");
+  }
+
+  /** What could not be read is kept, to be read again, unless the sound itself is what is wrong. */
+  #failed(error, asked, entry) {
+    this.#tell(error.message, "bad");
+    if (entry || ["AudioError", "DataError"].includes(error.code)) return;
+    this.utterances.add({ ...asked, trouble: error });
+    this.runs.load().catch(() => {}); // a run may have been deleted
   }
 
   async #wave({ sound, heard }) {
     const content = await sound.arrayBuffer();
     const decoded = await new OfflineAudioContext(1, 1, 16_000).decodeAudioData(content).catch(() => null);
-    this.$(".li-time").textContent = seconds(heard.before.seconds);
+    if (["recording", "ending"].includes(this.#phaseNow)) return; // the next turn is being drawn
+    this.$(".li-time").textContent = seconds(heard.columns[0].plain.seconds);
     if (decoded) this.scope.show(decoded.getChannelData(0));
   }
 }

@@ -7,10 +7,11 @@ export const SENSITIVITY = { least: 1, most: 5, usual: 3 };
 const RISES = [16, 12, 9, 7, 5]; // dB that a voice stands above the room, by sensitivity; the page's checks ask for 5
 const FALL = 3; // dB: a voice that was heard may become so much weaker, so that word ends do not flicker
 const FAINTEST = -60; // dBFS: below is no voice, however quiet the room
-const LOUDEST_ROOM = -40; // dBFS: who speaks at once is not taken for the room
+const LOUDEST_ROOM = -40; // dBFS, while the room is hardly known: who speaks at once is not taken for it
 const MEMORY = 6; // seconds over which the room is judged: people pause more often than that
 const QUIETEST = 0.1; // the room is what a tenth of them stays below
-const FIRST = 0.3; // seconds before the room is known well enough
+const FIRST = 0.3; // seconds before the room is known well enough to hear a voice in it
+const WELL = 2; // seconds after which it is known well
 const BLIP = 0.06; // seconds: shorter is a click, not a word
 const SHORTEST = 0.15; // seconds of voice that a turn needs
 const MUTE = -85; // dBFS: no open microphone is so quiet
@@ -59,7 +60,8 @@ export class Turns {
   /** dBFS that a voice must exceed now. */
   get bar() {
     const rise = RISES[this.settings.sensitivity - 1] - (this.isHearing ? FALL : 0);
-    return Math.max(FAINTEST, Math.min(LOUDEST_ROOM, this.#room) + rise);
+    const room = this.#known < WELL ? Math.min(LOUDEST_ROOM, this.#room) : this.#room;
+    return Math.max(FAINTEST, room + rise);
   }
 
   /** Whether the microphone gives nothing at all. */
