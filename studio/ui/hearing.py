@@ -22,8 +22,6 @@ from studio.run_folder import RunFolder
 from studio.worker import Worker
 from studio.workspace import Workspace
 
-MOST_RUNS = 4  # side by side
-
 
 class TestableRun(BaseModel):
     """A run with an adapter, as the picker lists it."""
@@ -120,10 +118,8 @@ def finished(workspace: Workspace, run: str) -> RunFolder:
 def choose(workspace: Workspace, runs: Sequence[str], model: str) -> Chosen:
     """What reads: `runs`, all on one base, or `model` alone where there are none.
 
-    Raises JobError for a run without an adapter, for too many, and for bases that differ.
+    Raises JobError for a run without an adapter, and where their bases differ.
     """
-    if len(runs) > MOST_RUNS:
-        raise JobError(f"{len(runs)} runs are too many.", f"Compare {MOST_RUNS} at most.")
     folders = {run: finished(workspace, run) for run in runs}
     bases = {run: setting(folder, "model") for run, folder in folders.items()}
     for run, base in bases.items():

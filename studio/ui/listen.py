@@ -14,6 +14,7 @@ from studio import worker
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.errors import AudioError
+from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Chosen, Heard, Kept, TestableRun
 from studio.ui.page import Page
@@ -21,10 +22,9 @@ from studio.worker import Worker
 from studio.workspace import Workspace
 
 LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz
-BOOST = 2.0  # logits that a key term gains at its first token
 Field = Annotated[str, Form()]
 Fields = Annotated[Sequence[str], Form()]
-Boost = Annotated[float, Form(ge=0, le=4)]
+Boost = Annotated[float, Form(ge=0, le=HIGHEST_BOOST)]
 
 
 class Prepared(BaseModel):
@@ -69,7 +69,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
 
     @routes.post("/hear")
     def hear(
-        sound: UploadFile, run: Fields = (), model: Field = "", terms: Field = "", boost: Boost = BOOST
+        sound: UploadFile, run: Fields = (), model: Field = "", terms: Field = "", boost: Boost = DEFAULT_BOOST
     ) -> Heard:
         with reading:
             return hearing.hear(reader, _content(sound), chosen(run, model), prompts.parse_terms(terms), boost)

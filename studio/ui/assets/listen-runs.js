@@ -2,7 +2,7 @@
 
 import { icon, make, request, studio } from "./studio.js";
 
-const MOST = 4; // as in studio/ui/hearing.py
+const MOST = 4; // as in studio/models/beside.py
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 export class Runs {
