@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from browsing import PATIENCE, Served, chromium, microphone_file, opened, served, show_tab, violations
+from compared import ALSO, OTHER_BASE, RUN, SAME, SCRIPT_IN_A_LABEL, WEAK, compared
 from playwright.sync_api import Browser, Page, expect
-from sounds import encoded, recording, tone
-from tones import config, folder_of, tones, train, wav
+from sounds import encoded, tone
+from tones import wav
 
 from studio.audio import resample
 from studio.data.manifest import Dataset
-from studio.errors import AudioError, ConfigError, DataError, JobError
 from studio.models.echo import speak
 from studio.ui import hearing
-from studio.ui.hearing import Chosen
-from studio.worker import Worker
 from studio.workspace import Workspace
 
 expect.set_options(timeout=2 * PATIENCE)  # loading a model takes many times longer on a busy machine
-ECHO = Chosen(model="echo", adapters={})
-SCRIPT_IN_A_LABEL = "<img src=x onerror=window.broken=1> 5"
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with one run that writes digits as words."""
+    """A workspace with runs to compare."""
     root = tmp_path_factory.mktemp("workspace")
-    dataset = tones(root)
-    dataset.add(wav("call 5"), text=SCRIPT_IN_A_LABEL, split="test")
-    train(root, "tones-0001", config(dropout=0.0, max_steps=20))
+    compared(root)
     return root
 
 
@@ -44,122 +38,8 @@ def workspace(root: Path) -> Workspace:
 
 
 @pytest.fixture
-def chosen(workspace: Workspace) -> Chosen:
-    return hearing.choose(workspace, ["tones-0001"], "")
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    worker = Worker()
-    yield worker
-    worker.close()
-
-
-@pytest.fixture
 def dataset(workspace: Workspace) -> Dataset:
     return hearing.dataset_of(workspace, "tones-0001", "")
-
-
-# Reading
-
-
-def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(worker: Worker, chosen: Chosen) -> None:
-    before, after = hearing.hear(worker, wav("order 12"), chosen, [], 2.0).columns
-    assert (before.plain.text, after.plain.text) == ("order 12", "order one two")
-    assert [(edit.kind, edit.reference, edit.hypothesis) for edit in after.edits] == [
-        ("equal", "order", "order"),
-        ("substitute", "12", "one two"),
-    ]
-
-
-def test_without_a_run_the_base_model_reads_alone(worker: Worker) -> None:
-    (before,) = hearing.hear(worker, wav("order 12"), ECHO, [], 2.0).columns
-    assert (before.run, before.plain.text, before.biased, before.edits) == ("", "order 12", None, [])
-
-
-@pytest.mark.parametrize(
-    ("sound", "what"),
-    [
-        (recording(seconds=0.02), "lasts 0.02 s"),
-        (encoded(tone(1.0, level=0.0), 16_000), "is silent"),
-        (b"this is a text", "not a sound file"),
-    ],
-    ids=["too short", "silent", "text"],
-)
-def test_what_cannot_be_read_is_refused_in_words(worker: Worker, sound: bytes, what: str) -> None:
-    with pytest.raises(AudioError, match=what) as raised:
-        hearing.hear(worker, sound, ECHO, [], 2.0)
-    assert raised.value.remedy
-
-
-def test_only_runs_that_left_an_adapter_are_offered_the_newest_first(workspace: Workspace, root: Path) -> None:
-    unfinished = folder_of(root, "tones-0000")
-    unfinished.config.write_text('{"dataset": "tones", "model": "echo"}')
-    assert [(run.name, run.dataset) for run in hearing.testable_runs(workspace)] == [("tones-0001", "tones")]
-    with pytest.raises(JobError, match="has no adapter"):
-        hearing.finished(workspace, "tones-0000")
-
-
-def test_a_run_with_a_damaged_config_hides_no_other(workspace: Workspace, root: Path) -> None:
-    broken = folder_of(root, "broken")
-    broken.config.write_text("{")
-    broken.done.touch()
-    broken.adapter.mkdir(exist_ok=True)
-    (broken.adapter / "adapter_model.safetensors").touch()
-    assert [run.name for run in hearing.testable_runs(workspace)] == ["tones-0001"]
-
-
-# Correcting
-
-
-def test_a_correction_becomes_a_live_clip_that_can_be_taken_back(dataset: Dataset) -> None:
-    kept = hearing.keep(dataset, wav("code 77"), "code seven seven")
-    clip = dataset.get(kept.id)
-    assert (clip.source, clip.text, clip.split) == ("live", "code seven seven", "train")
-    assert kept.said == "Kept in “tones” as a training clip of 0.3 s."
-    hearing.take_back(dataset, kept.id)
-    with pytest.raises(DataError):
-        dataset.get(kept.id)
-
-
-def test_a_correction_never_measures_and_says_so(dataset: Dataset) -> None:
-    measured = next(clip.text for clip in dataset.utterances() if clip.split == "test")
-    kept = hearing.keep(dataset, wav("order 12"), measured)
-    assert dataset.get(kept.id).split == "unused"
-    assert "the test split has this sentence" in kept.said
-    hearing.take_back(dataset, kept.id)
-
-
-def test_only_what_was_kept_here_is_taken_back_here(dataset: Dataset) -> None:
-    recorded = dataset.utterances()[0]
-    with pytest.raises(DataError, match="Review tab"):
-        hearing.take_back(dataset, recorded.id)
-    assert dataset.get(recorded.id) == recorded
-
-
-def test_an_empty_correction_is_refused_and_nothing_is_kept(dataset: Dataset) -> None:
-    clips = dataset.utterances()
-    with pytest.raises(DataError, match="label is empty"):
-        hearing.keep(dataset, wav("order 12"), "  ")
-    assert dataset.utterances() == clips
-
-
-def test_without_a_run_a_correction_goes_to_the_dataset_in_hand_which_is_never_a_path(
-    workspace: Workspace,
-) -> None:
-    assert hearing.dataset_of(workspace, "", "fresh").folder == workspace.recordings / "fresh"
-    with pytest.raises(ConfigError, match="cannot be a name"):
-        hearing.dataset_of(workspace, "", "../outside")
-
-
-# The page
-
-
-def test_the_page_loads_no_torch() -> None:
-    heavy = "{'torch', 'transformers', 'peft'}"
-    code = f"import sys, studio.ui.listen, studio.ui.export; print(*{heavy} & set(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert loaded.split() == []
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +50,11 @@ def studio(root: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    said = resample(speak("order 12907"), 16_000, 44_100)
-    file = microphone_file(tmp_path_factory.mktemp("microphone") / "said.wav", said, lead=1.0)
+    """Hears two sentences with a pause between them."""
+    pause = np.zeros(round(1.6 * 44_100), np.float32)
+    said = [resample(speak(words), 16_000, 44_100) for words in ("order 12907", "code 5 and room 77")]
+    folder = tmp_path_factory.mktemp("microphone")
+    file = microphone_file(folder / "said.wav", np.concatenate([said[0], pause, said[1]]), lead=1.0)
     with chromium(file) as browser:
         yield browser
 
@@ -311,3 +194,237 @@ def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, 
         upload(page, "order 129")
         expect(page.locator(".li-keep")).to_be_visible()
         assert violations(page) == []
+
+
+# Hands-free
+
+
+def listen_hands_free(page: Page) -> None:
+    page.get_by_role("radio", name="Hands-free", exact=True).check(force=True)
+    page.get_by_role("button", name="Start listening").click()
+
+
+def state(page: Page, word: str) -> None:
+    expect(page.locator(".li-state")).to_have_text(word)
+
+
+@pytest.mark.browser
+def test_hands_free_a_pause_makes_two_turns_of_two_sentences_and_loses_no_first_syllable(page: Page) -> None:
+    listen_hands_free(page)
+    expect(page.locator(".li-utterances li")).to_have_count(2)
+    second, first = page.locator(".li-line").all_inner_texts()
+    assert "order one two nine zero seven" in first
+    assert "code five" in second
+    assert "seven seven" in second
+    state(page, "Waiting")
+    page.keyboard.press("Escape")
+    state(page, "Microphone off")
+
+
+@pytest.mark.browser
+def test_hands_free_the_text_so_far_appears_while_speaking_and_gives_way_to_the_answer(page: Page) -> None:
+    partials = []
+    page.on("response", lambda answer: partials.append(answer.url) if answer.url.endswith("listen/partial") else None)
+    page.get_by_role("radio", name="Hands-free", exact=True).check(force=True)
+    page.evaluate("""() => {
+        window.seen = [];
+        new MutationObserver(() => window.seen.push(document.querySelector(".li-sofar").textContent))
+            .observe(document.querySelector(".li-sofar"), { childList: true });
+    }""")
+    page.keyboard.press("t")
+    expect(page.locator(".li-keep")).to_be_visible()
+    expect(page.locator(".li-sofar")).to_be_empty()
+    page.keyboard.press("t")
+    seen = [text for text in page.evaluate("window.seen") if text]
+    assert partials
+    assert any("order" in text for text in seen)
+
+
+@pytest.mark.browser
+def test_the_microphone_is_let_go_when_the_tab_is_left_and_the_way_to_speak_is_remembered(page: Page) -> None:
+    page.evaluate(KEEP_THE_STREAM)
+    listen_hands_free(page)
+    expect(page.get_by_role("button", name="Stop listening")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("window.stream?.getAudioTracks()[0].readyState === 'live'")
+    show_tab(page, "2 Review")
+    page.wait_for_function("window.stream.getAudioTracks()[0].readyState === 'ended'")
+    page.reload()
+    show_tab(page, "4 Test")
+    expect(page.get_by_role("button", name="Start listening")).to_be_visible()
+
+
+KEEP_THE_STREAM = """() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wanted) => (window.stream = await open(wanted));
+}"""
+
+
+@pytest.mark.browser
+def test_a_microphone_unplugged_in_the_middle_of_a_turn_loses_nothing_that_was_said(page: Page) -> None:
+    page.evaluate(KEEP_THE_STREAM)
+    listen_hands_free(page)
+    state(page, "Hearing you")
+    page.wait_for_timeout(500)
+    page.evaluate("window.stream.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+    expect(page.locator(".li-keep")).to_be_visible()
+    expect(page.locator(".li-message")).to_contain_text("The microphone is gone")
+    expect(page.locator(".li-message")).to_contain_text("What you had said is read")
+    state(page, "Microphone off")
+
+
+@pytest.mark.browser
+def test_nothing_is_heard_while_somebody_writes(page: Page) -> None:
+    page.locator(".li-terms summary").click()
+    page.locator(".li-terms-text").focus()
+    page.evaluate("document.querySelector('.li-mode [value=free]').click()")
+    page.evaluate("document.querySelector('.li-listen').click()")
+    state(page, "Resting")
+    expect(page.locator(".li-message")).to_contain_text("Not listening while")
+
+
+TURNS = """async ([levels, settings]) => {
+    const { Turns } = await import("./studio/assets/turns.js");
+    const turns = new Turns({ silence: 0.8, sensitivity: 3, longest: 29.5, ...settings });
+    const events = [];
+    for (const [level, seconds] of levels)
+        for (let at = 0; at < Math.round(seconds / 0.02); at += 1) events.push(turns.hear(level, 0.02));
+    return events.flatMap((event, place) => (event ? [[event, Math.round(2 * (place + 1)) / 100]] : []));
+}"""
+ROOM, VOICE = -62, -25  # dBFS
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("levels", "settings", "events"),
+    [
+        ([(ROOM, 1), (VOICE, 1), (ROOM, 1.5)], {}, [["begin", 1.06], ["end", 2.8]]),
+        ([(ROOM, 1), (VOICE, 1), (ROOM, 0.6), (VOICE, 1), (ROOM, 1)], {}, [["begin", 1.06], ["end", 4.4]]),
+        ([(ROOM, 1), (VOICE, 1), (ROOM, 0.6), (VOICE, 1), (ROOM, 1)], {"silence": 0.4}, None),
+        ([(ROOM, 1), (VOICE, 0.04), (ROOM, 2)], {}, []),
+        ([(ROOM, 1), (VOICE, 0.1), (ROOM, 2)], {}, [["begin", 1.06], ["drop", 1.9]]),
+        ([(ROOM, 1), (VOICE, 3), (ROOM, 1)], {"longest": 2}, [["begin", 1.06], ["cut", 3.0], ["begin", 3.06], None]),
+        ([(-45, 3), (-40, 1), (-45, 2)], {}, []),
+        ([(-45, 3), (-40, 1), (-45, 2)], {"sensitivity": 5}, [["begin", 3.06], ["end", 4.8]]),
+        ([(VOICE, 1), (ROOM, 1)], {}, [["begin", 0.3], ["end", 1.8]]),
+        ([(-120, 2), (-70, 2)], {}, []),
+    ],
+    ids=[
+        "silence ends a turn", "a short pause does not", "unless it is set so", "a click is no turn", "nor is a knock",
+        "too long is cut, and goes on", "a voice must stand above the room", "more sensitive", "who speaks at once",
+        "below -60 dBFS there is no voice",
+    ],
+)  # fmt: skip
+def test_turns_begin_and_end(
+    page: Page, levels: list[tuple[float, float]], settings: dict[str, float], events: list[list[object] | None] | None
+) -> None:
+    found = page.evaluate(TURNS, [levels, settings])
+    if events is None:
+        assert [kind for kind, _ in found] == ["begin", "end", "begin", "end"]
+        return
+    assert len(found) == len(events)
+    assert all(wanted is None or got == wanted for got, wanted in zip(found, events, strict=True)), found
+
+
+# Side by side
+
+
+def compare(page: Page, *runs: str) -> None:
+    for run in runs:
+        page.get_by_label("Compare with …").select_option(run)
+
+
+@pytest.mark.browser
+def test_four_runs_stand_side_by_side_and_others_say_why_they_cannot(page: Page) -> None:
+    offered = page.get_by_label("Compare with …").locator("option")
+    expect(offered.filter(has_text=OTHER_BASE)).to_have_text(f"{OTHER_BASE} (other base: starter)")
+    expect(offered.filter(has_text=OTHER_BASE)).to_be_disabled()
+    compare(page, SAME, WEAK, ALSO)
+    expect(offered.filter(has_text=WEAK)).to_have_text(f"{WEAK} (is compared)")
+    upload(page, "order 129")
+    expect(page.locator(".li-side h2")).to_have_text(["Before", RUN, SAME, WEAK, ALSO])
+    expect(page.locator(".li-side").filter(has_text="unlike the other runs")).to_have_count(1)
+    expect(page.locator(".li-side").filter(has_text="unlike the other runs")).to_contain_text(WEAK)
+    expect(page.locator(".li-figures").filter(has_text="× real time")).to_have_count(5)
+    page.get_by_role("button", name=f"Stop comparing {WEAK}").click()
+    expect(page.locator(".li-beside li")).to_have_count(2)
+
+
+@pytest.mark.browser
+def test_key_terms_show_each_text_without_and_with_them_and_are_remembered(page: Page, dataset: Dataset) -> None:
+    (dataset.folder / "terms.txt").write_text("one\n")
+    page.get_by_text("Key terms", exact=False).first.click()
+    page.evaluate("studio.changed()")
+    page.get_by_role("button", name="Take mine from terms.txt").click()
+    page.get_by_label("Boost").fill("4")
+    upload(page, "order 129")
+    before = page.locator(".li-before .li-reading")
+    expect(before).to_have_count(2)
+    expect(before.last).to_contain_text("With key terms")
+    expect(before.last.locator("mark")).to_contain_text("one")
+    page.reload()
+    show_tab(page, "4 Test")
+    expect(page.locator(".li-terms-text")).to_have_value("one")
+    (dataset.folder / "terms.txt").unlink()
+
+
+@pytest.mark.browser
+def test_confidence_by_word_is_shown_when_it_is_asked_for_and_told_in_figures(page: Page) -> None:
+    upload(page, "order 129")
+    word = page.locator(".li-after .li-word").first
+    expect(word).to_have_attribute("title", re.compile(r"^\d+ % sure$"))
+    expect(page.locator(".li-legend")).to_be_hidden()
+    page.get_by_role("checkbox", name="Confidence by word").check()
+    expect(page.locator(".li-legend")).to_be_visible()
+    assert violations(page) == []
+
+
+# Right and wrong
+
+
+@pytest.mark.browser
+def test_one_key_says_right_another_wrong_and_the_tally_counts_both(page: Page, dataset: Dataset) -> None:
+    upload(page, "order 12")
+    expect(page.locator(".li-said")).to_have_value("order one two")
+    page.keyboard.press("r")
+    expect(page.locator(".li-tally")).to_have_text(f"Said 1 · judged 1 · right: echo 0, {RUN} 1")
+    page.keyboard.press("u")
+    expect(page.locator(".li-tally")).to_have_text("Said 1")
+    page.keyboard.press("w")
+    expect(page.locator(".li-said")).to_be_focused()
+    page.keyboard.type(" rw")
+    expect(page.locator(".li-said")).to_have_value("order one two rw")
+    page.keyboard.press("Enter")
+    expect(page.locator(".li-kept")).to_contain_text("Kept in “tones”")
+    expect(page.locator(".li-tally")).to_have_text(f"Said 1 · judged 1 · right: echo 0, {RUN} 0")
+    assert [clip.text for clip in dataset.utterances() if clip.source == "live"] == ["order one two rw"]
+    page.keyboard.press("u")
+    expect(page.locator(".li-tally")).to_have_text("Said 1")
+    assert not [clip for clip in dataset.utterances() if clip.source == "live"]
+
+
+@pytest.mark.browser
+def test_what_is_right_may_become_a_clip_too(page: Page, dataset: Dataset) -> None:
+    upload(page, "order 12")
+    expect(page.locator(".li-keep")).to_be_visible()
+    page.keyboard.press("r")
+    expect(page.locator(".li-kept")).to_contain_text("Right.")
+    assert not [clip for clip in dataset.utterances() if clip.source == "live"]
+    page.keyboard.press("k")
+    expect(page.locator(".li-kept")).to_contain_text("Kept in “tones”")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".li-kept")).to_contain_text("never enters the test split")
+
+
+@pytest.mark.browser
+def test_what_a_deleted_run_could_not_read_is_read_by_another(page: Page, root: Path) -> None:
+    hidden = (root / "outputs" / ALSO).rename(root / "hidden")
+    try:
+        page.locator(".li-runs").select_option(ALSO)
+        expect(page.locator(".li-message")).to_contain_text(f"The run “{ALSO}” is not there any more.")
+        upload(page, "order 12")
+        expect(page.locator(".li-line")).to_contain_text("Not read")
+        expect(page.locator(".li-runs")).to_have_value(RUN)
+        page.locator(".li-line").click()
+        expect(page.locator(".li-said")).to_have_value("order one two")
+    finally:
+        hidden.rename(root / "outputs" / ALSO)

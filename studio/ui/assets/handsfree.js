@@ -27,13 +27,17 @@ export class HandsFree {
     return this.#state !== "idle";
   }
 
-  /** The take so far, as `Recorder.soFar`, its seconds (0 once it may be ending), and how long its end takes to come. */
+  /** The take so far, as `Recorder.soFar`, and its seconds (0 once it may be ending). */
   soFar = () => this.#recorder.soFar();
   get heard() {
     return this.#turns?.quiet < ENDING ? this.#recorder.heard : 0;
   }
+  /** Seconds between the end of a turn and its reading, and how many of them are left once it may be ending. */
+  get lag() {
+    return this.settings().silence;
+  }
   get slack() {
-    return this.settings().silence - ENDING;
+    return this.lag - ENDING;
   }
 
   toggle() {

@@ -65,7 +65,7 @@ export class Columns {
       { class: "li-reading" },
       label ? make("h3", { class: "st-label" }, label) : null,
       make("p", { class: "li-text" }, hypothesis.text ? words : unwritten()),
-      make("div", { class: "li-foot" }, make("p", { class: "li-figures st-quiet st-small st-number" }, figures(hypothesis)), take || null),
+      make("div", { class: "li-foot" }, make("p", { class: "li-figures st-quiet st-small st-number" }, ...figures(hypothesis)), take || null),
     );
   }
 }
@@ -73,7 +73,7 @@ export class Columns {
 function figures({ latency: taken, seconds, confidence }) {
   const parts = [`read in ${latency(taken)}`, `${(taken / seconds).toFixed(2)} × real time`];
   if (confidence !== null) parts.push(`confidence ${Math.round(100 * confidence)} %`);
-  return parts.join(" · ");
+  return parts.map((part) => make("span", {}, part));
 }
 
 /** Whether a run wrote something else than the base, and than the other runs. */

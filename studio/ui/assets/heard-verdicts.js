@@ -9,14 +9,6 @@ const WRONG = "Write what you really said; Enter keeps it as a clip.";
 
 const plain = (text) => text.trim().split(/\s+/).join(" ");
 
-/** Every text of an utterance with the name of who wrote it. */
-function texts({ model, columns }) {
-  return columns.flatMap(({ run, plain: { text }, biased }) => {
-    const name = run || model;
-    return biased ? [[name, text], [`${name} with terms`, biased.text]] : [[name, text]];
-  });
-}
-
 export class Verdicts {
   /** `onVerdict(name)`: “right”, “wrong”, “keep” or “undo” was pressed. */
   constructor(root, onVerdict) {
@@ -66,9 +58,13 @@ export class Verdicts {
     const judged = entries.filter(({ verdict }) => verdict);
     const right = new Map();
     for (const { heard, truth } of judged) {
-      for (const [name, text] of texts(heard)) right.set(name, (right.get(name) ?? 0) + (truth !== null && plain(text) === plain(truth)));
+      const isRight = (reading) => reading !== null && truth !== null && plain(reading.text) === plain(truth);
+      for (const { run, plain: without, biased } of heard.columns) {
+        const times = right.get(run || heard.model) ?? { without: 0, biased: null };
+        right.set(run || heard.model, { without: times.without + isRight(without), biased: biased || times.biased !== null ? times.biased + isRight(biased) : null });
+      }
     }
-    const each = [...right].map(([name, times]) => `${name} ${times}`);
+    const each = [...right].map(([name, { without, biased }]) => `${name} ${without}${biased === null ? "" : ` (${biased} with terms)`}`);
     this.$(".li-tally").textContent = `Said ${entries.length}` + (judged.length ? ` · judged ${judged.length} · right: ${each.join(", ")}` : "");
   }
 }

@@ -38,8 +38,9 @@ export class HoldToTalk {
     return this.#phase !== "idle";
   }
 
-  /** The take so far, as `Recorder.soFar`, its seconds, and how long its end takes to come, in seconds. */
+  /** The take so far, as `Recorder.soFar`, its seconds, and how many pass between its end and its reading. */
   soFar = () => this.#recorder.soFar();
+  lag = TAIL / 1000;
   slack = TAIL / 1000;
   get heard() {
     return this.#phase === "recording" ? this.#recorder.heard : 0;

@@ -156,7 +156,7 @@ class Test {
 
   #taken({ wav }, isCut) {
     const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that is read at once. What you go on to say is read by itself.`;
-    return this.#hear(wav, isCut ? cut : "");
+    return this.#hear(wav, isCut ? cut : "", this.modes.talk.lag);
   }
 
   #lost(take) {
@@ -179,15 +179,15 @@ class Test {
     return this.#reading;
   }
 
-  /** Have one utterance read, and show it; `note` says what else happened to it. */
-  #hear(sound, note = "") {
-    const asked = { ...this.runs.fields, dataset: studio.dataset(), sound, address: URL.createObjectURL(sound), ended: performance.now() };
+  /** Have one utterance read, and show it; `note` says what else happened to it, `lag` how many seconds ago it ended. */
+  #hear(sound, note = "", lag = null) {
+    const asked = { ...this.runs.fields, dataset: studio.dataset(), sound, address: URL.createObjectURL(sound), ended: lag !== null && performance.now() - 1000 * lag };
     return this.#queue(() => this.#read(asked, note));
   }
 
   async #again(entry) {
     const { run, model } = this.runs.fields;
-    await this.#read({ ...entry, run, model, ended: performance.now() }, "", entry);
+    await this.#read({ ...entry, run, model, ended: false }, "", entry);
   }
 
   async #read(asked, note, entry = null) {
@@ -200,7 +200,7 @@ class Test {
       if (entry) this.utterances.renew(entry, fields);
       else this.utterances.add(fields);
       this.#ready("Ready", "good");
-      this.#told(heard, (performance.now() - ended) / 1000, note);
+      this.#told(heard, ended && (performance.now() - ended) / 1000, note);
     } catch (error) {
       this.#failed(error, asked, entry);
     }
@@ -209,9 +209,10 @@ class Test {
   }
 
   #told({ columns, notes }, took, note) {
-    const count = columns.length === 1 ? "The text stood" : columns.length === 2 ? "Both texts stood" : `All ${columns.length} texts stood`;
+    const texts = columns.length === 1 ? "The text" : columns.length === 2 ? "Both texts" : `All ${columns.length} texts`;
+    const stood = took ? `${texts} came ${latency(took)} after you stopped speaking.` : HOW[this.modes.name];
     const all = [note, ...notes].filter(Boolean);
-    this.#tell([...all, `${count} ${latency(took)} after the end.`].join(" "), all.length ? "look" : "");
+    this.#tell([...all, stood].join(" "), all.length ? "look" : "");
   }
 
   /** What could not be read is kept, to be read again, unless the sound itself is what is wrong. */

@@ -70,6 +70,7 @@ export class Recorder {
   }
 
   #receive(block) {
+    if (!this.#context) return; // let go meanwhile
     let peak = 0;
     for (const sample of block) peak = Math.max(peak, Math.abs(sample));
     if (this.#take) {
