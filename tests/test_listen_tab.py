@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -190,9 +191,14 @@ def test_a_refused_microphone_says_how_to_allow_it(page: Page) -> None:
 def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, scheme: str) -> None:
     with opened(browser, studio.url, color_scheme=scheme) as page:
         show_tab(page, "4 Test")
+        compare(page, SAME, WEAK, ALSO)
+        page.get_by_role("radio", name="Hands-free", exact=True).check(force=True)
+        page.get_by_role("checkbox", name="Confidence by word").check()
+        page.locator(".li-terms summary").click()
+        page.locator(".li-terms-text").fill("one")
         expect(page.locator(".li-ready")).to_have_text("Ready")
-        upload(page, "order 129")
-        expect(page.locator(".li-keep")).to_be_visible()
+        upload(page, "order 129 then")
+        expect(page.locator(".li-word.unsure").first).to_be_visible()
         assert violations(page) == []
 
 
@@ -283,7 +289,7 @@ def test_nothing_is_heard_while_somebody_writes(page: Page) -> None:
 
 
 TURNS = """async ([levels, settings]) => {
-    const { Turns } = await import("./studio/assets/turns.js");
+    const { Turns } = await import("/studio/assets/turns.js");
     const turns = new Turns({ silence: 0.8, sensitivity: 3, longest: 29.5, ...settings });
     const events = [];
     for (const [level, seconds] of levels)
@@ -291,6 +297,15 @@ TURNS = """async ([levels, settings]) => {
     return events.flatMap((event, place) => (event ? [[event, Math.round(2 * (place + 1)) / 100]] : []));
 }"""
 ROOM, VOICE = -62, -25  # dBFS
+
+
+@pytest.fixture(scope="module")
+def script(browser: Browser, studio: Served) -> Iterator[Page]:
+    """A page that only runs scripts: nothing is drawn."""
+    page = browser.new_page()
+    page.goto(f"{studio.url}studio/assets/turns.js")
+    yield page
+    page.close()
 
 
 @pytest.mark.browser
@@ -303,8 +318,8 @@ ROOM, VOICE = -62, -25  # dBFS
         ([(ROOM, 1), (VOICE, 0.04), (ROOM, 2)], {}, []),
         ([(ROOM, 1), (VOICE, 0.1), (ROOM, 2)], {}, [["begin", 1.06], ["drop", 1.9]]),
         ([(ROOM, 1), (VOICE, 3), (ROOM, 1)], {"longest": 2}, [["begin", 1.06], ["cut", 3.0], ["begin", 3.06], None]),
-        ([(-45, 3), (-40, 1), (-45, 2)], {}, []),
-        ([(-45, 3), (-40, 1), (-45, 2)], {"sensitivity": 5}, [["begin", 3.06], ["end", 4.8]]),
+        ([(-45, 3), (-39, 1), (-45, 2)], {}, []),
+        ([(-45, 3), (-39, 1), (-45, 2)], {"sensitivity": 5}, [["begin", 3.06], ["end", 4.8]]),
         ([(VOICE, 1), (ROOM, 1)], {}, [["begin", 0.3], ["end", 1.8]]),
         ([(-120, 2), (-70, 2)], {}, []),
     ],
@@ -315,9 +330,9 @@ ROOM, VOICE = -62, -25  # dBFS
     ],
 )  # fmt: skip
 def test_turns_begin_and_end(
-    page: Page, levels: list[tuple[float, float]], settings: dict[str, float], events: list[list[object] | None] | None
+    script: Page, levels: list[tuple[float, float]], settings: dict[str, float], events: list[list[Any] | None] | None
 ) -> None:
-    found = page.evaluate(TURNS, [levels, settings])
+    found = script.evaluate(TURNS, [levels, settings])
     if events is None:
         assert [kind for kind, _ in found] == ["begin", "end", "begin", "end"]
         return
@@ -375,7 +390,6 @@ def test_confidence_by_word_is_shown_when_it_is_asked_for_and_told_in_figures(pa
     expect(page.locator(".li-legend")).to_be_hidden()
     page.get_by_role("checkbox", name="Confidence by word").check()
     expect(page.locator(".li-legend")).to_be_visible()
-    assert violations(page) == []
 
 
 # Right and wrong
