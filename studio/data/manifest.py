@@ -5,7 +5,7 @@
         journal.jsonl           what was done, so that it can be undone: see studio.data.journal
         clips/<id>.wav          mono, 16 bits, at the rate of the device
         originals/              recordings that were trimmed or replaced
-        prompts.txt             see studio.data.prompts
+        prompts.txt, own.txt    see studio.data.prompts
         pending/<id>.json       the line of a clip being saved; the next write takes up what a crash left
         incoming/<name>/        clips being imported: see studio.data.intake
         trash.jsonl, trash/     what was thrown away and can be restored

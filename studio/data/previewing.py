@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
 from studio.data.formats.base import Column, Group, Reasons, Refused, Row
 from studio.data.formats.measured import seconds
-from studio.data.formats.plan import Plan, opened
+from studio.data.formats.plan import Part, Parts, Plan, opened
 from studio.data.grouping import Sides, sentence_of
 from studio.data.placing import misplaced
 from studio.data.quality import fingerprint
@@ -64,10 +64,10 @@ def preview(plan: Plan, into: Store | None = None, limit: float | None = None) -
     """
     began, looking = time.monotonic(), _Looking(into)
     with opened(plan) as found:
-        for _, row in found.rows():
-            looking.at(row, is_opened=limit is None or time.monotonic() - began < limit)
         chosen = found.parts[0] if found.parts else None
         columns = chosen.format.columns(chosen.path, plan.reading) if chosen else []
+        for _, row in _rows(found, columns):
+            looking.at(row, is_opened=limit is None or time.monotonic() - began < limit)
     name, title = (chosen.format.name, chosen.format.title) if chosen else ("", "")
     return looking.preview(name, title, columns)
 
@@ -151,6 +151,16 @@ def notes(unlabelled: int, moved: int) -> list[str]:
             "what is there already stays, and what measures wins."
         )
     return found
+
+
+def _rows(found: Parts, columns: list[Column]) -> Iterator[tuple[Part | None, Row | Refused]]:
+    """Every row; a table of which no column names the sounds is one refusal, so that the columns can be chosen."""
+    try:
+        yield from found.rows()
+    except DataError as error:
+        if not columns or any(column.field == "audio" for column in columns):
+            raise
+        yield None, Refused(found.parts[0].path.name, error.what, error.remedy)
 
 
 def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | None:

@@ -69,6 +69,11 @@ FIELDS: Mapping[str, Column] = MappingProxyType(
         "id": Column("text", "The name of the clip"),
     }
 )
+SHOWN_AS: Mapping[str, str] = MappingProxyType(
+    {"label": "text", "length": "duration", "verdict": "quality", "sitting": "session", "from": "source",
+     "recorded": "created"}
+)  # fmt: skip
+"""What the page writes over its columns, for those who type what they see."""
 FLAGS: Mapping[str, str] = MappingProxyType(
     {
         "digits": "The label holds digits",
@@ -256,9 +261,9 @@ class _Parser:
         return found
 
     def comparison(self, name: _Token) -> Query:
-        field = name.text.casefold()
+        field = SHOWN_AS.get(name.text.casefold(), name.text.casefold())
         if field not in FIELDS:
-            self.fail(f"“{name.text}” is no column", name.at, _meant(field, tuple(FIELDS)))
+            self.fail(f"“{name.text}” is no column", name.at, _meant(field, (*FIELDS, *SHOWN_AS)))
         sign = self.take()
         value = self.take()
         if value.kind in ("mark", "end"):

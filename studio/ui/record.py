@@ -86,6 +86,10 @@ def router(workspace: Workspace) -> APIRouter:
         prompts.save(dataset, choice.prompts())
         return _cards(dataset)
 
+    @routes.get("/prompts/{name}/own")
+    def own(name: str) -> list[dict[str, str]]:
+        return [asdict(card) for card in prompts.load_own(Dataset.create(workspace.dataset(name)))]
+
     return routes
 
 

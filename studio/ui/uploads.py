@@ -1,8 +1,8 @@
 """Files on their way from the browser into a dataset: kept under checked names, unpacked once, gone when they are in.
 
 recordings/<dataset>/.uploads/<token>/
-    files/      what was chosen, with its folders
-    zips/<n>/   what zip files held
+    files/            what was chosen, with its folders
+    zips/<n>/<name>/  what zip files held; the history tells of them by their names
     refused.json  what was not taken, with its reason
 """
 
@@ -67,8 +67,8 @@ class Uploads:
     def paths(self, token: str) -> list[Path]:
         """What was uploaded: the files, and what each zip file held. Raises DataError."""
         upload = self._of(token)
-        files = [upload / "files"] if any(path.is_file() for path in (upload / "files").rglob("*")) else []
-        found = [*files, *sorted(upload.glob("zips/*"))]
+        files = [_whole(upload / "files")] if any(path.is_file() for path in (upload / "files").rglob("*")) else []
+        found = [*files, *sorted(upload.glob("zips/*/*"))]
         if not found:
             raise DataError("Nothing has been uploaded.", "Choose files, a folder or a zip file.")
         return found
@@ -89,7 +89,7 @@ class Uploads:
         return folder
 
     def _unpacked(self, upload: Path, path: Path) -> list[Refused]:
-        target = upload / "zips" / str(len(list(upload.glob("zips/*"))))
+        target = upload / "zips" / str(len(list(upload.glob("zips/*")))) / (path.stem.strip(". ") or "zip")
         try:
             refused = unpack(path, target)
         except StudioError as error:
@@ -103,6 +103,12 @@ class Uploads:
         before = json.loads(note.read_text()) if note.is_file() else []
         with disk_errors(note):
             note.write_text(json.dumps(before + [[each.name, each.what, each.remedy] for each in refused]))
+
+
+def _whole(files: Path) -> Path:
+    """The folder that a person chose, by its own name, where it came alone."""
+    inner = list(files.iterdir())
+    return inner[0] if len(inner) == 1 and inner[0].is_dir() else files
 
 
 def safe_parts(name: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from studio.data.formats import fields, lists
 from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
-from studio.data.formats.files import place, stem
+from studio.data.formats.files import READABLE, UNREADABLE, kind_of, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.data.utterance import Split
 from studio.errors import DataError
@@ -40,26 +40,52 @@ def rows(
     suffixes: Sequence[str] = ("",),
 ) -> Iterator[Row | Refused]:
     """The rows of one table with a header. Raises DataError where no column names the sound files."""
-    files, header = reading.files(path), [""]
+    files = reading.files(path)
+    header: list[str] = []
     meant: dict[str, str] = {}
     for number, (name, cells) in enumerate(lists.table(path, delimiter, quoting)):
         if isinstance(cells, Refused):
             yield cells
-        elif not meant:
+            continue
+        if not header:
             header = [cell.strip() for cell in cells]
-            meant = fields.guess(header, reading.mapping)
-            if "audio" not in meant:
-                names = ", ".join(header)[:300]
-                raise DataError(
-                    f"No column of {path.name} names the sound files; there are: {names}.",
-                    "Say which one does: --map audio=COLUMN.",
-                )
-        elif len(cells) != len(header):
+            continue
+        meant = meant or _with_sound(path, header, cells, reading)
+        if len(cells) != len(header):
             what = f"Its number of cells is {len(cells)}, and that of the header {len(header)}."
             yield Refused(name, what, "Look for a stray quote or delimiter." if number else "")
         else:
             record = dict(zip(header, cells, strict=True))
             yield fields.to_row(name, record, meant, files, split=split, within=within, suffixes=suffixes)
+    if not meant:
+        _with_sound(path, header, [], reading)
+
+
+def guess(header: Sequence[str], first: Sequence[str], reading: Reading) -> dict[str, str]:
+    """The column of each field: as chosen, by its name, or else by what the first row holds: the name of a sound file,
+    and beside it the longest text of several words. Raises DataError for a column that is not there."""
+    found = fields.guess(header, reading.mapping)
+    if "audio" in found or "audio" in reading.mapping:
+        return found
+    cells = {column: cell for column, cell in zip(header, first, strict=False) if column not in found.values()}
+    sound = next((column for column, cell in cells.items() if kind_of(cell.strip()) in READABLE | UNREADABLE), None)
+    if sound is None:
+        return found
+    texts = [column for column, cell in cells.items() if column != sound and len(cell.split()) > 1]
+    if texts and "text" not in reading.mapping:
+        found = {"text": max(texts, key=lambda column: len(cells[column])), **found}
+    return {"audio": sound, **found}
+
+
+def _with_sound(path: Path, header: Sequence[str], first: Sequence[str], reading: Reading) -> dict[str, str]:
+    """What `guess` finds. Raises DataError where no column names the sound files."""
+    found = guess(header, first, reading)
+    if "audio" not in found:
+        raise DataError(
+            f"No column of {path.name} names the sound files; there are: {', '.join(header)[:300]}.",
+            "Choose the one that does (on the command line: --map audio=COLUMN).",
+        )
+    return found
 
 
 def columns(path: Path, reading: Reading, delimiter: str, quoting: bool = True) -> list[Column]:
@@ -69,7 +95,7 @@ def columns(path: Path, reading: Reading, delimiter: str, quoting: bool = True) 
         if isinstance(cells, Refused):
             continue
         if header:
-            return fields.shown(header, fields.guess(header, reading.mapping), dict(zip(header, cells, strict=False)))
+            return fields.shown(header, guess(header, cells, reading), dict(zip(header, cells, strict=False)))
         header = [cell.strip() for cell in cells]
     return fields.shown(header, fields.guess(header, reading.mapping), {})
 
@@ -85,9 +111,9 @@ class Plain(Base):
         found = self.sheet(path)
         if found is None:
             return 0.0
-        line = next(iter(lists.sample(found, 1)), "")
-        header = next(csv.reader([line], delimiter=delimiter_of(found)), [])
-        meant = fields.guess([cell.strip() for cell in header], {})
+        lines = [next(csv.reader([line], delimiter=delimiter_of(found)), []) for line in lists.sample(found, 2)]
+        header, first = [*lines, [], []][:2]
+        meant = guess([cell.strip() for cell in header], first, Reading())
         sure = (
             0.6 if {"audio", "text"} <= meant.keys() else 0.45 if "audio" in meant else 0.3 if path.is_file() else 0.0
         )

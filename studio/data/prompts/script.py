@@ -2,7 +2,8 @@
 
 A prompt has a text for the eye (`order number 1 2 9 6 8 0 3`: digit by digit, as it is to be said) and a
 label, as the model is to write it. A dataset's own list lies in `prompts.txt` beside its manifest, one prompt
-a line: text, label where it differs, and why it was chosen where there is a reason, with tabs between them.
+a line: text, label where it differs, and why it was chosen where there is a reason, with tabs between them. A list of
+one's own that gives way to another script is kept in `own.txt`, so that it can be taken up again.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.data.utterance import checked_label
@@ -78,7 +81,15 @@ def own(text: str) -> list[Prompt]:
 
 def load(dataset: Dataset) -> list[Prompt]:
     """The prompts of `dataset`; none where it has no list. Raises DataError or DiskError."""
-    path = dataset.folder / "prompts.txt"
+    return _read(dataset.folder / "prompts.txt")
+
+
+def load_own(dataset: Dataset) -> list[Prompt]:
+    """The person's own list that another script took the place of; none where there was none. Raises as `load`."""
+    return _read(dataset.folder / "own.txt")
+
+
+def _read(path: Path) -> list[Prompt]:
     with disk_errors(path, "read"):
         try:
             return own(path.read_text("utf-8-sig"))
@@ -89,8 +100,21 @@ def load(dataset: Dataset) -> list[Prompt]:
 
 
 def save(dataset: Dataset, prompts: Iterable[Prompt]) -> None:
-    """Make `prompts` the list of `dataset`. Raises DiskError."""
-    write_atomically(dataset.folder / "prompts.txt", "".join(f"{_line(row)}\n" for row in prompts))
+    """Make `prompts` the list of `dataset`; one's own that stood there stays in `own.txt`. Raises DiskError."""
+    with suppress(DataError):  # a list that cannot be read could not be taken up again
+        if is_own(before := load(dataset)):
+            _write(dataset.folder / "own.txt", before)
+    _write(dataset.folder / "prompts.txt", prompts)
+
+
+def is_own(prompts: list[Prompt]) -> bool:
+    """Whether a person wrote this list: it is no built-in script, and was not chosen for them."""
+    built_in = (numbers("words"), numbers("digits"), phrases())
+    return bool(prompts) and prompts not in built_in and not any(prompt.why for prompt in prompts)
+
+
+def _write(path: Path, prompts: Iterable[Prompt]) -> None:
+    write_atomically(path, "".join(f"{_line(row)}\n" for row in prompts))
 
 
 def read_aloud(text: str) -> str:

@@ -133,17 +133,21 @@ class Import {
 
   async #lookAt(changes, isNew) {
     const choice = isNew ? changes : { ...this.choice, ...changes };
-    this.dialog.toggleAttribute("aria-busy", true);
+    this.dialog.setAttribute("aria-busy", "true");
+    const button = this.$("[data-do=commit]");
+    const wasOff = button.disabled;
+    button.disabled = true; // what would come in is not known until the answer
     try {
       const found = await request(at("import", this.name, "preview"), { body: choice });
       this.choice = choice;
       this.#show("preview");
       this.#draw(found);
     } catch (error) {
+      button.disabled = wasOff;
       if (isNew) this.choice = choice, this.#show("choose");
       this.#fault(error);
     } finally {
-      this.dialog.toggleAttribute("aria-busy", false);
+      this.dialog.setAttribute("aria-busy", "false");
     }
   }
 

@@ -22,7 +22,8 @@ export class Reader {
     this.readers = standing.readers;
     this.choice.replaceChildren(...this.readers.map((reader, place) => make("option", { value: String(place) }, reader.title)));
     if (chosen) this.choice.value = chosen;
-    this.go.textContent = this.button(standing.clips);
+    this.clips = standing.clips;
+    this.go.textContent = this.button(this.clips);
     this.go.disabled = !standing.clips || !this.readers.length;
     if (this.task) return;
     this.#free(true);
@@ -44,6 +45,7 @@ export class Reader {
   async #start() {
     const { model, adapter } = this.readers[Number(this.choice.value)];
     this.go.disabled = true;
+    this.go.textContent = "Starting …";
     try {
       await request(`labels/${at(studio.dataset(), this.name)}`, { body: { selection: { ...this.room.selection, expected: null }, model, adapter } });
       this.#free(false);
@@ -52,6 +54,7 @@ export class Reader {
       this.room.fail(error);
     } finally {
       this.go.disabled = false;
+      this.go.textContent = this.button(this.clips);
     }
   }
 

@@ -34,6 +34,14 @@ function inRuns(edits) {
   return runs;
 }
 
+const SOON = 200; // ms after which a person wonders whether anything goes on
+
+/** What `answer` comes to; meanwhile, unless it comes at once or `isWanted` no more, `box` says what is being done. */
+export async function patiently(box, words, answer, isWanted = () => true) {
+  const sign = setTimeout(() => isWanted() && box.replaceChildren(make("span", { class: "st-quiet", role: "status" }, words)), SOON);
+  return answer.finally(() => clearTimeout(sign));
+}
+
 export class Offer {
   #asked = 0;
 
@@ -54,7 +62,8 @@ export class Offer {
     this.wanted = wanted;
     this.without.clear();
     try {
-      const made = await request(`labels/${at(studio.dataset())}/proposals`, { body: { selection: this.room.selection, request: wanted } });
+      const answer = request(`labels/${at(studio.dataset())}/proposals`, { body: { selection: this.room.selection, request: wanted } });
+      const made = await patiently(this.box, "Looking through the labels …", answer, () => asked === this.#asked);
       if (asked !== this.#asked) return;
       this.made = made;
       this.box.replaceChildren(...(made.count ? this.#list() : [this.#empty(empty)]), ...this.#left());

@@ -1,6 +1,6 @@
 // The Labels dialog: four ways to mend many labels at once. Each shows what would change; each can be undone.
 
-import { Offer } from "./labels-offer.js";
+import { Offer, patiently } from "./labels-offer.js";
 import { Reader, verdict } from "./labels-models.js";
 import { at, icon, make, request, studio } from "./studio.js";
 
@@ -44,13 +44,13 @@ class LabelsDialog {
 
   open(selection = this.selection, tab = this.tab) {
     this.selection = { ids: selection.ids ?? null, query: selection.ids ? null : (selection.query ?? ""), expected: null };
-    this.say("");
     this.turn(tab);
     if (!this.dialog.open) this.dialog.showModal();
   }
 
   turn(tab) {
     this.tab = tab;
+    this.say("");
     for (const name of TABS) {
       const is = name === tab;
       this.$(`#lab-${name}`).hidden = !is;
@@ -72,12 +72,14 @@ class LabelsDialog {
   async show() {
     this.fault(null);
     try {
-      this.standing = await request(`labels/${at(studio.dataset())}/standing`, { body: { selection: this.selection } });
+      const answer = request(`labels/${at(studio.dataset())}/standing`, { body: { selection: this.selection } });
+      this.standing = await patiently(this.$(".lab-chosen"), "Looking through the labels …", answer);
     } catch (error) {
       return this.fail(error);
     }
     const { clips } = this.standing;
     const which = this.selection.ids ? "chosen" : this.selection.query ? `that match “${this.selection.query}”` : "in this dataset";
+    if (!clips) return this.$(".lab-chosen").replaceChildren("There are no clips here yet. Record or import some first."), this[this.tab]();
     this.$(".lab-chosen").textContent = `${clips.toLocaleString("en")} ${clips === 1 ? "clip" : "clips"} ${which}. Nothing is changed before you apply it.`;
     return this[this.tab]();
   }
@@ -103,10 +105,12 @@ class LabelsDialog {
     this.$("#lab-style").append(this.offers.style.box); // from where a finding had it
     const model = studio.model();
     try {
-      const found = await request(`labels/${at(studio.dataset())}/style`, { body: { selection: this.selection, model } }).catch((error) => {
+      const ask = (body) => request(`labels/${at(studio.dataset())}/style`, { body });
+      const answer = ask({ selection: this.selection, model }).catch((error) => {
         if (error.code !== "ModelError") throw error; // a model without a tokenizer here: the rest can still be checked
-        return request(`labels/${at(studio.dataset())}/style`, { body: { selection: this.selection } });
+        return ask({ selection: this.selection });
       });
+      const found = await patiently(box, "Looking through the labels …", answer);
       const [picture, title, words] = NOTHING.style;
       const empty = make("div", { class: "st-empty" }, icon(picture), make("h3", {}, title), make("p", {}, words));
       box.replaceChildren(...(found.length ? found.map((finding) => this.finding(finding, model)) : [empty]));

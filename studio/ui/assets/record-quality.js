@@ -37,7 +37,7 @@ export class QualityStrip {
     this.$(".rec-figures").replaceChildren(...figures.map(figure));
     const cut = this.$("[data-do=trim]");
     const isTrimmed = wasTrimmed(tab);
-    cut.replaceChildren(icon(isTrimmed ? "undo" : "cut"), isTrimmed ? "Undo trim" : trim && !tab.take ? `Trim ${trim.toFixed(1)} s of silence` : "Nothing to trim");
+    cut.replaceChildren(icon(isTrimmed ? "undo" : "cut"), isTrimmed ? "Undo trim" : trim ? `Trim ${trim.toFixed(1)} s ${tab.take ? "once saved" : "of silence"}` : "Nothing to trim");
     cut.disabled = !isTrimmed && (!trim || Boolean(tab.take) || tab.mode !== "ready");
   }
 }

@@ -49,9 +49,11 @@ export class Sources {
 
   // ---- one's own text ----
 
-  openOwn() {
-    const lines = this.cards.map(({ text, label }) => (text === label ? text : `${text}\t${label}`));
-    this.text.value = this.chosen?.script === "own" ? lines.join("\n") : "";
+  /** With the list in hand, or with the one that another script took the place of: a glance at Numbers loses no text. */
+  async openOwn() {
+    const isInHand = this.chosen?.script === "own";
+    const cards = isInHand ? this.cards : await request(at("prompts", studio.dataset(), "own")).catch(() => []);
+    this.text.value = cards.map(({ text, label }) => (text === label ? text : `${text}\t${label}`)).join("\n");
     this.#ownFault("");
     this.own.showModal();
     this.text.focus();

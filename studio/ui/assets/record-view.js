@@ -135,8 +135,16 @@ export class View {
     this.$("[data-do=discard] kbd").hidden = isKept;
   }
 
+  /** A button that is disabled for a moment loses the focus: who works by keyboard gets it back. */
   #enable(buttons) {
-    for (const [name, isOn] of Object.entries(buttons)) this.$(`[data-do=${name}]`).disabled = !isOn;
+    const before = document.activeElement;
+    for (const [name, isOn] of Object.entries(buttons)) {
+      const button = this.$(`[data-do=${name}]`);
+      if (button === before && !isOn) this.left = button;
+      button.disabled = !isOn;
+    }
+    if (!this.left || (before !== this.left && before !== document.body)) this.left = null;
+    else if (!this.left.disabled) this.left.focus(), (this.left = null);
   }
 
   showMessage(tab) {
@@ -171,6 +179,7 @@ export class View {
 function found({ take, limits }) {
   if (take.peak < limits.silent) return ["Nothing was heard.", "Is the microphone muted, or another one chosen? Record again.", "bad"];
   const fault = worst(take);
+  if (fault?.code === "silence") return [fault.what, "Save it, then trim it; the original is kept.", "look"];
   if (fault) return [fault.what, fault.remedy, fault.verdict === "look" ? "look" : "bad"];
   if (take.isBroughtBack) return ["This recording was not saved.", "It was kept here: save it, or discard it.", "look"];
   return ["Listen if you like, correct the label, then save.", BY_TOUCH ? "" : "Space records again."];
@@ -179,16 +188,16 @@ function found({ take, limits }) {
 /** On a clip that is saved. */
 function verdict(tab) {
   const { card: { clip }, cards } = tab;
-  const fault = worst(clip);
-  if (fault) return [`Saved. ${fault.what}`, fault.remedy, fault.verdict === "re-record" ? "bad" : "look"];
-  if (wasTrimmed(tab)) return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
   const isLast = cards.every((card) => card.clip);
+  const fault = worst(clip);
+  if (fault) return [`Saved. ${fault.what}`, `${fault.remedy}${isLast || BY_TOUCH ? "" : " S goes on."}`, fault.verdict === "re-record" ? "bad" : "look"];
+  if (wasTrimmed(tab)) return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
   return [`Saved, ${seconds(clip.duration)}.`, isLast ? "Every prompt is recorded: go on to 2 Review, or to 3 Train." : "The recording is good.", "good"];
 }
 
 /** What can be done when a take could not be saved. */
 function rescue({ mode, error, take, deeds }) {
-  if (mode !== "review" || error.code === "DataError") return [];
+  if (mode !== "review" || ["DataError", "AudioError"].includes(error.code)) return []; // saving it again would be refused again
   const name = `${take.prompt || "recording"}.wav`;
   return [
     make("button", { type: "button", class: "st-button small", onclick: deeds.save }, "Save again"),

@@ -92,6 +92,7 @@ class RecordTab {
     this.view.text = this.take?.text ?? this.card.clip?.text ?? this.card.label;
     this.showSound();
     this.show();
+    if (this.take?.isBroughtBack && !this.card.text) this.reading = this.writeDown(this.take);
   }
 
   /** Leave the card in hand: nothing counts, plays or records any more. */
@@ -198,13 +199,14 @@ class RecordTab {
   }
 
   keepTake() {
-    const { samples, isBroughtBack, quality, isAsked, ...take } = this.take;
+    const { samples, isBroughtBack, quality, isAsked, isRead, ...take } = this.take;
     keep(take).catch(() => {}); // a private window keeps nothing; the take is still in this page
   }
 
   /** Without a prompt the label starts as what the model in hand hears. */
   async writeDown(take) {
-    if (take.text) return;
+    if (take.text || take.isRead) return;
+    take.isRead = true;
     this.view.hint = "Reading what was said…";
     const answer = await request("listen/hear", { body: form({ sound: take.wav, model: studio.model() }) }).catch(() => null);
     this.view.hint = "Write what was said";

@@ -12,9 +12,10 @@ const FIGURES = [
 
 const PALEST = 0.65; // opacity of a word that the model guessed: still read with ease
 const UNSURE = 0.5;
+const LIKELY = 0.5; // suspicion above which the label is what a person is asked about first
 
 /** The elements beside the spectrogram. */
-export const facts = (row) => [verdict(row), heard(row), figures(row)].filter(Boolean);
+export const facts = (row) => (row.suspicion > LIKELY ? [heard(row), verdict(row), figures(row)] : [verdict(row), heard(row), figures(row)]).filter(Boolean);
 
 function verdict({ verdict, findings, trim }) {
   if (!verdict) return make("p", { class: "st-quiet" }, "Not measured yet. Press Check above to measure what is missing.");

@@ -1,6 +1,7 @@
 // The filter field of the Review tab: an expression as a person types it, quick chips, and the error under the field.
 
 import { icon, make } from "./studio.js";
+import { LATEST } from "./review-columns.js";
 import { Offers } from "./review-offers.js";
 
 const PAUSE = 250; // ms after the last key before a filter is tried
@@ -41,6 +42,7 @@ export class Filter {
   show({ query, trash, sort }) {
     if (document.activeElement !== this.field) this.field.value = query;
     this.clearer.hidden = !this.field.value;
+    this.sort = sort;
     this.#tell(null);
     const on = CHIPS.findIndex((chip) => chip.query === query && !!chip.trash === trash && (!chip.sort || chip.sort === sort));
     [...this.chips.children].forEach((button, number) => button.setAttribute("aria-pressed", String(number === on)));
@@ -68,7 +70,8 @@ export class Filter {
   #chip(button) {
     if (!button) return;
     const { query, trash = false, sort } = CHIPS[button.dataset.chip];
-    this.#use({ query, trash, ...(sort ? { sort } : {}) });
+    const isLeft = !sort && CHIPS.some((chip) => chip.sort && chip.sort === this.sort); // its order goes with its chip
+    this.#use({ query, trash, ...(sort ? { sort } : isLeft ? { sort: LATEST } : {}) });
   }
 
   #typed() {

@@ -6,6 +6,7 @@ import { field, NONE } from "./review-columns.js";
 const EMPTY = {
   none: ["wave", "No clips yet", "Every clip that you record or import stands here, to be heard, corrected and sorted out. Read a few prompts in 1 Record, or bring in sound files that you have."],
   search: ["search", "Nothing matches", "No clip fits this filter. Press the i beside it to see what can be asked for, or clear it."],
+  unheard: ["search", "Nothing matches", "No clip fits this filter. It asks for what a model heard in the clips, and a clip that none has read has no such figure. Let one read them and look for wrong labels."],
   trash: ["trash", "The trash is empty", "Clips that you delete stand here until you bring them back."],
 };
 
@@ -94,7 +95,7 @@ export class Table {
     });
   }
 
-  /** Why there is nothing to see: "none", "search" or "trash"; null where there is. */
+  /** Why there is nothing to see: "none", "search", "unheard" or "trash"; null where there is. */
   empty(why) {
     this.table.hidden = !!why;
     this.box.hidden = !why;
@@ -103,8 +104,9 @@ export class Table {
     const doors = why === "none" ? make("div", { class: "st-row" },
       make("button", { type: "button", class: "st-button primary", "data-do": "record" }, "Record"),
       make("button", { type: "button", class: "st-button", "data-open": "import" }, "Import")) : null;
-    const clear = why === "search" ? make("button", { type: "button", class: "st-button", "data-do": "clear" }, "Show all clips") : null;
-    this.box.replaceChildren(...[icon(picture), make("h2", {}, title), make("p", {}, words), doors, clear].filter(Boolean));
+    const read = why === "unheard" ? make("button", { type: "button", class: "st-button primary", "data-open": "labels", "data-tab": "suspects" }, "Look for wrong labels") : null;
+    const clear = why === "search" || why === "unheard" ? make("button", { type: "button", class: "st-button", "data-do": "clear" }, "Show all clips") : null;
+    this.box.replaceChildren(...[icon(picture), make("h2", {}, title), make("p", {}, words), doors, read, clear].filter(Boolean));
   }
 }
 

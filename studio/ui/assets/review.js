@@ -14,6 +14,8 @@ import { Tiles } from "./review-tiles.js";
 
 const FIRST = { query: "", sort: LATEST, trash: false };
 
+const ASKS_A_MODEL = /\b(wer|confidence|loss|suspicion|heard)\b *[<>=!~]|\bhas heard\b/i;
+
 const place = (first, count) => [...new Set([first + 1, first + count])].map((number) => number.toLocaleString("en")).join("–");
 
 export const start = ({ element }) => new ReviewTab(element.querySelector(".rev")).begin();
@@ -54,6 +56,7 @@ class ReviewTab {
   /** Come into a dataset: as this window left it. */
   async enter() {
     if (!studio.dataset()) return;
+    this.forget();
     this.view = { ...FIRST, ...JSON.parse(sessionStorage.getItem(this.memory) || "{}") };
     this.bulk.none();
     this.filter.field.value = this.view.query;
@@ -113,7 +116,7 @@ class ReviewTab {
     const { rows, clips, total, first } = this.found;
     this.filter.show(this.view);
     this.table.show(rows, this.view);
-    this.table.empty(rows.length ? null : this.view.trash ? "trash" : clips ? "search" : "none");
+    this.table.empty(rows.length ? null : this.view.trash ? "trash" : !clips ? "none" : ASKS_A_MODEL.test(this.view.query) ? "unheard" : "search");
     this.$(".rev-range").textContent = total ? `${place(first, rows.length)} of ${total.toLocaleString("en")}` : "";
     this.$("[data-do=previous]").disabled = first === 0;
     this.$("[data-do=following]").disabled = first + rows.length >= total;
@@ -193,10 +196,15 @@ class ReviewTab {
 
   /** Something was written: say so, and read the page again. */
   done(words, canUndo = true) {
-    this.history.own = null;
     studio.changed();
     const button = make("button", { type: "button", class: "st-button small", "data-do": "undo" }, icon("undo"), "Undo");
     this.say(words, canUndo ? button : "");
+  }
+
+  /** What was said last has an Undo for the last change: it goes when that was made elsewhere, or in another dataset. */
+  forget() {
+    this.history.own = null;
+    this.say("");
   }
 
   say(words, more = "") {
@@ -214,7 +222,7 @@ class ReviewTab {
     this.root.addEventListener("click", (event) => this.clicked(event));
     this.table.body.addEventListener("dblclick", ({ target }) => target.closest(".is-text") && this.deeds.edit());
     studio.on("dataset", this.root, () => this.enter());
-    studio.on("changed", this.root, () => !this.editor.isOpen && this.load());
+    studio.on("changed", this.root, (by) => (by === "script" && this.forget(), !this.editor.isOpen && this.load()));
     studio.on("open:review-query", this.root, (wanted) => this.ask({ ...FIRST, ...wanted })); // from a dialog: these clips
     const back = () => this.root.isConnected && !document.hidden && !this.editor.isOpen && this.load();
     addEventListener("focus", back); // another page may have written meanwhile
@@ -232,6 +240,7 @@ class ReviewTab {
     const heading = target.closest("[data-sort]");
     if (heading) return this.ask({ sort: turned(this.view.sort, heading.dataset.sort) });
     const door = target.closest("[data-open]");
+    if (door?.dataset.tab) return studio.open(door.dataset.open, { selection: { ids: null, query: "", expected: null }, tab: door.dataset.tab });
     if (door) return studio.open(door.dataset.open, { selection: this.wanted() });
     const button = target.closest("[data-do]");
     if (button) this.deeds[button.dataset.do]();

@@ -32,6 +32,9 @@ class SplitsDialog {
   async open() {
     if (!this.dialog.open) this.dialog.showModal();
     this.$(".spl-done").hidden = true;
+    if (this.dataset !== studio.dataset()) this.$(".spl-plan").replaceChildren(); // what stood there is of another one
+    this.dataset = studio.dataset();
+    this.wait();
     try {
       const { speakers } = await request(`${at("split", studio.dataset())}/speakers`);
       const box = (name) => make("label", { class: "st-check" }, make("input", { type: "checkbox", value: name }), name);
@@ -53,13 +56,21 @@ class SplitsDialog {
     const asked = (this.asked += 1);
     this.$(".spl-about").textContent = ABOUT[wanted.by];
     this.$(".spl-speakers").hidden = wanted.by !== "speaker";
-    this.$(".spl-plan").classList.add("waiting");
+    this.wait();
     try {
       const plan = await request(`${at("split", studio.dataset())}/preview`, { body: wanted });
       if (asked === this.asked) this.show(plan);
     } catch (error) {
       if (asked === this.asked) this.fail(error);
     }
+  }
+
+  /** Until the answer comes nothing can be applied; what stands there is of another choice. */
+  wait() {
+    const box = this.$(".spl-plan");
+    box.classList.add("waiting");
+    if (!box.hasChildNodes()) box.append(make("p", { class: "st-quiet" }, "Dealing out the clips …"));
+    this.$("[data-do=apply]").disabled = true;
   }
 
   show(plan) {
