@@ -59,7 +59,7 @@ def open_import(page: Page) -> None:
 
 
 def table(folder: Path, count: int = 4) -> list[Path]:
-    lines = ["Sound;What was said;Who", *(f"{n}.wav;sentence {n};ada" for n in range(count)), "gone.wav;never;ada"]
+    lines = ["Klang;What was said;Who", *(f"{n}.wav;sentence {n};ada" for n in range(count)), "gone.wav;never;ada"]
     sounds = [saved(folder / f"{n}.wav", recording(n)) for n in range(count)]
     return [saved(folder / "list.csv", "\n".join(lines).encode()), *sounds]
 
@@ -71,8 +71,12 @@ def test_a_table_is_mapped_comes_in_and_is_undone(page: Page, studio: Served, tm
     page.locator(".im-files").set_input_files(table(tmp_path))
     dialog = page.locator("#st-import dialog")
     page.locator(".im[data-step=preview]").wait_for()
-    dialog.get_by_label("Recognised as").select_option("csv")
-    dialog.get_by_label("What was said becomes").select_option("text")
+    assert dialog.get_by_label("Recognised as").input_value() == "csv"
+    assert dialog.get_by_label("What was said becomes").input_value() == "text"
+    dialog.get_by_label("Klang becomes").select_option("")
+    dialog.get_by_text("No column of list.csv names the sound files").wait_for()
+    dialog.get_by_role("button", name="Nothing to import").wait_for()
+    dialog.get_by_label("Klang becomes").select_option("audio")
     dialog.get_by_role("button", name="Import 4 clips").wait_for()
     dialog.get_by_label("Who becomes").select_option("speaker")
     dialog.get_by_role("cell", name="ada").first.wait_for()
@@ -111,6 +115,8 @@ def test_a_zip_comes_in_and_a_second_time_nothing_does(page: Page, studio: Serve
             assert "there already" in (page.locator(".im-tiles").text_content() or "")
         page.keyboard.press("Escape")
     assert labels(studio) == ["sentence 0", "sentence 1"]
+    [action] = Dataset(studio.workspace / "recordings" / NAME).history()
+    assert action.what == "2 clips imported from voice"
 
 
 @pytest.mark.browser

@@ -286,6 +286,22 @@ def test_a_preview_tells_what_each_column_becomes_and_what_is_skipped(dataset: D
     assert not dataset.folder.exists()
 
 
+def test_a_table_with_names_of_its_own_is_known_by_its_cells_or_has_its_columns_chosen(folder: Path) -> None:
+    saved(folder / "a.wav", recording())
+    rows = 'Nr;Datei;Gesprochen;Ort\r\n1;a.wav;"yes; of course";here\r\n2;gone.wav;no;there\r\n'
+    sheet = saved(folder / "liste.csv", f"\ufeff{rows}".encode())
+    found = preview(Plan([folder]))
+    assert (found.format, found.clips, found.first[0].text) == ("csv", 1, "yes; of course")
+    assert [column.field for column in found.columns] == ["", "audio", "text", ""]
+    sheet.write_text(rows.replace("a.wav", "a").replace("gone.wav", "b"))
+    found = preview(Plan([folder], "csv"))
+    assert (found.clips, [column.name for column in found.columns][1:3]) == (0, ["Datei", "Gesprochen"])
+    assert "No column of liste.csv names the sound files" in found.reasons[0].reason
+    sheet.write_text(rows)
+    unchosen = Reading({"audio": "", "text": "Gesprochen"})
+    assert "names the sound files" in preview(Plan([folder], "csv", unchosen)).reasons[0].reason
+
+
 def test_a_preview_opens_sounds_for_as_long_as_it_may_and_counts_the_rest(folder: Path) -> None:
     for seed in range(3):
         labelled(folder / f"{seed}.wav", recording(seed), "yes")

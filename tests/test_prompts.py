@@ -89,6 +89,18 @@ def test_both_scripts_come_back_from_disk(tmp_path: Path) -> None:
         assert prompts.load(dataset) == script
 
 
+def test_ones_own_list_is_kept_when_another_script_takes_its_place(tmp_path: Path) -> None:
+    dataset, mine = Dataset.create(tmp_path), prompts.own("show 129\tshow one two nine\nthe third")
+    chosen = [Prompt("hello", "hello", "“hello” was missed")]
+    assert prompts.load_own(dataset) == []
+    for script in (mine, prompts.numbers("digits"), chosen, prompts.phrases(), [], prompts.numbers("words")):
+        prompts.save(dataset, script)
+    assert prompts.load_own(dataset) == mine
+    (tmp_path / "prompts.txt").write_bytes("grün".encode("latin-1"))
+    prompts.save(dataset, mine)
+    assert prompts.load(dataset) == prompts.load_own(dataset) == mine
+
+
 @given(text=st.text())
 def test_whatever_own_text_accepts_comes_back_from_disk(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     try:

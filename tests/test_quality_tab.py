@@ -98,6 +98,7 @@ def test_a_take_is_judged_before_it_is_saved_then_trimmed_and_brought_back(page:
     assert height_of_card(page) == empty  # nothing jumped
     assert clips(studio) == []
     assert page.locator(".rec-trim").is_disabled()
+    assert "once saved" in page.locator(".rec-trim").inner_text()
 
     page.keyboard.press("Control+Enter")
     page.get_by_role("button", name="Undo").first.wait_for()

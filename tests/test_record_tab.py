@@ -232,6 +232,9 @@ def test_silence_is_noticed_while_it_is_recorded_and_again_after(studio: Served,
         page.get_by_text("Nothing is heard yet.").wait_for()
         page.keyboard.press("Space")
         page.get_by_text("Nothing was heard.").wait_for()
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("The recording was not kept.").wait_for()
+        assert page.get_by_role("button", name="Save again").count() == 0
 
 
 @pytest.mark.browser
@@ -328,6 +331,10 @@ def test_own_text_comes_in_through_the_page(page: Page) -> None:
     page.wait_for_function("document.querySelectorAll('.rec-pill').length === 2")
     assert page.locator(".rec-prompt").text_content() == "please call the clinic"
     assert violations(page) == []
+    page.get_by_role("radio", name="Numbers", exact=True).check()
+    page.get_by_text("0 of 50 recorded").wait_for()
+    page.get_by_role("radio", name="My text", exact=True).check()
+    assert page.get_by_label("Prompts, one a line").input_value() == "please call the clinic\nthe meeting is at noon"
 
 
 @pytest.mark.browser
@@ -362,3 +369,19 @@ def test_the_card_keeps_its_place_whatever_the_state(page: Page) -> None:
     page.keyboard.press("Space")
     await_mode(page, "review")
     assert edges() == pytest.approx(before, abs=1)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.querySelector('.rec-card').getBoundingClientRect().right") <= 390
+    assert page.evaluate("document.querySelector('.rec-bar').getBoundingClientRect().right") <= 390
+
+
+@pytest.mark.browser
+def test_who_works_by_keyboard_keeps_the_focus_from_record_to_save(page: Page, studio: Served) -> None:
+    go_on_by_hand(page)
+    page.locator(".rec-main").focus()
+    for mode in ("recording", "review"):
+        page.keyboard.press("Space")
+        await_mode(page, mode)
+        page.wait_for_function("document.activeElement === document.querySelector('.rec-main')")
+        page.wait_for_timeout(1000)
+    page.keyboard.press("Space")
+    await_clips(page, 1)

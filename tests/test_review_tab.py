@@ -216,6 +216,9 @@ def test_keys_move_play_edit_and_delete_and_each_deed_is_undone_and_done_again(p
     page.keyboard.press("Shift+U")
     said(page, "Done again: “fourth” is now “corrected jkx”")
     assert "corrected jkx" in labels(dataset)
+    page.evaluate("studio.choose('another')")
+    page.get_by_text("No clips yet").wait_for()
+    assert page.locator(".rev-said").inner_text() == ""  # its Undo would be another dataset's
 
 
 @pytest.mark.browser
@@ -284,6 +287,11 @@ def test_a_filter_is_typed_helped_on_refused_in_a_sentence_and_remembered(page: 
     show_tab(page, "2 Review")
     shows(page, 2)
     assert page.locator("#rev-query").input_value() == "duration > 0.75 and fourth or third"
+    page.get_by_role("button", name="Suspect", exact=True).click()
+    page.get_by_text("a clip that none has read has no such figure").wait_for()
+    page.get_by_role("button", name="Look for wrong labels").click()
+    page.get_by_role("dialog").get_by_role("button", name="Look through 5 clips").wait_for()
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="All", exact=True).click()
     shows(page, 5)
 

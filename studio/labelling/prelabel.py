@@ -56,14 +56,13 @@ def proposals(
 ) -> tuple[list[Proposal], int]:
     """What was heard as new labels of `clips`, where it differs; and how many of `clips` were heard.
 
-    Only readings whose least sure word reaches `at_least` (0..1) are offered: one wrong word makes a wrong label. How
-    numbers are written is the person's choice, not the model's: `order 12` is no news of `order one two`.
+    Only readings whose least sure word reaches `at_least` (0..1) are offered: one wrong word makes a wrong label.
     """
     pairs = [(clip, found[clip.id]) for clip in clips if clip.id in found]
     offered = [
         Proposal(id=clip.id, before=clip.text, after=item.text, rule=f"{surety(item):.0%} sure")
         for clip, item in pairs
-        if item.text.strip() and surety(item) >= at_least and digits_to_words(item.text) != digits_to_words(clip.text)
+        if item.text.strip() and item.text != clip.text and surety(item) >= at_least
     ]
     return offered, len(pairs)
 
