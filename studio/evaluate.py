@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -18,6 +20,7 @@ from studio.data.utterance import Split
 from studio.errors import DataError, JobError, StudioError
 from studio.metrics import Score, score
 from studio.models import Clip, Family, Hypothesis, Recogniser, load
+from studio.readings import BatchRead, Readings
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
 from studio.workspace import Workspace, write_atomically
@@ -38,6 +41,13 @@ class ScoredClip(BaseModel):
     seconds: float  # of audio
     latency: float  # seconds from samples to text; clips are read in batches, whose time is shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
+    words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
+
+    @property
+    def as_read(self) -> Hypothesis:
+        """What the model wrote, without the reference."""
+        facts = self.model_dump(include={"seconds", "latency", "confidence", "words"})
+        return Hypothesis(text=self.hypothesis, **facts)
 
 
 class Evaluation(BaseModel):
@@ -99,10 +109,12 @@ def evaluate(
     with_adapter: bool = True,
     adapter: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    kept: Path | None = None,
 ) -> Evaluation:
     """Read every usable clip of `split`, or of `clips`, and score it; `on_progress(done, total)` counts them.
 
-    `adapter` is what the result calls the adapter. Raises DataError where no clip can be used.
+    `adapter` is what the result calls the adapter. In the folder `kept` stands what was read so far: stopped and called
+    again it goes on there, with the same result. Raises DataError where no clip can be used.
     """
     from studio.models.adapters import without_adapter
 
@@ -110,10 +122,11 @@ def evaluate(
     good, skipped = usable(dataset, chosen, recogniser.family)
     if not good:
         raise DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
+    known = Readings.of(kept, recogniser, hash_of(good), with_adapter=with_adapter) if kept else Readings()
     hypotheses: list[Hypothesis] = []
     with nullcontext() if with_adapter else without_adapter(recogniser):
         for batch in in_batches(good):
-            hypotheses += transcribe(recogniser, dataset, batch)
+            hypotheses += _read(recogniser, dataset, batch, known)
             if on_progress:
                 on_progress(len(hypotheses), len(good))
         probes = alarms.probes(recogniser)
@@ -126,6 +139,15 @@ def evaluate(
         skipped=skipped,
         probes=probes,
     )
+
+
+def _read(recogniser: Recogniser, dataset: Dataset, batch: Sequence[Utterance], known: Readings) -> list[Hypothesis]:
+    found = known.find(batch)
+    if found is None:
+        ids, texts = [clip.id for clip in batch], transcribe(recogniser, dataset, batch)
+        found = BatchRead(clips=ids, heard=dict(zip(ids, texts, strict=True)))
+        known.keep(found)
+    return list(found.heard.values())
 
 
 def compare(
@@ -142,7 +164,8 @@ def compare(
     """Score the run called `run` before and after, on the clips that it began with.
 
     With `model`, `run` is a dataset instead, and scored as it is now: by that model, and with the adapter in
-    `adapter` where one is given. Raises JobError, DataError, ModelError, DeviceError.
+    `adapter` where one is given. Killed and called again, it goes on with the batch that it was killed in.
+    Raises JobError, DataError, ModelError, DeviceError.
     """
     if model is None:
         folder = RunFolder(workspace.run(run))
@@ -154,8 +177,11 @@ def compare(
         clips = dataset.utterances()
     chosen = [clip for clip in clips if clip.split == split]
     recogniser = load(model, device, adapter=adapter)
-    read = partial(evaluate, recogniser, dataset, split, normaliser, clips=chosen, on_progress=on_progress)
-    return Comparison(before=read(with_adapter=False), after=read(adapter=named) if adapter else None)
+    kept = workspace.readings / hashlib.sha256(f"{dataset.folder} {named} {split}".encode()).hexdigest()[:16]
+    read = partial(evaluate, recogniser, dataset, split, normaliser, clips=chosen, on_progress=on_progress, kept=kept)
+    found = Comparison(before=read(with_adapter=False), after=read(adapter=named) if adapter else None)
+    shutil.rmtree(kept, ignore_errors=True)  # the next evaluation reads, and measures its time, anew
+    return found
 
 
 def as_text(comparison: Comparison) -> str:
@@ -200,6 +226,7 @@ def scored(
             seconds=hypothesis.seconds,
             latency=hypothesis.latency,
             confidence=hypothesis.confidence,
+            words=hypothesis.words,
         )
         for clip, hypothesis in zip(clips, hypotheses, strict=True)
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
 from math import inf
 
@@ -16,6 +17,8 @@ from studio.metrics import Edit, diff
 from studio.text import NORMALISERS
 
 LONGEST = 7  # words of a confusion, both sides together: `903 → nine zero three` is one, half a sentence is none
+UNSURE = 0.6  # below it a word is shown as a guess
+SURE = [(UNSURE, "under 60 %"), (0.9, "60 to 90 %"), (inf, "90 % and more")]
 _STEPS = {  # upper ends, and what such clips are called
     "Length": [(2.0, "under 2 s"), (5.0, "2 to 5 s"), (10.0, "5 to 10 s"), (inf, "10 s and more")],
     "Pace": [(10.0, "under 10 characters/s"), (15.0, "10 to 15 characters/s"), (inf, "15 characters/s and more")],
@@ -32,6 +35,12 @@ class Reading(BaseModel):
     errors: int  # words
     wer: float
     confidence: float | None  # mean token probability, 0..1
+    chances: list[float | None]  # of each word that was written, in the order of `edits`; None where it is not known
+
+    @property
+    def least_sure(self) -> float | None:
+        """The lowest chance of a word, 0..1; None where none is known."""
+        return min((chance for chance in self.chances if chance is not None), default=None)
 
 
 class ClipReading(BaseModel):
@@ -90,6 +99,17 @@ class Group(BaseModel):
     after: float
 
 
+class Surety(BaseModel):
+    """Written words of which the model was about as sure, and how many of them are right."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    words: int
+    right: int
+    mean: float  # how sure it was of them, 0..1: a calibrated model has as large a share right
+
+
 class Mistakes(BaseModel):
     """All of it, by one normaliser."""
 
@@ -100,6 +120,7 @@ class Mistakes(BaseModel):
     words: list[Word]  # the most often wrong first
     confusions: list[Confusion]  # of the model after, the most frequent first
     groups: list[Group]
+    sureties: list[Surety]  # of the model after, the least sure first; empty where nobody noted how sure it was
 
 
 def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, Utterance]) -> Mistakes:
@@ -112,6 +133,7 @@ def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, U
         words=_words(clips),
         confusions=_confusions(clips),
         groups=list(_groups(clips)),
+        sureties=_sureties([clip.after for clip in clips]),
     )
 
 
@@ -134,7 +156,45 @@ def _reading(row: ScoredClip, normaliser: str) -> Reading:
     normal = NORMALISERS[normaliser]
     edits = diff(normal(row.reference), normal(row.hypothesis))
     wrong = [max(len(edit.reference.split()), len(edit.hypothesis.split())) for edit in edits if edit.kind != "equal"]
-    return Reading(edits=edits, errors=sum(wrong), wer=row.wer, confidence=row.confidence)
+    chances = _chances(row, normal)
+    return Reading(edits=edits, errors=sum(wrong), wer=row.wer, confidence=row.confidence, chances=chances)
+
+
+def _chances(row: ScoredClip, normal: Callable[[str], str]) -> list[float | None]:
+    """How sure the model was of each word of the text as it is compared.
+
+    A normaliser may write `one two` as `12`: words that became others have the lowest chance of those they came from.
+    """
+    written = normal(row.hypothesis).split()
+    heard = [(part, chance) for word, chance in row.words or [] for part in normal(word).split()]
+    parts, chances = [part for part, _ in heard], [chance for _, chance in heard]
+    if parts == written:
+        return list(chances)
+    found: list[float | None] = [None] * len(written)
+    for kind, start, end, first, last in SequenceMatcher(None, parts, written, autojunk=False).get_opcodes():
+        if kind == "equal":
+            found[first:last] = chances[start:end]
+        elif kind == "replace":
+            found[first:last] = [min(chances[start:end])] * (last - first)
+    return found
+
+
+def _sureties(readings: Sequence[Reading]) -> list[Surety]:
+    known = [(chance, right) for reading in readings for chance, right in _judged(reading) if chance is not None]
+    found, low = [], 0.0
+    for high, name in SURE:
+        chosen = [(chance, right) for chance, right in known if low <= chance < high]
+        low = high
+        if chosen:
+            mean = sum(chance for chance, _ in chosen) / len(chosen)
+            found.append(Surety(name=name, words=len(chosen), right=sum(right for _, right in chosen), mean=mean))
+    return found
+
+
+def _judged(reading: Reading) -> Iterator[tuple[float | None, bool]]:
+    """Each written word: how sure the model was, and whether it is right."""
+    right = [edit.kind == "equal" for edit in reading.edits for _ in edit.hypothesis.split()]
+    return zip(reading.chances, right, strict=True)
 
 
 def _words(clips: Sequence[ClipReading]) -> list[Word]:

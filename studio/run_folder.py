@@ -105,6 +105,11 @@ class RunFolder:
         return self.path / "short_tuned.json"
 
     @property
+    def readings(self) -> Path:
+        """What was read so far of the clips that measure, until the run is done: see `studio.readings`."""
+        return self.path / "readings"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.md"
 
@@ -115,7 +120,7 @@ class RunFolder:
     def discard_learnt(self) -> None:
         """Remove what was learnt; settings, the base model's score and events stay. Raises DiskError."""
         with disk_errors(self.path, "discard"):
-            for folder in (self.checkpoints, self.adapter, self.processor):
+            for folder in (self.checkpoints, self.adapter, self.processor, self.readings):
                 if folder.exists():
                     shutil.rmtree(folder)
             for file in (self.tuned, self.general_tuned, self.short_tuned, self.report):

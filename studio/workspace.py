@@ -40,6 +40,11 @@ class Workspace:
         """What models made of clips: it saves time, and may be deleted at any time."""
         return self.root / ".cache" / "features"
 
+    @property
+    def readings(self) -> Path:
+        """What evaluations that were stopped had read until then; it may be deleted at any time."""
+        return self.root / ".cache" / "readings"
+
     def dataset(self, name: str) -> Path:
         """The folder of the dataset `name`; it need not exist yet."""
         return self.recordings / checked_name(name)

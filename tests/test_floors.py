@@ -29,6 +29,7 @@ FLOORS = (
         "report",
         "reading_list",
         "mistakes",
+        "readings",
         "results",
     },
     {"export"},

@@ -178,8 +178,11 @@ def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
     was, config.inference_mode = config.inference_mode, True
     config.save_pretrained(str(folder))
     config.inference_mode = was
-    fingerprint = _fingerprint(recogniser.folder)
-    note = {"source": lasting_name(recogniser.source), "family": recogniser.family.name, "fingerprint": fingerprint}
+    note = {
+        "source": lasting_name(recogniser.source),
+        "family": recogniser.family.name,
+        "fingerprint": fingerprint(recogniser.folder),
+    }
     (folder / BASE_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
 
@@ -218,7 +221,7 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
             raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
     note, name = base_note(folder), lasting_name(recogniser.source)
     made_on = note.get("source", name)
-    if note.get("fingerprint", here := _fingerprint(recogniser.folder)) == here:
+    if note.get("fingerprint", here := fingerprint(recogniser.folder)) == here:
         return
     if made_on == name:
         raise ModelError(
@@ -236,7 +239,21 @@ def base_note(folder: Path) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
-def _fingerprint(folder: Path) -> str:
+def adapter_hash(recogniser: Recogniser) -> str:
+    """A hash of the adapter's weights, as they are in memory; empty where there is none."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    if not isinstance(recogniser.model, PeftModel):
+        return ""
+    digest = hashlib.sha256()
+    state = get_peft_model_state_dict(recogniser.model, save_embedding_layers=False)
+    for name, tensor in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(folder: Path) -> str:
     """A hash that tells base models apart: of the weights' size, header and 64 evenly spread pieces of 4 KiB."""
     digest = hashlib.sha256()
     weights = sorted(folder.glob("model*.safetensors"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from studio import alarms
@@ -11,9 +12,10 @@ from studio.alarms import Probe
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
-from studio.evaluate import Evaluation, in_batches, scored, transcribe, usable
+from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
 from studio.events import Evaluated, Event, Phase, Sampled, Warned
 from studio.models import Hypothesis, Recogniser
+from studio.readings import BatchRead, Readings
 from studio.train.clips import shortened
 from studio.train.stopping import Check
 
@@ -34,20 +36,26 @@ class Scorer:
     check: Check
 
     def evaluate(
-        self, clips: Sequence[Utterance], phase: ScoringPhase, adapter: str | None
+        self, clips: Sequence[Utterance], phase: ScoringPhase, adapter: str | None, kept: Path | None = None
     ) -> Generator[Event, None, Evaluation]:
         """Decode and score `clips`, all of one split; before and after tuning also silence and noise.
 
-        A clip that cannot be read any more is left out, and named. Raises DataError where none is left.
+        In the folder `kept` stands what was read so far: a run that was killed goes on there. A clip that cannot be
+        read any more is left out, and named. Raises DataError where none is left.
         """
+        named = hash_of(clips)
+        known = Readings.of(kept, self.recogniser, named, with_adapter=adapter is not None) if kept else Readings()
         good: list[Utterance] = []
         hypotheses: list[Hypothesis] = []
         skipped: list[str] = []
         for batch in in_batches(clips):
             yield Phase(name=phase, done=len(hypotheses), total=len(clips))
             self.check()
-            still, gone, texts = self._read(batch)
-            good, skipped, hypotheses = good + still, skipped + gone, hypotheses + texts
+            if (read := known.find(batch)) is None:
+                read = self._read(batch)
+                known.keep(read)
+            good += [clip for clip in batch if clip.id in read.heard]
+            skipped, hypotheses = skipped + read.skipped, hypotheses + list(read.heard.values())
         yield Phase(name=phase, done=len(clips), total=len(clips))
         if skipped:
             yield Warned(message=f"Skipped while scoring ({len(skipped)}): {shortened(skipped)}.")
@@ -56,15 +64,19 @@ class Scorer:
         probes = [] if phase == "validating" else alarms.probes(self.recogniser)
         return self._scored(good, hypotheses, adapter, skipped, probes)
 
-    def _read(self, batch: list[Utterance]) -> tuple[list[Utterance], list[str], list[Hypothesis]]:
-        """The clips of `batch` that are still there, why each of the others is not, and what was read."""
+    def _read(self, batch: list[Utterance]) -> BatchRead:
+        """What is read of the clips of `batch` that are still there, and why each of the others is not."""
+        good: list[Utterance] = batch
+        bad: list[str] = []
         try:
-            return batch, [], transcribe(self.recogniser, self.dataset, batch)
+            texts = transcribe(self.recogniser, self.dataset, batch)
         except (DataError, DiskError):
             good, bad = usable(self.dataset, batch, self.recogniser.family)
             if not bad:
                 raise
-            return good, bad, transcribe(self.recogniser, self.dataset, good) if good else []
+            texts = transcribe(self.recogniser, self.dataset, good) if good else []
+        heard = {clip.id: text for clip, text in zip(good, texts, strict=True)}
+        return BatchRead(clips=[clip.id for clip in batch], heard=heard, skipped=bad)
 
     def _scored(
         self,
@@ -96,11 +108,7 @@ class Scorer:
         """`evaluation` of some of its clips."""
         rows = {row.id: row for row in evaluation.rows}
         read = [rows[clip.id] for clip in clips]
-        texts = [
-            Hypothesis(text=row.hypothesis, seconds=row.seconds, latency=row.latency, confidence=row.confidence)
-            for row in read
-        ]
-        return self._scored(clips, texts, evaluation.adapter, skipped, evaluation.probes)
+        return self._scored(clips, [row.as_read for row in read], evaluation.adapter, skipped, evaluation.probes)
 
     def loss(self, rows: Sequence[Row]) -> float:
         """Nats per token over `rows`, each token given the reference before it."""

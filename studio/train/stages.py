@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -154,7 +155,7 @@ class FineTune:
         """The evaluation in `path`, made where it is not there or is of other clips."""
         before = Evaluation.read(path)
         if before is None or before.test_set_hash != hash_of(chosen):
-            before = yield from scorer.evaluate(chosen, "baseline", None)
+            before = yield from scorer.evaluate(chosen, "baseline", None, self.folder.readings)
             before.write(path)
         return before
 
@@ -235,18 +236,19 @@ class FineTune:
         )
         write_report(self.folder, finished)
         self.folder.clear_stop_request()
+        shutil.rmtree(self.folder.readings, ignore_errors=True)
         write_atomically(self.folder.done, "")
         yield finished
 
     def measured(self, step: int) -> Generator[Event, None, Evaluation]:
         """The test clips with the adapter of `step`, the own and the general ones, beside what they were before."""
-        after = yield from self.scorer.evaluate(self.splits["test"], "tuned", self.folder.name)
+        after = yield from self.scorer.evaluate(self.splits["test"], "tuned", self.folder.name, self.folder.readings)
         after.write(self.folder.tuned)
         self.before = self.scorer.narrowed(self.before, after, self.splits["test"])
         self.before.write(self.folder.baseline)
         forgetting = None
         if self.general_scorer and (known := self.general_clips("test")):
-            forgetting = yield from self.general_scorer.evaluate(known, "tuned", self.folder.name)
+            forgetting = yield from self.general_scorer.evaluate(known, "tuned", self.folder.name, self.folder.readings)
             forgetting.write(self.folder.general_tuned)
         yield from shown(after, "test", step, general_wer=_general_wer(forgetting))
         if self.config.short_seconds:
