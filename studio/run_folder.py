@@ -105,6 +105,15 @@ class RunFolder:
         return self.path / "short_tuned.json"
 
     @property
+    def curve(self) -> Path:
+        """The learning curve: a job of its own, and a run for each smaller share of the clips."""
+        return self.path / "curve"
+
+    def point(self, share: int) -> RunFolder:
+        """The run on `share` percent of this run's training clips; of all of them it is this one."""
+        return self if share == 100 else RunFolder(self.curve / f"{share:03d}")
+
+    @property
     def readings(self) -> Path:
         """What was read so far of the clips that measure, until the run is done: see `studio.readings`."""
         return self.path / "readings"

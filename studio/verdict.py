@@ -19,7 +19,8 @@ def change(before: Evaluation, after: Evaluation) -> Change | None:
         return None
     earlier = {row.id: row for row in before.rows}
     pairs = [(earlier[row.id], row) for row in after.rows if row.id in earlier]
-    counted = [(_errors(was, before), _errors(now, after)) for was, now in pairs]
+    by = after.score.normaliser
+    counted = [(word_errors(was, by), word_errors(now, by)) for was, now in pairs]
     words = [words for (_, words), _ in counted]
     if not sum(words):
         return None
@@ -38,7 +39,7 @@ def sentence(found: Change) -> str:
     return f"{_WORDS[found.verdict]}: {size} wrong words in 100 (95 % interval: {interval})."
 
 
-def _errors(row: ScoredClip, evaluation: Evaluation) -> tuple[int, int]:
+def word_errors(row: ScoredClip, normaliser: str) -> tuple[int, int]:
     """Word errors, and words of the reference."""
-    counted = score([row.reference], [row.hypothesis], evaluation.score.normaliser)
+    counted = score([row.reference], [row.hypothesis], normaliser)
     return counted.substitutions + counted.deletions + counted.insertions, counted.words

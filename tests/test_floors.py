@@ -15,7 +15,19 @@ PACKAGE = Path(__file__).resolve().parent.parent / "studio"
 
 FLOORS = (
     {"errors"},
-    {"events", "config", "workspace", "run_folder", "text", "metrics", "bootstrap", "audio", "microphone", "starter"},
+    {
+        "events",
+        "config",
+        "workspace",
+        "run_folder",
+        "text",
+        "metrics",
+        "bootstrap",
+        "learning",
+        "audio",
+        "microphone",
+        "starter",
+    },
     {"data"},
     {"models"},
     {

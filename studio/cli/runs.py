@@ -212,3 +212,13 @@ def compare(
     typer.echo(found.model_dump_json(indent=2) if as_json else comparison.as_text(found))
     if html:
         write_atomically(html, comparison.as_html(found))
+
+
+@app.command()
+def curve(run: RunName, as_json: AsJson = False, normaliser: AnyNormaliser = None) -> None:
+    """Train on a quarter and on half of a run's clips, and say what more clips would bring."""
+    from studio.results.learning_curve import as_text
+    from studio.terminal.curve import complete
+
+    found = complete(Workspace.here(), run, normaliser)
+    typer.echo(found.model_dump_json(indent=2) if as_json else as_text(found))

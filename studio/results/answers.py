@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.config import NOTHING
-from studio.metrics import Score
 from studio.results.result import RunResult, worse_clips
+from studio.results.words import count, errors, factor, percent, points
 
 State = Literal["good", "look", "bad", ""]
 
@@ -42,21 +42,6 @@ def answers(result: RunResult) -> list[Answer]:
 
 def _answer(question: str, answer: str, detail: str, state: State) -> Answer:
     return Answer(question=question, answer=answer, detail=detail, state=state)
-
-
-def percent(rate: float | None) -> str:
-    """A rate as a person reads it; a dash where there is none."""
-    return "–" if rate is None else f"{100 * rate:.1f} %"
-
-
-def points(change: float) -> str:
-    """A change of a rate in points, with its sign: `−12.5`."""
-    return f"{100 * change:+.1f}".replace("-", "−")
-
-
-def count(number: int, noun: str) -> str:
-    """`1 clip`, `1,200 clips`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _better(result: RunResult) -> tuple[str, str, State]:
@@ -174,13 +159,3 @@ def as_text(result: RunResult) -> str:
     ]
     table = [f"  {name:<26}{one:>12}  → {other:>12}" for name, one, other in rows]
     return "\n".join([*lines, "", *table, "", f"Test set {result.test_set_hash}. Again: {result.report_command}"])
-
-
-def errors(score: Score) -> str:
-    """`12, 3, 0`: words replaced, missing, added."""
-    return f"{score.substitutions}, {score.deletions}, {score.insertions}"
-
-
-def factor(value: float | None) -> str:
-    """A real-time factor: seconds to read one second."""
-    return "–" if value is None else f"{value:.3f}"

@@ -12,10 +12,10 @@ from studio.bootstrap import Change
 from studio.errors import ConfigError
 from studio.evaluate import Evaluation
 from studio.results import charts
-from studio.results.answers import count, factor, percent, points
 from studio.results.charts import Line
 from studio.results.markup import joined, page, table, tag
 from studio.results.result import Point, RunResult, result_of
+from studio.results.words import count, factor, percent, points
 from studio.run_folder import RunFolder
 from studio.verdict import change
 

@@ -11,10 +11,11 @@ from studio.config import TrainConfig
 from studio.metrics import Edit, Score
 from studio.mistakes import ClipReading, Reading
 from studio.results import charts
-from studio.results.answers import Answer, answers, count, errors, factor, percent
+from studio.results.answers import Answer, answers
 from studio.results.charts import Line
 from studio.results.markup import Html, joined, page, table, tag
 from studio.results.result import RunResult
+from studio.results.words import count, errors, factor, percent
 from studio.text import COMPARED
 
 MOST_CLIPS = 500  # in the table; JSON has all of them

@@ -1,0 +1,101 @@
+"""The learning curve of a run: the same settings on a quarter, half and all of its clips, the same clips held out."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.errors import JobError
+from studio.evaluate import Evaluation
+from studio.learning import SHARES, Forecast, forecast, rates
+from studio.results.words import count, percent, points
+from studio.run_folder import RunFolder
+from studio.train.record import RunRecord
+from studio.verdict import word_errors
+
+
+class CurvePoint(BaseModel):
+    """A run on a share of the training clips."""
+
+    model_config = ConfigDict(frozen=True)
+
+    share: int  # percent
+    clips: int
+    seconds: float  # of audio
+    wer: float
+    low: float  # of the 95 % interval
+    high: float
+
+
+class LearningCurve(BaseModel):
+    """As much of it as has been trained."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    normaliser: str
+    base_wer: float | None  # without any training clip
+    points: list[CurvePoint]  # growing
+    missing: list[int]  # shares that were not trained yet, percent
+    forecast: Forecast | None  # None as long as one is missing, or where the clips have no words
+
+
+def learning_curve(folder: RunFolder, normaliser: str) -> LearningCurve:
+    """The curve of the finished run in `folder`, texts compared by `normaliser`. Raises JobError."""
+    found = {share: read for share in SHARES if (read := _read(folder.point(share), normaliser))}
+    if SHARES[-1] not in found:
+        raise JobError(f"The run “{folder.name}” has not finished.", f"Go on with it: studio resume {folder.name}")
+    shared = set.intersection(*({row.id for row in evaluation.rows} for _, evaluation in found.values()))
+    counted = [
+        [word_errors(row, normaliser) for row in sorted(evaluation.rows, key=lambda row: row.id) if row.id in shared]
+        for _, evaluation in found.values()
+    ]
+    errors, words = [[wrong for wrong, _ in run] for run in counted], [said for _, said in counted[0]]
+    before = Evaluation.read(folder.baseline)
+    clips = [record.clips["train"] for record, _ in found.values()]
+    measured = rates(errors, words) if sum(words) else []
+    is_whole = len(found) == len(SHARES) and bool(measured)
+    return LearningCurve(
+        run=folder.name,
+        normaliser=normaliser,
+        base_wer=before.by(normaliser).score.wer if before else None,
+        points=[
+            CurvePoint(share=share, clips=record.clips["train"], seconds=record.seconds["train"], **rate.model_dump())
+            for (share, (record, _)), rate in zip(found.items(), measured, strict=False)
+        ],
+        missing=[share for share in SHARES if share not in found],
+        forecast=forecast(errors, words, clips) if is_whole else None,
+    )
+
+
+def _read(folder: RunFolder, normaliser: str) -> tuple[RunRecord, Evaluation] | None:
+    """What a run came to; None where it is not whole."""
+    evaluation = Evaluation.read(folder.tuned) if folder.done.is_file() else None
+    return (RunRecord.read(folder), evaluation.by(normaliser)) if evaluation else None
+
+
+def outlook(curve: LearningCurve) -> str:
+    """The forecast in a sentence: what more clips would bring, or that it cannot be told yet."""
+    found = curve.forecast
+    if found is None:
+        return ""
+    if found.reason:
+        return f"What {found.more} more clips would bring cannot be told yet. {found.reason}"
+    interval = f"{points(found.low)} to {points(found.high)}"
+    return f"{found.more} more clips ≈ {points(found.change)} points (95 % interval {interval})."
+
+
+def as_text(curve: LearningCurve) -> str:
+    """The curve for a terminal."""
+    rows = [f"{curve.run}: held-out word error rate by training clips (normaliser: {curve.normaliser})"]
+    rows += [f"  {0:>5} clips  {percent(curve.base_wer):>8}  the base model"] if curve.base_wer is not None else []
+    rows += [
+        f"  {point.clips:>5} clips  {percent(point.wer):>8}  {percent(point.low)} to {percent(point.high)}"
+        for point in curve.points
+    ]
+    missing = f"Not trained yet: {', '.join(f'{share} %' for share in curve.missing)}." if curve.missing else ""
+    return "\n".join([*rows, missing or outlook(curve)])
+
+
+def described(curve: LearningCurve) -> str:
+    """The points in words, for who does not see them."""
+    return "; ".join(f"{count(point.clips, 'clip')}: {percent(point.wer)}" for point in curve.points)
