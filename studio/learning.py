@@ -25,7 +25,7 @@ LEVEL = 0.95
 TRAINING_NOISE = 0.2  # standard deviation of the logarithm of WER between runs of which only clips and seed differ
 _HALF = 0.5  # an error: what no clip showed may still be there, and its logarithm can be taken
 
-Prospect = Literal["fewer errors", "cannot tell yet"]
+Doubt = Literal["", "nothing left", "no gain", "too wide"]
 
 
 class Rate(BaseModel):
@@ -47,8 +47,8 @@ class Forecast(BaseModel):
     change: float  # of the rate; below 0 is better
     low: float  # of the interval for the expected change
     high: float
-    prospect: Prospect
-    reason: str  # why it cannot be told; empty where it can
+    doubt: Doubt  # why it cannot be told yet: no held-out word is wrong any more; the interval holds no gain, or is
+    # wider than all that is still wrong; empty where it can be told
 
 
 def rates(errors: Sequence[Sequence[int]], words: Sequence[int], seed: int = 0) -> list[Rate]:
@@ -81,19 +81,16 @@ def forecast(
     low, high = (float(end) for end in np.quantile(changes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     here = np.log((wrong.sum(axis=1) + _HALF) / (said.sum() + 2 * _HALF))
     change = float(_change(here[:, None], sizes, np.log(clips[-1] + more))[0])
-    reason = _doubt(float(wrong[-1].sum() / said.sum()), low, high)
-    prospect: Prospect = "cannot tell yet" if reason else "fewer errors"
-    return Forecast(more=more, change=change, low=low, high=high, prospect=prospect, reason=reason)
+    doubt = _doubt(float(wrong[-1].sum() / said.sum()), low, high)
+    return Forecast(more=more, change=change, low=low, high=high, doubt=doubt)
 
 
-def _doubt(left: float, low: float, high: float) -> str:
+def _doubt(left: float, low: float, high: float) -> Doubt:
     if left == 0:
-        return "No held-out word is wrong any more: there is nothing left to gain that could be seen."
+        return "nothing left"
     if high >= 0:
-        return "The interval holds no gain at all."
-    if high - low > left:
-        return "The interval is wider than all that is still wrong."
-    return ""
+        return "no gain"
+    return "too wide" if high - low > left else ""
 
 
 def _counts(errors: Sequence[Sequence[int]], words: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.config import NOTHING
+from studio.results.learning_curve import outlook
 from studio.results.result import RunResult, worse_clips
 from studio.results.words import count, errors, factor, percent, points
 
@@ -100,6 +101,11 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
 
 
 def _next(result: RunResult) -> tuple[str, str, State]:
+    answer, detail, state = _advice(result)
+    return answer, f"{detail} {outlook(result.learning)}".strip() if result.learning else detail, state
+
+
+def _advice(result: RunResult) -> tuple[str, str, State]:
     """The one most useful thing to do; what is broken comes before what could be better."""
     words = result.missed
     if result.general and result.general.change and result.general.change.verdict == "worse":

@@ -1,4 +1,4 @@
-"""Two drawings for reports, as SVG: a scatter of clips, and curves over steps. Colours are classes of `page.css`."""
+"""Drawings for reports, as SVG: a scatter of clips, curves over steps, errors over clips. Colours: `page.css`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ class Line:
 
     name: str
     points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A rate at a number of training clips, and its interval."""
+
+    clips: int
+    rate: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,29 @@ def curves(lines: Sequence[Line], described: str, write: Callable[[float], str])
     drawn = [_curve(axes, line, place) for place, line in enumerate(lines) if line.points]
     named = _text((LEFT + WIDTH) / 2, HEIGHT - 4, "step")
     return _drawing(described, *_grid(axes, marks, write), *below, named, *drawn)
+
+
+def growth(marks: Sequence[Mark], ahead: Mark | None, described: str) -> Html:
+    """Error rates over the number of training clips, with their intervals; what lies `ahead` is hollow and dashed."""
+    shown = [*marks, ahead] if ahead else list(marks)
+    up = ticks(max(mark.high for mark in shown) or 1)
+    axes = _Axes(max(mark.clips for mark in shown) * 1.08, up[-1])
+    below = [_text(axes.x(mark.clips), HEIGHT - 20, f"{mark.clips}") for mark in shown]
+    named = _text((LEFT + WIDTH) / 2, HEIGHT - 4, "training clips")
+    path = " ".join(f"{axes.x(mark.clips)},{axes.y(mark.rate)}" for mark in marks)
+    drawn = [tag("polyline", class_="curve c0", points=path), *(_whisker(axes, mark) for mark in marks)]
+    if ahead:
+        ends = [f"{axes.x(mark.clips)},{axes.y(mark.rate)}" for mark in (marks[-1], ahead)]
+        drawn += [tag("polyline", class_="curve c0", points=" ".join(ends), stroke_dasharray="3 5")]
+        drawn += [_whisker(axes, ahead, is_hollow=True)]
+    return _drawing(described, *_grid(axes, up, lambda value: f"{100 * value:g} %"), *below, named, *drawn)
+
+
+def _whisker(axes: _Axes, mark: Mark, *, is_hollow: bool = False) -> Html:
+    x = axes.x(mark.clips)
+    line = tag("line", class_="curve c0", x1=x, x2=x, y1=axes.y(mark.low), y2=axes.y(mark.high), opacity="0.5")
+    name = "ring c0" if is_hollow else "dot c0"
+    return tag("g", line, tag("circle", class_=name, cx=x, cy=axes.y(mark.rate), r=5))
 
 
 def key(lines: Sequence[Line]) -> Html:

@@ -78,9 +78,14 @@ def outlook(curve: LearningCurve) -> str:
     found = curve.forecast
     if found is None:
         return ""
-    if found.reason:
-        return f"What {found.more} more clips would bring cannot be told yet. {found.reason}"
-    interval = f"{points(found.low)} to {points(found.high)}"
+    interval = f"{points(found.low)} to {points(found.high)} points"
+    reasons = {
+        "nothing left": "no held-out word is wrong any more, so that a gain would not show",
+        "no gain": f"the 95 % interval, {interval}, includes no gain at all",
+        "too wide": f"the 95 % interval, {interval}, is wider than all that is still wrong",
+    }
+    if found.doubt:
+        return f"What {found.more} more clips would bring cannot be told yet: {reasons[found.doubt]}."
     return f"{found.more} more clips ≈ {points(found.change)} points (95 % interval {interval})."
 
 

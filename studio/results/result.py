@@ -17,8 +17,10 @@ from studio.data.prompts.needs import misheard
 from studio.errors import JobError
 from studio.evaluate import Evaluation, read_manifest
 from studio.events import Evaluated, Event, Finished
+from studio.learning import SHARES
 from studio.metrics import Score
 from studio.mistakes import ClipReading, Mistakes, mistakes
+from studio.results.learning_curve import LearningCurve, learning_curve
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
 from studio.verdict import change
@@ -119,6 +121,7 @@ class RunResult(BaseModel):
     missed: list[str]  # words as they are spoken, the most often missed first: what the prompt list takes up
     samples: list[Sample]
     curve: list[Point]
+    learning: LearningCurve | None  # None where no smaller run was trained
     train_clips: int
     train_seconds: float
     steps: int | None  # this and the next three: None where the run was not finished
@@ -175,6 +178,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         missed=list(misheard((row.reference, row.hypothesis) for row in after.rows)),
         samples=_samples(before, after),
         curve=_curve(log, finished),
+        learning=_learning(folder, normaliser),
         train_clips=record.clips.get("train", 0),
         train_seconds=record.seconds.get("train", 0.0),
         steps=finished.step if finished else None,
@@ -188,6 +192,11 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         train_command=record.started_by,
         report_command=f"studio report {folder.name}{option}",
     )
+
+
+def _learning(folder: RunFolder, normaliser: str) -> LearningCurve | None:
+    is_begun = any(folder.point(share).done.is_file() for share in SHARES[:-1])
+    return learning_curve(folder, normaliser) if is_begun else None
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -12,7 +13,8 @@ from studio.metrics import Edit, Score
 from studio.mistakes import ClipReading, Reading
 from studio.results import charts
 from studio.results.answers import Answer, answers
-from studio.results.charts import Line
+from studio.results.charts import Line, Mark
+from studio.results.learning_curve import LearningCurve, described, outlook
 from studio.results.markup import Html, joined, page, table, tag
 from studio.results.result import RunResult
 from studio.results.words import count, errors, factor, percent
@@ -21,11 +23,15 @@ from studio.text import COMPARED
 MOST_CLIPS = 500  # in the table; JSON has all of them
 MOST_WORDS, MOST_CONFUSIONS = 40, 25
 NOTHING = "(nothing)"
+CAVEAT = (
+    "Held-out word error rate, with 95 % intervals. The same settings each time, nested shares of the clips. The "
+    "forecast is a power law; a curve that flattens gains less."
+)
 
 
 def as_html(result: RunResult) -> str:
     """`result` as one HTML file that asks nothing of anybody."""
-    blocks = (_clips, _words, _groups, _speed, _validation, _samples, _facts, _again)
+    blocks = (_clips, _words, _groups, _sureties, _learning, _speed, _validation, _samples, _facts, _again)
     return page(f"{result.run}: before and after", *_first_screen(result), *(block(result) for block in blocks))
 
 
@@ -149,6 +155,37 @@ def _groups(result: RunResult) -> Html:
             table([by, "Clips", "Words", "WER before", "WER after"], rows, f"Errors by {by.lower()}", figures=4)
         )
     return joined(tag("h3", "Conditions"), *parts) if parts else Html("")
+
+
+def _sureties(result: RunResult) -> Html:
+    """Whether the model knows when it is wrong."""
+    found = result.mistakes.sureties
+    if not found:
+        return Html("")
+    rows = [[one.name, f"{one.words}", percent(one.mean), percent(one.right / one.words)] for one in found]
+    caption = "Written words by how sure the tuned model was of them; a calibrated one has as many right"
+    head = ["Sure", "Words", "On average", "Right"]
+    return joined(tag("h3", "How sure it is, and how right"), table(head, rows, caption, figures=3))
+
+
+def _learning(result: RunResult) -> Html:
+    curve = result.learning
+    head = tag("h2", "Would more clips help?")
+    if curve is None or curve.missing:
+        said = "Not known yet. This trains on a quarter and on half of the clips, and says what more would bring:"
+        return joined(head, tag("p", said), tag("pre", tag("code", f"studio curve {shlex.quote(result.run)}")))
+    marks = [Mark(point.clips, point.wer, point.low, point.high) for point in curve.points]
+    drawing = charts.growth(marks, ahead(curve), f"Word error rate by training clips. {described(curve)}")
+    return joined(head, tag("figure", tag("figcaption", outlook(curve)), drawing, tag("figcaption", CAVEAT)))
+
+
+def ahead(curve: LearningCurve) -> Mark | None:
+    """Where the forecast lies, if it can be told."""
+    last, found = curve.points[-1], curve.forecast
+    if found is None or found.doubt:
+        return None
+    rate, low, high = (max(0.0, last.wer + change) for change in (found.change, found.low, found.high))
+    return Mark(last.clips + found.more, rate, low, high)
 
 
 def _speed(result: RunResult) -> Html:

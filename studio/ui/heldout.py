@@ -14,13 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from studio import jobs
 from studio.config import Normaliser
+from studio.learning import SHARES
 from studio.metrics import Score
-from studio.mistakes import ClipReading, Confusion, Group, Word, confused
+from studio.mistakes import ClipReading, Confusion, Group, Surety, Word, confused
 from studio.results import run_page
 from studio.results.answers import Answer, answers
 from studio.results.result import General, RunResult, result_of
 from studio.run_folder import RunFolder
 from studio.text import COMPARED, Convention
+from studio.ui import learning
 from studio.workspace import Workspace
 
 ROWS = 50  # on one page of the table
@@ -35,6 +37,7 @@ SORTS: Mapping[str, Callable[[ClipReading], float | str]] = MappingProxyType(
         "reference": lambda clip: clip.reference.casefold(),
         "seconds": lambda clip: clip.seconds,
         "confidence": lambda clip: 1.0 if clip.after.confidence is None else clip.after.confidence,
+        "surety": lambda clip: 1.0 if clip.after.least_sure is None else clip.after.least_sure,
     }
 )
 SHOWS: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
@@ -58,7 +61,9 @@ class Wanted(BaseModel):
     said: Short | None = None  # this and the next: a confusion
     written: Short | None = None
     dot: Annotated[str, StringConstraints(pattern=r"^(\d{1,3}-\d{1,3})?$")] = ""  # accuracies before and after, percent
-    sort: Annotated[str, StringConstraints(pattern="^-?(after|before|change|reference|seconds|confidence)$")] = "-after"
+    sort: Annotated[str, StringConstraints(pattern="^-?(after|before|change|reference|seconds|confidence|surety)$")] = (
+        "-after"
+    )
     page: int = Field(0, ge=0)  # counted from 0
 
 
@@ -86,6 +91,7 @@ class HeldOut(BaseModel):
     words: list[Word]  # the wrong ones
     confusions: list[Confusion]
     groups: list[Group]
+    sureties: list[Surety]
     dots: list[Dot]
     missed: int  # words
     convention: Convention  # by which the references write numbers
@@ -123,6 +129,7 @@ def router(workspace: Workspace) -> APIRouter:
         page = run_page.as_html(result(run, normaliser))
         return Response(page, media_type="text/html", headers=saved_as(f"{run}.html"))
 
+    routes.include_router(learning.router(workspace))
     return routes
 
 
@@ -135,7 +142,8 @@ def saved_as(name: str) -> dict[str, str]:
 
 def finished_result(folder: RunFolder, normaliser: str | None = None) -> RunResult:
     """The result of the run, worked out once for as long as its files stay. Raises JobError."""
-    paths = (folder.tuned, folder.baseline, folder.general_tuned, folder.done)
+    smaller = (folder.point(share).done for share in SHARES[:-1])
+    paths = (folder.tuned, folder.baseline, folder.general_tuned, folder.done, *smaller)
     return _result(folder, tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths), normaliser)
 
 
@@ -158,6 +166,7 @@ def held_out(result: RunResult) -> HeldOut:
         words=[word for word in found.words if word.right_after < word.said][:MOST_WORDS],
         confusions=found.confusions[:MOST_CONFUSIONS],
         groups=found.groups,
+        sureties=found.sureties,
         dots=[Dot(before=before, after=after, clips=clips) for (before, after), clips in sorted(dots.items())],
         missed=len(result.missed),
         convention="digits" if any(char.isdigit() for clip in found.clips for char in clip.reference) else "words",

@@ -19,14 +19,14 @@ const SHAPES = {
   },
   /** A text against its reference: what is wrong with it. */
   errors: {
-    substitute: (edit) => make("mark", { class: "df-wrong", title: `for “${edit.reference}”` }, edit.hypothesis, spoken(` (wrong, for ${edit.reference})`)),
+    substitute: (edit, write) => make("mark", { class: "df-wrong", title: `for “${edit.reference}”` }, write(edit.hypothesis, edit), spoken(` (wrong, for ${edit.reference})`)),
     delete: (edit) => make("del", { class: "df-missing", title: "missing" }, edit.reference, spoken(" (missing)")),
-    insert: (edit) => make("ins", { class: "df-extra", title: "not said" }, edit.hypothesis, spoken(" (not said)")),
+    insert: (edit, write) => make("ins", { class: "df-extra", title: "not said" }, write(edit.hypothesis, edit), spoken(" (not said)")),
   },
 };
 
 /** `edits` of studio.metrics.diff as elements, for one `side`: "before", "after" or "errors".
- *  `write(words)` makes a node of words, in the text's order; of the marks of "errors" it is not asked. */
+ *  `write(words, edit)` makes a node of words, in the text's order; of a mark of "errors" it is told which. */
 export function diffed(edits, side, write = (words) => document.createTextNode(words)) {
   const text = new DocumentFragment();
   for (const edit of edits) {

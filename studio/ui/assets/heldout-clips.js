@@ -12,11 +12,31 @@ const COLUMNS = [
   { name: "after", title: "After" },
   { name: "change", title: "Errors", isFigure: true },
   { name: "confidence", title: "Confidence", isFigure: true },
+  { name: "surety", title: "Least sure", isFigure: true },
   { name: "seconds", title: "Length", isFigure: true },
 ];
 const TYPING = 250; // milliseconds without a key after which the filter is asked for
+const UNSURE = 0.6; // below it a word is underlined: opacity alone would be too faint a sign
+const FAINTEST = 0.72; // of a word nobody is sure of: text of 4.5:1 at the least, in light and dark
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
-const sure = (value) => (value === null ? "–" : `${Math.round(100 * value)} %`);
+const leastSure = (chances) => sure(Math.min(2, ...chances.filter((chance) => chance !== null)));
+const sure = (value) => (value === null || value > 1 ? "–" : `${Math.round(100 * value)} %`);
+
+/** Writes words one after the other, right ones as faint as the model was unsure of them; wrong ones only say so. */
+function writer(chances) {
+  const left = [...chances];
+  return (part, wrong) => {
+    const words = new DocumentFragment();
+    part.split(" ").forEach((word, place) => words.append(place ? " " : "", one(word, left.shift() ?? null, wrong)));
+    return words;
+  };
+}
+
+function one(word, chance, isWrong) {
+  if (chance === null) return word;
+  const style = isWrong ? null : `opacity: ${(FAINTEST + (1 - FAINTEST) * chance).toFixed(2)}`;
+  return make("span", { class: chance < UNSURE && !isWrong ? "li-guess" : null, style, title: `${sure(chance)} sure` }, word);
+}
 
 export class Clips {
   #run = null;
@@ -106,7 +126,7 @@ export class Clips {
     const heads = COLUMNS.map(({ name, title, isFigure }) => {
       const isSorted = name === column;
       const down = this.view.sort.startsWith("-");
-      const next = isSorted ? (down ? name : `-${name}`) : name === "reference" || name === "confidence" ? name : `-${name}`;
+      const next = isSorted ? (down ? name : `-${name}`) : ["reference", "confidence", "surety"].includes(name) ? name : `-${name}`;
       const press = make("button", { type: "button", "data-sort": name, onclick: () => this.#ask({ sort: next }) }, title, isSorted ? icon(down ? "down" : "up") : "");
       return make("th", { scope: "col", class: isFigure ? "figure" : null, "aria-sort": isSorted ? (down ? "descending" : "ascending") : null }, press);
     });
@@ -122,10 +142,11 @@ export class Clips {
       {},
       make("td", { class: "li-hear" }, this.#hear(id, reference)),
       cell("Reference", reference),
-      cell("Before", before ? diffed(before.edits, "errors") : "–"),
-      cell("After", diffed(after.edits, "errors")),
+      cell("Before", before ? diffed(before.edits, "errors", writer(before.chances)) : "–"),
+      cell("After", diffed(after.edits, "errors", writer(after.chances))),
       figure("Errors", ...errors),
       figure("Confidence", sure(after.confidence)),
+      figure("Least sure", leastSure(after.chances)),
       figure("Length", seconds(length)),
     );
   }

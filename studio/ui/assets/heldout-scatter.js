@@ -8,7 +8,8 @@ const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [480, 280, 56, 20, 28, 40];
 const x = (value) => LEFT + ((WIDTH - LEFT - RIGHT) * value) / 100;
 const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / 100);
 
-function draw(tag, attributes, ...children) {
+/** An element of a drawing. */
+export function draw(tag, attributes, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);

@@ -45,3 +45,9 @@ export function conditions(groups) {
   const sub = rows.length ? "Word error rate by length, pace, noise and speaker, where they differ." : "All clips are alike in length, pace, noise and speaker.";
   return box("Conditions", sub, rows.length ? table("Errors by condition", ["Clips", "Number", "Before", "After"], rows, 3) : "");
 }
+
+export function sureties(found) {
+  const rows = found.map(({ name, words: count, right, mean }) => [name, count.toLocaleString("en"), percent(mean), percent(right / count)]);
+  const sub = rows.length ? "Written words by how sure the tuned model was; where it knows itself, as many are right." : "This run is of an earlier version: it did not note how sure the model was of each word.";
+  return box("How sure, and how right", sub, rows.length ? table("How sure it is, and how right", ["Sure", "Words", "On average", "Right"], rows, 3) : "");
+}

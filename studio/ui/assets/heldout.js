@@ -1,8 +1,9 @@
 // The held-out clips of a run: four answers, the figures, where it is wrong, and every clip against its reference.
 
 import { Clips } from "./heldout-clips.js";
+import { Curve } from "./heldout-curve.js";
 import { scatter } from "./heldout-scatter.js";
-import { conditions, confusions, percent, words } from "./heldout-words.js";
+import { conditions, confusions, percent, sureties, words } from "./heldout-words.js";
 import { silence } from "./player.js";
 import { at, icon, make, request, studio } from "./studio.js";
 import { goTo } from "./train-settings.js";
@@ -27,6 +28,7 @@ export class HeldOut {
   constructor(element) {
     this.element = element;
     this.clips = new Clips(() => this.#mark());
+    this.curve = new Curve();
   }
 
   /** Show `run`; without one, what will stand here. */
@@ -48,6 +50,7 @@ export class HeldOut {
 
   #say(title, text) {
     silence();
+    this.curve.leave();
     this.element.replaceChildren(make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, title), make("p", {}, text)));
   }
 
@@ -69,8 +72,10 @@ export class HeldOut {
       ),
       ...(skipped ? [make("p", { class: "st-message look" }, icon("warning"), skipped)] : []),
       this.#where(found),
+      make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties)),
       this.clips.element,
     );
+    this.curve.show(this.#run, found.normaliser);
     return this.clips.show(this.#run, found.normaliser);
   }
 
@@ -100,7 +105,7 @@ export class HeldOut {
 
   #where(found) {
     const pick = (filter) => this.clips.filter(filter);
-    return make("div", { class: "li-where" }, scatter(found.dots, pick), words(found.words, pick), confusions(found.confusions, pick), conditions(found.groups));
+    return make("div", { class: "li-where li-wrong" }, scatter(found.dots, pick), words(found.words, pick), confusions(found.confusions, pick), conditions(found.groups));
   }
 
   /** What the clips are filtered by stays marked where it was picked. */

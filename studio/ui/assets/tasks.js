@@ -9,6 +9,7 @@ const PHASES = {
   checking: "Checking the clips",
   importing: "Taking in the clips",
   exporting: "Writing the files",
+  training: "Training",
   writing: "Saving",
 };
 const ENDS = {
@@ -21,7 +22,12 @@ const isOver = (status) => !["running", "stopping"].includes(status);
 
 /** Follow the task `name` of `dataset` in `element`; `ended(status, notes)` once it is over. Call `.close()` to let go. */
 export function followTask(element, dataset, name, ended = () => {}) {
-  return new TaskView(element, at("tasks", dataset, name), ended).begin();
+  return followAt(element, at("tasks", dataset, name), ended);
+}
+
+/** The same of a task that a room keeps elsewhere: `address` says how it stands, and has `/events` and `/cancel`. */
+export function followAt(element, address, ended = () => {}) {
+  return new TaskView(element, address, ended).begin();
 }
 
 /** Follow the task of `dataset` that goes on now, if its name is among `names`; null where none does. */

@@ -1,0 +1,62 @@
+"""The learning curve of a run for the Test tab: what is there of it, and the job that trains the rest."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from studio import jobs
+from studio.config import Normaliser
+from studio.evaluate import Evaluation
+from studio.jobs import curves, tasks
+from studio.jobs.tasks import TaskState
+from studio.results.learning_curve import LearningCurve, learning_curve, outlook
+from studio.ui import live
+from studio.workspace import Workspace
+
+
+class Learning(BaseModel):
+    """The curve, and whether more of it is being trained."""
+
+    model_config = ConfigDict(frozen=True)
+
+    curve: LearningCurve
+    outlook: str  # the forecast in a sentence; empty as long as a part is missing
+    task: TaskState | None  # the last job, going on or not
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """Routes below those of held-out clips; `…/task` speaks as the routes of tasks do."""
+    routes = APIRouter(prefix="/curve/{run}")
+
+    @routes.get("")
+    def learning(run: str, normaliser: Normaliser | None = None) -> Learning:
+        folder = jobs.existing(workspace, run)
+        after = Evaluation.read(folder.tuned)
+        found = learning_curve(folder, normaliser or (after.score.normaliser if after else "exact"))
+        job = curves.task(workspace, run)
+        state = TaskState.of(job) if job.job.is_file() else None
+        return Learning(curve=found, outlook=outlook(found), task=state)
+
+    @routes.post("")
+    def start(run: str) -> TaskState:
+        return curves.start(workspace, run)
+
+    @routes.get("/task")
+    def stands(run: str) -> TaskState:
+        return TaskState.of(curves.task(workspace, run))
+
+    @routes.get("/task/events")
+    async def follow(run: str, request: Request, offset: live.Offset = 0) -> StreamingResponse:
+        folder = curves.task(workspace, run)
+        newcomer = offset or tasks.since(folder)
+        return live.stream(folder, folder.events, live.read_events, live.resumed(request, newcomer))
+
+    @routes.post("/task/cancel")
+    def cancel(run: str) -> TaskState:
+        folder = curves.task(workspace, run)
+        tasks.cancel(folder)
+        return TaskState.of(folder)
+
+    return routes
