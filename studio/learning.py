@@ -25,7 +25,9 @@ LEVEL = 0.95
 TRAINING_NOISE = 0.2  # standard deviation of the logarithm of WER between runs of which only clips and seed differ
 _HALF = 0.5  # an error: what no clip showed may still be there, and its logarithm can be taken
 
-Doubt = Literal["", "nothing left", "no gain", "too wide"]
+FEW_CLIPS = 20  # held out: fewer, drawn anew, look alike by chance, and the interval promises too much
+
+Doubt = Literal["", "few clips", "nothing left", "no gain", "too wide"]
 
 
 class Rate(BaseModel):
@@ -47,8 +49,8 @@ class Forecast(BaseModel):
     change: float  # of the rate; below 0 is better
     low: float  # of the interval for the expected change
     high: float
-    doubt: Doubt  # why it cannot be told yet: no held-out word is wrong any more; the interval holds no gain, or is
-    # wider than all that is still wrong; empty where it can be told
+    doubt: Doubt  # why it cannot be told yet: FEW_CLIPS measure; no word of them is wrong any more; the interval
+    # holds no gain, or is wider than all that is still wrong; empty where it can be told
 
 
 def rates(errors: Sequence[Sequence[int]], words: Sequence[int], seed: int = 0) -> list[Rate]:
@@ -81,7 +83,7 @@ def forecast(
     low, high = (float(end) for end in np.quantile(changes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     here = np.log((wrong.sum(axis=1) + _HALF) / (said.sum() + 2 * _HALF))
     change = float(_change(here[:, None], sizes, np.log(clips[-1] + more))[0])
-    doubt = _doubt(float(wrong[-1].sum() / said.sum()), low, high)
+    doubt = _doubt(float(wrong[-1].sum() / said.sum()), low, high) if len(said) >= FEW_CLIPS else "few clips"
     return Forecast(more=more, change=change, low=low, high=high, doubt=doubt)
 
 

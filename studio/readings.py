@@ -61,7 +61,7 @@ def _whole_lines(path: Path) -> list[BatchRead]:
     """The batches in `path`; a line that was torn by a kill is cut off, so that the next one stands by itself."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return []
     found = []
     for line in content.splitlines(keepends=True):
@@ -71,7 +71,8 @@ def _whole_lines(path: Path) -> list[BatchRead]:
             continue
     kept = "".join(batch.model_dump_json() + "\n" for batch in found)
     if kept.encode() != content:
-        write_atomically(path, kept)
+        with suppress(DiskError):
+            write_atomically(path, kept)
     return found
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import JobError
 from studio.evaluate import Evaluation
-from studio.learning import SHARES, Forecast, forecast, rates
+from studio.learning import FEW_CLIPS, SHARES, Forecast, forecast, rates
 from studio.results.words import count, percent, points
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
@@ -80,6 +80,7 @@ def outlook(curve: LearningCurve) -> str:
         return ""
     interval = f"{points(found.low)} to {points(found.high)} points"
     reasons = {
+        "few clips": f"fewer than {FEW_CLIPS} held-out clips are too few to say it with",
         "nothing left": "no held-out word is wrong any more, so that a gain would not show",
         "no gain": f"the 95 % interval, {interval}, includes no gain at all",
         "too wide": f"the 95 % interval, {interval}, is wider than all that is still wrong",
