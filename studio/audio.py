@@ -79,12 +79,43 @@ def read(
         count = -1 if duration is None else round(duration * rate)
         frames = file.read(count, dtype="float32", always_2d=True)
     if not len(frames):
-        raise AudioError(f"{_name(source)} holds no sound.", "Record it again, or export it as WAV.")
+        raise _without_sound(source)
     _check_numbers(frames, source)
-    samples = np.ascontiguousarray(frames[:, int(np.argmax(_energy(frames)))])
+    samples = loudest(frames)
     if sample_rate is None or sample_rate == rate:
         return Waveform(samples, rate)
     return Waveform(resample(samples, rate, sample_rate), sample_rate)
+
+
+def length(source: Source) -> float:
+    """Seconds, by the header alone. Raises AudioError (no sound file) or DiskError."""
+    with _opened(source) as file:
+        return float(file.frames / file.samplerate)
+
+
+def blocks(source: Source, sample_rate: int, seconds: float) -> Iterator[Samples]:
+    """A sound file from its start to its end in blocks (frames, channels) of about `seconds`, at `sample_rate` Hz.
+
+    Raises AudioError (no sound file, no samples, NaN) or DiskError.
+    """
+    import soxr
+
+    with _opened(source) as file:
+        rate, size = file.samplerate, round(seconds * file.samplerate)
+        stream = soxr.ResampleStream(rate, sample_rate, file.channels, dtype="float32", quality="HQ")
+        frames = file.read(size, dtype="float32", always_2d=True)
+        if not len(frames):
+            raise _without_sound(source)
+        while len(frames):
+            _check_numbers(frames, source)
+            following = file.read(size, dtype="float32", always_2d=True)
+            yield frames if rate == sample_rate else stream.resample_chunk(frames, last=not len(following))
+            frames = following
+
+
+def loudest(frames: Samples) -> Samples:
+    """The channel of (frames, channels) that holds the most energy, (frames,)."""
+    return np.ascontiguousarray(frames[:, int(np.argmax(_energy(frames)))])
 
 
 def resample(samples: Samples, source: int, target: int) -> Samples:
@@ -187,6 +218,10 @@ def _size(source: Source) -> int:
         return len(source)
     with disk_errors(source, "read"), source.open("rb") as file:
         return file.seek(0, io.SEEK_END)
+
+
+def _without_sound(source: Source) -> AudioError:
+    return AudioError(f"{_name(source)} holds no sound.", "Record it again, or export it as WAV.")
 
 
 def _unreadable(source: Source, reason: str) -> AudioError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import audio
 from studio.errors import AudioError, DataError
+from studio.longform.transcript import Segment
 from studio.metrics import Score, score
 from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
 from studio.models.adapters import find_adapter
@@ -36,6 +38,7 @@ class TranscribedClip(BaseModel):
     wer: float | None = None  # of this clip alone
     cer: float | None = None
     error: str | None = None  # why it could not be read
+    segments: list[Segment] | None = None  # with their times, of a file longer than the model hears at once
 
 
 class Totals(BaseModel):
@@ -106,7 +109,7 @@ def transcribe_list(
 
     Paths in a list are relative to it. `adapter` is a LoRA folder or a run, `processor` a folder that takes the place
     of the model's own. Returns a `Transcription` as JSON, also written whole to `output`. A file that cannot be read
-    as sound gets an `error` and the others go on.
+    as sound gets an `error` and the others go on; one that lasts longer than the model hears is read piece by piece.
     Raises DataError where nothing is to be read, a file is missing, or none can be read; ModelError, DeviceError,
     DiskError.
     """
@@ -165,11 +168,15 @@ def _read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) 
     rows: list[TranscribedClip] = []
     for start in range(0, len(items), _IN_MEMORY):
         part = items[start : start + _IN_MEMORY]
-        clips = [clip_or_error(recogniser.family, path) for path, _ in part]
+        clips = [
+            None if _is_long(recogniser.family, path) else clip_or_error(recogniser.family, path) for path, _ in part
+        ]
         read = iter(transcribe(recogniser, [clip for clip in clips if isinstance(clip, Clip)]))
         for (path, reference), clip in zip(part, clips, strict=True):
             if isinstance(clip, Clip):
                 rows.append(_row(path, reference, next(read)))
+            elif clip is None:
+                rows.append(_long_row(recogniser, path, reference))
             else:
                 rows.append(TranscribedClip(audio=str(path), reference=reference, error=clip))
     return rows
@@ -183,6 +190,28 @@ def clip_or_error(family: Family, path: Path) -> Clip | str:
     except (AudioError, DataError) as error:
         return str(error)
     return clip
+
+
+def _is_long(family: Family, path: Path) -> bool:
+    """Whether it lasts longer than the family hears at once; what is no sound file does not."""
+    try:
+        return audio.length(path) > family.max_seconds
+    except AudioError:
+        return False
+
+
+def _long_row(recogniser: Recogniser, path: Path, reference: str | None) -> TranscribedClip:
+    """A recording that is read piece by piece, with the times of its pieces."""
+    from studio.longform.reading import Reading  # it reads its pieces with `transcribe`
+
+    began = time.perf_counter()
+    try:
+        segments = list(Reading(recogniser, path).segments())
+    except AudioError as error:
+        return TranscribedClip(audio=str(path), reference=reference, error=str(error))
+    text = " ".join(segment.text for segment in segments if segment.text)
+    whole = Hypothesis(text=text, seconds=audio.length(path), latency=time.perf_counter() - began)
+    return _row(path, reference, whole).model_copy(update={"segments": segments})
 
 
 def _row(path: Path, reference: str | None, hypothesis: Hypothesis) -> TranscribedClip:

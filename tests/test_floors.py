@@ -36,6 +36,7 @@ FLOORS = (
         "transcribe",
         "hear",
         "labelling",
+        "longform",
         "evaluate",
         "verdict",
         "report",
@@ -46,7 +47,7 @@ FLOORS = (
     },
     {"export"},
     {"jobs", "supervise", "worker", "cluster"},
-    {"ui", "terminal"},
+    {"ui", "terminal", "serve"},
     {"demo", "doctor"},
     {"cli", "__main__", "__init__"},
 )

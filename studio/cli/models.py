@@ -31,9 +31,18 @@ def transcribe(
         Path | None, typer.Option(help="A manifest.jsonl, or a text file with one path a line.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the JSON here instead of printing it.")] = None,
+    format: Annotated[
+        list[str] | None, typer.Option(help="With times, of any length: txt, srt, vtt or json; repeat it for several.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Write down what is said in sound files: JSON with text, seconds, latency, and WER where references exist."""
+    if format:
+        from studio.terminal import longform
+
+        reader = longform.Reader(model, longform.only_one(adapter or [], terms), processor, device)
+        typer.echo(longform.write(list(audio or []), format, output, reader))
+        return
     from studio.hear import hear_list
     from studio.transcribe import transcribe_list
 

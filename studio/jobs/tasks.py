@@ -55,8 +55,9 @@ class CancelledError(Exception):
 class Telling:
     """How a verb says how far it is: `tell("reading", 12, 400)`, `tell.note("14 labels look wrong.")`."""
 
-    def __init__(self, folder: RunFolder | None) -> None:
+    def __init__(self, folder: RunFolder | None, unit: str = "") -> None:
         self.folder = folder
+        self.unit = unit  # of what is counted, for a terminal
         self.done = 0
         self._phase = ""
         self._spoke = 0.0
@@ -75,7 +76,7 @@ class Telling:
         if self.folder:
             self._write(Phase(name=phase, done=done, total=total))
         elif sys.stderr.isatty():
-            print(f"\r{_line(phase, done, total, now - self._began)}", end="", file=sys.stderr, flush=True)
+            print(f"\r{_line(phase, done, total, self.unit, now - self._began)}", end="", file=sys.stderr, flush=True)
             if done >= total:
                 print(file=sys.stderr)
 
@@ -96,19 +97,19 @@ class Telling:
             events.write(log, event)
 
 
-def _line(phase: str, done: int, total: int, seconds: float) -> str:
+def _line(phase: str, done: int, total: int, unit: str, seconds: float) -> str:
     left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
-    return f"{phase.capitalize()}: {done} of {total}{left}".ljust(60)
+    return f"{phase.capitalize()}: {done} of {total}{unit}{left}".ljust(60)
 
 
 @contextmanager
-def telling() -> Iterator[Telling]:
+def telling(unit: str = "") -> Iterator[Telling]:
     """Within the block a verb tells how far it is, to whoever started it; its end is told by itself.
 
     Where a person cancels, the process ends with exit code 0. A StudioError is told and goes on to the command line.
     """
     named = os.environ.get(FOLDER_VARIABLE)
-    tell = Telling(RunFolder(Path(named)) if named else None)
+    tell = Telling(RunFolder(Path(named)) if named else None, unit)
     try:
         yield tell
     except CancelledError:

@@ -44,7 +44,7 @@ def find_voice(frames: Frames, duration: float) -> Voice:
     if not len(places):
         return Voice(speaking, 0.0, duration, 0.0, 0.0, None)
     first, last = places[0] * HOP, min(duration, (places[-1] + 2) * HOP)
-    gaps = [length for start, length, on in _runs(speaking) if not on and places[0] < start < places[-1]]
+    gaps = [length for start, length, on in runs(speaking) if not on and places[0] < start < places[-1]]
     return Voice(
         speaking,
         seconds=float(len(places) * HOP),
@@ -72,7 +72,7 @@ def _speaking(levels: NDArray[np.float64]) -> Mask:
 def _without(mask: Mask, shortest: int) -> Mask:
     """`mask` without its runs of fewer than `shortest` frames."""
     kept = mask.copy()
-    for start, length, on in _runs(mask):
+    for start, length, on in runs(mask):
         if on and length < shortest:
             kept[start : start + length] = False
     return kept
@@ -81,13 +81,13 @@ def _without(mask: Mask, shortest: int) -> Mask:
 def _joined(mask: Mask, gap: int) -> Mask:
     """`mask` with its inner gaps of at most `gap` frames filled."""
     filled = mask.copy()
-    for start, length, on in _runs(mask):
+    for start, length, on in runs(mask):
         if not on and length <= gap and start and start + length < len(mask):
             filled[start : start + length] = True
     return filled
 
 
-def _runs(mask: Mask) -> list[tuple[int, int, bool]]:
+def runs(mask: Mask) -> list[tuple[int, int, bool]]:
     """Start, length and value of every run of equal values."""
     edges = np.concatenate([[0], np.flatnonzero(np.diff(mask)) + 1, [len(mask)]])
     return [(int(start), int(end - start), bool(mask[start])) for start, end in pairwise(edges)]

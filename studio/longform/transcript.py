@@ -1,0 +1,104 @@
+"""What was said in a long recording, and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from studio.workspace import append_durably, disk_errors
+
+
+class Segment(BaseModel):
+    """One piece of the recording as it was read; several sentences perhaps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: float  # seconds from the beginning of the file
+    end: float
+    text: str
+    confidence: float | None = None  # mean token probability, 0..1
+
+
+class Transcript(BaseModel):
+    """A recording as one model read it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    audio: str  # the file's name
+    model: str
+    adapter: str | None
+    device: str
+    seconds: float  # of the recording
+    segments: list[Segment]
+
+    @property
+    def text(self) -> str:
+        """All that was said, in one line."""
+        return " ".join(segment.text for segment in self.segments if segment.text)
+
+
+class Source(BaseModel):
+    """Which file is read by what: the first line of a part. A part of anything else is begun anew."""
+
+    model_config = ConfigDict(frozen=True)
+
+    audio: str  # its whole path
+    size: int  # bytes
+    changed_at: int  # nanoseconds since the epoch
+    model: str
+    adapter: str | None
+    adapter_changed_at: int  # nanoseconds since the epoch: a resumed run replaces its adapter
+
+    @classmethod
+    def of(cls, path: Path, model: str, adapter: Path | None) -> Self:
+        """The file `path` as it is now. Raises DiskError."""
+        with disk_errors(path, "read"):
+            about = path.stat()
+            weights = (adapter / "adapter_model.safetensors").stat().st_mtime_ns if adapter else 0
+        return cls(
+            audio=str(path.resolve()),
+            size=about.st_size,
+            changed_at=about.st_mtime_ns,
+            model=model,
+            adapter=str(adapter) if adapter else None,
+            adapter_changed_at=weights,
+        )
+
+
+class Part:
+    """What has been read so far, a durable line a segment, so that a stopped reading goes on where it was."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def resume(self, source: Source) -> list[Segment]:
+        """The segments that were read of `source` already; none, and an empty part, where it was another."""
+        segments = self.segments()
+        if segments is None or self._source() != source:
+            self.path.unlink(missing_ok=True)
+            append_durably(self.path, source.model_dump_json())
+            return []
+        return segments
+
+    def segments(self) -> list[Segment] | None:
+        """The segments in the part, without a torn last line; None where there is no part that can be read."""
+        try:
+            lines = self._lines()[1:]
+            return [Segment.model_validate_json(line) for line in lines]
+        except (FileNotFoundError, IndexError, ValidationError):
+            return None
+
+    def add(self, segment: Segment) -> None:
+        """Keep one more. Raises DiskError."""
+        append_durably(self.path, segment.model_dump_json())
+
+    def _source(self) -> Source | None:
+        try:
+            return Source.model_validate_json(self._lines()[0])
+        except (IndexError, ValidationError):
+            return None
+
+    def _lines(self) -> list[bytes]:
+        return self.path.read_bytes().split(b"\n")[:-1]
