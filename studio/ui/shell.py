@@ -16,6 +16,7 @@ from studio.ui import (
     importing,
     labels,
     listen,
+    longfile,
     needs,
     quality,
     record,
@@ -29,7 +30,7 @@ from studio.workspace import Workspace
 
 TABS = {"1 Record": record, "2 Review": review, "3 Train": train, "4 Test": listen, "5 Export": export}
 
-DIALOGS = (needs, labels, splitting, quality, importing, exporting_data, comparing)
+DIALOGS = (needs, labels, splitting, quality, importing, exporting_data, comparing, longfile)
 """Rooms that stand outside the tabs, each a `gr.HTML` with one `<dialog>`: any tab opens them by `studio.open`."""
 
 

@@ -7,6 +7,7 @@ import { Modes } from "./listen-modes.js";
 import { Partial } from "./listen-partial.js";
 import { Runs } from "./listen-runs.js";
 import { Terms } from "./listen-terms.js";
+import { isLong } from "./longfile.js";
 import { silence } from "./player.js";
 import { Meter, Scope } from "./scope.js";
 import { form, icon, isShown, request, seconds, studio } from "./studio.js";
@@ -60,6 +61,7 @@ class Test {
 
   #listen() {
     this.$(".li-open input").onchange = ({ target }) => this.#files([...target.files]).then(() => (target.value = ""));
+    this.$(".li-long").onclick = () => studio.open("longfile", this.#reader);
     this.root.ondragover = (event) => event.preventDefault();
     this.root.ondrop = (event) => {
       event.preventDefault();
@@ -164,8 +166,16 @@ class Test {
     else this.#tell(UNPLUGGED, "bad");
   }
 
+  /** Who reads what is too long for this tab. */
+  get #reader() {
+    return { run: this.runs.main?.name, model: this.runs.fields.model };
+  }
+
   async #files(files) {
-    for (const file of files) await this.#hear(file);
+    for (const file of files) {
+      if (await isLong(file)) return studio.open("longfile", { file, ...this.#reader });
+      await this.#hear(file);
+    }
   }
 
   /** `job` when all before it are done. */

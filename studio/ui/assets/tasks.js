@@ -37,9 +37,16 @@ export async function followRunning(element, dataset, names, ended) {
   return going ? followTask(element, dataset, going.name, (status, notes) => ended(status, notes, going.name)) : null;
 }
 
+/** Follow what stands at `address` like a task; `told()` at each of its events, `count(n)` puts a number into words. */
+export function follow(element, address, { ended, told, count, phases }) {
+  const view = new TaskView(element, address, ended);
+  return Object.assign(view, { told, count, phases: { ...PHASES, ...phases } }).begin();
+}
+
 class TaskView {
   constructor(element, address, ended) {
     Object.assign(this, { element, address, ended, phase: null, notes: [], failed: null, status: "running", what: "", skew: 0 });
+    Object.assign(this, { told: () => {}, count: (number) => number.toLocaleString("en"), phases: PHASES });
   }
 
   begin() {
@@ -65,6 +72,7 @@ class TaskView {
     if (event.type === "phase") this.phase = { ...event, began: this.phase?.name === event.name ? this.phase.began : { at: event.at, done: event.done } };
     if (event.type === "noted") this.notes.push(event.message);
     if (event.type === "failed") this.failed = event;
+    this.told();
     this.draw();
   }
 
@@ -100,7 +108,7 @@ class TaskView {
   figures() {
     if (!this.phase) return "starting";
     const { name, done, total } = this.phase;
-    return [PHASES[name] || name, total ? `${done.toLocaleString("en")} of ${total.toLocaleString("en")}` : null, this.left()].filter(Boolean).join("  ·  ");
+    return [this.phases[name] || name, total ? `${this.count(done)} of ${this.count(total)}` : null, this.left()].filter(Boolean).join("  ·  ");
   }
 
   /** The time left, once two seconds tell something. */
