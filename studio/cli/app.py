@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from studio.workspace import disk_errors
+
 app = typer.Typer(
     name="studio",
     help="Record your voice, fine-tune a speech recogniser on it, and read the difference. All on this machine.",
@@ -31,3 +33,9 @@ def _everywhere(
 ) -> None:
     if workspace is not None:
         os.environ["STUDIO_WORKSPACE"] = str(workspace)
+
+
+def first_line(path: Path) -> str:
+    """What stands in the first line of a file that holds a secret. Raises DiskError."""
+    with disk_errors(path, "read"):
+        return path.read_text(encoding="utf-8").partition("\n")[0]

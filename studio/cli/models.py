@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from studio.cli.app import AsJson, Device, app
+from studio.cli.app import AsJson, Device, app, first_line
 from studio.config import Normaliser
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
@@ -81,6 +82,29 @@ def evaluate(
             typer.echo(f"  {verdict.sentence(found)}")
     if output:
         evaluation.save(result, output)
+
+
+@app.command()
+def serve(
+    run: Annotated[str, typer.Argument(help="A run that has finished; without one, --model alone.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Without a run: “starter”, a Hub id on this disk, or a folder.")
+    ] = "starter",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond this machine a key is required.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7870,
+    key: Annotated[
+        Path | None, typer.Option(help="A file whose first line is the API key [default: $STUDIO_SERVE_KEY].")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Let other programs use a model: OpenAI's transcription interface on this machine."""
+    from studio.serve import server
+    from studio.serve.gate import Key
+
+    text = first_line(key) if key else os.environ.get("STUDIO_SERVE_KEY")
+    server.serve(Workspace.here(), run, model, device, host, port, Key.parse(text) if text else None)
 
 
 @app.command()

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from studio.cli.app import AsJson, app
-from studio.workspace import Workspace, disk_errors
+from studio.cli.app import AsJson, app, first_line
+from studio.workspace import Workspace
 
 
 @app.command()
@@ -33,13 +33,8 @@ def ui(
     from studio.ui.app import launch
     from studio.ui.security import Login
 
-    text = _first_line(login) if login else os.environ.get("STUDIO_LOGIN")
+    text = first_line(login) if login else os.environ.get("STUDIO_LOGIN")
     launch(Workspace.here(), host, port, browser, Login.parse(text) if text else None)
-
-
-def _first_line(path: Path) -> str:
-    with disk_errors(path, "read"):
-        return path.read_text(encoding="utf-8").partition("\n")[0]
 
 
 @app.command()

@@ -143,7 +143,7 @@ def _frames(held: Samples, sample_rate: int) -> Frames:
 
 
 def _speaking(frames: Frames, duration: float) -> Mask:
-    """(frames,) where somebody speaks: judged over everything, and over every few seconds, for a word in long silence."""
+    """(frames,) where somebody speaks: judged over all of it, and over every few seconds for a word in long silence."""
     speaking = find_voice(frames, duration).speaking.copy()
     size = round(_NEAR / HOP)
     for start in range(0, max(1, len(speaking) - size // 2), size // 2):

@@ -54,7 +54,7 @@ def launch(
     with suppress(StudioError):  # the Train tab says it, where the queue cannot be read
         queue.look_after(workspace)
     app = create_app(workspace, host, login)
-    address = _address(host, port)
+    address = address_of(host, port)
     print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)
     if "SSH_CONNECTION" in os.environ:
         print(f"From where you sit: ssh -L {port}:localhost:{port} {socket.gethostname()}", flush=True)
@@ -64,7 +64,7 @@ def launch(
     server.run(sockets=[listener])
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, command: str = "studio ui") -> socket.socket:
     """A socket bound to `host:port`, so that nobody can take the port while Gradio is imported.
 
     Raises DeviceError, naming the next free port, where it is taken.
@@ -79,13 +79,13 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise DeviceError(
             f"Port {port} of {host} cannot be used: {(error.strerror or str(error)).lower()}.",
-            f"Is the studio open already? Otherwise: studio ui --port {_next_free(host, port, family)}",
+            f"Is it open already? Otherwise: {command} --port {_next_free(host, port, family)}",
         ) from error
     listener.listen()
     return listener
 
 
-def _address(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
     """What to type into a browser on this computer."""
     if host in ("127.0.0.1", "0.0.0.0", "::", "::1"):
         return f"http://localhost:{port}"

@@ -1,0 +1,77 @@
+"""What was read, in the shapes that OpenAI's clients expect."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from studio.longform.subtitles import rendered
+from studio.longform.transcript import Segment, Transcript
+
+Shape = Literal["json", "text", "srt", "vtt", "verbose_json"]
+
+
+def answer(transcript: Transcript, shape: Shape, language: str) -> Response:
+    """The whole answer to one request."""
+    if shape == "json":
+        return JSONResponse({"text": transcript.text, "usage": _usage(transcript)})
+    if shape == "verbose_json":
+        return JSONResponse(_verbose(transcript, language))
+    return PlainTextResponse(f"{transcript.text}\n" if shape == "text" else rendered(transcript, shape))
+
+
+def _verbose(transcript: Transcript, language: str) -> dict[str, Any]:
+    return {
+        "task": "transcribe",
+        "language": language,
+        "duration": transcript.seconds,
+        "text": transcript.text,
+        "segments": [_segment(place, segment) for place, segment in enumerate(transcript.segments)],
+        "usage": _usage(transcript),
+    }
+
+
+def _segment(place: int, segment: Segment) -> dict[str, Any]:
+    """One piece. `avg_logprob` is the logarithm of the mean probability; that nobody spoke is never given a chance."""
+    text = segment.text.encode()
+    return {
+        "id": place,
+        "seek": round(segment.start * 100),
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": math.log(max(segment.confidence, 1e-9)) if segment.confidence is not None else 0.0,
+        "compression_ratio": len(text) / len(zlib.compress(text)) if text else 0.0,
+        "no_speech_prob": 0.0,
+    }
+
+
+def _usage(transcript: Transcript) -> dict[str, Any]:
+    return {"type": "duration", "seconds": math.ceil(transcript.seconds)}
+
+
+def delta(text: str) -> str:
+    """More of the text, as a server-sent event."""
+    return _event({"type": "transcript.text.delta", "delta": text})
+
+
+def done(segments: Sequence[Segment]) -> str:
+    """The event that ends a stream."""
+    text = " ".join(segment.text for segment in segments if segment.text)
+    return _event({"type": "transcript.text.done", "text": text})
+
+
+def failed(message: str) -> str:
+    """An error after the answer has begun."""
+    return _event({"error": {"message": message, "type": "server_error", "param": None, "code": "stopped"}})
+
+
+def _event(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content)}\n\n"

@@ -1,0 +1,176 @@
+"""The routes: what a program sends, and what it gets or why not."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from studio.errors import DataError, StudioError
+from studio.longform.reading import Reading
+from studio.longform.transcript import Segment
+from studio.serve import answers
+from studio.serve.engine import Engine
+from studio.serve.gate import Gate, Key, refusal
+from studio.ui.security import HostRule
+
+RETRY_AFTER = "5"  # seconds
+_POLL = 0.5  # seconds between two looks at whether the program still waits
+STATUS_OF_ERROR = {
+    "TooLargeError": (413, "too_large"),
+    "BusyError": (503, "server_busy"),
+    "DiskError": (507, "disk_full"),
+    "ModelError": (404, "model_not_found"),
+}
+
+
+class Asked(BaseModel):
+    """The fields beside the file. What changes nothing here is taken, so that no program has to be changed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = ""
+    response_format: answers.Shape = "json"
+    stream: bool = False
+    timestamp_granularities: list[Literal["segment"]] = Field([], alias="timestamp_granularities[]")
+
+    @classmethod
+    def of(cls, form: FormData) -> Asked:
+        """What `form` asks for. Raises ValidationError."""
+        many = {name: form.getlist(name) for name in ("timestamp_granularities[]",) if name in form}
+        return cls.model_validate({name: value for name, value in form.items() if isinstance(value, str)} | many)
+
+
+def create_app(engine: Engine, host: str, key: Key | None) -> FastAPI:
+    """The whole application, ready to be served."""
+
+    @asynccontextmanager
+    async def until_closed(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.close()
+
+    app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=until_closed)
+    app.add_middleware(Gate, hosts=HostRule.listening_on(host), key=key)
+    app.add_exception_handler(StudioError, _in_words)
+    app.add_exception_handler(ValidationError, _not_understood)
+    app.add_exception_handler(HTTPException, _as_refusal)
+    _routes(app, engine)
+    return app
+
+
+def _routes(app: FastAPI, engine: Engine) -> None:
+    @app.get("/v1/models")
+    def models() -> dict[str, object]:
+        return {"object": "list", "data": [_model(name) for name in engine.names]}
+
+    @app.get("/v1/models/{name:path}")
+    def model(name: str) -> dict[str, object]:
+        return _model(engine.known(name))
+
+    @app.post("/v1/audio/transcriptions")
+    async def transcriptions(request: Request) -> Response:
+        async with request.form(max_files=1) as form:
+            asked, sound = Asked.of(form), form.get("file")
+            if not isinstance(sound, UploadFile):
+                raise DataError("The field “file” is missing.", "Send the recording as multipart form data.")
+            name = engine.known(asked.model)
+            path = await run_in_threadpool(_kept, sound)
+        if asked.stream:
+            return await _streamed(engine.read(name, path), path)
+        try:
+            segments = await _until_gone(request, engine.read(name, path))
+            transcript = Reading(engine.recogniser, path).transcript(segments, None)
+        finally:
+            path.unlink(missing_ok=True)
+        return answers.answer(transcript, asked.response_format, engine.language)
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "speech-studio"}
+
+
+def _kept(sound: UploadFile) -> Path:
+    """The recording as a file of its own; who asked for it deletes it."""
+    with tempfile.NamedTemporaryFile(prefix="studio-", delete=False) as file:
+        shutil.copyfileobj(sound.file, file, 1 << 20)
+    return Path(file.name)
+
+
+async def _until_gone(request: Request, pieces: Iterator[Segment]) -> list[Segment]:
+    """All of `pieces`; reading ends early where the program that asked hangs up."""
+    gone = threading.Event()
+
+    async def watch() -> None:
+        while not await request.is_disconnected():
+            await asyncio.sleep(_POLL)
+        gone.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await run_in_threadpool(_collected, pieces, gone)
+    finally:
+        watching.cancel()
+
+
+def _collected(pieces: Iterator[Segment], gone: threading.Event) -> list[Segment]:
+    segments = []
+    for segment in pieces:
+        segments.append(segment)
+        if gone.is_set():
+            break
+    return segments
+
+
+async def _streamed(pieces: Generator[Segment], path: Path) -> Response:
+    """Each piece as soon as it is read. What goes wrong before the first one is an error of its own."""
+    try:
+        first = await run_in_threadpool(next, pieces, None)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+    async def events() -> AsyncIterator[str]:
+        segments, latest = list[Segment](), first
+        try:
+            while latest is not None:
+                yield answers.delta(f" {latest.text}" if segments else latest.text)
+                segments.append(latest)
+                latest = await run_in_threadpool(next, pieces, None)
+            yield answers.done(segments)
+        except StudioError as error:
+            yield answers.failed(str(error))
+        finally:
+            pieces.close()
+            path.unlink(missing_ok=True)
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _in_words(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StudioError)
+    status, code = STATUS_OF_ERROR.get(error.code, (400, "invalid_request"))
+    headers = {"Retry_After": RETRY_AFTER} if status == 503 else {}
+    return refusal(status, str(error), code, **headers)
+
+
+async def _not_understood(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ValidationError)
+    first = error.errors()[0]
+    return refusal(400, f"{first['loc'][0]}: {first['msg']}.", "invalid_value", param=str(first["loc"][0]))
+
+
+async def _as_refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return refusal(error.status_code, str(error.detail), "not_found" if error.status_code == 404 else "invalid_request")

@@ -1,0 +1,95 @@
+"""The model behind the endpoint: one set of weights, one reading at a time, a short queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from studio import audio, jobs
+from studio.errors import BusyError, ModelError
+from studio.longform.reading import Reading
+from studio.longform.transcript import Segment
+from studio.models import Clip, Recogniser, load
+from studio.models.adapters import find_adapter, without_adapter
+from studio.models.limits import check_length
+from studio.train.record import RunRecord
+from studio.workspace import Workspace
+
+MOST_WAITING = 8  # requests; more are sent away until later
+OPENAIS_NAME = "whisper-1"  # what programs ask for that let nobody choose
+
+
+class Engine:
+    """A recogniser that several threads may ask; `names` are the models that it answers to, the best first."""
+
+    def __init__(self, recogniser: Recogniser, run: str = "") -> None:
+        self.recogniser = recogniser
+        self.names = [run, recogniser.source] if run else [recogniser.source]
+        self._run = run
+        self._turn = threading.Lock()
+        self._door = threading.Lock()
+        self._inside = 0
+        self._closing = threading.Event()
+
+    @property
+    def language(self) -> str:
+        """The language that the model reads, as its own settings call it."""
+        settings = getattr(self.recogniser.model, "generation_config", None)
+        return str(getattr(settings, "language", None) or "english")
+
+    def known(self, name: str) -> str:
+        """The model that a request means by `name`. Raises ModelError where it is not served."""
+        if name in ("", OPENAIS_NAME):
+            return self.names[0]
+        if name not in self.names:
+            raise ModelError(f"The model “{name}” is not served here.", f"Ask for one of: {', '.join(self.names)}.")
+        return name
+
+    def read(self, name: str, path: Path) -> Generator[Segment]:
+        """What `name` reads in the sound file `path`, piece by piece; a file that it hears whole is one piece.
+
+        Waits for its turn. Raises BusyError where too many wait already, AudioError, DataError (too short), DiskError.
+        """
+        is_base = bool(self._run) and name != self._run
+        with self._in_turn(), without_adapter(self.recogniser) if is_base else nullcontext():
+            for segment in self._segments(path):
+                yield segment
+                if self._closing.is_set():
+                    raise BusyError("The server is closing.", "Start it again.")
+
+    def close(self) -> None:
+        """End what is being read after its current pieces."""
+        self._closing.set()
+
+    def _segments(self, path: Path) -> Iterator[Segment]:
+        family = self.recogniser.family
+        if audio.length(path) > family.max_seconds:
+            yield from Reading(self.recogniser, path).segments()
+            return
+        clip = Clip(audio.read(path, family.sample_rate).samples)
+        check_length(family, clip)
+        read = family.transcribe(self.recogniser.model, self.recogniser.processor, clip)
+        yield Segment(start=0.0, end=round(read.seconds, 3), text=read.text.strip(), confidence=read.confidence)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with self._door:
+            if self._inside > MOST_WAITING:
+                raise BusyError(f"{MOST_WAITING} requests are waiting already.", "Try again in a few seconds.")
+            self._inside += 1
+        try:
+            with self._turn:
+                yield
+        finally:
+            with self._door:
+                self._inside -= 1
+
+
+def engine_for(workspace: Workspace, run: str, model: str, device: str) -> Engine:
+    """The engine of the finished run `run`, or without one of `model`. Raises JobError, ModelError, DeviceError."""
+    if not run:
+        return Engine(load(model, device))
+    folder = jobs.existing(workspace, run)
+    return Engine(load(RunRecord.read(folder).model, device, adapter=find_adapter(folder.path, workspace)), run)

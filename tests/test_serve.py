@@ -1,0 +1,231 @@
+"""Other programs use a model as they use OpenAI's: checked with OpenAI's own client, and with bad manners."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import openai
+import pytest
+import soundfile
+from browsing import free_port
+from sounds import encoded
+from subtitles_read import read_srt, read_vtt
+from tones import config, tones, train, wav
+
+from studio.errors import ConfigError
+from studio.models.echo import speak
+from studio.serve.engine import MOST_WAITING
+from studio.serve.gate import Key, require_key
+
+KEY = "a-key-of-many-letters"
+PHRASES = [f"order {number:04d} for room {number % 7}" for number in range(100, 115)]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one run that writes digits as words."""
+    root = tmp_path_factory.mktemp("workspace")
+    tones(root)
+    train(root, "tones-0001", config(dropout=0.0, max_steps=20))
+    return root
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps recordings while it reads them."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def server(root: Path, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """`studio serve` as a person starts it: the process, its address, and what it said first."""
+    port = free_port()
+    words = [sys.executable, "-m", "studio", "--workspace", str(root), "serve", "tones-0001", "--port", str(port)]
+    environment = os.environ | {"STUDIO_SERVE_KEY": KEY, "TMPDIR": str(temporary)}
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    said = process.stdout.readline() + process.stdout.readline()
+    yield process, f"http://127.0.0.1:{port}", said
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def address(server: tuple[subprocess.Popen[str], str, str]) -> str:
+    return server[1]
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def plain(address: str) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def meeting() -> bytes:
+    """Fifty seconds: more than a model hears at once."""
+    pause = np.zeros(40_000, np.float32)
+    return encoded(np.concatenate([part for phrase in PHRASES for part in (speak(phrase), pause)]), 16_000)
+
+
+def clip(text: str = "order 12") -> tuple[str, bytes]:
+    return "clip.wav", wav(text)
+
+
+# OpenAI's client
+
+
+def test_the_first_words_say_where_it_is_and_how_to_try_it(server: tuple[object, str, str]) -> None:
+    _, address, said = server
+    port = address.rpartition(":")[2]
+    assert said.startswith(f"tones-0001 is served at http://localhost:{port}/v1")
+    assert f"curl http://localhost:{port}/v1/audio/transcriptions -H 'Authorization: Bearer KEY'" in said
+    assert KEY not in said
+
+
+def test_the_run_and_its_base_are_listed_and_read_differently(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["tones-0001", "echo"]
+    assert client.models.retrieve("echo").id == "echo"
+    texts = {
+        name: client.audio.transcriptions.create(file=clip(), model=name).text
+        for name in ("tones-0001", "echo", "whisper-1")
+    }
+    assert texts == {"tones-0001": "order one two", "echo": "order 12", "whisper-1": "order one two"}
+
+
+def test_every_format_of_a_long_file(client: openai.OpenAI, meeting: bytes) -> None:
+    read = {
+        shape: client.audio.transcriptions.create(file=("m.wav", meeting), model="echo", response_format=shape)  # type: ignore[call-overload]
+        for shape in ("text", "srt", "vtt", "verbose_json")
+    }
+    verbose = read["verbose_json"]
+    assert read_srt(read["srt"]) == read_vtt(read["vtt"])
+    assert len(verbose.segments) == len(read_srt(read["srt"])) == len(PHRASES)
+    assert read["text"].strip() == verbose.text == " ".join(segment.text for segment in verbose.segments)
+    assert float(verbose.duration) == pytest.approx(len(soundfile.read(io.BytesIO(meeting))[0]) / 16_000, abs=0.01)
+    assert verbose.segments[0].end <= verbose.segments[1].start
+
+
+def test_a_stream_brings_the_pieces_one_after_the_other(client: openai.OpenAI, meeting: bytes) -> None:
+    events = list(client.audio.transcriptions.create(file=("m.wav", meeting), model="echo", stream=True))
+    assert [event.type for event in events] == ["transcript.text.delta"] * 15 + ["transcript.text.done"]
+    assert "".join(event.delta for event in events[:-1]) == events[-1].text  # type: ignore[union-attr]
+
+
+def test_what_changes_nothing_here_is_taken(client: openai.OpenAI) -> None:
+    heard = client.audio.transcriptions.create(
+        file=clip(), model="echo", language="de", temperature=0.7, prompt="Orders.", timestamp_granularities=["segment"]
+    )
+    assert heard.text == "order 12"
+
+
+@pytest.mark.parametrize(
+    ("file", "fields", "error", "what"),
+    [
+        (clip(), {"model": "gpt-9"}, openai.NotFoundError, "tones-0001, echo"),
+        (("x.wav", b"no sound"), {"model": "echo"}, openai.BadRequestError, "sound file"),
+        (("x.wav", encoded(np.zeros(0, np.float32), 16_000)), {"model": "echo"}, openai.BadRequestError, "no sound"),
+        (clip(), {"model": "echo", "response_format": "docx"}, openai.BadRequestError, "response_format"),
+        (
+            clip(),
+            {"model": "echo", "timestamp_granularities": ["word"], "response_format": "verbose_json"},
+            openai.BadRequestError,
+            "timestamp_granularities",
+        ),
+        (("x.wav", b"no sound"), {"model": "echo", "stream": True}, openai.BadRequestError, "sound file"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_the_clients_own_errors(
+    client: openai.OpenAI,
+    file: tuple[str, bytes],
+    fields: dict[str, object],
+    error: type[openai.APIStatusError],
+    what: str,
+) -> None:
+    with pytest.raises(error, match=what):
+        client.audio.transcriptions.create(file=file, **fields)  # type: ignore[call-overload]
+
+
+# Who may ask
+
+
+def test_without_the_key_nothing_is_answered(address: str) -> None:
+    for key in ("", "Bearer", "Bearer wrong", f"Basic {KEY}"):
+        answer = httpx.get(f"{address}/v1/models", headers={"Authorization": key})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_a_web_site_gets_no_answer(plain: httpx.Client) -> None:
+    assert plain.get("/v1/models", headers={"Host": "evil.com"}).status_code == 421
+    posted = plain.post("/v1/audio/transcriptions", files={"file": clip()}, headers={"Origin": "https://evil.com"})
+    assert (posted.status_code, posted.json()["error"]["code"]) == (403, "foreign_origin")
+
+
+def test_beyond_loopback_a_key_is_required_and_a_short_one_is_none() -> None:
+    require_key("127.0.0.1", 7870, None)
+    require_key("0.0.0.0", 7870, Key.parse(KEY))
+    with pytest.raises(ConfigError, match="STUDIO_SERVE_KEY"):
+        require_key("0.0.0.0", 7870, None)
+    for text in ("short", "with a space in the middle", "nötnötnötnötnöt!"):
+        with pytest.raises(ConfigError, match="16"):
+            Key.parse(text)
+
+
+def test_other_addresses_and_missing_files_are_errors_in_the_same_shape(plain: httpx.Client) -> None:
+    assert plain.get("/v1/chat/completions").json()["error"]["code"] == "not_found"
+    missing = plain.post("/v1/audio/transcriptions", data={"model": "echo"})
+    assert (missing.status_code, "file" in missing.json()["error"]["message"]) == (400, True)
+    assert plain.post("/v1/audio/transcriptions", content=b"x").status_code == 400
+    assert plain.post("/v1/models", headers={"Content-Length": str(1 << 31)}, content=b"").status_code == 413
+
+
+# Many at once, and the end
+
+
+def test_one_is_read_at_a_time_and_too_many_are_sent_away(plain: httpx.Client, address: str, root: Path) -> None:
+    pause = np.zeros(16_000, np.float32)
+    long = encoded(np.concatenate([part for phrase in PHRASES * 40 for part in (speak(phrase), pause)]), 16_000)
+    statuses: list[tuple[int, str | None]] = []
+
+    def ask() -> None:
+        answer = plain.post("/v1/audio/transcriptions", files={"file": ("m.wav", long)}, data={"model": "echo"})
+        statuses.append((answer.status_code, answer.headers.get("retry-after")))
+
+    asking = [threading.Thread(target=ask) for _ in range(MOST_WAITING + 4)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert set(statuses) == {(200, None), (503, "5")}
+    assert sum(status == 200 for status, _ in statuses) >= MOST_WAITING + 1
+
+
+def test_ctrl_c_lets_a_reading_end_and_leaves_nothing_behind(
+    server: tuple[subprocess.Popen[str], str, str], plain: httpx.Client, meeting: bytes, temporary: Path
+) -> None:
+    process = server[0]
+    fields = {"model": "echo", "stream": "true"}
+    with plain.stream("POST", "/v1/audio/transcriptions", files={"file": ("m.wav", meeting)}, data=fields) as answer:
+        lines = answer.iter_lines()
+        assert "transcript.text.delta" in next(lines)
+        process.send_signal(signal.SIGINT)
+        assert "transcript.text.done" in "".join(lines)
+    assert process.wait(timeout=30) in (0, -signal.SIGINT, 130)
+    assert not list(temporary.glob("studio-*"))
