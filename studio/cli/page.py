@@ -23,6 +23,7 @@ def ui(
     login: Annotated[
         Path | None, typer.Option(help="A file with one line `name:password` [default: $STUDIO_LOGIN].")
     ] = None,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Offer the page's functions to assistants too, over MCP.")] = False,
     import_from: Annotated[
         list[Path] | None, typer.Option(help="A folder whose data sets the page may import without an upload.")
     ] = None,
@@ -34,7 +35,7 @@ def ui(
     from studio.ui.security import Login
 
     text = first_line(login) if login else os.environ.get("STUDIO_LOGIN")
-    launch(Workspace.here(), host, port, browser, Login.parse(text) if text else None)
+    launch(Workspace.here(), host, port, browser, Login.parse(text) if text else None, mcp)
 
 
 @app.command()

@@ -40,10 +40,12 @@ def launch(
     port: int = PORT,
     open_browser: bool = True,
     login: Login | None = None,
+    mcp: bool = False,
 ) -> None:
-    """Serve the page until Ctrl+C.
+    """Serve the page until Ctrl+C; with `mcp` its functions are tools for assistants too, at /gradio_api/mcp/.
 
-    Raises ConfigError where other computers could open it without a login, DeviceError for a taken port.
+    Raises ConfigError where other computers could open it without a login, DeviceError for a taken port or without the
+    package for MCP.
     """
     from studio.ui.security import require_login
 
@@ -53,9 +55,11 @@ def launch(
 
     with suppress(StudioError):  # the Train tab says it, where the queue cannot be read
         queue.look_after(workspace)
-    app = create_app(workspace, host, login)
+    app = create_app(workspace, host, login, mcp)
     address = address_of(host, port)
     print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)
+    if mcp:
+        print(f"MCP: {address}/gradio_api/mcp/", flush=True)
     if "SSH_CONNECTION" in os.environ:
         print(f"From where you sit: ssh -L {port}:localhost:{port} {socket.gethostname()}", flush=True)
     elif open_browser and _has_a_screen():
@@ -108,7 +112,7 @@ def _next_free(host: str, port: int, family: int) -> int:
     return 0
 
 
-def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | None = None) -> FastAPI:
+def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | None = None, mcp: bool = False) -> FastAPI:
     """The whole web application, ready to be served (by `launch`, or by a test)."""
     for name, value in OFFLINE.items():
         os.environ.setdefault(name, value)
@@ -116,10 +120,12 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
     import gradio as gr
     from fastapi import FastAPI
 
-    from studio.ui import assets, shell
+    from studio.ui import api, assets, shell
     from studio.ui.security import LARGEST_UPLOAD, Gate, HostRule
     from studio.ui.theme import theme
 
+    if mcp:
+        api.require_mcp()
     app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Gate, hosts=HostRule.listening_on(host), login=login)
     app.add_exception_handler(StudioError, _in_words)
@@ -138,7 +144,7 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
         enable_monitoring=False,
         pwa=False,
         ssr_mode=False,
-        mcp_server=False,
+        mcp_server=mcp,
         show_error=True,
         max_file_size=LARGEST_UPLOAD,
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},

@@ -8,6 +8,7 @@ import gradio as gr
 from fastapi import APIRouter
 
 from studio.ui import (
+    api,
     assets,
     clips,
     comparing,
@@ -48,6 +49,7 @@ def build(workspace: Workspace) -> gr.Blocks:
             with gr.Column(elem_id="st-dialogs"):
                 for room in DIALOGS:
                     room.build(page)
+        api.offer(workspace)
     return blocks
 
 

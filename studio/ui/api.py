@@ -1,0 +1,133 @@
+"""The same functions for other programs: named endpoints of the page (`gradio_client`), and tools over MCP.
+
+Everything is named by the ids that these functions return; nothing takes a path, and nothing returns one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from importlib.util import find_spec
+from typing import Any, ParamSpec, TypeVar
+
+import gradio as gr
+from gradio.events import api
+
+from studio import jobs, models, worker
+from studio.data.manifest import Dataset
+from studio.data.query import Selection
+from studio.errors import DeviceError, ModelError, StudioError
+from studio.results import answers, comparison
+from studio.results.result import result_of
+from studio.ui import hearing
+from studio.workspace import Workspace
+
+MOST_CLIPS = 200  # in one answer
+_KEPT_BACK = {"config", "versions", "train_command", "report_command"}  # of a result: long, or of this machine alone
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def require_mcp() -> None:
+    """Raise DeviceError where the package that speaks MCP is not installed."""
+    if find_spec("mcp") is None:
+        raise DeviceError("The package for MCP is not installed.", "pip install 'speech-studio[mcp]'")
+
+
+def offer(workspace: Workspace) -> None:
+    """Enter the functions into the Gradio app that is being built."""
+    for function in (*_lists(workspace), *_readers(workspace)):
+        api(_in_words(function), api_name=function.__name__)
+
+
+def _lists(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
+    def list_datasets() -> list[dict[str, Any]]:
+        """List the datasets: name, number of clips in each split, and seconds of sound."""
+        datasets = [Dataset.open(workspace.dataset(name)) for name in workspace.datasets()]
+        return [
+            {"dataset": dataset.name, "clips": dict(dataset.counts()), "seconds": dataset.seconds()}
+            for dataset in datasets
+        ]
+
+    def list_clips(dataset: str, query: str = "", first: int = 0) -> list[dict[str, Any]]:
+        """List clips of a dataset with their labels, 200 at most.
+
+        Args:
+            dataset: a name that list_datasets gives
+            query: what the page's Review tab takes, such as “split = test and duration < 3”; empty for all
+            first: how many clips to leave out
+        """
+        opened = Dataset.open(workspace.dataset(dataset))
+        wanted = set(opened.resolve(Selection(ids=None, query=query))) if query else None
+        clips = [clip for clip in opened.utterances() if wanted is None or clip.id in wanted]
+        shown = clips[max(first, 0) : max(first, 0) + MOST_CLIPS]
+        return [clip.model_dump(include={"id", "text", "duration", "split", "speaker"}) for clip in shown]
+
+    def list_runs() -> list[dict[str, Any]]:
+        """List the runs, newest first: status, base model, dataset, and word error rates before and after (0 to 1)."""
+        return [run.model_dump() for run in jobs.runs(workspace)]
+
+    return list_datasets, list_clips, list_runs
+
+
+def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
+    def transcribe_clip(dataset: str, clip: str, run: str = "", model: str = "starter") -> dict[str, Any]:
+        """Read one clip: what the base model writes, and with a run what the fine-tuned one writes.
+
+        Args:
+            dataset: a name that list_datasets gives
+            clip: an id that list_clips gives
+            run: a finished run that list_runs gives; empty for the base model alone
+            model: without a run, “starter” or the Hub id of a model on this disk
+        """
+        opened = Dataset.open(workspace.dataset(dataset))
+        chosen = opened.get(clip)
+        sound = opened.clip_path(chosen).read_bytes()
+        if run:
+            folder = hearing.finished(workspace, run)
+            heard = hearing.hear(worker.shared(), sound, hearing.setting(folder, "model"), folder.adapter)
+        else:
+            heard = hearing.hear(worker.shared(), sound, _offered(model), None)
+        return {"reference": chosen.text, **heard.model_dump(mode="json")}
+
+    def report_run(run: str) -> dict[str, Any]:
+        """Say whether a run is better, how sure that is, what it got worse at and what to do next, with all figures.
+
+        Args:
+            run: a finished run that list_runs gives
+        """
+        result = result_of(jobs.existing(workspace, run))
+        told = [answer.model_dump() for answer in answers.answers(result)]
+        return {"answers": told, "alarm": result.alarm, **result.model_dump(mode="json", exclude=_KEPT_BACK)}
+
+    def compare_runs(runs: list[str]) -> dict[str, Any]:
+        """Lay runs side by side: their figures, and of their settings only what differs.
+
+        Args:
+            runs: two or more that list_runs gives; the others are measured against the first
+        """
+        found = comparison.compare_runs([jobs.existing(workspace, run) for run in runs], None)
+        return {"headline": comparison.headline(found), **found.model_dump(mode="json")}
+
+    return transcribe_clip, report_run, compare_runs
+
+
+def _offered(model: str) -> str:
+    """`model` where the page's picker offers it. Raises ModelError: a folder is no client's business."""
+    if model not in [card.id for card in models.catalogue()]:
+        raise ModelError(f"There is no model “{model}”.", "Use “starter”, or the Hub id of a model on this disk.")
+    return model
+
+
+def _in_words(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, its StudioErrors told to the client as sentences, without a traceback here."""
+
+    @wraps(function)
+    def told(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            return function(*args, **named)
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return told
