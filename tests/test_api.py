@@ -1,0 +1,132 @@
+"""Other programs ask the page for what it can do, by ids; nothing takes a path, and nothing gives one away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from browsing import Served, served
+from finished import finished
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from tones import config, tones, train
+
+from studio.data.manifest import Dataset
+
+NAMES = ["compare_runs", "list_clips", "list_datasets", "list_runs", "report_run", "transcribe_clip"]
+LOGIN = ("anna", "correct horse battery")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a run that writes digits as words, and one that is only said to have learnt."""
+    root = tmp_path_factory.mktemp("workspace")
+    tones(root)
+    train(root, "tones-0001", config(dropout=0.0, max_steps=20))
+    finished(root, "tones-0002", ["one two"] * 6, ["12"] * 6, ["one two"] * 6)
+    return root
+
+
+@pytest.fixture(scope="module")
+def studio(root: Path) -> Iterator[Served]:
+    with served(root, STUDIO_LOGIN=":".join(LOGIN)) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def client(studio: Served) -> Iterator[Client]:
+    client = Client(studio.url, verbose=False, httpx_kwargs={"auth": LOGIN}, analytics_enabled=False)
+    yield client
+    client.close()
+
+
+def test_these_functions_are_offered_and_no_other(client: Client) -> None:
+    offered = client.view_api(return_format="dict", print_info=False)
+    assert sorted(offered["named_endpoints"]) == [f"/{name}" for name in NAMES]
+    assert offered["unnamed_endpoints"] == {}
+
+
+def test_a_program_finds_a_clip_and_reads_it_before_and_after(client: Client) -> None:
+    (dataset,) = client.predict(api_name="/list_datasets")
+    assert (dataset["dataset"], sum(dataset["clips"].values())) == ("tones", 20)
+    clips = client.predict("tones", "split = test", api_name="/list_clips")
+    assert 0 < len(clips) < 20
+    heard = client.predict("tones", clips[0]["id"], "tones-0001", api_name="/transcribe_clip")
+    assert heard["reference"] == heard["after"]["text"] == clips[0]["text"]
+    assert heard["before"]["text"] != heard["after"]["text"]
+    assert client.predict("tones", clips[0]["id"], "", "echo", api_name="/transcribe_clip")["after"] is None
+
+
+def test_a_runs_figures_and_what_tells_two_runs_apart(client: Client, root: Path) -> None:
+    assert {run["name"] for run in client.predict(api_name="/list_runs")} == {"tones-0001", "tones-0002"}
+    report = client.predict("tones-0002", api_name="/report_run")
+    assert len(report["answers"]) == 4
+    assert (report["before"]["wer"], report["after"]["wer"]) == (1.0, 0.0)
+    compared = client.predict(["tones-0001", "tones-0002"], api_name="/compare_runs")
+    assert [run["run"] for run in compared["runs"]] == ["tones-0001", "tones-0002"]
+    assert str(root) not in json.dumps([report, compared, client.predict("tones", api_name="/list_clips")])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "what"),
+    [
+        ("list_clips", ["../../etc"], "cannot be a name"),
+        ("list_clips", ["no-such"], "no-such"),
+        ("transcribe_clip", ["tones", "../manifest"], "manifest"),
+        ("transcribe_clip", ["tones", "{first}", "", "/etc"], "no model"),
+        ("transcribe_clip", ["tones", "{first}", "../tones-0001"], "cannot be a name"),
+        ("report_run", ["/etc"], "cannot be a name"),
+        ("compare_runs", [["tones-0001", "gone"]], "no run"),
+    ],
+)
+def test_what_is_not_there_is_said_in_a_sentence(
+    client: Client, root: Path, name: str, arguments: list[Any], what: str
+) -> None:
+    first = Dataset.open(root / "recordings" / "tones").utterances()[0].id
+    given = [first if argument == "{first}" else argument for argument in arguments]
+    with pytest.raises(AppError, match=what) as refused:
+        client.predict(*given, api_name=f"/{name}")
+    assert "Traceback" not in str(refused.value)
+
+
+def test_without_the_login_nothing_is_answered(studio: Served) -> None:
+    with studio.client() as client:
+        for path in ("gradio_api/info", "gradio_api/mcp/", "config"):
+            assert client.get(path).status_code == 401
+        assert client.post("gradio_api/call/list_runs", json={"data": []}).status_code == 401
+
+
+def test_assistants_get_nothing_unless_they_are_asked_in(studio: Served) -> None:
+    with httpx.Client(base_url=studio.url, auth=LOGIN) as client:
+        assert client.get("gradio_api/mcp/schema").status_code == 404
+
+
+def test_an_assistant_uses_the_same_functions_as_tools(root: Path) -> None:
+    pytest.importorskip("mcp", reason="pip install 'speech-studio[mcp]'")
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def ask(url: str) -> tuple[list[str], Any]:
+        key = httpx.BasicAuth(*LOGIN)
+        async with (
+            streamablehttp_client(url, auth=key) as (reading, writing, _),
+            ClientSession(reading, writing) as one,
+        ):
+            await one.initialize()
+            tools = await one.list_tools()
+            answer = await one.call_tool(next(tool.name for tool in tools.tools if "list_runs" in tool.name), {})
+            return [tool.name for tool in tools.tools], answer
+
+    program = ("-c", "from studio.cli import main; import sys; main([*sys.argv[1:], '--mcp'])")
+    environment = {"STUDIO_LOGIN": ":".join(LOGIN), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    with served(root, program=program, **environment) as studio:
+        names, answer = asyncio.run(ask(f"{studio.url}gradio_api/mcp/"))
+    assert sorted(names) == NAMES
+    assert not answer.isError
+    assert "tones-0001" in answer.content[0].text
