@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -17,13 +19,16 @@ import openai
 import pytest
 import soundfile
 from browsing import free_port
-from sounds import encoded
+from fastapi.testclient import TestClient
+from sounds import encoded, saved
 from subtitles_read import read_srt, read_vtt
 from tones import config, tones, train, wav
 
 from studio.errors import ConfigError
+from studio.models import Reading, load
 from studio.models.echo import speak
-from studio.serve.engine import MOST_WAITING
+from studio.serve.app import create_app
+from studio.serve.engine import MOST_WAITING, Engine, terms_in
 from studio.serve.gate import Key, require_key
 
 KEY = "a-key-of-many-letters"
@@ -199,22 +204,57 @@ def test_other_addresses_and_missing_files_are_errors_in_the_same_shape(plain: h
 # Many at once, and the end
 
 
-def test_one_is_read_at_a_time_and_too_many_are_sent_away(plain: httpx.Client, address: str, root: Path) -> None:
-    pause = np.zeros(16_000, np.float32)
-    long = encoded(np.concatenate([part for phrase in PHRASES * 40 for part in (speak(phrase), pause)]), 16_000)
-    statuses: list[tuple[int, str | None]] = []
+def test_one_is_read_at_a_time_and_too_many_are_sent_away(meeting: bytes, tmp_path: Path) -> None:
+    engine, path = Engine(load("echo", "cpu")), saved(tmp_path / "m.wav", meeting)
+    held = engine.read("echo", path)
+    next(held)  # it is being read
+    read: list[int] = []
 
-    def ask() -> None:
-        answer = plain.post("/v1/audio/transcriptions", files={"file": ("m.wav", long)}, data={"model": "echo"})
-        statuses.append((answer.status_code, answer.headers.get("retry-after")))
+    def wait() -> None:
+        read.append(len(list(engine.read("echo", path))))
 
-    asking = [threading.Thread(target=ask) for _ in range(MOST_WAITING + 4)]
-    for thread in asking:
+    waiting = [threading.Thread(target=wait) for _ in range(MOST_WAITING)]
+    for thread in waiting:
         thread.start()
-    for thread in asking:
-        thread.join()
-    assert set(statuses) == {(200, None), (503, "5")}
-    assert sum(status == 200 for status, _ in statuses) >= MOST_WAITING + 1
+    while engine._inside <= MOST_WAITING:
+        time.sleep(0.01)
+    with TestClient(create_app(engine, "127.0.0.1", None), base_url="http://127.0.0.1") as client:
+        answers = [client.post("/v1/audio/transcriptions", files={"file": clip()})]
+        assert read == []
+        held.close()
+        for thread in waiting:
+            thread.join()
+        answers.append(client.post("/v1/audio/transcriptions", files={"file": clip()}))
+    assert [answer.status_code for answer in answers] == [503, 200]
+    assert answers[0].headers["retry-after"] == "5"
+    assert read == [len(PHRASES)] * MOST_WAITING
+
+
+@pytest.mark.parametrize(
+    ("prompt", "terms"),
+    [
+        ("Kubernetes, Ray; Anna Müller", ["Kubernetes", "Ray", "Anna Müller"]),
+        ("This is a talk about clusters. Ray.", ["Ray"]),
+        ("", []),
+    ],
+)
+def test_names_in_a_prompt_are_key_terms_and_sentences_are_not(prompt: str, terms: list[str]) -> None:
+    assert terms_in(prompt) == terms
+
+
+def test_key_terms_reach_short_and_long_recordings(meeting: bytes, tmp_path: Path) -> None:
+    echo = load("echo", "cpu")
+    given: list[bool] = []
+
+    class Noting(type(echo.family)):  # type: ignore[misc]
+        def read_beside(self, *args: object, **named: object) -> list[Reading]:
+            given.append(named["terms"] is not None)
+            return super().read_beside(*args, **named)
+
+    engine = Engine(replace(echo, family=Noting()))
+    for sound in (wav("order 12"), meeting):
+        assert list(engine.read("echo", saved(tmp_path / "x.wav", sound), "orders, rooms"))
+    assert given == [True] * (1 + len(PHRASES))
 
 
 def test_ctrl_c_lets_a_reading_end_and_leaves_nothing_behind(

@@ -11,7 +11,8 @@ from studio import audio
 from studio.longform.cutting import PASSAGES, PHRASES, Lengths, Piece, pieces
 from studio.longform.subtitles import rendered
 from studio.longform.transcript import Part, Segment, Source, Transcript
-from studio.models import Clip, Family, Recogniser
+from studio.models import Clip, Family, Hypothesis, Recogniser
+from studio.models.key_terms import KeyTerms
 from studio.starter import MODEL_FOLDER
 from studio.transcribe import BATCH, transcribe
 from studio.workspace import write_atomically
@@ -23,6 +24,7 @@ class Reading:
 
     recogniser: Recogniser
     path: Path
+    terms: KeyTerms | None = None  # made likelier
 
     @property
     def lengths(self) -> Lengths:
@@ -37,14 +39,19 @@ class Reading:
         family = self.recogniser.family
         found = islice(pieces(self.path, family.sample_rate, self.lengths, family.max_seconds), skip, None)
         while batch := list(islice(found, BATCH)):
-            clips = [_clip(family, piece) for piece in batch]
-            for piece, hypothesis in zip(batch, transcribe(self.recogniser, clips), strict=True):
+            read = self._read([_clip(family, piece) for piece in batch])
+            for piece, hypothesis in zip(batch, read, strict=True):
                 yield Segment(
                     start=round(piece.start, 3),
                     end=round(piece.end, 3),
                     text=hypothesis.text.strip(),
                     confidence=hypothesis.confidence,
                 )
+
+    def _read(self, clips: Sequence[Clip]) -> list[Hypothesis]:
+        if self.terms is None:
+            return transcribe(self.recogniser, clips)
+        return [biased(self.recogniser, clip, self.terms) for clip in clips]
 
     def transcript(self, segments: Sequence[Segment], adapter: Path | None) -> Transcript:
         """What was read, as one whole."""
@@ -56,6 +63,13 @@ class Reading:
             seconds=round(audio.length(self.path), 3),
             segments=list(segments),
         )
+
+
+def biased(recogniser: Recogniser, clip: Clip, terms: KeyTerms) -> Hypothesis:
+    """What is read in `clip` with `terms` made likelier. Raises DataError where it is too short or too long."""
+    (read,) = recogniser.family.read_beside(recogniser.model, recogniser.processor, clip, terms=terms)
+    assert read.biased is not None
+    return read.biased
 
 
 def read_file(

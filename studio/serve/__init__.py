@@ -3,6 +3,7 @@
 POST /v1/audio/transcriptions    a sound file of any length as json, text, srt, vtt or verbose_json; stream=true
 GET /v1/models                   the run, and its base model
 
-Loopback alone, unless there is a key. What is answered follows https://platform.openai.com/docs/api-reference/audio;
-`temperature` and `language` are accepted and change nothing: reading is greedy, in the language of the model.
+Loopback alone, unless there is a key. What is answered follows https://platform.openai.com/docs/api-reference/audio.
+Names in `prompt`, with commas between them, are made likelier. `temperature` and `language` are accepted and change
+nothing: reading is greedy, in the language of the model.
 """

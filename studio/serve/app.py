@@ -44,6 +44,7 @@ class Asked(BaseModel):
     model: str = ""
     response_format: answers.Shape = "json"
     stream: bool = False
+    prompt: str = Field("", max_length=10_000)
     timestamp_granularities: list[Literal["segment"]] = Field([], alias="timestamp_granularities[]")
 
     @classmethod
@@ -88,9 +89,9 @@ def _routes(app: FastAPI, engine: Engine) -> None:
             name = engine.known(asked.model)
             path = await run_in_threadpool(_kept, sound)
         if asked.stream:
-            return await _streamed(engine.read(name, path), path)
+            return await _streamed(engine.read(name, path, asked.prompt), path)
         try:
-            segments = await _until_gone(request, engine.read(name, path))
+            segments = await _until_gone(request, engine.read(name, path, asked.prompt))
             transcript = Reading(engine.recogniser, path).transcript(segments, None)
         finally:
             path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
@@ -9,15 +10,16 @@ from pathlib import Path
 
 from studio import audio, jobs
 from studio.errors import BusyError, ModelError
-from studio.longform.reading import Reading
+from studio.longform.reading import Reading, biased
 from studio.longform.transcript import Segment
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import find_adapter, without_adapter
-from studio.models.limits import check_length
+from studio.models.key_terms import MOST_TERMS, KeyTerms, key_terms
 from studio.train.record import RunRecord
 from studio.workspace import Workspace
 
 MOST_WAITING = 8  # requests; more are sent away until later
+LONGEST_TERM = 4  # words: more are a sentence that sets the scene
 OPENAIS_NAME = "whisper-1"  # what programs ask for that let nobody choose
 
 
@@ -47,14 +49,16 @@ class Engine:
             raise ModelError(f"The model “{name}” is not served here.", f"Ask for one of: {', '.join(self.names)}.")
         return name
 
-    def read(self, name: str, path: Path) -> Generator[Segment]:
+    def read(self, name: str, path: Path, prompt: str = "") -> Generator[Segment]:
         """What `name` reads in the sound file `path`, piece by piece; a file that it hears whole is one piece.
 
-        Waits for its turn. Raises BusyError where too many wait already, AudioError, DataError (too short), DiskError.
+        Names and terms in `prompt`, with commas between them, are made likelier; sentences in it are not. Waits for its
+        turn. Raises BusyError where too many wait already, AudioError, DataError (too short), DiskError.
         """
         is_base = bool(self._run) and name != self._run
         with self._in_turn(), without_adapter(self.recogniser) if is_base else nullcontext():
-            for segment in self._segments(path):
+            terms = key_terms(self.recogniser.family, self.recogniser.processor, terms_in(prompt)[:MOST_TERMS])
+            for segment in self._segments(path, terms):
                 yield segment
                 if self._closing.is_set():
                     raise BusyError("The server is closing.", "Start it again.")
@@ -63,14 +67,16 @@ class Engine:
         """End what is being read after its current pieces."""
         self._closing.set()
 
-    def _segments(self, path: Path) -> Iterator[Segment]:
+    def _segments(self, path: Path, terms: KeyTerms | None) -> Iterator[Segment]:
         family = self.recogniser.family
         if audio.length(path) > family.max_seconds:
-            yield from Reading(self.recogniser, path).segments()
+            yield from Reading(self.recogniser, path, terms).segments()
             return
         clip = Clip(audio.read(path, family.sample_rate).samples)
-        check_length(family, clip)
-        read = family.transcribe(self.recogniser.model, self.recogniser.processor, clip)
+        if terms:
+            read = biased(self.recogniser, clip, terms)
+        else:
+            read = family.transcribe(self.recogniser.model, self.recogniser.processor, clip)
         yield Segment(start=0.0, end=round(read.seconds, 3), text=read.text.strip(), confidence=read.confidence)
 
     @contextmanager
@@ -85,6 +91,12 @@ class Engine:
         finally:
             with self._door:
                 self._inside -= 1
+
+
+def terms_in(prompt: str) -> list[str]:
+    """The names and terms in what OpenAI calls a prompt: what stands between commas, if it is no sentence."""
+    parts = (part.strip(" .\"'") for part in re.split(r"[,;\n]|\.\s", prompt))
+    return [part for part in parts if part and len(part.split()) <= LONGEST_TERM]
 
 
 def engine_for(workspace: Workspace, run: str, model: str, device: str) -> Engine:

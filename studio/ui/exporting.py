@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 import zipfile
@@ -56,6 +57,7 @@ class Exports(BaseModel):
     adapter: Target
     merge: Merge
     command: str  # merges from the command line
+    serve: str  # lets other programs use the run
 
 
 def exports(folder: RunFolder) -> Exports:
@@ -64,6 +66,7 @@ def exports(folder: RunFolder) -> Exports:
         adapter=_target(folder.adapter, adapter_snippet),
         merge=_merge(folder),
         command=f"studio merge {folder.name}",
+        serve=shlex.join(["studio", "serve", folder.name]),
     )
 
 

@@ -103,12 +103,13 @@ class Export {
     this.$(".ex-merge").disabled = false;
   }
 
-  #draw(run, { adapter, merge, command }) {
+  #draw(run, { adapter, merge, command, serve }) {
     this.$(".ex-message").hidden = true;
     const wer = run.wer_after === null ? "" : ` · WER ${run.wer_before === null ? "" : `${percent(run.wer_before)} → `}${percent(run.wer_after)}`;
     this.$(".li-about").textContent = `${run.model}${run.dataset ? `, fine-tuned on ${run.dataset}` : ""}${wer}`;
     this.$(".ex-download").href = `studio/export/${at(run.name)}/adapter.zip`;
     this.$(".ex-command").textContent = command;
+    this.$(".ex-serve").textContent = serve;
     this.#target(".ex-adapter", adapter);
     this.#target(".ex-merged", merge.target);
     this.#progress(merge);
