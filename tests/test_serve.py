@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -198,7 +199,14 @@ def test_other_addresses_and_missing_files_are_errors_in_the_same_shape(plain: h
     missing = plain.post("/v1/audio/transcriptions", data={"model": "echo"})
     assert (missing.status_code, "file" in missing.json()["error"]["message"]) == (400, True)
     assert plain.post("/v1/audio/transcriptions", content=b"x").status_code == 400
-    assert plain.post("/v1/models", headers={"Content-Length": str(1 << 31)}, content=b"").status_code == 413
+
+
+def test_a_recording_that_is_announced_as_too_large_is_refused_before_it_is_sent(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as line:
+        head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n"
+        line.sendall(f"{head}Content-Length: {1 << 31}\r\n\r\n".encode())
+        assert line.recv(1000).startswith(b"HTTP/1.1 413")
 
 
 # Many at once, and the end

@@ -30,7 +30,7 @@ export const start = ({ element }) => new LongFile(element.querySelector("dialog
 
 class LongFile {
   constructor(dialog) {
-    Object.assign(this, { dialog, file: null, who: {}, shown: null, task: null, count: 0, isAsking: false });
+    Object.assign(this, { dialog, file: null, who: {}, shown: null, task: null, count: 0, isAsking: null, isGrowing: false });
     this.$ = (selector) => dialog.querySelector(selector);
     this.sound = this.$(".lf-sound");
     const deeds = { close: () => dialog.close(), list: () => this.list(), begin: () => this.#begin(), again: () => this.#again(), remove: () => this.#remove() };
@@ -89,6 +89,7 @@ class LongFile {
     const length = await lasts(file);
     this.#show("new", "Transcribe a long file");
     this.$(".lf-name").textContent = length && Number.isFinite(length) ? `${file.name}  ·  ${duration(length)}` : file.name;
+    this.$(".lf-how").textContent = `Read piece by piece${this.who.run ? "" : ` by ${this.who.model}`}. It goes on when you close the page.`;
     this.$(".lf-who").hidden = !this.who.run;
     this.$(".lf-run").textContent = this.who.run;
     this.$(".lf-base").textContent = `${this.who.model}, the base model alone`;
@@ -118,6 +119,7 @@ class LongFile {
     this.#show("one", file.name);
     this.shown = file.id;
     this.count = 0;
+    this.isGrowing = !isOver(file.status);
     this.$(".lf-about").textContent = `${duration(file.seconds)}  ·  read by ${file.run ? `${file.run} on ` : ""}${file.model}`;
     this.$(".lf-lines").replaceChildren();
     this.sound.src = new URL(`studio/${at("longfile", file.id, "sound")}`, document.baseURI).href;
@@ -135,6 +137,7 @@ class LongFile {
     this.$(".lf-take").hidden = status !== "finished";
     this.$(".lf-again").hidden = !isOver(status) || status === "finished";
     this.$(".lf-delete").hidden = !isOver(status);
+    this.$(".lf-delete").textContent = "Delete";
     if (status === "finished") this.$(".lf-task").replaceChildren(); // the text and its formats say it
     if (status === "finished" && !this.count) this.$(".lf-task").replaceChildren(make("div", { class: "st-message look", role: "status" }, icon("info"), make("p", {}, "Nobody speaks in this recording, as far as the studio can hear.")));
   }
@@ -156,7 +159,7 @@ class LongFile {
 
   #isAtEnd() {
     const lines = this.$(".lf-lines");
-    return this.task !== null && lines.scrollTop + lines.clientHeight > lines.scrollHeight - 40;
+    return this.isGrowing && lines.scrollTop + lines.clientHeight > lines.scrollHeight - 40;
   }
 
   #line({ start, end, text }) {
@@ -184,7 +187,8 @@ class LongFile {
   }
 
   async #remove() {
-    const id = this.shown;
+    const [id, button] = [this.shown, this.$(".lf-delete")];
+    if (button.textContent === "Delete") return (button.textContent = "Delete text and recording");
     this.sound.removeAttribute("src");
     try {
       await request(at("longfile", id, "delete"), { method: "POST" });
