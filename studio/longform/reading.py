@@ -13,8 +13,8 @@ from studio.longform.subtitles import rendered
 from studio.longform.transcript import Part, Segment, Source, Transcript
 from studio.models import Clip, Family, Hypothesis, Recogniser
 from studio.models.key_terms import KeyTerms
+from studio.models.limits import BATCH
 from studio.starter import MODEL_FOLDER
-from studio.transcribe import BATCH, transcribe
 from studio.workspace import write_atomically
 
 
@@ -50,7 +50,7 @@ class Reading:
 
     def _read(self, clips: Sequence[Clip]) -> list[Hypothesis]:
         if self.terms is None:
-            return transcribe(self.recogniser, clips)
+            return self.recogniser.family.transcribe_batch(self.recogniser.model, self.recogniser.processor, clips)
         return [biased(self.recogniser, clip, self.terms) for clip in clips]
 
     def transcript(self, segments: Sequence[Segment], adapter: Path | None) -> Transcript:
