@@ -17,6 +17,7 @@ from studio import jobs, models, worker
 from studio.data.manifest import Dataset
 from studio.data.query import Selection
 from studio.errors import DeviceError, ModelError, StudioError
+from studio.models.key_terms import DEFAULT_BOOST
 from studio.results import answers, comparison
 from studio.results.result import result_of
 from studio.ui import hearing
@@ -38,7 +39,8 @@ def require_mcp() -> None:
 def offer(workspace: Workspace) -> None:
     """Enter the functions into the Gradio app that is being built."""
     for function in (*_lists(workspace), *_readers(workspace)):
-        api(_in_words(function), api_name=function.__name__)
+        # out of the queue: MCP would go through it by a request of its own to this server, without the person's login
+        api(_in_words(function), api_name=function.__name__, queue=False)
 
 
 def _lists(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
@@ -82,14 +84,12 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             model: without a run, “starter” or the Hub id of a model on this disk
         """
         opened = Dataset.open(workspace.dataset(dataset))
-        chosen = opened.get(clip)
-        sound = opened.clip_path(chosen).read_bytes()
-        if run:
-            folder = hearing.finished(workspace, run)
-            heard = hearing.hear(worker.shared(), sound, hearing.setting(folder, "model"), folder.adapter)
-        else:
-            heard = hearing.hear(worker.shared(), sound, _offered(model), None)
-        return {"reference": chosen.text, **heard.model_dump(mode="json")}
+        row = opened.get(clip)
+        sound = opened.clip_path(row).read_bytes()
+        reader = hearing.choose(workspace, [run] if run else [], model if run else _offered(model))
+        heard = hearing.hear(worker.shared(), sound, reader, [], DEFAULT_BOOST)
+        before, *after = [column.plain.model_dump(mode="json") for column in heard.columns]
+        return {"reference": row.text, "before": before, "after": after[0] if after else None, "notes": heard.notes}
 
     def report_run(run: str) -> dict[str, Any]:
         """Say whether a run is better, how sure that is, what it got worse at and what to do next, with all figures.
