@@ -301,3 +301,19 @@ def test_what_cannot_be_written_is_said_before_anything_is_read(
     output = Path(more[-1]) if "--output" in more else None
     with pytest.raises(error, match=what):
         longform.planned(files, [more[more.index("--format") + 1]], output)
+
+
+def test_ctrl_c_says_where_what_was_read_is_kept(
+    meeting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from studio.terminal import longform
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(longform, "read_file", pressed)
+    with pytest.raises(SystemExit, match="130"):
+        cli.main(
+            ["transcribe", str(meeting), "--model", "echo", "--format", "srt", "--output", str(tmp_path / "x.srt")]
+        )
+    assert f"kept in {tmp_path / 'x.srt.part'}: the same command goes on" in capsys.readouterr().out
