@@ -1,10 +1,10 @@
 """What each adapter learns from 20 and from 50 clips, and what it costs other voices.
 
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.adapters WORKSPACE [--story theo-words …] [--clips 20 50] [--seeds 0 1 2]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.adapters WORKSPACE [--story theo-words …] [--clips 20 50] [--seeds 0 1]
 
-Every adapter of `studio.config.ADAPTERS`, with replay and without, on voices that the starter never heard: Theo, a real
-person (labels as words, then as digits), and two synthesisers. A run that is done in WORKSPACE is not run again, so that
-an hour's work may be stopped. About 40 s a run on one quiet core.
+Every adapter of `studio.config.ADAPTERS`, with replay and without, on voices that the starter never heard: Theo, a
+real person (labels as words, then as digits), and two synthesisers. A run that is done in WORKSPACE is not run again,
+so that the work may be stopped. About 13 s of processor time a run.
 """
 
 from __future__ import annotations
