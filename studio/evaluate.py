@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,10 +20,14 @@ from studio.data.utterance import Split
 from studio.errors import DataError, JobError, StudioError
 from studio.metrics import Score, score
 from studio.models import Clip, Family, Hypothesis, Recogniser, load
+from studio.models.base import Encodes
 from studio.readings import BatchRead, Readings
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
 from studio.workspace import Workspace, write_atomically
+
+if TYPE_CHECKING:
+    from studio.models.base import Row
 
 BATCH_SECONDS = 20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
 
@@ -265,10 +269,14 @@ def read_clip(dataset: Dataset, clip: Utterance, sample_rate: int) -> Clip:
     return Clip(audio.read(dataset.clip_path(clip), sample_rate).samples, clip.text, clip.id)
 
 
-def transcribe(recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance]) -> list[Hypothesis]:
-    """What `recogniser` writes for `clips`, read at once."""
+def transcribe(
+    recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance], features: Sequence[Row] = ()
+) -> list[Hypothesis]:
+    """What `recogniser` writes for `clips`, read at once; from the `features` of each, where its family kept them."""
     family = recogniser.family
     samples = [read_clip(dataset, clip, family.sample_rate) for clip in clips]
+    if features and isinstance(family, Encodes):
+        return family.transcribe_features(recogniser.model, recogniser.processor, samples, features)
     return family.transcribe_batch(recogniser.model, recogniser.processor, samples)
 
 

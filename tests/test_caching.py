@@ -11,6 +11,7 @@ import tiny_models
 from tones import config, go_on
 
 from studio.models import Clip, adapters, load
+from studio.models.base import Encodes
 from studio.train.loop import Learner, fresh_learner, take_step
 
 STEPS = 12
@@ -46,3 +47,22 @@ def test_with_the_encoder_cached_twelve_steps_have_the_losses_that_they_have_wit
     expected = losses(uncached)
     assert losses(cached) == pytest.approx(expected, abs=1e-5)
     assert expected[-1] < expected[0]
+
+
+@pytest.mark.parametrize("make", [tiny_models.moonshine, tiny_models.moonshine_streaming, tiny_models.whisper])
+@pytest.mark.parametrize("targets", ["conventions", "deep"])
+def test_what_was_encoded_for_training_is_read_as_the_sound_is(
+    make: Callable[..., Any], targets: str, tmp_path: Path
+) -> None:
+    base = load(str(make(tmp_path / "model")), "cpu")
+    recogniser = adapters.attach(base, 4, 8.0, 0.0, targets, 0)
+    family, model, processor = recogniser.family, recogniser.model, recogniser.processor
+    assert isinstance(family, Encodes)
+    clips = [Clip(tiny_models.noise(0.5 + 0.3 * place, place)) for place in range(3)]
+    features = [family.features(model, processor, clip) for clip in clips]
+    from_sound = family.transcribe_batch(model, processor, clips)
+    from_features = family.transcribe_features(model, processor, clips, features)
+    assert [(read.text, read.confidence) for read in from_features] == [
+        (read.text, read.confidence) for read in from_sound
+    ]
+    assert any(read.text for read in from_sound)

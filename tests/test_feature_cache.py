@@ -112,6 +112,22 @@ def test_what_is_in_the_cache_serves_every_adapter_that_leaves_the_encoder_alone
     assert len(computed) == 8  # train and validation
 
 
+def test_validation_clips_are_encoded_once_a_run_and_held_out_clips_whenever_they_are_timed(
+    workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    encode_one = EncoderDecoder._memory
+
+    def noted(self: Any, base: Any, processor: Any, clip: Clip) -> Any:
+        heard.append(clip.id)
+        return encode_one(self, base, processor, clip)
+
+    monkeypatch.setattr(EncoderDecoder, "_memory", noted)
+    learnt(workspace, "run", settings(model, eval_every=2))
+    clips = {clip.id: clip.split for clip in Dataset.open(workspace / "recordings" / "noise").utterances()}
+    assert {clips[name] for name in heard if name in clips} == {"test"}
+
+
 def test_a_corrected_label_costs_no_encoding_and_a_cut_clip_is_encoded_alone(
     workspace: Path, model: Path, computed: list[str]
 ) -> None:

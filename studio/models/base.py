@@ -137,6 +137,12 @@ class Encodes(Protocol):
         """The part that depends on the samples and the `frozen_part` alone. Raises DataError as `prepare` does."""
         ...
 
+    def transcribe_features(
+        self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip], features: Sequence[Row]
+    ) -> list[Hypothesis]:
+        """As `transcribe_batch`, from what `features` made of each of the `clips`; its time is not in the latencies."""
+        ...
+
     def frozen_part(self, model: torch.nn.Module, processor: Any) -> str:
         """A hash of all weights and settings that `features` depends on."""
         ...

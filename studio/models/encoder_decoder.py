@@ -191,6 +191,12 @@ class EncoderDecoder(ABC):
         """Encode clip by clip, decode together."""
         return self._read(model, processor, clips, None)
 
+    def transcribe_features(
+        self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip], features: Sequence[Row]
+    ) -> list[Hypothesis]:
+        """Decode together what was encoded, at least in part, before."""
+        return self._read(model, processor, clips, None, features)
+
     def read_beside(
         self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
     ) -> list[Reading]:
@@ -216,13 +222,21 @@ class EncoderDecoder(ABC):
         return [ids for ids in found if processor.tokenizer.unk_token_id not in ids]
 
     def _read(
-        self, model: Any, processor: Any, clips: Sequence[Clip], on_partial: Callable[[str], None] | None
+        self,
+        model: Any,
+        processor: Any,
+        clips: Sequence[Clip],
+        on_partial: Callable[[str], None] | None,
+        features: Sequence[Row] | None = None,
     ) -> list[Hypothesis]:
         for clip in clips:
             check_length(self, clip)
         start, base = time.perf_counter(), base_of(model)
         with reading(model):
-            memories = [self._memory(base, processor, clip) for clip in clips]
+            if features is None:
+                memories = [self._memory(base, processor, clip) for clip in clips]
+            else:
+                memories = [self._memory_from(base, row) for row in features]
             limits = [self.most_tokens(base, clip) for clip in clips]
             partial = (lambda ids: on_partial(_text(processor, ids))) if on_partial else None
             written = greedy(functools.partial(self._next, base), memories, limits, self.rules(base), partial)
@@ -236,6 +250,12 @@ class EncoderDecoder(ABC):
 
     def _memory(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
         stem = self.stem(base, processor, clip)[None]
+        return self.encode(base, stem, _everywhere(stem))[0]
+
+    def _memory_from(self, base: Any, features: Row) -> torch.Tensor:
+        if "memory" in features:
+            return features["memory"].to(base.device)
+        stem = features["stem"][None].to(base.device)
         return self.encode(base, stem, _everywhere(stem))[0]
 
     def _hypothesis(self, processor: Any, clip: Clip, written: Written, latency: float) -> Hypothesis:

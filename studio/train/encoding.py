@@ -75,7 +75,7 @@ class _Encoder:
         """Put one clip and its variants on the shelf. Raises DataError, DiskError."""
         clip = read_clip(shelf.dataset, utterance, self.recogniser.family.sample_rate)
         first = len(shelf.rows)
-        shelf.rows.append(self.row(shelf, utterance, clip, 0))
+        shelf.rows.append(self.row(shelf, utterance, clip, 0), clip=utterance.id)
         for number in range(1, shelf.variants + 1):
             try:
                 shelf.rows.append(self.row(shelf, utterance, _changed(self.recogniser, shelf, clip, number), number))

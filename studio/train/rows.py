@@ -35,10 +35,18 @@ class Rows(Sequence["Row"]):
 
     def __init__(self, rows: Sequence[Row | StoredRow] = ()) -> None:
         self._rows = list(rows)
+        self._places: dict[str, int] = {}
 
-    def append(self, row: Row | StoredRow) -> None:
-        """Put `row` at the end."""
+    def append(self, row: Row | StoredRow, clip: str = "") -> None:
+        """Put `row` at the end; `of` finds it by the id of its `clip`, where that is given."""
+        if clip:
+            self._places[clip] = len(self._rows)
         self._rows.append(row)
+
+    def of(self, clip: str) -> Row | None:
+        """The row of the clip with that id. Raises DataError or DiskError where its features and sound are gone."""
+        place = self._places.get(clip)
+        return None if place is None else self[place]
 
     def again(self, place: int) -> None:
         """Let the row at `place` stand once more, at the end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,7 @@ from studio.events import Evaluated, Event, Phase, Sampled, Warned
 from studio.models import Hypothesis, Recogniser
 from studio.readings import BatchRead, Readings
 from studio.train.clips import shortened
+from studio.train.rows import Rows
 from studio.train.stopping import Check
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Scorer:
     dataset: Dataset
     config: TrainConfig
     check: Check
+    rows: Rows = field(default_factory=Rows)  # of clips that were encoded before: then they are only decoded
 
     def evaluate(
         self, clips: Sequence[Utterance], phase: ScoringPhase, adapter: str | None, kept: Path | None = None
@@ -69,14 +71,19 @@ class Scorer:
         good: list[Utterance] = batch
         bad: list[str] = []
         try:
-            texts = transcribe(self.recogniser, self.dataset, batch)
+            texts = self._written(batch)
         except (DataError, DiskError):
             good, bad = usable(self.dataset, batch, self.recogniser.family)
             if not bad:
                 raise
-            texts = transcribe(self.recogniser, self.dataset, good) if good else []
+            texts = self._written(good) if good else []
         heard = {clip.id: text for clip, text in zip(good, texts, strict=True)}
         return BatchRead(clips=[clip.id for clip in batch], heard=heard, skipped=bad)
+
+    def _written(self, clips: Sequence[Utterance]) -> list[Hypothesis]:
+        """What is written for `clips`, which were all encoded before, or else are encoded now."""
+        rows = [row for clip in clips if (row := self.rows.of(clip.id)) is not None]
+        return transcribe(self.recogniser, self.dataset, clips, rows if len(rows) == len(clips) else ())
 
     def _scored(
         self,

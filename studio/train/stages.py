@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.data.manifest import Dataset, Utterance
@@ -195,10 +195,12 @@ class FineTune:
             progress.scored = progress.step
             yield LossMeasured(step=progress.step, loss=loss, general_loss=general_loss)
             return
-        evaluation = yield from self.scorer.evaluate(own, "validating", self.folder.name)
+        scorer = replace(self.scorer, rows=self.validation_rows)
+        evaluation = yield from scorer.evaluate(own, "validating", self.folder.name)
         forgetting = None
         if self.general_scorer and known:
-            forgetting = yield from self.general_scorer.evaluate(known, "validating", self.folder.name)
+            scorer = replace(self.general_scorer, rows=self.general_rows)
+            forgetting = yield from scorer.evaluate(known, "validating", self.folder.name)
         others = {"general_wer": _general_wer(forgetting), "general_loss": general_loss}
         is_best = progress.count(Scoring(step=progress.step, wer=evaluation.score.wer, loss=loss, **others))
         yield from shown(evaluation, "validation", progress.step, best=is_best, loss=loss, **others)
