@@ -13,6 +13,7 @@ from studio.data.splits import test_set_hash as hash_of_test_set
 from studio.errors import DataError, JobError
 from studio.evaluate import Comparison, Evaluation, as_text, compare, evaluate, in_batches, open_dataset, save
 from studio.models import Recogniser, load
+from studio.run_folder import RunFolder
 from studio.workspace import Workspace
 
 
@@ -103,6 +104,35 @@ def test_a_clip_longer_than_the_model_hears_is_left_out(taught: Recogniser, tmp_
 def test_a_split_without_clips_says_so(taught: Recogniser, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="The test split of “tones” has no clip to score"):
         evaluate(taught, tones(tmp_path, clips=3))
+
+
+def test_clips_without_a_label_are_named_and_where_all_are_the_evaluation_says_so(
+    taught: Recogniser, tmp_path: Path
+) -> None:
+    dataset = tones(tmp_path)
+    clips = [clip for clip in dataset.utterances() if clip.split == "test"]
+    empty = [clip.model_copy(update={"text": " "}) for clip in clips]
+    result = evaluate(taught, dataset, clips=[empty[0], *clips[1:]])
+    assert (len(result.rows), result.skipped) == (3, [f"{clips[0].id} (it has no label)"])
+    with pytest.raises(DataError, match="no clip to score"):
+        evaluate(taught, dataset, clips=empty)
+
+
+def test_one_held_out_clip_alone_is_scored(taught: Recogniser, dataset: Dataset) -> None:
+    one = next(clip for clip in dataset.utterances() if clip.split == "test")
+    result = evaluate(taught, dataset, clips=[one])
+    assert (result.score.clips, result.score.sentence_accuracy) == (1, 1.0)
+
+
+def test_a_run_without_held_out_clips_is_refused_in_words(workspace: Workspace) -> None:
+    manifest = RunFolder(workspace.run("taught")).manifest
+    whole = manifest.read_text()
+    try:
+        manifest.write_text("".join(line + "\n" for line in whole.splitlines() if '"split":"test"' not in line))
+        with pytest.raises(DataError, match="The test split of “tones” has no clip to score"):
+            compare(workspace, "taught")
+    finally:
+        manifest.write_text(whole)
 
 
 def test_an_evaluation_comes_back_from_disk_as_it_was(taught: Recogniser, dataset: Dataset, tmp_path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browsing import PATIENCE, Served, chromium, opened, served, show_tab, violations
 from finished import finished
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from pydantic import ValidationError
-from tones import tones
+from tones import config, tones, train
 
 from studio.data import prompts
 from studio.data.manifest import Dataset
@@ -92,8 +93,14 @@ def test_thousands_of_held_out_clips_come_by_pages(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of tones, and two runs over its test clips: the second has a fifteen for a fifty in one."""
+    """A dataset of tones, and two runs over its test clips: the second has a fifteen for a fifty in one.
+
+    And a larger dataset, with a run that was really trained.
+    """
     root = tmp_path_factory.mktemp("workspace")
+    tones(root, clips=40)
+    (root / "recordings" / "tones").rename(root / "recordings" / "many")
+    train(root, "learnt", config(dataset="many", max_steps=4))
     dataset = tones(root)
     clips = [clip for clip in dataset.utterances() if clip.split == "test"]
     said = [clip.text for clip in clips]
@@ -177,6 +184,50 @@ def test_what_was_missed_is_handed_to_the_recorder(page: Page, studio: Served) -
     expect(page.locator(".rec-why")).to_contain_text("“order” was misheard in 1 of the 4 clips that have it.")
     dataset = Dataset.open(studio.workspace / "recordings" / "tones")
     assert "order" in digits_to_words(prompts.load(dataset)[0].text)
+
+
+@pytest.mark.browser
+def test_the_smaller_runs_are_trained_from_the_page_and_go_on_when_it_is_closed(
+    browser: Browser, studio: Served
+) -> None:
+    def shown(page: Page) -> Locator:
+        show_tab(page, "4 Test")
+        page.get_by_role("combobox", name="Run", exact=True).select_option("learnt")
+        expect(page.locator(".li-table tbody tr")).to_have_count(8)
+        return page.locator(".li-curve")
+
+    with opened(browser, studio.url) as page:
+        curve = shown(page)
+        curve.get_by_role("button", name="Train the smaller runs", exact=True).click()
+        expect(curve.get_by_role("button", name="Cancel", exact=True)).to_be_visible()
+    with opened(browser, studio.url) as page:
+        curve = shown(page)
+        expect(curve.get_by_role("img", name="6 clips")).to_be_visible()
+        expect(curve).to_contain_text("What 50 more clips would bring cannot be told yet: fewer than 20 held-out clips")
+        expect(curve.get_by_role("button")).to_have_count(0)
+        assert violations(page) == []
+
+
+@pytest.mark.browser
+def test_a_run_with_too_few_clips_for_a_learning_curve_says_so_in_the_page(page: Page) -> None:
+    curve = page.locator(".li-curve")
+    curve.get_by_role("button", name="Train the smaller runs", exact=True).click()
+    expect(curve).to_contain_text("0 training clips are too few for a learning curve")
+    expect(curve.get_by_role("button", name="Go on with the smaller runs", exact=True)).to_be_visible()
+
+
+@pytest.mark.browser
+def test_how_sure_the_model_was_of_each_word_is_seen_and_sorted_by(page: Page) -> None:
+    page.get_by_role("combobox", name="Run", exact=True).select_option("learnt")
+    rows = page.locator(".li-table tbody tr")
+    expect(rows).to_have_count(8)
+    words = rows.first.locator("[data-name=After] span[title$='sure']")
+    expect(words.first).to_have_attribute("style", re.compile(r"opacity: (0\.\d+|1)"))
+    page.get_by_role("button", name="Least sure", exact=True).click()
+    expect(page.get_by_role("columnheader", name="Least sure", exact=True)).to_have_attribute("aria-sort", "ascending")
+    shares = [int(text.split()[0]) for text in rows.locator("[data-name='Least sure']").all_text_contents()]
+    assert shares == sorted(shares)
+    expect(page.get_by_role("region", name="How sure it is, and how right", exact=True)).to_be_visible()
 
 
 @pytest.mark.browser

@@ -6,8 +6,10 @@ from finished import clips_of, read_as
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio.evaluate import Evaluation, scored
 from studio.metrics import diff
 from studio.mistakes import confused, mistakes
+from studio.models import Hypothesis
 
 words = st.lists(st.sampled_from(["fifteen", "fifty", "call", "room", "one"]), min_size=1, max_size=6).map(" ".join)
 
@@ -77,3 +79,46 @@ def test_a_reference_that_is_empty_once_normalised_breaks_nothing() -> None:
     assert found.clips[0].compared == ""
     assert found.clips[0].after.errors == 2
     assert [(row.said, row.written) for row in found.confusions] == [("", "hello there")]
+
+
+def surely(texts: list[list[tuple[str, float]]], references: list[str], normaliser: str = "exact") -> Evaluation:
+    """A model that wrote such words, as sure of each."""
+    clips = clips_of(references)
+    heard = [
+        Hypothesis(text=" ".join(word for word, _ in words), seconds=1, latency=0.1, words=words) for words in texts
+    ]
+    return scored(clips, heard, model="echo", adapter="run", normaliser=normaliser)
+
+
+def test_each_written_word_has_its_own_chance_whichever_way_texts_are_compared() -> None:
+    words = [("Room", 0.9), ("one", 0.5), ("two,", 0.4), ("please", 0.8)]
+    for normaliser, chances in (
+        ("exact", [0.9, 0.5, 0.4, 0.8]),
+        ("plain", [0.9, 0.5, 0.4, 0.8]),
+        ("whisper", [0.9, 0.4, 0.8]),  # writes 12
+    ):
+        found = mistakes(None, surely([words], ["room 12 please"], normaliser), {}).clips[0].after
+        assert found.chances == chances
+        assert len(found.chances) == sum(len(edit.hypothesis.split()) for edit in found.edits)
+        assert found.least_sure == 0.4
+
+
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=5), st.sampled_from(["exact", "spoken", "whisper"]))
+def test_there_is_a_chance_for_every_written_word(texts: list[tuple[str, str]], normaliser: str) -> None:
+    read = [[(word, 0.5) for word in text.split()] for text, _ in texts]
+    found = mistakes(None, surely(read, [said for _, said in texts], normaliser), {})
+    for clip in found.clips:
+        assert len(clip.after.chances) == sum(len(edit.hypothesis.split()) for edit in clip.after.edits)
+    assert sum(one.words for one in found.sureties) == sum(len(clip.after.chances) for clip in found.clips)
+
+
+def test_how_often_sure_and_unsure_words_are_right_is_counted() -> None:
+    read = [[("call", 0.95), ("fifty", 0.3)], [("room", 0.7), ("fifteen", 0.5)], [("yes", 0.99)]]
+    found = mistakes(None, surely(read, ["call fifteen", "room fifteen", "yes"]), {}).sureties
+    assert [(one.name, one.words, one.right) for one in found] == [
+        ("under 60 %", 2, 1), ("60 to 90 %", 1, 1), ("90 % and more", 2, 2),
+    ]  # fmt: skip
+    assert found[0].mean == 0.4
+    unknown = mistakes(None, read_as(clips_of(["call"]), ["call"], "run"), {})
+    assert unknown.sureties == []
+    assert unknown.clips[0].after.least_sure is None

@@ -31,7 +31,7 @@ CAVEAT = (
 
 def as_html(result: RunResult) -> str:
     """`result` as one HTML file that asks nothing of anybody."""
-    blocks = (_clips, _words, _groups, _sureties, _learning, _speed, _validation, _samples, _facts, _again)
+    blocks = (_clips, _words, _groups, _outlook, _speed, _validation, _samples, _facts, _again)
     return page(f"{result.run}: before and after", *_first_screen(result), *(block(result) for block in blocks))
 
 
@@ -51,7 +51,7 @@ def _first_screen(result: RunResult) -> Iterator[Html]:
         f"“{result.dataset}”, read on {count(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) that it "
         f"never trained on; the texts compared {COMPARED[result.normaliser]} (normaliser: {result.normaliser})."
     )
-    yield tag("p", about, class_="quiet")
+    yield tag("p", about, class_="quiet about")
     yield answer_cards(answers(result))
     before, after = result.before.score, result.after.score
     tiles = [
@@ -157,26 +157,34 @@ def _groups(result: RunResult) -> Html:
     return joined(tag("h3", "Conditions"), *parts) if parts else Html("")
 
 
-def _sureties(result: RunResult) -> Html:
-    """Whether the model knows when it is wrong."""
+def _outlook(result: RunResult) -> Html:
+    """Whether more clips would help, and whether the model knows when it is wrong."""
+    return tag("div", tag("section", *_learning(result)), tag("section", *_sureties(result)), class_="pair")
+
+
+def _sureties(result: RunResult) -> Iterator[Html]:
+    yield tag("h2", "Does it know when it is wrong?")
     found = result.mistakes.sureties
     if not found:
-        return Html("")
+        yield tag("p", "Nobody noted how sure the model was of each word.")
+        return
     rows = [[one.name, f"{one.words}", percent(one.mean), percent(one.right / one.words)] for one in found]
-    caption = "Written words by how sure the tuned model was of them; a calibrated one has as many right"
-    head = ["Sure", "Words", "On average", "Right"]
-    return joined(tag("h3", "How sure it is, and how right"), table(head, rows, caption, figures=3))
+    caption = "Words that the tuned model wrote, by how sure it was of them, and how many of them are right"
+    yield table(["Sure", "Words", "On average", "Right"], rows, caption, figures=3)
 
 
-def _learning(result: RunResult) -> Html:
+def _learning(result: RunResult) -> Iterator[Html]:
     curve = result.learning
-    head = tag("h2", "Would more clips help?")
+    yield tag("h2", "Would more clips help?")
     if curve is None or curve.missing:
-        said = "Not known yet. This trains on a quarter and on half of the clips, and says what more would bring:"
-        return joined(head, tag("p", said), tag("pre", tag("code", f"studio curve {shlex.quote(result.run)}")))
+        yield tag(
+            "p", "Not known yet. This trains on a quarter and on half of the clips, and says what more would bring:"
+        )
+        yield tag("pre", tag("code", f"studio curve {shlex.quote(result.run)}"))
+        return
     marks = [Mark(point.clips, point.wer, point.low, point.high) for point in curve.points]
     drawing = charts.growth(marks, ahead(curve), f"Word error rate by training clips. {described(curve)}")
-    return joined(head, tag("figure", tag("figcaption", outlook(curve)), drawing, tag("figcaption", CAVEAT)))
+    yield tag("figure", tag("p", outlook(curve)), drawing, tag("figcaption", CAVEAT))
 
 
 def ahead(curve: LearningCurve) -> Mark | None:
@@ -270,7 +278,10 @@ def _facts(result: RunResult) -> Html:
 
 
 def _again(result: RunResult) -> Html:
-    commands = f"{result.train_command}\n{result.report_command} --html report.html"
+    named = shlex.quote(result.run)
+    curve = [f"studio curve {named}"] if result.learning else []
+    lines = [result.train_command, f"studio evaluate {named}", *curve, f"{result.report_command} --html report.html"]
+    commands = "\n".join(lines)
     return joined(tag("h2", "The same again"), tag("pre", tag("code", commands)))
 
 

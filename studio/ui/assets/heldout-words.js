@@ -48,6 +48,6 @@ export function conditions(groups) {
 
 export function sureties(found) {
   const rows = found.map(({ name, words: count, right, mean }) => [name, count.toLocaleString("en"), percent(mean), percent(right / count)]);
-  const sub = rows.length ? "Written words by how sure the tuned model was; where it knows itself, as many are right." : "This run is of an earlier version: it did not note how sure the model was of each word.";
-  return box("How sure, and how right", sub, rows.length ? table("How sure it is, and how right", ["Sure", "Words", "On average", "Right"], rows, 3) : "");
+  const sub = rows.length ? "Words that the tuned model wrote, by how sure it was of them, and how many of them are right." : "This run is of an earlier version: it did not note how sure the model was of each word.";
+  return box("Does it know when it is wrong?", sub, rows.length ? table("How sure it is, and how right", ["Sure", "Words", "On average", "Right"], rows, 3) : "");
 }
