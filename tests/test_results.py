@@ -317,6 +317,16 @@ def test_the_comparisons_page_lays_the_curves_over_each_other_and_asks_nothing_o
     assert f"studio compare first second {THIRD}" in reader.text
 
 
+def test_the_lowest_rate_is_not_called_the_best_where_it_may_be_chance(tmp_path: Path) -> None:
+    finished(tmp_path, "first", SAID, replaced(SAID, 1.0), replaced(SAID, 0.1))
+    finished(tmp_path, "second", SAID, replaced(SAID, 1.0), replaced(SAID, 0.12))
+    finished(tmp_path, THIRD, SAID, replaced(SAID, 1.0), replaced(SAID, 0.9))
+    assert "That may be chance" in comparison.as_text(side_by_side(tmp_path, ["first", "second"]))
+    assert "That may be chance" in comparison.as_text(side_by_side(tmp_path, ["second", "first"]))
+    assert "That may be chance" not in comparison.as_text(side_by_side(tmp_path, ["first", THIRD]))
+    assert "That may be chance" not in comparison.as_text(side_by_side(tmp_path, [THIRD, "first"]))
+
+
 def test_runs_on_different_clips_are_shown_and_not_compared(tmp_path: Path) -> None:
     finished(tmp_path, "first", SAID, SAID, SAID)
     finished(tmp_path, "second", SAID[:30], SAID[:30], SAID[:30])

@@ -172,9 +172,11 @@ def headline(comparison: RunComparison) -> str:
     if not comparison.same_test:
         return "These runs were measured on different clips: their error rates cannot be compared."
     best = min(comparison.runs, key=lambda run: run.wer_after)
-    return (
-        f"{best.run} has the lowest word error rate: {percent(best.wer_after)} on {count(best.clips, 'held-out clip')}."
-    )
+    rate = f"{percent(best.wer_after)} on {count(best.clips, 'held-out clip')}"
+    judged = [best] if best.against_first else comparison.runs[1:]
+    may_be_chance = any(run.against_first and run.against_first.verdict == "no difference shown" for run in judged)
+    chance = " That may be chance: see “Against the first”." if may_be_chance else ""
+    return f"{best.run} has the lowest word error rate: {rate}.{chance}"
 
 
 def as_text(comparison: RunComparison) -> str:
