@@ -21,7 +21,8 @@ from browsing import (
     violations,
 )
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
+from sounds import recording
 
 from studio.audio import read
 from studio.data import prompts
@@ -221,6 +222,30 @@ def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(pag
     [clip] = clips(studio)
     assert clip.text == prompts.numbers("words")[0].label
     assert clip.duration > 1.5
+
+
+@pytest.mark.browser
+def test_an_answer_that_comes_after_the_next_dataset_was_chosen_changes_nothing(page: Page, studio: Served) -> None:
+    late: list[Route] = []
+    page.route("**/studio/record/slow", lambda route: late.append(route))
+    page.get_by_label("Phrases").check()
+    page.locator(".rec-prompt").get_by_text(prompts.phrases()[0].text, exact=True).wait_for()
+    page.evaluate("studio.choose('slow')")
+    page.evaluate("studio.choose('my-voice')")
+    page.wait_for_function("document.querySelector('[name=rec-script][value=phrases]').checked")
+    with page.expect_response("**/studio/record/slow"):
+        late[0].continue_()
+    page.wait_for_timeout(200)
+    assert page.locator(".rec-prompt").text_content() == prompts.phrases()[0].text
+
+
+@pytest.mark.browser
+def test_what_another_page_recorded_is_marked_when_this_one_comes_to_the_front(page: Page, studio: Served) -> None:
+    third = prompts.numbers("words")[2]
+    Dataset.create(studio.workspace / "recordings" / "my-voice").add(recording(), text=third.label, prompt=third.text)
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    await_clips(page, 1)
+    assert page.locator(".rec-step").text_content() == "Prompt 1 of 50"
 
 
 @pytest.mark.browser

@@ -79,9 +79,10 @@ class Export {
 
   async #ended(status) {
     const report = status === "finished" ? await request(at("export-data", this.name, "report")).catch(() => null) : null;
-    if (!report) return status === "stopped" ? this.#show("choose") : null; // the task's own sentence stays
-    this.#show("done");
+    const said = this.$(".ed-task").textContent; // of a failure: its reason
     this.$(".ed-task").replaceChildren();
+    if (!report) return this.#show("choose"), status === "stopped" || this.#fault(new Error(said));
+    this.#show("done");
     const skipped = report.skipped ? ` ${report.skipped.toLocaleString("en")} left out.` : "";
     const text = `${report.clips.toLocaleString("en")} clips (${report.minutes.toFixed(1)} min, ${(report.size / 1e6).toFixed(1)} MB) written.${skipped}`;
     this.$(".ed-result").replaceChildren(make("div", { class: "st-message good", role: "status" }, icon("check"), make("p", {}, text)));

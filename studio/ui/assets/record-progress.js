@@ -6,9 +6,10 @@ import { at, duration, request, studio } from "./studio.js";
 export function followProgress(root) {
   const line = root.querySelector(".rec-lacking");
   const read = async () => {
-    if (!studio.dataset()) return;
-    const found = await request(at("progress", studio.dataset())).catch(() => null); // the tab itself says what is wrong
-    if (found) line.textContent = words(found);
+    const name = studio.dataset();
+    if (!name) return;
+    const found = await request(at("progress", name)).catch(() => null); // the tab itself says what is wrong
+    if (found && name === studio.dataset()) line.textContent = words(found);
   };
   studio.on("dataset", root, read);
   studio.on("changed", root, read);

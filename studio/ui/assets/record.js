@@ -7,6 +7,7 @@ import { samplesOf } from "./scope.js";
 import { forget, keep, kept } from "./keep.js";
 import { listenForAgain } from "./record-again.js";
 import { trim, wasTrimmed } from "./record-quality.js";
+import { watchOthers } from "./record-others.js";
 import { followProgress } from "./record-progress.js";
 import { Rail } from "./record-rail.js";
 import { relabel, remove, undo } from "./record-saved.js";
@@ -52,9 +53,11 @@ class RecordTab {
   // ---- the cards ----
 
   async load() {
-    if (!studio.dataset()) return;
+    const name = studio.dataset();
+    if (!name) return;
     try {
-      await this.deal(await request(at("record", studio.dataset())));
+      const answer = await request(at("record", name));
+      if (name === studio.dataset()) await this.deal(answer); // a large dataset may answer after the next one was chosen
     } catch (error) {
       this.fail(error);
     }
@@ -329,6 +332,7 @@ class RecordTab {
     studio.on("cards", this.root, () => this.load());
     listenForAgain(this);
     followProgress(this.root);
+    watchOthers(this);
     navigator.mediaDevices?.addEventListener("devicechange", () => this.listMicrophones());
     addEventListener("beforeunload", (event) => this.mode === "recording" && event.preventDefault());
     setInterval(() => this.letGo(), 5000);

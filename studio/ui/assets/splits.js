@@ -68,8 +68,8 @@ class SplitsDialog {
   /** Until the answer comes nothing can be applied; what stands there is of another choice. */
   wait() {
     const box = this.$(".spl-plan");
-    box.classList.add("waiting");
-    if (!box.hasChildNodes()) box.append(make("p", { class: "st-quiet" }, "Dealing out the clips …"));
+    if (box.querySelector("table")) box.classList.add("waiting");
+    else box.replaceChildren(make("p", { class: "st-quiet", role: "status" }, "Dealing out the clips …"));
     this.$("[data-do=apply]").disabled = true;
   }
 
