@@ -71,6 +71,8 @@ def test_numbers_are_previewed_applied_but_for_what_was_unticked_and_undone(page
     page.get_by_role("button", name="Undo").last.click()
     page.get_by_text("Undone: Numbers as words in 1 label.").wait_for()
     assert texts(dataset) == TEXTS
+    page.get_by_role("button", name="Show in Review").click()
+    page.wait_for_function("document.querySelector('#rev-query').value === 'has digits'")
 
 
 def test_a_rule_changes_the_preview_and_the_way_back_is_offered(page: Page) -> None:

@@ -38,6 +38,7 @@ READ = [
     ("created > 2026-11-01", Compare("created", ">", "2026-11-01")),
     ("has digits", Has("digits")),
     ("has digit", Has("digits")),
+    ("has numbers", Has("numbers")),
     ("has arrived", All((Word("has"), Word("arrived")))),
     ("not has heard", Not(Has("heard"))),
     ("duration < 1 and not speaker = anna", All((Compare("duration", "<", 1.0), Not(Compare("speaker", "=", "anna"))))),

@@ -203,6 +203,17 @@ def test_nothing_is_left_of_a_deleted_workspace(tmp_path: Path, client: TestClie
     assert save(client, recording(), text="hello")["status"] == 200
 
 
+def test_only_the_clips_on_the_cards_are_judged(
+    client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prompts.numbers("words")[0].text
+    ids = [dataset.add(recording(seed), text="x", prompt=text).id for seed, text in enumerate((first, first, "other"))]
+    judged = []
+    monkeypatch.setattr(record, "shown", lambda _, clip: judged.append(clip.id) or {"id": clip.id})
+    assert client.get("/studio/record/mine").json()["prompts"][0]["clip"] == {"id": ids[1]}
+    assert judged == [ids[1]]
+
+
 def test_a_long_list_of_prompts_is_laid_out_quickly(client: TestClient) -> None:
     lines = "\n".join(f"this is sentence {number}" for number in range(2000))
     client.post("/studio/prompts/mine", json={"script": "own", "text": lines})

@@ -72,7 +72,7 @@ def reading(dataset: Dataset, id: str, text: str, **fields: object) -> None:
         ("", "01234"), ("order", "01"), ("ORDER 129", "0"), ("1 2 9", "01"), ("00003", "3"), ('"order one"', "1"),
         ("duration < 2.5", "02"), ("duration >= 2.5 and speaker = ben", "1"), ("not speaker = ben", "034"),
         ("speaker = anna or text ~ morning", "02"), ("speaker = \"\"", "34"), ("speaker != ben", "034"),
-        ("split = test", "0"), ("has digits", "0"), ("has prompt", "1"), ("has twins", "24"), ("has speaker", "012"),
+        ("split = test", "0"), ("has digits", "0"), ("has numbers", "1"), ("has prompt", "1"), ("has twins", "24"), ("has speaker", "012"),
         ("snr < 10", "2"), ("quality = look", "24"), ("quality = fine", "01"), ("finding = noisy", "2"),
         ("finding = twin", "24"), ("has findings", "24"), ("words > 3", "1"), ("created > 2026-11-03", "34"),
         ("created = 2026-11-03", "2"), ("created <= 2026-11", "01234"), ("wer > 0", ""), ("text !~ order", "234"),

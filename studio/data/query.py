@@ -77,6 +77,7 @@ SHOWN_AS: Mapping[str, str] = MappingProxyType(
 FLAGS: Mapping[str, str] = MappingProxyType(
     {
         "digits": "The label holds digits",
+        "numbers": "The label says a number in words",
         "heard": "A model heard it",
         "prompt": "It was read from a prompt",
         "speaker": "It says who speaks",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.data.heard import Heard
+from studio.data.labels.to_digits import number_words
 from studio.data.quality import VERSION, Finding, Quality, findings, pace, verdict
 from studio.data.utterance import Origin, Split, Utterance
 from studio.text import spoken
@@ -171,6 +172,8 @@ TEXTS: Mapping[str, Callable[[Row], str]] = MappingProxyType(
 
 def has(row: Row, flag: str) -> bool:
     """Whether a clip has one of the flags that it has by itself."""
+    if flag == "numbers":
+        return bool(number_words(row.clip.text))
     if flag == "digits":
         return _DIGIT.search(row.clip.text) is not None
     return bool({"heard": row.heard, "prompt": row.clip.prompt, "speaker": row.clip.speaker}[flag])

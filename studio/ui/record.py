@@ -117,12 +117,13 @@ def _cards(dataset: Dataset) -> dict[str, Any]:
     """Every prompt with the clip that was recorded of it last; without prompts, the latest clips."""
     cards = _prompts(dataset)
     clips = dataset.utterances()
-    last = {clip.prompt: shown(dataset, clip) for clip in clips if clip.prompt}
+    last = {clip.prompt: clip for clip in clips if clip.prompt}
+    of_card = {card.text: shown(dataset, last[card.text]) for card in cards if card.text in last}
     free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]
     return {
         **_script(cards),
         "limits": {"longest": MAX_SECONDS, "silent": 10 ** (SILENT_PEAK_DB / 20)},  # seconds; amplitude, 0..1
-        "prompts": [asdict(card) | {"clip": last.get(card.text)} for card in cards],
+        "prompts": [asdict(card) | {"clip": of_card.get(card.text)} for card in cards],
         "free": [shown(dataset, clip) for clip in free] if not cards else [],
     }
 

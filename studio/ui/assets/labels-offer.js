@@ -82,7 +82,12 @@ export class Offer {
     if (!left) return [];
     const quoted = examples.map((text) => `“${text}”`).join(", ");
     const words = `${labels(left)} would still be written otherwise, since a rule leaves them alone or there is none for them: ${quoted}${left > examples.length ? " …" : ""}`;
-    return [make("div", { class: "st-message look" }, icon("info"), make("p", { class: "st-grow" }, words))];
+    const all = () => {
+      this.box.closest("dialog").close();
+      studio.open("review-query", { query: this.wanted.convention === "words" ? "has digits" : "has numbers" });
+    };
+    const button = make("button", { type: "button", class: "st-button small", onclick: all }, "Show in Review");
+    return [make("div", { class: "st-message look" }, icon("info"), make("p", { class: "st-grow" }, words), button)];
   }
 
   #list() {
