@@ -110,6 +110,7 @@ def test_pressing_a_time_plays_the_recording_from_there(page: Page, client: http
     )
 
 
+@pytest.mark.thorough
 def test_a_closed_page_loses_nothing_and_a_cancelled_one_goes_on(
     browser: Browser, studio: Served, client: httpx.Client, folder: Path
 ) -> None:

@@ -92,7 +92,7 @@ class LongFile {
     this.$(".lf-how").textContent = `Read piece by piece${this.who.run ? "" : ` by ${this.who.model}`}. It goes on when you close the page.`;
     this.$(".lf-who").hidden = !this.who.run;
     this.$(".lf-run").textContent = this.who.run;
-    this.$(".lf-base").textContent = `${this.who.model}, the base model alone`;
+    this.$(".lf-base").textContent = `${this.who.model} alone`;
     this.#sending(false);
     this.$(".lf-begin").focus();
   }
