@@ -25,10 +25,10 @@ LOGIN = ("anna", "correct horse battery")
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a run that writes digits as words, and one that is only said to have learnt."""
+    """A workspace with two runs, of which one is said to have learnt."""
     root = tmp_path_factory.mktemp("workspace")
     tones(root)
-    train(root, "tones-0001", config(dropout=0.0, max_steps=20))
+    finished(root, "tones-0001", ["one two"] * 6, ["12"] * 6, ["12"] * 6)
     finished(root, "tones-0002", ["one two"] * 6, ["12"] * 6, ["one two"] * 6)
     return root
 
@@ -52,18 +52,25 @@ def test_these_functions_are_offered_and_no_other(client: Client) -> None:
     assert offered["unnamed_endpoints"] == {}
 
 
-def test_a_program_finds_a_clip_and_reads_it_before_and_after(client: Client) -> None:
+def test_a_program_finds_datasets_and_clips(client: Client) -> None:
     (dataset,) = client.predict(api_name="/list_datasets")
     assert (dataset["dataset"], sum(dataset["clips"].values())) == ("tones", 20)
     clips = client.predict("tones", "split = test", api_name="/list_clips")
     assert 0 < len(clips) < 20
-    heard = client.predict("tones", clips[0]["id"], "tones-0001", api_name="/transcribe_clip")
-    assert heard["reference"] == heard["after"]["text"] == clips[0]["text"]
+    assert client.predict("tones", "split = test", 1, api_name="/list_clips") == clips[1:]
+
+
+@pytest.mark.thorough
+def test_a_clip_is_read_before_and_after(client: Client, root: Path) -> None:
+    train(root, "tones-0003", config(dropout=0.0, max_steps=20))
+    clip = client.predict("tones", "split = test", api_name="/list_clips")[0]
+    heard = client.predict("tones", clip["id"], "tones-0003", api_name="/transcribe_clip")
+    assert heard["reference"] == heard["after"]["text"] == clip["text"]
     assert heard["before"]["text"] != heard["after"]["text"]
 
 
 def test_a_runs_figures_and_what_tells_two_runs_apart(client: Client, root: Path) -> None:
-    assert {run["name"] for run in client.predict(api_name="/list_runs")} == {"tones-0001", "tones-0002"}
+    assert {run["name"] for run in client.predict(api_name="/list_runs")} >= {"tones-0001", "tones-0002"}
     report = client.predict("tones-0002", api_name="/report_run")
     assert len(report["answers"]) == 4
     assert (report["before"]["score"]["wer"], report["after"]["score"]["wer"]) == (1.0, 0.0)

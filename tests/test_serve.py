@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -28,9 +27,11 @@ from tones import config, tones, train, wav
 from studio.errors import ConfigError
 from studio.models import Reading, load
 from studio.models.echo import speak
+from studio.serve import gate
 from studio.serve.app import create_app
-from studio.serve.engine import MOST_WAITING, Engine, terms_in
+from studio.serve.engine import MOST_WAITING, Engine, engine_for, terms_in
 from studio.serve.gate import Key, require_key
+from studio.workspace import Workspace
 
 KEY = "a-key-of-many-letters"
 PHRASES = [f"order {number:04d} for room {number % 7}" for number in range(100, 115)]
@@ -67,21 +68,18 @@ def server(root: Path, temporary: Path) -> Iterator[tuple[subprocess.Popen[str],
 
 
 @pytest.fixture(scope="module")
-def address(server: tuple[subprocess.Popen[str], str, str]) -> str:
-    return server[1]
-
-
-@pytest.fixture(scope="module")
-def client(address: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def plain(address: str) -> Iterator[httpx.Client]:
+def plain(root: Path) -> Iterator[TestClient]:
+    """A program with the key, talking to the application without a network between them."""
+    engine = engine_for(Workspace(root), "tones-0001", "", "cpu")
     headers = {"Authorization": f"Bearer {KEY}"}
-    with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+    app = create_app(engine, "127.0.0.1", Key.parse(KEY))
+    with TestClient(app, base_url="http://127.0.0.1", headers=headers) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def client(plain: TestClient) -> openai.OpenAI:
+    return openai.OpenAI(base_url="http://127.0.0.1/v1", api_key=KEY, max_retries=0, http_client=plain)
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +94,6 @@ def clip(text: str = "order 12") -> tuple[str, bytes]:
 
 
 # OpenAI's client
-
-
-def test_the_first_words_say_where_it_is_and_how_to_try_it(server: tuple[object, str, str]) -> None:
-    _, address, said = server
-    port = address.rpartition(":")[2]
-    assert said.startswith(f"tones-0001 is served at http://localhost:{port}/v1")
-    assert f"curl http://localhost:{port}/v1/audio/transcriptions -H 'Authorization: Bearer KEY'" in said
-    assert KEY not in said
 
 
 def test_the_run_and_its_base_are_listed_and_read_differently(client: openai.OpenAI) -> None:
@@ -172,13 +162,13 @@ def test_what_cannot_be_done_is_said_in_the_clients_own_errors(
 # Who may ask
 
 
-def test_without_the_key_nothing_is_answered(address: str) -> None:
+def test_without_the_key_nothing_is_answered(plain: TestClient) -> None:
     for key in ("", "Bearer", "Bearer wrong", f"Basic {KEY}"):
-        answer = httpx.get(f"{address}/v1/models", headers={"Authorization": key})
+        answer = plain.get("/v1/models", headers={"Authorization": key})
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
-def test_a_web_site_gets_no_answer(plain: httpx.Client) -> None:
+def test_a_web_site_gets_no_answer(plain: TestClient) -> None:
     assert plain.get("/v1/models", headers={"Host": "evil.com"}).status_code == 421
     posted = plain.post("/v1/audio/transcriptions", files={"file": clip()}, headers={"Origin": "https://evil.com"})
     assert (posted.status_code, posted.json()["error"]["code"]) == (403, "foreign_origin")
@@ -194,19 +184,21 @@ def test_beyond_loopback_a_key_is_required_and_a_short_one_is_none() -> None:
             Key.parse(text)
 
 
-def test_other_addresses_and_missing_files_are_errors_in_the_same_shape(plain: httpx.Client) -> None:
+def test_other_addresses_and_missing_files_are_errors_in_the_same_shape(plain: TestClient) -> None:
     assert plain.get("/v1/chat/completions").json()["error"]["code"] == "not_found"
     missing = plain.post("/v1/audio/transcriptions", data={"model": "echo"})
     assert (missing.status_code, "file" in missing.json()["error"]["message"]) == (400, True)
     assert plain.post("/v1/audio/transcriptions", content=b"x").status_code == 400
 
 
-def test_a_recording_that_is_announced_as_too_large_is_refused_before_it_is_sent(address: str) -> None:
-    host, port = address.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=60) as line:
-        head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n"
-        line.sendall(f"{head}Content-Length: {1 << 31}\r\n\r\n".encode())
-        assert line.recv(1000).startswith(b"HTTP/1.1 413")
+def test_a_recording_that_is_too_large_is_refused(plain: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "LARGEST_UPLOAD", 1000)
+    announced = plain.post("/v1/audio/transcriptions", files={"file": clip()})
+    body = iter([b"--x\r\nContent-Disposition: form-data; name=file; filename=x\r\n\r\n", bytes(2000)])
+    unannounced = plain.post(
+        "/v1/audio/transcriptions", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert [answer.status_code for answer in (announced, unannounced)] == [413, 413]
 
 
 # Many at once, and the end
@@ -265,12 +257,23 @@ def test_key_terms_reach_short_and_long_recordings(meeting: bytes, tmp_path: Pat
     assert given == [True] * (1 + len(PHRASES))
 
 
+@pytest.mark.thorough
+def test_the_first_words_say_where_it_is_and_how_to_try_it(server: tuple[object, str, str]) -> None:
+    _, address, said = server
+    port = address.rpartition(":")[2]
+    assert said.startswith(f"tones-0001 is served at http://localhost:{port}/v1")
+    assert f"curl http://localhost:{port}/v1/audio/transcriptions -H 'Authorization: Bearer KEY'" in said
+    assert KEY not in said
+
+
+@pytest.mark.thorough
 def test_ctrl_c_lets_a_reading_end_and_leaves_nothing_behind(
-    server: tuple[subprocess.Popen[str], str, str], plain: httpx.Client, meeting: bytes, temporary: Path
+    server: tuple[subprocess.Popen[str], str, str], meeting: bytes, temporary: Path
 ) -> None:
-    process = server[0]
+    process, address, _ = server
     fields = {"model": "echo", "stream": "true"}
-    with plain.stream("POST", "/v1/audio/transcriptions", files={"file": ("m.wav", meeting)}, data=fields) as answer:
+    sent = {"files": {"file": ("m.wav", meeting)}, "data": fields, "headers": {"Authorization": f"Bearer {KEY}"}}
+    with httpx.stream("POST", f"{address}/v1/audio/transcriptions", **sent, timeout=60) as answer:
         lines = answer.iter_lines()
         assert "transcript.text.delta" in next(lines)
         process.send_signal(signal.SIGINT)
