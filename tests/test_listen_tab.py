@@ -442,3 +442,14 @@ def test_what_a_deleted_run_could_not_read_is_read_by_another(page: Page, root: 
         expect(page.locator(".li-said")).to_have_value("order one two")
     finally:
         hidden.rename(root / "outputs" / ALSO)
+
+
+@pytest.mark.browser
+def test_an_adapter_whose_base_is_another_now_is_told_and_loses_no_utterance(page: Page) -> None:
+    page.locator(".li-runs").select_option(OTHER_BASE)
+    expect(page.locator(".li-message")).to_contain_text("was made on “echo”, not on “starter”")
+    upload(page, "order 12")
+    expect(page.locator(".li-line")).to_contain_text("Not read: The adapter")
+    page.locator(".li-runs").select_option(RUN)
+    page.locator(".li-line").click()
+    expect(page.locator(".li-said")).to_have_value("order one two")

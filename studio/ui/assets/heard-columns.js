@@ -11,6 +11,7 @@ const WAITING = {
   none: "What your own model writes will stand here, as soon as a run has finished: record some clips, then press Start in the Train tab.",
 };
 export const latency = (value) => (value < 1 ? `${Math.max(1, Math.round(1000 * value))} ms` : `${value.toFixed(1)} s`);
+const factor = (value) => (value < 0.1 ? value.toPrecision(1) : value.toFixed(2));
 export const unwritten = () => make("span", { class: "st-quiet" }, NOTHING);
 
 /** The columns of `section`. `onTake(text)` is called when one text is wanted as the right one. */
@@ -71,7 +72,7 @@ export class Columns {
 }
 
 function figures({ latency: taken, seconds, confidence }) {
-  const parts = [`read in ${latency(taken)}`, `${(taken / seconds).toFixed(2)} × real time`];
+  const parts = [`read in ${latency(taken)}`, `${factor(taken / seconds)} × real time`];
   if (confidence !== null) parts.push(`confidence ${Math.round(100 * confidence)} %`);
   return parts.map((part) => make("span", {}, part));
 }

@@ -3,7 +3,6 @@
 import { HandsFree } from "./handsfree.js";
 import { HoldToTalk } from "./hold.js";
 import { isPlaying } from "./player.js";
-import { isTyping } from "./studio.js";
 import { SENSITIVITY, SILENCE } from "./turns.js";
 
 const SPARE = 0.5; // seconds less than the model hears: what was kept from before the turn
@@ -84,7 +83,6 @@ export class Modes {
 
   /** The loudspeaker would be heard as a turn, and so might the keyboard. */
   #isHeld() {
-    const field = document.activeElement;
-    return isPlaying() || (field.type !== "range" && field.type !== "radio" && !field.readOnly && isTyping({ target: field, key: "" }));
+    return isPlaying() || document.activeElement.matches("textarea, input[type=text]:not(:read-only)");
   }
 }

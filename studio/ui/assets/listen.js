@@ -157,7 +157,8 @@ class Test {
   }
 
   #taken({ wav }, isCut) {
-    const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that is read at once. What you go on to say is read by itself.`;
+    const after = this.modes.name === "free" ? "What you go on to say is read by itself." : "Press again to go on.";
+    const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that is read at once. ${after}`;
     return this.#hear(wav, isCut ? cut : "", this.modes.talk.lag);
   }
 
@@ -228,7 +229,7 @@ class Test {
   /** What could not be read is kept, to be read again, unless the sound itself is what is wrong. */
   #failed(error, asked, entry) {
     this.#tell(error.message, "bad");
-    if (entry || ["AudioError", "DataError"].includes(error.code)) return;
+    if (entry || error.code === "AudioError") return;
     this.utterances.add({ ...asked, trouble: error });
     this.runs.load().catch(() => {}); // a run may have been deleted
   }
