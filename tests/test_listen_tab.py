@@ -198,7 +198,8 @@ def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, 
         page.locator(".li-terms-text").fill("one")
         expect(page.locator(".li-ready")).to_have_text("Ready")
         upload(page, "order 129 then")
-        expect(page.locator(".li-word.unsure").first).to_be_visible()
+        expect(page.locator(".li-side .li-word").first).to_be_visible()
+        expect(page.locator(".li")).not_to_have_attribute("aria-busy", "true")
         assert violations(page) == []
 
 

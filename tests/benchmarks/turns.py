@@ -81,7 +81,7 @@ def main() -> None:
     """Print a line for each sensitivity and level of noise."""
     folders = [Path(word) for word in sys.argv[1:]] or [GENERAL_FOLDER, UNHEARD_FOLDER]
     paths = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".wav", ".flac")]
-    pairs = [pair for pair in pairwise(speech(paths))][::2]
+    pairs = list(pairwise(speech(paths)))[::2]
     print(f"{len(pairs)} pairs of clips\nsensitivity  SNR, dB  two turns  begun late  ended after, s")
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as studio, chromium() as browser:
         page = browser.new_page()
