@@ -138,8 +138,13 @@ def test_what_goes_out_is_a_zip_that_comes_in_again(page: Page, studio: Served, 
     dataset = Dataset.create(studio.workspace / "recordings" / NAME)
     for number in range(3):
         dataset.add(recording(number), text=f"sentence {number}", split=("train", "train", "test")[number])
-    page.evaluate("studio.open('export-data', { selection: { query: 'split = train' } })")
     dialog = page.locator("#st-export-data dialog")
+    page.evaluate("studio.open('export-data', { selection: { query: 'split = validation' } })")
+    dialog.get_by_role("button", name="Export", exact=True).click()
+    dialog.get_by_text("No clip matches").wait_for()
+    dialog.get_by_role("button", name="Export", exact=True).wait_for()  # to choose again, with the reason in sight
+    page.keyboard.press("Escape")
+    page.evaluate("studio.open('export-data', { selection: { query: 'split = train' } })")
     dialog.get_by_label("Format", exact=True).select_option("nemo")
     assert violations(page) == []
     dialog.get_by_role("button", name="Export", exact=True).click()
