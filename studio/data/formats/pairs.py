@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import fields
 from studio.data.formats.base import Base, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
-from studio.data.formats.files import READABLE, UNREADABLE, kind_of, pour, stem
+from studio.data.formats.files import READABLE, UNREADABLE, kind_of, stem
+from studio.data.formats.zipped import Packer
 from studio.data.utterance import Split
 from studio.workspace import disk_errors
 
@@ -35,7 +36,7 @@ class Pairs(Base):
         folder = path if path.is_dir() else path.parent
         splits = {each.name: side for each in folder.glob("[!.]*/") if (side := fields.split_of(each.name))}
         has_splits = path.is_dir() and "train" in splits.values()  # a folder “test” alone is hardly a test set
-        for sound in sorted(_sounds(path)) if path.is_dir() else [path]:
+        for sound in _sounds(path) if path.is_dir() else [path]:
             name = str(sound.relative_to(folder))
             if kind_of(sound.name) in UNREADABLE:
                 yield Refused(name, f"{kind_of(sound.name)} cannot be read.", "Convert it to WAV, FLAC or MP3.")
@@ -50,21 +51,32 @@ class Pairs(Base):
         with (
             disk_errors(target.folder),
             target.folder.open("xb") as stream,
-            zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
+            Packer(stream) as archive,
         ):
             for clip in clips:
                 name = f"{clip.utterance.split}/{stem(clip)}"
-                archive.writestr(f"{name}.txt", clip.utterance.text + "\n")
-                suffix = kind_of(clip.path.resolve().name) or ".wav"
-                with archive.open(f"{name}{suffix}", "w", force_zip64=True) as sound:
-                    pour(clip, sound, wav=False)
+                archive.add(f"{name}.txt", (clip.utterance.text + "\n").encode())
+                archive.add(f"{name}{kind_of(clip.path.resolve().name) or '.wav'}", clip.path.read_bytes())
 
 
 def _sounds(folder: Path) -> Iterator[Path]:
-    """Every sound file in `folder` and below; hidden ones (`._clip.wav` of macOS) are none."""
-    for path in folder.rglob("[!.]*"):
-        if kind_of(path.name) in READABLE | UNREADABLE and path.is_file():
-            yield path
+    """Every sound file in `folder` and below, by name; hidden ones (`._clip.wav` of macOS) are none.
+
+    Of a folder with a hundred thousand files the names alone are held.
+    """
+    folders: set[str] = set()
+    names: list[str] = []
+    with disk_errors(folder, "read"), os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False) and entry.name[0] != ".":
+                folders.add(entry.name)
+            if entry.name in folders or (kind_of(entry.name) in READABLE | UNREADABLE and entry.name[0] != "."):
+                names.append(entry.name)
+    for name in sorted(names):
+        if name in folders:
+            yield from _sounds(folder / name)
+        elif (folder / name).is_file():
+            yield folder / name
 
 
 def _row(name: str, sound: Path, split: Split | None, folder: Path) -> Row | Refused:

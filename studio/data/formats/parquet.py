@@ -20,7 +20,8 @@ from studio.errors import DataError, DiskError
 from studio.workspace import disk_errors
 
 BATCH = 16  # rows in memory at once while reading
-GROUP = 16 << 20  # bytes of sound in memory at once while writing
+GROUP = 4 << 20  # bytes of sound in memory at once while writing
+MOST_ROWS = 256  # in one group, which readers may read whole
 SHARD = 400 << 20  # bytes of sound in one file
 
 
@@ -154,7 +155,7 @@ class _Shards(ExitStack):
         self.callback(self._close)
 
     def add(self, clip: Clip) -> None:
-        """Take a clip; every GROUP bytes are written."""
+        """Take a clip; every GROUP bytes, or MOST_ROWS, are written."""
         with disk_errors(clip.path, "read"):
             content = clip.path.read_bytes()
         own = clip.utterance
@@ -163,7 +164,7 @@ class _Shards(ExitStack):
         row |= {key: value for key, value in fields.record_of(own).items() if key in fields.COLUMNS}
         self.waiting.append({**row, "words": row["words"] or []})
         self.weight += len(content)
-        if self.weight >= GROUP:
+        if self.weight >= GROUP or len(self.waiting) >= MOST_ROWS:
             self._flush()
 
     def _flush(self) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from studio.data import formats
@@ -84,7 +85,7 @@ def opened(plan: Plan) -> Iterator[Parts]:
 def _inner(path: Path) -> Path:
     """The folder in a folder that holds nothing else, as archives have it."""
     while path.is_dir():
-        inner = [each for each in path.iterdir() if not each.name.startswith((".", "__MACOSX"))]
+        inner = list(islice((each for each in path.iterdir() if not each.name.startswith((".", "__MACOSX"))), 2))
         if len(inner) != 1 or not inner[0].is_dir() or inner[0].is_symlink():
             break
         path = inner[0]
