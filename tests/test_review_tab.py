@@ -380,6 +380,18 @@ def test_a_label_edited_twice_before_the_page_is_read_anew_is_in_no_conflict_wit
 
 
 @pytest.mark.browser
+def test_what_is_written_is_read_anew_once(page: Page, dataset: Dataset) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/studio/review/mine?" in request.url else None)
+    with page.expect_response("**/studio/overview/mine"):  # the sidebar looks when no news came for a while
+        page.keyboard.press("e")
+        page.keyboard.type("written once")
+        page.keyboard.press("Enter")
+    page.get_by_role("cell", name="written once", exact=True).wait_for()
+    assert len(asked) == 1
+
+
+@pytest.mark.browser
 def test_an_empty_label_is_refused_and_the_old_one_stays(page: Page, dataset: Dataset) -> None:
     page.keyboard.press("e")
     page.keyboard.press("Delete")

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from studio.data import formats
 from studio.data.formats.base import Format, Group, Target
 from studio.data.formats.clip import Clip
+from studio.data.formats.lists import Index
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, StudioError
 from studio.workspace import disk_errors, sync_folder
@@ -152,11 +153,10 @@ class _Outgoing:
         self.tell("exporting", max(total, self.count), max(total, self.count))
 
     def _wanted(self) -> Iterator[Utterance]:
-        seen: set[str] = set()
-        for clip in _utterances(self.dataset.manifest):
-            if clip.id not in seen and (self.ids is None or clip.id in self.ids):
-                seen.add(clip.id)
-                yield clip
+        with closing(Index()) as seen:
+            for clip in _utterances(self.dataset.manifest):
+                if (self.ids is None or clip.id in self.ids) and seen.add(clip.id, ""):
+                    yield clip
 
 
 def _utterances(manifest: Path) -> Iterator[Utterance]:
@@ -177,4 +177,5 @@ def _size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     if path.is_file():
         return path.stat().st_size
-    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    with os.scandir(path) as found:  # Path.rglob would hold every path
+        return sum(_size(Path(each.path)) if each.is_dir() else each.stat().st_size for each in found)

@@ -25,4 +25,3 @@ class Page:
     workspace: Workspace
     dataset: gr.Dropdown  # sidebar; its value is the name of the dataset in hand
     model: gr.Dropdown  # sidebar; its value is a source that `studio.models.load` takes
-    changed: gr.State  # a counter: an event that wrote clips or runs returns it plus one; `.change` to follow

@@ -41,15 +41,15 @@ class Overview(BaseModel):
 def build(workspace: Workspace, blocks: gr.Blocks) -> Page:
     """Lay out the sidebar, and wire what it tells the tabs."""
     gr.HTML(html_template=assets.read("brand.html"), js_on_load=None, apply_default_css=False)
-    page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"), gr.State(0))
+    page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"))
     _maker(page)
-    overview = gr.HTML(
+    gr.HTML(
         html_template=assets.read("sidebar.html"),
         js_on_load=assets.on_load("sidebar.js"),
         apply_default_css=False,
         elem_id="st-overview",
     )
-    _wire(page, overview, blocks)
+    _wire(page, blocks)
     return page
 
 
@@ -132,7 +132,7 @@ def make_dataset(workspace: Workspace, name: str) -> str:
     return Dataset.create(folder).name
 
 
-def _wire(page: Page, overview: gr.HTML, blocks: gr.Blocks) -> None:
+def _wire(page: Page, blocks: gr.Blocks) -> None:
     """Scripts and Gradio's components hear the same news, whoever brings them."""
     pickers = [page.dataset, page.model]
     remembered = [gr.Textbox(visible=False), gr.Textbox(visible=False)]  # filled by the script that remembers
@@ -150,8 +150,6 @@ def _wire(page: Page, overview: gr.HTML, blocks: gr.Blocks) -> None:
     )
     for picker in pickers:
         picker.input(None, pickers, None, js=_script("studio.choose(...values)"))
-    overview.change(lambda count: count + 1, page.changed, page.changed, **QUIET)
-    page.changed.change(None, js=_script("studio.changed('python')"))
 
 
 def _script(call: str) -> str:

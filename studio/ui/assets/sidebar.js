@@ -4,7 +4,7 @@ import { at, duration, giveBackFocus, make, request, studio } from "./studio.js"
 
 const SOON = 150; // ms: several changes at once are one look
 
-export function start({ element, trigger }) {
+export function start({ element }) {
   const $ = (selector) => element.querySelector(selector);
   let waiting = 0;
   let known = ""; // the dataset whose clips the server has read
@@ -34,10 +34,7 @@ export function start({ element, trigger }) {
     waiting = setTimeout(look, SOON);
   };
   studio.on("dataset", element, soon);
-  studio.on("changed", element, (from) => {
-    soon();
-    if (from === "script") trigger("change"); // Gradio's own components hear of it too
-  });
+  studio.on("changed", element, soon);
 
   element.addEventListener("change", ({ target }) => target.name === "side-theme" && window.studioTheme.choose(target.value));
   $(`[name=side-theme][value=${window.studioTheme.choice()}]`).checked = true;

@@ -21,7 +21,7 @@ export const studio = {
   /** What was chosen when this browser was here last. */
   remembered: () => [localStorage.getItem("studio.dataset") || "", localStorage.getItem("studio.model") || ""],
   /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
-  changed: (by = "script") => say("changed", by),
+  changed: () => say("changed"),
   /** Say that another tab chose new cards for the dataset in hand: the recorder lays them out. */
   dealt: () => say("cards"),
   /** Ask for the dialog `name` (“labels”, “splits”, “check”, “import”, “export-data”); whoever listens shows it. */
