@@ -107,3 +107,8 @@ COMPARED: Mapping[str, str] = MappingProxyType(
 def prompt_key(text: str) -> str:
     """What makes two prompts the same sentence, however they are written: splits are cut by it."""
     return spoken(text)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts: “1 clip”, “1,200 clips”."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

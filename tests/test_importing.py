@@ -359,6 +359,17 @@ def test_the_command_line_looks_imports_and_exports(tmp_path: Path) -> None:
     assert "FIELD=COLUMN" in str(failed.exception)
 
 
+def test_a_datasets_name_that_was_forgotten_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = labelled(tmp_path / "files" / "a.wav", recording(), "yes")
+    monkeypatch.chdir(tmp_path / "files")
+    for words in ([sound], ["a.wav"], ["a.wav", "a.txt"], [sound.parent]):
+        failed = studio(tmp_path, "import", *words)
+        assert "The dataset's name comes first" in str(failed.exception), words
+        assert f"studio import my-voice {words[0]}" in str(failed.exception)
+    assert "Nothing was named" in str(studio(tmp_path, "import", "my-voice").exception)
+    assert not (tmp_path / "recordings").exists()
+
+
 def test_the_help_of_the_command_line_names_every_format() -> None:
     told = "".join(studio(Path(), "export-data", "--help").stdout.split())  # a narrow terminal breaks names apart
     assert [name for name in formats.FORMATS if name not in told] == []

@@ -312,7 +312,7 @@ def test_clips_of_one_sitting_stay_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("clips", "sentence"),
     [
-        (1, "1 clips are too few"),
+        (1, "1 clip is too few"),
         (8, "2 test clips: one clip more or less that is understood changes the figure by 50"),
     ],
 )

@@ -145,7 +145,9 @@ def split(
 @app.command("import")
 def import_(
     dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")],
-    paths: Annotated[list[Path], typer.Argument(help="Folders, lists, zip or sound files.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATHS...", help="Folders, lists, zip or sound files.")
+    ] = None,
     format: Annotated[
         str, typer.Option(help="A name that studio export-data --help lists [default: recognised].")
     ] = "auto",
@@ -165,7 +167,7 @@ def import_(
     from studio.data.formats.plan import Plan
     from studio.terminal import datasets
 
-    plan = Plan(paths, format, Reading(datasets.mapping(map or []), delimiter, audio))
+    plan = Plan(datasets.given(dataset, paths or []), format, Reading(datasets.mapping(map or []), delimiter, audio))
     if dry_run:
         datasets.look(Workspace.here(), dataset, plan, as_json)
     else:

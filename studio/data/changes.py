@@ -12,6 +12,7 @@ from studio.data.grouping import Sides, sentence
 from studio.data.snapshot import Snapshot
 from studio.data.utterance import Split, Utterance, checked_label
 from studio.errors import DataError
+from studio.text import counted
 
 EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
 
@@ -86,4 +87,4 @@ def told(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[st
 
 def in_words(clips: Sequence[Utterance]) -> str:
     """One clip by its label, several by their number."""
-    return f"“{clips[0].text}”" if len(clips) == 1 else f"{len(clips):,} clips"
+    return f"“{clips[0].text}”" if len(clips) == 1 else counted(len(clips), "clip")

@@ -19,6 +19,7 @@ from studio.data.formats.clip import Clip
 from studio.data.formats.lists import Index
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, StudioError
+from studio.text import counted
 from studio.workspace import disk_errors, sync_folder
 
 Tell = Callable[[Any, int, int], None]
@@ -40,7 +41,8 @@ class ExportReport(BaseModel):
     def sentence(self) -> str:
         """The report in one line."""
         skipped = f" {self.skipped} left out." if self.skipped else ""
-        return f"{self.clips} clips ({self.minutes:.1f} min, {self.size / 1e6:.1f} MB) written to {self.path}.{skipped}"
+        size = f"{self.minutes:.1f} min, {self.size / 1e6:.1f} MB"
+        return f"{counted(self.clips, 'clip')} ({size}) written to {self.path}.{skipped}"
 
 
 def export_data(

@@ -14,6 +14,7 @@ from studio.data.manifest import Dataset, Utterance
 from studio.data.previewing import label_of, length_of, notes, wave_of
 from studio.data.quality import fingerprint
 from studio.errors import DataError, StudioError
+from studio.text import counted
 
 if TYPE_CHECKING:
     from studio.data.intake import Intake
@@ -41,7 +42,7 @@ class ImportReport(BaseModel):
 
     def sentence(self) -> str:
         """The report in one line."""
-        parts = [f"{_clips(self.added)} added ({self.minutes:.1f} min)"]
+        parts = [f"{counted(self.added, 'clip')} added ({self.minutes:.1f} min)"]
         parts += [f"{self.already} were there already"] if self.already else []
         parts += [f"{self.skipped} skipped"] if self.skipped else []
         return " ".join([", ".join(parts) + ".", *self.notes])
@@ -64,7 +65,7 @@ def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell 
             for number, (part, row) in enumerate(found.rows(), 1):
                 taking.take(row, is_passing=part is None or part.is_passing)
                 tell("importing", number, max(total, number))
-            intake.what = f"{_clips(taking.added)} imported from {names}"
+            intake.what = f"{counted(taking.added, 'clip')} imported from {names}"
     return taking.report()
 
 
@@ -130,7 +131,3 @@ class _Taking:
             listed=self.reasons.listed,
             action=self.intake.action,
         )
-
-
-def _clips(count: int) -> str:
-    return f"{count} {'clip' if count == 1 else 'clips'}"

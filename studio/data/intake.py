@@ -24,6 +24,7 @@ from studio.data.store import Store
 from studio.data.utterance import Origin, Split, Utterance, checked_label
 from studio.data.writing import writing
 from studio.errors import DataError, StudioError
+from studio.text import counted
 from studio.workspace import disk_errors
 
 FEW = 64  # files up to which each is flushed by itself; beyond, the whole system is, once: that takes a second or two
@@ -141,7 +142,7 @@ class Intake:
         with writing(self._store):
             rows = self._settled(self._store.look())
             paths = {clip.id: clip.audio_filepath for clip in _clips(rows)}
-            entry = Entry.new("add", self.what or f"{len(paths):,} clips imported", paths)
+            entry = Entry.new("add", self.what or f"{counted(len(paths), 'clip')} imported", paths)
             deeds.add(self._store, entry, lambda: self._arrive(rows))
         self.action = entry.id
 

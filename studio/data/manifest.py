@@ -35,6 +35,7 @@ from studio.data.table import Table
 from studio.data.utterance import Origin, Split, Utterance, checked_label
 from studio.data.writing import writing
 from studio.errors import ConflictError, DataError, StudioError
+from studio.text import counted
 from studio.workspace import append_durably, disk_errors, write_atomically
 
 __all__ = ["Dataset", "Utterance"]
@@ -76,7 +77,8 @@ class Dataset(Store):
             return [clip.id for clip in self._found(selection.ids or [])]
         ids = Table.of(self).ids(selection.query)
         if selection.expected not in (None, len(ids)):
-            what = f"{len(ids):,} clips match now, not {selection.expected:,}."
+            match = "matches" if len(ids) == 1 else "match"
+            what = f"{counted(len(ids), 'clip')} {match} now, not {selection.expected:,}."
             raise ConflictError(what, "Look at the list again, then repeat what you were about to do.")
         return ids
 

@@ -13,6 +13,7 @@ from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM, minimum_moves, test_set_hash
 from studio.data.utterance import Split, Utterance, hashed_share
 from studio.errors import ConflictError, DataError
+from studio.text import counted
 
 By = Literal["sentence", "speaker", "session"]
 SIDES: tuple[Split, ...] = ("train", "validation", "test")
@@ -113,7 +114,7 @@ def apply(dataset: Dataset, request: SplitRequest, name: str | None = None) -> S
     if name is not None and name != found.name:
         raise ConflictError("The clips were changed since this plan was made.", "Look at the new plan, then apply it.")
     if found.moves:
-        count = f"{len(found.moves):,} clip{'s' if len(found.moves) > 1 else ''} moved"
+        count = f"{counted(len(found.moves), 'clip')} moved"
         dataset.assign({move.id: move.after for move in found.moves}, f"Split by {request.by}: {count}")
     return found
 
@@ -129,7 +130,7 @@ def _by_session(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, 
     )
     if len(groups) < len(SIDES):
         raise DataError(
-            f"These clips hang together in {len(groups)} group(s): their sittings have sentences in common.",
+            f"These clips hang together in {counted(len(groups), 'group')}: their sittings have sentences in common.",
             "Split by sentence, or record other sentences in another sitting.",
         )
     sides: dict[str, Split] = {}
@@ -226,20 +227,17 @@ def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: Sp
     found = []
     if 0 < counts["test"] < ENOUGH:
         test = counts["test"]
-        clips = "1 test clip" if test == 1 else f"{test} test clips"
-        found.append(
-            f"{clips}: one clip more or less that is understood changes the figure by {100 / test:.0f} points."
-        )
+        change = f"one clip more or less that is understood changes the figure by {100 / test:.0f} points."
+        found.append(f"{counted(test, 'test clip')}: {change}")
     for side in SIDES:
         if counts[side] < MINIMUM[side] and len(used) >= sum(MINIMUM.values()):
-            found.append(f"{side.capitalize()} has {counts[side]} clips; a run needs {MINIMUM[side]}.")
+            found.append(f"{side.capitalize()} has {counted(counts[side], 'clip')}; a run needs {MINIMUM[side]}.")
     aside = counts["unused"] - (len(after) - len(used))
     if aside:
-        found.append(
-            f"{aside:,} clips are set aside: their sentences stand on the other side, or they may not measure."
-        )
+        clips = "1 clip is" if aside == 1 else f"{aside:,} clips are"
+        found.append(f"{clips} set aside: the same sentence stands on the other side, or it may not measure.")
     if len(after) > len(used):
-        found.append(f"{len(after) - len(used):,} clips were set aside before and stay so; move them back in Review.")
+        found.append(f"{counted(len(after) - len(used), 'clip')} set aside before, and still so; move back in Review.")
     if request.by != "speaker" and len({clip.speaker for clip in used}) == 1:
         found.append("All clips are of one voice: the figure says nothing about other people.")
     return found

@@ -41,7 +41,8 @@ def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
     A sentence that stands on two sides already was put there by a person, and stays.
     """
     if (missing := sum(MINIMUM.values()) - len(clips)) > 0:
-        what = f"{len(clips)} clips are too few to train on and to measure with."
+        clip = "1 clip is" if len(clips) == 1 else f"{len(clips)} clips are"
+        what = f"{clip} too few to train on and to measure with."
         raise DataError(what, f"Record {missing} more.")
     sizes = Counter(clip.split for clip in clips)
     movable = {place: group for place, group in enumerate(groups(clips)) if _on_one_side(group)}

@@ -9,6 +9,7 @@ from studio.data.quality import check
 from studio.data.quality.check import Report
 from studio.jobs import tasks
 from studio.run_folder import FOLDER_VARIABLE
+from studio.text import counted
 from studio.workspace import Workspace
 
 SHOWN = 50  # clips that the text lists; JSON has all of them
@@ -40,7 +41,8 @@ def as_text(report: Report) -> str:
     lines = [_summary(report)]
     lines += [f"  {count.clips:>6,}  {count.name} ({count.verdict})" for count in report.counts]
     if report.trim_clips:
-        lines.append(f"Silence could be trimmed from {report.trim_clips:,} clips: {report.trim_seconds:,.1f} s in all.")
+        trim = f"{counted(report.trim_clips, 'clip')}: {report.trim_seconds:,.1f} s in all."
+        lines.append(f"Silence could be trimmed from {trim}")
     lines += [""] if report.doubtful else []
     for clip in report.doubtful[:SHOWN]:
         label = clip.text if len(clip.text) <= LABEL else clip.text[: LABEL - 1] + "…"
@@ -54,6 +56,6 @@ def as_text(report: Report) -> str:
 def _summary(report: Report) -> str:
     counts = report.verdicts
     return (
-        f"{report.clips:,} clips: {counts['fine']:,} fine, {counts['look']:,} to look at, "
+        f"{counted(report.clips, 'clip')}: {counts['fine']:,} fine, {counts['look']:,} to look at, "
         f"{counts['re-record']:,} to record again."
     )

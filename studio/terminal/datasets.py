@@ -16,6 +16,7 @@ from studio.data.query import Selection
 from studio.data.reports import save
 from studio.errors import ConfigError, DataError
 from studio.jobs.tasks import telling
+from studio.text import counted
 from studio.workspace import Workspace, disk_errors
 
 SHOWN = 20  # reasons in the terminal
@@ -30,6 +31,18 @@ def mapping(pairs: list[str]) -> dict[str, str]:
             raise ConfigError(f"--map {pair} is not FIELD=COLUMN.", "For instance: --map text=sentence")
         found[name.strip()] = column.strip()
     return found
+
+
+def given(dataset: str, paths: list[Path]) -> list[Path]:
+    """`paths`, where `dataset` can be a dataset's name: it is easily forgotten. Raises ConfigError."""
+    is_path = Path(dataset).is_file() or any(mark in dataset for mark in ("/", "\\", "~"))
+    named = [dataset, *map(str, paths)] if is_path or not paths else []
+    if named and (is_path or Path(dataset).exists()):
+        what = f"The dataset's name comes first, and “{dataset}” is what is to be imported."
+        raise ConfigError(what, f"For example: studio import my-voice {' '.join(named)}")
+    if not paths:
+        raise ConfigError("Nothing was named that is to be imported.", f"Say what: studio import {dataset} FOLDER")
+    return paths
 
 
 def look(workspace: Workspace, name: str, plan: Plan, as_json: bool) -> None:
@@ -93,7 +106,8 @@ def as_text(found: Preview) -> str:
         lines += [f"  {column.name} → {column.field or 'kept as it is'}" for column in found.columns] + [""]
     lines += [f"  {row.name}: {row.text or '(no label)'}" for row in found.first]
     splits = ", ".join(f"{count} {split}" for split, count in found.splits.items())
-    lines += ["", f"{found.clips} of {found.rows} rows would come in: {found.minutes:.1f} min ({splits or 'none'})."]
+    length = f"{found.minutes:.1f} min ({splits or 'none'})"
+    lines += ["", f"{found.clips:,} of {counted(found.rows, 'row')} would come in: {length}."]
     lines += found.notes
     lines += [f"{found.already} are there already."] if found.already else []
     lines += [f"{found.skipped} would be skipped:", *_reasons(found.reasons)] if found.skipped else []

@@ -21,7 +21,7 @@ from studio.labelling.offers import Request
 from studio.labelling.prelabel import prelabel
 from studio.labelling.reading import skipped_sentence
 from studio.labelling.suspects import LIKELY, find_suspects
-from studio.text import Convention
+from studio.text import Convention, counted
 from studio.workspace import Workspace
 
 SHOWN = 40  # proposals that a terminal prints; --json prints all
@@ -77,10 +77,11 @@ def validate(clips: Sequence[Utterance], convention: Convention, as_json: bool) 
     if as_json:
         return json.dumps([item.model_dump() for item in found], indent=2, ensure_ascii=False), len(found)
     if not found:
-        return f"All {len(clips):,} labels write numbers as {convention}.", 0
+        return f"All {counted(len(clips), 'label')} write numbers as {convention}.", 0
     other = "digits" if convention == "words" else "number words"
     rows = [f"{item.id}  {item.text}  ({', '.join(item.found)})" for item in found]
-    return "\n".join([*rows, f"{len(found):,} of {len(clips):,} labels still hold {other}."]), len(found)
+    rows.append(f"{len(found):,} of {counted(len(clips), 'label')} still hold {other}.")
+    return "\n".join(rows), len(found)
 
 
 def report(clips: Sequence[Utterance], model: str, as_json: bool) -> str:
@@ -88,7 +89,7 @@ def report(clips: Sequence[Utterance], model: str, as_json: bool) -> str:
     found = offers.style(clips, model)
     if as_json:
         return json.dumps([item.model_dump() for item in found], indent=2, ensure_ascii=False)
-    rows = [f"{len(clips):,} labels."] + ["All are written in one style."] * (not found)
+    rows = [f"{counted(len(clips), 'label')}."] + ["All are written in one style."] * (not found)
     for item in found:
         rows += [f"{item.count:>6,}  {item.title} ({item.kind}). {item.what}"]
         rows += [f"        “{example}”" for example in item.examples]
@@ -112,7 +113,7 @@ def read(
         recogniser = _loaded(workspace, model, adapter, device, tell)
         skipped = prelabel(recogniser, dataset, clips, adapter, partial(tell, "reading"))
         count = len(clips) - len(skipped)
-        tell.note(f"{_clips(count)} read. {skipped_sentence(skipped)}".strip())
+        tell.note(f"{counted(count, 'clip')} read. {skipped_sentence(skipped)}".strip())
 
 
 def doubt(
@@ -122,7 +123,7 @@ def doubt(
     with tasks.telling() as tell:
         recogniser = _loaded(workspace, model, adapter, device, tell)
         found = find_suspects(recogniser, dataset, clips, adapter, partial(tell, "reading"))
-        what = f"{found.likely:,} of {_clips(found.clips)} may have a wrong label."
+        what = f"{found.likely:,} of {counted(found.clips, 'clip')} may have a wrong label."
         tell.note(" ".join([what, *[LOST] * found.is_lost, skipped_sentence(found.skipped)]).strip())
         print(_ranked(dataset, clips))
 
@@ -146,12 +147,8 @@ def _ranked(dataset: Dataset, clips: Sequence[Utterance]) -> str:
 def _shown(made: offers.Offer, apply: bool) -> str:
     count = len(made.proposals)
     if not count:
-        return f"{made.title}: nothing to change in {made.clips:,} labels."
+        return f"{made.title}: nothing to change in {counted(made.clips, 'label')}."
     more = [f"… and {count - SHOWN:,} more (--json prints all)."] if count > SHOWN else []
     last = "changed; --undo takes it back." if apply else "would change. Nothing was written: --apply does it."
-    summary = f"{made.title}: {count:,} of {made.clips:,} labels {last}"
+    summary = f"{made.title}: {count:,} of {counted(made.clips, 'label')} {last}"
     return "\n".join([as_diff(made.proposals[:SHOWN]), *more, summary])
-
-
-def _clips(count: int) -> str:
-    return f"{count:,} clip{'' if count == 1 else 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from studio.data.manifest import Dataset
 from studio.data.plans import SplitPlan, SplitRequest, apply, plan
 from studio.errors import ConfigError
+from studio.text import counted
 
 LISTED = 10  # moves that a terminal shows
 
@@ -40,15 +41,16 @@ def as_text(found: SplitPlan) -> str:
     rows = [f"{'':12}{'before':>26}{'after':>26}"]
     for side, before in found.before.items():
         after = found.after[side]
-        cells = (f"{one.clips:,} clips {one.seconds / 60:7.1f} min" for one in (before, after))
+        cells = (f"{counted(one.clips, 'clip')} {one.seconds / 60:7.1f} min" for one in (before, after))
         rows.append(f"{side:12}" + "".join(f"{cell:>26}" for cell in cells))
     listed = [f"  {move.before} -> {move.after}: {move.text[:60]}" for move in found.moves[:LISTED]]
+    moving = f"{counted(len(found.moves), 'clip')} {'moves' if len(found.moves) == 1 else 'move'}"
     more = len(found.moves) - len(listed)
     test = "stays as it is" if found.hash_before == found.hash_after else "changes: earlier figures cannot be compared"
     return "\n".join(
         [
             *rows,
-            f"{len(found.moves):,} clips move. The test set {test} ({found.hash_before} -> {found.hash_after}).",
+            f"{moving}. The test set {test} ({found.hash_before} -> {found.hash_after}).",
             *listed,
             *([f"  and {more:,} more"] if more > 0 else []),
             *(f"Note: {warning}" for warning in found.warnings),
