@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from studio.models.base import Clip, Recogniser
+    from studio.models.base import Clip, Hypothesis, Recogniser
 
 _Written = tuple[Path, int]
 """An adapter's folder, and when it was written: a resumed run replaces it."""
@@ -20,6 +20,7 @@ class Held:
         self._recogniser: Recogniser | None = None
         self._adapters: dict[_Written, str] = {}  # to peft's names; the one that was asked for last stands last
         self._loaded = 0  # adapters so far: a name is never used twice
+        self._draft = ""  # the last partial text
 
     def prepare(self, model: str, adapters: Sequence[str]) -> None:
         """Load, and read a second of silence: the first read of a process is far slower than the next."""
@@ -37,13 +38,13 @@ class Held:
 
     def transcribe(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
         """What the model writes, with the one adapter, or without where none is asked for."""
-        from studio.models.beside import BASE, alone
+        return self._read(model, adapters, audio).model_dump()
 
-        recogniser, names = self._ready(model, adapters)
-        with alone(recogniser, *(names or [BASE])):
-            return recogniser.family.transcribe(
-                recogniser.model, recogniser.processor, _clip(recogniser, audio)
-            ).model_dump()
+    def partial(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
+        """As `transcribe`, with the last partial text as a draft of this one."""
+        read = self._read(model, adapters, audio, self._draft)
+        self._draft = read.text
+        return read.model_dump()
 
     def hear(
         self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float
@@ -55,6 +56,14 @@ class Held:
         recogniser, names = self._ready(model, adapters)
         trie = key_terms(recogniser.family, recogniser.processor, terms, boost)
         return [reading.model_dump() for reading in hear(recogniser, _clip(recogniser, audio), names, trie)]
+
+    def _read(self, model: str, adapters: Sequence[str], audio: str, draft: str = "") -> Hypothesis:
+        from studio.models.beside import BASE, alone
+
+        recogniser, names = self._ready(model, adapters)
+        clip = _clip(recogniser, audio)
+        with alone(recogniser, *(names or [BASE])):
+            return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip, draft=draft)
 
     def _ready(self, model: str, adapters: Sequence[str]) -> tuple[Recogniser, list[str]]:
         """The recogniser of `model` and the names of `adapters` on it; only what differs from last time is loaded."""
