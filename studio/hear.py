@@ -53,7 +53,7 @@ def hear(
     """
     names = [BASE, *(names_on(recogniser) if adapters is None else adapters)]
     read = recogniser.family.read_beside
-    if len(names) > 1 and can_mix(recogniser, names):
+    if can_mix(recogniser):
         with in_rows(recogniser, names):
             return read(recogniser.model, recogniser.processor, clip, len(names), terms)
     found = []

@@ -132,7 +132,7 @@ class Slow(Worker):
         assert self.let.wait(60)
         return [Reading(plain=Hypothesis(text="done", seconds=1, latency=1))]
 
-    def transcribe(self, *_: Any) -> Hypothesis:
+    def partial(self, *_: Any) -> Hypothesis:
         return Hypothesis(text="so far", seconds=1, latency=1)
 
 

@@ -98,10 +98,16 @@ class Family(Protocol):
         ...
 
     def transcribe(
-        self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
+        self,
+        model: torch.nn.Module,
+        processor: Any,
+        clip: Clip,
+        on_partial: Callable[[str], None] | None = None,
+        draft: str = "",
     ) -> Hypothesis:
         """Read one clip, greedily, in eval mode whatever the model's mode. `on_partial` gets the text so far.
 
+        `draft`, what was read when the clip was shorter, changes no text; the more of it holds, the less time it takes.
         Raises DataError where the clip is too short or too long.
         """
         ...

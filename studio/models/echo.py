@@ -225,7 +225,12 @@ class Echo:
             return _logits(model, processor.features(clip.samples)[None])[0]
 
     def transcribe(
-        self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
+        self,
+        model: torch.nn.Module,
+        processor: Any,
+        clip: Clip,
+        on_partial: Callable[[str], None] | None = None,
+        draft: str = "",
     ) -> Hypothesis:
         """The likeliest piece of every frame."""
         start = time.perf_counter()

@@ -182,20 +182,28 @@ class EncoderDecoder(ABC):
         return logits
 
     def transcribe(
-        self, model: torch.nn.Module, processor: Any, clip: Clip, on_partial: Callable[[str], None] | None = None
+        self,
+        model: torch.nn.Module,
+        processor: Any,
+        clip: Clip,
+        on_partial: Callable[[str], None] | None = None,
+        draft: str = "",
     ) -> Hypothesis:
         """Read one clip, greedily."""
-        return self._read(model, processor, [clip], on_partial)[0]
+        base = base_of(model)
+        ids = self.tokens(base, processor, draft) if draft else []
+        ids = ids[: self.most_tokens(base, clip)]  # the decoder has no places for more
+        return self._read(model, processor, [clip], on_partial, draft=ids)[0]
 
     def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
         """Encode clip by clip, decode together."""
-        return self._read(model, processor, clips, None)
+        return self._read(model, processor, clips)
 
     def transcribe_features(
         self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip], features: Sequence[Row]
     ) -> list[Hypothesis]:
         """Decode together what was encoded, at least in part, before."""
-        return self._read(model, processor, clips, None, features)
+        return self._read(model, processor, clips, features=features)
 
     def read_beside(
         self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
@@ -226,8 +234,9 @@ class EncoderDecoder(ABC):
         model: Any,
         processor: Any,
         clips: Sequence[Clip],
-        on_partial: Callable[[str], None] | None,
+        on_partial: Callable[[str], None] | None = None,
         features: Sequence[Row] | None = None,
+        draft: Sequence[int] = (),
     ) -> list[Hypothesis]:
         for clip in clips:
             check_length(self, clip)
@@ -239,13 +248,14 @@ class EncoderDecoder(ABC):
                 memories = [self._memory_from(base, row) for row in features]
             limits = [self.most_tokens(base, clip) for clip in clips]
             partial = (lambda ids: on_partial(_text(processor, ids))) if on_partial else None
-            written = greedy(functools.partial(self._next, base), memories, limits, self.rules(base), partial)
+            following = functools.partial(self._next, base)
+            written = greedy(following, memories, limits, self.rules(base), partial, draft=draft)
         latency = (time.perf_counter() - start) / len(clips)
         return [self._hypothesis(processor, clip, row, latency) for clip, row in zip(clips, written, strict=True)]
 
     def _next(self, base: Any, *given: Any) -> torch.Tensor:
-        """(batch, vocabulary) in fp32: the logits of the token after those `given`, as to `decode`."""
-        logits: torch.Tensor = base.proj_out(self.decode(base, *given)[:, -1]).float()
+        """(batch, tokens, vocabulary) in fp32: the logits of the token after each of those `given`, as to `decode`."""
+        logits: torch.Tensor = base.proj_out(self.decode(base, *given)).float()
         return logits
 
     def _memory(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:

@@ -52,19 +52,25 @@ class Written:
         self.ended = token in ends or len(self.ids) >= limit
 
 
+NextLogits = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor", Any], "torch.Tensor"]
+
+
 def greedy(
-    next_logits: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Any], torch.Tensor],
+    next_logits: NextLogits,
     memories: Sequence[torch.Tensor],
     limits: Sequence[int],
     rules: Rules,
     on_token: Callable[[list[int]], None] | None = None,
     matches: Sequence[Match | None] = (),
+    draft: Sequence[int] = (),
 ) -> list[Written]:
     """Decode `memories`, encoder outputs (frames, width) of one clip each, with at most `limits` tokens.
 
-    `next_logits(ids, frames, mask, cache)` gives (batch, vocabulary) in fp32 for the token after `ids` (batch, tokens),
-    which continue those that are in the `cache`. `on_token` gets the first row's ids after each token. `matches` says,
-    row by row, which key terms are made likelier; a row may have none. Call it in eval mode without gradients.
+    `next_logits(ids, frames, mask, cache)` gives (batch, tokens, vocabulary) in fp32 for the token after each of `ids`
+    (batch, tokens), which continue those that are in the `cache`. `on_token` gets the first row's ids after each token.
+    `matches` says, row by row, which key terms are made likelier; a row may have none. `draft` is what a single row
+    without key terms is likely to begin with: what the model would write just so is taken over in one step, and the
+    rest written as ever. Call it in eval mode without gradients.
     """
     import torch
 
@@ -72,13 +78,15 @@ def greedy(
     cache = _empty_cache()
     rows = [Written() for _ in memories]
     ids = torch.tensor([list(rules.prompt)] * len(rows), device=frames.device)
-    forbidden = [*rules.never, *rules.never_first]
+    forbidden: Sequence[int] = [*rules.never, *rules.never_first]
+    if draft:
+        ids, forbidden = _taken_over(next_logits, (frames, mask, cache), rows[0], limits[0], rules, draft), rules.never
     while not all(row.ended for row in rows):
-        logits = next_logits(ids, frames, mask, cache)
+        logits = next_logits(ids, frames, mask, cache)[:, -1]
         if forbidden:
-            logits[:, forbidden] = -torch.inf
+            logits[:, list(forbidden)] = -torch.inf
         chances = logits.softmax(-1)
-        ids, forbidden = _likelier(logits, matches).argmax(-1, keepdim=True), list(rules.never)
+        ids, forbidden = _likelier(logits, matches).argmax(-1, keepdim=True), rules.never
         picked = zip(rows, ids[:, 0].tolist(), chances.gather(1, ids)[:, 0].tolist(), limits, strict=True)
         for row, token, chance, limit in picked:
             row.take(token, chance, limit, rules.ends)
@@ -88,6 +96,28 @@ def greedy(
         if on_token is not None:
             on_token(rows[0].ids)
     return rows
+
+
+def _taken_over(
+    next_logits: NextLogits, heard: tuple[Any, ...], row: Written, limit: int, rules: Rules, draft: Sequence[int]
+) -> torch.Tensor:
+    """Write into `row` as much of `draft` as the model would, and its next token, which is given (1, 1).
+
+    One pass over all of it, as in speculative decoding (arXiv:2211.17192), with a draft instead of a drafting model.
+    """
+    import torch
+
+    ids = torch.tensor([[*rules.prompt, *draft]], device=heard[0].device)
+    logits = next_logits(ids, *heard)[0, len(rules.prompt) - 1 :]
+    logits[:, list(rules.never)] = -torch.inf
+    logits[0, list(rules.never_first)] = -torch.inf
+    chances, best = logits.softmax(-1).max(-1)
+    agreed = next((place for place, token in enumerate(draft) if best[place] != token), len(draft))
+    for token, chance in zip(best[: agreed + 1].tolist(), chances.tolist(), strict=False):
+        row.take(token, chance, limit, rules.ends)
+    if agreed < len(draft):  # 0 would empty the cache of an earlier transformers
+        heard[-1].self_attention_cache.crop(agreed - len(draft))
+    return best[agreed].view(1, 1)
 
 
 def _likelier(logits: torch.Tensor, matches: Sequence[Match | None]) -> torch.Tensor:

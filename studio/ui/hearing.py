@@ -158,7 +158,7 @@ def hear(recogniser: Worker, sound: bytes, chosen: Chosen, terms: Sequence[str],
 
 def so_far(recogniser: Worker, sound: bytes, chosen: Chosen) -> str:
     """What has been said so far, by the first run, or by the base where there is none. Raises as `hear` does."""
-    return recogniser.transcribe(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
+    return recogniser.partial(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
 
 
 def longest(model: str) -> float:

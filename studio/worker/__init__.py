@@ -8,7 +8,8 @@ The two ends speak JSON lines over pipes:
 
 `Worker` is the near end. `python -m studio.worker` is the far one: it keeps one set of weights in memory, with up to
 four adapters, ends itself when it has had nothing to do for a while, and at once when the near end is gone, however it
-died.
+died. While somebody speaks, `Worker.partial` reads the utterance so far: the far end tries the text that it read last
+and only writes on from where that no longer holds.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""Partial texts: the last one is tried first, which saves time and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tiny_models
+
+from studio.audio import read
+from studio.models import Clip, Recogniser, load
+from studio.starter import UNHEARD_FOLDER
+from studio.worker.held import Held
+
+SOUND = read(sorted(UNHEARD_FOLDER.rglob("*.flac"))[0], 16_000).samples
+
+
+def texts(recogniser: Recogniser, clip: Clip, draft: str) -> tuple[str, list[str]]:
+    """What is read, the confidences rounded, with the texts that were told on the way."""
+    told: list[str] = []
+    read = recogniser.family.transcribe(recogniser.model, recogniser.processor, clip, told.append, draft)
+    words = [(word, round(chance, 3)) for word, chance in read.words or []]
+    return f"{read.text} {words} {read.confidence:.4f}", told
+
+
+@pytest.mark.parametrize("write", [tiny_models.moonshine, tiny_models.moonshine_streaming, tiny_models.whisper])
+def test_a_draft_changes_nothing_whether_it_holds_in_part_or_not_at_all(
+    write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    recogniser, clip = load(write(tmp_path), "cpu"), Clip(tiny_models.noise(1.0))
+    whole, told = texts(recogniser, clip, "")
+    own = told[-1]
+    for draft in (own, own[: len(own) // 2], own + " and more of it" * 9, "order 12", own[: len(own) // 2] + "zzz"):
+        assert texts(recogniser, clip, draft)[0] == whole
+        assert texts(recogniser, clip, draft)[1][-1:] in ([own], [])
+
+
+def test_a_growing_utterance_is_read_as_without_drafts(tmp_path: Path) -> None:
+    from studio.audio import write_wav
+
+    held, path = Held(), tmp_path / "so-far.wav"
+    for seconds in (0.5, 1.0, 1.5, 2.0, 2.5):
+        write_wav(path, SOUND[: round(seconds * 16_000)], 16_000)
+        partial, whole = held.partial("starter", [], str(path)), held.transcribe("starter", [], str(path))
+        assert (partial["text"], len(partial["words"])) == (whole["text"], len(whole["words"]))
+        assert partial["confidence"] == pytest.approx(whole["confidence"], abs=1e-5)
+
+
+def test_of_a_draft_that_holds_only_the_rest_is_written() -> None:
+    recogniser, clip = load("starter", "cpu"), Clip(SOUND)
+    whole, told = texts(recogniser, clip, "")
+    again, shorter = texts(recogniser, clip, told[-1])
+    assert again == whole
+    assert len(shorter) <= 1 < len(told)
