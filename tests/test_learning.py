@@ -39,12 +39,14 @@ WORDS = [6, 4, 9, 7, 5] * 20  # 100 clips
 # The forecast
 
 
-def drawn(seed: int, sizes: list[int], level: float, fall: float, noise: float) -> tuple[list[list[int]], list[int]]:
-    """Errors of runs on so many clips, whose rate falls as `level * n ** -fall`, with chance in each training."""
+def drawn(
+    seed: int, sizes: list[int], level: float, fall: float, noise: float, floor: float = 0.0
+) -> tuple[list[list[int]], list[int]]:
+    """Errors of runs on so many clips, falling as `floor + level * n ** -fall`, with chance in each training."""
     rng = np.random.default_rng(seed)
     words = rng.integers(3, 12, size=60)
     hard = 4 * rng.beta(1, 3, size=60)
-    expected = [level * size**-fall * np.exp(rng.normal(0, noise)) for size in sizes]
+    expected = [(floor + level * size**-fall) * np.exp(rng.normal(0, noise)) for size in sizes]
     return [rng.binomial(words, np.clip(hard * rate, 0, 0.98)).tolist() for rate in expected], words.tolist()
 
 
@@ -65,6 +67,17 @@ def test_the_interval_of_the_forecast_holds_the_truth_as_often_as_it_says(
     assert told >= (0.8 if fall == 1.0 else 0.3 if fall == 0.5 else 0) * 300  # a steep fall is seen, a faint one is not
     if fall == 0.2:
         assert told <= 0.2 * 300
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("noise", "floor", "least"), [(0.1, 0.05, 0.89), (0.2, 0.05, 0.8), (0.4, 0.0, 0.8)])
+def test_what_the_interval_holds_where_its_assumptions_fail_is_as_the_readme_says(
+    noise: float, floor: float, least: float
+) -> None:
+    sizes = [25, 50, 100]
+    truth = 4.0 / 150 - 4.0 / 100
+    found = [forecast(*drawn(trial, sizes, 4.0, 1.0, noise, floor), sizes, seed=trial) for trial in range(250)]
+    assert sum(one.low <= truth <= one.high for one in found) >= least * 250
 
 
 def test_a_curve_that_does_not_fall_tells_nothing_yet() -> None:
