@@ -99,8 +99,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     root = tmp_path_factory.mktemp("workspace")
     tones(root, clips=40)
-    (root / "recordings" / "tones").rename(root / "recordings" / "many")
-    train(root, "learnt", config(dataset="many", max_steps=4))
+    (root / "recordings" / "tones").rename(root / "recordings" / "waves")
+    train(root, "learnt", config(dataset="waves", max_steps=4))
     dataset = tones(root)
     clips = [clip for clip in dataset.utterances() if clip.split == "test"]
     said = [clip.text for clip in clips]
