@@ -5,7 +5,8 @@ import { form, make, request } from "./studio.js";
 
 const STEP = 0.5; // seconds of new sound between two readings
 const FIRST = 0.8; // seconds before the first: less is rarely a word
-const MARGIN = 1.25; // a reading may take so much longer than the one before did, second for second
+const MARGIN = 2; // a reading may take so much longer than those before did: others use the machine too
+const KEPT = 0.8; // of what was expected, where a reading was quicker: one lucky one proves little
 const FORGET = 0.7; // from turn to turn: a model that was slow once is tried again
 
 /** How many words two readings begin with alike: those will hardly change any more. */
@@ -51,8 +52,12 @@ export class Partial {
   consider(talk) {
     const seconds = talk.heard;
     if (this.#isAsking || seconds < Math.max(FIRST, this.#at + STEP)) return;
-    const share = Math.max(0.5, seconds / this.#cost.seconds);
-    if (MARGIN * share * this.#cost.took <= talk.slack) this.#ask(talk.soFar());
+    if (MARGIN * this.#expected(seconds) <= talk.slack) this.#ask(talk.soFar());
+  }
+
+  /** How many seconds a reading of `seconds` of sound will take, second for second as those before. */
+  #expected(seconds) {
+    return Math.max(0.5, seconds / this.#cost.seconds) * this.#cost.took;
   }
 
   async #ask({ wav, seconds }) {
@@ -61,7 +66,7 @@ export class Partial {
     this.#at = seconds;
     const answer = await request("listen/partial", { body: form({ sound: wav, ...this.who() }) }).catch(() => null); // the last reading tells what is wrong
     this.#isAsking = false;
-    this.#cost = { took: (performance.now() - began) / 1000, seconds };
+    this.#cost = { took: Math.max((performance.now() - began) / 1000, KEPT * this.#expected(seconds)), seconds };
     if (answer?.text && turn === this.#turn) this.#show(answer.text.split(/\s+/));
   }
 
