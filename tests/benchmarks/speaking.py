@@ -1,4 +1,4 @@
-"""How long a person waits who speaks into the page: `python tests/benchmarks/speaking.py [--times N] [--threads N] [--hold]`.
+"""How long who speaks into the page waits: `python tests/benchmarks/speaking.py [--times N] [--threads N] [--hold]`.
 
 Chromium's fake microphone says a sentence of about five seconds, hands-free (or while the key is held), to the starter
 with one adapter. Told is what the page itself tells: the seconds from the last word until both texts stand there, of
