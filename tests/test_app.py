@@ -141,12 +141,18 @@ def test_the_page_does_not_open_to_other_computers_by_accident(tmp_path: Path, m
 def test_only_shipped_assets_are_served_each_as_what_it_is(client: httpx.Client) -> None:
     assert client.get("/studio/assets/studio.js").headers["content-type"].startswith("text/javascript")
     assert client.get("/studio/assets/icons.svg").headers["content-type"] == "image/svg+xml"
-    for name in ("absent.js", "..%2fapp.py", "record.html", "%2e%2e%2fapp.py"):
+    for name in ("absent.js", "..%2fapp.py", "record/record.html", "%2e%2e%2fapp.py", "record/../../app.py", "record"):
         assert client.get(f"/studio/assets/{name}").status_code == 404
 
 
+def test_every_module_that_a_script_imports_is_there() -> None:
+    for script in assets.FOLDER.rglob("*.js"):
+        for name in re.findall(r'(?:from|import)\s*\(?"(\.[^"]+)"', script.read_text(encoding="utf-8")):
+            assert (script.parent / name).is_file(), f"{script.name} imports {name}"
+
+
 def test_nothing_in_the_page_points_to_another_host(client: httpx.Client) -> None:
-    ours = "\n".join(assets.read(path.name) for path in assets.FOLDER.iterdir() if path.is_file())
+    ours = "\n".join(path.read_text(encoding="utf-8") for path in assets.FOLDER.rglob("*") if path.is_file())
     found = set(re.findall(r"https?://[\w.-]+", ours + client.get("/theme.css").text))
     # the name of SVG's language; the tunnel's hint; the example of a cluster's address
     assert found <= {"http://www.w3.org", "http://localhost", "http://head-node"}
@@ -158,7 +164,8 @@ def test_the_page_is_painted_in_its_own_colour_before_its_styles_arrive() -> Non
 
 def test_every_picture_that_the_page_uses_is_drawn() -> None:
     drawn = set(re.findall(r'<symbol id="([\w-]+)"', assets.read("icons.svg")))
-    text = "\n".join(assets.read(path.name) for path in assets.FOLDER.iterdir() if path.suffix in (".js", ".html"))
+    found = (path for path in assets.FOLDER.rglob("*") if path.suffix in (".js", ".html"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in found)
     used = set(re.findall(r"icons\.svg#([\w-]+)", text)) | set(re.findall(r'\bicon\("([\w-]+)"\)', text))
     assert used <= drawn
 

@@ -290,7 +290,7 @@ def test_nothing_is_heard_while_somebody_writes(page: Page) -> None:
 
 
 TURNS = """async ([levels, settings]) => {
-    const { Turns } = await import("/studio/assets/turns.js");
+    const { Turns } = await import("/studio/assets/listen/turns.js");
     const turns = new Turns({ silence: 0.8, sensitivity: 3, longest: 29.5, ...settings });
     const events = [];
     for (const [level, seconds] of levels)
@@ -304,7 +304,7 @@ ROOM, VOICE = -62, -25  # dBFS
 def script(browser: Browser, studio: Served) -> Iterator[Page]:
     """A page that only runs scripts: nothing is drawn."""
     page = browser.new_page()
-    page.goto(f"{studio.url}studio/assets/turns.js")
+    page.goto(f"{studio.url}studio/assets/listen/turns.js")
     yield page
     page.close()
 

@@ -1,7 +1,7 @@
 """Scripts, styles and pictures of the page: read from the package, served from `/studio/assets/`.
 
-Each room keeps its files in `assets/<room>.js|.css`. Scripts are ES modules that export `start(room)`,
-where `room` holds what Gradio gives a `gr.HTML` (`element, props, trigger, watch`); they share `studio.js`.
+Each room has a folder, and what all share stands above: `studio.js`, `studio.css`, the icons. Scripts are ES modules; a
+room's first exports `start(room)`, where `room` holds what Gradio gives a `gr.HTML` (`element, props, trigger, watch`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from fastapi.responses import FileResponse
 
 FOLDER = Path(__file__).with_name("assets")
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-OUTSIDE_MODULES = ("theme.js", "recorder-worklet.js")  # one stands in the page, one runs beside it
+OUTSIDE_MODULES = ("theme.js", "sound/recorder-worklet.js")  # one stands in the page, one runs beside it
 
 
 @cache
 def read(name: str) -> str:
-    """The text of the asset `name`."""
+    """The text of the asset `name`, a path within the folder."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def styles() -> str:
     """Every style sheet as one: the shell's tokens first, then the rooms'."""
-    rooms = sorted(path.name for path in FOLDER.glob("*.css") if path.name != "studio.css")
+    rooms = [name for name in _shipped() if name.endswith(".css") and name != "studio.css"]
     return "\n".join(map(read, ["studio.css", *rooms]))
 
 
@@ -43,7 +43,7 @@ import(new URL("studio/assets/{script}", document.baseURI).href)
 
 def preloads() -> str:
     """Links that fetch every module while the page is drawn: no tab waits for its imports, one wave after another."""
-    modules = sorted(path.name for path in FOLDER.glob("*.js") if path.name not in OUTSIDE_MODULES)
+    modules = [name for name in _shipped() if name.endswith(".js") and name not in OUTSIDE_MODULES]
     return "".join(f'<link rel="modulepreload" href="studio/assets/{name}">' for name in modules)
 
 
@@ -55,9 +55,9 @@ def icon(name: str) -> str:
 def router() -> APIRouter:
     """Serve the assets: only files that the package ships, named as they are named there."""
     routes = APIRouter(prefix="/studio/assets")
-    shipped = {path.name: path for path in FOLDER.iterdir() if path.suffix in CONTENT_TYPES}
+    shipped = _shipped()
 
-    @routes.get("/{name}")
+    @routes.get("/{name:path}")
     def asset(name: str) -> FileResponse:
         if name not in shipped:
             raise HTTPException(404)
@@ -65,3 +65,10 @@ def router() -> APIRouter:
         return FileResponse(shipped[name], media_type=kind, headers={"Cache-Control": "no-cache"})
 
     return routes
+
+
+@cache
+def _shipped() -> dict[str, Path]:
+    """What may be fetched, by its path within the folder, in order."""
+    found = (path for path in FOLDER.rglob("*") if path.suffix in CONTENT_TYPES)
+    return {path.relative_to(FOLDER).as_posix(): path for path in sorted(found, key=lambda path: path.name)}

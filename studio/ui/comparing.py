@@ -23,8 +23,8 @@ Runs = Annotated[list[str], Query(alias="run", max_length=comparison.MOST)]
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("compare.html"),
-        js_on_load=assets.on_load("compare.js"),
+        html_template=assets.read("results/compare.html"),
+        js_on_load=assets.on_load("results/compare.js"),
         apply_default_css=False,
         elem_id="st-compare",
     )

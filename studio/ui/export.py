@@ -18,8 +18,8 @@ from studio.workspace import Workspace
 def build(page: Page) -> None:
     """The tab: a skeleton that `export.js` brings to life."""
     gr.HTML(
-        html_template=assets.read("export.html"),
-        js_on_load=assets.on_load("export.js"),
+        html_template=assets.read("exchange/export.html"),
+        js_on_load=assets.on_load("exchange/export.js"),
         apply_default_css=False,
         elem_id="st-export",
     )

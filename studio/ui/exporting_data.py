@@ -42,8 +42,8 @@ class Order(BaseModel):
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("export-data.html"),
-        js_on_load=assets.on_load("export-data.js"),
+        html_template=assets.read("exchange/export-data.html"),
+        js_on_load=assets.on_load("exchange/export-data.js"),
         apply_default_css=False,
         elem_id="st-export-data",
     )

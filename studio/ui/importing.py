@@ -57,8 +57,8 @@ class Place(BaseModel):
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("import.html"),
-        js_on_load=assets.on_load("import.js"),
+        html_template=assets.read("exchange/import.html"),
+        js_on_load=assets.on_load("exchange/import.js"),
         apply_default_css=False,
         elem_id="st-import",
     )

@@ -122,8 +122,8 @@ class Choice(BaseModel):
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("labels.html"),
-        js_on_load=assets.on_load("labels.js"),
+        html_template=assets.read("review/labels.html"),
+        js_on_load=assets.on_load("review/labels.js"),
         apply_default_css=False,
         elem_id="st-labels",
     )

@@ -37,8 +37,8 @@ class Prepared(BaseModel):
 def build(page: Page) -> None:
     """The tab: a skeleton that `listen.js` brings to life."""
     gr.HTML(
-        html_template=assets.read("listen.html"),
-        js_on_load=assets.on_load("listen.js"),
+        html_template=assets.read("listen/listen.html"),
+        js_on_load=assets.on_load("listen/listen.js"),
         apply_default_css=False,
         elem_id="st-listen",
     )

@@ -25,8 +25,8 @@ CONTENT_TYPES = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "tex
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("longfile.html"),
-        js_on_load=assets.on_load("longfile.js"),
+        html_template=assets.read("listen/longfile.html"),
+        js_on_load=assets.on_load("listen/longfile.js"),
         apply_default_css=False,
         elem_id="st-longfile",
     )

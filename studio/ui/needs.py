@@ -31,8 +31,8 @@ class Wish(BaseModel):
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("needs.html"),
-        js_on_load=assets.on_load("needs.js"),
+        html_template=assets.read("record/needs.html"),
+        js_on_load=assets.on_load("record/needs.js"),
         apply_default_css=False,
         elem_id="st-needs",
     )

@@ -32,8 +32,8 @@ class Again(BaseModel):
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("check.html"),
-        js_on_load=assets.on_load("check.js"),
+        html_template=assets.read("review/check.html"),
+        js_on_load=assets.on_load("review/check.js"),
         apply_default_css=False,
         elem_id="st-check",
     )

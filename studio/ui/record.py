@@ -1,6 +1,6 @@
 """The Record tab: prompts on a card, a recorder that leaves the sound as it is, clips that survive anything.
 
-The script (`assets/record.js`) records and shows; what is kept, and whether it can be kept, is decided here.
+The script (`assets/record/record.js`) records and shows; what is kept, and whether it can be kept, is decided here.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Choice(BaseModel):
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
     gr.HTML(
-        html_template=assets.read("record.html"),
-        js_on_load=assets.on_load("record.js"),
+        html_template=assets.read("record/record.html"),
+        js_on_load=assets.on_load("record/record.js"),
         apply_default_css=False,
         elem_id="st-record",
     )

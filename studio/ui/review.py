@@ -39,8 +39,8 @@ class Doubt(BaseModel):
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
     gr.HTML(
-        html_template=assets.read("review.html"),
-        js_on_load=assets.on_load("review.js"),
+        html_template=assets.read("review/review.html"),
+        js_on_load=assets.on_load("review/review.js"),
         apply_default_css=False,
         elem_id="st-review",
     )

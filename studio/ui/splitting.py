@@ -26,8 +26,8 @@ class Approved(BaseModel):
 def build(page: Page) -> None:
     """Put the dialog into the page."""
     gr.HTML(
-        html_template=assets.read("splits.html"),
-        js_on_load=assets.on_load("splits.js"),
+        html_template=assets.read("review/splits.html"),
+        js_on_load=assets.on_load("review/splits.js"),
         apply_default_css=False,
         elem_id="st-splits",
     )

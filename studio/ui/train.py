@@ -1,7 +1,7 @@
 """The Train tab: set up a run and start it, watch it, stop it, go back to earlier ones.
 
-The scripts (`assets/train.js`, `assets/live.js`) draw; what can be started, and how runs stand and wait, is decided
-here and below. A run itself reaches the page through `studio.ui.live` alone.
+The scripts (in `assets/train/`) draw; what can be started, and how runs stand and wait, is decided here and
+below. A run itself reaches the page through `studio.ui.live` alone.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Wanted(BaseModel):
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
     room = gr.HTML(
-        html_template=assets.read("train.html"),
-        js_on_load=assets.on_load("train.js"),
+        html_template=assets.read("train/train.html"),
+        js_on_load=assets.on_load("train/train.js"),
         apply_default_css=False,
         elem_id="st-train",
     )

@@ -34,7 +34,7 @@ SNRS = (40, 20, 10)  # dB
 PRE_ROLL = 0.3  # seconds, as in handsfree.js
 
 SCRIPT = """async ({ samples, rate, sensitivity }) => {
-    const { Loudness, Turns } = await import("/studio/assets/turns.js");
+    const { Loudness, Turns } = await import("/studio/assets/listen/turns.js");
     const bytes = Uint8Array.from(atob(samples), (letter) => letter.charCodeAt(0));
     const wave = new Float32Array(bytes.buffer);
     const [loudness, turns] = [new Loudness(rate), new Turns({ silence: 0.8, sensitivity, longest: 29.5 })];
@@ -85,7 +85,7 @@ def main() -> None:
     print(f"{len(pairs)} pairs of clips\nsensitivity  SNR, dB  two turns  begun late  ended after, s")
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as studio, chromium() as browser:
         page = browser.new_page()
-        page.goto(f"{studio.url}studio/assets/turns.js")
+        page.goto(f"{studio.url}studio/assets/listen/turns.js")
         for sensitivity in (1, 3, 5):
             for snr in SNRS:
                 print(f"{sensitivity:11}{snr:9}{row(page, pairs, snr, sensitivity)}", flush=True)

@@ -1,6 +1,6 @@
 // Long work on a dataset: what it does, n of N, time left, Cancel. Read from the server: a reload loses nothing.
 
-import { Stream } from "./live-stream.js";
+import { Stream } from "./stream.js";
 import { at, duration, icon, make, request } from "./studio.js";
 
 const PHASES = {

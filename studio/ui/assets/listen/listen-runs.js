@@ -1,0 +1,97 @@
+// Which runs read: the one that the tab stands for, and up to three more beside it, all of one base model.
+
+import { icon, make, request, studio } from "../studio.js";
+
+const MOST = 4; // as in studio/models/beside.py
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+export class Runs {
+  #all = [];
+  #beside = []; // names
+  #shown; // the run that the tab stands for; undefined before the first
+
+  /** `onMain(run)` when the tab stands for another run, or none; `onChange()` when others read; `onTold(text)`. */
+  constructor(root, { onMain, onChange, onTold }) {
+    Object.assign(this, { onMain, onChange, onTold, $: (selector) => root.querySelector(selector) });
+    this.$(".li-runs").onchange = () => this.#chosen();
+    this.$(".li-add").onchange = ({ target }) => this.#set([...this.#beside, target.value]);
+  }
+
+  /** The run that the tab stands for; null before there is one. */
+  get main() {
+    return this.#all.find(({ name }) => name === this.$(".li-runs").value) ?? null;
+  }
+
+  /** Who reads, as the fields of a request. */
+  get fields() {
+    const main = this.main;
+    return main ? { run: [main.name, ...this.#beside], model: main.model } : { run: [], model: studio.model() };
+  }
+
+  /** Read the list again; what is chosen stays where it can, or else the newest run of the dataset in hand is taken. */
+  async load() {
+    const picker = this.$(".li-runs");
+    const chosen = picker.value;
+    this.#all = await request("listen/runs");
+    const options = this.#all.map(({ name }) => make("option", { value: name }, name));
+    picker.replaceChildren(...(options.length ? options : [make("option", { value: "" }, "No run has finished yet")]));
+    picker.disabled = !options.length;
+    const latest = this.#all.find(({ dataset }) => dataset === studio.dataset()) ?? this.#all[0];
+    picker.value = this.#all.some(({ name }) => name === chosen) ? chosen : (latest?.name ?? "");
+    this.#chosen();
+  }
+
+  #chosen() {
+    const main = this.main;
+    if (main?.name !== this.#shown?.name || this.#shown === undefined) {
+      this.#shown = main;
+      this.$(".li-about").textContent = main ? about(main) : "";
+      this.onMain(main);
+    }
+    this.#set(this.#beside);
+  }
+
+  /** Let `names` read beside the main run, without those that cannot any more. */
+  #set(names) {
+    const possible = names.filter((name) => name && !this.#hindrance(this.#all.find((run) => run.name === name), []));
+    const gone = names.filter((name) => !possible.includes(name) && name !== this.main?.name);
+    this.#beside = possible;
+    this.#offer();
+    this.onChange();
+    if (gone.length) this.onTold(`Not compared any more: ${gone.map((name) => `“${name}”`).join(", ")} (deleted, or of another base model).`);
+  }
+
+  /** Why `run` cannot read beside the others; empty where it can. */
+  #hindrance(run, beside = this.#beside) {
+    const { main } = this;
+    if (!run || !main || run.name === main.name) return "is the run above";
+    if (run.model !== main.model) return `other base: ${run.model}`;
+    if (beside.includes(run.name)) return "is compared";
+    return beside.length >= MOST - 1 ? `${MOST} at most` : "";
+  }
+
+  #offer() {
+    const others = this.#all.filter(({ name }) => name !== this.main?.name);
+    const first = make("option", { value: "" }, others.length ? "Add a run …" : "No other run yet");
+    const options = others.map((run) => {
+      const hindrance = this.#hindrance(run);
+      return make("option", { value: run.name, disabled: hindrance !== "" }, hindrance ? `${run.name} (${hindrance})` : run.name);
+    });
+    this.$(".li-add").replaceChildren(first, ...options);
+    this.$(".li-add").disabled = !others.length;
+    this.$(".li-beside").replaceChildren(...this.#beside.map((name) => this.#chip(name)));
+  }
+
+  #chip(name) {
+    const drop = () => {
+      this.#set(this.#beside.filter((other) => other !== name));
+      this.$(".li-add").focus();
+    };
+    return make("li", { class: "st-pill" }, name, make("button", { type: "button", class: "li-drop", "aria-label": `Stop comparing ${name}`, onclick: drop }, icon("close")));
+  }
+}
+
+function about({ model, dataset, wer_before: before, wer_after: after }) {
+  const wer = after === null ? "" : before === null ? ` · WER ${percent(after)}` : ` · WER ${percent(before)} → ${percent(after)}`;
+  return `${model}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}`;
+}

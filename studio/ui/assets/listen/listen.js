@@ -1,0 +1,248 @@
+// The Test tab: pick runs, speak (or open a file), and read what each of them wrote.
+
+import { Utterances } from "./heard.js";
+import { latency } from "./heard-columns.js";
+import { HeldOut } from "../results/heldout.js";
+import { Modes } from "./listen-modes.js";
+import { Partial } from "./listen-partial.js";
+import { Runs } from "./listen-runs.js";
+import { Terms } from "./listen-terms.js";
+import { isLong } from "./longfile.js";
+import { silence } from "../sound/player.js";
+import { Meter, Scope } from "../sound/scope.js";
+import { form, icon, isShown, request, seconds, studio } from "../studio.js";
+
+const HOW = {
+  hold: "Hold the button, or the key T, and say a sentence. If you cannot hold, press once to begin and once to end.",
+  free: "Press the button, or the key T, and just speak: a pause ends each turn. The button or Esc stops it.",
+};
+const SAID = {
+  opening: "Opening the microphone …",
+  recording: { hold: "Listening. Let go when you are done; Esc throws it away.", free: "Pause when you are done. The button reads what you said so far and stops; Esc throws it away and stops." },
+  ending: "One moment …",
+  missed: "The microphone is open now. Hold the button again and speak.",
+  waiting: "Speak when you like: a pause ends each turn. The button or Esc stops it.",
+  held: "Not listening while something plays or you are writing.",
+  mute: "The microphone gives nothing but silence. Is it muted, or is another one chosen in the browser?",
+};
+const STATES = { idle: "Microphone off", opening: "Opening", waiting: "Waiting", mute: "Waiting", held: "Resting", recording: "Hearing you", ending: "Hearing you" };
+const UNPLUGGED = "The microphone is gone. Plug it in again, then press the button.";
+
+class Test {
+  #began = 0; // when the recording began
+  #reading = Promise.resolve(); // utterances are read one after the other
+  #left = 0; // that are being read or wait
+  #phaseNow = "idle";
+
+  constructor(root) {
+    this.root = root;
+    this.$ = (selector) => root.querySelector(selector);
+    this.scope = new Scope(this.$(".li-wave"));
+    this.meter = new Meter(this.$(".rec-meter"), this.$(".rec-clip"));
+    this.heldout = new HeldOut(this.$(".li-heldout"));
+    this.terms = new Terms(root);
+    this.runs = new Runs(root, { onMain: (run) => this.heldout.show(run), onChange: () => this.#prepare(), onTold: (text) => this.#tell(text, "look") });
+    this.partial = new Partial(this.$(".li-sofar"), () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }));
+    this.utterances = new Utterances(root, {
+      onShow: (entry) => this.#wave(entry),
+      onProgress: (share) => this.scope.progress(share),
+      onAgain: (entry) => this.#queue(() => this.#again(entry)),
+    });
+    this.modes = new Modes(root, {
+      mode: (name) => this.#tell(HOW[name]),
+      state: (name) => this.#phase(name),
+      level: (peak, isRecording) => this.#level(peak, isRecording),
+      take: (take, isCut) => this.#taken(take, isCut),
+      error: (error) => this.#tell(error.message, "bad"),
+      lost: (take) => this.#lost(take),
+    });
+    this.#listen();
+  }
+
+  #listen() {
+    this.$(".li-open input").onchange = ({ target }) => this.#files([...target.files]).then(() => (target.value = ""));
+    this.$(".li-long").onclick = () => studio.open("longfile", this.#reader);
+    this.root.ondragover = (event) => event.preventDefault();
+    this.root.ondrop = (event) => {
+      event.preventDefault();
+      this.#files([...event.dataTransfer.files]);
+    };
+    const confidence = this.$(".li-confidence");
+    confidence.onchange = () => {
+      localStorage.setItem("studio.listen.confidence", confidence.checked ? "on" : "");
+      this.root.classList.toggle("li-sure", confidence.checked);
+    };
+    confidence.checked = localStorage.getItem("studio.listen.confidence") === "on";
+    confidence.onchange();
+    for (const news of ["changed", "dataset", "model"]) studio.on(news, this.root, () => this.load());
+    const onTab = () => (isShown(this.root) ? this.load() : this.modes.close());
+    new IntersectionObserver(onTab).observe(this.root); // the tab comes to the front, or leaves it
+  }
+
+  async load() {
+    await Promise.all([this.terms.load(), this.runs.load()]).catch((error) => this.#tell(error.message, "bad"));
+  }
+
+  /** Load the models now, so that the first utterance is read at once. */
+  async #prepare() {
+    const asked = this.runs.fields;
+    this.utterances.wait(asked.model, asked.run);
+    if (!asked.model || JSON.stringify(asked) === JSON.stringify(this.asked)) return;
+    this.asked = asked;
+    this.#ready("Loading the model …", "");
+    try {
+      const { longest } = await request("listen/prepare", { body: form(asked) });
+      if (asked !== this.asked) return;
+      this.modes.hears = longest;
+      this.#ready("Ready", "good");
+    } catch (error) {
+      if (asked !== this.asked) return;
+      this.#ready("Not ready", "bad");
+      this.#tell(error.message, "bad");
+    }
+  }
+
+  #ready(word, kind) {
+    this.$(".li-ready").className = `st-pill li-ready ${kind}`;
+    this.$(".li-ready").textContent = word;
+  }
+
+  #tell(text, kind = "") {
+    this.$(".li-message").className = `st-message li-message ${kind}`;
+    this.$(".li-message").replaceChildren(...(kind ? [icon(kind === "good" ? "check" : "warning")] : []), text);
+  }
+
+  #phase(name) {
+    const was = this.#phaseNow;
+    this.#phaseNow = this.root.dataset.phase = name === "missed" ? "idle" : name;
+    const isOn = name === "recording";
+    const isHold = this.modes?.name !== "free";
+    this.$(".li-hold").classList.toggle("record", isOn);
+    this.$(".li-hold").setAttribute("aria-pressed", `${isOn}`);
+    this.$(".li-hold-text").textContent = isOn ? "Let go to read" : "Hold to talk";
+    this.$(".li-listen").classList.toggle("record", name !== "idle" && !isHold);
+    this.$(".li-listen").setAttribute("aria-pressed", `${name !== "idle" && !isHold}`);
+    this.$(".li-listen-text").textContent = name === "idle" || isHold ? "Start listening" : "Stop listening";
+    if (name === "opening") silence();
+    if (isOn) this.#begin();
+    if (was === "recording") this.partial.end();
+    if (was === "recording" && name !== "ending" && !this.#left) this.partial.clear(); // thrown away
+    if (name === "idle") this.meter.rest();
+    this.#state();
+    const said = SAID[name]?.[this.modes?.name] ?? SAID[name];
+    if (typeof said === "string" && !(this.#left && name === "waiting")) this.#tell(said, name === "mute" ? "look" : "");
+    else if (name === "idle" && was !== "ending" && !this.#left) this.#tell(HOW[this.modes?.name ?? "hold"]);
+  }
+
+  #begin() {
+    this.#began = performance.now();
+    this.scope.clear();
+    this.meter.forgetClipping();
+    this.partial.begin();
+  }
+
+  /** What is going on, in a word: hearing goes before reading, and reading before waiting. */
+  #state() {
+    const isHearing = ["recording", "ending", "opening"].includes(this.#phaseNow);
+    this.$(".li-state").dataset.state = isHearing ? "hearing" : this.#left ? "reading" : this.#phaseNow;
+    this.$(".li-state").textContent = this.#left && !isHearing ? "Reading" : STATES[this.#phaseNow];
+  }
+
+  #level(peak, isRecording) {
+    this.meter.level(peak);
+    if (!isRecording) return;
+    this.scope.push(peak);
+    this.$(".li-time").textContent = seconds((performance.now() - this.#began) / 1000);
+    this.partial.consider(this.modes.talk);
+  }
+
+  #taken({ wav }, isCut) {
+    const after = this.modes.name === "free" ? "What you go on to say is read by itself." : "Press again to go on.";
+    const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that is read at once. ${after}`;
+    return this.#hear(wav, isCut ? cut : "", this.modes.talk.lag);
+  }
+
+  #lost(take) {
+    if (take) this.#hear(take.wav, `${UNPLUGGED} What you had said is read.`);
+    else this.#tell(UNPLUGGED, "bad");
+  }
+
+  /** Who reads what is too long for this tab. */
+  get #reader() {
+    return { run: this.runs.main?.name, model: this.runs.fields.model };
+  }
+
+  async #files(files) {
+    for (const file of files) {
+      if (await isLong(file)) return studio.open("longfile", { file, ...this.#reader });
+      await this.#hear(file);
+    }
+  }
+
+  /** `job` when all before it are done. */
+  #queue(job) {
+    this.#left += 1;
+    this.#state();
+    this.#reading = this.#reading.then(job).finally(() => {
+      this.#left -= 1;
+      this.#state();
+    });
+    return this.#reading;
+  }
+
+  /** Have one utterance read, and show it; `note` says what else happened to it, `lag` how many seconds ago it ended. */
+  #hear(sound, note = "", lag = null) {
+    const asked = { ...this.runs.fields, dataset: studio.dataset(), sound, address: URL.createObjectURL(sound), ended: lag !== null && performance.now() - 1000 * lag };
+    return this.#queue(() => this.#read(asked, note));
+  }
+
+  async #again(entry) {
+    const { run, model } = this.runs.fields;
+    await this.#read({ ...entry, run, model, ended: false }, "", entry);
+  }
+
+  async #read(asked, note, entry = null) {
+    const { sound, run, model, ended } = asked;
+    this.#tell(note || "Reading …", note && "look");
+    this.root.setAttribute("aria-busy", "true");
+    try {
+      const heard = await request("listen/hear", { body: form({ sound, run, model, ...this.terms.fields }) });
+      const fields = { ...asked, heard, trouble: null };
+      if (entry) this.utterances.renew(entry, fields);
+      else this.utterances.add(fields);
+      this.#ready("Ready", "good");
+      this.#told(heard, ended && (performance.now() - ended) / 1000, note);
+    } catch (error) {
+      this.#failed(error, asked, entry);
+    }
+    if (this.#phaseNow !== "recording") this.partial.clear();
+    this.root.removeAttribute("aria-busy");
+  }
+
+  #told({ columns, notes }, took, note) {
+    const texts = columns.length === 1 ? "The text" : columns.length === 2 ? "Both texts" : `All ${columns.length} texts`;
+    const stood = took ? `${texts} came ${latency(took)} after you stopped speaking.` : HOW[this.modes.name];
+    const all = [note, ...notes].filter(Boolean);
+    this.#tell([...all, stood].join(" "), all.length ? "look" : "");
+  }
+
+  /** What could not be read is kept, to be read again, unless the sound itself is what is wrong. */
+  #failed(error, asked, entry) {
+    this.#tell(error.message, "bad");
+    if (entry || error.code === "AudioError") return;
+    this.utterances.add({ ...asked, trouble: error });
+    this.runs.load().catch(() => {}); // a run may have been deleted
+  }
+
+  async #wave({ sound, heard }) {
+    const content = await sound.arrayBuffer();
+    const decoded = await new OfflineAudioContext(1, 1, 16_000).decodeAudioData(content).catch(() => null);
+    if (["recording", "ending"].includes(this.#phaseNow)) return; // the next turn is being drawn
+    this.$(".li-time").textContent = seconds(heard.columns[0].plain.seconds);
+    if (decoded) this.scope.show(decoded.getChannelData(0));
+  }
+}
+
+export function start({ element }) {
+  new Test(element.querySelector(".li"));
+}

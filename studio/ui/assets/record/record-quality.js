@@ -1,0 +1,72 @@
+// The strip under the waveform: how good the take or the clip in hand is, in figures, and what can be done at once.
+// It is always there, empty or not: nothing jumps when the figures come.
+
+import { at, form, icon, make, request, studio } from "../studio.js";
+
+const PAUSE = 60; // ms: what is saved at once is judged when it is saved, and not twice
+const WORDS = { fine: ["Fine", "good", "check"], look: ["Look", "look", "warning"], "re-record": ["Record again", "bad", "close"] };
+const EMPTY = { verdict: null, figures: ["Peak", "Loudness", "Over noise", "Silence", "Pace"].map((name) => ({ name, value: "–", unit: "", mark: "unknown", about: "" })), findings: [], trim: 0 };
+
+export class QualityStrip {
+  constructor(root) {
+    this.root = root.querySelector(".rec-quality");
+    this.$ = (selector) => this.root.querySelector(selector);
+  }
+
+  /** `tab` is the Record tab. Figures that are not known yet are asked for, and `tab` is shown anew when they come. */
+  show(tab) {
+    const holder = ["ready", "review"].includes(tab.mode) ? tab.take || tab.card?.clip : null;
+    if (holder && !holder.quality && !holder.isAsked) this.#ask(tab, holder);
+    this.#draw(holder?.quality || EMPTY, tab);
+  }
+
+  async #ask(tab, holder) {
+    holder.isAsked = true;
+    await new Promise((done) => setTimeout(done, PAUSE));
+    if (tab.mode === "saving" || holder !== (tab.take || tab.card?.clip)) return (holder.isAsked = false);
+    const ofTake = () => request(at("quality", tab.dataset), { body: form({ audio: holder.wav, text: holder.text }) });
+    holder.quality = await (holder.wav ? ofTake() : request(at("quality", tab.dataset, holder.id))).catch(() => null);
+    if (holder.quality && (tab.take || tab.card?.clip) === holder) tab.refresh();
+  }
+
+  #draw({ verdict, figures, trim }, tab) {
+    const [word, tone, picture] = WORDS[verdict] || ["Quality", "", "wave"];
+    const pill = this.$(".rec-verdict");
+    pill.className = `st-pill rec-verdict ${tone}`;
+    pill.replaceChildren(icon(picture), word);
+    this.$(".rec-figures").replaceChildren(...figures.map(figure));
+    const cut = this.$("[data-do=trim]");
+    const isTrimmed = wasTrimmed(tab);
+    cut.replaceChildren(icon(isTrimmed ? "undo" : "cut"), isTrimmed ? "Undo trim" : trim ? `Trim ${trim.toFixed(1)} s ${tab.take ? "once saved" : "of silence"}` : "Nothing to trim");
+    cut.disabled = !isTrimmed && (!trim || Boolean(tab.take) || tab.mode !== "ready");
+  }
+}
+
+/** What is most wrong: a finding that asks for a person, or nothing. */
+export const worst = (holder) => (holder?.quality?.findings || holder?.verdict || []).find(({ verdict }) => verdict !== "note");
+
+/** Whether the clip in hand was trimmed just now, so that it can be undone here. */
+export const wasTrimmed = ({ rail: { last }, card, take }) => !take && last?.kind === "trimmed" && last.clip === card?.clip;
+
+/** Cut the silence off the clip in hand; the original stays. */
+export async function trim(tab) {
+  const { card } = tab;
+  try {
+    const { clip, action } = await request(at("trim", tab.dataset, card.clip.id), { method: "POST" });
+    card.clip = clip;
+    tab.rail.tell({ kind: "trimmed", clip, action, card });
+  } catch (error) {
+    return tab.fail(error);
+  }
+  studio.changed();
+  return tab.goTo(tab.place);
+}
+
+function figure({ name, value, unit, mark, about }) {
+  const picture = { fine: "check", look: "warning", "re-record": "close" }[mark];
+  const said = { fine: "fine", look: "needs a look", "re-record": "record again", unknown: "not known" }[mark];
+  return make("li", { "data-mark": mark, title: about },
+    make("span", { class: "rec-figure-name" }, picture ? icon(picture) : make("i", { "aria-hidden": "true" }, "–"), name),
+    make("span", { class: "st-number" }, make("b", {}, value), unit && value !== "–" ? ` ${unit}` : ""),
+    make("span", { class: "st-hidden" }, `, ${said}`));
+}

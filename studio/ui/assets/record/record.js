@@ -1,0 +1,387 @@
+// The Record tab. A take goes ready → (countdown) → opening → recording → tail → review → saving → ready; what the
+// page shows follows from the mode and the card in hand. A take belongs to its card until it is saved or discarded.
+
+import { at, form, giveBackFocus, isShown, isTyping, request, studio, StudioError } from "../studio.js";
+import { microphones, Recorder } from "../sound/recorder.js";
+import { samplesOf } from "../sound/scope.js";
+import { forget, keep, kept } from "../sound/keep.js";
+import { listenForAgain } from "./record-again.js";
+import { trim, wasTrimmed } from "./record-quality.js";
+import { watchOthers } from "./record-others.js";
+import { followProgress } from "./record-progress.js";
+import { Rail } from "./record-rail.js";
+import { relabel, remove, undo } from "./record-saved.js";
+import { Sources } from "./record-sources.js";
+import { View } from "./record-view.js";
+
+const BEATS = 3; // of the countdown
+const BEAT = 700; // ms
+const PAUSE = 300; // ms after the last letter until the browser keeps the label
+const IDLE = 60_000; // ms after which the microphone is let go
+const KEYS = { " ": "toggle", escape: "escape", p: "play", s: "skip", b: "back" };
+
+export const start = ({ element }) => new RecordTab(element.querySelector(".rec")).begin();
+
+class RecordTab {
+  constructor(root) {
+    Object.assign(this, { root, mode: "ready", cards: [], place: 0, error: null, loudest: 0, lastUse: 0, limits: {} });
+    this.view = new View(root);
+    this.recorder = new Recorder({ onLevel: (peak) => this.heard(peak), onLost: (take) => this.lost(take) });
+    this.rail = new Rail(root, (place) => this.goTo(place), () => undo(this));
+    this.sources = new Sources(root, this);
+    this.player = new Audio();
+  }
+
+  async begin() {
+    this.listen();
+    await this.listMicrophones();
+    await this.load();
+  }
+
+  get card() {
+    return this.cards[this.place];
+  }
+
+  get take() {
+    return this.card?.take;
+  }
+
+  get isBusy() {
+    return ["opening", "recording", "tail", "saving"].includes(this.mode);
+  }
+
+  // ---- the cards ----
+
+  async load() {
+    const name = studio.dataset();
+    if (!name) return;
+    try {
+      const answer = await request(at("record", name));
+      if (name === studio.dataset()) await this.deal(answer); // a large dataset may answer after the next one was chosen
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Lay out the cards that the server knows, and go to the first that asks for something. */
+  async deal(answer) {
+    await (this.mode === "recording" ? this.stop() : this.stopping); // what is being said stays with its card
+    this.quieten();
+    if (this.dataset !== studio.dataset()) this.rail.tell(null);
+    this.dataset = studio.dataset();
+    this.isFree = answer.script === "free";
+    this.limits = answer.limits;
+    this.cards = this.isFree ? [...answer.free.map(spoken), spoken(null)] : answer.prompts;
+    this.sources.show(answer);
+    await this.bringBack();
+    const asking = this.cards.find((card) => card.take) || this.cards.find((card) => !card.clip);
+    this.goTo(Math.max(this.cards.indexOf(asking), 0));
+  }
+
+  /** Give takes that were never saved, by this page or an earlier one, their cards back. */
+  async bringBack() {
+    for (const take of await kept(this.dataset).catch(() => [])) {
+      const fits = (card) => !card.take && card.text === take.prompt && (take.prompt || !card.clip);
+      const card = this.cards.find(fits) || this.cards[this.cards.push({ text: take.prompt, label: take.text, clip: null }) - 1];
+      card.take = { ...take, samples: await samplesOf(take.wav), isBroughtBack: true };
+    }
+  }
+
+  goTo(place) {
+    if (!this.cards[place] || this.isBusy) return;
+    this.quieten();
+    this.place = place;
+    this.mode = this.take ? "review" : "ready";
+    this.view.text = this.take?.text ?? this.card.clip?.text ?? this.card.label;
+    this.showSound();
+    this.show();
+    if (this.take?.isBroughtBack && !this.card.text) this.reading = this.writeDown(this.take);
+  }
+
+  /** Leave the card in hand: nothing counts, plays or records any more. */
+  quieten() {
+    clearInterval(this.counting);
+    this.player.pause();
+    this.recorder.discard();
+    this.mode = "ready";
+    this.error = null;
+  }
+
+  async showSound() {
+    const { take, card } = this;
+    this.view.time = take ? take.samples.length / take.rate : card.clip?.duration || 0;
+    if (take) return this.view.scope.show(take.samples);
+    this.view.scope.clear();
+    if (!card.clip) return;
+    const answer = await fetch(address(card.clip)).catch(() => null);
+    const samples = answer?.ok ? await samplesOf(await answer.blob()) : null;
+    if (samples && this.card === card && !this.take && !this.isBusy) this.view.scope.show(samples);
+  }
+
+  /** To the next card that is not recorded yet, past the end from the start again. */
+  next() {
+    const isOpen = (card, place) => !card.clip && place !== this.place;
+    const after = this.cards.findIndex((card, place) => place > this.place && isOpen(card, place));
+    this.goTo(after < 0 ? Math.max(this.cards.findIndex(isOpen), 0) : after);
+  }
+
+  // ---- recording ----
+
+  async record() {
+    this.quieten();
+    this.mode = "opening";
+    this.show();
+    try {
+      await this.recorder.open(localStorage.getItem("studio.microphone") || "");
+      if (this.mode !== "opening") return;
+      await this.recorder.start();
+    } catch (error) {
+      this.mode = this.take ? "review" : "ready";
+      return this.fail(error);
+    }
+    this.mode = "recording";
+    Object.assign(this, { begun: performance.now(), loudest: 0 });
+    this.view.begin();
+    this.show();
+    this.listMicrophones();
+  }
+
+  countDown() {
+    let left = BEATS;
+    this.mode = "countdown";
+    this.show();
+    this.recorder.open(localStorage.getItem("studio.microphone") || "").catch(() => {}); // `record` tells
+    const beat = () => {
+      this.view.count = left;
+      if (!isShown(this.root)) this.goTo(this.place);
+      else if (left === 0) this.record();
+      left -= 1;
+    };
+    this.counting = setInterval(beat, BEAT);
+    beat();
+  }
+
+  stop() {
+    if (this.mode !== "recording") return this.stopping;
+    this.mode = "tail";
+    this.show();
+    this.stopping = this.recorder.stop().then((sound) => sound && this.toReview(sound));
+    return this.stopping;
+  }
+
+  heard(peak) {
+    this.view.meter.level(peak);
+    if (!this.recorder.isRecording) return;
+    this.lastUse = performance.now();
+    this.loudest = Math.max(this.loudest, peak);
+    this.view.live(peak, (performance.now() - this.begun) / 1000, this);
+    if (performance.now() - this.begun > this.limits.longest * 1000 - 1000) this.stop();
+  }
+
+  lost(sound) {
+    const remedy = sound ? "What it heard until then is kept: save it, or record again." : "Plug it in again, or choose another one, and press Record.";
+    const error = new StudioError("The microphone was disconnected.", remedy);
+    if (sound) this.toReview(sound);
+    else if (this.isBusy || this.mode === "countdown") this.quieten();
+    else return;
+    this.fail(error);
+  }
+
+  /** A recorded take: from now on the browser keeps it, until it is saved or thrown away. */
+  toReview({ samples, rate, wav }) {
+    const { card } = this;
+    if (card.take) forget(card.take.id).catch(() => {});
+    const about = { id: `${Date.now()} ${Math.random()}`, at: Date.now(), dataset: this.dataset };
+    card.take = { ...about, prompt: card.text, replaces: card.clip?.id || "", text: this.view.text, samples, rate, wav };
+    card.take.peak = this.loudest;
+    this.mode = "review";
+    this.keepTake();
+    this.showSound();
+    this.show();
+    if (!card.text) this.reading = this.writeDown(card.take);
+  }
+
+  keepTake() {
+    const { samples, isBroughtBack, quality, isAsked, isRead, ...take } = this.take;
+    keep(take).catch(() => {}); // a private window keeps nothing; the take is still in this page
+  }
+
+  /** Without a prompt the label starts as what the model in hand hears. */
+  async writeDown(take) {
+    if (take.text || take.isRead) return;
+    take.isRead = true;
+    this.view.hint = "Reading what was said…";
+    const answer = await request("listen/hear", { body: form({ sound: take.wav, model: studio.model() }) }).catch(() => null);
+    this.view.hint = "Write what was said";
+    if (this.take === take && !this.view.text) this.view.text = take.text = answer?.columns[0].plain.text || "";
+  }
+
+  /** Esc: wait, throw away what is being recorded, or throw away the take. */
+  discard() {
+    if (this.mode === "saving") return;
+    const { take, card, mode } = this;
+    this.mode = "ready";
+    if (mode === "review") {
+      card.take = null;
+      forget(take.id).catch(() => {});
+      this.rail.tell({ kind: "discarded", take, card });
+    }
+    this.goTo(this.place);
+  }
+
+  // ---- saving ----
+
+  /** Save the take in hand. What the server answers, or nothing where it could not be saved. */
+  async save() {
+    const { take, card } = this;
+    if (this.mode !== "review") return null;
+    take.text = this.view.text.trim();
+    this.error = null;
+    if (!take.text) return this.fail(new StudioError("The label is empty.", "Write what was said, then save.", "DataError"));
+    this.mode = "saving";
+    this.keepTake();
+    this.show();
+    const { wav: audio, text, prompt, replaces } = take;
+    const saved = await request(at("record", take.dataset), { body: form({ audio, text, prompt, replaces }) }).catch((error) => error);
+    this.mode = "review";
+    if (saved instanceof Error) return this.fail(saved);
+    this.saved(card, saved);
+    return saved;
+  }
+
+  saved(card, { clip, replaced }) {
+    forget(card.take.id).catch(() => {});
+    Object.assign(card, { clip, take: null });
+    this.rail.tell({ kind: "saved", clip, replaced, card });
+    if (this.isFree && this.cards.every((other) => other.clip)) this.cards.push(spoken(null));
+    studio.changed();
+    this.goTo(this.place);
+  }
+
+  /** Ctrl+Enter: save, and go on to the next prompt; stay where the recording needs a second look. */
+  async saveAndGoOn() {
+    if (this.mode === "recording") await this.stop();
+    if (this.mode === "ready" && this.card?.clip) return (await relabel(this)) && this.next();
+    if (this.mode !== "review") return;
+    if (!this.view.text) await this.reading;
+    const saved = await this.save();
+    if (!saved || saved.clip.verdict.length || this.mode !== "ready") return;
+    this.view.leaveText();
+    this.next();
+    if (this.view.goesOn && this.mode === "ready" && !this.card.clip) this.countDown();
+  }
+
+  // ---- what the person sees and does ----
+
+  fail(error) {
+    this.error = error instanceof StudioError ? error : new StudioError("The page failed.", error.message);
+    this.show();
+    return null;
+  }
+
+  /** What is known of the clip or the take in hand has grown. */
+  refresh() {
+    this.view.quality.show(this);
+    this.view.showMessage(this);
+  }
+
+  show() {
+    this.view.show(this);
+    this.rail.show(this.cards, this.place, this.isFree);
+  }
+
+  play() {
+    if (!this.player.paused) return this.player.pause();
+    if (!this.take && !this.card?.clip) return;
+    this.player.src = this.take ? URL.createObjectURL(this.take.wav) : address(this.card.clip);
+    this.player.play().catch(() => this.fail(new StudioError("The clip cannot be played.", "Reload the page.")));
+  }
+
+  toggle() {
+    if (this.mode === "recording") this.stop();
+    else if (this.card && !this.isBusy) this.record();
+  }
+
+  get deeds() {
+    return {
+      main: () => (this.mode === "review" ? this.saveAndGoOn() : this.toggle()),
+      toggle: () => this.toggle(),
+      escape: () => this.mode !== "ready" && this.discard(),
+      discard: () => (this.mode === "ready" ? remove(this) : this.discard()),
+      back: () => this.goTo(this.place - 1),
+      skip: () => this.goTo(this.place + 1),
+      play: () => this.play(),
+      save: () => this.save(),
+      trim: () => (wasTrimmed(this) ? undo(this) : trim(this)),
+      import: () => this.sources.openImport(),
+      write: () => this.sources.write(),
+    };
+  }
+
+  listen() {
+    this.root.addEventListener("click", (event) => {
+      giveBackFocus(event);
+      const button = event.target.closest("[data-do]");
+      if (button) this.deeds[button.dataset.do]();
+    });
+    document.addEventListener("keydown", (event) => this.pressed(event));
+    for (const name of ["play", "pause", "ended"]) this.player.addEventListener(name, () => this.view.follow(this.player));
+    this.view.onText(() => this.written(), () => this.typed());
+    this.view.onMicrophone((id) => this.chooseMicrophone(id));
+    studio.on("dataset", this.root, () => this.load());
+    studio.on("cards", this.root, () => this.load());
+    listenForAgain(this);
+    followProgress(this.root);
+    watchOthers(this);
+    navigator.mediaDevices?.addEventListener("devicechange", () => this.listMicrophones());
+    addEventListener("beforeunload", (event) => this.mode === "recording" && event.preventDefault());
+    setInterval(() => this.letGo(), 5000);
+  }
+
+  typed() {
+    if (!this.take) return;
+    this.take.text = this.view.text;
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.take && this.keepTake(), PAUSE);
+  }
+
+  /** The person has left the label. */
+  written() {
+    clearTimeout(this.typing);
+    if (this.take) this.keepTake();
+    else relabel(this);
+  }
+
+  pressed(event) {
+    if (!isShown(this.root) || document.querySelector("dialog[open]")) return;
+    const withControl = event.ctrlKey || event.metaKey;
+    if (withControl && event.key === "Enter") return event.preventDefault(), this.saveAndGoOn();
+    const name = KEYS[event.key.toLowerCase()];
+    if (!name || withControl || event.altKey || event.repeat || isTyping(event)) return;
+    if (name === "toggle" && event.target.closest("button, a, summary")) return; // Space presses what has the focus
+    event.preventDefault();
+    this.deeds[name]();
+  }
+
+  async listMicrophones() {
+    this.view.listMicrophones(await microphones().catch(() => []), localStorage.getItem("studio.microphone") || "");
+  }
+
+  async chooseMicrophone(id) {
+    localStorage.setItem("studio.microphone", id);
+    if (this.recorder.isOpen && !this.isBusy) await this.recorder.open(id).catch((error) => this.fail(error));
+  }
+
+  /** An open microphone that nobody uses is let go, and the browser's recording sign goes out. */
+  letGo() {
+    const isUnused = performance.now() - this.lastUse > IDLE || !isShown(this.root) || document.hidden;
+    if (!this.recorder.isOpen || this.isBusy || this.mode === "countdown" || !isUnused) return;
+    this.recorder.close();
+    this.view.meter.rest();
+  }
+}
+
+const spoken = (clip) => ({ text: "", label: "", clip });
+
+/** A clip that was trimmed has another address: the browser keeps sounds for an hour. */
+const address = (clip) => new URL(`studio/${at("clips", studio.dataset(), clip.id)}?v=${clip.duration}`, document.baseURI).href;

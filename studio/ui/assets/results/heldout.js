@@ -1,0 +1,131 @@
+// The held-out clips of a run: four answers, the figures, where it is wrong, and every clip against its reference.
+
+import { Clips } from "./heldout-clips.js";
+import { Curve } from "./heldout-curve.js";
+import { scatter } from "./heldout-scatter.js";
+import { conditions, confusions, percent, sureties, words } from "./heldout-words.js";
+import { silence } from "../sound/player.js";
+import { at, icon, make, request, studio } from "../studio.js";
+import { goTo } from "../train/train-settings.js";
+
+const PICTURES = { good: "check", look: "info", bad: "warning" };
+const WAITING = "When a run has finished, the clips that it never trained on stand here: what was said, what was written before and after, and every error marked.";
+const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
+const button = (name, picture, press) => make("button", { type: "button", class: "st-button small", onclick: press }, icon(picture), name);
+
+function tile(name, before, after, isMoreBetter = false) {
+  const isBetter = before != null && after != null && (isMoreBetter ? after > before : after < before);
+  const figures = before == null ? [] : [make("span", { class: "li-was" }, percent(before)), arrow()];
+  return make("div", { class: "st-tile" }, make("b", {}, ...figures, make("span", { class: isBetter ? "li-better" : "" }, percent(after))), make("span", {}, name));
+}
+
+/** Shows the held-out results in `element`. */
+export class HeldOut {
+  #run = null;
+  #normaliser = ""; // empty: the run's own
+  #asked = 0; // the latest question: answers to earlier ones are dropped
+
+  constructor(element) {
+    this.element = element;
+    this.clips = new Clips(() => this.#mark());
+    this.curve = new Curve();
+  }
+
+  /** Show `run`; without one, what will stand here. */
+  async show(run) {
+    this.#run = run;
+    const asked = (this.#asked += 1);
+    if (!run) return this.#say("Held-out clips", WAITING);
+    try {
+      const found = await request(`listen/heldout/${at(run.name)}?${new URLSearchParams(this.#by)}`);
+      if (asked === this.#asked) await this.#draw(found);
+    } catch (error) {
+      if (asked === this.#asked) this.#say("No held-out results", error.message);
+    }
+  }
+
+  get #by() {
+    return this.#normaliser ? { normaliser: this.#normaliser } : {};
+  }
+
+  #say(title, text) {
+    silence();
+    this.curve.leave();
+    this.element.replaceChildren(make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, title), make("p", {}, text)));
+  }
+
+  #draw(found) {
+    silence();
+    const { before, after } = found;
+    const skipped = found.skipped.length && `${found.skipped.length} clips could not be scored: ${found.skipped.join("; ")}.`;
+    this.element.replaceChildren(
+      this.#head(found),
+      this.#answers(found),
+      make(
+        "div",
+        { class: "st-tiles" },
+        tile("Word error rate", before.wer, after.wer),
+        tile("Character error rate", before.cer, after.cer),
+        tile("Whole sentences right", before.sentence_accuracy, after.sentence_accuracy, true),
+        tile("Digit error", before.digit_error, after.digit_error),
+        ...(found.general ? [tile("Word error rate, other voices", found.general.before, found.general.after)] : []),
+      ),
+      ...(skipped ? [make("p", { class: "st-message look" }, icon("warning"), skipped)] : []),
+      this.#where(found),
+      make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties)),
+      this.clips.element,
+    );
+    this.curve.show(this.#run, found.normaliser);
+    return this.clips.show(this.#run, found.normaliser);
+  }
+
+  #head({ after, normaliser, normalisers, missed, convention }) {
+    const options = Object.entries(normalisers).map(([name, meaning]) => make("option", { value: name, selected: name === normaliser }, `${name}: ${meaning}`));
+    const by = make("select", { class: "st-select", "aria-label": "Texts compared", onchange: ({ target }) => this.#compareBy(target.value) }, ...options);
+    const { name, dataset } = this.#run;
+    const next = button("Record these next", "microphone", () => this.#recordNext(convention));
+    next.disabled = !missed || dataset !== studio.dataset();
+    next.title = !missed ? "No word was missed." : next.disabled ? "Choose this run's dataset in the sidebar first." : "Choose sentences with the words that were missed";
+    const address = new URL(`studio/listen/report/${at(name)}?${new URLSearchParams({ normaliser })}`, document.baseURI);
+    const save = make("a", { class: "st-button small", href: address.href, download: `${name}.html` }, icon("download"), "Save the report");
+    const compare = button("Compare runs", "columns", () => studio.open("compare", { run: name, normaliser }));
+    return make(
+      "header",
+      { class: "li-results" },
+      make("div", { class: "st-grow" }, make("h2", { class: "li-title" }, "Held-out clips"), make("p", { class: "st-quiet" }, `${after.clips} clips with ${after.words} words that the run never trained on.`)),
+      make("label", { class: "li-by" }, "Texts compared", by),
+      make("div", { class: "st-row" }, next, compare, save),
+    );
+  }
+
+  #answers({ answers }) {
+    const cards = answers.map(({ question, answer, detail, state }) => make("section", { class: state }, make("h3", {}, question), make("b", {}, PICTURES[state] ? icon(PICTURES[state]) : "", answer), make("p", {}, detail)));
+    return make("div", { class: "li-answers" }, ...cards);
+  }
+
+  #where(found) {
+    const pick = (filter) => this.clips.filter(filter);
+    return make("div", { class: "li-where li-wrong" }, scatter(found.dots, pick), words(found.words, pick), confusions(found.confusions, pick), conditions(found.groups));
+  }
+
+  /** What the clips are filtered by stays marked where it was picked. */
+  #mark() {
+    for (const part of this.element.querySelectorAll("[data-pick]")) part.setAttribute("aria-pressed", `${part.dataset.pick === this.clips.picked}`);
+  }
+
+  #compareBy(normaliser) {
+    this.#normaliser = normaliser;
+    this.show(this.#run);
+  }
+
+  #recordNext(convention) {
+    studio.open("needs", {
+      convention,
+      run: this.#run.name,
+      chosen: () => {
+        studio.dealt();
+        goTo("Record");
+      },
+    });
+  }
+}

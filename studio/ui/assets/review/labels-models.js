@@ -1,0 +1,83 @@
+// What a model does for labels, as a task that goes on by itself: reading clips, and looking for wrong labels.
+
+import { at, icon, make, request, studio } from "../studio.js";
+import { followRunning, followTask } from "../tasks.js";
+
+export class Reader {
+  /** Offers models in `box` and runs the task `name`; `button(count)` is what its button says, `ended()` comes after. */
+  constructor(box, name, room, button, ended) {
+    Object.assign(this, { box, name, room, button, ended, task: null });
+    this.place = make("div", { class: "lab-task" });
+    this.choice = make("select", { class: "st-select", id: `lab-reader-${name}` });
+    this.go = make("button", { type: "button", class: "st-button", onclick: () => this.#start() });
+    const field = make("div", { class: "lab-field" }, make("label", { class: "st-label", for: this.choice.id }, "Who reads"), this.choice);
+    this.form = make("div", { class: "lab-form" }, field, this.go);
+    box.replaceChildren(this.form, this.place);
+  }
+
+  /** Show the models, and the task where it goes on; `isFirst` where nothing has come of it yet. */
+  async show(standing, isFirst) {
+    this.go.classList.toggle("primary", isFirst); // later the list below has the button that matters
+    const chosen = this.choice.value;
+    this.readers = standing.readers;
+    this.choice.replaceChildren(...this.readers.map((reader, place) => make("option", { value: String(place) }, reader.title)));
+    if (chosen) this.choice.value = chosen;
+    this.clips = standing.clips;
+    this.go.textContent = this.button(this.clips);
+    this.go.disabled = !standing.clips || !this.readers.length;
+    if (this.task) return;
+    this.#free(true);
+    this.task = await followRunning(this.place, studio.dataset(), [this.name], (...end) => this.#end(...end)).catch(() => null);
+    this.#free(!this.task);
+  }
+
+  /** Another dataset: what goes on here belongs to the one before. */
+  leave() {
+    this.task?.close();
+    this.task = null;
+    this.place.replaceChildren();
+  }
+
+  #free(is) {
+    this.form.hidden = !is;
+  }
+
+  async #start() {
+    const { model, adapter } = this.readers[Number(this.choice.value)];
+    this.go.disabled = true;
+    this.go.textContent = "Starting …";
+    try {
+      await request(`labels/${at(studio.dataset(), this.name)}`, { body: { selection: { ...this.room.selection, expected: null }, model, adapter } });
+      this.#free(false);
+      this.task = followTask(this.place, studio.dataset(), this.name, (...end) => this.#end(...end));
+    } catch (error) {
+      this.room.fail(error);
+    } finally {
+      this.go.disabled = false;
+      this.go.textContent = this.button(this.clips);
+    }
+  }
+
+  #end(status) {
+    this.task = null;
+    this.#free(true);
+    if (status === "finished") studio.changed();
+    this.ended(status);
+  }
+}
+
+/** What a search for wrong labels came to, and the way to the list of them in Review. */
+export function verdict({ doubted, likely, clips }, close) {
+  if (!doubted) {
+    const words = "A model reads every clip and holds what it hears against the label. Labels that cost it far more than usual, and that it would write otherwise, are ranked first. A tuned run finds more than a model that never heard you.";
+    return make("div", { class: "st-empty" }, icon("search"), make("h3", {}, "Nobody has looked for wrong labels yet"), make("p", {}, words));
+  }
+  const text = likely ? `${likely.toLocaleString("en")} of ${doubted.toLocaleString("en")} clips may have a wrong label.` : `None of ${doubted.toLocaleString("en")} clips looks as if its label were wrong.`;
+  const rest = clips > doubted ? ` ${(clips - doubted).toLocaleString("en")} were not looked at.` : "";
+  const show = () => {
+    close();
+    studio.open("review-query", { query: "suspicion > 0.5", sort: "-suspicion" });
+  };
+  const button = likely ? make("button", { type: "button", class: "st-button primary", onclick: show }, icon("next"), "Go through them in Review") : null;
+  return make("div", { class: "lab-found" }, make("div", { class: `st-message ${likely ? "look" : "good"}` }, icon(likely ? "warning" : "check"), make("p", { class: "st-grow" }, text + rest)), button);
+}

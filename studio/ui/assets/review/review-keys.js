@@ -1,0 +1,73 @@
+// The keys of the Review tab, and the pages of help: what each key does, what can be filtered.
+
+import { isShown, isTyping, make } from "../studio.js";
+
+/** Key, deed, words. One list serves the keyboard and the help. */
+const KEYS = [
+  ["j", "down", "the next clip"], ["k", "up", "the one before"],
+  ["p", "play", "play or pause"], [" ", "play", "play or pause"],
+  ["e", "edit", "edit the label: Enter saves, Esc gives it up"],
+  ["x", "trash", "delete the chosen clips, or the one in hand"],
+  ["a", "accept", "the label is right (a suspect is one no more)"],
+  ["r", "rerecord", "record this prompt again"],
+  ["s", "choose", "choose the clip, or let it go"],
+  ["J", "chooseDown", "choose, and go on"],
+  ["Escape", "none", "let all chosen clips go"],
+  ["h", "previous", "the page before"], ["l", "following", "the next page"],
+  ["u", "undo", "undo the last change"], ["U", "redo", "do it again"],
+  ["/", "search", "go to the filter"], ["d", "dock", "show or hide the details"], ["?", "keys", "these keys"],
+];
+const REPEATED = "jkJ"; // may be held down
+const SHOWN = { " ": "Space", Escape: "Esc", J: "Shift J", U: "Shift U" };
+const EXAMPLES = ["wer > 0.3", "duration < 1 and not speaker = anna", "quality = look or quality = re-record", "split = test and has digits", "\"order number\"", "text ~ order", "snr < 15 and created > 2026-01-01"];
+
+/** Call `deeds[name]()` for the key pressed, while the tab is in front and nobody is typing. */
+export function listen(root, deeds) {
+  const names = new Map(KEYS.map(([key, name]) => [key, name]));
+  document.addEventListener("keydown", (event) => {
+    if (!isShown(root) || event.altKey || event.metaKey || event.ctrlKey || isTyping(event)) return;
+    const letter = event.key.length === 1 && !event.shiftKey ? event.key.toLowerCase() : event.key;
+    const name = names.get(letter);
+    if (!name || (event.repeat && !REPEATED.includes(letter)) || document.querySelector("dialog[open]")) return;
+    if (letter === " " && event.target.closest("button, a, summary")) return; // Space presses what has the focus
+    if (letter === "Escape" && root.querySelector("details[open]")) return;
+    event.preventDefault();
+    deeds[name]();
+  });
+}
+
+export class Help {
+  constructor(root, use) {
+    this.dialog = root.querySelector(".rev-help");
+    this.body = this.dialog.querySelector(".rev-help-body");
+    this.dialog.querySelector("[value=close]").addEventListener("click", () => this.dialog.close());
+    this.body.addEventListener("click", ({ target }) => {
+      if (!target.dataset.example) return;
+      this.dialog.close();
+      use(target.dataset.example);
+    });
+  }
+
+  keys() {
+    const rows = KEYS.filter(([key]) => key !== " ").map(([key, , words]) => {
+      const shown = make("dt", {}, make("kbd", { class: "st-kbd" }, SHOWN[key] ?? key.toUpperCase()), ...(key === "p" ? [" ", make("kbd", { class: "st-kbd" }, "Space")] : []));
+      return make("div", {}, shown, make("dd", {}, words));
+    });
+    this.#open("Keys", make("dl", { class: "rev-keylist" }, ...rows), make("p", { class: "st-quiet" }, "Shift and a click on a box choose all clips in between. Keys rest while a text field has the focus."));
+  }
+
+  fields(fields) {
+    const head = make("tr", {}, ...["Field", "Unit", "What it is"].map((title) => make("th", { scope: "col" }, title)));
+    const row = ({ name, unit, what, values }) => make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, unit || ""), make("td", {}, what, values?.length ? make("span", { class: "st-quiet" }, ` (${values.slice(0, 6).join(", ")})`) : null));
+    this.#open("What can be filtered",
+      make("p", {}, "Plain words find clips whose label or prompt holds them all. A field with a sign and a value narrows further; “and”, “or”, “not” and parentheses join them."),
+      make("div", { class: "rev-examples" }, ...EXAMPLES.map((text) => make("button", { type: "button", class: "rev-chip st-mono", "data-example": text }, text))),
+      make("table", { class: "st-table" }, make("thead", {}, head), make("tbody", {}, ...fields.map(row))));
+  }
+
+  #open(title, ...content) {
+    this.dialog.querySelector("h2").textContent = title;
+    this.body.replaceChildren(...content);
+    this.dialog.showModal();
+  }
+}

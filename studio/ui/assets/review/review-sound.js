@@ -1,0 +1,56 @@
+// The sounds of the Review tab: fetched and decoded once, the next one in advance, played at the speed chosen.
+
+import { at, studio, StudioError } from "../studio.js";
+import { RATE } from "../sound/spectrum.js";
+
+const KEPT = 8; // clips, the last used
+const decoder = new OfflineAudioContext(1, 1, RATE); // decoding resamples to its rate
+
+export class Sounds {
+  #kept = new Map(); // key -> promise of { url, samples }
+
+  /** The sound of the clip `row`: `{ url, samples }`, mono at RATE. Throws StudioError. */
+  async of(row) {
+    const key = `${studio.dataset()} ${row.id} ${row.samples}`;
+    const found = this.#kept.get(key) ?? fetched(row);
+    this.#kept.delete(key);
+    this.#kept.set(key, found);
+    this.#letGo();
+    try {
+      return await found;
+    } catch (error) {
+      this.#kept.delete(key);
+      throw error;
+    }
+  }
+
+  #letGo() {
+    for (const [key, sound] of [...this.#kept].slice(0, -KEPT)) {
+      this.#kept.delete(key);
+      sound.then(({ url }) => URL.revokeObjectURL(url), () => {});
+    }
+  }
+}
+
+/** Where the clip is heard; new samples have a new address, so that no cache mixes them with the old ones. */
+const address = (row) => new URL(`studio/${at("clips", studio.dataset(), row.id)}?v=${row.samples}`, document.baseURI);
+
+async function fetched(row) {
+  const answer = await fetch(address(row)).catch(() => null);
+  if (!answer?.ok) {
+    const told = await answer?.json().catch(() => null);
+    throw new StudioError(told?.what || "The clip cannot be read.", told?.remedy || "Is the studio still running?");
+  }
+  const content = await answer.blob();
+  const sound = await decoder.decodeAudioData(await content.arrayBuffer()).catch(() => {
+    throw new StudioError("This clip is no sound that the browser can read.", "Record it again, or delete it.");
+  });
+  return { url: URL.createObjectURL(content), samples: mono(sound) };
+}
+
+function mono(sound) {
+  const first = sound.getChannelData(0);
+  if (sound.numberOfChannels === 1) return first;
+  const other = sound.getChannelData(1);
+  return first.map((value, place) => (value + other[place]) / 2);
+}

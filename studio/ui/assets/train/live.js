@@ -1,0 +1,294 @@
+// One run, live or long over: phase, progress, figures, curves, samples, log; and the ways to end it or go on with it.
+
+import { diffed } from "../diff.js";
+import { Chart, bestSoFar, smoothed } from "./live-chart.js";
+import { History, PHASES, STAGES, wordEdits } from "./live-history.js";
+import { SKELETON, STANDS, action, describe, keys, lossPoints, message, percent, replaceText, span, tiles } from "./live-parts.js";
+import { Stream, watchVisibility } from "../stream.js";
+import { at, duration, icon, make, request, studio } from "../studio.js";
+
+const isGoingOn = (status) => status === "running" || status === "stopping";
+
+const LOG_CHARACTERS = 400_000; // of the log, on show
+
+export class LiveView {
+  run = "";
+  #history = new History();
+  #stands = { status: "none" };
+  #skew = 0; // seconds that the server's clock is ahead of ours
+  #stream = null;
+  #log = null;
+  #isVisible = false;
+  #isBroken = false;
+  #drawing = 0;
+  #problem = null;
+
+  /** Fills `element`; `on` has `back()`, `resumed(run)`, `remove(run)`, `ended(run)`, `test(run)`. */
+  constructor(element, on) {
+    this.element = element;
+    this.on = on;
+    element.innerHTML = SKELETON;
+    this.$ = (selector) => element.querySelector(selector);
+    this.loss = new Chart(this.$("[data-chart=loss]"), (value) => (value < 10 ? value.toFixed(2) : value.toFixed(0)));
+    this.wer = new Chart(this.$("[data-chart=wer]"), (value) => `${Math.round(1000 * value) / 10} %`);
+    this.$("[data-do=back]").prepend(icon("back"));
+    this.$(".live-progress").append(...STAGES.map((name) => make("span", { class: "live-stage" }, make("i"), make("small", {}, name))));
+    element.addEventListener("click", (event) => this.#press(event.target.closest("[data-do]")?.dataset.do));
+    this.$(".live-log").addEventListener("toggle", () => this.#followLog());
+    watchVisibility(element, (isVisible) => this.#see(isVisible));
+    const recolour = () => this.#draw();
+    studio.on("theme", element, recolour);
+    new MutationObserver(recolour).observe(document.body, { attributeFilter: ["class"] });
+    setInterval(() => this.#isVisible && isGoingOn(this.#stands.status) && this.#times(), 1000);
+  }
+
+  /** Show `run` from its first event on. */
+  show(run) {
+    this.close();
+    this.run = run;
+    this.#restart();
+    this.#stands = { status: "none" };
+    this.#stream = new Stream(`runs/${at(run)}/events`, {
+      data: (events) => this.#add(events),
+      state: (stands) => this.#stand(stands),
+      restart: () => this.#restart(),
+      end: () => this.on.ended(run),
+      trouble: (isBroken) => this.#trouble(isBroken),
+    });
+    this.#see(this.#isVisible);
+    this.$(".live-log").open = false;
+    this.#render(); // at once: nothing of the run before is seen under this one's name
+  }
+
+  close() {
+    this.#stream?.close();
+    this.#log?.close();
+    this.#stream = this.#log = null;
+    this.run = "";
+  }
+
+  #restart() {
+    this.#history = new History();
+    this.#problem = null;
+  }
+
+  #see(isVisible) {
+    this.#isVisible = isVisible;
+    if (this.#stream) this.#stream.isWanted = isVisible;
+    if (this.#log) this.#log.isWanted = isVisible;
+  }
+
+  #add(events) {
+    for (const event of events) this.#history.add(event);
+    this.#draw();
+  }
+
+  #stand(stands) {
+    this.#stands = stands;
+    this.#skew = stands.now - Date.now() / 1000;
+    this.#draw();
+  }
+
+  #trouble(isBroken) {
+    if (isBroken === this.#isBroken) return;
+    this.#isBroken = isBroken;
+    this.#draw();
+  }
+
+  async #press(name) {
+    const dialog = this.$(".live-dialog");
+    if (name === "back") this.on.back();
+    if (name === "test") this.on.test(this.run);
+    if (name === "remove") this.on.remove(this.run);
+    if (name === "stop") this.#ask();
+    if (["continue", "save", "discard"].includes(name)) dialog.close();
+    if (name === "save" || name === "discard") await this.#request("stop", { how: name });
+    if (name === "resume" && (await this.#request("resume", {}))) this.on.resumed(this.run);
+  }
+
+  async #request(what, body) {
+    try {
+      this.#problem = null;
+      await request(`train/runs/${at(this.run)}/${what}`, { body });
+      if (what === "stop") this.#stands = { ...this.#stands, status: "stopping" };
+      return true;
+    } catch (error) {
+      this.#problem = error;
+      return false;
+    } finally {
+      this.#draw();
+    }
+  }
+
+  #ask() {
+    const { step, max, best } = this.#history;
+    const isSaving = this.#stands.status === "stopping";
+    const reached = step ? `It is at step ${step} of ${max}. ` : "It has not made a step yet. ";
+    const kept = best ? `Saving keeps the state of step ${best.step} (validation WER ${percent(best.wer)}) and scores it.` : "";
+    this.$(".live-dialog p").textContent = isSaving ? "It is saving and scoring what it learnt. Discarding throws that away." : reached + kept;
+    this.$(".live-dialog [data-do=save]").hidden = isSaving;
+    this.$(".live-dialog [data-do=continue]").textContent = isSaving ? "Let it save" : "Continue";
+    this.$(".live-dialog").showModal();
+    this.$(".live-dialog [data-do=continue]").focus();
+  }
+
+  #followLog() {
+    this.#log?.close();
+    this.#log = null;
+    const box = this.$(".live-log pre");
+    if (!this.$(".live-log").open) return;
+    box.textContent = "";
+    this.#log = new Stream(`runs/${at(this.run)}/log`, {
+      restart: () => (box.textContent = ""),
+      data: (text) => {
+        const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 20;
+        box.textContent = (box.textContent + text).slice(-LOG_CHARACTERS);
+        if (isAtEnd) box.scrollTop = box.scrollHeight;
+      },
+    });
+    this.#log.isWanted = this.#isVisible;
+  }
+
+  #draw() {
+    this.#drawing ||= requestAnimationFrame(() => {
+      this.#drawing = 0;
+      if (this.run) this.#render();
+    });
+  }
+
+  #render() {
+    this.#head();
+    this.#progress();
+    this.#times();
+    this.#messages();
+    this.#tiles();
+    this.#charts();
+    this.#samples();
+  }
+
+  #head() {
+    const { status } = this.#stands;
+    const phase = PHASES[this.#history.phase?.name]?.text;
+    const [colour, word] = STANDS[status];
+    const text = status === "none" ? "Opening" : status === "running" ? phase || "Starting" : status === "stopping" ? `Stopping: ${(phase || "").toLowerCase()}` : word;
+    this.$(".live-name").textContent = this.run;
+    const pill = this.$(".live-pill");
+    pill.className = `st-pill live-pill ${colour}`;
+    replaceText(pill, text);
+    const isTraining = status === "running" && PHASES[this.#history.phase?.name]?.stage === 2;
+    replaceText(this.$(".live-status"), `${this.run}: ${isTraining ? "Training" : text}`); // not each scoring is announced
+    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && this.#history.stopped?.reason !== "discard";
+    const names = isGoingOn(status) ? ["stop"] : isResumable ? ["resume", "remove"] : ["remove"];
+    const actions = this.$(".live-actions");
+    actions.style.visibility = status === "none" ? "hidden" : ""; // kept in place
+    if (actions.dataset.names === String(names)) return;
+    actions.dataset.names = names;
+    actions.replaceChildren(...names.map(action));
+  }
+
+  #progress() {
+    const { stages, step, max } = this.#history;
+    [...this.$(".live-progress").children].forEach((stage, index) => (stage.firstChild.style.width = `${100 * stages[index]}%`));
+    const whole = (100 * (0.5 * stages[0] + stages[1] + 6 * stages[2] + stages[3])) / 8.5;
+    this.$(".live-progress").setAttribute("aria-valuenow", Math.round(whole));
+    this.$(".live-progress").setAttribute("aria-valuetext", max ? `step ${step} of ${max}` : "getting ready");
+  }
+
+  #times() {
+    const { step, max, left, phase, steps, finished } = this.#history;
+    const { status, started_at, ended_at } = this.#stands;
+    const until = isGoingOn(status) ? Date.now() / 1000 + this.#skew : ended_at;
+    const elapsed = finished?.seconds ?? (started_at && until ? until - started_at : null);
+    const isScoring = phase?.total && PHASES[phase.name].stage !== 2 && isGoingOn(status);
+    const parts = [
+      max ? `step ${step} of ${max}` : "getting ready",
+      isScoring ? `${phase.done} of ${phase.total} clips` : null,
+      elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
+      status === "running" && left !== null ? `about ${duration(left)} left` : null,
+      steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)}\u00a0clips/s` : null,
+    ];
+    replaceText(this.$(".live-times"), parts.filter(Boolean).join("  ·  "));
+  }
+
+  #messages() {
+    const found = [...this.#outcome(), ...this.#history.warnings.map((text) => ["", "info", text])];
+    if (this.#problem) found.unshift(["bad", "warning", this.#problem.message]);
+    if (this.#isBroken) found.unshift(["look", "warning", "The studio does not answer; trying again. The run goes on by itself."]);
+    const box = this.$(".live-messages");
+    if (box.dataset.shown === JSON.stringify(found)) return;
+    box.dataset.shown = JSON.stringify(found);
+    box.replaceChildren(...found.map(([kind, picture, text, next]) => message(kind, picture, text, next)));
+  }
+
+  /** What came of it, once it is over: `[kind, icon, text, next action]`. */
+  #outcome() {
+    const { finished, failed, stopped, before, after, step, best } = this.#history;
+    const { status } = this.#stands;
+    if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
+    if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
+    if (status === "stopped") return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before it had learnt anything."]];
+    if (status !== "finished" || !finished) return [];
+    const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss ran away after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
+    const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
+    const [was, is] = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
+    if (was == null || is == null) return [["good", "check", how, "test"]];
+    const clips = after ? ` on ${after.clips} clips that it never learnt from` : "";
+    if (is < was) return [["good", "check", `Word error rate fell from ${percent(was)} to ${percent(is)}${clips}. ${how}`, "test"]];
+    const advice = "More clips help most; then labels that are checked, in Review.";
+    return [["look", "info", `Word error rate did not fall: ${percent(was)} before, ${percent(is)} after${clips}. ${advice}`, "test"]];
+  }
+
+  #tiles() {
+    const { steps, scorings, best, before, after, finished } = this.#history;
+    const known = [before?.general_wer, after?.general_wer ?? scorings.at(-1)?.general_wer];
+    const general = known[0] == null ? [] : [["General WER", known[1] == null ? percent(known[0]) : known.map(percent).join(" → "), after ? "other voices: before → after" : "other voices: before → while training"]];
+    const loss = smoothed(lossPoints(steps), span(steps)).at(-1)?.[1];
+    const now = scorings.at(-1);
+    const heldOut = finished ? [finished.wer_before, finished.wer_after] : [before?.wer, after?.wer];
+    const clips = (after || before)?.clips;
+    const note = (heldOut[1] == null ? "before; after comes at the end" : "before → after") + (clips ? `, ${clips} clips` : "");
+    tiles(this.$(".live-tiles"), [
+      ["Loss", loss === undefined ? "–" : loss.toFixed(3), "smoothed, in nats per token"],
+      ["Validation WER", now ? percent(now.wer) : "–", best ? `best ${percent(best.wer)} at step ${best.step}` : "scored while training"],
+      ["Held-out WER", heldOut[1] == null ? percent(heldOut[0]) : heldOut.map(percent).join(" → "), note],
+      ...general,
+    ]);
+  }
+
+  #charts() {
+    const { steps, scorings, losses, max } = this.#history;
+    const [raw, wers] = [lossPoints(steps), scorings.map((scoring) => [scoring.step, scoring.wer])];
+    const soft = smoothed(raw, span(steps));
+    const measured = [...scorings.filter((scoring) => scoring.loss != null), ...losses].sort((one, other) => one.step - other.step);
+    const held = measured.map((scoring) => [scoring.step, scoring.loss]);
+    const known = scorings.filter((scoring) => scoring.general_wer != null).map((scoring) => [scoring.step, scoring.general_wer]);
+    const general = known.length ? [{ points: known, colour: "look", width: 1.5, dots: true, key: "general" }] : [];
+    this.loss.show(
+      [{ points: soft, colour: "accent", width: 2, key: "smoothed" }, { points: raw, colour: "raw", width: 1, key: "each step" }, { points: held, colour: "look", width: 1.5, dots: true, key: "validation" }],
+      max,
+    );
+    this.wer.show(
+      [{ points: wers, colour: "raw", width: 1, dots: true, key: "each scoring" }, { points: bestSoFar(wers), colour: "accent", width: 2, key: "best so far" }, ...general],
+      max,
+    );
+    for (const chart of [this.loss, this.wer]) keys(chart.canvas.parentElement.querySelector(".live-key"), chart.lines);
+    describe(this.loss.canvas, soft, (value) => value.toFixed(3), "Loss");
+    describe(this.wer.canvas, wers, percent, "Validation word error rate");
+  }
+
+  #samples() {
+    const { samples } = this.#history;
+    const box = this.$(".live-samples");
+    const shown = JSON.stringify(samples);
+    if (box.dataset.shown === shown) return;
+    box.dataset.shown = shown;
+    box.hidden = !samples.length;
+    if (box.hidden) return;
+    this.$(".live-samples h3").textContent = samples[0].step ? `What it read at step ${samples[0].step}` : "What the base model read";
+    const rows = samples.map(({ reference, hypothesis }) => {
+      const read = hypothesis ? make("dd", {}, diffed(wordEdits(reference, hypothesis), "errors")) : make("dd", { class: "st-quiet" }, "nothing");
+      return make("div", {}, make("dt", {}, reference), read);
+    });
+    this.$(".live-samples dl").replaceChildren(...rows);
+  }
+}

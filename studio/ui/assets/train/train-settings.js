@@ -1,0 +1,255 @@
+// What a run is to be: base model, preset, every knob, the command that does the same; and one button that starts it.
+
+import { Where } from "./train-where.js";
+import { StudioError, duration, icon, make, request, studio } from "../studio.js";
+
+const SKELETON = `
+  <div class="st-card train-card">
+    <header class="train-head"><h2>Set up a run</h2><p class="st-quiet train-clips"></p></header>
+    <fieldset class="train-part"><legend class="st-label">Base model</legend><div class="train-models"></div></fieldset>
+    <fieldset class="train-part"><legend class="st-label">What to teach</legend><div class="train-adapters"></div></fieldset>
+    <fieldset class="train-part"><legend class="st-label">How long</legend>
+      <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
+    <fieldset class="train-part"><legend class="st-label">Run on</legend><div class="train-where"></div></fieldset>
+    <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
+    <p class="st-quiet st-small st-number train-memory" aria-live="polite"></p>
+    <div class="train-message" role="alert"></div>
+    <div class="train-foot">
+      <button type="button" class="st-button primary train-start"></button>
+      <div class="train-command" role="group" aria-label="The same from the command line"><code class="st-mono" tabindex="0"></code>
+        <button type="button" class="st-button plain small train-copy">Copy</button></div>
+    </div>
+  </div>`;
+
+const megabytes = (bytes) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)}\u00a0MB` : `${(bytes / 1e9).toFixed(1)}\u00a0GB`);
+const millions = (count) => (count >= 1e6 ? `${Math.round(count / 1e6)}\u00a0M parameters` : count ? `${Math.round(count / 1e3)}\u00a0k parameters` : "");
+
+export class Settings {
+  #form = null;
+  #dataset = "";
+  #asking = 0;
+  #isStarting = false;
+
+  /** Fills `element`; `on` has `start(values)`, `download(model)` and `model(id)`. */
+  constructor(element, on) {
+    Object.assign(this, { element, on });
+    element.innerHTML = SKELETON;
+    this.$ = (selector) => element.querySelector(selector);
+    this.where = new Where(this.$(".train-where"), () => this.#refresh());
+    this.$(".train-start").addEventListener("click", () => this.#go());
+    this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
+    this.$(".train-models").addEventListener("change", () => this.on.model(this.#model));
+    this.$(".train-adapters").addEventListener("change", () => this.#usePreset());
+    this.$(".train-presets").addEventListener("change", () => this.#usePreset());
+    this.$(".train-knobs").addEventListener("input", () => this.#refresh());
+    studio.on("model", element, () => this.#choose());
+  }
+
+  /** Bring the form up to date; what the person chose stays. */
+  show(form, dataset) {
+    const isFirst = !this.#form;
+    this.#form = form;
+    this.#dataset = dataset;
+    this.#clips();
+    this.where.allow(form.can_go_away);
+    this.#models();
+    if (isFirst) {
+      this.#adapters();
+      this.#presets();
+      this.#knobs();
+      this.#usePreset();
+    }
+    this.#refresh();
+  }
+
+  /** Say what went wrong, beside the button. */
+  tell(error) {
+    const text = error instanceof StudioError ? error.message : `The page made a mistake: ${error.message}`;
+    if (this.$(".train-message").textContent === text) return;
+    const box = make("div", { class: "st-message bad", "data-code": error.code }, icon("warning"), make("p", {}, text));
+    this.$(".train-message").replaceChildren(box);
+  }
+
+  /** Say what came of it, in the same place. */
+  say(text) {
+    this.$(".train-message").replaceChildren(make("div", { class: "st-message" }, icon("info"), make("p", {}, text)));
+  }
+
+  get #model() {
+    return this.$("[name=train-model]:checked")?.value || studio.model();
+  }
+
+  get #values() {
+    const fields = [...this.element.querySelectorAll("[data-knob]")];
+    return { dataset: this.#dataset, model: this.#model, ...Object.fromEntries(fields.map((field) => [field.dataset.knob, valueOf(field)])), on: this.where.value };
+  }
+
+  #clips() {
+    const { train, validation, test, seconds } = this.#form.clips;
+    const total = train + validation + test;
+    const parts = `${train} to learn from, ${validation} to validate, ${test} held out`;
+    this.$(".train-clips").textContent = total ? `${this.#dataset}: ${total} clips, ${duration(seconds)}. ${parts}.` : `${this.#dataset} has no clips yet.`;
+  }
+
+  #models() {
+    const { models } = this.#form;
+    const box = this.$(".train-models");
+    const shown = JSON.stringify(models);
+    if (box.dataset.shown === shown) return;
+    box.dataset.shown = shown;
+    box.replaceChildren(...models.map((model) => modelCard(model)));
+    this.#choose();
+  }
+
+  /** Mark the model that the sidebar names. */
+  #choose() {
+    for (const field of this.element.querySelectorAll("[name=train-model]")) field.checked = field.value === studio.model();
+    this.#refresh();
+  }
+
+  #adapters() {
+    this.$(".train-adapters").replaceChildren(...this.#form.adapters.map((adapter) => adapterCard(adapter)));
+    const { targets } = this.#form.presets[0].values;
+    this.$(`[name=train-adapter][value="${CSS.escape(targets)}"]`).checked = true;
+  }
+
+  /** What the chosen card stands for; targets of one's own, under Advanced, leave no card chosen. */
+  #useAdapter() {
+    const name = this.$("[name=train-adapter]:checked")?.value;
+    const values = this.#form.adapters.find((adapter) => adapter.name === name)?.values || {};
+    for (const [knob, value] of Object.entries(values)) this.$(`[data-knob="${CSS.escape(knob)}"]`).value = value;
+    this.#refresh();
+  }
+
+  #presets() {
+    const field = (preset) => make("input", { type: "radio", name: "train-preset", value: preset.name, checked: preset.name === "balanced" });
+    this.$(".train-presets").replaceChildren(...this.#form.presets.map((preset) => make("label", {}, field(preset), preset.title)));
+  }
+
+  #knobs() {
+    const groups = Object.entries(this.#form.knobs).map(([title, knobs]) =>
+      make("fieldset", {}, make("legend", {}, title), ...knobs.map(knobField)),
+    );
+    this.$(".train-knobs").replaceChildren(...groups);
+  }
+
+  #usePreset() {
+    const name = this.$("[name=train-preset]:checked").value;
+    const preset = this.#form.presets.find((preset) => preset.name === name);
+    this.$(".train-meaning").textContent = `${preset.meaning} It ends earlier once validation WER no longer falls.`;
+    for (const field of this.element.querySelectorAll("[data-knob]")) {
+      if (field.type === "checkbox") field.checked = preset.values[field.dataset.knob];
+      else field.value = preset.values[field.dataset.knob];
+    }
+    this.#useAdapter();
+  }
+
+  /** The button's text names what is missing; the command is what the form says. */
+  #refresh() {
+    if (!this.#form) return;
+    const { clips, download, running, waiting } = this.#form;
+    for (const field of this.element.querySelectorAll("[name=train-adapter]")) field.checked = field.value === this.$("[data-knob=targets]").value;
+    const model = this.#form.models.find((model) => model.id === this.#model);
+    if (!model) return;
+    const isComing = download?.status === "running" && download.model === model.id;
+    const button = this.$(".train-start");
+    button.disabled = isComing || this.#isStarting;
+    if (clips.missing) [this.next, button.textContent] = ["record", `Record ${clips.missing} more clip${clips.missing > 1 ? "s" : ""}`];
+    else if (isComing) [this.next, button.textContent] = ["wait", `Downloading  ${download.line}`];
+    else if (model.state === "download") [this.next, button.textContent] = ["download", `Download ${megabytes(model.download_bytes)}`];
+    else [this.next, button.textContent] = ["start", this.#isStarting ? "Starting …" : running || waiting.length ? "Add to the queue" : "Start"];
+    if (download?.status === "failed" && download.model === model.id) this.tell(new StudioError(download.line));
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.#ask(), 150);
+  }
+
+  /** Ask what command the form comes to, whether it holds, and how much memory it would take. */
+  async #ask() {
+    const values = JSON.stringify(this.#values);
+    const asked = JSON.stringify([values, this.#form.clips, this.#form.running]); // on these the memory depends too
+    if (asked === this.asked) return;
+    this.asked = asked;
+    const turn = ++this.#asking;
+    const box = this.$(".train-command code");
+    for (const field of this.element.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+    try {
+      const { command, memory } = await request("train/command", { body: JSON.parse(values) });
+      if (turn !== this.#asking) return;
+      box.textContent = command;
+      this.#memory(memory);
+      this.$(".train-message [data-code=ConfigError]")?.remove();
+    } catch (error) {
+      if (turn !== this.#asking) return;
+      this.#memory(null);
+      if (error.code !== "ConfigError") return;
+      const name = CSS.escape(error.what.split(":")[0]);
+      const field = this.$(`[data-knob="${name}"], [data-setting="${name}"]`);
+      field?.setAttribute("aria-invalid", "true");
+      this.tell(error);
+    }
+  }
+
+  #memory(needed) {
+    const line = this.$(".train-memory");
+    line.classList.toggle("bad", needed?.is_enough === false);
+    line.classList.toggle("st-quiet", needed?.is_enough !== false);
+    if (line.textContent !== (needed?.text || "")) line.textContent = needed?.text || "";
+  }
+
+  async #go() {
+    if (this.next === "record") return goTo("Record");
+    this.$(".train-message").replaceChildren();
+    if (this.next === "download") return this.on.download(this.#model);
+    this.#isStarting = true;
+    this.#refresh();
+    await this.on.start(this.#values);
+    this.#isStarting = false;
+    this.#refresh();
+  }
+
+  async #copy() {
+    const command = this.$(".train-command code");
+    getSelection().selectAllChildren(command); // what is left to do by hand where the browser forbids the rest
+    await navigator.clipboard.writeText(command.textContent);
+    this.$(".train-copy").textContent = "Copied";
+    setTimeout(() => (this.$(".train-copy").textContent = "Copy"), 1500);
+  }
+}
+
+/** Bring the tab whose title ends with `name` to the front. */
+export function goTo(name) {
+  [...document.querySelectorAll("#st-tabs [role=tab]")].find((tab) => tab.textContent.trim().endsWith(name))?.click();
+}
+
+function adapterCard({ name, title, meaning }) {
+  const field = make("input", { type: "radio", name: "train-adapter", value: name });
+  return make("label", { class: "train-model" }, field, make("b", {}, title), make("span"), make("span", { class: "st-quiet st-small" }, meaning));
+}
+
+function modelCard(model) {
+  const state = { bundled: "bundled", "on disk": "on this disk", download: `download ${megabytes(model.download_bytes)}` }[model.state];
+  const about = [millions(model.parameters), state].filter(Boolean).join(" · ");
+  const field = make("input", { type: "radio", name: "train-model", value: model.id });
+  const picture = model.state === "download" ? icon("download") : icon("check");
+  return make("label", { class: "train-model" }, field, make("b", {}, model.title), picture, make("span", { class: "st-quiet st-small" }, about));
+}
+
+function knobField(knob) {
+  const id = `train-knob-${knob.name}`;
+  const shared = { id, "data-knob": knob.name, "data-kind": knob.kind, "aria-describedby": `${id}-help` };
+  const help = make("small", { id: `${id}-help`, class: "st-quiet" }, knob.help);
+  const bounds = { min: knob.minimum, max: knob.maximum, step: knob.kind === "integer" ? 1 : "any" };
+  if (knob.kind === "boolean")
+    return make("div", { class: "train-knob" }, make("label", { class: "st-check" }, make("input", { type: "checkbox", ...shared }), knob.label), help);
+  const field =
+    knob.kind === "choice"
+      ? make("select", { class: "st-select", ...shared }, ...knob.choices.map((choice) => make("option", {}, choice)))
+      : make("input", { class: "st-field", autocomplete: "off", spellcheck: "false", ...shared, ...(knob.kind === "string" ? { type: "text" } : { type: "number", ...bounds }) });
+  return make("div", { class: "train-knob" }, make("label", { class: "st-label", for: id }, knob.label), field, help);
+}
+
+function valueOf(field) {
+  if (field.type === "checkbox") return field.checked;
+  if (field.type === "number") return field.value === "" ? null : Number(field.value);
+  return field.value;
+}

@@ -1,0 +1,239 @@
+// The Train tab: set up a run, start it, watch it, go back to earlier ones.
+
+import { LiveView } from "./live.js";
+import { STANDS, percent } from "./live-parts.js";
+import { watchVisibility } from "../stream.js";
+import { Queue } from "./train-queue.js";
+import { Settings, goTo } from "./train-settings.js";
+import { StudioError, at, duration, icon, make, request, studio } from "../studio.js";
+
+const DOWNLOAD_POLL = 700; // milliseconds between two looks at a download
+const QUEUE_POLL = 1000; // and at the runs, while one waits
+
+class Train {
+  #form = null;
+  #chosen = ""; // the run on show; empty for the set-up
+  #going = ""; // the run that went on last
+  #undo = null; // the run just deleted: { token, run }
+  #loading = 0;
+
+  constructor(element, trigger) {
+    this.element = element;
+    this.$ = (selector) => element.querySelector(selector);
+    this.live = new LiveView(this.$(".train-run"), {
+      back: () => this.#open(""),
+      resumed: (run) => this.#open(run),
+      remove: (run) => this.#remove(run),
+      ended: () => this.#changed(),
+      test: () => goTo("Test"),
+    });
+    this.settings = new Settings(this.$(".train-setup"), {
+      start: (values) => this.#start(values),
+      download: (model) => this.#download(model),
+      model: (id) => {
+        studio.choose(studio.dataset(), id);
+        trigger("input"); // the sidebar's own picker follows
+      },
+    });
+    this.queue = new Queue(this.$(".train-queue"), {
+      move: (run, to) => this.#requeue(`${at(run)}/move`, { to }),
+      cancel: (run) => this.#requeue(`${at(run)}/cancel`, {}),
+    });
+    this.$(".train-runs").addEventListener("click", (event) => this.#press(event.target.closest("[data-do]")));
+    studio.on("dataset", element, () => this.load());
+    studio.on("changed", element, () => this.load());
+    watchVisibility(element, (isVisible) => isVisible && this.load());
+    addEventListener("focus", () => this.load());
+  }
+
+  /**
+   * Read anew what the tab shows, if it is in front. A run that has begun comes to the fore; one of the queue only
+   * where the one before it was on show: who looks at something else is left there.
+   */
+  async load() {
+    if (!this.element.offsetParent || !studio.dataset()) return;
+    const turn = ++this.#loading;
+    try {
+      const form = await request(`train/form/${at(studio.dataset())}`);
+      if (turn !== this.#loading) return;
+      const isNew = form.running && form.running !== this.#form?.running;
+      const isNext = this.#form?.waiting.some(({ name }) => name === form.running);
+      const before = this.#going;
+      this.#form = form;
+      if (form.running) this.#going = form.running;
+      if (isNew && isNext && this.#chosen === before) this.#goOn(before, form.running);
+      else if (isNew && !isNext) this.#open(form.running);
+      this.#show();
+    } catch (error) {
+      this.settings.tell(error);
+    }
+  }
+
+  #show() {
+    const { running } = this.#form;
+    this.settings.show(this.#form, studio.dataset());
+    this.$(".train-run").hidden = !this.#chosen;
+    this.$(".train-setup").hidden = !!this.#chosen;
+    this.queue.show(this.#form.waiting.filter(({ name }) => name !== running));
+    this.#list();
+    clearTimeout(this.timer);
+    if (this.#form.download?.status === "running") this.timer = setTimeout(() => this.load(), DOWNLOAD_POLL);
+    else if (this.#form.waiting.length) this.timer = setTimeout(() => this.load(), QUEUE_POLL);
+  }
+
+  #open(run) {
+    this.#view(run);
+    if (run) this.element.querySelector(".live-name").focus({ preventScroll: true });
+  }
+
+  #view(run) {
+    this.#chosen = run;
+    this.$(".train-note").replaceChildren();
+    if (run) this.live.show(run);
+    else this.live.close();
+    this.#show();
+  }
+
+  /** The run on show is over, and the next of the queue goes on: show that, and say what came of the one before. */
+  #goOn(before, run) {
+    this.#view(run);
+    const { status, wer_before, wer_after } = this.#form.runs.find(({ name }) => name === before) || {};
+    const result = wer_after == null ? "" : `: held-out WER ${percent(wer_before)} → ${percent(wer_after)}`;
+    const ended = status ? `${before} ${STANDS[status][1].toLowerCase()}${result}. ` : "";
+    this.#say("", "info", `${ended}Now ${run}, the next of the queue.`);
+  }
+
+  async #start(values) {
+    try {
+      const { run, position } = await request("train/start", { body: values });
+      if (position) return await this.#queued(run, position);
+      this.#form.running = this.#going = run;
+      this.#open(run);
+      this.#changed();
+    } catch (error) {
+      if (error.code !== "JobError") return this.settings.tell(error);
+      await this.load();
+      this.#tell(error);
+    }
+  }
+
+  async #queued(run, position) {
+    await this.load(); // what goes on comes to the fore, if that is news
+    const { running } = this.#form;
+    const text = `${running ? `${running} is still going. ` : ""}${run} waits in place ${position} and starts by itself.`;
+    if (this.#chosen) this.#say("", "info", text);
+    else this.settings.say(text);
+  }
+
+  async #requeue(path, body) {
+    try {
+      this.#form.waiting = await request(`train/queue/${path}`, { body });
+      this.#show();
+    } catch (error) {
+      await this.load(); // its turn may have come
+      this.#tell(error);
+    }
+  }
+
+  async #download(model) {
+    try {
+      this.#form.download = await request("train/download", { body: { model } });
+      this.#show();
+    } catch (error) {
+      this.settings.tell(error);
+    }
+  }
+
+  #changed() {
+    studio.changed();
+    this.load();
+  }
+
+  /** Draw the list of runs, where it shows something new: the focus stays in it. */
+  #list() {
+    const { runs } = this.#form;
+    const facts = runs.map((run) => ({ ...run, step: 0, seconds: isOver(run) ? run.seconds : null }));
+    const shown = JSON.stringify([facts, this.#chosen, this.#undo]);
+    const box = this.$(".train-runs");
+    if (box.dataset.shown === shown) return;
+    box.dataset.shown = shown;
+    const head = make("h2", {}, "Runs");
+    const undone = this.#undo ? [undoMessage(this.#undo.run)] : [];
+    if (!runs.length) return box.replaceChildren(head, ...undone, nothingYet());
+    const names = ["Run", "State", "Base model", "Dataset", "Held-out WER", "Took", ""].map((name) => make("th", { scope: "col" }, name));
+    names.at(-1).append(make("span", { class: "st-hidden" }, "Actions"));
+    const rows = runs.map((run) => row(run, run.name === this.#chosen));
+    box.replaceChildren(head, ...undone, make("table", { class: "st-table train-table" }, make("thead", {}, make("tr", {}, ...names)), make("tbody", {}, ...rows)));
+  }
+
+  async #press(button) {
+    if (!button) return;
+    const { do: what, run } = button.dataset;
+    if (what === "open") this.#open(run);
+    if (what === "remove") await this.#remove(run);
+    if (what === "undo") await this.#restore();
+  }
+
+  async #remove(run) {
+    try {
+      const { token } = await request(`train/runs/${at(run)}/delete`, { body: {} });
+      this.#undo = { token, run };
+      this.#form.runs = this.#form.runs.filter((other) => other.name !== run);
+      if (this.#chosen === run) this.#open("");
+      this.#changed();
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  async #restore() {
+    try {
+      await request("train/restore", { body: { token: this.#undo.token } });
+      this.#undo = null;
+      this.#changed();
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  #tell(error) {
+    this.#say("bad", "warning", error instanceof StudioError ? error.message : `The page made a mistake: ${error.message}`);
+  }
+
+  #say(kind, picture, text) {
+    this.$(".train-note").replaceChildren(make("div", { class: `st-message ${kind}` }, icon(picture), make("p", {}, text)));
+  }
+}
+
+const isOver = ({ status }) => status !== "running" && status !== "stopping";
+
+function nothingYet() {
+  const text = "Each run will stand here with its word error rate before and after. Set one up above and press Start.";
+  return make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, "No runs yet"), make("p", {}, text));
+}
+
+function undoMessage(run) {
+  const undo = make("button", { type: "button", class: "st-button small", "data-do": "undo" }, icon("undo"), "Undo");
+  return make("div", { class: "st-message", role: "status" }, icon("trash"), make("p", { class: "st-grow" }, `${run} was moved to the trash.`), undo);
+}
+
+function row(run, isChosen) {
+  const [colour, word] = STANDS[run.status];
+  const wer = run.wer_after == null ? "–" : `${percent(run.wer_before)} → ${percent(run.wer_after)}`;
+  const name = make("button", { type: "button", class: "train-name", "data-do": "open", "data-run": run.name, "aria-current": isChosen ? "true" : null }, run.name);
+  const remove = make("button", { type: "button", class: "st-button plain square small", "data-do": "remove", "data-run": run.name, "aria-label": `Delete ${run.name}`, title: "Delete" }, icon("trash"));
+  const cells = [
+    ["Run", name],
+    ["State", make("span", { class: `st-pill ${colour}` }, word)],
+    ["Base model", run.model],
+    ["Dataset", run.dataset],
+    ["Held-out WER", wer],
+    ["Took", isOver(run) && run.seconds != null ? duration(run.seconds) : "–"],
+    ["", isOver(run) ? remove : null],
+  ];
+  return make("tr", { class: isChosen ? "chosen" : null }, ...cells.map(([title, content]) => make("td", { "data-title": title }, content)));
+}
+
+export function start({ element, trigger }) {
+  new Train(element.querySelector(".train"), trigger);
+}
