@@ -3,7 +3,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 TORCH := torch>=2.6,<3
 # A process for each core, four at the most: each may hold a model. A file's tests share a studio and stay together.
-CORES := -n logical --maxprocesses 4 --dist loadfile
+CORES := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)

@@ -18,6 +18,12 @@ settings.load_profile("studio")
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes begin first: else one process ends with them while the others have nothing to do."""
+    slow, browser = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "browser"))
+    items.sort(key=lambda item: (item.path not in slow, item.path not in browser))
+
+
 @pytest.fixture(scope="session")
 def speech_folder() -> Path:
     """Real human clips with transcripts; never part of the project."""

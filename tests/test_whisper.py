@@ -147,7 +147,7 @@ def test_our_decoding_writes_the_tokens_of_generate(
     settings, written = recogniser.model.generation_config, []
     settings.suppress_tokens = settings.suppress_tokens + never
     settings.begin_suppress_tokens = settings.begin_suppress_tokens + [23, 168] * bool(never)
-    monkeypatch.setattr(shared, "greedy", lambda *given: written.append(greedy(*given)) or written[-1])
+    monkeypatch.setattr(shared, "greedy", lambda *given, **more: written.append(greedy(*given, **more)) or written[-1])
     monkeypatch.setattr(type(recogniser.family), "most_tokens", lambda *_: 15)
     for clip in CLIPS:
         theirs = recogniser.model.generate(
