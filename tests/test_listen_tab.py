@@ -198,7 +198,7 @@ def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, 
         page.locator(".li-terms-text").fill("one")
         expect(page.locator(".li-ready")).to_have_text("Ready")
         upload(page, "order 129 then")
-        expect(page.locator(".li-side .li-word").first).to_be_visible()
+        expect(page.locator(".li-side .st-word").first).to_be_visible()
         expect(page.locator(".li")).not_to_have_attribute("aria-busy", "true")
         assert violations(page) == []
 
@@ -386,7 +386,7 @@ def test_key_terms_show_each_text_without_and_with_them_and_are_remembered(page:
 @pytest.mark.browser
 def test_confidence_by_word_is_shown_when_it_is_asked_for_and_told_in_figures(page: Page) -> None:
     upload(page, "order 129")
-    word = page.locator(".li-after .li-word").first
+    word = page.locator(".li-after .st-word").first
     expect(word).to_have_attribute("title", re.compile(r"^\d+ % sure$"))
     expect(page.locator(".li-legend")).to_be_hidden()
     page.get_by_role("checkbox", name="Confidence by word").check()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from studio import jobs
 from studio.config import Normaliser
 from studio.evaluate import Evaluation
-from studio.jobs import curves, tasks
+from studio.jobs import curves
 from studio.jobs.tasks import TaskState
 from studio.results.learning_curve import LearningCurve, learning_curve, outlook
-from studio.ui import live
+from studio.run_folder import RunFolder
+from studio.ui import tasks
 from studio.workspace import Workspace
 
 
@@ -43,20 +43,8 @@ def router(workspace: Workspace) -> APIRouter:
     def start(run: str) -> TaskState:
         return curves.start(workspace, run)
 
-    @routes.get("/task")
-    def stands(run: str) -> TaskState:
-        return TaskState.of(curves.task(workspace, run))
+    def job(run: str) -> RunFolder:
+        return curves.task(workspace, run)
 
-    @routes.get("/task/events")
-    async def follow(run: str, request: Request, offset: live.Offset = 0) -> StreamingResponse:
-        folder = curves.task(workspace, run)
-        newcomer = offset or tasks.since(folder)
-        return live.stream(folder, folder.events, live.read_events, live.resumed(request, newcomer))
-
-    @routes.post("/task/cancel")
-    def cancel(run: str) -> TaskState:
-        folder = curves.task(workspace, run)
-        tasks.cancel(folder)
-        return TaskState.of(folder)
-
+    tasks.offer(routes, "/task", job)
     return routes

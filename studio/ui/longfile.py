@@ -7,14 +7,13 @@ from typing import Annotated
 from urllib.parse import quote
 
 import gradio as gr
-from fastapi import APIRouter, Form, Query, Request, UploadFile
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi import APIRouter, Form, Query, UploadFile
+from fastapi.responses import FileResponse, Response
 
 from studio.errors import DataError
-from studio.jobs import tasks
-from studio.jobs.tasks import TaskState
 from studio.longform.subtitles import FORMATS, rendered
-from studio.ui import assets, live, longfiles
+from studio.run_folder import RunFolder
+from studio.ui import assets, longfiles, tasks
 from studio.ui.longfiles import LongFile
 from studio.ui.page import Page
 from studio.workspace import Workspace
@@ -73,25 +72,8 @@ def router(workspace: Workspace) -> APIRouter:
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
         return Response(rendered(found, kind), media_type=CONTENT_TYPES[kind], headers=headers)
 
-    _followed(routes, workspace)
+    def reading(id: str) -> RunFolder:
+        return longfiles.existing(workspace, id)
+
+    tasks.offer(routes, "/{id}/task", reading)
     return routes
-
-
-def _followed(routes: APIRouter, workspace: Workspace) -> None:
-    """The reading as a task, which `tasks.js` follows."""
-
-    @routes.get("/{id}/task")
-    def stands(id: str) -> TaskState:
-        return TaskState.of(longfiles.existing(workspace, id))
-
-    @routes.get("/{id}/task/events")
-    async def follow(id: str, request: Request, offset: live.Offset = 0) -> StreamingResponse:
-        folder = longfiles.existing(workspace, id)
-        newcomer = offset or tasks.since(folder)
-        return live.stream(folder, folder.events, live.read_events, live.resumed(request, newcomer))
-
-    @routes.post("/{id}/task/cancel")
-    def cancel(id: str) -> TaskState:
-        folder = longfiles.existing(workspace, id)
-        tasks.cancel(folder)
-        return TaskState.of(folder)

@@ -6,7 +6,9 @@ A room starts its own tasks (`studio.jobs.tasks.start`) from its own routes; fol
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request
+from collections.abc import Callable
+
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
 from studio.errors import StudioError
@@ -25,27 +27,30 @@ def router(workspace: Workspace) -> APIRouter:
     def listed(dataset: str) -> list[TaskState]:
         return tasks.listing(workspace, dataset)
 
-    @routes.get("/{dataset}/{name}")
-    def stands(dataset: str, name: str) -> TaskState:
-        return TaskState.of(_known(workspace, dataset, name))
+    def known(dataset: str, name: str) -> RunFolder:
+        try:
+            return tasks.existing(workspace, dataset, name)
+        except StudioError as error:
+            raise HTTPException(404, str(error)) from error
 
-    @routes.get("/{dataset}/{name}/events")
-    async def follow(dataset: str, name: str, request: Request, offset: live.Offset = 0) -> StreamingResponse:
-        folder = _known(workspace, dataset, name)
-        newcomer = offset or tasks.since(folder)
-        return live.stream(folder, folder.events, live.read_events, live.resumed(request, newcomer))
-
-    @routes.post("/{dataset}/{name}/cancel")
-    def cancel(dataset: str, name: str) -> TaskState:
-        folder = _known(workspace, dataset, name)
-        tasks.cancel(folder)
-        return TaskState.of(folder)
-
+    offer(routes, "/{dataset}/{name}", known)
     return routes
 
 
-def _known(workspace: Workspace, dataset: str, name: str) -> RunFolder:
-    try:
-        return tasks.existing(workspace, dataset, name)
-    except StudioError as error:
-        raise HTTPException(404, str(error)) from error
+def offer(routes: APIRouter, path: str, find: Callable[..., RunFolder]) -> None:
+    """What `assets/tasks.js` asks of any task at `path`, of whose parameters `find` makes the task's folder."""
+    found = Depends(find)
+
+    @routes.get(path)
+    def stands(folder: RunFolder = found) -> TaskState:
+        return TaskState.of(folder)
+
+    @routes.get(f"{path}/events")
+    async def follow(request: Request, folder: RunFolder = found, offset: live.Offset = 0) -> StreamingResponse:
+        newcomer = offset or tasks.since(folder)
+        return live.stream(folder, folder.events, live.read_events, live.resumed(request, newcomer))
+
+    @routes.post(f"{path}/cancel")
+    def cancel(folder: RunFolder = found) -> TaskState:
+        tasks.cancel(folder)
+        return TaskState.of(folder)

@@ -1,8 +1,7 @@
-// How sure a model was of each word: by opacity, and a dashed line under what it was not sure of.
+// What was heard, word by word, each with how sure the model was of it; told in words too, for who cannot see that.
 
 import { make } from "../studio.js";
-
-const UNSURE = 0.6; // of the lowest probability of a word's tokens
+import { isUnsure, percent, sureWord } from "../sureness.js";
 
 /** A function that makes a node of the next words of `text`, each with its own of `words` (`[word, share]`).
  *  Where the two do not go together, words stand as they are. */
@@ -18,10 +17,7 @@ export function writer({ text, words }) {
 }
 
 function one(word, share) {
-  const percent = Math.round(100 * share);
-  const isUnsure = share < UNSURE;
-  const element = make("span", { class: `li-word${isUnsure ? " unsure" : ""}`, title: `${percent} % sure` }, word);
-  if (isUnsure) element.append(make("span", { class: "st-hidden li-doubt" }, ` (only ${percent} % sure)`));
-  element.style.setProperty("--sure", share);
+  const element = sureWord(word, share);
+  if (isUnsure(share)) element.append(make("span", { class: "st-hidden li-doubt" }, ` (only ${percent(share)} sure)`));
   return element;
 }

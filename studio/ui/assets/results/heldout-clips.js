@@ -4,6 +4,7 @@ import { diffed } from "../diff.js";
 import { nameOf } from "./heldout-words.js";
 import { play, silence } from "../sound/player.js";
 import { at, icon, make, request, seconds } from "../studio.js";
+import { percent, sureWord } from "../sureness.js";
 
 const SHOWS = { all: "All", wrong: "Wrong", worse: "Worse", better: "Better" };
 const COLUMNS = [
@@ -16,11 +17,12 @@ const COLUMNS = [
   { name: "seconds", title: "Length", isFigure: true },
 ];
 const TYPING = 250; // milliseconds without a key after which the filter is asked for
-const UNSURE = 0.6; // below it a word is underlined: opacity alone would be too faint a sign
-const FAINTEST = 0.72; // of a word nobody is sure of: text of 4.5:1 at the least, in light and dark
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
-const leastSure = (chances) => sure(Math.min(2, ...chances.filter((chance) => chance !== null)));
-const sure = (value) => (value === null || value > 1 ? "–" : `${Math.round(100 * value)} %`);
+
+function leastSure(chances) {
+  const known = chances.filter((chance) => chance !== null);
+  return percent(known.length ? Math.min(...known) : null);
+}
 
 /** Writes words one after the other, right ones as faint as the model was unsure of them; wrong ones only say so. */
 function writer(chances) {
@@ -34,8 +36,7 @@ function writer(chances) {
 
 function one(word, chance, isWrong) {
   if (chance === null) return word;
-  const style = isWrong ? null : `opacity: ${(FAINTEST + (1 - FAINTEST) * chance).toFixed(2)}`;
-  return make("span", { class: chance < UNSURE && !isWrong ? "li-guess" : null, style, title: `${sure(chance)} sure` }, word);
+  return isWrong ? make("span", { title: `${percent(chance)} sure` }, word) : sureWord(word, chance);
 }
 
 export class Clips {
@@ -145,7 +146,7 @@ export class Clips {
       cell("Before", before ? diffed(before.edits, "errors", writer(before.chances)) : "–"),
       cell("After", diffed(after.edits, "errors", writer(after.chances))),
       figure("Errors", ...errors),
-      figure("Confidence", sure(after.confidence)),
+      figure("Confidence", percent(after.confidence)),
       figure("Least sure", leastSure(after.chances)),
       figure("Length", seconds(length)),
     );

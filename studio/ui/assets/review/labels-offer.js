@@ -1,23 +1,10 @@
 // New labels, before and after, each with a box to leave it out; applied as one action, and taken back.
 
-import { diffed } from "../diff.js";
-import { wordEdits } from "../train/live-history.js";
+import { diffed, wordEdits } from "../diff.js";
 import { at, icon, make, request, studio } from "../studio.js";
-
-const LOW = 0.6; // below it a word is underlined: opacity alone would be too faint a sign
-const FAINTEST = 0.72; // of a word nobody is sure of: text of 4.5:1 at the least, in light and dark
+import { sureWords } from "../sureness.js";
 
 export const labels = (count) => `${count.toLocaleString("en")} ${count === 1 ? "label" : "labels"}`;
-
-/** Words whose opacity says how sure the model was; low ones are underlined, and told in a title. */
-export function sureWords(words) {
-  const text = new DocumentFragment();
-  words.forEach(([word, chance], place) => {
-    if (place) text.append(" ");
-    text.append(make("span", { class: chance < LOW ? "lab-unsure" : null, style: `opacity: ${(FAINTEST + (1 - FAINTEST) * chance).toFixed(2)}`, title: `${Math.round(100 * chance)} % sure` }, word));
-  });
-  return text;
-}
 
 /** Edits with neighbours that changed as one: “129” became “one two nine”, not three words more. */
 function inRuns(edits) {

@@ -1,6 +1,7 @@
 // What is known of the clip in hand: its figures with their units, what was found and what to do, what a model heard.
 
 import { icon, make } from "../studio.js";
+import { sureWords } from "../sureness.js";
 import { figure, VERDICTS } from "./review-columns.js";
 import { diffed } from "../diff.js";
 
@@ -10,8 +11,6 @@ const FIGURES = [
   ["Longest pause", "longest_pause", 2, "s"], ["Bandwidth", "bandwidth_hz", 0, "Hz"],
 ];
 
-const PALEST = 0.65; // opacity of a word that the model guessed: still read with ease
-const UNSURE = 0.5;
 const LIKELY = 0.5; // suspicion above which the label is what a person is asked about first
 
 /** The elements beside the spectrogram. */
@@ -38,12 +37,12 @@ function figures(row) {
 function heard(row) {
   if (row.heard == null) return null;
   const words = row.heard_words.length
-    ? row.heard_words.map(([word, sure]) => make("span", { style: `opacity: ${(PALEST + (1 - PALEST) * sure).toFixed(2)}`, class: sure < UNSURE ? "rvd-unsure" : null, title: `confidence ${sure.toFixed(2)}` }, `${word} `))
-    : [diffed(row.edits ?? [], "errors")];
+    ? sureWords(row.heard_words)
+    : diffed(row.edits ?? [], "errors");
   const judged = [["WER", row.wer, 2], ["confidence", row.confidence, 2], ["suspicion", row.suspicion, 2]].filter(([, value]) => value != null);
   return make("div", { class: "rvd-heard" },
     make("h2", {}, "A model heard"),
-    make("p", {}, ...words),
+    make("p", {}, words),
     row.reason ? make("p", {}, make("b", {}, row.reason)) : "",
     make("p", { class: "st-quiet st-small st-number" }, judged.map(([title, value, digits]) => `${title} ${figure(value, digits)}`).join(" · ")),
     make("div", { class: "st-row" },

@@ -110,29 +110,3 @@ export class History {
     this.finished = event;
   }
 }
-
-/** The word edits that make `hypothesis` of `reference`, as `studio.metrics.diff` gives them. */
-export function wordEdits(reference, hypothesis) {
-  const [said, read] = [reference, hypothesis].map((text) => text.split(/\s+/).filter(Boolean));
-  const cost = Array.from({ length: said.length + 1 }, (_, i) => [i]);
-  for (let j = 0; j <= read.length; j++) cost[0][j] = j;
-  for (let i = 1; i <= said.length; i++)
-    for (let j = 1; j <= read.length; j++)
-      cost[i][j] = Math.min(cost[i - 1][j - 1] + (said[i - 1] !== read[j - 1]), cost[i - 1][j] + 1, cost[i][j - 1] + 1);
-  const edits = [];
-  for (let i = said.length, j = read.length; i || j; ) {
-    const [ref, hyp] = [said[i - 1], read[j - 1]];
-    const here = cost[i][j];
-    if (i && j && here === cost[i - 1][j - 1] + (ref !== hyp)) {
-      edits.unshift({ kind: ref === hyp ? "equal" : "substitute", reference: ref, hypothesis: hyp });
-      [i, j] = [i - 1, j - 1];
-    } else if (i && here === cost[i - 1][j] + 1) {
-      edits.unshift({ kind: "delete", reference: ref, hypothesis: "" });
-      i--;
-    } else {
-      edits.unshift({ kind: "insert", reference: "", hypothesis: hyp });
-      j--;
-    }
-  }
-  return edits;
-}

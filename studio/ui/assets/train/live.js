@@ -1,8 +1,8 @@
 // One run, live or long over: phase, progress, figures, curves, samples, log; and the ways to end it or go on with it.
 
-import { diffed } from "../diff.js";
+import { diffed, wordEdits } from "../diff.js";
 import { Chart, bestSoFar, smoothed } from "./live-chart.js";
-import { History, PHASES, STAGES, wordEdits } from "./live-history.js";
+import { History, PHASES, STAGES } from "./live-history.js";
 import { SKELETON, STANDS, action, describe, keys, lossPoints, message, percent, replaceText, span, tiles } from "./live-parts.js";
 import { Stream, watchVisibility } from "../stream.js";
 import { at, duration, icon, make, request, studio } from "../studio.js";
