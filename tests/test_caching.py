@@ -62,7 +62,6 @@ def test_what_was_encoded_for_training_is_read_as_the_sound_is(
     features = [family.features(model, processor, clip) for clip in clips]
     from_sound = family.transcribe_batch(model, processor, clips)
     from_features = family.transcribe_features(model, processor, clips, features)
-    assert [(read.text, read.confidence) for read in from_features] == [
-        (read.text, read.confidence) for read in from_sound
-    ]
+    assert [read.text for read in from_features] == [read.text for read in from_sound]
+    assert [read.confidence for read in from_features] == pytest.approx([read.confidence for read in from_sound])
     assert any(read.text for read in from_sound)

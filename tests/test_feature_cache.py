@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +116,13 @@ def test_validation_clips_are_encoded_once_a_run_and_held_out_clips_whenever_the
     workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    encode_one = EncoderDecoder._memory
+    from_sound = EncoderDecoder.transcribe_batch
 
-    def noted(self: Any, base: Any, processor: Any, clip: Clip) -> Any:
-        heard.append(clip.id)
-        return encode_one(self, base, processor, clip)
+    def noted(self: Any, model: Any, processor: Any, clips: Sequence[Clip]) -> Any:
+        heard.extend(clip.id for clip in clips)
+        return from_sound(self, model, processor, clips)
 
-    monkeypatch.setattr(EncoderDecoder, "_memory", noted)
+    monkeypatch.setattr(EncoderDecoder, "transcribe_batch", noted)
     learnt(workspace, "run", settings(model, eval_every=2))
     clips = {clip.id: clip.split for clip in Dataset.open(workspace / "recordings" / "noise").utterances()}
     assert {clips[name] for name in heard if name in clips} == {"test"}

@@ -13,13 +13,13 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.models import pretrained
 from studio.models.base import Clip, Hypothesis, Reading
-from studio.models.greedy import Rules, Written, greedy
+from studio.models.greedy import Rules, Written, greedy, padded
 from studio.models.limits import check_length
 from studio.models.modes import reading
 from studio.models.words import words_of
@@ -36,6 +36,8 @@ TOKENS_PER_SECOND = 6.5  # the makers' bound for speech; it stops repetition loo
 SPELLED_TOKENS_PER_SECOND = 20.0  # a small vocabulary spells words out: fast speech has about 15 letters a second
 SMALL_VOCABULARY = 4096
 LEAST_TOKENS = 8  # one short word may be spelled out
+
+TOGETHER = 600  # frames that are encoded at once: beyond it a CPU gains nothing from a batch and padding costs
 
 
 class EncoderDecoder(ABC):
@@ -140,46 +142,42 @@ class EncoderDecoder(ABC):
 
     def collate(self, rows: Sequence[Row]) -> Batch:
         """Rows padded to the longest, with a mask (batch, frames) of the real frames."""
-        import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        def padded(name: str, value: int = 0) -> torch.Tensor:
+        def tokens(name: str, value: int = 0) -> torch.Tensor:
             return pad_sequence([row[name] for row in rows], batch_first=True, padding_value=value)
 
         name = "stem" if "stem" in rows[0] else "memory"
-        lengths = torch.tensor([len(row[name]) for row in rows])
-        frames = padded(name)
+        frames, mask = padded([row[name] for row in rows])
         return {
             name: frames,
-            "mask": torch.arange(frames.shape[1]) < lengths[:, None],
-            "inputs": padded("inputs"),  # any id will do: the decoder is causal and these labels are ignored
-            "labels": padded("labels", IGNORED),
+            "mask": mask,
+            "inputs": tokens("inputs"),  # any id will do: the decoder is causal and these labels are ignored
+            "labels": tokens("labels", IGNORED),
         }
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy of the labels, in fp32 whatever the model's precision."""
-        from torch.nn.functional import cross_entropy
+        from studio.kernels.loss import summed_loss
 
-        counted = batch["labels"] != IGNORED
-        logits = self._logits(base_of(model), batch)
-        labels = batch["labels"][counted].to(logits.device)
-        return cross_entropy(logits, labels, reduction="sum"), counted.sum()
+        base, counted = base_of(model), batch["labels"] != IGNORED
+        hidden = self._hidden(base, batch)
+        return summed_loss(hidden, base.proj_out, batch["labels"][counted].to(hidden.device)), counted.sum()
 
     def logits(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
         """(tokens, vocabulary) for the labels of `clip.text`, its end included."""
-        batch = self.collate([self.prepare(model, processor, clip)])
+        batch, base = self.collate([self.prepare(model, processor, clip)]), base_of(model)
         with reading(model):
-            return self._logits(base_of(model), batch)
+            logits: torch.Tensor = base.proj_out(self._hidden(base, batch)).float()
+        return logits
 
-    def _logits(self, base: Any, batch: Batch) -> torch.Tensor:
-        """(labels that count, vocabulary) in fp32; the labels of all rows stand one after the other."""
+    def _hidden(self, base: Any, batch: Batch) -> torch.Tensor:
+        """(labels that count, width): what the vocabulary is projected from; the rows stand one after the other."""
         batch = {name: tensor.to(base.device) for name, tensor in batch.items()}
         memory = batch["memory"] if "memory" in batch else self.encode(base, batch["stem"], batch["mask"])
         # A clone, since the streaming decoder adds positions to it in place.
-        hidden = self.decode(base, batch["inputs"], memory.clone(), batch["mask"], None)
-        counted = hidden[batch["labels"] != IGNORED]  # the vocabulary is a third of a step: no padding through it
-        logits: torch.Tensor = base.proj_out(counted).float()
-        return logits
+        hidden: torch.Tensor = self.decode(base, batch["inputs"], memory.clone(), batch["mask"], None)
+        return hidden[batch["labels"] != IGNORED]  # the vocabulary is a third of a step: no padding through it
 
     def transcribe(
         self,
@@ -243,9 +241,8 @@ class EncoderDecoder(ABC):
         start, base = time.perf_counter(), base_of(model)
         with reading(model):
             if features is None:
-                memories = [self._memory(base, processor, clip) for clip in clips]
-            else:
-                memories = [self._memory_from(base, row) for row in features]
+                features = [{"stem": self.stem(base, processor, clip)} for clip in clips]
+            memories = self._memories(base, features)
             limits = [self.most_tokens(base, clip) for clip in clips]
             partial = (lambda ids: on_partial(_text(processor, ids))) if on_partial else None
             following = functools.partial(self._next, base)
@@ -258,15 +255,16 @@ class EncoderDecoder(ABC):
         logits: torch.Tensor = base.proj_out(self.decode(base, *given)).float()
         return logits
 
-    def _memory(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
-        stem = self.stem(base, processor, clip)[None]
-        return self.encode(base, stem, _everywhere(stem))[0]
-
-    def _memory_from(self, base: Any, features: Row) -> torch.Tensor:
-        if "memory" in features:
-            return features["memory"].to(base.device)
-        stem = features["stem"][None].to(base.device)
-        return self.encode(base, stem, _everywhere(stem))[0]
+    def _memories(self, base: Any, features: Sequence[Row]) -> list[torch.Tensor]:
+        """The encoder's outputs (frames, width). Short clips that follow each other are encoded together."""
+        if "memory" in features[0]:
+            return [row["memory"].to(base.device) for row in features]
+        found: list[torch.Tensor] = []
+        for stems in _few_frames([row["stem"].to(base.device) for row in features]):
+            frames, mask = padded(stems)
+            encoded = self.encode(base, frames, mask)
+            found += [row[: len(stem)] for row, stem in zip(encoded, stems, strict=True)]
+        return found
 
     def _hypothesis(self, processor: Any, clip: Clip, written: Written, latency: float) -> Hypothesis:
         return Hypothesis(
@@ -298,6 +296,18 @@ def end_tokens(base: Any) -> list[int]:
     """The ids that end a text; the first is the one that labels end with."""
     ends = base.config.eos_token_id
     return list(ends) if isinstance(ends, list | tuple) else [ends]
+
+
+def _few_frames(stems: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """`stems` in their order, as many at a time as have few frames together, padding included; or one."""
+    group: list[torch.Tensor] = []
+    for stem in stems:
+        longest = max(len(other) for other in (*group, stem))
+        if group and longest * (len(group) + 1) > TOGETHER:
+            yield group
+            group = []
+        group.append(stem)
+    yield group
 
 
 def _everywhere(frames: torch.Tensor) -> torch.Tensor:

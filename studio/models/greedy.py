@@ -74,7 +74,7 @@ def greedy(
     """
     import torch
 
-    frames, mask = _padded(memories)
+    frames, mask = padded(memories)
     cache = _empty_cache()
     rows = [Written() for _ in memories]
     ids = torch.tensor([list(rules.prompt)] * len(rows), device=frames.device)
@@ -128,7 +128,7 @@ def _likelier(logits: torch.Tensor, matches: Sequence[Match | None]) -> torch.Te
     return logits
 
 
-def _padded(memories: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def padded(memories: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """(batch, frames, width), a copy (the streaming decoder adds positions in place), and the mask of real frames."""
     import torch
     from torch.nn.utils.rnn import pad_sequence

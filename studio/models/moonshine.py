@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,19 @@ class Moonshine(EncoderDecoder):
     max_seconds = 30.0  # 194 positions hold 29.8 s at 6.5 tokens a second
     lora_targets = LORA_TARGETS
     below_adapters = r"(.*\.)?encoder\.(conv[123]|groupnorm)"
+
+    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+        """The model in eval mode and its processor. Raises ModelError.
+
+        The width of its heads is padded for a GPU's kernels; on a CPU that copies all keys and values for nothing.
+        """
+        model, processor = super().load(folder, device, dtype)
+        if device == "cpu":
+            modules: Any = model.modules()
+            for module in modules:
+                if hasattr(module, "head_dim_padding"):
+                    module.head_dim_padding = 0
+        return model, processor
 
     def stem(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
         """Convolutions, 41.7 frames a second. Restates transformers' MoonshineEncoder.forward up to the layers."""

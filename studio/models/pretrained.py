@@ -24,6 +24,8 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
     import transformers
     from safetensors import SafetensorError
 
+    from studio.kernels.linear import quicken
+
     _check_weights(folder)
     try:
         with _quiet():
@@ -35,6 +37,7 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
         raise ModelError(f"The model in {folder} cannot be read: {_first_line(error)}", _AGAIN) from error
     if info["missing_keys"] or info["mismatched_keys"]:
         raise ModelError(f"The weights in {folder} do not fit its config.json.", _AGAIN)
+    quicken(model)
     return model
 
 

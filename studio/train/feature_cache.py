@@ -133,16 +133,18 @@ def _digest(key: str, tensors: bytes) -> bytes:
 def _all_but_the_sound(recogniser: Recogniser) -> bytes:
     """A hash of what features depend on beside the samples.
 
-    The versions, the threads and the processor's instructions decide in which order floats are added: with others
-    the features would differ in their last bits, and so would a run.
+    The versions, the threads, the processor's instructions and who multiplies decide in which order floats are added:
+    with others the features would differ in their last bits, and so would a run.
     """
     import torch
     import transformers
+
+    from studio.kernels.linear import gains
 
     assert isinstance(recogniser.family, Encodes)
     parts = (
         recogniser.family.frozen_part(recogniser.model, recogniser.processor),
         recogniser.family.name, recogniser.device, recogniser.precision, torch.__version__, transformers.__version__,
-        torch.get_num_threads(), torch.backends.cpu.get_cpu_capability(),
+        torch.get_num_threads(), torch.backends.cpu.get_cpu_capability(), gains(),
     )  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).digest()

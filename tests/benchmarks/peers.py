@@ -6,11 +6,12 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from studio.models import Clip, Recogniser
+from studio.models import Clip, Recogniser, load
 from tests.benchmarks.racing import Race, clock
 
 Step = Callable[[list[int]], float]
@@ -111,6 +112,19 @@ def _take_turn(race: Race, step: Step, places: list[int]) -> None:
     began = clock()
     race.our_losses.append(step(list(places)))
     race.ours.append(clock() - began)
+
+
+def as_transformers_loads(folder: Path | str) -> Recogniser:
+    """The model in `folder` with PyTorch's own linear layers, as everybody else has it."""
+    from torch.nn import Linear
+
+    from studio.kernels.linear import Quick
+
+    recogniser = load(folder, "cpu")
+    for layer in recogniser.model.modules():
+        if type(layer) is Quick:
+            layer.__class__ = Linear
+    return recogniser
 
 
 def features_of(recogniser: Recogniser, clip: Clip) -> dict[str, Any]:

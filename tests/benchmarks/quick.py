@@ -23,7 +23,7 @@ from studio.config import TrainConfig, preset
 from studio.data.manifest import Dataset
 from studio.evaluate import Evaluation, read_clip
 from studio.metrics import score
-from studio.models import Clip, Recogniser, adapters, load
+from studio.models import Clip, Recogniser, adapters
 from studio.models.encoder_decoder import base_of
 from studio.run_folder import RunFolder
 from studio.starter import UNHEARD_FOLDER
@@ -32,7 +32,7 @@ from studio.train import clips as chosen_clips
 from studio.train import general
 from studio.train.batches import clips_of_step
 from studio.workspace import Workspace
-from tests.benchmarks.peers import features_of
+from tests.benchmarks.peers import as_transformers_loads, features_of
 from tests.benchmarks.racing import HEADER, alternate, on_one_thread
 from tests.benchmarks.transcribing import pipeline_of, read_by
 
@@ -87,7 +87,7 @@ def _heard(dataset: Dataset, splits: chosen_clips.Splits) -> Sides:
 
 def _by_trainer(config: TrainConfig, own: Sides, known: Sides, folder: Path) -> float:
     adapted = adapters.attach(
-        load("starter", "cpu"), config.rank, config.alpha, config.dropout, config.targets, config.seed
+        as_transformers_loads("starter"), config.rank, config.alpha, config.dropout, config.targets, config.seed
     )
     base = Recogniser(adapted.family, base_of(adapted.model), adapted.processor, "starter", folder, "cpu", "fp32")
     wer = partial(_wer, pipeline_of(base), base)

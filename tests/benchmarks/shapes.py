@@ -16,6 +16,7 @@ from studio.models import Clip
 
 SAMPLE_RATE = 16_000
 WORDS = 32_768  # in the vocabulary, special tokens among them
+SPECIAL = 4  # of them stand first
 WORDS_PER_SECOND = 2.5
 SHAPES = ("tiny", "streaming-tiny", "streaming-medium")
 _STREAMING = {  # encoder width, inner width, layers, heads, head width; decoder width, inner width
@@ -53,8 +54,8 @@ def clip_of(seconds: float, seed: int = 0) -> Clip:
     """One clip, a whole number of 5 ms frames long."""
     numbers = np.random.default_rng(seed)
     noise = np.round(numbers.standard_normal(int(seconds * SAMPLE_RATE) // 80 * 80) * 1000) / 32_768
-    words = numbers.integers(3, WORDS, round(seconds * WORDS_PER_SECOND))
-    return Clip(noise.astype(np.float32), " ".join(f"t{word}" for word in words), f"clip-{seed:05}")
+    words = numbers.integers(SPECIAL, WORDS, round(seconds * WORDS_PER_SECOND))
+    return Clip(noise.astype(np.float32), " ".join(map(_word, words)), f"clip-{seed:05}")
 
 
 def seconds_of(found: Sequence[Clip]) -> float:
@@ -93,15 +94,20 @@ def _streaming(shape: str) -> Any:
     )  # fmt: skip
 
 
+def _word(place: int) -> str:
+    """No word begins with a special token's name, or it would be taken for that token."""
+    return f"<{place}>" if place < SPECIAL else f"t{place}"
+
+
 def _processor(pad: int) -> Any:
-    """A vocabulary of words t0, t1, …, each one token."""
+    """A vocabulary in which each word is one token."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
-    words = Tokenizer(models.WordLevel({f"t{place}": place for place in range(WORDS)}, unk_token="t3"))
+    words = Tokenizer(models.WordLevel({_word(place): place for place in range(WORDS)}, unk_token=_word(3)))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, bos_token="t1", eos_token="t2", pad_token=f"t{pad}", unk_token="t3"
+        tokenizer_object=words, bos_token=_word(1), eos_token=_word(2), pad_token=_word(pad), unk_token=_word(3)
     )
     extractor = Wav2Vec2FeatureExtractor(
         feature_size=1, sampling_rate=SAMPLE_RATE, padding_value=0.0, do_normalize=False, return_attention_mask=True

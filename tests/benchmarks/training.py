@@ -25,7 +25,7 @@ from studio.models import Clip, Recogniser, adapters, load
 from studio.train import loop
 from studio.train.batches import clips_of_step
 from studio.train.loop import Learner, fresh_learner, take_step
-from tests.benchmarks.peers import Step, race_with_makers, race_with_trainer, share_down
+from tests.benchmarks.peers import Step, as_transformers_loads, race_with_makers, race_with_trainer, share_down
 from tests.benchmarks.racing import HEADER, clock, on_one_thread
 from tests.benchmarks.shapes import clips, seconds_of, write_model
 
@@ -34,9 +34,8 @@ CLIPS_A_STEP = 4
 EVERYWHERE = "deep"
 
 
-def adapted(folder: Path, config: TrainConfig) -> Recogniser:
-    """The model in `folder` with a fresh adapter by `config`: the same one each time."""
-    base = load(folder, "cpu")
+def adapted(base: Recogniser, config: TrainConfig) -> Recogniser:
+    """`base` with a fresh adapter by `config`: the same one each time."""
     return adapters.attach(base, config.rank, config.alpha, config.dropout, config.targets, config.seed)
 
 
@@ -81,9 +80,9 @@ def with_trainer(targets: str, steps: int, folder: Path, theirs: str | None = No
         dataset="none", targets=targets, dropout=0.0, batch_size=size, accumulation=CLIPS_A_STEP // size
     )
     found = clips(24)
-    step, kept = stepping(adapted(folder, config), config, found)
+    step, kept = stepping(adapted(load(folder, "cpu"), config), config, found)
     batches = [_flat(clips_of_step(number, len(found), config)) for number in range(1, steps + 1)]
-    peer = adapted(folder, config.model_copy(update={"targets": theirs or targets}))
+    peer = adapted(as_transformers_loads(folder), config.model_copy(update={"targets": theirs or targets}))
     race = race_with_trainer(peer, found, batches, RATE, step)
     if theirs:
         race.our_losses, race.peer_losses = [], []
@@ -95,11 +94,11 @@ def with_makers(steps: int, folder: Path) -> Iterator[str]:
     """Ours beside the makers' own loop. Without their package there is nothing to race."""
     config = TrainConfig(dataset="none", targets="conventions", rank=8, alpha=8, dropout=0.0, batch_size=8)
     found = clips(24, in_groups_of=8)
-    recogniser = adapted(folder, config)
+    recogniser = adapted(load(folder, "cpu"), config)
     share_down(recogniser)
     step, kept = stepping(recogniser, config, found)
     try:
-        yield race_with_makers(load(folder, "cpu"), found, steps, RATE, step).as_text()
+        yield race_with_makers(as_transformers_loads(folder), found, steps, RATE, step).as_text()
     except ImportError as error:
         yield f"skipped: the makers' package is not installed ({error}); pip install 'moonshine-voice[lora]'"
     yield kept

@@ -23,6 +23,7 @@ from studio.hear import hear
 from studio.models import Clip, Recogniser, adapters, load
 from studio.starter import GENERAL_FOLDER
 from studio.transcribe import transcribe
+from tests.benchmarks.peers import as_transformers_loads
 from tests.benchmarks.racing import HEADER, alternate, on_one_thread
 from tests.benchmarks.shapes import WORDS_PER_SECOND, clips, write_model
 
@@ -55,7 +56,7 @@ def read_by(pipe: Any, found: Sequence[Clip], tokens: Tokens, **how: Any) -> lis
 def lists(name: str, recogniser: Recogniser, found: Sequence[Clip], turns: int) -> Iterator[str]:
     """Both races of a list, and how many texts are equal."""
     tokens = partial(recogniser.family.most_tokens, recogniser.model)  # type: ignore[attr-defined]
-    pipe, ours = pipeline_of(recogniser), partial(transcribe, recogniser, found)
+    pipe, ours = pipeline_of(as_transformers_loads(recogniser.folder)), partial(transcribe, recogniser, found)
     for told, how in (("greedy", {"num_beams": 1}), ("default", {})):
         race = alternate(ours, partial(read_by, pipe, found, tokens, **how), turns)
         yield f"{name}: a list / pipeline, {told}".ljust(44) + race.as_text()
