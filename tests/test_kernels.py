@@ -10,8 +10,10 @@ from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear as AdaptedLinear
 from torch import nn
 from torch.nn.functional import cross_entropy
+from transformers.cache_utils import DynamicLayer
 
 from studio.kernels import linear
+from studio.kernels.cache import Roomy
 from studio.kernels.linear import Quick, multiplied, quicken
 from studio.kernels.loss import summed_loss
 from studio.models import load
@@ -118,3 +120,21 @@ def test_an_adapter_on_the_projection_learns_too() -> None:
     gradients = [weight.grad for name, weight in adapted.named_parameters() if "lora_B" in name]
     assert gradients
     assert all(gradient is not None and gradient.any() for gradient in gradients)
+
+
+def test_a_roomy_cache_holds_what_a_copying_one_holds() -> None:
+    roomy, copying = Roomy(), DynamicLayer()  # type: ignore[no-untyped-call]
+    for number, tokens in enumerate([1, 1, 1, 5, 1, 1, 20, 1]):
+        new = drawn(4, 2, tokens, 8, seed=number)
+        if number == 4:
+            roomy.crop(-3)
+            copying.crop(-3)
+        if number >= 6:  # two rows have ended
+            new = new[:2]
+        if number == 6:
+            for layer in (roomy, copying):
+                layer.batch_select_indices(torch.tensor([0, 3]))
+        found, expected = roomy.update(new, -new), copying.update(new, -new)
+        assert torch.equal(found[0], expected[0])
+        assert torch.equal(found[1], expected[1])
+        assert roomy.get_seq_length() == copying.get_seq_length()

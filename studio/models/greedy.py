@@ -52,6 +52,8 @@ class Written:
         self.ended = token in ends or len(self.ids) >= limit
 
 
+_STILL_WORTH_IT = 0.75  # share of the rows below which those that go on move together: it copies what was heard
+
 NextLogits = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor", Any], "torch.Tensor"]
 
 
@@ -68,55 +70,99 @@ def greedy(
 
     `next_logits(ids, frames, mask, cache)` gives (batch, tokens, vocabulary) in fp32 for the token after each of `ids`
     (batch, tokens), which continue those that are in the `cache`. `on_token` gets the first row's ids after each token.
-    `matches` says, row by row, which key terms are made likelier; a row may have none. `draft` is what a single row
-    without key terms is likely to begin with: what the model would write just so is taken over in one step, and the
-    rest written as ever. Call it in eval mode without gradients.
+    `matches` says, row by row, which key terms are made likelier; a row may have none. Where there are no `matches`
+    rows that have ended leave the batch; otherwise each keeps its place, which may stand for an adapter. `draft` is
+    what a single row without key terms is likely to begin with: what the model would write just so is taken over in one
+    step, and the rest written as ever. Call it in eval mode without gradients.
     """
     import torch
 
-    frames, mask = padded(memories)
-    cache = _empty_cache()
-    rows = [Written() for _ in memories]
-    ids = torch.tensor([list(rules.prompt)] * len(rows), device=frames.device)
-    forbidden: Sequence[int] = [*rules.never, *rules.never_first]
+    batch, forbidden = _Batch.of(memories, limits, rules), [*rules.never, *rules.never_first]
+    written = batch.rows
     if draft:
-        ids, forbidden = _taken_over(next_logits, (frames, mask, cache), rows[0], limits[0], rules, draft), rules.never
-    while not all(row.ended for row in rows):
-        logits = next_logits(ids, frames, mask, cache)[:, -1]
+        batch.ids, forbidden = _taken_over(next_logits, batch, rules, draft), [*rules.never]
+    while not all(row.ended for row in batch.rows):
+        logits = next_logits(batch.ids, *batch.heard)[:, -1]
         if forbidden:
-            logits[:, list(forbidden)] = -torch.inf
+            logits[:, forbidden] = -torch.inf
         chances = logits.softmax(-1)
-        ids, forbidden = _likelier(logits, matches).argmax(-1, keepdim=True), rules.never
-        picked = zip(rows, ids[:, 0].tolist(), chances.gather(1, ids)[:, 0].tolist(), limits, strict=True)
-        for row, token, chance, limit in picked:
-            row.take(token, chance, limit, rules.ends)
+        ids, forbidden = _likelier(logits, matches).argmax(-1, keepdim=True), [*rules.never]
+        batch.take(ids, chances.gather(1, ids), rules.ends)
         for match, token in zip(matches, ids[:, 0].tolist(), strict=False):
             if match is not None:
                 match.take(token)
         if on_token is not None:
-            on_token(rows[0].ids)
-    return rows
+            on_token(written[0].ids)
+        if not matches:
+            batch.drop_ended()
+    return written
 
 
-def _taken_over(
-    next_logits: NextLogits, heard: tuple[Any, ...], row: Written, limit: int, rules: Rules, draft: Sequence[int]
-) -> torch.Tensor:
-    """Write into `row` as much of `draft` as the model would, and its next token, which is given (1, 1).
+@dataclass(slots=True)
+class _Batch:
+    """The rows that are still written, and each one's part of every tensor."""
+
+    rows: list[Written]
+    limits: list[int]
+    ids: torch.Tensor  # (rows, tokens): what the decoder is given next
+    frames: torch.Tensor
+    mask: torch.Tensor
+    cache: Any
+
+    @classmethod
+    def of(cls, memories: Sequence[torch.Tensor], limits: Sequence[int], rules: Rules) -> _Batch:
+        """Nothing is written yet."""
+        import torch
+
+        from studio.kernels.cache import empty_cache
+
+        frames, mask = padded(memories)
+        ids = torch.tensor([list(rules.prompt)] * len(memories), device=frames.device)
+        return cls([Written() for _ in memories], list(limits), ids, frames, mask, empty_cache())
+
+    @property
+    def heard(self) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """What the decoder is given beside the ids."""
+        return self.frames, self.mask, self.cache
+
+    def take(self, ids: torch.Tensor, chances: torch.Tensor, ends: Sequence[int]) -> None:
+        """Write a token (rows, 1) and its probability into each row."""
+        self.ids = ids
+        for row, token, chance, limit in zip(
+            self.rows, ids[:, 0].tolist(), chances[:, 0].tolist(), self.limits, strict=True
+        ):
+            row.take(token, chance, limit, ends)
+
+    def drop_ended(self) -> None:
+        """Go on without the rows that have ended, once they are many: they cost as much as the others."""
+        import torch
+
+        going = [place for place, row in enumerate(self.rows) if not row.ended]
+        if not going or len(going) > _STILL_WORTH_IT * len(self.rows):
+            return
+        self.rows, self.limits = [self.rows[place] for place in going], [self.limits[place] for place in going]
+        places = torch.tensor(going, device=self.ids.device)
+        self.ids, self.frames, self.mask = self.ids[places], self.frames[places], self.mask[places]
+        self.cache.batch_select_indices(places)
+
+
+def _taken_over(next_logits: NextLogits, batch: _Batch, rules: Rules, draft: Sequence[int]) -> torch.Tensor:
+    """Write into the one row as much of `draft` as the model would, and its next token, which is given (1, 1).
 
     One pass over all of it, as in speculative decoding (arXiv:2211.17192), with a draft instead of a drafting model.
     """
     import torch
 
-    ids = torch.tensor([[*rules.prompt, *draft]], device=heard[0].device)
-    logits = next_logits(ids, *heard)[0, len(rules.prompt) - 1 :]
+    ids = torch.tensor([[*rules.prompt, *draft]], device=batch.ids.device)
+    logits = next_logits(ids, *batch.heard)[0, len(rules.prompt) - 1 :]
     logits[:, list(rules.never)] = -torch.inf
     logits[0, list(rules.never_first)] = -torch.inf
     chances, best = logits.softmax(-1).max(-1)
     agreed = next((place for place, token in enumerate(draft) if best[place] != token), len(draft))
     for token, chance in zip(best[: agreed + 1].tolist(), chances.tolist(), strict=False):
-        row.take(token, chance, limit, rules.ends)
+        batch.rows[0].take(token, chance, batch.limits[0], rules.ends)
     if agreed < len(draft):  # 0 would empty the cache of an earlier transformers
-        heard[-1].self_attention_cache.crop(agreed - len(draft))
+        batch.cache.self_attention_cache.crop(agreed - len(draft))
     return best[agreed].view(1, 1)
 
 
@@ -136,9 +182,3 @@ def padded(memories: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor
     frames = pad_sequence(list(memories), batch_first=True)
     lengths = torch.tensor([len(memory) for memory in memories], device=frames.device)
     return frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-
-
-def _empty_cache() -> Any:
-    from transformers.cache_utils import DynamicCache, EncoderDecoderCache
-
-    return EncoderDecoderCache(DynamicCache(), DynamicCache())
