@@ -31,7 +31,7 @@ class TrainConfig(BaseModel):
     model: str = Field("starter", description="Base model: “starter”, a Hub id on this disk, or a folder")
     rank: int = Field(8, ge=1, le=256, description="LoRA rank: how much the adapter can hold")
     alpha: float = Field(16.0, gt=0, le=512, description="LoRA alpha: the adapter is scaled by alpha / rank")
-    dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on the adapter's input while training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input while training; slower")
     targets: str = Field(
         "deep",
         description="Layers that get an adapter: conventions, voice, deep, deep-mlp, or a regex over their names",

@@ -287,9 +287,9 @@ def base_of(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def adapts_encoder(base: torch.nn.Module) -> bool:
+def adapts_encoder(base: Any) -> bool:
     """Whether an adapter reaches the encoder, so that its output changes while training."""
-    return any(".encoder." in name and ".lora_" in name for name, _ in base.named_parameters())
+    return any(hasattr(module, "lora_A") for module in base.model.encoder.modules())
 
 
 def end_tokens(base: Any) -> list[int]:

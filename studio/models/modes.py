@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading(model: torch.nn.Module) -> Iterator[None]:
-    """Within the block: eval mode, no gradients. Afterwards the mode is what it was."""
+    """Within the block: eval mode, no gradients. Afterwards the mode is what it was.
+
+    A mode is always that of the whole network; setting it goes through every layer, which is dear for each clip anew.
+    """
     import torch
 
     was_training = model.training
-    model.eval()
+    if was_training:
+        model.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.train(was_training)
+        if was_training:
+            model.train()

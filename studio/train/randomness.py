@@ -82,18 +82,29 @@ def reproducible(seed: int, threads: int) -> Iterator[None]:
     """Within: everything seeded, `threads` CPU threads, deterministic kernels where there are any.
 
     The number of threads decides in which order floats are added, so it belongs to the result like the seed.
-    A kernel without a deterministic form (some on CUDA) warns and runs.
+    A kernel without a deterministic form (some on CUDA) warns and runs. Memory is not filled before it is written, as
+    PyTorch would do to show who reads it too early: that is a tenth of a step.
     """
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACE)
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    warned_only, memory = torch.is_deterministic_algorithms_warn_only_enabled(), _memory_settings()
+    filled = memory.fill_uninitialized_memory
     seed_everything(seed)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1], warn_only=warned_only)
+        memory.fill_uninitialized_memory = filled
+
+
+def _memory_settings() -> Any:
+    """A module whose settings are properties, of which type checkers know nothing."""
+    import torch.utils.deterministic
+
+    return torch.utils.deterministic

@@ -44,7 +44,7 @@ def against_length(steps: int, folder: Path) -> None:
         config = TrainConfig(dataset="none", targets=targets, dropout=0.0, batch_size=BATCH)
         print(f"\ntiny, {targets}, {BATCH} clips a step".ljust(40) + f"{'ms a step':>12}{'ms a second of audio':>24}")
         for seconds in SECONDS:
-            recogniser = adapted(folder, config)
+            recogniser = adapted(load(folder, "cpu"), config)
             step, _ = stepping(recogniser, config, [clip_of(seconds, seed) for seed in range(BATCH)])
             taken = 1000 * statistics.median([_timed(step) for _ in range(steps + 1)][1:])
             print(f"clips of {seconds} s".ljust(40) + f"{taken:12.0f}{taken / BATCH / seconds:24.1f}", flush=True)

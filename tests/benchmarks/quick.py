@@ -1,4 +1,6 @@
-"""The whole Quick run on 50 clips, from Start to the tuned WER: `python -m tests.benchmarks.quick [--turns N]`.
+"""The whole Quick run on 50 clips, from Start to the tuned WER.
+
+    python -m tests.benchmarks.quick [--turns N] [--adapter deep voice conventions]
 
 Ours is what the Start button does: load, encode, score the base model, train with replay and validation, write, score.
 Beside it the same is done as a script with transformers does it: Seq2SeqTrainer with peft (batch 1 x 8, for a padded
@@ -11,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import itertools
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from studio.config import TrainConfig, preset
+from studio.config import ADAPTERS, TrainConfig, preset
 from studio.data.manifest import Dataset
 from studio.evaluate import Evaluation, read_clip
 from studio.metrics import score
@@ -40,31 +41,32 @@ SIDES = ("train",) * 34 + ("validation",) * 6 + ("test",) * 10
 Sides = dict[str, list[Clip]]
 
 
-def recorded(workspace: Workspace) -> Dataset:
+def recorded(workspace: Workspace) -> None:
     """Fifty bundled clips of a voice that the starter never heard, labelled with digits as words."""
     dataset, bundled = Dataset.create(workspace.dataset("quick")), Dataset.open(UNHEARD_FOLDER)
     for side, clip in zip(SIDES, bundled.utterances(), strict=False):
         dataset.add(bundled.clip_path(clip), text=digits_to_words(clip.text), prompt=clip.text, split=side)  # type: ignore[arg-type]
-    return dataset
 
 
 class Runs:
     """Both ways, each time from the start, and the tuned WER of each."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.numbers = root, itertools.count()
+    def __init__(self, root: Path, adapter: str, turns: int) -> None:
+        """With what was recorded before Start in as many workspaces, so that nothing was computed in any of them."""
+        self.adapter, self.workspaces = adapter, [Workspace(root / f"{number}") for number in range(2 * turns)]
+        for workspace in self.workspaces:
+            recorded(workspace)
         self.ours_wer = self.peer_wer = 1.0
 
     def ours(self) -> None:
-        """In a workspace of its own, so that nothing was computed before."""
+        """As the Start button does it."""
         from studio.train.finetune import run
 
-        workspace = Workspace(self.root / f"{next(self.numbers)}")
-        recorded(workspace)
+        workspace = self.workspaces.pop()
         os.environ["STUDIO_WORKSPACE"] = str(workspace.root)
         folder = RunFolder(workspace.run("quick"))
         folder.path.mkdir(parents=True)
-        for _ in run(preset("quick", dataset="quick", threads=1), folder):
+        for _ in run(preset("quick", dataset="quick", targets=self.adapter, threads=1), folder):
             pass
         after = Evaluation.read(folder.tuned)
         assert after is not None
@@ -72,8 +74,11 @@ class Runs:
 
     def peer(self) -> None:
         """By Trainer and pipeline."""
-        workspace = Workspace(self.root / f"{next(self.numbers)}")
-        dataset, config = recorded(workspace), preset("quick", dataset="quick")
+        workspace = self.workspaces.pop()
+        dataset, config = (
+            Dataset.open(workspace.dataset("quick")),
+            preset("quick", dataset="quick", targets=self.adapter),
+        )
         splits, _ = chosen_clips.choose(dataset)
         others = general.choose(config, splits)
         assert others is not None
@@ -144,17 +149,22 @@ def _trained(adapted: Recogniser, config: TrainConfig, rows: Any, validation: An
 
 
 def main() -> None:
-    """Print one line, and both word error rates."""
+    """Print a line for each adapter, and both word error rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=3)
-    turns = parser.parse_args().turns
+    parser.add_argument("--adapter", nargs="+", default=[preset("quick", dataset="quick").targets], choices=ADAPTERS)
+    given = parser.parse_args()
     on_one_thread()
-    with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
-        runs = Runs(Path(folder))
-        race = alternate(runs.ours, runs.peer, turns)
-    print(HEADER.removesuffix("losses apart"))
-    print("starter, Quick on 50 clips / Trainer".ljust(44) + race.as_text())
-    print(f"    tuned WER: ours {runs.ours_wer:.1%}, theirs {runs.peer_wer:.1%} (ours keeps the best step)")
+    print(HEADER.removesuffix("losses apart"), flush=True)
+    for adapter in given.adapter:
+        with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
+            runs = Runs(Path(folder), adapter, given.turns)
+            race = alternate(runs.ours, runs.peer, given.turns)
+        print(f"starter, Quick, {adapter}, 50 clips / Trainer".ljust(44) + race.as_text())
+        print(
+            f"    tuned WER: ours {runs.ours_wer:.1%}, theirs {runs.peer_wer:.1%} (ours keeps the best step)",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
