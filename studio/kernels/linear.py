@@ -9,6 +9,7 @@ addition. On other makers' processors, in other precisions and for weights that 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -28,8 +29,8 @@ def quicken(network: nn.Module) -> None:
 
 @functools.cache
 def gains() -> bool:
-    """Whether this is a processor on which oneDNN is faster."""
-    found = torch.cpu.get_capabilities()
+    """Whether this is a processor on which oneDNN is faster. An earlier PyTorch cannot tell."""
+    found: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return bool("AMD" in found.get("cpu_name", "") and found.get("avx512_f") and has_onednn)
 
