@@ -177,6 +177,25 @@ def test_the_best_is_the_lowest_wer_then_the_lowest_loss_then_the_earliest(
     assert progress.best.step == kept
 
 
+@pytest.mark.parametrize(
+    ("scorings", "kept"),
+    [
+        ([(0.1, 1.0), (0.2, 0.5)], 2),  # a word more, of ten, at a lower loss
+        ([(0.1, 1.0), (0.3, 0.5)], 1),  # two words more
+        ([(0.3, 0.5), (0.1, 1.0)], 2),  # two words fewer, whatever the loss
+        ([(0.2, 0.5), (0.1, 1.0)], 1),  # a word fewer at a higher loss
+        ([(0.1, 1.0), (0.2, 0.5), (0.3, 0.1)], 2),  # a word at a time it never drifts away from the fewest
+        ([(0.2, 0.5), (0.1, 1.0), (0.0, 2.0)], 3),
+    ],
+)
+def test_one_word_of_a_few_is_chance_and_the_loss_decides(scorings: list[tuple[float, float]], kept: int) -> None:
+    progress = Progress()
+    for step, (wer, loss) in enumerate(scorings, start=1):
+        progress.count(Scoring(step=step, wer=wer, loss=loss, words=10))
+    assert progress.best is not None
+    assert progress.best.step == kept
+
+
 def test_the_base_model_is_not_an_adapter_to_be_kept_but_what_one_must_beat() -> None:
     progress = Progress()
     assert not progress.count(Scoring(step=0, wer=0.1, loss=0.1))

@@ -10,6 +10,8 @@ from studio.config import TrainConfig
 
 TOLERATED = 0.02  # of general WER: of the 85 words that help choose for the starter, one is 0.012 and mere chance
 
+_ROUNDING = 1e-9
+
 
 class Scoring(BaseModel):
     """The validation clips, scored after `step`: the own, and those of the general set where there is one."""
@@ -19,19 +21,25 @@ class Scoring(BaseModel):
     step: int
     wer: float
     loss: float  # nats per token
+    words: int = 0  # of the own clips' references; 0 in runs that were begun by an earlier version
     general_wer: float | None = None
     general_loss: float | None = None
 
-    def rank(self, base: Scoring | None) -> tuple[float, float]:
-        """What is lowest for the best adapter: word errors; at the same number, the loss.
-
-        What the general clips lose against the `base` model counts point for point, beyond TOLERATED. A
-        validation split of a few clips often has the same word errors at several steps (all of them, at
-        first): the loss, own and general, still tells which is surer.
-        """
+    def cost(self, base: Scoring | None) -> float:
+        """Word errors; what the general clips lose against `base` counts point for point, beyond TOLERATED."""
         forgotten = (self.general_wer or 0) - ((base.general_wer if base else 0) or 0) - TOLERATED
+        return self.wer + max(0.0, forgotten)
+
+    @property
+    def both_losses(self) -> float:
+        """Own and general, in nats per token: which of two is surer."""
         loss = self.loss + (self.general_loss or 0)
-        return self.wer + max(0.0, forgotten), loss if math.isfinite(loss) else math.inf
+        return loss if math.isfinite(loss) else math.inf
+
+    @property
+    def chance(self) -> float:
+        """What one word more or less is of the WER."""
+        return 1 / self.words if self.words else 0.0
 
 
 class Progress(BaseModel):
@@ -41,6 +49,7 @@ class Progress(BaseModel):
     scored: int = -1  # the step that was scored last, and need not be again
     base: Scoring | None = None  # before the first step: the base model's own score
     best: Scoring | None = None  # of the adapters scored so far
+    least: float | None = None  # cost of any of them
     scorings_since_best: int = 0
     halved_at: int | None = None  # the step for which memory ran out: from there on micro-batches are halved
     seconds: float = 0.0  # of training and its scorings, resumes added up
@@ -71,12 +80,24 @@ class Progress(BaseModel):
         if scoring.step == 0:
             self.base = scoring
             return False
-        # Where two tie, the earlier stays: it has moved less far from the base model.
-        is_best = self.best is None or scoring.rank(self.base) < self.best.rank(self.base)
+        is_best = self.best is None or self._is_better(scoring, self.best)
         if is_best:
             self.best = scoring
         self.scorings_since_best = 0 if is_best else self.scorings_since_best + 1
         return is_best
+
+    def _is_better(self, scoring: Scoring, best: Scoring) -> bool:
+        """Whether `scoring` is the one to keep: within a word of the fewest errors, the one with the lowest loss.
+
+        Of a few clips one word is chance, and the loss tells more. Where all is the same the earlier stays: it has
+        moved less far from the base model.
+        """
+        cost, kept = scoring.cost(self.base), best.cost(self.base)
+        self.least = min(cost, kept if self.least is None else self.least)
+        bound = self.least + scoring.chance + _ROUNDING
+        if cost > bound or kept > bound:
+            return cost < kept
+        return (scoring.both_losses, cost) < (best.both_losses, kept)
 
     @property
     def has_helped(self) -> bool:

@@ -202,7 +202,9 @@ class FineTune:
             scorer = replace(self.general_scorer, rows=self.general_rows)
             forgetting = yield from scorer.evaluate(known, "validating", self.folder.name)
         others = {"general_wer": _general_wer(forgetting), "general_loss": general_loss}
-        is_best = progress.count(Scoring(step=progress.step, wer=evaluation.score.wer, loss=loss, **others))
+        own_score = evaluation.score
+        scoring = Scoring(step=progress.step, wer=own_score.wer, words=own_score.words, loss=loss, **others)
+        is_best = progress.count(scoring)
         yield from shown(evaluation, "validation", progress.step, best=is_best, loss=loss, **others)
 
     def save(self, learner: Learner) -> Iterator[Event]:
