@@ -210,7 +210,9 @@ def test_the_smaller_runs_are_trained_from_the_page_and_go_on_when_it_is_closed(
 @pytest.mark.browser
 def test_a_run_with_too_few_clips_for_a_learning_curve_says_so_in_the_page(page: Page) -> None:
     curve = page.locator(".li-curve")
-    curve.get_by_role("button", name="Train the smaller runs", exact=True).click()
+    button = curve.get_by_role("button", name="Train the smaller runs", exact=True)
+    assert button.evaluate("button => button.scrollWidth <= button.clientWidth")  # its words stand within it
+    button.click()
     expect(curve).to_contain_text("0 training clips are too few for a learning curve")
     expect(curve.get_by_role("button", name="Go on with the smaller runs", exact=True)).to_be_visible()
 
