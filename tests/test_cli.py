@@ -86,7 +86,8 @@ def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
 
 
 def test_doctor_says_fine_or_what_to_do_about_every_part(tmp_path: Path) -> None:
-    done = studio("doctor", workspace=tmp_path)
+    done = studio("doctor", workspace=tmp_path / "not" / "made yet")
+    assert "fine    disk" in done.stdout, done
     for subject in (
         "python",
         "torch",
