@@ -19,24 +19,24 @@ from studio.kernels.loss import summed_loss
 from studio.models import load
 
 WIDTH, WORDS = 64, 4096
-pytestmark = pytest.mark.skipif(
-    not torch.backends.mkldnn.is_available(), reason="this PyTorch was built without oneDNN"
-)  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
 def on_amd(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A processor on which oneDNN is faster, whatever this one is."""
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "AMD EPYC", "avx512_f": True})
-    linear.gains.cache_clear()
-    yield
-    linear.gains.cache_clear()
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        pytest.skip("this PyTorch was built without oneDNN")
+    yield from on_processor(monkeypatch, "AMD EPYC")
 
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A processor that MKL was made for."""
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "Intel(R) Xeon(R)", "avx512_f": True})
+    yield from on_processor(monkeypatch, "Intel(R) Xeon(R)")
+
+
+def on_processor(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name, "avx512_f": True})
     linear.gains.cache_clear()
     yield
     linear.gains.cache_clear()

@@ -83,7 +83,7 @@ def reproducible(seed: int, threads: int) -> Iterator[None]:
 
     The number of threads decides in which order floats are added, so it belongs to the result like the seed.
     A kernel without a deterministic form (some on CUDA) warns and runs. Memory is not filled before it is written, as
-    PyTorch would do to show who reads it too early: that is a tenth of a step.
+    PyTorch would do to show who reads it too early.
     """
     import torch
 
