@@ -115,7 +115,7 @@ def _take_turn(race: Race, step: Step, places: list[int]) -> None:
 
 
 def as_transformers_loads(folder: Path | str) -> Recogniser:
-    """The model in `folder` with PyTorch's own linear layers, as everybody else has it."""
+    """The model in `folder` with PyTorch's own linear layers; Moonshine's heads stay unpadded, which helps the peer."""
     from torch.nn import Linear
 
     from studio.kernels.linear import Quick
