@@ -5,9 +5,11 @@ With 16 clips at once that was a fifth of the time of decoding on Moonshine tiny
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
 
@@ -16,6 +18,16 @@ def empty_cache() -> EncoderDecoderCache:
     tokens, heard = DynamicCache(), DynamicCache()
     tokens.layer_class_to_replicate, heard.layer_class_to_replicate = Roomy, Given
     return EncoderDecoderCache(tokens, heard)
+
+
+def cache_for(decoder: nn.Module, given: EncoderDecoderCache | None) -> dict[str, Any]:
+    """The arguments that hand `given` to a transformers decoder: its name there changed in transformers 5.24."""
+    return {_argument(decoder.forward): given, "use_cache": given is not None}
+
+
+def _argument(forward: Callable[..., Any]) -> str:
+    known = inspect.signature(inspect.unwrap(forward)).parameters
+    return "cache" if "cache" in known else "past_key_values"
 
 
 class Roomy(DynamicLayer):  # type: ignore[no-untyped-call]

@@ -79,12 +79,11 @@ class EncoderDecoder(ABC):
 
         `memory` is the encoder's output and may be changed in place; once it is in the cache it is not read again.
         """
-        return base.model.decoder(
-            input_ids=ids,
-            encoder_hidden_states=memory,
-            encoder_attention_mask=mask,
-            past_key_values=cache,
-            use_cache=cache is not None,
+        from studio.kernels.cache import cache_for
+
+        decoder = base.model.decoder
+        return decoder(
+            input_ids=ids, encoder_hidden_states=memory, encoder_attention_mask=mask, **cache_for(decoder, cache)
         ).last_hidden_state
 
     def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:

@@ -117,9 +117,10 @@ class Whisper(EncoderDecoder):
 
     def decode(self, base: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
         """As every family's, without the mask, which this decoder does not take."""
-        return base.model.decoder(
-            input_ids=ids, encoder_hidden_states=memory, past_key_values=cache, use_cache=cache is not None
-        ).last_hidden_state
+        from studio.kernels.cache import cache_for
+
+        decoder = base.model.decoder
+        return decoder(input_ids=ids, encoder_hidden_states=memory, **cache_for(decoder, cache)).last_hidden_state
 
 
 def _is_multilingual(settings: Any) -> bool:
