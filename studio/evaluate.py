@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio import alarms, audio
 from studio.alarms import Alarm, Probe
+from studio.data.lines import split_lines
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits import test_set_hash
 from studio.data.utterance import Split
@@ -297,7 +298,7 @@ def in_batches(clips: Sequence[Utterance]) -> Iterator[list[Utterance]]:
 def read_manifest(path: Path) -> list[Utterance]:
     """The clips that a run began with. Raises JobError where they are not there."""
     try:
-        return [Utterance.model_validate_json(line) for line in path.read_bytes().splitlines()]
+        return [Utterance.model_validate_json(line) for line in split_lines(path.read_bytes())]
     except (FileNotFoundError, ValidationError) as error:
         raise JobError(f"{path} cannot be read.", "Start a new run.") from error
 

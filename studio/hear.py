@@ -14,6 +14,7 @@ from studio.models import Clip, Reading, Recogniser, load, locate
 from studio.models.adapters import add_adapter, find_adapter
 from studio.models.beside import BASE, alone, can_mix, check_number, in_rows, names_on
 from studio.models.key_terms import DEFAULT_BOOST, KeyTerms, key_terms, wanted
+from studio.text import lines_of
 from studio.transcribe import clip_or_error, sound_files, with_processor
 from studio.workspace import Workspace, disk_errors, write_atomically
 
@@ -104,7 +105,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise ConfigError(f"There is no list of key terms {path}.", "Give a text file with one term a line.")
     with disk_errors(path, "read"):
-        return path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        return lines_of(path.read_bytes().decode("utf-8-sig", "replace"))
 
 
 def _heard(recogniser: Recogniser, path: Path, reference: str | None, terms: KeyTerms | None) -> HeardClip:

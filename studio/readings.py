@@ -17,6 +17,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import studio
+from studio.data.lines import split_lines
 from studio.data.utterance import Utterance
 from studio.errors import DiskError
 from studio.models.base import Hypothesis, Recogniser
@@ -64,7 +65,7 @@ def _whole_lines(path: Path) -> list[BatchRead]:
     except OSError:
         return []
     found = []
-    for line in content.splitlines(keepends=True):
+    for line in split_lines(content):
         try:
             found.append(BatchRead.model_validate_json(line))
         except ValidationError:

@@ -19,6 +19,12 @@ Convention = Literal["words", "digits"]
 """How a label writes a number that was read out: `one two nine` or `129`."""
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of `text` without their ends: cut at line feeds alone, where str.splitlines cuts at U+2028 too."""
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
 def digits_to_words(text: str) -> str:
     """Every ASCII digit of `text` as its name: `order 129` becomes `order one two nine`."""
     spelled = re.sub(r"[0-9]", lambda match: f" {DIGIT_NAMES[int(match[0])]} ", text)
@@ -75,7 +81,7 @@ def _whisper() -> Callable[[str], str]:
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
     table = resources.files("studio.data").joinpath("scripts", "spellings.txt").read_text("utf-8")
-    pairs = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    pairs = (line.split("\t") for line in lines_of(table) if not line.startswith("#"))
     normalise: Callable[[str], str] = EnglishTextNormalizer(dict(pairs))  # type: ignore[no-untyped-call]
     return lambda text: " ".join(normalise(text).split())
 

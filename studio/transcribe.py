@@ -19,8 +19,10 @@ from studio.metrics import Score, score
 from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
 from studio.models.adapters import find_adapter
 from studio.models.limits import BATCH, check_length
+from studio.text import lines_of
 from studio.workspace import Workspace, disk_errors, write_atomically
 
+_MANIFESTS = (".jsonl", ".json", ".ndjson")
 _IN_MEMORY = 64  # clips read at once, to find some of similar length
 
 
@@ -149,11 +151,11 @@ def sound_files(sources: Path | Sequence[Path]) -> list[tuple[Path, str | None]]
 
 def _listed(listing: Path) -> Iterator[tuple[Path, str | None]]:
     with disk_errors(listing, "read"):
-        text = listing.read_text(encoding="utf-8-sig", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+        text = listing.read_bytes().decode("utf-8-sig", "replace")
+    for number, line in enumerate(lines_of(text), 1):
         if not line.strip():
             continue
-        if listing.suffix != ".jsonl":
+        if listing.suffix not in _MANIFESTS:
             yield listing.parent / line.strip(), None
             continue
         try:

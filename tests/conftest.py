@@ -31,3 +31,12 @@ def speech_folder() -> Path:
     if not (folder / "metadata.jsonl").is_file():
         pytest.skip("real speech is absent: set STUDIO_SPEECH to a folder with metadata.jsonl")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Inputs of public bug reports, with what is right; never part of the project."""
+    folder = PROJECT.parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("the cases are absent: they belong in shared/cases beside the project")
+    return folder

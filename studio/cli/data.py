@@ -52,7 +52,7 @@ def prompts(
     into = Dataset.create(Workspace.here().dataset(dataset))
     if terms is not None:
         with disk_errors(terms, "read"):
-            cards.save_terms(into, cards.parse_terms(terms.read_text(encoding="utf-8-sig", errors="replace")))
+            cards.save_terms(into, cards.parse_terms(terms.read_bytes().decode("utf-8-sig", "replace")))
     chosen = read_next(Workspace.here(), into, count=count, convention=numbers_as)
     for card in chosen:
         typer.echo(f"{card.text}\n    {card.why}")

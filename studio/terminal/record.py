@@ -65,7 +65,7 @@ def chosen_prompts(workspace: Workspace, name: str, script: str, convention: Con
             f"There is no script “{script}”.", "Use numbers, phrases, needed, or a text file with one prompt a line."
         )
     with disk_errors(path, "read"):
-        return prompts.own(path.read_text(encoding="utf-8-sig", errors="replace"))
+        return prompts.own(path.read_bytes().decode("utf-8-sig", "replace"))
 
 
 def take(device: microphone.Device, ask: Ask) -> Waveform:

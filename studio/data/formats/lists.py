@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from studio.data.formats.base import Refused
 from studio.errors import StudioError
+from studio.text import lines_of
 from studio.workspace import disk_errors
 
 LONGEST_LINE = 1 << 20  # characters; a label with its words takes some thousand
@@ -31,7 +32,7 @@ def opened(path: Path) -> Iterator[IO[str]]:
         stream = path.open("rb")
     with stream:
         buffered = io.BufferedReader(gzip.GzipFile(fileobj=stream)) if path.suffix.lower() == ".gz" else stream
-        with io.TextIOWrapper(buffered, encoding=_encoding(buffered), errors="surrogateescape", newline="") as text:
+        with io.TextIOWrapper(buffered, encoding=_encoding(buffered), errors="surrogateescape", newline="\n") as text:
             yield text
 
 
@@ -66,7 +67,7 @@ def _lines(text: IO[str], name: str) -> Iterator[tuple[int, str | Refused]]:
         characters += len(line)
         if not line or characters > MOST_TEXT:
             return
-        line = line.rstrip("\r\n")
+        line = line.removesuffix("\n").removesuffix("\r")
         bad = any("\udc80" <= character <= "\udcff" for character in line) if not line.isascii() else False
         yield number, Refused(place, _NOT_UTF_8, "Save it as UTF-8.") if bad else line
 
@@ -88,7 +89,7 @@ def sample(path: Path, count: int = 20) -> list[str]:
             taken = text.read(_SAMPLE)
     except (OSError, EOFError, zlib.error, UnicodeError, StudioError):
         return found
-    for line in taken.splitlines():
+    for line in lines_of(taken):
         if line.strip() and len(found) < count:
             found.append(line)
     return found
@@ -179,6 +180,14 @@ def table(path: Path, delimiter: str, quoting: bool = True) -> Iterator[tuple[st
             return
         if record:
             yield f"{path.name} line {last[0]}", record
+
+
+def cells(line: str, delimiter: str) -> list[str]:
+    """The cells of one line of a table, for guessing what it is; none where it is no such line."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 class Index:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def delimiter_of(path: Path) -> str:
     found = lists.sample(path, 5)
     if path.suffix.lower() == ".tsv" or not found:
         return "\t" if path.suffix.lower() == ".tsv" else ","
-    counts = {mark: [len(next(csv.reader([line], delimiter=mark), [])) for line in found] for mark in DELIMITERS}
+    counts = {mark: [len(lists.cells(line, mark)) for line in found] for mark in DELIMITERS}
     steady = [mark for mark, cells in counts.items() if cells[0] > 1 and len(set(cells)) == 1]
     return max(steady or DELIMITERS, key=lambda mark: counts[mark][0])
 
@@ -111,7 +110,7 @@ class Plain(Base):
         found = self.sheet(path)
         if found is None:
             return 0.0
-        lines = [next(csv.reader([line], delimiter=delimiter_of(found)), []) for line in lists.sample(found, 2)]
+        lines = [lists.cells(line, delimiter_of(found)) for line in lists.sample(found, 2)]
         header, first = [*lines, [], []][:2]
         meant = guess([cell.strip() for cell in header], first, Reading())
         sure = (

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from studio.data.utterance import checked_label
 from studio.errors import DataError
 from studio.starter.domain import digits
-from studio.text import Convention, write_numbers
+from studio.text import Convention, lines_of, write_numbers
 from studio.workspace import disk_errors, write_atomically
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def own(text: str) -> list[Prompt]:
     Raises DataError for a line that takes longer to read than a clip may last, or that has nothing to say.
     """
     prompts: dict[str, Prompt] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if line.strip():
             prompt = _prompt(number, line)
             prompts.setdefault(prompt.text, prompt)
@@ -92,7 +92,7 @@ def load_own(dataset: Dataset) -> list[Prompt]:
 def _read(path: Path) -> list[Prompt]:
     with disk_errors(path, "read"):
         try:
-            return own(path.read_text("utf-8-sig"))
+            return own(path.read_bytes().decode("utf-8-sig"))
         except FileNotFoundError:
             return []
         except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from studio.data.utterance import checked_label
 from studio.errors import DataError
-from studio.text import plain
+from studio.text import lines_of, plain
 from studio.workspace import disk_errors, write_atomically
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def parse_terms(text: str) -> list[str]:
     Raises DataError for a term too long to be one, and for too many.
     """
     terms: dict[str, str] = {}
-    for part in text.replace(",", "\n").splitlines():
+    for part in lines_of(text.replace(",", "\n")):
         if part.strip() and plain(part):
             term = checked_label(part)
             if len(term) > LONGEST:
@@ -40,7 +40,7 @@ def load_terms(dataset: Dataset) -> list[str]:
     path = dataset.folder / "terms.txt"
     with disk_errors(path, "read"):
         try:
-            return parse_terms(path.read_text("utf-8-sig"))
+            return parse_terms(path.read_bytes().decode("utf-8-sig"))
         except FileNotFoundError:
             return []
         except UnicodeDecodeError as error:
