@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import httpx
 import numpy as np
@@ -157,6 +161,77 @@ def test_what_cannot_be_done_is_said_in_the_clients_own_errors(
 ) -> None:
     with pytest.raises(error, match=what):
         client.audio.transcriptions.create(file=file, **fields)  # type: ignore[call-overload]
+
+
+# Programs that were not written with this server in mind
+
+
+def sent(plain: TestClient, fields: dict[str, Any], file: tuple[str, bytes] | None = None) -> httpx.Response:
+    """What curl, or a program with a form of its own, gets."""
+    return plain.post("/v1/audio/transcriptions", files={"file": file or clip()}, data=fields)
+
+
+@pytest.mark.parametrize("name", ["timestamp_granularities", "timestamp_granularities[]"])
+def test_granularities_are_understood_with_and_without_brackets(plain: TestClient, name: str) -> None:
+    assert sent(plain, {"response_format": "verbose_json", name: "segment"}).json()["segments"]
+    for value in ("word", ["segment", "word"], "segment,word"):
+        refused = sent(plain, {"response_format": "verbose_json", name: value})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "timestamp_granularities")
+        assert "“word” is not available, only “segment”" in refused.json()["error"]["message"]
+
+
+def test_an_empty_field_means_its_default(plain: TestClient) -> None:
+    names = ("model", "response_format", "stream", "prompt", "language", "temperature", "timestamp_granularities[]")
+    answer = sent(plain, dict.fromkeys(names, ""))
+    assert (answer.status_code, answer.json()["text"]) == (200, "order one two")
+
+
+@pytest.mark.parametrize(
+    "name", ["whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-mini-transcribe-2025-12-15"]
+)
+def test_the_names_of_openais_models_mean_what_is_served(client: openai.OpenAI, name: str) -> None:
+    assert client.models.retrieve(name).id == "tones-0001"
+    assert client.audio.transcriptions.create(file=clip(), model=name).text == "order one two"
+
+
+def test_another_of_openais_models_is_not_passed_off_as_this_one(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="gpt-4o-transcribe-diarize"):
+        client.audio.transcriptions.create(file=clip(), model="gpt-4o-transcribe-diarize")
+
+
+def test_a_translation_is_refused_with_the_way_to_a_transcript(plain: TestClient) -> None:
+    refused = plain.post("/v1/audio/translations", files={"file": clip()}, data={"model": "whisper-1"})
+    message = refused.json()["error"]["message"]
+    assert (refused.status_code, "does not translate" in message) == (400, True)
+    assert "/v1/audio/transcriptions" in message
+
+
+@pytest.mark.parametrize("content", [b"no sound", b"", encoded(np.zeros(0, np.float32), 16_000), wav("a")[:44]])
+@pytest.mark.parametrize("stream", ["false", "true"])
+def test_a_refusal_names_the_file_as_the_program_called_it(plain: TestClient, content: bytes, stream: str) -> None:
+    for name, shown in (
+        ("Sitzung März.wav", "Sitzung März.wav"),
+        ("C:\\talks\\a.mp3", "a.mp3"),
+        ("../../b.ogg", "b.ogg"),
+    ):
+        message = sent(plain, {"stream": stream}, (name, content)).json()["error"]["message"]
+        assert message.startswith(shown)
+        assert "studio-" not in message
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_fragment(
+    plain: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(source: BinaryIO, target: BinaryIO, length: int) -> None:
+        target.write(source.read(10))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    refused = sent(plain, {})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (507, "disk_full")
+    assert "clip.wav was not saved" in refused.json()["error"]["message"]
+    assert not list(tmp_path.iterdir())
 
 
 # Who may ask

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Literal
 
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from studio.data import lines
 from studio.errors import DataError, StudioError
 from studio.longform.reading import Reading
 from studio.longform.transcript import Segment
 from studio.serve import answers
+from studio.serve.asked import Asked, Received
 from studio.serve.engine import Engine
 from studio.serve.gate import Gate, Key, refusal
 from studio.ui.security import HostRule
@@ -34,24 +32,6 @@ STATUS_OF_ERROR = {
     "DiskError": (507, "disk_full"),
     "ModelError": (404, "model_not_found"),
 }
-
-
-class Asked(BaseModel):
-    """The fields beside the file. What changes nothing here is taken, so that no program has to be changed."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    model: str = ""
-    response_format: answers.Shape = "json"
-    stream: bool = False
-    prompt: str = Field("", max_length=10_000)
-    timestamp_granularities: list[Literal["segment"]] = Field([], alias="timestamp_granularities[]")
-
-    @classmethod
-    def of(cls, form: FormData) -> Asked:
-        """What `form` asks for. Raises ValidationError."""
-        many = {name: form.getlist(name) for name in ("timestamp_granularities[]",) if name in form}
-        return cls.model_validate({name: value for name, value in form.items() if isinstance(value, str)} | many)
 
 
 def create_app(engine: Engine, host: str, key: Key | None) -> FastAPI:
@@ -87,26 +67,28 @@ def _routes(app: FastAPI, engine: Engine) -> None:
             if not isinstance(sound, UploadFile):
                 raise DataError("The field “file” is missing.", "Send the recording as multipart form data.")
             name = engine.known(asked.model)
-            path = await run_in_threadpool(_kept, sound)
+            received = await run_in_threadpool(Received, sound)
         if asked.stream:
-            return await _streamed(engine.read(name, path, asked.prompt), path)
+            return await _streamed(engine.read(name, received.path, asked.prompt), received)
         try:
-            segments = await _until_gone(request, engine.read(name, path, asked.prompt))
-            transcript = Reading(engine.recogniser, path).transcript(segments, None)
+            segments = await _until_gone(request, engine.read(name, received.path, asked.prompt))
+            transcript = Reading(engine.recogniser, received.path).transcript(segments, None)
         finally:
-            path.unlink(missing_ok=True)
+            received.discard()
         return answers.answer(transcript, asked.response_format, engine.language)
+
+    @app.post("/v1/audio/translations")
+    async def translations(request: Request) -> Response:
+        async for _ in request.stream():  # many programs read no answer before they have sent everything
+            pass
+        raise DataError(
+            "This server writes what was said and does not translate.",
+            "Send the recording to /v1/audio/transcriptions and translate the text.",
+        )
 
 
 def _model(name: str) -> dict[str, object]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "speech-studio"}
-
-
-def _kept(sound: UploadFile) -> Path:
-    """The recording as a file of its own; who asked for it deletes it."""
-    with tempfile.NamedTemporaryFile(prefix="studio-", delete=False) as file:
-        shutil.copyfileobj(sound.file, file, 1 << 20)
-    return Path(file.name)
 
 
 async def _until_gone(request: Request, pieces: Iterator[Segment]) -> list[Segment]:
@@ -134,12 +116,12 @@ def _collected(pieces: Iterator[Segment], gone: threading.Event) -> list[Segment
     return segments
 
 
-async def _streamed(pieces: Generator[Segment], path: Path) -> Response:
+async def _streamed(pieces: Generator[Segment], received: Received) -> Response:
     """Each piece as soon as it is read. What goes wrong before the first one is an error of its own."""
     try:
         first = await run_in_threadpool(next, pieces, None)
     except BaseException:
-        path.unlink(missing_ok=True)
+        received.discard()
         raise
 
     async def events() -> AsyncIterator[str]:
@@ -154,7 +136,7 @@ async def _streamed(pieces: Generator[Segment], path: Path) -> Response:
             yield answers.failed(str(error))
         finally:
             pieces.close()
-            path.unlink(missing_ok=True)
+            received.discard()
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -168,8 +150,8 @@ async def _in_words(request: Request, error: Exception) -> JSONResponse:
 
 async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ValidationError)
-    first = error.errors()[0]
-    return refusal(400, f"{first['loc'][0]}: {first['msg']}.", "invalid_value", param=str(first["loc"][0]))
+    name, message = str(error.errors()[0]["loc"][0]), lines.first_fault(error)
+    return refusal(400, f"{message}.", "invalid_value", param=name)
 
 
 async def _as_refusal(request: Request, error: Exception) -> JSONResponse:

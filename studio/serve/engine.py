@@ -20,7 +20,7 @@ from studio.workspace import Workspace
 
 MOST_WAITING = 8  # requests; more are sent away until later
 LONGEST_TERM = 4  # words: more are a sentence that sets the scene
-OPENAIS_NAME = "whisper-1"  # what programs ask for that let nobody choose
+OPENAIS_NAMES = re.compile(r"whisper-1|gpt-4o(-mini)?-transcribe(-\d{4}-\d\d-\d\d)?")  # programs often fix one of these
 
 
 class Engine:
@@ -43,7 +43,7 @@ class Engine:
 
     def known(self, name: str) -> str:
         """The model that a request means by `name`. Raises ModelError where it is not served."""
-        if name in ("", OPENAIS_NAME):
+        if not name or OPENAIS_NAMES.fullmatch(name):
             return self.names[0]
         if name not in self.names:
             raise ModelError(f"The model “{name}” is not served here.", f"Ask for one of: {', '.join(self.names)}.")
