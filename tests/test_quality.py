@@ -17,9 +17,8 @@ from voices import LEVEL, Sound, loudest, noise, silence, speech, steps, wave
 
 from studio.audio import Waveform, read, resample
 from studio.data import quality
-from studio.data.quality import THRESHOLDS, Finding, Quality, findings, measure, remembered, usual_pace, verdict
+from studio.data.quality import THRESHOLDS, Finding, Quality, findings, measure, pace, remembered, usual_pace, verdict
 from studio.data.quality.loudness import loudness
-from studio.data.utterance import Utterance
 
 Spoil = Callable[[Sound, int], Sound]
 
@@ -202,13 +201,10 @@ def test_a_label_that_does_not_fit_the_time_is_noticed(
 
 
 def test_a_usual_pace_needs_twenty_clips_of_one_speaker_and_digits_count_as_words() -> None:
-    fields = {"id": "a", "audio_filepath": "clips/a.wav", "duration": 3, "split": "train"}
-    clip = Utterance(**fields, text="location code 14", speaker="anna")
-    rows = [clip] * THRESHOLDS.pace_clips + [clip.model_copy(update={"speaker": "ben"})]
-    assert usual_pace(rows[1:]) == {}
-    spelled = clip.model_copy(update={"text": "location code one four"})
-    assert usual_pace(rows) == usual_pace([spelled] * THRESHOLDS.pace_clips)
-    assert set(usual_pace(rows)) == {"anna"}
+    said = [(len("location code one four"), pace("location code 14", None, 3.0))] * THRESHOLDS.pace_clips
+    assert usual_pace(said[1:]) is None
+    assert usual_pace(said) == pytest.approx(len("location code one four") / 3, abs=0.05)
+    assert usual_pace([*said[1:], (3, 1.0)]) is None  # a short word tells no pace
 
 
 def test_the_same_samples_elsewhere_are_told_and_a_note_is_no_reproach() -> None:

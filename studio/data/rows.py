@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.data.heard import Heard
 from studio.data.labels.to_digits import number_words
-from studio.data.quality import VERSION, Finding, Quality, findings, pace, verdict
+from studio.data.quality import VERSION, Finding, Peers, Quality, findings, pace, verdict
 from studio.data.utterance import Origin, Split, Utterance
 from studio.text import spoken
 
@@ -53,13 +53,13 @@ class ClipRow(BaseModel):
 class Row:
     """A clip and what was heard in it; what has to be worked out is kept."""
 
-    __slots__ = ("_judged", "_pace", "clip", "heard")
+    __slots__ = ("_judged", "_said", "clip", "heard")
 
     def __init__(self, clip: Utterance, heard: Heard | None) -> None:
         self.clip = clip
         self.heard = heard
-        self._pace: tuple[int, float | None] | None = None
-        self._judged: tuple[float | None, tuple[str, ...], Sequence[Finding]] | None = None
+        self._said: tuple[int, float | None] | None = None
+        self._judged: tuple[Peers, Sequence[Finding]] | None = None
 
     @property
     def quality(self) -> Quality | None:
@@ -72,20 +72,17 @@ class Row:
         return stored.get(name) if stored and stored.get("version") == VERSION else None
 
     @property
-    def characters(self) -> int:
-        """Of the label, as it is read out."""
-        return self._spoken()[0]
-
-    @property
     def pace(self) -> float | None:
         """Characters a second."""
-        return self._spoken()[1]
+        return self.said[1]
 
-    def _spoken(self) -> tuple[int, float | None]:
-        if self._pace is None:
+    @property
+    def said(self) -> tuple[int, float | None]:
+        """Characters of the label, as it is read out, and how many a second."""
+        if self._said is None:
             text = self.clip.text
-            self._pace = len(spoken(text)), pace(text, self.clip.quality, self.clip.duration)
-        return self._pace
+            self._said = len(spoken(text)), pace(text, self.clip.quality, self.clip.duration)
+        return self._said
 
     @property
     def wer(self) -> float | None:
@@ -101,16 +98,13 @@ class Row:
         """What was heard, where it was compared with the label as it is now."""
         return self.heard if self.heard and not self.heard.stale_for(self.clip) else None
 
-    def findings(self, usual: float | None, same: tuple[str, ...]) -> Sequence[Finding]:
-        """What is to be said about it; `same` are the ids of all clips with its samples."""
-        if self._judged is None or self._judged[:2] != (usual, same):
+    def findings(self, peers: Peers) -> Sequence[Finding]:
+        """What is to be said about it among the other clips."""
+        if self._judged is None or self._judged[0] != peers:
             clip, figures = self.clip, self.quality
-            twins = [id for id in same if id != clip.id]
-            found: Sequence[Finding] = ()
-            if figures is not None:
-                found = findings(figures, duration=clip.duration, text=clip.text, usual_pace=usual, twins=twins)
-            self._judged = usual, same, found or ()
-        return self._judged[2]
+            found = findings(figures, duration=clip.duration, text=clip.text, **peers) if figures else ()
+            self._judged = peers, found or ()
+        return self._judged[1]
 
     def verdict(self, found: Sequence[Finding]) -> str:
         """The worst of the findings; empty where nothing was measured."""

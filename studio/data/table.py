@@ -10,7 +10,6 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Self
 
 import numpy as np
@@ -19,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.data import heard
 from studio.data.heard import Heard
-from studio.data.quality import Finding
-from studio.data.quality.thresholds import THRESHOLDS
+from studio.data.quality import Finding, Peers, usual_pace
+from studio.data.quality.pacing import RECENT
 from studio.data.query import FIELDS, FLAGS, parse
 from studio.data.rows import NUMBERS, TEXTS, ClipRow, Row, has, natural
 from studio.data.search import Mask, Searcher
@@ -30,8 +29,7 @@ from studio.data.summary import HISTOGRAMS, Summary, Words, count_words, summari
 from studio.data.utterance import Utterance
 from studio.errors import DataError
 
-DRIFT = 0.01  # of the clips may change before each speaker's usual pace is worked out anew: a median hardly moves
-RECENT = 500  # clips of a speaker that tell the usual pace
+PATCHED = 0.01  # of the clips: where more have changed, all columns are made again
 PAGE = 50  # rows, as a page of the Review tab holds
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -65,30 +63,39 @@ class Table:
         self._orders: dict[str, Places] = {}
         self._usual: dict[str, float] | None = None
         self._twins: dict[str, list[str]] | None = None
-        self._edits = 0  # clips that changed since `usual` was worked out
 
     def _fill(self, old: Table | None) -> Self:
         """Make the rows, with those of `old` whose clips are the same."""
         if old is not None and old.now.places is self.now.places and old.signature == self.signature:
             pairs = zip(old.now.clips, self.now.clips, strict=True)
             changed = [place for place, (before, after) in enumerate(pairs) if before is not after]
-            if len(changed) + old._edits <= len(self.now.clips) * DRIFT:
-                return self._patch(old, changed)
+            if len(changed) <= len(self.now.clips) * PATCHED and self._patch(old, changed):
+                return self
+            self._forget()
         known = old._by_id if old else {}
         with many_objects():
             self.rows = [_row(clip, self._readings.get(clip.id), known.get(clip.id)) for clip in self.now.clips]
         self._by_id = {row.clip.id: row for row in self.rows}
         return self
 
-    def _patch(self, old: Table, changed: list[int]) -> Self:
-        """Take everything over from `old`, which has the same clips at the same places, and mend what changed."""
+    def _forget(self) -> None:
+        self._numbers, self._texts, self._orders, self._usual, self._twins = {}, {}, {}, None, None
+
+    def _patch(self, old: Table, changed: list[int]) -> bool:
+        """Take everything over from `old`, which has the same clips at the same places, and mend what changed.
+
+        False where that says something new about the other clips too.
+        """
         self.rows, self._by_id = old.rows.copy(), old._by_id.copy()
         for place in changed:
             clip = self.now.clips[place]
             self.rows[place] = self._by_id[clip.id] = _row(clip, self._readings.get(clip.id), None)
-        self._usual, self._edits = old._usual, old._edits + len(changed)
+        if old._usual is not None and self.usual != old._usual:
+            return False
         if all(old.rows[place].clip.audio_sha256 == self.rows[place].clip.audio_sha256 for place in changed):
             self._twins = old._twins
+        elif old._twins is not None and self.twins != old._twins:
+            return False
         for name, column in old._numbers.copy().items():
             self._numbers[name] = column.copy()
             self._numbers[name][changed] = [_or_nan(NUMBERS[name](self.rows[place])) for place in changed]
@@ -98,7 +105,7 @@ class Table:
             for place in changed:
                 self._texts[name][place] = self._text(self.rows[place], name)
             self._keep_order(old, name, all(texts[place] == self._texts[name][place] for place in changed))
-        return self
+        return True
 
     def _keep_order(self, old: Table, name: str, is_same: bool) -> None:
         if is_same and name in old._orders:
@@ -152,8 +159,15 @@ class Table:
 
     def findings(self, row: Row) -> Sequence[Finding]:
         """What is to be said about a clip, among the others."""
-        usual = self.usual.get(row.clip.speaker)
-        return row.findings(usual, tuple(self.twins.get(row.clip.audio_sha256, ())))
+        return row.findings(self.peers(row.clip))
+
+    def peers(self, clip: Utterance | None) -> Peers:
+        """What `clip` is judged against, whoever asks; None is a take that is not saved yet."""
+        same = self.twins.get(clip.audio_sha256, ()) if clip else ()
+        return {
+            "usual_pace": self.usual.get(clip.speaker if clip else ""),
+            "twins": tuple(id for id in same if clip and id != clip.id),
+        }
 
     def summary(self, query: str) -> Summary:
         """Figures of the clips that match. Raises DataError."""
@@ -174,7 +188,8 @@ class Table:
             said: dict[str, list[Row]] = defaultdict(list)
             for row in self.rows:
                 said[row.clip.speaker].append(row)
-            self._usual = {name: usual for name, rows in said.items() if (usual := _usual_pace(rows[-RECENT:]))}
+            paces = {name: usual_pace([row.said for row in rows[-RECENT:]]) for name, rows in said.items()}
+            self._usual = {name: pace for name, pace in paces.items() if pace}
         return self._usual
 
     @property
@@ -240,12 +255,6 @@ class Table:
         texts = self.texts(field)
         keys = [natural(text) for text in texts] if FIELDS[field].kind == "text" else texts
         return np.array(sorted((place for place, text in enumerate(texts) if text), key=keys.__getitem__), np.int64)
-
-
-def _usual_pace(rows: Sequence[Row]) -> float | None:
-    """The median pace of one speaker, as `studio.data.quality.usual_pace` has it, from what the rows know already."""
-    paces = [row.pace or 0.0 for row in rows if row.characters >= THRESHOLDS.least_characters]
-    return round(median(paces), 1) if len(paces) >= THRESHOLDS.pace_clips else None
 
 
 def _or_nan(value: float | None) -> float:

@@ -14,6 +14,7 @@ from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.data.prompts import Prompt
 from studio.data.quality import Quality, findings
+from studio.data.table import Table
 from studio.errors import AudioError, DataError
 from studio.reading_list import read_next
 from studio.text import Convention
@@ -150,5 +151,6 @@ class Session:
         clip = self.dataset.add(sound, text=label, prompt=card.text, speaker=self.speaker)
         self.dataset.trash(earlier)
         figures = Quality.known(clip.quality)
-        for finding in findings(figures, duration=clip.duration, text=label) if figures else ():
+        peers = Table.of(self.dataset).peers(clip)
+        for finding in findings(figures, duration=clip.duration, text=clip.text, **peers) if figures else ():
             self.say(f"  {finding.what} {finding.remedy}")

@@ -13,6 +13,7 @@ from studio.data.journal import Action
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import Finding, Quality, findings
 from studio.data.query import Selection
+from studio.data.table import Table
 from studio.data.utterance import Split
 from studio.errors import StudioError
 from studio.workspace import Workspace
@@ -72,7 +73,8 @@ def warnings(dataset: Dataset, clip: Utterance) -> list[Finding]:
         figures = Quality.of(clip, dataset)
     except StudioError as error:
         return [Finding(code="no-speech", verdict="re-record", what=error.what, remedy=error.remedy)]
-    found = findings(figures, duration=clip.duration, text=clip.text) if figures else []
+    peers = Table.of(dataset).peers(clip)
+    found = findings(figures, duration=clip.duration, text=clip.text, **peers) if figures else []
     return [finding for finding in found if finding.verdict != "note"]
 
 

@@ -12,6 +12,7 @@ from studio.audio import read
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import Card, Quality, check, trim
+from studio.data.table import Table
 from studio.errors import DataError
 from studio.jobs import tasks
 from studio.jobs.tasks import TaskState
@@ -46,9 +47,9 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/quality/{name}")
     def of_take(name: str, audio: Annotated[UploadFile, File()], text: Annotated[str, Form()] = "") -> Card | None:
         wave = read(audio.file.read())
-        clips = Dataset.create(workspace.dataset(name)).utterances()
+        peers = Table.of(Dataset.create(workspace.dataset(name))).peers(None)
         figures = quality.measured(wave)
-        return quality.card_among(figures, clips, duration=wave.duration, text=text, of=None) if figures else None
+        return quality.card_of(figures, duration=wave.duration, text=text, **peers) if figures else None
 
     @routes.get("/quality/{name}/{clip_id}")
     def of_clip(name: str, clip_id: str) -> Card | None:
@@ -88,7 +89,7 @@ def card_for(dataset: Dataset, clip: Utterance) -> Card | None:
     """The card of a saved clip; None where measuring failed. Raises AudioError or DiskError."""
     if (figures := Quality.of(clip, dataset)) is None:
         return None
-    return quality.card_among(figures, dataset.utterances(), duration=clip.duration, text=clip.text, of=clip)
+    return quality.card_of(figures, duration=clip.duration, text=clip.text, **Table.of(dataset).peers(clip))
 
 
 def with_card(dataset: Dataset, clip: Utterance) -> dict[str, Any]:

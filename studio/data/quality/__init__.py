@@ -8,9 +8,9 @@ verdict(found)                                            # fine, look or re-rec
 from studio.data.quality.figures import VERSION, Quality, measure, measured, remembered
 from studio.data.quality.keeping import checked_recording, fingerprint
 from studio.data.quality.pacing import pace, usual_pace
-from studio.data.quality.summary import Card, Figure, card_among, card_of, twins_of
+from studio.data.quality.summary import Card, Figure, card_of
 from studio.data.quality.thresholds import THRESHOLDS, Thresholds
-from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, findings, verdict
+from studio.data.quality.verdicts import NAMES, Code, Finding, Peers, Verdict, findings, verdict
 
 __all__ = [
     "NAMES",
@@ -20,10 +20,10 @@ __all__ = [
     "Code",
     "Figure",
     "Finding",
+    "Peers",
     "Quality",
     "Thresholds",
     "Verdict",
-    "card_among",
     "card_of",
     "checked_recording",
     "findings",
@@ -32,7 +32,6 @@ __all__ = [
     "measured",
     "pace",
     "remembered",
-    "twins_of",
     "usual_pace",
     "verdict",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,8 +11,8 @@ from studio.audio import read
 from studio.data.manifest import Dataset
 from studio.data.quality.edges import offered
 from studio.data.quality.figures import Quality, remembered
-from studio.data.quality.pacing import usual_pace
-from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, findings, verdict
+from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, verdict
+from studio.data.table import Table
 from studio.data.utterance import Utterance
 from studio.errors import StudioError
 
@@ -92,7 +92,7 @@ def measure_missing(dataset: Dataset, tell: Callable[[int, int], None], *, again
 def report(dataset: Dataset) -> Report:
     """What the figures of all clips say, without measuring any. Raises DiskError."""
     clips = dataset.utterances()
-    judged = judge(clips)
+    judged = _judged(Table.of(dataset))
     worst: dict[Code, list[str]] = {}
     for one in judged:
         for finding in one.findings:
@@ -111,31 +111,10 @@ def report(dataset: Dataset) -> Report:
     )
 
 
-def judge(clips: Sequence[Utterance]) -> list[Judged]:
+def _judged(table: Table) -> list[Judged]:
     """Every clip that has figures, with what is to be said about it among the others."""
-    paces, same = usual_pace(clips), _by_sound(clips)
-    return [
-        Judged(id=clip.id, text=clip.text, verdict=verdict(found), findings=found)
-        for clip in clips
-        if (known := Quality.known(clip.quality))
-        for found in [
-            findings(
-                known,
-                duration=clip.duration,
-                text=clip.text,
-                usual_pace=paces.get(clip.speaker),
-                twins=[id for id in same.get(clip.audio_sha256 or "", ()) if id != clip.id],
-            )
-        ]
-    ]
-
-
-def _by_sound(clips: Iterable[Utterance]) -> dict[str, list[str]]:
-    same: dict[str, list[str]] = {}
-    for clip in clips:
-        if clip.audio_sha256:
-            same.setdefault(clip.audio_sha256, []).append(clip.id)
-    return same
+    found = ((row.clip, list(table.findings(row))) for row in table.rows if row.figure("version"))
+    return [Judged(id=clip.id, text=clip.text, verdict=verdict(told), findings=told) for clip, told in found]
 
 
 def _count(found: tuple[Code, list[str]]) -> Count:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from studio.data.quality.figures import Quality
 from studio.data.quality.thresholds import THRESHOLDS
 from studio.text import spoken
 
-if TYPE_CHECKING:
-    from studio.data.utterance import Utterance
-
 LEAST_SECONDS = 0.2  # of speech that a pace can be told from
+RECENT = 500  # clips of a speaker that tell the usual pace
 
 
 def pace(text: str, quality: Quality | dict[str, Any] | None, duration: float) -> float | None:
@@ -29,10 +26,10 @@ def pace(text: str, quality: Quality | dict[str, Any] | None, duration: float) -
     return characters / max(duration - silence, LEAST_SECONDS) if characters else None
 
 
-def usual_pace(rows: Iterable[Utterance]) -> dict[str, float]:
-    """The median pace of each speaker with `THRESHOLDS.pace_clips` clips or more; the others are left out."""
-    paces: dict[str, list[float]] = defaultdict(list)
-    for clip in rows:
-        if len(spoken(clip.text)) >= THRESHOLDS.least_characters:
-            paces[clip.speaker].append(pace(clip.text, clip.quality, clip.duration) or 0.0)
-    return {speaker: median(found) for speaker, found in paces.items() if len(found) >= THRESHOLDS.pace_clips}
+def usual_pace(said: Sequence[tuple[int, float | None]]) -> float | None:
+    """The median pace of one speaker, to one decimal, by the latest `RECENT` clips; None where too few tell it.
+
+    `said` holds the characters of each label, as it is read out, and its pace, in the order of recording.
+    """
+    paces = [own or 0.0 for characters, own in said[-RECENT:] if characters >= THRESHOLDS.least_characters]
+    return round(median(paces), 1) if len(paces) >= THRESHOLDS.pace_clips else None

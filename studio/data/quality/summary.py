@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.data.quality.edges import offered
 from studio.data.quality.figures import Quality
-from studio.data.quality.pacing import pace, usual_pace
+from studio.data.quality.pacing import pace
 from studio.data.quality.verdicts import Code, Finding, Verdict, findings, verdict
 
-if TYPE_CHECKING:
-    from studio.data.utterance import Utterance
-
-RECENT = 200  # clips that tell how fast somebody speaks: enough for a median, and read in milliseconds
 Mark = Literal["fine", "look", "re-record", "unknown"]
 _CODES: dict[str, frozenset[Code]] = {
     "Peak": frozenset({"clipped", "offset"}),
@@ -60,21 +56,6 @@ def card_of(
         findings=found,
         trim=offered(quality, duration),
     )
-
-
-def card_among(
-    quality: Quality, clips: Sequence[Utterance], *, duration: float, text: str, of: Utterance | None
-) -> Card:
-    """The card of the clip `of` (None: one that is not saved yet) in a dataset of `clips`."""
-    speaker = of.speaker if of else ""
-    usual = usual_pace([clip for clip in clips[-RECENT:] if clip.speaker == speaker]).get(speaker)
-    return card_of(quality, duration=duration, text=text, usual_pace=usual, twins=twins_of(of, clips) if of else ())
-
-
-def twins_of(clip: Utterance, clips: Iterable[Utterance]) -> list[str]:
-    """Ids of the other clips with the same samples."""
-    same = clip.audio_sha256
-    return [other.id for other in clips if same and other.audio_sha256 == same and other.id != clip.id]
 
 
 def _figures(quality: Quality, own_pace: float | None, found: Sequence[Finding]) -> list[Figure]:

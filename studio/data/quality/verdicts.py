@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,6 +50,13 @@ class Finding(BaseModel):
     verdict: Literal["look", "re-record", "note"]  # a note is no reproach
     what: str  # one sentence, with the figure
     remedy: str = ""
+
+
+class Peers(TypedDict):
+    """What the other clips of a dataset have to do with one of them: `Table.peers` alone works it out."""
+
+    usual_pace: float | None  # of its speaker, characters a second
+    twins: Sequence[str]  # ids of the clips with the same samples
 
 
 def findings(
