@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.data.heard import Heard
 from studio.data.labels.to_digits import number_words
-from studio.data.quality import VERSION, Finding, Peers, Quality, findings, pace, verdict
+from studio.data.quality import VERSION, Context, Finding, Quality, findings, pace, verdict
 from studio.data.utterance import Origin, Split, Utterance
 from studio.text import spoken
 
@@ -59,7 +59,7 @@ class Row:
         self.clip = clip
         self.heard = heard
         self._said: tuple[int, float | None] | None = None
-        self._judged: tuple[Peers, Sequence[Finding]] | None = None
+        self._judged: tuple[Context, Sequence[Finding]] | None = None
 
     @property
     def quality(self) -> Quality | None:
@@ -98,12 +98,12 @@ class Row:
         """What was heard, where it was compared with the label as it is now."""
         return self.heard if self.heard and not self.heard.stale_for(self.clip) else None
 
-    def findings(self, peers: Peers) -> Sequence[Finding]:
+    def findings(self, context: Context) -> Sequence[Finding]:
         """What is to be said about it among the other clips."""
-        if self._judged is None or self._judged[0] != peers:
+        if self._judged is None or self._judged[0] != context:
             clip, figures = self.clip, self.quality
-            found = findings(figures, duration=clip.duration, text=clip.text, **peers) if figures else ()
-            self._judged = peers, found or ()
+            found = findings(figures, duration=clip.duration, text=clip.text, **context) if figures else ()
+            self._judged = context, found or ()
         return self._judged[1]
 
     def verdict(self, found: Sequence[Finding]) -> str:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.data import heard
 from studio.data.heard import Heard
-from studio.data.quality import Finding, Peers, usual_pace
+from studio.data.quality import Context, Finding, usual_pace
 from studio.data.quality.pacing import RECENT
 from studio.data.query import FIELDS, FLAGS, parse
 from studio.data.rows import NUMBERS, TEXTS, ClipRow, Row, has, natural
@@ -159,14 +159,15 @@ class Table:
 
     def findings(self, row: Row) -> Sequence[Finding]:
         """What is to be said about a clip, among the others."""
-        return row.findings(self.peers(row.clip))
+        return row.findings(self.context(row.clip))
 
-    def peers(self, clip: Utterance | None) -> Peers:
+    def context(self, clip: Utterance | None) -> Context:
         """What `clip` is judged against, whoever asks; None is a take that is not saved yet."""
         same = self.twins.get(clip.audio_sha256, ()) if clip else ()
         return {
             "usual_pace": self.usual.get(clip.speaker if clip else ""),
             "twins": tuple(id for id in same if clip and id != clip.id),
+            "is_synthetic": clip is not None and clip.source == "synthetic",
         }
 
     def summary(self, query: str) -> Summary:

@@ -151,6 +151,6 @@ class Session:
         clip = self.dataset.add(sound, text=label, prompt=card.text, speaker=self.speaker)
         self.dataset.trash(earlier)
         figures = Quality.known(clip.quality)
-        peers = Table.of(self.dataset).peers(clip)
-        for finding in findings(figures, duration=clip.duration, text=clip.text, **peers) if figures else ():
+        context = Table.of(self.dataset).context(clip)
+        for finding in findings(figures, duration=clip.duration, text=clip.text, **context) if figures else ():
             self.say(f"  {finding.what} {finding.remedy}")

@@ -73,8 +73,8 @@ def warnings(dataset: Dataset, clip: Utterance) -> list[Finding]:
         figures = Quality.of(clip, dataset)
     except StudioError as error:
         return [Finding(code="no-speech", verdict="re-record", what=error.what, remedy=error.remedy)]
-    peers = Table.of(dataset).peers(clip)
-    found = findings(figures, duration=clip.duration, text=clip.text, **peers) if figures else []
+    context = Table.of(dataset).context(clip)
+    found = findings(figures, duration=clip.duration, text=clip.text, **context) if figures else []
     return [finding for finding in found if finding.verdict != "note"]
 
 

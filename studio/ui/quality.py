@@ -47,9 +47,9 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/quality/{name}")
     def of_take(name: str, audio: Annotated[UploadFile, File()], text: Annotated[str, Form()] = "") -> Card | None:
         wave = read(audio.file.read())
-        peers = Table.of(Dataset.create(workspace.dataset(name))).peers(None)
+        context = Table.of(Dataset.create(workspace.dataset(name))).context(None)
         figures = quality.measured(wave)
-        return quality.card_of(figures, duration=wave.duration, text=text, **peers) if figures else None
+        return quality.card_of(figures, duration=wave.duration, text=text, **context) if figures else None
 
     @routes.get("/quality/{name}/{clip_id}")
     def of_clip(name: str, clip_id: str) -> Card | None:
@@ -89,7 +89,7 @@ def card_for(dataset: Dataset, clip: Utterance) -> Card | None:
     """The card of a saved clip; None where measuring failed. Raises AudioError or DiskError."""
     if (figures := Quality.of(clip, dataset)) is None:
         return None
-    return quality.card_of(figures, duration=clip.duration, text=clip.text, **Table.of(dataset).peers(clip))
+    return quality.card_of(figures, duration=clip.duration, text=clip.text, **Table.of(dataset).context(clip))
 
 
 def with_card(dataset: Dataset, clip: Utterance) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from studio.data.quality.keeping import checked_recording, fingerprint
 from studio.data.quality.pacing import pace, usual_pace
 from studio.data.quality.summary import Card, Figure, card_of
 from studio.data.quality.thresholds import THRESHOLDS, Thresholds
-from studio.data.quality.verdicts import NAMES, Code, Finding, Peers, Verdict, findings, verdict
+from studio.data.quality.verdicts import NAMES, Code, Context, Finding, Verdict, findings, verdict
 
 __all__ = [
     "NAMES",
@@ -18,9 +18,9 @@ __all__ = [
     "VERSION",
     "Card",
     "Code",
+    "Context",
     "Figure",
     "Finding",
-    "Peers",
     "Quality",
     "Thresholds",
     "Verdict",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.audio import Samples, Waveform, decibels, read
 from studio.data.quality import faults
+from studio.data.quality.cut import cut_off
 from studio.data.quality.loudness import loudness
 from studio.data.quality.spectrum import bandwidth, frames_of
 from studio.data.quality.voice import find_voice
@@ -37,6 +38,8 @@ class Quality(BaseModel):
     speech_seconds: float  # pauses between words included
     silence_before: float  # seconds
     silence_after: float  # seconds
+    cut_start: bool = False  # whether the sound begins in the middle of a word
+    cut_end: bool = False
     longest_pause: float  # seconds
     dc_offset: float  # -1..1
     bandwidth_hz: int
@@ -77,6 +80,7 @@ def measure(wave: Waveform) -> Quality:
     level = _level(wave.samples)
     cut = faults.clipped(wave.samples)
     torn = faults.torn(wave.samples, wave.sample_rate, level, cut)
+    cut_start, cut_end = cut_off(wave, voice)
     return Quality(
         peak_db=round(decibels(float(np.abs(wave.samples).max())), 1),
         rms_db=round(decibels(level), 1),
@@ -86,6 +90,8 @@ def measure(wave: Waveform) -> Quality:
         speech_seconds=round(voice.seconds, 2),
         silence_before=round(voice.before, 2),
         silence_after=round(voice.after, 2),
+        cut_start=cut_start,
+        cut_end=cut_end,
         longest_pause=round(voice.longest_pause, 2),
         dc_offset=round(offset, 4),
         bandwidth_hz=bandwidth(frames, voice.speaking),

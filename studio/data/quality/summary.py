@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.data.quality.edges import offered
 from studio.data.quality.figures import Quality
 from studio.data.quality.pacing import pace
-from studio.data.quality.verdicts import Code, Finding, Verdict, findings, verdict
+from studio.data.quality.verdicts import Code, Context, Finding, Verdict, findings, verdict
 
 Mark = Literal["fine", "look", "re-record", "unknown"]
 _CODES: dict[str, frozenset[Code]] = {
     "Peak": frozenset({"clipped", "offset"}),
     "Loudness": frozenset({"quiet", "no-speech"}),
     "Over noise": frozenset({"noisy"}),
-    "Silence": frozenset({"silence"}),
+    "Silence": frozenset({"silence", "cut"}),
     "Pace": frozenset({"fast", "slow"}),
 }
 
@@ -45,11 +45,9 @@ class Card(BaseModel):
     trim: float  # seconds of silence that trimming would take off; 0 where it is not offered
 
 
-def card_of(
-    quality: Quality, *, duration: float, text: str = "", usual_pace: float | None = None, twins: Sequence[str] = ()
-) -> Card:
-    """The card of a clip of `duration` seconds; `usual_pace` and `twins` as in `findings`."""
-    found = findings(quality, duration=duration, text=text, usual_pace=usual_pace, twins=twins)
+def card_of(quality: Quality, *, duration: float, text: str, **context: Unpack[Context]) -> Card:
+    """The card of a clip of `duration` seconds."""
+    found = findings(quality, duration=duration, text=text, **context)
     return Card(
         verdict=verdict(found),
         figures=_figures(quality, pace(text, quality, duration), found),

@@ -13,12 +13,13 @@ from studio.data.quality.thresholds import THRESHOLDS
 from studio.text import spoken
 
 Code = Literal[
-    "no-speech", "clipped", "quiet", "noisy", "silence", "pause", "long", "fast", "slow",
+    "no-speech", "cut", "clipped", "quiet", "noisy", "silence", "pause", "long", "fast", "slow",
     "offset", "telephone", "doubled", "dropped", "click", "twin",
 ]  # fmt: skip
 Verdict = Literal["fine", "look", "re-record"]
 NAMES: dict[Code, str] = {
     "no-speech": "No speech",
+    "cut": "First or last word cut off",
     "clipped": "Clipped",
     "quiet": "Very quiet",
     "noisy": "Noisy",
@@ -52,24 +53,32 @@ class Finding(BaseModel):
     remedy: str = ""
 
 
-class Peers(TypedDict):
-    """What the other clips of a dataset have to do with one of them: `Table.peers` alone works it out."""
+class Context(TypedDict):
+    """What a clip is judged by beside its own figures and label: `Table.context` alone works it out."""
 
     usual_pace: float | None  # of its speaker, characters a second
     twins: Sequence[str]  # ids of the clips with the same samples
+    is_synthetic: bool  # a synthesiser's clips begin and end with the voice: nothing is cut off
 
 
 def findings(
-    quality: Quality, *, duration: float, text: str = "", usual_pace: float | None = None, twins: Sequence[str] = ()
+    quality: Quality,
+    *,
+    duration: float,
+    text: str = "",
+    usual_pace: float | None = None,
+    twins: Sequence[str] = (),
+    is_synthetic: bool = False,
 ) -> list[Finding]:
     """What is to be said about a clip of `duration` seconds, the worst first; none about a good one.
 
-    `usual_pace` is its speaker's (characters a second); `twins` are the ids of clips with the same samples.
+    The rest is its `Context`.
     """
     if not quality.speech_seconds or quality.speech_seconds < THRESHOLDS.least_speech:
         found = [_no_speech(quality), *_sound(quality)]
     else:
         found = [
+            *([] if is_synthetic else _cut(quality)),
             *_levels(quality),
             *_sound(quality),
             *_times(quality, duration),
@@ -87,6 +96,17 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
 def _no_speech(quality: Quality) -> Finding:
     what = f"No speech was found in it (loudness {quality.loudness_lufs:.0f} LUFS)."
     return Finding(code="no-speech", verdict="re-record", what=what, remedy=f"Check the microphone. {_AGAIN}")
+
+
+def _cut(quality: Quality) -> Iterator[Finding]:
+    words = {
+        (True, True): ("first and last words", "Wait a moment before you speak and before you stop."),
+        (True, False): ("first word", "Wait a moment before you speak."),
+        (False, True): ("last word", "Wait a moment before you stop."),
+    }
+    if cut := words.get((quality.cut_start, quality.cut_end)):
+        what, remedy = cut
+        yield Finding(code="cut", verdict="look", what=f"The {what} may be cut off.", remedy=f"{_AGAIN} {remedy}")
 
 
 def _levels(quality: Quality) -> Iterator[Finding]:

@@ -27,7 +27,9 @@ Mask = NDArray[np.bool_]
 class Voice:
     """What was found out about the speech in a recording."""
 
-    speaking: Mask  # (frames,)
+    power: NDArray[np.float64]  # (frames,) in the band of voices
+    loud: Mask  # (frames,) above the room
+    speaking: Mask  # (frames,) the same without clicks, and with the short gaps between words
     seconds: float  # of speech
     before: float  # seconds of silence before the first word; the whole clip where nobody speaks
     after: float
@@ -39,13 +41,16 @@ def find_voice(frames: Frames, duration: float) -> Voice:
     """Find the speech in a recording of `duration` seconds by its level above the room's own."""
     power = frames.band(LOW, HIGH)
     levels = 10 * np.log10(_smoothed(power) + 1e-12)
-    speaking = _speaking(levels)
+    loud = _loud(levels)
+    speaking = _joined(_without(loud, round(BLIP / HOP)), round(WORD_GAP / HOP))
     places = np.flatnonzero(speaking)
     if not len(places):
-        return Voice(speaking, 0.0, duration, 0.0, 0.0, None)
+        return Voice(power, loud, speaking, 0.0, duration, 0.0, 0.0, None)
     first, last = places[0] * HOP, min(duration, (places[-1] + 2) * HOP)
     gaps = [length for start, length, on in runs(speaking) if not on and places[0] < start < places[-1]]
     return Voice(
+        power,
+        loud,
         speaking,
         seconds=float(len(places) * HOP),
         before=float(first),
@@ -60,13 +65,13 @@ def _smoothed(power: NDArray[np.float64]) -> NDArray[np.float64]:
     return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
 
 
-def _speaking(levels: NDArray[np.float64]) -> Mask:
+def _loud(levels: NDArray[np.float64]) -> Mask:
     quiet, loud = np.percentile(levels, [5, 95])
     if loud < FAINTEST_DB or loud - quiet < SPREAD_DB:
         return np.zeros(len(levels), bool)
     # a tightly cut clip has no quiet frames: its weakest are speech
     bar = max(min(quiet + RISE_DB, loud - SPREAD_DB), loud - RANGE_DB)
-    return _joined(_without(levels > bar, round(BLIP / HOP)), round(WORD_GAP / HOP))
+    return np.asarray(levels > bar)
 
 
 def _without(mask: Mask, shortest: int) -> Mask:
