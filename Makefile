@@ -1,14 +1,19 @@
 # Two commands on a fresh machine:  make studio  (set up, open the page)   make test  (set up, run every test)
 VENV := .venv
 BIN  := $(VENV)/bin
-TORCH := torch>=2.6,<3
+# The exact versions to install; empty: whatever pyproject.toml admits.
+PINS := constraints.txt
+RESOLUTION := highest
+TORCH = $(shell sed -n '/"torch/ s/.*"\(torch[^"]*\)".*/\1/p' pyproject.toml)
+CONSTRAINED = $(if $(PINS),--constraint $(PINS))
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RESOLUTION) $(CONSTRAINED)
 # A process for each core, four at the most: each may hold a model. A file's tests share a studio and stay together.
 CORES := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio demo test thorough check clean
+.PHONY: studio demo test thorough check newest oldest pins clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.studio
@@ -29,25 +34,42 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
+# The same tests on the newest versions that pyproject.toml admits, and the fast ones on the oldest.
+newest:
+	$(MAKE) test VENV=.venv-newest PINS=
+
+oldest:
+	$(MAKE) .venv-oldest/.test VENV=.venv-oldest PINS= RESOLUTION=lowest-direct
+	.venv-oldest/bin/python -m pytest $(CORES) -m 'not slow and not browser and not thorough' $(ARGS)
+
+# Renew constraints.txt and say what moved. PyTorch moves only if it is named: make pins ARGS=torch==2.14.1
+pins: $(VENV)/bin/uv
+	@PATH=$(BIN):$$PATH $(BIN)/python .ci/pins.py $(ARGS)
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
 
+$(VENV)/bin/uv: $(VENV)/bin/python
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(CONSTRAINED) uv
+
 # PyTorch by itself and first, for its size: a wheel that pip finds on this machine; else the build for this machine's
-# GPU, or the one without CUDA, as uv detects it.
-$(VENV)/.torch: $(VENV)/bin/python
+# GPU, or the one without CUDA, as uv detects it; else, where PyTorch's own index is out of reach, the usual build.
+$(VENV)/.torch: $(VENV)/bin/uv $(PINS)
 	@$(BIN)/python -c 'import torch' 2>/dev/null \
-	|| $(BIN)/pip install --quiet --no-index '$(TORCH)' --no-deps 2>/dev/null \
-	|| { $(BIN)/pip install --quiet uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=auto '$(TORCH)'; }
+	|| { test $(RESOLUTION) = highest \
+		&& $(BIN)/pip install --quiet --no-index --no-deps $(CONSTRAINED) '$(TORCH)' 2>/dev/null; } \
+	|| $(INSTALL) --torch-backend=auto '$(TORCH)' \
+	|| $(INSTALL) '$(TORCH)'
 	@touch $@
 
 $(VENV)/.studio: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+	@$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.studio
-	$(BIN)/pip install --quiet --editable '.[test]'
+	@$(INSTALL) --editable '.[test]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-newest .venv-oldest build dist *.egg-info

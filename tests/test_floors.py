@@ -19,6 +19,7 @@ FLOORS = (
         "events",
         "config",
         "workspace",
+        "quiet",
         "run_folder",
         "text",
         "metrics",

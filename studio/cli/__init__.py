@@ -12,6 +12,8 @@ import typer
 
 from studio.cli.app import app
 from studio.errors import StudioError
+from studio.quiet import hide_warnings
+from studio.run_folder import FOLDER_VARIABLE
 
 # isort: off
 from studio.cli import page, data, runs, models  # noqa: F401 - each enters its verbs, in the order of the help
@@ -24,7 +26,12 @@ milliseconds: where another program holds a core, each small operation then cost
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one verb. A StudioError becomes a sentence on stderr and exit code 1; Ctrl-C exits with 130."""
+    """Run one verb. A StudioError becomes a sentence on stderr and exit code 1; Ctrl-C exits with 130.
+
+    Without `arguments` this is a process of its own, and takes them from its command line.
+    """
+    if arguments is None and FOLDER_VARIABLE not in os.environ:  # else stderr is a run's log already
+        hide_warnings()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)

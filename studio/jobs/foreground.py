@@ -11,6 +11,7 @@ from time import time
 from studio.jobs import record
 from studio.jobs.ending import mend
 from studio.jobs.record import Job, ProcessId
+from studio.quiet import warnings_in
 from studio.run_folder import RunFolder
 
 
@@ -18,7 +19,8 @@ from studio.run_folder import RunFolder
 def in_foreground(folder: RunFolder, command: Sequence[str], about: Mapping[str, str]) -> Iterator[None]:
     """Hold the right to run in `folder` while the block works there; `stop` reaches it by its note as usual.
 
-    `command` resumes it should it be killed. Raises JobError, naming it, where another run is going on.
+    `command` resumes it should it be killed. Other packages' warnings go to the run's log.
+    Raises JobError, naming it, where another run is going on.
     """
     with record.claim(folder.path.parent) as lock:
         folder.clear_stop_request()
@@ -35,7 +37,8 @@ def in_foreground(folder: RunFolder, command: Sequence[str], about: Mapping[str,
         job.write(folder)
         code = 1
         try:
-            yield
+            with warnings_in(folder.log):
+                yield
             code = 0
         finally:
             job.model_copy(update={"ended_at": time(), "exit_code": code}).write(folder)
