@@ -66,7 +66,7 @@ def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell 
                 taking.take(row, is_passing=part is None or part.is_passing)
                 tell("importing", number, max(total, number))
             intake.what = f"{counted(taking.added, 'clip')} imported from {names}"
-    return taking.report()
+    return taking.report(found.notes())
 
 
 class _Taking:
@@ -116,7 +116,7 @@ class _Taking:
         self.unlabelled += not clip.text
         return clip
 
-    def report(self) -> ImportReport:
+    def report(self, noted: list[str]) -> ImportReport:
         """What became of the rows; the intake has ended."""
         return ImportReport(
             added=self.added,
@@ -124,7 +124,7 @@ class _Taking:
             already=self.already,
             unlabelled=self.unlabelled,
             moved=self.intake.moved,
-            notes=notes(self.unlabelled, self.intake.moved),
+            notes=[*noted, *notes(self.unlabelled, self.intake.moved)],
             minutes=round(self.total / 60, 2),
             skipped=self.reasons.total,
             reasons=self.reasons.groups(),

@@ -68,8 +68,9 @@ def preview(plan: Plan, into: Store | None = None, limit: float | None = None) -
         columns = chosen.format.columns(chosen.path, plan.reading) if chosen else []
         for _, row in _rows(found, columns):
             looking.at(row, is_opened=limit is None or time.monotonic() - began < limit)
+        noted = found.notes()
     name, title = (chosen.format.name, chosen.format.title) if chosen else ("", "")
-    return looking.preview(name, title, columns)
+    return looking.preview(name, title, columns, noted)
 
 
 class _Looking:
@@ -113,7 +114,7 @@ class _Looking:
                 Shown(name=row.name, text=row.text or "", speaker=row.speaker, split=split, seconds=seconds)
             )
 
-    def preview(self, format: str, title: str, columns: list[Column]) -> Preview:
+    def preview(self, format: str, title: str, columns: list[Column], noted: list[str]) -> Preview:
         moved = misplaced(self.sides, self.kept)
         return Preview(
             format=format,
@@ -125,7 +126,7 @@ class _Looking:
             already=self.already,
             unlabelled=self.unlabelled,
             moved=moved,
-            notes=notes(self.unlabelled, moved),
+            notes=[*noted, *notes(self.unlabelled, moved)],
             checked=self.opened,
             minutes=round(self.total / 60, 2),
             speakers=len(self.speakers),

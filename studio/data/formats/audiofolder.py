@@ -52,7 +52,7 @@ class AudioFolder(Base):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """The rows of every metadata file; the split is what the folder is called, where no column says it."""
         for sheet in self.sheets(path):
-            split = None if sheet.parent == path else fields.split_of(sheet.parent.name)
+            split = reading.names.split_of(sheet, path)
             found = Nemo().rows(sheet, reading) if self.kind == "jsonl" else self._table(sheet, reading)
             for row in found:
                 yield _in_split(row, split) if split and isinstance(row, Row) and not row.split else row

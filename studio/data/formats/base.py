@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files
+from studio.data.formats.names import Names
 from studio.data.utterance import Split
 
 Words = list[tuple[str, tuple[float, float]]]
@@ -96,6 +97,7 @@ class Reading:
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # field -> column
     delimiter: str = ""  # of a table; guessed without
     audio: Path | None = None  # where the sound files are, if not beside the manifest
+    names: Names = field(default_factory=Names, compare=False)  # the splits that names state
 
     def files(self, path: Path) -> Files:
         """Looks up the sound files that `path`, a manifest or a folder, names."""
@@ -137,6 +139,7 @@ class Format(Protocol):
     title: str  # for people
     holds: str  # one sentence: what it keeps of a clip beside sound and label
     single_file: bool  # it is written as one file instead of a folder
+    has_lists: bool  # lists name the sound files: others may lie beside them
 
     def recognise(self, path: Path) -> float:
         """How sure it is that `path` is of this format: 0..1. Never raises for what is in the file."""
@@ -163,6 +166,7 @@ class Base:
     """What most formats have in common."""
 
     single_file = False
+    has_lists = True
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """See Format."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from studio.data.formats import fields, lists, tables
+from studio.data.formats import lists, tables
 from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
 from studio.data.formats.files import place, stem
@@ -51,7 +51,7 @@ class CommonVoice(Base):
                 reading,
                 delimiter="\t",
                 quoting=False,
-                split=fields.split_of(sheet.stem),
+                split=reading.names.split_of(sheet, path),
                 within=_WITHIN,
                 suffixes=("", ".mp3"),  # the oldest releases leave it out
             )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from studio.data.formats import lists
+from studio.data.formats import lists, names
 from studio.data.formats.base import Column, Refused, Row, Words
 from studio.data.formats.files import Files
 from studio.data.utterance import Split, Utterance
@@ -33,20 +32,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 """The fields of a row, and the names that other programs give their columns, the surest first."""
 
-SPLITS: Mapping[str, Split] = MappingProxyType(
-    {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "dev": "validation",
-     "val": "validation", "eval": "validation", "development": "validation", "test": "test", "testing": "test",
-     "unused": "unused", "other": "unused"}
-)  # fmt: skip
-
 _OURS = frozenset({*Utterance.model_fields, "sampling_rate", "num_samples"})
 """Keys that a dataset gives its clips anew: they never come in beside."""
 _DEEPEST = 6  # lists within lists that are kept of another program's key
-
-
-def split_of(name: str) -> Split | None:
-    """The split that `name` (“dev”, “cuts_train.jsonl.gz”, “test-clean”) speaks of, if any."""
-    return next((SPLITS[part] for part in re.split(r"[^a-z]+", name.casefold()) if part in SPLITS), None)
 
 
 def guess(columns: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
@@ -95,9 +83,9 @@ def to_row(
     """The row that `record` (column to value) speaks of, or why there is none; its sound may come as `content`."""
     try:
         value = {field: record.get(column) for field, column in fields.items()}
-        audio = content or files.find(string(value.get("audio")), within, suffixes)
+        audio = content or files.find(string(value.get("audio")), within=within, suffixes=suffixes)
         start, duration, declared = _part(value)
-        side = split_of(string(value.get("split")))
+        side = names.meant(string(value.get("split")))
         used = [column for field, column in fields.items() if field != "split" or side]
         return Row(
             name=name if isinstance(audio, bytes) else f"{name} ({audio.name})",

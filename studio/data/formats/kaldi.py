@@ -41,7 +41,7 @@ class Kaldi(Base):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """One row an utterance of `text`."""
         for folder in self._folders(path):
-            split = fields.split_of(folder.name)
+            split = reading.names.split_of(folder / "text", path)
             given = (folder, path, reading.audio) if reading.audio else (folder, path)
             files = Files([root for root in given if root.is_dir()])
             yield from _rows(folder, files, split)
@@ -115,7 +115,7 @@ def _row(
             raise DataError(f"wav.scp has no line for {recording[:80]}.", "Add it.")
         if sound.endswith("|"):
             raise DataError("Its sound comes from a command, and commands are never run.", "Save it as WAV first.")
-        audio = files.find(sound, ("", "..", "../.."))
+        audio = files.find(sound, within=("", "..", "../.."))
         speaker = "" if speaker == utterance else fields.string(speaker)
         words = fields.string(text)
         return Row(f"{name} ({utterance})", audio, words, start, duration, duration, speaker=speaker, split=split)

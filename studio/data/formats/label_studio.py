@@ -10,16 +10,19 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus
 
-from studio.data.formats import fields, lists
+from studio.data.formats import fields, lists, names
 from studio.data.formats.base import Base, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
-from studio.data.formats.files import READABLE, UNREADABLE, Files, place, stem
+from studio.data.formats.files import SOUNDS, Files, kind_of, place, stem
 from studio.errors import DataError
 from studio.workspace import disk_errors
 
-_SUFFIXES = READABLE | UNREADABLE
+_HOST = r"(?:https?://[^/]+)?"  # that of the server itself, before its own addresses
+_LOCAL = re.compile(rf"{_HOST}/data/local-files/\?d=(.+)", re.DOTALL)
+_UPLOAD = re.compile(rf"{_HOST}/data/upload/(?:.*/)?(.+)", re.DOTALL)
+_DEEPEST = 20  # folders
 _OWN_DATA = ("text", "duration", "words")
 
 
@@ -79,7 +82,7 @@ def _task(number: int, clip: Clip, address: str) -> dict[str, Any]:
 def _rows(name: str, task: dict[str, Any], files: Files) -> Iterator[Row | Refused]:
     data: dict[str, Any] = found if isinstance(found := task.get("data"), dict) else task
     try:
-        audio = files.find(_address(data), ("", "audio", "upload"))
+        audio = files.find(*_addresses(data), within=("", "audio", "upload"))
     except DataError as error:
         yield Refused(name, error.what, error.remedy)
         return
@@ -108,23 +111,30 @@ def _row(name: str, data: dict[str, Any], audio: Path, text: Any, start: float |
         prompt=fields.string(data.get("prompt")),
         speaker=fields.string(data.get("speaker")),
         session=fields.string(data.get("session")),
-        split=fields.split_of(fields.string(data.get("split"))),
+        split=names.meant(fields.string(data.get("split"))),
         extra=fields.extra(data, ("audio", "transcription", "annotations", "annotator", "annotation_id", "label")),
     )
 
 
-def _address(data: dict[str, Any]) -> str:
-    """The name of the task's sound file, freed of what Label Studio puts around it. Raises DataError."""
-    told = [value for value in data.values() if isinstance(value, str) and len(value) < 2000]
-    said = next(
-        (value for value in told if Path(unquote(value).partition("?d=")[2] or value).suffix.lower() in _SUFFIXES), ""
-    )
-    address = urlsplit(said) if said.startswith("/") else None
-    if address and (local := parse_qs(address.query).get("d")):
-        return f"/{local[0]}"  # below a folder that only Label Studio knows: found by its last parts
-    if address and address.path.startswith("/data/upload/"):
-        return re.sub(r"^[0-9a-f]{8}-", "", unquote(address.path.rpartition("/")[2]))
-    return said
+def _addresses(data: dict[str, Any]) -> list[str]:
+    """The names that the task's sound file may have, freed of what Label Studio puts around them, the likeliest first.
+
+    It writes addresses percent-encoded or, in older versions, as they are; so a `+` or `%` may mean itself.
+    """
+    written = [value for value in data.values() if isinstance(value, str) and len(value) < 2000]
+    return next((names for names in map(_names, written) if any(kind_of(name) in SOUNDS for name in names)), [""])
+
+
+def _names(address: str) -> list[str]:
+    """What `address` may mean: one below a folder that only Label Studio knows is found by its last parts."""
+    if not (found := _LOCAL.match(address) or _UPLOAD.match(address)):
+        return [address]
+    raw = found[1].lstrip("/")
+    ways = dict.fromkeys([unquote(raw), raw, unquote_plus(raw), raw.partition("&")[0]])
+    if found.re is _UPLOAD:
+        return [name for way in ways for name in (re.sub(r"^[0-9a-f]{8}-", "", way), way)]
+    parts = [way.split("/") for way in ways]
+    return ["/".join(each[start:]) for each in parts for start in range(min(len(each), _DEEPEST))]
 
 
 def _said(task: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from studio.data.formats import fields, lists
+from studio.data.formats import fields, lists, names
 from studio.data.formats.base import Base, Reading, Refused, Row, Target, Words
 from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files, place, stem
@@ -45,7 +45,7 @@ class Lhotse(Base):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """A row for each supervision of each cut."""
         for manifest in self._manifests(path):
-            split, files = fields.split_of(manifest.name), reading.files(manifest)
+            split, files = reading.names.split_of(manifest, path), reading.files(manifest)
             for name, cut in lists.json_lines(manifest):
                 if isinstance(cut, Refused):
                     yield cut
@@ -108,7 +108,7 @@ def _row(name: str, cut: dict[str, Any], said: dict[str, Any], audio: Path, spli
         prompt=fields.string(custom.get("prompt")),
         speaker=fields.string(said.get("speaker")),
         session=fields.string(custom.get("session")),
-        split=fields.split_of(fields.string(custom.get("split"))) or split,
+        split=names.meant(fields.string(custom.get("split"))) or split,
         words=_words(said),
         extra=fields.extra(custom, ())
         | fields.extra(said, ("recording_id", "start", "channel", "alignment", "custom")),

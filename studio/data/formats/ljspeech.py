@@ -15,6 +15,8 @@ from studio.data.formats.files import READABLE, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.errors import DataError
 
+_SUFFIXES = ("", ".wav", ".flac", ".mp3", *sorted(READABLE - {".wav", ".flac", ".mp3"}))  # the likeliest first
+
 
 class LJSpeech(Base):
     """The label is the last column: numbers and abbreviations as they are spoken."""
@@ -50,7 +52,7 @@ class LJSpeech(Base):
                 yield Refused(name, f"It has {len(cells)} cells between pipes, not 2 or 3.", "Write id|text.")
                 continue
             try:
-                audio = files.find(cells[0].strip(), ("wavs", "", "wav"), ("", *sorted(READABLE)))
+                audio = files.find(cells[0].strip(), within=("wavs", "", "wav"), suffixes=_SUFFIXES)
             except DataError as error:
                 yield Refused(name, error.what, error.remedy)
                 continue

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from studio.data.formats import fields, lists
+from studio.data.formats import fields, lists, names
 from studio.data.formats.base import Base, Reading, Refused, Row, Target, Words
 from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files, place, stem
@@ -46,7 +46,7 @@ class Moshi(Base):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """One row a line."""
         for manifest in self._manifests(path):
-            files, split = reading.files(manifest), fields.split_of(manifest.stem)
+            files, split = reading.files(manifest), reading.names.split_of(manifest, path)
             for name, record in lists.json_lines(manifest):
                 yield record if isinstance(record, Refused) else _row(name, record, files, split)
 
@@ -89,7 +89,7 @@ def _row(name: str, record: dict[str, Any], files: Files, split: Split | None) -
             prompt=fields.string(beside.get("prompt")),
             speaker=fields.string(beside.get("speaker")),
             session=fields.string(beside.get("session")),
-            split=fields.split_of(fields.string(beside.get("split"))) or split,
+            split=names.meant(fields.string(beside.get("split"))) or split,
             words=timed or None,
             extra=fields.extra({**record, **beside}, ("path", "alignments")),
         )
@@ -101,7 +101,7 @@ def _alignment(audio: Path, files: Files) -> dict[str, Any]:
     """What stands in the JSON file beside `audio`. Raises DataError."""
     path = audio.with_suffix(".json")
     remedy = "Write its words and their times there (annotate.py of moshi-finetune does)."
-    if not path.is_file() or not any(path.resolve().is_relative_to(root) for root in files.roots):
+    if not path.is_file() or not files.holds(path):
         raise DataError(f"{path.name} is missing beside it.", remedy)
     with disk_errors(path, "read"):
         is_small = path.stat().st_size <= _LARGEST

@@ -43,7 +43,7 @@ class Nemo(Base):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """The rows of every list."""
         for manifest in self.manifests(path):
-            split, names = fields.split_of(manifest.name), reading.files(manifest)
+            split, names = reading.names.split_of(manifest, path), reading.files(manifest)
             seen: dict[tuple[str, ...], dict[str, str]] = {}  # rows may hold different keys
             for name, record in lists.json_lines(manifest):
                 if isinstance(record, Refused):

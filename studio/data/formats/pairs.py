@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from studio.data.formats import fields
 from studio.data.formats.base import Base, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
-from studio.data.formats.files import READABLE, UNREADABLE, kind_of, stem
+from studio.data.formats.files import SOUNDS, UNREADABLE, Files, kind_of, stem
 from studio.data.formats.zipped import Packer
 from studio.data.utterance import Split
 from studio.workspace import disk_errors
@@ -23,28 +22,27 @@ class Pairs(Base):
     name, title = "pairs", "Sound files with text files"
     holds = "Keeps the split, as a folder."
     single_file = True
+    has_lists = False
 
     def recognise(self, path: Path) -> float:
         """A folder that holds sound files, or such a file itself."""
         if path.is_file():
-            return 0.8 if kind_of(path.name) in READABLE | UNREADABLE else 0.0
+            return 0.8 if kind_of(path.name) in SOUNDS else 0.0
         first = next(_sounds(path), None)
         return 0.0 if first is None else 0.5 if first.with_suffix(".txt").is_file() else 0.4
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """One row a sound file; without a text file beside it, it waits for its label."""
         folder = path if path.is_dir() else path.parent
-        splits = {each.name: side for each in folder.glob("[!.]*/") if (side := fields.split_of(each.name))}
-        has_splits = path.is_dir() and "train" in splits.values()  # a folder “test” alone is hardly a test set
+        files = Files([folder])
         for sound in _sounds(path) if path.is_dir() else [path]:
             name = str(sound.relative_to(folder))
             if kind_of(sound.name) in UNREADABLE:
                 yield Refused(name, f"{kind_of(sound.name)} cannot be read.", "Convert it to WAV, FLAC or MP3.")
-            elif not sound.resolve().is_relative_to(folder.resolve()):
+            elif not files.holds(sound):
                 yield Refused(name, "It is a link out of the folder.", "Put the file itself there.")
             else:
-                split = splits.get(name.split("/")[0]) if has_splits else None
-                yield _row(name, sound, split, folder)
+                yield _row(name, sound, reading.names.split_of(sound, path), files)
 
     def write(self, clips: Iterable[Clip], target: Target) -> None:
         """One zip file, `target.folder` itself; sound is packed already and only stored."""
@@ -70,7 +68,7 @@ def _sounds(folder: Path) -> Iterator[Path]:
         for entry in found:
             if entry.is_dir(follow_symlinks=False) and entry.name[0] != ".":
                 folders.add(entry.name)
-            if entry.name in folders or (kind_of(entry.name) in READABLE | UNREADABLE and entry.name[0] != "."):
+            if entry.name in folders or (kind_of(entry.name) in SOUNDS and entry.name[0] != "."):
                 names.append(entry.name)
     for name in sorted(names):
         if name in folders:
@@ -79,11 +77,11 @@ def _sounds(folder: Path) -> Iterator[Path]:
             yield folder / name
 
 
-def _row(name: str, sound: Path, split: Split | None, folder: Path) -> Row | Refused:
+def _row(name: str, sound: Path, split: Split | None, files: Files) -> Row | Refused:
     beside = next((path for path in (sound.with_suffix(".txt"), sound.with_suffix(".TXT")) if path.is_file()), None)
     if beside is None:
         return Row(name, sound, None, split=split)
-    if not beside.resolve().is_relative_to(folder.resolve()):
+    if not files.holds(beside):
         return Refused(name, f"{beside.name} is a link out of the folder.", "Put the file itself there.")
     with disk_errors(beside, "read"), beside.open("rb") as stream:
         content = stream.read(_LONGEST + 1)

@@ -54,7 +54,7 @@ class Parquet(Base):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
         """The rows of every shard."""
         for shard in dict.fromkeys(self._shards(path)):
-            split = fields.split_of(shard.stem) or fields.split_of(shard.parent.name)
+            split = reading.names.split_of(shard, path)
             try:
                 yield from _rows(shard, split, reading)
             except (OSError, ValueError, DiskError) as error:  # pyarrow's own errors are OSError and ValueError

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from studio.data import formats
 from studio.data.formats.archive import unpack
 from studio.data.formats.base import Format, Reading, Refused, Row
+from studio.data.formats.noted import Named, Noted
+from studio.data.utterance import Split
 from studio.errors import StudioError
 
 
@@ -40,18 +42,37 @@ class Parts:
     parts: list[Part]
     refused: list[Refused]
     reading: Reading
+    noted: Noted = field(default_factory=Noted)
 
     def rows(self) -> Iterator[tuple[Part | None, Row | Refused]]:
         """Every row; a path that cannot be read at all is a refusal beside others, and an error alone."""
         yield from ((None, refused) for refused in self.refused)
         for part in self.parts:
             try:
-                for row in part.format.rows(part.path, self.reading):
-                    yield part, row
+                yield from ((part, row) for row in self._rows_of(part))
             except StudioError as error:
                 if len(self.parts) == 1:
                     raise
                 yield part, Refused(part.path.name, error.what, error.remedy)
+
+    def _rows_of(self, part: Part) -> Iterator[Row | Refused]:
+        """The rows of one path, each with the split that its own folders state, where its list states none."""
+        with closing(Named(part.path if part.format.has_lists else None)) as named:
+            for row in part.format.rows(part.path, self.reading):
+                if isinstance(row, Row) and isinstance(row.audio, Path):
+                    named.add(row.audio)
+                    row = row if row.split else replace(row, split=self._split_of(row.audio, part.path))
+                self.noted.row(row, part.path)
+                yield row
+            self.noted.pass_over(named.passed_over())
+
+    def _split_of(self, audio: Path, root: Path) -> Split | None:
+        roots = (root, self.reading.audio) if self.reading.audio else (root,)
+        return next((split for each in roots if (split := self.reading.names.split_of(audio, each))), None)
+
+    def notes(self) -> list[str]:
+        """What a person should know of the rows that were read."""
+        return self.noted.sentences(self.reading.names.followed)
 
     def count(self) -> int:
         """How many rows there are."""

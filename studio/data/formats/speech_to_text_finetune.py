@@ -60,10 +60,8 @@ class SpeechToTextFinetune(Base):
 
 def _row(name: str, index: str, text: str, files: Files) -> Row | Refused:
     written = [f"rec_{index}", *(f"rec_{index.zfill(width)}" for width in range(len(index) + 1, _DIGITS + 1))]
-    for stem in written:
-        try:
-            audio = files.find(stem, suffixes=(".wav", ".mp3"))
-        except DataError:
-            continue
-        return Row(f"{name} ({audio.name})", audio, text)
-    return Refused(name, f"The recording rec_{index}.wav is missing.", "Put it beside text.csv.")
+    try:
+        audio = files.find(*written, suffixes=(".wav", ".mp3"))
+    except DataError:
+        return Refused(name, f"The recording rec_{index}.wav is missing.", "Put it beside text.csv.")
+    return Row(f"{name} ({audio.name})", audio, text)

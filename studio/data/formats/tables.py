@@ -8,7 +8,7 @@ from pathlib import Path
 from studio.data.formats import fields, lists
 from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
-from studio.data.formats.files import READABLE, UNREADABLE, kind_of, place, stem
+from studio.data.formats.files import SOUNDS, kind_of, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.data.utterance import Split
 from studio.errors import DataError
@@ -67,7 +67,7 @@ def guess(header: Sequence[str], first: Sequence[str], reading: Reading) -> dict
     if "audio" in found or "audio" in reading.mapping:
         return found
     cells = {column: cell for column, cell in zip(header, first, strict=False) if column not in found.values()}
-    sound = next((column for column, cell in cells.items() if kind_of(cell.strip()) in READABLE | UNREADABLE), None)
+    sound = next((column for column, cell in cells.items() if kind_of(cell.strip()) in SOUNDS), None)
     if sound is None:
         return found
     texts = [column for column, cell in cells.items() if column != sound and len(cell.split()) > 1]
@@ -130,7 +130,8 @@ class Plain(Base):
         sheet = self.sheet(path)
         if sheet is None:
             raise DataError(f"{path.name} holds no single table.", "Give the CSV or TSV file itself.")
-        yield from rows(sheet, reading, delimiter=reading.delimiter or delimiter_of(sheet))
+        split = reading.names.split_of(sheet, path)
+        yield from rows(sheet, reading, delimiter=reading.delimiter or delimiter_of(sheet), split=split)
 
     def columns(self, path: Path, reading: Reading) -> list[Column]:
         """What each column becomes."""

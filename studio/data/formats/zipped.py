@@ -59,7 +59,7 @@ def entries(stream: IO[bytes]) -> Iterator[Entry]:
         raw, more = _read(stream, name), _read(stream, extra)
         size, packed, place = _wide(more, size, packed, place)
         yield Entry(
-            name=raw.decode("utf-8" if flags & _UTF_8 else "cp437", "backslashreplace").split("\0")[0],
+            name=_name(raw, flags),
             flags=flags,
             method=method,
             crc=crc,
@@ -128,6 +128,14 @@ class Packer:
             self._stream.write(_LOCATOR.pack(b"PK\x06\x07", 0, end, 1))
         count, size, place = min(count, _FULL_16), min(size, _FULL_32), min(place, _FULL_32)
         self._stream.write(_END.pack(b"PK\x05\x06", 0, 0, count, count, size, place, 0))
+
+
+def _name(raw: bytes, flags: int) -> str:
+    """An entry's name. macOS and others write UTF-8 without saying so; what is no UTF-8 is that of old DOS."""
+    try:
+        return raw.decode().split("\0")[0]
+    except UnicodeDecodeError:
+        return raw.decode("utf-8" if flags & _UTF_8 else "cp437", "backslashreplace").split("\0")[0]
 
 
 def _directory(stream: IO[bytes]) -> tuple[int, int, int]:

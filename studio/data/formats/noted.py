@@ -1,0 +1,90 @@
+"""What a person should know of the rows that come in: where splits come from, and which sound files no row names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from studio.data.formats.base import Refused, Row
+from studio.data.formats.files import sounds_in
+from studio.data.formats.lists import Index
+from studio.data.utterance import Split
+from studio.text import counted
+
+SHOWN = 3  # names in a sentence
+
+
+class Named:
+    """The sound files that the rows of a folder name, on disk beyond a few megabytes; of a list alone, none."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder.resolve() if folder is not None and folder.is_dir() else None
+        self._names = Index()
+
+    def add(self, audio: Path) -> None:
+        """A row names `audio`."""
+        if self.folder:
+            self._names.add(_key(audio), "")
+
+    def passed_over(self) -> Iterator[str]:
+        """The sound files in the folder that no row names, from it."""
+        if self.folder:
+            for path in sounds_in(self.folder):
+                if self._names.get(_key(path)) is None:
+                    yield str(path.relative_to(self.folder))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._names.close()
+
+
+def _key(path: Path) -> str:
+    """`path` as any file system may spell it, and as a database can hold it."""
+    return unicodedata.normalize("NFC", str(path)).casefold().encode("utf-8", "backslashreplace").decode()
+
+
+@dataclass(slots=True)
+class Noted:
+    """Counts what there is to say of rows."""
+
+    passed: int = 0
+    examples: list[str] = field(default_factory=list)  # of sound files that no row names
+    free: int = 0  # rows without a split
+    places: dict[str, None] = field(default_factory=dict)  # the folders of some of them
+
+    def row(self, row: Row | Refused, root: Path) -> None:
+        """Count one row."""
+        if isinstance(row, Row) and row.split is None and row.text is not None:
+            self.free += 1
+            if isinstance(row.audio, Path) and len(self.places) < SHOWN:
+                self.places.setdefault(row.audio.parent.name)
+
+    def pass_over(self, names: Iterator[str]) -> None:
+        """Count sound files that no row names."""
+        for name in names:
+            self.passed += 1
+            if len(self.examples) < SHOWN:
+                self.examples.append(name)
+
+    def sentences(self, followed: Mapping[str, Split]) -> list[str]:
+        """What there is to say; `followed` are the names that state a split."""
+        said = []
+        if followed:
+            names = ", ".join(f"“{name}” is {split}" for name, split in sorted(followed.items())[:10])
+            said.append(f"Splits come from the names of folders or lists: {names}.")
+        if followed and self.free:
+            has, places = "clip has" if self.free == 1 else "clips have", ", ".join(self.places)
+            said.append(f"{self.free:,} other {has} no such name ({places}): the split is chosen by sentence.")
+        if self.passed:
+            what = "does" if self.passed == 1 else "do"
+            names = _listed(self.examples, self.passed)
+            said.append(f"{counted(self.passed, 'sound file')} {what} not come in, since no usable row names "
+                        f"{'it' if self.passed == 1 else 'them'}: {names}.")  # fmt: skip
+        return said
+
+
+def _listed(names: list[str], total: int) -> str:
+    shown = ", ".join(name.encode("utf-8", "backslashreplace").decode() for name in names)
+    return f"{shown} …" if total > len(names) else shown
