@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from studio.errors import ConfigError
 from studio.workspace import disk_errors
 
 app = typer.Typer(
@@ -35,7 +36,24 @@ def _everywhere(
         os.environ["STUDIO_WORKSPACE"] = str(workspace)
 
 
-def first_line(path: Path) -> str:
-    """What stands in the first line of a file that holds a secret. Raises DiskError."""
+def secret_of(path: Path | None, variable: str) -> str | None:
+    """The secret in the first line of `path`, or without one in an environment variable; None where neither is given.
+
+    Raises ConfigError where it is empty: whoever gave it meant to shut the door. Raises DiskError.
+    """
+    if path is None:
+        text, place = os.environ.get(variable), f"${variable}"
+    else:
+        text, place = _first_line(path), f"The first line of {path}"
+    if text is not None and not text.strip():
+        raise ConfigError(f"{place} is empty.", "Write the secret there, or leave it out altogether.")
+    return text
+
+
+def _first_line(path: Path) -> str:
     with disk_errors(path, "read"):
-        return path.read_text(encoding="utf-8").partition("\n")[0]
+        content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig").partition("\n")[0]
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not a text file in UTF-8.", "Save it again as UTF-8.") from error

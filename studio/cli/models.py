@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from studio.cli.app import AsJson, Device, app, first_line
+from studio.cli.app import AsJson, Device, app, secret_of
 from studio.config import Normaliser
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
@@ -103,8 +102,8 @@ def serve(
     from studio.serve import server
     from studio.serve.gate import Key
 
-    text = first_line(key) if key else os.environ.get("STUDIO_SERVE_KEY")
-    server.serve(Workspace.here(), run, model, device, host, port, Key.parse(text) if text else None)
+    text = secret_of(key, "STUDIO_SERVE_KEY")
+    server.serve(Workspace.here(), run, model, device, host, port, None if text is None else Key.parse(text))
 
 
 @app.command()

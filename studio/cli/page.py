@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli.app import AsJson, app, first_line
+from studio.cli.app import AsJson, app, secret_of
 from studio.workspace import Workspace
 
 
@@ -24,6 +24,9 @@ def ui(
         Path | None, typer.Option(help="A file with one line `name:password` [default: $STUDIO_LOGIN].")
     ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Offer the page's functions to assistants too, over MCP.")] = False,
+    public_url: Annotated[
+        str, typer.Option(help="Where browsers find the page through a TLS proxy: https://studio.example.com")
+    ] = "",
     import_from: Annotated[
         list[Path] | None, typer.Option(help="A folder whose data sets the page may import without an upload.")
     ] = None,
@@ -32,10 +35,12 @@ def ui(
     if import_from:
         os.environ["STUDIO_IMPORT_FROM"] = os.pathsep.join(str(folder.resolve()) for folder in import_from)
     from studio.ui.app import launch
-    from studio.ui.security import Login
+    from studio.ui.login import Login
+    from studio.ui.security import PublicUrl
 
-    text = first_line(login) if login else os.environ.get("STUDIO_LOGIN")
-    launch(Workspace.here(), host, port, browser, Login.parse(text) if text else None, mcp)
+    text = secret_of(login, "STUDIO_LOGIN")
+    shut = None if text is None else Login.parse(text)
+    launch(Workspace.here(), host, port, browser, shut, mcp, PublicUrl.parse(public_url) if public_url else None)
 
 
 @app.command()

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.errors import AudioError, ConfigError
-from studio.ui.security import LARGEST_UPLOAD, SAFE_METHODS, HostRule, is_loopback, is_same_origin
+from studio.ui.bodies import LARGEST_UPLOAD, announced, counted
+from studio.ui.login import is_common
+from studio.ui.security import SAFE_METHODS, HostRule, is_loopback, is_same_origin
 
 SHORTEST_KEY = 16  # characters
+HOW_TO_MAKE_ONE = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe())' > key.txt"
 
 
 class TooLargeError(AudioError):
@@ -37,8 +40,10 @@ class Key:
         if len(secret) < SHORTEST_KEY or not secret.isascii() or not secret.isprintable() or " " in secret:
             raise ConfigError(
                 f"A key needs at least {SHORTEST_KEY} letters and digits, without spaces.",
-                "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe())' > key.txt",
+                HOW_TO_MAKE_ONE,
             )
+        if is_common(secret):
+            raise ConfigError("The key is one of the first that are tried.", HOW_TO_MAKE_ONE)
         return cls(secret)
 
     def admits(self, authorization: str) -> bool:
@@ -73,7 +78,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (refused := self._refusal(scope)):
             return await refused(scope, receive, send)
-        await self.app(scope, _limited(receive), send)
+        await self.app(scope, counted(receive, LARGEST_UPLOAD, TooLargeError), send)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -83,22 +88,6 @@ class Gate:
             return refusal(403, "The request came from a web site.", "foreign_origin")
         if self.key and not self.key.admits(headers.get("authorization", "")):
             return refusal(401, "The API key is missing or wrong.", "invalid_api_key", WWW_Authenticate="Bearer")
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > LARGEST_UPLOAD:
+        if announced(headers) > LARGEST_UPLOAD:
             return refusal(413, str(TooLargeError()), "too_large")
         return None
-
-
-def _limited(receive: Receive) -> Receive:
-    """`receive` that gives up where more comes than is taken, whatever was announced."""
-    taken = 0
-
-    async def receiving() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > LARGEST_UPLOAD:
-            raise TooLargeError
-        return message
-
-    return receiving

@@ -14,19 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import ConflictError, DeviceError, StudioError
+from studio.errors import DeviceError, StudioError
 from studio.jobs import queue
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
-    from starlette.responses import JSONResponse
 
-    from studio.ui.security import Login
+    from studio.ui.login import Login
+    from studio.ui.security import PublicUrl
 
 PORT = 7860
-STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409, "BusyError": 409, "ConflictError": 409}
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -41,26 +39,31 @@ def launch(
     open_browser: bool = True,
     login: Login | None = None,
     mcp: bool = False,
+    public: PublicUrl | None = None,
 ) -> None:
     """Serve the page until Ctrl+C; with `mcp` its functions are tools for assistants too, at /gradio_api/mcp/.
+
+    With `public`, browsers find it there, through a proxy on this computer, and there alone.
 
     Raises ConfigError where other computers could open it without a login, DeviceError for a taken port or without the
     package for MCP.
     """
     from studio.ui.security import require_login
 
-    require_login(host, port, login)
+    require_login(host, port, login, public)
     listener = listen(host, port)
     import uvicorn
 
     with suppress(StudioError):  # the Train tab says it, where the queue cannot be read
         queue.look_after(workspace)
-    app = create_app(workspace, host, login, mcp)
-    address = address_of(host, port)
+    app = create_app(workspace, host, login, mcp, public)
+    address = public.url if public else address_of(host, port)
     print(f"The studio is at {address}  (Ctrl+C closes it)", flush=True)
     if mcp:
         print(f"MCP: {address}/gradio_api/mcp/", flush=True)
-    if "SSH_CONNECTION" in os.environ:
+    if public:
+        print(f"The proxy is to pass requests on to {address_of(host, port)}", flush=True)
+    elif "SSH_CONNECTION" in os.environ:
         print(f"From where you sit: ssh -L {port}:localhost:{port} {socket.gethostname()}", flush=True)
     elif open_browser and _has_a_screen():
         threading.Timer(0.5, webbrowser.open, [address]).start()
@@ -112,7 +115,13 @@ def _next_free(host: str, port: int, family: int) -> int:
     return 0
 
 
-def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | None = None, mcp: bool = False) -> FastAPI:
+def create_app(
+    workspace: Workspace,
+    host: str = "127.0.0.1",
+    login: Login | None = None,
+    mcp: bool = False,
+    public: PublicUrl | None = None,
+) -> FastAPI:
     """The whole web application, ready to be served (by `launch`, or by a test)."""
     for name, value in OFFLINE.items():
         os.environ.setdefault(name, value)
@@ -120,15 +129,18 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
     import gradio as gr
     from fastapi import FastAPI
 
-    from studio.ui import api, assets, shell
-    from studio.ui.security import LARGEST_UPLOAD, Gate, HostRule
+    from studio.ui import api, assets, faults, shell
+    from studio.ui.bodies import LARGEST_UPLOAD, Bodies
+    from studio.ui.security import Gate, HostRule
     from studio.ui.theme import theme
 
     if mcp:
         api.require_mcp()
-    app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Gate, hosts=HostRule.listening_on(host), login=login)
-    app.add_exception_handler(StudioError, _in_words)
+    closed: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    handlers = faults.handlers()
+    app = FastAPI(title="Speech Studio", exception_handlers=handlers, **closed)
+    app.add_middleware(Bodies)
+    app.add_middleware(Gate, hosts=HostRule.listening_on(host, public), login=login, public=public)  # the outermost
     for router in shell.routers(workspace):
         app.include_router(router)
     gr.mount_gradio_app(
@@ -147,7 +159,7 @@ def create_app(workspace: Workspace, host: str = "127.0.0.1", login: Login | Non
         mcp_server=mcp,
         show_error=True,
         max_file_size=LARGEST_UPLOAD,
-        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+        app_kwargs=closed | {"exception_handlers": {OSError: handlers[OSError]}},
     )
     return app
 
@@ -157,14 +169,3 @@ def _private_uploads() -> None:
     folder = Path(tempfile.mkdtemp(prefix="studio-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-
-
-async def _in_words(request: Request, error: Exception) -> JSONResponse:
-    """A StudioError as JSON: what happened, what to do, the machine's name for it; of a conflict the clip as it is."""
-    from starlette.responses import JSONResponse
-
-    assert isinstance(error, StudioError)
-    content: dict[str, Any] = {"what": error.what, "remedy": error.remedy, "code": error.code}
-    if isinstance(error, ConflictError):
-        content["clip"] = error.clip
-    return JSONResponse(content, STATUS_OF_ERROR.get(error.code, 400))
