@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,20 +14,20 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from studio.decoding import Decoder, Source, name_of, opened
+from studio.decoding import Samples as Samples
 from studio.errors import AudioError
 from studio.workspace import disk_errors, write_atomically
 
-Samples = NDArray[np.float32]
 Sums = NDArray[np.float64]
-Source = Path | bytes
-"""A sound file on disk, or its bytes as they came from the browser."""
 
 MIN_SECONDS = 0.1  # Moonshine needs 895 samples (0.056 s); the shortest spoken words last about 0.15 s
 MAX_SECONDS = 60.0  # the streaming models hear at most 82 s; a clip this long holds many sentences, not one
 SILENT_PEAK_DB = -60.0  # dBFS; 33 steps of 16 bits: a muted microphone's noise, not a voice
+LONGEST_READ = 2 * MAX_SECONDS  # seconds in memory at once: clips of other programs may be longer than ours
+MOST_SAMPLES = 100_000_000  # of all channels together in memory at once: 400 MB
 FULL_SCALE = 0.999  # of 1.0: where a sample counts as clipped
 FLOOR_DB = -120.0  # dBFS that stands for silence: 16 bits end at -96
-_BLOCK = 1 << 16  # frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class AudioInfo:
     peak_db: float  # dBFS, FLOOR_DB for silence
     rms_db: float  # dBFS
     channel: int = 0  # the loudest, counted from 0
+    is_longer: bool = False  # than `duration`: too long for a clip, so the rest was not decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +72,43 @@ def read(
 
     `offset` and `duration` (seconds) take a part of it. Of several channels the loudest is taken: the mean of
     microphones at different distances is comb-filtered, and silent channels would only lower it.
-    Raises AudioError (no sound file, no samples, NaN) or DiskError.
+    Raises AudioError (no sound file, no samples, NaN, more than LONGEST_READ seconds) or DiskError.
     """
-    with _opened(source) as file:
-        rate = file.samplerate
-        file.seek(min(max(round(offset * rate), 0), file.frames))
-        count = -1 if duration is None else round(duration * rate)
-        frames = file.read(count, dtype="float32", always_2d=True)
-    if not len(frames):
+    with opened(source, is_part=offset > 0) as sound:
+        rate = sound.sample_rate
+        count = None if duration is None else max(0, round(duration * rate))
+        samples = _mono(sound, source, max(0, round(offset * rate)), count)
+    if not len(samples):
         raise _without_sound(source)
-    _check_numbers(frames, source)
-    samples = loudest(frames)
     if sample_rate is None or sample_rate == rate:
         return Waveform(samples, rate)
     return Waveform(resample(samples, rate, sample_rate), sample_rate)
 
 
 def length(source: Source) -> float:
-    """Seconds, by the header alone. Raises AudioError (no sound file) or DiskError."""
-    with _opened(source) as file:
-        return float(file.frames / file.samplerate)
+    """Seconds: by the header, or by decoding where only that tells. Raises AudioError (no sound file) or DiskError."""
+    rate, frames = rate_and_frames(source)
+    return frames / rate
+
+
+def rate_and_frames(source: Source) -> tuple[int, int]:
+    """Sample rate (Hz) and frames, as `length` finds them. Raises AudioError or DiskError."""
+    if isinstance(source, bytes):
+        return _counted(source)
+    with disk_errors(source, "read"):
+        about = source.stat()
+    return _remembered(source, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=64)
+def _remembered(path: Path, changed: int, size: int) -> tuple[int, int]:
+    """As of a file that has not changed: an hour of MP3, cut into a thousand rows of a list, is decoded once."""
+    return _counted(path)
+
+
+def _counted(source: Source) -> tuple[int, int]:
+    with opened(source) as sound:
+        return sound.sample_rate, sum(map(len, sound.blocks())) if sound.stated is None else sound.stated
 
 
 def blocks(source: Source, sample_rate: int, seconds: float) -> Iterator[Samples]:
@@ -100,16 +118,17 @@ def blocks(source: Source, sample_rate: int, seconds: float) -> Iterator[Samples
     """
     import soxr
 
-    with _opened(source) as file:
-        rate, size = file.samplerate, round(seconds * file.samplerate)
-        stream = soxr.ResampleStream(rate, sample_rate, file.channels, dtype="float32", quality="HQ")
-        frames = file.read(size, dtype="float32", always_2d=True)
-        if not len(frames):
+    with opened(source) as sound:
+        rate = sound.sample_rate
+        stream = soxr.ResampleStream(rate, sample_rate, sound.channels, dtype="float32", quality="HQ")
+        decoded = sound.blocks(round(seconds * rate))
+        frames = next(decoded, None)
+        if frames is None:
             raise _without_sound(source)
-        while len(frames):
+        while frames is not None:
             _check_numbers(frames, source)
-            following = file.read(size, dtype="float32", always_2d=True)
-            yield frames if rate == sample_rate else stream.resample_chunk(frames, last=not len(following))
+            following = next(decoded, None)
+            yield frames if rate == sample_rate else stream.resample_chunk(frames, last=following is None)
             frames = following
 
 
@@ -151,11 +170,21 @@ def to_16_bit(samples: Samples) -> NDArray[np.int16]:
 
 
 def inspect(source: Source) -> AudioInfo:
-    """Measure a sound file, block by block. Raises AudioError (no sound file, NaN) or DiskError."""
-    with _opened(source) as file:
-        blocks = file.blocks(_BLOCK, dtype="float32", always_2d=True)
-        frames, peak, energy = _tally(blocks, file.channels, source)
-        rate, channels = file.samplerate, file.channels
+    """Measure a sound file, block by block, until it is longer than LONGEST_READ seconds.
+
+    Raises AudioError (no sound file, NaN) or DiskError.
+    """
+    frames, is_longer = 0, False
+    with opened(source) as sound:
+        rate, channels = sound.sample_rate, sound.channels
+        peak, energy = np.zeros((2, channels))
+        for block in sound.blocks():
+            _check_numbers(block, source)
+            frames += len(block)
+            peak = np.maximum(peak, np.abs(block).max(axis=0))
+            energy += _energy(block)
+            if is_longer := frames > LONGEST_READ * rate:
+                break
     loudest = int(np.argmax(energy))
     return AudioInfo(
         duration=frames / rate,
@@ -164,6 +193,7 @@ def inspect(source: Source) -> AudioInfo:
         peak_db=round(decibels(float(peak[loudest])), 1),
         rms_db=round(decibels(math.sqrt(float(energy[loudest]) / max(frames, 1))), 1),
         channel=loudest,
+        is_longer=is_longer,
     )
 
 
@@ -176,7 +206,8 @@ def refusal(info: AudioInfo) -> Refusal | None:
         what = f"It lasts {seconds:.2f} s; nothing can be said in less than {MIN_SECONDS} s."
         return Refusal("too short", what, "Record it again and speak before you stop.")
     if seconds > MAX_SECONDS:
-        what = f"It lasts {_spell(seconds)}; a clip may last {MAX_SECONDS:.0f} s at most."
+        lasts = f"more than {_spell(seconds)}" if info.is_longer else _spell(seconds)
+        what = f"It lasts {lasts}; a clip may last {MAX_SECONDS:.0f} s at most."
         return Refusal("too long", what, "Cut it into sentences and add each with its own label.")
     if info.peak_db <= SILENT_PEAK_DB:
         remedy = "Is the microphone muted, or is another one chosen? Record it again."
@@ -193,52 +224,32 @@ def _spell(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
-def _name(source: Source) -> str:
-    return "The recording" if isinstance(source, bytes) else source.name
+def _mono(sound: Decoder, source: Source, start: int, count: int | None) -> Samples:
+    """The loudest channel of `count` frames (None: of all) from `start` on, decoded no further than needed."""
+    most = min(round(LONGEST_READ * sound.sample_rate), MOST_SAMPLES // sound.channels)
+    kept: list[Samples] = []
+    energy: Sums = np.zeros(sound.channels)
+    frames = 0
+    for block in sound.blocks(start=start):
+        kept.append(block if count is None else block[: count - frames])
+        _check_numbers(kept[-1], source)
+        energy += _energy(kept[-1])
+        frames += len(kept[-1])
+        if frames > most:
+            raise _too_long(source, most / sound.sample_rate)
+        if frames == count:
+            break
+    channel = int(np.argmax(energy))
+    return np.concatenate([block[:, channel] for block in kept]) if kept else np.zeros(0, np.float32)
 
 
-@contextmanager
-def _opened(source: Source) -> Iterator[soundfile.SoundFile]:
-    """The decoder of `source`; what it cannot read becomes an AudioError."""
-    if not _size(source):
-        raise AudioError(f"{_name(source)} is empty (0 bytes).", "Record it again.")
-    try:
-        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-            yield file
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip(" .")
-        raise _unreadable(source, reason) from error
-    except TypeError as error:  # a name that ends in .raw
-        raise _unreadable(source, "raw samples without a header") from error
-
-
-def _size(source: Source) -> int:
-    """Bytes. Raises DiskError with the reason, where the decoder would say only “System error”."""
-    if isinstance(source, bytes):
-        return len(source)
-    with disk_errors(source, "read"), source.open("rb") as file:
-        return file.seek(0, io.SEEK_END)
+def _too_long(source: Source, seconds: float) -> AudioError:
+    what = f"{name_of(source)} lasts more than {_spell(seconds)}; a clip may last {MAX_SECONDS:.0f} s at most."
+    return AudioError(what, "Cut it into sentences and add each with its own label.")
 
 
 def _without_sound(source: Source) -> AudioError:
-    return AudioError(f"{_name(source)} holds no sound.", "Record it again, or export it as WAV.")
-
-
-def _unreadable(source: Source, reason: str) -> AudioError:
-    what = f"{_name(source)} is not a sound file that can be read: {reason}."
-    return AudioError(what, "Export it as WAV, FLAC or MP3 and try again.")
-
-
-def _tally(blocks: Iterable[Samples], channels: int, source: Source) -> tuple[int, Sums, Sums]:
-    """Frames, and of each channel the peak and the sum of squares."""
-    frames = 0
-    peak, energy = np.zeros((2, channels))
-    for block in blocks:
-        _check_numbers(block, source)
-        frames += len(block)
-        peak = np.maximum(peak, np.abs(block).max(axis=0, initial=0.0))
-        energy += _energy(block)
-    return frames, peak, energy
+    return AudioError(f"{name_of(source)} holds no sound.", "Record it again, or export it as WAV.")
 
 
 def _energy(frames: Samples) -> Sums:
@@ -249,6 +260,6 @@ def _energy(frames: Samples) -> Sums:
 def _check_numbers(frames: Samples, source: Source) -> None:
     if not np.isfinite(frames).all():
         raise AudioError(
-            f"{_name(source)} holds samples that are not numbers (NaN).",
+            f"{name_of(source)} holds samples that are not numbers (NaN).",
             "The program that wrote it is at fault: export it again as 16-bit WAV.",
         )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sounds import encoded, saved, tone
 
-from studio.audio import inspect, read, refusal, resample, to_16_bit, wav_bytes, write_wav
+from studio.audio import inspect, length, read, refusal, resample, to_16_bit, wav_bytes, write_wav
 from studio.errors import AudioError, DiskError
 
 
@@ -91,11 +91,13 @@ def test_a_recording_at_any_rate_is_kept_and_so_is_a_bad_one(rate: int) -> None:
 
 
 def test_forty_minutes_are_measured_and_refused() -> None:
-    info = inspect(encoded(np.tile(tone(60, 8001), 40), 8001, "FLAC"))
-    assert info.duration == pytest.approx(2400, abs=0.1)
-    refused = refusal(info)
+    content = encoded(np.tile(tone(60, 8001), 40), 8001, "FLAC")
+    assert length(content) == pytest.approx(2400, abs=0.1)
+    refused = refusal(inspect(content))
     assert refused is not None
-    assert refused.what == "It lasts 40 min; a clip may last 60 s at most."
+    assert refused.what == "It lasts more than 2 min; a clip may last 60 s at most."
+    with pytest.raises(AudioError, match="more than 2 min"):
+        read(content)
 
 
 @pytest.mark.parametrize("content", [b"", b"this is a text", b"RIFF\x00\x00", b"\x00" * 5000, b"fLaC" + b"\xff" * 99])

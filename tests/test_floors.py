@@ -26,6 +26,7 @@ FLOORS = (
         "bootstrap",
         "learning",
         "audio",
+        "decoding",
         "microphone",
         "starter",
         "kernels",
@@ -65,6 +66,7 @@ HEAVY = {
     "sounddevice",
     "scipy",
     "ray",
+    "av",
 }
 IMPORTED_LATE = {"starter", "kernels"}  # with all that is heavy in them
 STARTS_PROCESSES = {"jobs", "supervise", "worker"}

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 
 from pydantic import BaseModel, ConfigDict
 
+from studio import audio
 from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
 from studio.data.formats.base import Column, Group, Reasons, Refused, Row
-from studio.data.formats.measured import seconds
 from studio.data.formats.plan import Part, Parts, Plan, opened
 from studio.data.grouping import Sides, sentence_of
 from studio.data.placing import misplaced
@@ -188,7 +188,7 @@ def label_of(row: Row) -> str | None:
 
 def length_of(row: Row) -> float:
     """Seconds of the part that is meant. Raises DataError where it cannot be a clip."""
-    whole = seconds(row.audio)
+    whole = audio.length(row.audio)
     length = min(whole - row.start, row.duration or whole) if row.is_part else whole
     if length < MIN_SECONDS:
         raise DataError(f"It lasts {max(length, 0):.2f} s: nothing can be said in that time.", "Leave it out.")

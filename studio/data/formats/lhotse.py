@@ -135,10 +135,10 @@ def _words(said: dict[str, Any]) -> Words | None:
 
 
 def _cut(clip: Clip, address: str) -> dict[str, Any]:
-    from studio.data.formats.measured import header
+    from studio.audio import rate_and_frames
 
     own, name = clip.utterance, stem(clip)
-    rate, frames = header(clip.path)
+    rate, frames = rate_and_frames(clip.path)
     duration = frames / rate
     custom = {key: value for key, value in fields.record_of(own).items() if key not in _OWN}
     said: dict[str, Any] = {"id": name, "recording_id": name, "start": 0.0, "duration": duration, "channel": 0}

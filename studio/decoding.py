@@ -1,0 +1,217 @@
+"""Decode sound files block by block, from a path or from bytes alike.
+
+FFmpeg (through PyAV) reads MP3, Ogg and FLAC until nothing more comes: libsndfile ends an MP3 at a length estimated
+from its first frames, joined streams where the first of them ends, and cannot read a FLAC that states no length.
+libsndfile reads all others (WAV, AIFF …), whose length is that of their data, and parts of FLAC, which it finds fast.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, groupby
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from studio.errors import AudioError
+from studio.workspace import disk_errors
+
+Samples = NDArray[np.float32]
+Source = Path | bytes
+"""A sound file on disk, or its bytes as they came from the browser."""
+
+LEAST_RATE, MOST_RATE = 4_000, 384_000  # Hz: half a telephone's, and the most that sound cards record at
+MOST_CHANNELS = 32
+BLOCK = 1 << 16  # frames
+_COUNTED = {b"OggS": "ogg", b"fLaC": "flac", b"ID3": "mp3"}  # first bytes -> FFmpeg's name of the format
+_PROBED = ",".join(_COUNTED.values())  # FFmpeg's other formats include playlists, which name further files
+_FIRST_BYTES = 4
+
+
+class Decoder(Protocol):
+    """An opened sound file."""
+
+    sample_rate: int  # Hz
+    channels: int
+    stated: int | None  # frames; None where only decoding tells
+
+    def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
+        """What decodes from the frame `start` to the end, in blocks (frames, channels) of about `size` frames."""
+        ...
+
+
+@contextmanager
+def opened(source: Source, *, is_part: bool = False) -> Iterator[Decoder]:
+    """The decoder of `source`, or the one that is best for a part of it.
+
+    Raises AudioError (empty, not a sound file, no usable rate) or DiskError.
+    """
+    with _stream(source) as stream:
+        head = stream.read(_FIRST_BYTES)
+        stream.seek(0)
+        if not head:
+            raise AudioError(f"{name_of(source)} is empty (0 bytes).", "Record it again.")
+        counted = _counted(head)
+        with _opened(stream, "" if is_part and counted == "flac" else counted, source) as decoder:
+            _check_header(decoder, source)
+            yield decoder
+
+
+def name_of(source: Source) -> str:
+    """What messages call `source`."""
+    return "The recording" if isinstance(source, bytes) else source.name
+
+
+@contextmanager
+def _stream(source: Source) -> Iterator[IO[bytes]]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    with disk_errors(source, "read"):  # libsndfile would say only “System error”
+        stream = source.open("rb", buffering=0)  # both decoders have buffers of their own
+    with stream:
+        yield stream
+
+
+def _counted(head: bytes) -> str:
+    """FFmpeg's name of a format whose length only decoding tells; empty for the others."""
+    if head[0] == 0xFF and len(head) > 1 and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):  # a frame of layer III, II or I
+        return "mp3"
+    return next((name for first, name in _COUNTED.items() if head.startswith(first)), "")
+
+
+@contextmanager
+def _opened(stream: IO[bytes], counted: str, source: Source) -> Iterator[Decoder]:
+    if not counted:
+        try:
+            file = _by_libsndfile(stream)
+        except soundfile.LibsndfileError as error:
+            refused = error  # unless it is an MP3 that begins with something else
+        else:
+            with file, _refusals(soundfile.LibsndfileError, source):
+                yield _Sndfile(file)
+            return
+        stream.seek(0)
+    import av
+
+    try:
+        container = av.open(
+            stream, format=counted or None, options={"format_whitelist": _PROBED}, metadata_errors="ignore"
+        )
+    except av.FFmpegError as error:
+        raise _unreadable(source, _reason(error if counted else refused)) from error
+    with container, _refusals(av.FFmpegError, source):
+        if not container.streams.audio:
+            raise _unreadable(source, "it has no sound track")
+        yield _Ffmpeg(container)
+
+
+def _by_libsndfile(stream: IO[bytes]) -> soundfile.SoundFile:
+    """By the file's number rather than its path: libsndfile would judge headerless files by their names."""
+    if isinstance(stream, io.BytesIO):
+        return soundfile.SoundFile(stream)
+    return soundfile.SoundFile(stream.fileno(), closefd=False)
+
+
+@contextmanager
+def _refusals(kind: type[Exception], source: Source) -> Iterator[None]:
+    """What the decoder refuses becomes an AudioError."""
+    try:
+        yield
+    except kind as error:
+        raise _unreadable(source, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a decoder gave up, in words that a person can use."""
+    words = {
+        "PatchWelcomeError": "its joined parts have different rates or channels",
+        "EOFError": "it ends before any sound",
+        "InvalidDataError": "its content is damaged, or of another format than it seems",
+    }
+    return words.get(type(error).__name__) or str(getattr(error, "error_string", "") or getattr(error, "strerror", ""))
+
+
+def _unreadable(source: Source, reason: str) -> AudioError:
+    what = f"{name_of(source)} is not a sound file that can be read: {reason.strip(' .')}."
+    return AudioError(what, "Export it as WAV, FLAC or MP3 and try again.")
+
+
+def _check_header(decoder: Decoder, source: Source) -> None:
+    """Refuse what would take hours or gigabytes, and is no recording."""
+    if not LEAST_RATE <= decoder.sample_rate <= MOST_RATE:
+        what = f"{name_of(source)} states a sample rate of {decoder.sample_rate:,} Hz."
+        raise AudioError(what, f"Export it with a rate between {LEAST_RATE:,} and {MOST_RATE:,} Hz.")
+    if not 0 < decoder.channels <= MOST_CHANNELS:
+        what = f"{name_of(source)} has {decoder.channels:,} channels; at most {MOST_CHANNELS} are read."
+        raise AudioError(what, "Export it with one channel.")
+
+
+class _Sndfile:
+    def __init__(self, file: soundfile.SoundFile) -> None:
+        self.sample_rate: int = file.samplerate
+        self.channels: int = file.channels
+        self.stated: int | None = file.frames
+        self._file = file
+
+    def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
+        if start:
+            self._file.seek(min(start, self._file.frames))
+        while len(frames := self._file.read(size, dtype="float32", always_2d=True)):
+            yield frames
+
+
+class _Ffmpeg:
+    def __init__(self, container: Any) -> None:
+        context = container.streams.audio[0].codec_context
+        self.sample_rate: int = context.sample_rate
+        self.channels: int = context.channels
+        self.stated: int | None = None
+        self._container = container
+        self._layout: str = context.layout.name
+
+    def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
+        held: list[Samples] = []
+        count, passed = 0, 0
+        for frames in self._pieces():
+            kept = frames[max(0, start - passed) :]
+            passed += len(frames)
+            held.append(kept)
+            count += len(kept)
+            if count >= size:
+                yield np.concatenate(held)
+                held, count = [], 0
+        if count:
+            yield np.concatenate(held)
+
+    def _pieces(self) -> Iterator[Samples]:
+        """What each packet holds, (frames, channels). A stream that is joined on may have another rate, or channels."""
+        import av
+
+        for _, alike in groupby(
+            self._frames(), key=lambda frame: (frame.sample_rate, frame.layout.name, frame.format.name)
+        ):
+            converter = av.AudioResampler(format="flt", layout=self._layout, rate=self.sample_rate)
+            for frame in chain(alike, (None,)):
+                yield from map(self._samples, converter.resample(frame))
+
+    def _frames(self) -> Iterator[Any]:
+        import av
+
+        for packet in self._container.demux(self._container.streams.audio[0]):
+            try:
+                decoded = packet.decode()
+            except av.InvalidDataError:
+                continue  # damaged: players skip it too
+            for frame in decoded:
+                frame.pts = None  # those of joined streams begin again
+                yield frame
+
+    def _samples(self, frame: Any) -> Samples:
+        values: Samples = frame.to_ndarray().reshape(-1, self.channels)
+        return values
