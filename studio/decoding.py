@@ -1,8 +1,8 @@
 """Decode sound files block by block, from a path or from bytes alike.
 
-FFmpeg (through PyAV) reads MP3, Ogg and FLAC until nothing more comes: libsndfile ends an MP3 at a length estimated
-from its first frames, joined streams where the first of them ends, and cannot read a FLAC that states no length.
-libsndfile reads all others (WAV, AIFF …), whose length is that of their data, and parts of FLAC, which it finds fast.
+libsndfile reads the formats whose length is known: WAV, AIFF, FLAC and others. FFmpeg (through PyAV) reads MP3 and Ogg
+until nothing more comes: libsndfile ends an MP3 at a length estimated from its first frames, and joined streams where
+the first of them ends. It also reads the few FLAC files that state no length, or that of their first part alone.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ Source = Path | bytes
 LEAST_RATE, MOST_RATE = 4_000, 384_000  # Hz: half a telephone's, and the most that sound cards record at
 MOST_CHANNELS = 32
 BLOCK = 1 << 16  # frames
-_COUNTED = {b"OggS": "ogg", b"fLaC": "flac", b"ID3": "mp3"}  # first bytes -> FFmpeg's name of the format
-_PROBED = ",".join(_COUNTED.values())  # FFmpeg's other formats include playlists, which name further files
+_FLAC = b"fLaC\0\0\0\x22"  # and the length of the header that must follow
+_MOST_FRAMES_A_BYTE = 1 << 13  # 65,535 equal samples take eleven bytes
+_FORMATS = "mp3,ogg,flac"  # those of playlists, which name further files, are not among them
 _FIRST_BYTES = 4
 
 
@@ -53,11 +54,12 @@ def opened(source: Source, *, is_part: bool = False) -> Iterator[Decoder]:
     """
     with _stream(source) as stream:
         head = stream.read(_FIRST_BYTES)
-        stream.seek(0)
         if not head:
             raise AudioError(f"{name_of(source)} is empty (0 bytes).", "Record it again.")
-        counted = _counted(head)
-        with _opened(stream, "" if is_part and counted == "flac" else counted, source) as decoder:
+        stream.seek(0)
+        counted = _counted(stream, head, is_part)
+        stream.seek(0)
+        with _opened(stream, counted, source) as decoder:
             _check_header(decoder, source)
             yield decoder
 
@@ -78,11 +80,24 @@ def _stream(source: Source) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _counted(head: bytes) -> str:
+def _counted(stream: IO[bytes], head: bytes, is_part: bool) -> str:
     """FFmpeg's name of a format whose length only decoding tells; empty for the others."""
     if head[0] == 0xFF and len(head) > 1 and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):  # a frame of layer III, II or I
         return "mp3"
-    return next((name for first, name in _COUNTED.items() if head.startswith(first)), "")
+    if head == _FLAC[:_FIRST_BYTES]:
+        return "flac" if not is_part and _is_doubtful(stream) else ""
+    return "ogg" if head == b"OggS" else "mp3" if head.startswith(b"ID3") else ""
+
+
+def _is_doubtful(flac: IO[bytes]) -> bool:
+    """Whether a FLAC file states no length, as from a pipe, an impossible one, or only that of its first part."""
+    first = flac.read(26)
+    frames = int.from_bytes(first[-8:]) & 0xF_FFFF_FFFF  # the last 36 bits
+    tail, size, joints = first, len(first), 0
+    while piece := flac.read(1 << 20):
+        joints += (tail[-len(_FLAC) + 1 :] + piece).count(_FLAC)
+        tail, size = piece, size + len(piece)
+    return joints > 0 or not 0 < frames <= size * _MOST_FRAMES_A_BYTE
 
 
 @contextmanager
@@ -101,7 +116,7 @@ def _opened(stream: IO[bytes], counted: str, source: Source) -> Iterator[Decoder
 
     try:
         container = av.open(
-            stream, format=counted or None, options={"format_whitelist": _PROBED}, metadata_errors="ignore"
+            stream, format=counted or None, options={"format_whitelist": _FORMATS}, metadata_errors="ignore"
         )
     except av.FFmpegError as error:
         raise _unreadable(source, _reason(error if counted else refused)) from error
