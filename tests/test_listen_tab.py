@@ -454,3 +454,19 @@ def test_an_adapter_whose_base_is_another_now_is_told_and_loses_no_utterance(pag
     page.locator(".li-runs").select_option(RUN)
     page.locator(".li-line").click()
     expect(page.locator(".li-said")).to_have_value("order one two")
+
+
+@pytest.mark.browser
+def test_the_run_that_one_tab_shows_is_the_run_of_every_tab(page: Page) -> None:
+    page.locator(".li-runs").select_option(SAME)
+    show_tab(page, "5 Export")
+    expect(page.locator(".ex-runs")).to_have_value(SAME)
+    page.locator(".ex-runs").select_option(WEAK)
+    show_tab(page, "4 Test")
+    expect(page.locator(".li-runs")).to_have_value(WEAK)
+    show_tab(page, "3 Train")
+    page.get_by_role("button", name=ALSO, exact=True).click()
+    page.get_by_role("button", name="Hear the difference").click()
+    expect(page.locator(".li-runs")).to_have_value(ALSO)
+    show_tab(page, "5 Export")
+    expect(page.locator(".ex-runs")).to_have_value(ALSO)

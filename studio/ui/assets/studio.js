@@ -2,6 +2,7 @@
 
 const say = (name, detail) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
 const chosen = { dataset: "", model: "" };
+let run = { name: "", dataset: "" }; // the run that Test and Export show, and the dataset that it was chosen with
 const unopened = new Map(); // dialogs that were asked for before their script had come
 
 export const studio = {
@@ -20,6 +21,19 @@ export const studio = {
   },
   /** What was chosen when this browser was here last. */
   remembered: () => [localStorage.getItem("studio.dataset") || "", localStorage.getItem("studio.model") || ""],
+  /** The run that Test and Export show; null until one is chosen, and after a change of dataset: then the newest of its runs. */
+  run: () => (run.name && run.dataset === chosen.dataset ? run.name : null),
+  /** Show the run `name` in every tab that shows one. */
+  chooseRun(name) {
+    if (name === studio.run()) return;
+    run = { name, dataset: chosen.dataset };
+    say("run", name);
+  },
+  /** Which of `runs` to show: the chosen one, else the newest of the chosen dataset, else the newest; null without any. */
+  shownRun(runs) {
+    const mine = runs.find(({ dataset }) => dataset === chosen.dataset);
+    return runs.find(({ name }) => name === studio.run()) ?? mine ?? runs[0] ?? null;
+  },
   /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
   changed: () => say("changed"),
   /** Say that another tab chose new cards for the dataset in hand: the recorder lays them out. */
@@ -29,7 +43,7 @@ export const studio = {
     unopened.set(`open:${name}`, detail);
     say(`open:${name}`, detail);
   },
-  /** `on("dataset" | "model" | "changed" | "cards" | "theme" | "open:NAME", element, call)`: call until `element` leaves the page. */
+  /** `on("dataset" | "model" | "run" | "changed" | "cards" | "theme" | "open:NAME", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
     const listener = ({ detail }) => {
       if (!element.isConnected) return document.removeEventListener(`studio:${name}`, listener);

@@ -49,9 +49,10 @@ class Export {
   constructor(root) {
     this.root = root;
     this.$ = (selector) => root.querySelector(selector);
-    this.$(".ex-runs").onchange = () => this.#show();
+    this.$(".ex-runs").onchange = ({ target }) => studio.chooseRun(target.value);
     this.$(".ex-merge").onclick = () => this.#merge();
-    studio.on("changed", root, () => this.load());
+    for (const news of ["changed", "dataset"]) studio.on(news, root, () => this.load());
+    studio.on("run", root, () => this.#pick());
     new IntersectionObserver(() => isShown(root) && this.load()).observe(root);
   }
 
@@ -59,22 +60,27 @@ class Export {
     return this.#runs.find(({ name }) => name === this.$(".ex-runs").value) ?? null;
   }
 
-  /** Read the list of runs again; the chosen one stays. */
+  /** Read the list again, and show the run that every tab shows. */
   async load() {
     const picker = this.$(".ex-runs");
-    const chosen = picker.value;
     try {
       this.#runs = await request("listen/runs");
     } catch (error) {
       return this.#tell(error);
     }
     picker.replaceChildren(...this.#runs.map(({ name }) => make("option", { value: name }, name)));
-    if (this.#runs.some(({ name }) => name === chosen)) picker.value = chosen;
     const isEmpty = !this.#runs.length;
     this.$(".ex-empty").hidden = !isEmpty;
     this.$(".ex-head").hidden = isEmpty;
     for (const target of this.root.querySelectorAll(".ex-target")) target.hidden = isEmpty;
-    if (!isEmpty) await this.#show();
+    await this.#pick();
+  }
+
+  async #pick() {
+    const run = studio.shownRun(this.#runs);
+    if (!run) return;
+    this.$(".ex-runs").value = run.name;
+    await this.#show();
   }
 
   async #show() {

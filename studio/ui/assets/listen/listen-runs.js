@@ -13,7 +13,8 @@ export class Runs {
   /** `onMain(run)` when the tab stands for another run, or none; `onChange()` when others read; `onTold(text)`. */
   constructor(root, { onMain, onChange, onTold }) {
     Object.assign(this, { onMain, onChange, onTold, $: (selector) => root.querySelector(selector) });
-    this.$(".li-runs").onchange = () => this.#chosen();
+    this.$(".li-runs").onchange = ({ target }) => studio.chooseRun(target.value);
+    studio.on("run", root, () => this.#pick());
     this.$(".li-add").onchange = ({ target }) => this.#set([...this.#beside, target.value]);
   }
 
@@ -28,16 +29,18 @@ export class Runs {
     return main ? { run: [main.name, ...this.#beside], model: main.model } : { run: [], model: studio.model() };
   }
 
-  /** Read the list again; what is chosen stays where it can, or else the newest run of the dataset in hand is taken. */
+  /** Read the list again, and show the run that every tab shows. */
   async load() {
     const picker = this.$(".li-runs");
-    const chosen = picker.value;
     this.#all = await request("listen/runs");
     const options = this.#all.map(({ name }) => make("option", { value: name }, name));
     picker.replaceChildren(...(options.length ? options : [make("option", { value: "" }, "No run has finished yet")]));
     picker.disabled = !options.length;
-    const latest = this.#all.find(({ dataset }) => dataset === studio.dataset()) ?? this.#all[0];
-    picker.value = this.#all.some(({ name }) => name === chosen) ? chosen : (latest?.name ?? "");
+    this.#pick();
+  }
+
+  #pick() {
+    this.$(".li-runs").value = studio.shownRun(this.#all)?.name ?? "";
     this.#chosen();
   }
 

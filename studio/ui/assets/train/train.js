@@ -88,6 +88,7 @@ class Train {
 
   #view(run) {
     this.#chosen = run;
+    if (run) studio.chooseRun(run); // Test and Export show it as soon as it is done
     this.$(".train-note").replaceChildren();
     if (run) this.live.show(run);
     else this.live.close();
