@@ -12,6 +12,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import pytest
 from hypothesis import settings
 
+RERUNS = 2  # of a browser's test; each is printed, and what fails three times fails
+
 settings.register_profile("studio", deadline=None)  # a busy machine is no fault of what is tested
 settings.load_profile("studio")
 
@@ -22,6 +24,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take minutes begin first: else one process ends with them while the others have nothing to do."""
     slow, browser = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "browser"))
     items.sort(key=lambda item: (item.path not in slow, item.path not in browser))
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=RERUNS))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Each rerun with its reason; a machine with nothing else to do has none."""
+    for report in terminalreporter.getreports("rerun"):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = crash.message if crash else str(report.longrepr)
+        terminalreporter.write_line(f"RERUN {report.nodeid} ({report.when}): {reason.strip().splitlines()[0]}")
 
 
 @pytest.fixture(scope="session")
