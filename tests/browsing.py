@@ -22,10 +22,11 @@ import pytest
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 MICROPHONE_RATE = 44_100  # Hz, of Chromium's fake device
-PATIENCE = 60_000  # ms; the machine may be busy
+PATIENCE = 240_000  # ms; only for what hangs: on a busy machine all takes ten times longer
+expect.set_options(timeout=PATIENCE)
 QUIET_CHROMIUM = [
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -97,7 +98,7 @@ def served(
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline and process.poll() is None:
         try:
             httpx.get(f"http://127.0.0.1:{port}/studio/assets/studio.js", timeout=60)
@@ -132,11 +133,23 @@ def _playwright() -> Playwright:
     return driver
 
 
+COUNT_REQUESTS = """(() => {
+    const ask = window.fetch;
+    window.asking = window.quietFrames = 0;
+    window.fetch = (...words) => {
+        const isOurs = String(words[0].url ?? words[0]).includes("/studio/");
+        window.asking += isOurs;
+        return ask(...words).finally(() => (window.asking -= isOurs));
+    };
+})();"""  # of the page to its server that are not answered yet; streams of events are not among them
+
+
 @contextmanager
 def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     """A fresh visitor, the first tab drawn. Errors in scripts and requests to other hosts fail the test."""
     context: BrowserContext = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
     context.set_default_timeout(PATIENCE)
+    context.add_init_script(COUNT_REQUESTS)
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
@@ -158,6 +171,12 @@ def is_local(address: str, url: str) -> bool:
 def show_tab(page: Page, name: str) -> None:
     """Bring the tab `name` (“2 Review”) to the front."""
     page.get_by_role("tab", name=name).click()
+
+
+def await_drawn(page: Page) -> None:
+    """Wait until the page has drawn what it asks its server for: ten frames without a question."""
+    page.evaluate("() => { window.quietFrames = 0; }")
+    page.wait_for_function("() => (window.quietFrames = window.asking ? 0 : window.quietFrames + 1) > 10")
 
 
 def await_mode(page: Page, mode: str) -> None:

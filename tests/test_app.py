@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browsing import Served, chromium, free_port, opened, served, show_tab, violations
+from browsing import Served, await_drawn, chromium, free_port, opened, served, show_tab, violations
 from sounds import recording
 
 from studio.data.manifest import Dataset
@@ -180,7 +180,7 @@ def test_the_page_opens_offline_without_a_fault_in_light_and_dark(studio: Served
                 places = set()
                 for tab in TABS:
                     show_tab(page, tab)
-                    page.wait_for_timeout(1000)
+                    await_drawn(page)
                     assert violations(page) == [], tab
                     places.add(
                         page.evaluate("JSON.stringify(document.querySelector('#st-main').getBoundingClientRect().x)")
@@ -194,7 +194,7 @@ def test_the_page_opens_offline_without_a_fault_in_light_and_dark(studio: Served
         with opened(browser, studio.url, viewport={"width": 360, "height": 800}) as page:
             for tab in TABS:
                 show_tab(page, tab)
-                page.wait_for_timeout(500)
+                await_drawn(page)
                 assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
 
 

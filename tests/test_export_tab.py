@@ -24,7 +24,6 @@ from studio.ui.exporting import Merge, exports
 from studio.ui.hearing import finished
 from studio.workspace import Workspace
 
-expect.set_options(timeout=2 * PATIENCE)
 WEIGHTS = "adapter_model.safetensors"
 
 

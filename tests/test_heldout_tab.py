@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import PATIENCE, Served, chromium, opened, served, show_tab, violations
+from browsing import Served, chromium, opened, served, show_tab, violations
 from finished import finished
 from playwright.sync_api import Browser, Locator, Page, expect
 from pydantic import ValidationError
@@ -17,8 +17,6 @@ from studio.data.manifest import Dataset
 from studio.run_folder import RunFolder
 from studio.text import digits_to_words
 from studio.ui.heldout import Wanted, clip_page, finished_result, held_out
-
-expect.set_options(timeout=2 * PATIENCE)
 
 SAID = ["call fifteen now", "room fifteen", "order one two", "call the office", "yes please"]
 BEFORE = ["call fifty now", "room fifty", "order 12", "call the office", "yes please"]

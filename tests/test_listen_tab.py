@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from browsing import PATIENCE, Served, chromium, microphone_file, opened, served, show_tab, violations
+from browsing import MICROPHONE_RATE, Served, chromium, opened, served, show_tab, violations
 from compared import ALSO, OTHER_BASE, RUN, SAME, SCRIPT_IN_A_LABEL, WEAK, compared
 from playwright.sync_api import Browser, Page, expect
 from sounds import encoded, tone
+from spoken import Microphone, between, silence
 from tones import wav
+from voices import Sound
 
 from studio.audio import resample
 from studio.data.manifest import Dataset
 from studio.models.echo import speak
 from studio.ui import hearing
 from studio.workspace import Workspace
-
-expect.set_options(timeout=2 * PATIENCE)  # loading a model takes many times longer on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,8 @@ def studio(root: Path) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Hears two sentences with a pause between them."""
-    pause = np.zeros(round(1.6 * 44_100), np.float32)
-    said = [resample(speak(words), 16_000, 44_100) for words in ("order 12907", "code 5 and room 77")]
-    folder = tmp_path_factory.mktemp("microphone")
-    file = microphone_file(folder / "said.wav", np.concatenate([said[0], pause, said[1]]), lead=1.0)
-    with chromium(file) as browser:
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
 
 
@@ -66,6 +61,16 @@ def page(browser: Browser, studio: Served) -> Iterator[Page]:
         show_tab(page, "4 Test")
         expect(page.locator(".li-ready")).to_have_text("Ready")
         yield page
+
+
+@pytest.fixture
+def microphone(page: Page) -> Microphone:
+    return Microphone(page)
+
+
+def sentence(words: str, before: float = 1.0, after: float = 1.6) -> Sound:
+    """`words` as the model of these tests hears them, between so many seconds of silence."""
+    return between(before, resample(speak(words), 16_000, MICROPHONE_RATE), after)
 
 
 def upload(page: Page, words: str, name: str = "said.wav") -> None:
@@ -82,11 +87,11 @@ def texts(page: Page) -> list[str]:
 
 
 @pytest.mark.browser
-def test_holding_the_button_reads_what_is_said_before_and_after(page: Page, studio: Served) -> None:
+def test_holding_the_button_reads_what_is_said_before_and_after(page: Page, microphone: Microphone) -> None:
     page.locator(".li-hold").hover()
     page.mouse.down()
+    microphone.say(sentence("order 12907"))
     expect(page.locator(".li-message")).to_contain_text("Listening")
-    page.wait_for_timeout(2500)
     page.mouse.up()
     expect(page.locator(".li-keep")).to_be_visible()
     before, after = texts(page)
@@ -98,12 +103,12 @@ def test_holding_the_button_reads_what_is_said_before_and_after(page: Page, stud
 
 @pytest.mark.browser
 @pytest.mark.parametrize("key", ["t", "Space", "Enter"])
-def test_who_cannot_hold_presses_once_to_begin_and_once_to_end(page: Page, key: str) -> None:
+def test_who_cannot_hold_presses_once_to_begin_and_once_to_end(page: Page, microphone: Microphone, key: str) -> None:
     if key != "t":
         page.locator(".li-hold").focus()
     page.keyboard.press(key)
+    microphone.say(sentence("order 12907"))
     expect(page.locator(".li")).to_have_attribute("data-phase", "recording")
-    page.wait_for_timeout(1500)
     page.keyboard.press(key)
     expect(page.locator(".li-keep")).to_be_visible()
 
@@ -216,8 +221,11 @@ def state(page: Page, word: str) -> None:
 
 
 @pytest.mark.browser
-def test_hands_free_a_pause_makes_two_turns_of_two_sentences_and_loses_no_first_syllable(page: Page) -> None:
+def test_hands_free_a_pause_makes_two_turns_of_two_sentences_and_loses_no_first_syllable(
+    page: Page, microphone: Microphone
+) -> None:
     listen_hands_free(page)
+    microphone.say(np.concatenate([sentence("order 12907"), sentence("code 5 and room 77", before=0)]))
     expect(page.locator(".li-utterances li")).to_have_count(2)
     second, first = page.locator(".li-line").all_inner_texts()
     assert "order one two nine zero seven" in first
@@ -229,22 +237,20 @@ def test_hands_free_a_pause_makes_two_turns_of_two_sentences_and_loses_no_first_
 
 
 @pytest.mark.browser
-def test_hands_free_the_text_so_far_appears_while_speaking_and_gives_way_to_the_answer(page: Page) -> None:
+def test_hands_free_the_text_so_far_appears_while_speaking_and_gives_way_to_the_answer(
+    page: Page, microphone: Microphone
+) -> None:
     partials = []
     page.on("response", lambda answer: partials.append(answer.url) if answer.url.endswith("listen/partial") else None)
     page.get_by_role("radio", name="Hands-free", exact=True).check(force=True)
-    page.evaluate("""() => {
-        window.seen = [];
-        new MutationObserver(() => window.seen.push(document.querySelector(".li-sofar").textContent))
-            .observe(document.querySelector(".li-sofar"), { childList: true });
-    }""")
     page.keyboard.press("t")
+    microphone.say(sentence("order 12907 and room 77", after=0))
+    expect(page.locator(".li-sofar")).to_contain_text("order")
+    microphone.say(silence(1.6))
     expect(page.locator(".li-keep")).to_be_visible()
     expect(page.locator(".li-sofar")).to_be_empty()
     page.keyboard.press("t")
-    seen = [text for text in page.evaluate("window.seen") if text]
     assert partials
-    assert any("order" in text for text in seen)
 
 
 @pytest.mark.browser
@@ -267,11 +273,13 @@ KEEP_THE_STREAM = """() => {
 
 
 @pytest.mark.browser
-def test_a_microphone_unplugged_in_the_middle_of_a_turn_loses_nothing_that_was_said(page: Page) -> None:
+def test_a_microphone_unplugged_in_the_middle_of_a_turn_loses_nothing_that_was_said(
+    page: Page, microphone: Microphone
+) -> None:
     page.evaluate(KEEP_THE_STREAM)
     listen_hands_free(page)
+    microphone.say(sentence("order 12907", after=0))
     state(page, "Hearing you")
-    page.wait_for_timeout(500)
     page.evaluate("window.stream.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
     expect(page.locator(".li-keep")).to_be_visible()
     expect(page.locator(".li-message")).to_contain_text("The microphone is gone")

@@ -10,13 +10,12 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from browsing import PATIENCE, Served, chromium, opened, served, show_tab, violations
+from browsing import Served, chromium, opened, served, show_tab, violations
 from playwright.sync_api import Browser, Page, expect
 from subtitles_read import read_srt, read_vtt
 
 from studio.models.echo import speak
 
-expect.set_options(timeout=2 * PATIENCE)
 PHRASES = [f"order {number:04d} for room {number % 7}" for number in range(100, 115)]
 RATE = 16_000
 

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from browsing import (
-    MICROPHONE_RATE,
     Served,
     await_mode,
     chromium,
-    microphone_file,
     opened,
     served,
     show_tab,
@@ -19,13 +17,20 @@ from browsing import (
     violations,
 )
 from playwright.sync_api import Browser, Page
-from voices import TEXT, steps
+from spoken import Microphone, between
+from voices import TEXT, Sound, steps
 from voices import speech as voice
 
 from studio.audio import wav_bytes
 from studio.data.manifest import Dataset, Utterance
 
-LEAD = 1.6  # seconds of quiet before each sentence of the fake microphone
+QUIET = 1.6  # seconds before the sentence and after it
+
+
+def hesitant() -> Sound:
+    """A sentence between two silences, in a room: such a one is never quite silent."""
+    said = between(QUIET, speech("order number three five one three nine three three"), QUIET)
+    return said + np.random.default_rng(0).normal(0, 0.0005, len(said)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +40,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    said = speech("order number three five one three nine three three")
-    quiet = np.zeros(round(LEAD * MICROPHONE_RATE), np.float32)
-    whole = np.tile(np.concatenate([quiet, said]), 8)
-    whole += np.random.default_rng(0).normal(0, 0.0005, len(whole)).astype(np.float32)  # a room is never quite silent
-    with chromium(microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", whole)) as browser:
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
 
 
@@ -88,8 +89,7 @@ def test_a_take_is_judged_before_it_is_saved_then_trimmed_and_brought_back(page:
     empty = height_of_card(page)
     page.locator(".rec-countdown").uncheck()
     page.keyboard.press("Space")
-    await_mode(page, "recording")
-    page.wait_for_timeout(5500)
+    Microphone(page).say(hesitant())
     page.keyboard.press("Space")
     await_mode(page, "review")
     page.wait_for_function("document.querySelector('.rec-figures [data-mark=fine]')")

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from browsing import Served, chromium, opened, served, show_tab, violations
+from browsing import Served, await_drawn, chromium, opened, served, show_tab, violations
 from crowds import crowd
 from playwright.sync_api import Browser, Page
 from sounds import encoded, recording
@@ -185,7 +185,7 @@ def client_of(studio: Served) -> Iterator[httpx.Client]:
 @pytest.mark.browser
 def test_a_label_is_text_even_where_it_looks_like_markup(page: Page) -> None:
     assert held(page) == ATTACK
-    page.wait_for_timeout(300)  # the tiles come after the table
+    await_drawn(page)  # the tiles come after the table
     assert page.locator(".rev :is(img, script)").count() == 0
     assert page.evaluate("window.hacked") is None
 

@@ -23,6 +23,7 @@ from studio.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 
+ENDLESS = ("steps=60000", "pause=0.02")  # outlives its test on any machine
 FAKE_STUDIO = (str(Path(__file__).with_name("fake_studio.py")),)
 COUNT_STREAMS = """() => {
   window.openStreams = 0;
@@ -123,10 +124,18 @@ def curve(page: Page) -> str:
 
 
 def wait_for_step(page: Page, step: int) -> None:
-    deadline = time.monotonic() + 60
-    while steps_on_show(page) < step:
-        assert time.monotonic() < deadline, "the curve does not grow"
-        page.wait_for_timeout(50)
+    page.wait_for_function(
+        """step => {
+            const words = document.querySelector('.train-run [data-chart=loss]')?.ariaLabel ?? '';
+            return Number(words.split(' at step ').at(-1).split(',')[0]) >= step;
+        }""",
+        arg=step,
+    )
+
+
+def last_step(studio: Studio) -> int:
+    """How far the run is, by its own log."""
+    return max(event.step for _, event in read(studio.run("tones-0001").events) if isinstance(event, StepDone))
 
 
 def pill(page: Page, word: str) -> None:
@@ -134,7 +143,7 @@ def pill(page: Page, word: str) -> None:
 
 
 def test_a_run_is_started_watched_and_reattached_by_a_reload_and_a_second_tab(studio: Studio, page: Page) -> None:
-    studio.train_like("steps=4000", "pause=0.05")
+    studio.train_like(*ENDLESS)
     start(page)
     pill(page, "Training")
     wait_for_step(page, 12)
@@ -158,7 +167,7 @@ def test_a_run_is_started_watched_and_reattached_by_a_reload_and_a_second_tab(st
 
 
 def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
-    studio.train_like("steps=4000", "pause=0.02")
+    studio.train_like(*ENDLESS)
     start(page)
     wait_for_step(page, 5)
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -179,7 +188,7 @@ def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
 
 
 def test_discard_keeps_nothing(studio: Studio, page: Page) -> None:
-    studio.train_like("steps=4000", "pause=0.02")
+    studio.train_like(*ENDLESS)
     start(page)
     wait_for_step(page, 3)
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -196,7 +205,7 @@ def waiting_runs(page: Page) -> str:
 
 def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio: Studio, page: Page) -> None:
     second = another_tab(page, studio)
-    studio.train_like("steps=4000", "pause=0.02")
+    studio.train_like(*ENDLESS)
     start(page)
     wait_for_step(page, 3)
     second.locator(".train-start").evaluate("button => button.click()")  # without a focus that would bring news
@@ -344,19 +353,20 @@ def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, 
 
 def test_a_tab_out_of_sight_follows_nothing_and_misses_nothing(studio: Studio, page: Page) -> None:
     page.evaluate(COUNT_STREAMS)
-    studio.train_like("steps=4000", "pause=0.02")
+    studio.train_like(*ENDLESS)
     start(page)
     wait_for_step(page, 3)
     show_tab(page, "1 Record")
     page.wait_for_function("window.openStreams === 0")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/train/" in request.url else None)
-    page.wait_for_timeout(1200)
+    unseen = last_step(studio) + 20
+    while last_step(studio) < unseen:
+        page.evaluate("() => new Promise((drawn) => requestAnimationFrame(drawn))")
     assert asked == []
     show_tab(page, "3 Train")
     page.wait_for_function("window.openStreams === 1")
-    last = max(event.step for _, event in read(studio.run("tones-0001").events) if isinstance(event, StepDone))
-    wait_for_step(page, last)
+    wait_for_step(page, last_step(studio))
     assert " at step 1," in curve(page)
 
 
@@ -373,7 +383,7 @@ def test_everything_can_be_reached_by_a_screen_reader(studio: Studio, page: Page
     page.evaluate("theme => window.studioTheme.choose(theme)", theme)
     page.get_by_text("Advanced").click()
     assert violations(page) == []
-    studio.train_like("steps=4000", "pause=0.02")
+    studio.train_like(*ENDLESS)
     start(page)
     wait_for_step(page, 3)
     queue.submit(studio.workspace, TrainConfig(dataset="tones"))
