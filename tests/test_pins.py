@@ -26,7 +26,8 @@ NAMED = [
 @pytest.fixture(scope="module")
 def pins() -> ModuleType:
     specification = importlib.util.spec_from_file_location("pins", PROJECT / ".ci" / "pins.py")
-    assert specification and specification.loader
+    assert specification
+    assert specification.loader
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
