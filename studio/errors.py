@@ -20,13 +20,21 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def printable(text: str) -> str:
+    """`text` as any output can hold it: of a file name that is not UTF-8, the other bytes become `\\xe9`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode().replace("\\udc", "\\x")
+    return text
+
+
 class StudioError(Exception):
     """Something a person can mend: `what` happened, and the `remedy`, each a sentence."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        super().__init__(what, remedy)
-        self.what = what
-        self.remedy = remedy
+        self.what, self.remedy = printable(what), printable(remedy)
+        super().__init__(self.what, self.remedy)
 
     def __str__(self) -> str:
         return f"{self.what} {self.remedy}".strip()

@@ -6,9 +6,9 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.errors import ConfigError, DataError, DiskError
@@ -21,29 +21,49 @@ class Workspace:
     """The folder that holds `recordings/` and `outputs/`."""
 
     root: Path
+    disks: Mapping[str, int] | None = field(default=None, compare=False)  # where its folders were when it was held
 
     @classmethod
     def here(cls) -> Workspace:
         """`$STUDIO_WORKSPACE`, or the current directory."""
         return cls(Path(os.environ.get(ENVIRONMENT_VARIABLE) or Path.cwd()).resolve())
 
+    def held(self) -> Workspace:
+        """This workspace for a page that stays open: refused, not begun again, once its folder or its disk is gone.
+
+        Raises DiskError.
+        """
+        with disk_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            folders = {name: self.root / name for name in ("", "recordings", "outputs")}
+            return Workspace(self.root, {name: at.stat().st_dev for name, at in folders.items() if at.is_dir()})
+
     @property
     def recordings(self) -> Path:
-        return self.root / "recordings"
+        return self._folder("recordings")
 
     @property
     def outputs(self) -> Path:
-        return self.root / "outputs"
+        return self._folder("outputs")
 
     @property
     def features(self) -> Path:
         """What models made of clips: it saves time, and may be deleted at any time."""
-        return self.root / ".cache" / "features"
+        return self._folder(".cache") / "features"
 
     @property
     def readings(self) -> Path:
         """What evaluations that were stopped had read until then; it may be deleted at any time."""
-        return self.root / ".cache" / "readings"
+        return self._folder(".cache") / "readings"
+
+    def _folder(self, name: str) -> Path:
+        """`root / name`. Raises DiskError where this is no longer the workspace that was held."""
+        disks = self.disks or {}
+        for held in ("", name):
+            if held in disks and not _is_on(self.root / held, disks[held], is_needed=not held):
+                what = f"The workspace is no longer at {self.root}: it was moved, or its drive was removed."
+                raise DiskError(what, "Put it back there, or start the studio again where it is now.")
+        return self.root / name
 
     def dataset(self, name: str) -> Path:
         """The folder of the dataset `name`; it need not exist yet."""
@@ -61,6 +81,16 @@ class Workspace:
         """Names of the runs, newest first."""
         names = _folders_with(self.outputs, "config.json")
         return sorted(names, key=lambda name: (self.outputs / name / "config.json").stat().st_mtime, reverse=True)
+
+
+def _is_on(folder: Path, disk: int, *, is_needed: bool) -> bool:
+    """Whether `folder` lies on `disk`; one that is not needed may be missing."""
+    try:
+        return folder.stat().st_dev == disk
+    except FileNotFoundError:
+        return not is_needed
+    except OSError:  # a drive that is gone
+        return False
 
 
 def _folders_with(parent: Path, mark: str) -> list[str]:

@@ -13,7 +13,7 @@ from studio.data.formats.plan import Plan, opened
 from studio.data.manifest import Dataset, Utterance
 from studio.data.previewing import label_of, length_of, notes, wave_of
 from studio.data.quality import fingerprint
-from studio.errors import DataError, StudioError
+from studio.errors import DataError, StudioError, printable
 from studio.text import counted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell 
     with opened(plan) as found:
         tell("reading", 0, 1)
         total = found.count()
-        names = ", ".join(path.name for path in plan.paths[:2]) + (" …" if len(plan.paths) > 2 else "")
+        names = ", ".join(printable(path.name) for path in plan.paths[:2]) + (" …" if len(plan.paths) > 2 else "")
         with Dataset.create(dataset.folder).intake(f"Clips from {names}") as intake:
             taking = _Taking(intake, link)
             for number, (part, row) in enumerate(found.rows(), 1):

@@ -6,6 +6,7 @@ Clips and their lines wait in `incoming/<name>/`, and come into the dataset by o
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -107,7 +108,7 @@ class Intake:
         clip = lines.checked(
             **{key: value for key, value in (extra or {}).items() if key not in _OURS},
             id=id,
-            audio_filepath=f"clips/{id}{sound.suffix.lower() if link and isinstance(sound, Path) else '.wav'}",
+            audio_filepath=f"clips/{id}{_suffix(sound) if link else '.wav'}",
             text=label,
             duration=round(wave.duration, 4),
             prompt=" ".join(prompt.split()),
@@ -189,6 +190,12 @@ def _samples(store: Store, clips: list[Utterance]) -> Iterator[bytes]:
             yield bytes.fromhex(clip.audio_sha256 or quality.fingerprint(read(store.clip_path(clip))))
         except (StudioError, ValueError):
             continue  # `problems` speaks of it
+
+
+def _suffix(sound: bytes | Path) -> str:
+    """What a linked file is called at its end: of odd names nothing stays."""
+    kind = sound.suffix.lower() if isinstance(sound, Path) else ""
+    return kind if re.fullmatch(r"\.[a-z0-9]{2,5}", kind) else ".wav"
 
 
 def _linked(original: Path, path: Path) -> bool:

@@ -16,6 +16,7 @@ from studio.data.grouping import Sides, sentence_of
 from studio.data.placing import misplaced
 from studio.data.quality import fingerprint
 from studio.data.store import Store
+from studio.data.utterance import checked_label
 from studio.errors import DataError, StudioError
 
 FIRST = 8  # rows that are shown
@@ -179,11 +180,11 @@ def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | No
 
 
 def label_of(row: Row) -> str | None:
-    """What is said; None where it may be written down later. Raises DataError where a list says nothing."""
+    """What is said; None where it may be written down later. Raises DataError where nothing, or too much, is said."""
     if row.text == "":
         remedy = "Write what is said beside it, or import the sound files alone, to be labelled afterwards."
         raise DataError("It has no label.", remedy)
-    return row.text
+    return None if row.text is None else checked_label(row.text)
 
 
 def length_of(row: Row) -> float:

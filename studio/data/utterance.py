@@ -15,6 +15,7 @@ from studio.text import prompt_key
 Split = Literal["train", "validation", "test", "unused"]
 Origin = Literal["microphone", "import", "live", "synthetic"]
 
+LONGEST_LABEL = 2_000  # characters: in the 60 s that a clip may last, the fastest speakers say about 1,500
 _SALT = "139:"  # with it both built-in scripts fall 35 / 5 / 10, and the first 16 *Numbers* on all sides
 
 _OPTIONAL = ("session", "words", "quality")  # left out of the line while there is nothing in them
@@ -65,7 +66,14 @@ class Utterance(BaseModel):
 
 
 def checked_label(text: str) -> str:
-    """`text` as a label: one line, single-spaced, composed (NFC). Raises DataError where nothing is left."""
+    """`text` as a label: one line, single-spaced, composed (NFC).
+
+    Raises DataError where nothing is left, or more than one clip can say.
+    """
+    text = " ".join(text.split())
+    if len(text) > LONGEST_LABEL:
+        what = f"The label is {len(text):,} characters long; a clip's label can have {LONGEST_LABEL:,} at most."
+        raise DataError(what, "Write only what is said in this clip.")
     printable = "".join(" " if unicodedata.category(char) in ("Cc", "Cs") else char for char in text)
     label = " ".join(unicodedata.normalize("NFC", printable).split())
     if not re.search(r"\w", label):

@@ -51,6 +51,7 @@ def launch(
     from studio.ui.security import require_login
 
     require_login(host, port, login, public)
+    workspace = workspace.held()
     listener = listen(host, port)
     import uvicorn
 

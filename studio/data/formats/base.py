@@ -13,6 +13,7 @@ from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files
 from studio.data.formats.names import Names
 from studio.data.utterance import Split
+from studio.errors import printable
 
 Words = list[tuple[str, tuple[float, float]]]
 """Each word with its [start, end] in seconds from the start of its clip."""
@@ -38,6 +39,9 @@ class Row:
     words: Words | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)  # keys of other programs, kept as they are
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))
+
     @property
     def is_part(self) -> bool:
         """Whether only a part of the file is meant."""
@@ -51,6 +55,10 @@ class Refused:
     name: str
     what: str
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("name", "what", "remedy"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from studio.data.formats.base import Refused, Row
 from studio.data.formats.files import sounds_in
 from studio.data.formats.lists import Index
 from studio.data.utterance import Split
+from studio.errors import printable
 from studio.text import counted
 
 SHOWN = 3  # names in a sentence
@@ -59,7 +60,7 @@ class Noted:
         if isinstance(row, Row) and row.split is None and row.text is not None:
             self.free += 1
             if isinstance(row.audio, Path) and len(self.places) < SHOWN:
-                self.places.setdefault(row.audio.parent.name)
+                self.places.setdefault(printable(row.audio.parent.name))
 
     def pass_over(self, names: Iterator[str]) -> None:
         """Count sound files that no row names."""
@@ -72,7 +73,7 @@ class Noted:
         """What there is to say; `followed` are the names that state a split."""
         said = []
         if followed:
-            names = ", ".join(f"“{name}” is {split}" for name, split in sorted(followed.items())[:10])
+            names = ", ".join(f"“{printable(name)}” is {split}" for name, split in sorted(followed.items())[:10])
             said.append(f"Splits come from the names of folders or lists: {names}.")
         if followed and self.free:
             has, places = "clip has" if self.free == 1 else "clips have", ", ".join(self.places)
@@ -86,5 +87,5 @@ class Noted:
 
 
 def _listed(names: list[str], total: int) -> str:
-    shown = ", ".join(name.encode("utf-8", "backslashreplace").decode() for name in names)
+    shown = ", ".join(map(printable, names))
     return f"{shown} …" if total > len(names) else shown
