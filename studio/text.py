@@ -77,13 +77,17 @@ def whisper(text: str) -> str:
 
 @cache
 def _whisper() -> Callable[[str], str]:
-    """transformers ships the rules; the table of spellings lies with Whisper's models, and so here as well."""
+    """transformers ships the rules; the table of spellings comes with Whisper's models, and so with this package."""
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
-    table = resources.files("studio.data").joinpath("scripts", "spellings.txt").read_text("utf-8")
-    pairs = (line.split("\t") for line in lines_of(table) if not line.startswith("#"))
-    normalise: Callable[[str], str] = EnglishTextNormalizer(dict(pairs))  # type: ignore[no-untyped-call]
+    normalise: Callable[[str], str] = EnglishTextNormalizer(american_spellings())  # type: ignore[no-untyped-call]
     return lambda text: " ".join(normalise(text).split())
+
+
+def american_spellings() -> dict[str, str]:
+    """British spelling -> American, as Whisper's English normaliser has them."""
+    table = resources.files("studio.data").joinpath("scripts", "spellings.txt").read_text("utf-8")
+    return dict(line.split("\t") for line in lines_of(table) if not line.startswith("#"))
 
 
 def _zeros(run: re.Match[str]) -> str:

@@ -14,6 +14,8 @@ from studio.export.snippets import merged_snippet
 from studio.models import Clip, Family, Recogniser, load
 from studio.models.adapters import base_note, find_adapter
 from studio.models.folders import written_whole
+from studio.models.portable import needs
+from studio.models.registry import family_of
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
 from studio.workspace import Workspace
@@ -94,7 +96,7 @@ def merge(
     on_progress("merging")
     with written_whole(out) as folder:
         recogniser.family.save(recogniser.model.merge_and_unload(safe_merge=True), recogniser.processor, folder)
-        (folder / "README.md").write_text(_card(recogniser, base, adapter, out), encoding="utf-8")
+        (folder / "README.md").write_text(_card(base, adapter, out, folder), encoding="utf-8")
         on_progress("checking")
         difference = _difference(load(folder, "cpu"), clips, expected)
         size = sum(path.stat().st_size for path in folder.iterdir())
@@ -151,8 +153,11 @@ def _check_out(out: Path) -> None:
         raise ConfigError(f"{out} holds something that is not a model.", "Choose another folder with --out.")
 
 
-def _card(recogniser: Recogniser, base: str, adapter: Path, out: Path) -> str:
+def _card(base: str, adapter: Path, out: Path, folder: Path) -> str:
+    """README.md of the merged model, whose files are in `folder` until they are moved to `out`."""
+    family = family_of(folder).name
     return (
-        f"# {recogniser.family.name}, fine-tuned\n\n{base} with the adapter {adapter.name} of "
-        f"{adapter.parent.name} in its weights.\n\n```python\n{merged_snippet(out, recogniser.family.name)}```\n"
+        f"# {family}, fine-tuned\n\n{base} with the adapter {adapter.name} of "
+        f"{adapter.parent.name} in its weights. Needs {needs(family)}.\n\n"
+        f"```python\n{merged_snippet(out, folder)}```\n"
     )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from studio.errors import ModelError
 from studio.models import locate
 from studio.models.adapters import base_note
+from studio.models.portable import NEEDS_PEFT, needs
 from studio.models.registry import family_of
+from studio.models.whisper import DEFAULT_LANGUAGE
 
 _LOAD = """
 processor = AutoProcessor.from_pretrained(base)
-model = AutoModelForSpeechSeq2Seq.from_pretrained(base, dtype=torch.float32)
+model = AutoModelForSpeechSeq2Seq.from_pretrained(base).float()
 """
 _READ = """
 samples, rate = librosa.load("clip.wav", sr=16_000)
 inputs = processor(samples, sampling_rate=rate, return_tensors="pt"{padding})
 with torch.no_grad():
-    tokens = model.generate(**inputs, max_length=100)
+    tokens = model.generate(**inputs, {options}max_length=100)
 print(processor.tokenizer.decode(tokens[0], skip_special_tokens=True))
 """
 _WHOLE_FRAMES = ", padding=True, pad_to_multiple_of=80, return_attention_mask=True"
@@ -32,25 +35,43 @@ def adapter_snippet(adapter: Path, base: str | None = None) -> str:
     source = base or base_note(adapter).get("source")
     if not source:
         raise ModelError(f"{adapter} does not say which model it was made on.", "Give the base model.")
+    folder = locate(source)
     return (
+        f"# Needs {needs(family_of(folder).name)}, {NEEDS_PEFT}\n"
         "import librosa\nimport torch\nfrom peft import PeftModel\n"
         "from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor\n\n"
         f"base = {_place(source)!r}{_LOAD}"
-        f"model = PeftModel.from_pretrained(model, {str(adapter)!r}).eval()\n" + _read(locate(source))
+        f"model = PeftModel.from_pretrained(model, {str(adapter)!r}).eval()\n" + _read(folder)
     )
 
 
-def merged_snippet(folder: Path, family: str | None = None) -> str:
-    """Python that reads clip.wav with the merged model in `folder` (of the family `family`), by transformers alone."""
+def merged_snippet(folder: Path, at: Path | None = None) -> str:
+    """Python that reads clip.wav with the merged model in `folder`, by transformers alone.
+
+    Its files may be elsewhere for the moment: `at`. Raises ModelError.
+    """
+    files = at or folder
     return (
+        f"# Needs {needs(family_of(files).name)}\n"
         "import librosa\nimport torch\nfrom transformers import AutoModelForSpeechSeq2Seq, AutoProcessor\n\n"
-        f"base = {str(folder)!r}{_LOAD}model.eval()\n" + _read(folder, family)
+        f"base = {str(folder)!r}{_LOAD}model.eval()\n" + _read(files)
     )
 
 
-def _read(folder: Path, family: str | None = None) -> str:
-    name = family or family_of(folder).name
-    return _READ.format(padding=_WHOLE_FRAMES if name == "moonshine_streaming" else "")
+def _read(folder: Path) -> str:
+    family = family_of(folder).name
+    padding = _WHOLE_FRAMES if family == "moonshine_streaming" else ""
+    return _READ.format(padding=padding, options=_spoken(folder) if family == "whisper" else "")
+
+
+def _spoken(folder: Path) -> str:
+    """Language and task for a Whisper that knows several: without them it guesses, clip by clip."""
+    try:
+        settings = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+        is_multilingual, language = settings["is_multilingual"], settings.get("language") or DEFAULT_LANGUAGE
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return f"language={language!r}, task={settings.get('task') or 'transcribe'!r}, " if is_multilingual else ""
 
 
 def _place(source: str) -> str:

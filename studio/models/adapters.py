@@ -17,6 +17,7 @@ from studio.errors import ConfigError, ModelError
 from studio.models.base import Recogniser
 from studio.models.catalogue import lasting_name
 from studio.models.folders import written_whole
+from studio.models.portable import NEEDS_PEFT, adapter_settings, needs
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
 
@@ -174,16 +175,16 @@ def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
     state = get_peft_model_state_dict(recogniser.model, save_embedding_layers=False)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    config = recogniser.model.peft_config["default"]
-    was, config.inference_mode = config.inference_mode, True
-    config.save_pretrained(str(folder))
-    config.inference_mode = was
+    settings = adapter_settings(recogniser.model.peft_config["default"]) | {"inference_mode": True}
+    (folder / "adapter_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     note = {
         "source": lasting_name(recogniser.source),
         "family": recogniser.family.name,
         "fingerprint": fingerprint(recogniser.folder),
     }
     (folder / BASE_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+    card = f"# LoRA adapter\n\nMade on {note['source']}. Needs {needs(note['family'])} and {NEEDS_PEFT}.\n"
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _check_targets(recogniser: Recogniser, base: torch.nn.Module, pattern: str) -> None:

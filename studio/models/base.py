@@ -72,6 +72,10 @@ class Family(Protocol):
         """Write `model` (without adapters) and `processor` into `folder`, so that `load` takes it."""
         ...
 
+    def save_processor(self, processor: Any, folder: Path) -> None:
+        """Write `processor` alone into `folder`, so that `load_processor` takes it."""
+        ...
+
     def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """What is computed once per clip and kept on the CPU: features below every adapter, and labels.
 

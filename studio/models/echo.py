@@ -189,6 +189,10 @@ class Echo:
 
         (folder / "config.json").write_text(json.dumps({"model_type": self.name}) + "\n")
         save_file(dict(model.state_dict()), folder / WEIGHTS)
+        self.save_processor(processor, folder)
+
+    def save_processor(self, processor: Any, folder: Path) -> None:
+        """Write the pieces."""
         processor.save_pretrained(folder)
 
     def load_processor(self, folder: Path) -> Any:

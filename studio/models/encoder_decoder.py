@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.models import pretrained
+from studio.models import portable, pretrained
 from studio.models.base import Clip, Hypothesis, Reading
 from studio.models.greedy import Rules, Written, greedy, padded
 from studio.models.limits import check_length
@@ -100,6 +100,10 @@ class EncoderDecoder(ABC):
     def save(self, model: torch.nn.Module, processor: Any, folder: Path) -> None:
         """Write a folder that plain transformers loads."""
         pretrained.save(model, processor, folder)
+
+    def save_processor(self, processor: Any, folder: Path) -> None:
+        """Write feature extractor and tokenizer, for plain transformers too."""
+        portable.save_processor(processor, folder)
 
     def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """`features` and `labels` together."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,21 @@ def written_whole(folder: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             yield temporary
-            temporary.chmod(0o755)  # mkdtemp's folders are closed to everybody else
+            _open_to_others(temporary)
             _swap(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         sync_folder(folder.parent)
+
+
+def _open_to_others(folder: Path) -> None:
+    """Give `folder` and its files the modes that the umask allows: mkdtemp and safetensors allow the owner alone."""
+    probe = folder / ".mode"
+    probe.touch()
+    mode = stat.S_IMODE(probe.stat().st_mode)  # asking for the umask would change it for other threads
+    probe.unlink()
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(mode | (mode & 0o444) >> 2 if path.is_dir() else mode)
 
 
 def _swap(new: Path, folder: Path) -> None:

@@ -53,10 +53,11 @@ def load_processor(folder: Path) -> Any:
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:
-    """Write model, generation config and processor."""
+    """Write model, generation config and processor, so that other tools can read them too."""
+    from studio.models import portable
+
     with _quiet():
-        model.save_pretrained(folder)
-        processor.save_pretrained(folder)
+        portable.save_model(model, processor, folder)
 
 
 def _check_weights(folder: Path) -> None:

@@ -32,7 +32,7 @@ LORA_TARGETS: Mapping[str, str] = MappingProxyType(
     }
 )
 NO_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # openai/whisper, tokenizer.py: split_to_word_tokens
-_DEFAULT_LANGUAGE = "en"
+DEFAULT_LANGUAGE = "en"
 
 
 class Whisper(EncoderDecoder):
@@ -52,7 +52,7 @@ class Whisper(EncoderDecoder):
         model, processor = super().load(folder, device, dtype)
         settings: Any = model.generation_config
         if _is_multilingual(settings):
-            settings.language = getattr(settings, "language", None) or _DEFAULT_LANGUAGE
+            settings.language = getattr(settings, "language", None) or DEFAULT_LANGUAGE
             settings.task = getattr(settings, "task", None) or "transcribe"
             settings.forced_decoder_ids = None  # the older way to say both
             if _language_token(settings) not in settings.lang_to_id or settings.task not in settings.task_to_id:

@@ -225,7 +225,7 @@ class FineTune:
         yield Phase(name="writing")
         adapters.save(self.recogniser, self.folder.adapter)
         with written_whole(self.folder.processor) as folder:
-            self.recogniser.processor.save_pretrained(folder)
+            self.recogniser.family.save_processor(self.recogniser.processor, folder)
         after = yield from self.measured(step)
         yield Phase(name="writing")
         self.stopper.check()
