@@ -11,12 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from studio.errors import ConfigError
+from studio.workspace import Workspace, lasting_folder
 
 BUNDLED, NOTHING = "bundled", "none"  # what `replay` can be beside a dataset
+STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Normaliser = Literal["exact", "plain", "spoken", "whisper"]
@@ -28,7 +30,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str = Field(description="Dataset: a name under recordings/, or a folder with manifest.jsonl")
-    model: str = Field("starter", description="Base model: “starter”, a Hub id on this disk, or a folder")
+    model: str = Field(STARTER, description="Base model: “starter”, a Hub id on this disk, or a folder")
     rank: int = Field(8, ge=1, le=256, description="LoRA rank: how much the adapter can hold")
     alpha: float = Field(16.0, gt=0, le=512, description="LoRA alpha: the adapter is scaled by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input while training; slower")
@@ -67,6 +69,18 @@ class TrainConfig(BaseModel):
     precision: Precision = Field("fp32", description="Precision of the base model; the adapter stays fp32")
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 leaves the choice to PyTorch")
     gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time")
+
+    @field_validator("model")
+    @classmethod
+    def _model_from_anywhere(cls, model: str) -> str:
+        """A folder by its whole path: a run is resumed, scored and served from other working directories too."""
+        return model if model in (STARTER, ECHO) else lasting_folder(model)
+
+    @field_validator("dataset", "replay")
+    @classmethod
+    def _dataset_from_anywhere(cls, name: str) -> str:
+        is_known = name in (BUNDLED, NOTHING) or (Workspace.here().recordings / name / "manifest.jsonl").is_file()
+        return name if is_known else lasting_folder(name)
 
     @classmethod
     def checked(cls, **values: Any) -> Self:

@@ -99,6 +99,11 @@ def _folders_with(parent: Path, mark: str) -> list[str]:
     return sorted(folder.name for folder in parent.iterdir() if (folder / mark).is_file())
 
 
+def lasting_folder(name: str) -> str:
+    """`name` as it stays true in another working directory: a folder by its whole path, anything else as it is."""
+    return str(Path(name).expanduser().resolve()) if os.path.isdir(os.path.expanduser(name)) else name  # noqa: PTH111, PTH112
+
+
 def checked_name(name: str) -> str:
     """`name` if it can be a folder's name on every system.
 

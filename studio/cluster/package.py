@@ -17,11 +17,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 import studio
-from studio.config import BUNDLED, NOTHING, TrainConfig
+from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError, DataError
 from studio.evaluate import open_dataset
-from studio.models.catalogue import STARTER
 from studio.run_folder import RunFolder
 from studio.train import clips, general
 from studio.train.record import RunRecord

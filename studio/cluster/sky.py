@@ -16,8 +16,7 @@ from pathlib import Path
 
 from studio.cluster import package
 from studio.cluster.package import SentJob
-from studio.config import TrainConfig
-from studio.models.catalogue import ECHO, STARTER
+from studio.config import ECHO, STARTER, TrainConfig
 from studio.models.folders import written_whole
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace, write_atomically

@@ -8,6 +8,7 @@ from pathlib import Path
 from studio.errors import ModelError
 from studio.models import locate
 from studio.models.adapters import base_note
+from studio.models.catalogue import is_hub_id
 from studio.models.portable import NEEDS_PEFT, needs
 from studio.models.registry import family_of
 from studio.models.whisper import DEFAULT_LANGUAGE
@@ -76,5 +77,4 @@ def _spoken(folder: Path) -> str:
 
 def _place(source: str) -> str:
     """What transformers takes: a Hub id as it is, anything else by its folder."""
-    is_hub_id = "/" in source and not Path(source).expanduser().is_dir()
-    return source if is_hub_id else str(locate(source))
+    return source if is_hub_id(source) else str(locate(source))

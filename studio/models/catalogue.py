@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from studio.config import ECHO, STARTER
 from studio.errors import ModelError
+from studio.workspace import Workspace, lasting_folder
 
-STARTER = "starter"
-ECHO = "echo"  # the fake, known by name only
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -77,25 +78,40 @@ def catalogue() -> list[ModelCard]:
 
 
 def locate(source: str | Path) -> Path:
-    """The folder in which the model `source` lies: bundled, a folder, or a snapshot in the Hub's cache.
+    """The folder of the model `source`: bundled, a folder, or a snapshot in the Hub's cache.
 
-    Raises ModelError that says how to fetch it, or what was probably meant.
+    A folder that is not there, since the workspace was moved or `source` is relative to it, is looked for within the
+    workspace. Raises ModelError that says how to fetch it, or what was probably meant.
     """
     name = str(source)
     if name in _BUNDLED:
         return _BUNDLED[name]
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(name))  # noqa: PTH111  # Path's own fails on ~ and an unknown name
+    if os.path.isdir(folder):  # noqa: PTH112  # Path's own fails on a name that is too long
         return folder.resolve()
     if _HUB_ID.fullmatch(name) and (snapshot := in_cache(name)):
         return snapshot
+    if moved := _within_workspace(folder):
+        return moved
     raise ModelError(f"There is no model “{name}” on this disk.", _hint(name))
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether `source` names a model on the Hub, and not a folder on this disk."""
+    return bool(_HUB_ID.fullmatch(source)) and lasting_folder(source) == source
 
 
 def lasting_name(source: str) -> str:
     """`source` as it stays true in another working directory: a folder by its whole path."""
-    folder = Path(source).expanduser()
-    return source if source in _BUNDLED or not folder.is_dir() else str(folder.resolve())
+    return source if source in _BUNDLED else lasting_folder(source)
+
+
+def _within_workspace(folder: Path) -> Path | None:
+    """The model in the workspace whose path ends as that of `folder` does, the longest such end first."""
+    root, parts = Workspace.here().root, folder.parts
+    ends = [parts[start:] for start in range(1, len(parts))] if folder.is_absolute() else [parts]
+    places = (root.joinpath(*end) for end in ends if ".." not in end)
+    return next((place for place in places if os.path.isfile(place / "config.json")), None)  # noqa: PTH113
 
 
 def in_cache(hub_id: str) -> Path | None:

@@ -10,12 +10,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio.config import BUNDLED, NOTHING, TrainConfig
+from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError
 from studio.evaluate import open_dataset, read_manifest, usable
 from studio.models import Family
-from studio.models.catalogue import STARTER
 from studio.run_folder import RunFolder
 from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES, digits_to_words

@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from studio import config as settings
 from studio import jobs
 from studio.cluster import address
-from studio.config import TrainConfig
+from studio.config import ECHO, TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
 from studio.errors import ModelError
 from studio.jobs import RunSummary, queue
-from studio.models.catalogue import ECHO, catalogue
+from studio.models.catalogue import catalogue
 from studio.models.memory import estimate
 from studio.run_folder import RunFolder
 from studio.ui import sidebar
