@@ -170,7 +170,7 @@ def test_a_saved_adapter_loads_with_plain_peft(v1: Path, tmp_path: Path) -> None
     disturb(recogniser)
     save(recogniser, tmp_path / "adapter")
     assert {path.name for path in (tmp_path / "adapter").iterdir()} == {
-        "adapter_config.json", "adapter_model.safetensors", "base.json",
+        "README.md", "adapter_config.json", "adapter_model.safetensors", "base.json",
     }  # fmt: skip
     plain = MoonshineForConditionalGeneration.from_pretrained(v1, local_files_only=True)
     model = PeftModel.from_pretrained(plain, tmp_path / "adapter").eval()
