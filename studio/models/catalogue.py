@@ -117,8 +117,12 @@ def _within_workspace(folder: Path) -> Path | None:
 def in_cache(hub_id: str) -> Path | None:
     """The snapshot of `hub_id` in the Hub's cache, if its weights are there whole."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    found = {name: try_to_load_from_cache(hub_id, name) for name in ("config.json", *WEIGHTS)}
+    try:
+        found = {name: try_to_load_from_cache(hub_id, name) for name in ("config.json", *WEIGHTS)}
+    except HFValidationError:  # such as ../model
+        return None
     config = found.pop("config.json")
     if not isinstance(config, str) or not any(isinstance(path, str) for path in found.values()):
         return None
