@@ -28,6 +28,7 @@ LEAST_WORDS, LEAST_CHARACTERS = 4, 8  # repetitions in a row from which on it is
 MORE_THAN_SAID = 2  # repetitions: whoever dictates 0000 is not a loop
 RUNAWAY_TIMES, RUNAWAY_WORDS = 2, 4  # a text is too long from twice its reference and four words on
 FASTEST = 40.0  # characters a second: twice as fast as an auctioneer
+LONGER = 2  # times: a made-up or endless text is worse than another from there on
 CUT_SHARE, CUT_WORDS = 3, 3  # a text is too short below a third of its reference, three words or more missing
 SHOWN = 60  # characters of a text in a sentence
 
@@ -51,6 +52,19 @@ class Alarm(BaseModel):
     where: str  # the clip's id, or the sound of a probe
     text: str  # what was written
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether the text repeats itself, in a clip or for a sound in which nobody speaks."""
+        return self.kind == "loop" or (self.kind == "made up" and _repeats(spoken(self.text).split()))
+
+    def is_worse_than(self, other: Alarm | None) -> bool:
+        """Whether it is worse than `other`, of another model in the same place: by kind, then by length."""
+        if other is None or self.is_endless != other.is_endless:
+            return other is None or self.is_endless
+        if self.kind == "cut short" or other.kind == "cut short":
+            return self.kind != other.kind and self.kind != "cut short"
+        return len(self.text.split()) > LONGER * max(1, len(other.text.split()))
+
 
 def probes(recogniser: Recogniser) -> list[Probe]:
     """What `recogniser` writes for five seconds of silence, and of noise: the same sounds each time."""
@@ -71,9 +85,7 @@ def of_text(reference: str, hypothesis: str, seconds: float) -> Kind | None:
     Both are compared as spoken, so that `0000` is four words, whoever wrote it.
     """
     said, written = spoken(reference).split(), spoken(hypothesis).split()
-    if _loops(written) >= LEAST_WORDS and _loops(written) >= _loops(said) + MORE_THAN_SAID:
-        return "loop"
-    if _stutters(written) >= LEAST_CHARACTERS and _stutters(written) >= _stutters(said) + MORE_THAN_SAID:
+    if _repeats(written, said):
         return "loop"
     if len(written) > RUNAWAY_TIMES * len(said) + RUNAWAY_WORDS or len(" ".join(written)) > FASTEST * max(seconds, 1):
         return "runaway"
@@ -87,14 +99,22 @@ def of_probe(probe: Probe) -> Alarm | None:
     return Alarm(kind="made up", where=probe.sound, text=probe.text) if spoken(probe.text) else None
 
 
+def worse(before: Sequence[Alarm] | None, after: Sequence[Alarm] | None) -> list[Alarm]:
+    """The alarms of `after` that `before` did not raise in the same place, or raised for something less bad."""
+    earlier = {alarm.where: alarm for alarm in before or []}
+    return [alarm for alarm in after or [] if alarm.is_worse_than(earlier.get(alarm.where))]
+
+
 def sentence(before: Sequence[Alarm] | None, after: Sequence[Alarm] | None) -> str:
-    """Both models' alarms for a person, in one sentence; None is a model that nobody listened to for them."""
+    """Both models' alarms for a person, in a sentence or two; None: this was not looked for."""
     if after is None:
-        return "Loops and made-up words were not looked for: this run is of an earlier version."
+        return "This run is of an earlier version, which did not look for loops and made-up words."
+    earlier = summary(before or []) or "none"
     if not after:
-        rest = f" Before tuning: {summary(before)}." if before else ""
+        rest = f" Before tuning: {earlier}." if before else ""
         return f"No alarm: no text loops, runs away or stops short, and silence and noise stay empty.{rest}"
-    return f"Alarm: {summary(after)}. Before tuning: {summary(before) if before else 'none of this'}."
+    how = "Alarm, worse than before tuning" if worse(before, after) else "Alarm, no worse than before tuning"
+    return f"{how}: {summary(after)}. Before tuning: {earlier}."
 
 
 def summary(alarms: Sequence[Alarm]) -> str:
@@ -110,12 +130,24 @@ def summary(alarms: Sequence[Alarm]) -> str:
         if found:
             clips = f"1 clip {one}" if len(found) == 1 else f"{len(found):,} clips {many}"
             parts.append(f"{clips} (“{_short(found[0].text)}”)")
-    parts += [f"“{_short(alarm.text)}” written for {alarm.where}" for alarm in alarms if alarm.kind == "made up"]
-    return ", ".join(parts)
+    made_up = [alarm for alarm in alarms if alarm.kind == "made up"]
+    return ", ".join(parts + [f"“{_short(alarm.text)}” {_manner(alarm)} for {alarm.where}" for alarm in made_up])
+
+
+def _manner(alarm: Alarm) -> str:
+    return "repeated endlessly" if alarm.is_endless else "written"
 
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 2].rstrip() + " …"
+
+
+def _repeats(written: Sequence[str], said: Sequence[str] = ()) -> bool:
+    """Whether words, or characters within one, are repeated in a row more often than in what was said."""
+    words, characters = _loops(written), _stutters(written)
+    return (words >= LEAST_WORDS and words >= _loops(said) + MORE_THAN_SAID) or (
+        characters >= LEAST_CHARACTERS and characters >= _stutters(said) + MORE_THAN_SAID
+    )
 
 
 def _loops(items: Sequence[str]) -> int:

@@ -23,6 +23,7 @@ from studio.metrics import Score, score
 from studio.models import Clip, Family, Hypothesis, Recogniser, load
 from studio.models.base import Encodes
 from studio.readings import BatchRead, Readings
+from studio.results.words import character_rate, percent, sentences_right, word_rate
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
 from studio.workspace import Workspace, write_atomically
@@ -80,9 +81,7 @@ class Evaluation(BaseModel):
             return None
 
     def by(self, normaliser: str) -> Evaluation:
-        """The same texts, compared by another normaliser: nothing is read again."""
-        if normaliser == self.score.normaliser and self.score.sentence_accuracy is not None:
-            return self
+        """The same texts, compared by `normaliser` and counted as this version does: nothing is transcribed again."""
         references, texts = [row.reference for row in self.rows], [row.hypothesis for row in self.rows]
         rows = [
             row.model_copy(update={"wer": score([row.reference], [row.hypothesis], normaliser).wer})
@@ -198,8 +197,8 @@ def as_text(comparison: Comparison) -> str:
         f"test set {before.test_set_hash}"
     ]
     for name, value in _figures(before).items():
-        then = f" → {_percent(_figures(after)[name])}" if after else ""
-        lines.append(f"  {name:<24}{_percent(value):>8}{then}")
+        then = f" → {_figures(after).get(name, '–')}" if after else ""
+        lines.append(f"  {name:<24}{value:>8}{then}")
     lines += [f"  {alarms.sentence(before.alarms, after.alarms)}"] if after else []
     return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
 
@@ -311,14 +310,15 @@ def open_dataset(workspace: Workspace, name: str) -> Dataset:
     raise DataError(f"There is no dataset “{name}”.", f"Record one first: `studio record {name}`.")
 
 
-def _figures(evaluation: Evaluation) -> dict[str, float | None]:
+def _figures(evaluation: Evaluation) -> dict[str, str]:
     score = evaluation.score
+    digits = {"errors per digit": percent(score.digit_error)} if score.digit_error is not None else {}
     return {
-        f"WER, {score.normaliser}": score.wer,
-        f"CER, {score.normaliser}": score.cer,
-        "WER, spoken": evaluation.spoken.wer,
-        "errors per digit": score.digit_error,
-        "sentences right": score.sentence_accuracy,
+        f"WER, {score.normaliser}": word_rate(score),
+        f"CER, {score.normaliser}": character_rate(score),
+        "WER, spoken": word_rate(evaluation.spoken),
+        **digits,
+        "sentences right": sentences_right(score),
     }
 
 
@@ -326,10 +326,6 @@ def _alarms(rows: Sequence[ScoredClip], probes: Sequence[Probe]) -> list[Alarm]:
     kinds = ((row, alarms.of_text(row.reference, row.hypothesis, row.seconds)) for row in rows)
     found = [Alarm(kind=kind, where=row.id, text=row.hypothesis) for row, kind in kinds if kind]
     return found + [alarm for probe in probes if (alarm := alarms.of_probe(probe))]
-
-
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{rate:.1%}"
 
 
 def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:

@@ -8,9 +8,13 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from studio.paired import Unit
 from studio.text import NORMALISERS, spoken, words_to_digits
 
-EditKind = Literal["equal", "substitute", "delete", "insert"]
+EditKind = Literal["equal", "substitute", "delete", "insert", "spelling"]
+"""`spelling`: written differently, but it means the same (see studio.word_diff)."""
+
+LEAST_COUNTED = 20  # words or digits: a rate of fewer says more than it knows, and is not given
 
 
 class Score(BaseModel):
@@ -20,7 +24,7 @@ class Score(BaseModel):
 
     wer: float  # word error rate, 0 and up; 0.25 is one error in four words
     cer: float  # character error rate
-    digit_error: float | None  # errors per digit spoken, whichever way it was written; None without digits
+    digit_error: float | None  # errors per digit spoken, whichever way it was written; None for under LEAST_COUNTED
     substitutions: int
     deletions: int
     insertions: int
@@ -28,6 +32,7 @@ class Score(BaseModel):
     clips: int
     normaliser: str  # see studio.text.NORMALISERS
     sentence_accuracy: float | None = None  # share of clips without an error; None in results of an earlier version
+    characters: int = 0  # in the references; 0 in results of an earlier version
 
 
 class Edit(BaseModel):
@@ -48,9 +53,10 @@ def score(references: Sequence[str], hypotheses: Sequence[str], normaliser: str 
     normal = NORMALISERS[normaliser]
     pairs = [(normal(ref), normal(hyp)) for ref, hyp in zip(references, hypotheses, strict=True)]
     substitutions, deletions, insertions, words = _word_errors(pairs)
+    wrong, characters = _character_errors(pairs)
     return Score(
         wer=_rate(substitutions + deletions + insertions, words),
-        cer=_rate(*_character_errors(pairs)),
+        cer=_rate(wrong, characters),
         digit_error=_digit_error(list(zip(references, hypotheses, strict=True))),
         substitutions=substitutions,
         deletions=deletions,
@@ -59,7 +65,18 @@ def score(references: Sequence[str], hypotheses: Sequence[str], normaliser: str 
         clips=len(pairs),
         normaliser=normaliser,
         sentence_accuracy=sum(ref == hyp for ref, hyp in pairs) / len(pairs) if pairs else None,
+        characters=characters,
     )
+
+
+def errors(reference: str, hypothesis: str, normaliser: str, unit: Unit = "word") -> tuple[int, int]:
+    """The errors of one clip, and the words or characters of its reference, after `normaliser`."""
+    normal = NORMALISERS[normaliser]
+    pairs = [(normal(reference), normal(hypothesis))]
+    if unit == "character":
+        return _character_errors(pairs)
+    substitutions, deletions, insertions, words = _word_errors(pairs)
+    return substitutions + deletions + insertions, words
 
 
 def diff(reference: str, hypothesis: str) -> list[Edit]:
@@ -113,9 +130,9 @@ def _character_errors(pairs: list[tuple[str, str]]) -> tuple[int, int]:
 
 
 def _digit_error(pairs: list[tuple[str, str]]) -> float | None:
-    """Errors per reference digit, of the digit sequences alone."""
+    """Errors per reference digit, of the digit sequences alone; None for fewer than LEAST_COUNTED digits."""
     digits = [(_digits(ref), _digits(hyp)) for ref, hyp in pairs]
-    if not any(ref for ref, _ in digits):
+    if sum(len(ref) for ref, _ in digits) < LEAST_COUNTED:
         return None
     substitutions, deletions, insertions, total = _word_errors([(" ".join(r), " ".join(h)) for r, h in digits])
     return (substitutions + deletions + insertions) / total

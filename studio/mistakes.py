@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
 from math import inf
@@ -13,8 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from studio.data.quality import Quality, pace
 from studio.data.utterance import Utterance
 from studio.evaluate import Evaluation, ScoredClip
-from studio.metrics import Edit, diff
-from studio.text import NORMALISERS
+from studio.metrics import LEAST_COUNTED, Edit, diff, errors
+from studio.paired import Unit
+from studio.text import NORMALISERS, spread
+from studio.verdict import Outcome, outcome, unit_of
+from studio.word_diff import compared, means_same
 
 LONGEST = 7  # words of a confusion, both sides together: `903 → nine zero three` is one, half a sentence is none
 UNSURE = 0.6  # below it a word is shown as a guess
@@ -31,11 +35,12 @@ class Reading(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    edits: list[Edit]  # of the texts as they were compared
-    errors: int  # words
+    edits: list[Edit]  # of the texts as they were written
+    errors: int  # as they were compared, in words, or in characters where the language has no spaces
     wer: float
     confidence: float | None  # mean token probability, 0..1
     chances: list[float | None]  # of each word that was written, in the order of `edits`; None where it is not known
+    confusions: list[tuple[str, str]]  # said and written, as they were compared
 
     @property
     def least_sure(self) -> float | None:
@@ -63,6 +68,18 @@ class ClipReading(BaseModel):
         """In the reference, as it was compared."""
         return len(self.compared.split())
 
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the clip; the same where nobody knows what it was before."""
+        return outcome(self.before.errors, self.after.errors) if self.before else "same"
+
+    @property
+    def accuracies(self) -> tuple[float, float]:
+        """Accuracy before and after, 0..1, by what `outcome` counts."""
+        size = max(self.words, 1)
+        before = self.before or self.after
+        return max(0.0, 1 - before.errors / size), max(0.0, 1 - self.after.errors / size)
+
 
 class Word(BaseModel):
     """A word of the references: how often it was said, and how often it was written right."""
@@ -84,6 +101,7 @@ class Confusion(BaseModel):
     written: str
     before: int | None  # times
     after: int
+    is_spelling: bool  # whether the two mean the same
 
 
 class Group(BaseModel):
@@ -95,8 +113,8 @@ class Group(BaseModel):
     name: str
     clips: int
     words: int
-    before: float | None  # word error rate
-    after: float
+    before: float | None  # word error rate; this and the next: None for fewer than LEAST_COUNTED words
+    after: float | None
 
 
 class Surety(BaseModel):
@@ -107,7 +125,8 @@ class Surety(BaseModel):
     name: str
     words: int
     right: int
-    mean: float  # how sure it was of them, 0..1: a calibrated model has as large a share right
+    mean: float  # how sure it was of them, 0..1
+    share: float | None  # of them that is right, as large for a calibrated model; None for under LEAST_COUNTED words
 
 
 class Mistakes(BaseModel):
@@ -123,52 +142,76 @@ class Mistakes(BaseModel):
     sureties: list[Surety]  # of the model after, the least sure first; empty where nobody noted how sure it was
 
 
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """How texts are compared and errors counted."""
+
+    normaliser: str
+    unit: Unit
+
+    def text(self, written: str) -> str:
+        """`written` as it is compared, its units with spaces between them."""
+        normal = NORMALISERS[self.normaliser](written)
+        return spread(normal) if self.unit == "character" else normal
+
+    def diff(self, row: ScoredClip) -> list[Edit]:
+        """The edits of the two texts as they are compared."""
+        return diff(self.text(row.reference), self.text(row.hypothesis))
+
+    def is_right(self, edit: Edit) -> bool:
+        """Whether what was written counts as right."""
+        normal = NORMALISERS[self.normaliser]
+        return edit.kind == "equal" or normal(edit.reference) == normal(edit.hypothesis)
+
+
 def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, Utterance]) -> Mistakes:
     """Where `after` is wrong, beside `before` where the same clips were read; `known` tells more about the clips."""
     earlier = {row.id: row for row in before.rows} if before else {}
-    clips = [_clip(earlier.get(row.id), row, after.score.normaliser, known.get(row.id)) for row in after.rows]
+    counting = _Counting(after.score.normaliser, unit_of(after))
+    clips = [_clip(earlier.get(row.id), row, counting, known.get(row.id)) for row in after.rows]
+    was = [counting.diff(earlier[row.id]) for row in after.rows if row.id in earlier]
     return Mistakes(
         normaliser=after.score.normaliser,
         clips=clips,
-        words=_words(clips),
+        words=_words(clips, was, [counting.diff(row) for row in after.rows]),
         confusions=_confusions(clips),
         groups=list(_groups(clips)),
-        sureties=_sureties([clip.after for clip in clips]),
+        sureties=_sureties([clip.after for clip in clips], counting),
     )
 
 
-def _clip(before: ScoredClip | None, after: ScoredClip, normaliser: str, about: Utterance | None) -> ClipReading:
+def _clip(before: ScoredClip | None, after: ScoredClip, counting: _Counting, about: Utterance | None) -> ClipReading:
     quality = Quality.known(about.quality) if about else None
     return ClipReading(
         id=after.id,
         reference=after.reference,
-        compared=NORMALISERS[normaliser](after.reference),
+        compared=counting.text(after.reference),
         seconds=after.seconds,
         pace=pace(after.reference, quality, after.seconds),
         snr=quality.snr_db if quality else None,
         speaker=about.speaker if about else "",
-        before=_reading(before, normaliser) if before else None,
-        after=_reading(after, normaliser),
+        before=_reading(before, counting) if before else None,
+        after=_reading(after, counting),
     )
 
 
-def _reading(row: ScoredClip, normaliser: str) -> Reading:
-    normal = NORMALISERS[normaliser]
-    edits = diff(normal(row.reference), normal(row.hypothesis))
-    wrong = [max(len(edit.reference.split()), len(edit.hypothesis.split())) for edit in edits if edit.kind != "equal"]
-    chances = _chances(row, normal)
-    return Reading(edits=edits, errors=sum(wrong), wer=row.wer, confidence=row.confidence, chances=chances)
+def _reading(row: ScoredClip, counting: _Counting) -> Reading:
+    edits = compared(row.reference, row.hypothesis, counting.normaliser)
+    return Reading(
+        edits=edits,
+        errors=errors(row.reference, row.hypothesis, counting.normaliser, counting.unit)[0],
+        wer=row.wer,
+        confidence=row.confidence,
+        chances=_chances(row, [word for edit in edits for word in edit.hypothesis.split()]),
+        confusions=list(confused(counting.diff(row))),
+    )
 
 
-def _chances(row: ScoredClip, normal: Callable[[str], str]) -> list[float | None]:
-    """How sure the model was of each word of the text as it is compared.
-
-    A normaliser may write `one two` as `12`: words that became others have the lowest chance of those they came from.
-    """
-    written = normal(row.hypothesis).split()
-    heard = [(part, chance) for word, chance in row.words or [] for part in normal(word).split()]
+def _chances(row: ScoredClip, written: Sequence[str]) -> list[float | None]:
+    """How sure the model was of each word of `written`; where words were cut otherwise, the lowest of their chances."""
+    heard = [(part, chance) for word, chance in row.words or [] for part in word.split()]
     parts, chances = [part for part, _ in heard], [chance for _, chance in heard]
-    if parts == written:
+    if parts == list(written):
         return list(chances)
     found: list[float | None] = [None] * len(written)
     for kind, start, end, first, last in SequenceMatcher(None, parts, written, autojunk=False).get_opcodes():
@@ -179,29 +222,32 @@ def _chances(row: ScoredClip, normal: Callable[[str], str]) -> list[float | None
     return found
 
 
-def _sureties(readings: Sequence[Reading]) -> list[Surety]:
-    known = [(chance, right) for reading in readings for chance, right in _judged(reading) if chance is not None]
+def _sureties(readings: Sequence[Reading], counting: _Counting) -> list[Surety]:
+    judged = (pair for reading in readings for pair in _judged(reading, counting))
+    known = [(chance, right) for chance, right in judged if chance is not None]
     found, low = [], 0.0
     for high, name in SURE:
         chosen = [(chance, right) for chance, right in known if low <= chance < high]
         low = high
         if chosen:
-            mean = sum(chance for chance, _ in chosen) / len(chosen)
-            found.append(Surety(name=name, words=len(chosen), right=sum(right for _, right in chosen), mean=mean))
+            words, right = len(chosen), sum(right for _, right in chosen)
+            mean = sum(chance for chance, _ in chosen) / words
+            share = right / words if words >= LEAST_COUNTED else None
+            found.append(Surety(name=name, words=words, right=right, mean=mean, share=share))
     return found
 
 
-def _judged(reading: Reading) -> Iterator[tuple[float | None, bool]]:
+def _judged(reading: Reading, counting: _Counting) -> Iterator[tuple[float | None, bool]]:
     """Each written word: how sure the model was, and whether it is right."""
-    right = [edit.kind == "equal" for edit in reading.edits for _ in edit.hypothesis.split()]
+    right = [counting.is_right(edit) for edit in reading.edits for _ in edit.hypothesis.split()]
     return zip(reading.chances, right, strict=True)
 
 
-def _words(clips: Sequence[ClipReading]) -> list[Word]:
+def _words(clips: Sequence[ClipReading], before: Sequence[list[Edit]], after: Sequence[list[Edit]]) -> list[Word]:
     said = Counter(word for clip in clips for word in clip.compared.split())
-    right_before = Counter(word for clip in clips if clip.before for word in _right(clip.before))
-    right_after = Counter(word for clip in clips for word in _right(clip.after))
-    is_known = any(clip.before for clip in clips)
+    right_before = Counter(word for edits in before for word in _right(edits))
+    right_after = Counter(word for edits in after for word in _right(edits))
+    is_known = bool(before)
     found = [
         Word(
             word=word,
@@ -214,18 +260,24 @@ def _words(clips: Sequence[ClipReading]) -> list[Word]:
     return sorted(found, key=lambda row: (row.right_after - row.said, (row.right_before or 0) - row.said, row.word))
 
 
-def _right(reading: Reading) -> Iterator[str]:
-    for edit in reading.edits:
+def _right(edits: Sequence[Edit]) -> Iterator[str]:
+    for edit in edits:
         if edit.kind == "equal":
             yield from edit.reference.split()
 
 
 def _confusions(clips: Sequence[ClipReading]) -> list[Confusion]:
-    before = Counter(pair for clip in clips if clip.before for pair in confused(clip.before.edits))
-    after = Counter(pair for clip in clips for pair in confused(clip.after.edits))
+    before = Counter(pair for clip in clips if clip.before for pair in clip.before.confusions)
+    after = Counter(pair for clip in clips for pair in clip.after.confusions)
     is_known = any(clip.before for clip in clips)
     return [
-        Confusion(said=said, written=written, before=before[said, written] if is_known else None, after=times)
+        Confusion(
+            said=said,
+            written=written,
+            before=before[said, written] if is_known else None,
+            after=times,
+            is_spelling=means_same(said, written),
+        )
         for (said, written), times in sorted(after.items(), key=lambda item: (-item[1], item[0]))
     ]
 
@@ -280,11 +332,12 @@ def _grouped(
 def _group(by: str, name: str, clips: Sequence[ClipReading]) -> Group:
     words = sum(clip.words for clip in clips)
     befores = [clip.before.errors for clip in clips if clip.before]
+    is_enough = words >= LEAST_COUNTED
     return Group(
         by=by,
         name=name,
         clips=len(clips),
         words=words,
-        before=sum(befores) / max(words, 1) if len(befores) == len(clips) else None,
-        after=sum(clip.after.errors for clip in clips) / max(words, 1),
+        before=sum(befores) / words if is_enough and len(befores) == len(clips) else None,
+        after=sum(clip.after.errors for clip in clips) / words if is_enough else None,
     )

@@ -7,20 +7,24 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from studio import alarms, events
 from studio.config import knobs
 from studio.errors import JobError
-from studio.evaluate import Evaluation, ScoredClip
+from studio.evaluate import Evaluation
 from studio.events import Evaluated, Event, Finished, Started, Stopped, Warned
 from studio.metrics import Score
+from studio.paired import Unit
+from studio.results.result import Sample, samples
+from studio.results.tiles import RATES
+from studio.results.words import character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.run_folder import RunFolder
 from studio.text import COMPARED
 from studio.train.record import RunRecord
-from studio.verdict import change, sentence
+from studio.verdict import judge, unit_of
 from studio.workspace import write_atomically
 
-SAMPLES = 5  # clips of each kind
 ARTEFACTS = {
     "lora_adapter/": "the adapter, which plain `peft` loads",
     "processor/": "the tokenizer and the feature extractor",
@@ -79,11 +83,6 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(" ".join(visible.split()), quote=False))
 
 
-def percent(rate: float | None) -> str:
-    """A rate as a person reads it; a dash where there is none."""
-    return "–" if rate is None else f"{rate:.1%}".replace("%", " %")
-
-
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A markdown table of cells that are markdown already."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
@@ -91,33 +90,29 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _headline(story: _Story) -> str:
     before, after, clips = story.before.score, story.after.score, story.record.clips
-    minutes = story.record.seconds["train"] / 60
+    minutes, unit = story.record.seconds["train"] / 60, unit_of(story.after)
+    found, (was, now) = judge(story.before, story.after), (leading_rate(score, unit) for score in (before, after))
     return (
-        f"# {escaped(story.record.run)}: word error rate {percent(before.wer)} → {percent(after.wer)}\n\n"
-        f"{_verdict(story)}On {_count(after.clips, 'held-out clip')} with {_count(after.words, 'word')}, the texts "
-        f"compared {COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
+        f"# {escaped(story.record.run)}: {RATES[unit].lower()} {was} → {now}\n\n"
+        f"**{escaped(found.headline)}.** {escaped(found.detail)}\n\n"
+        f"On {_count(after.clips, 'held-out clip')} with {_count(after.words, 'word')}, the texts compared "
+        f"{COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
         f"{_count(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the "
         f"base model “{escaped(story.record.model)}”; {_count(clips['validation'], 'more clip')} chose its "
         "best state."
     )
 
 
-def _verdict(story: _Story) -> str:
-    found = change(story.before, story.after)
-    return f"**{sentence(found)}**\n\n" if found else ""
-
-
 def _scores(story: _Story) -> str:
     before, after = story.before, story.after
-    rows = _rates(before.score, after.score)
+    rows = _rates(before.score, after.score, unit_of(after))
     if after.score.normaliser != "spoken":
         rows.append(["WER, `spoken`", percent(before.spoken.wer), percent(after.spoken.wer)])
-    rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
+    if before.score.digit_error is not None and after.score.digit_error is not None:  # else there are too few digits
+        rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
     rows.append(["Words wrong", _errors(before.score), _errors(after.score)])
     if after.score.sentence_accuracy is not None:
-        accuracy = [
-            percent(score.sentence_accuracy) for score in (before.by(after.score.normaliser).score, after.score)
-        ]
+        accuracy = [sentences_right(score) for score in (before.by(after.score.normaliser).score, after.score)]
         rows.append([f"Sentences right, `{after.score.normaliser}`", *accuracy])
     rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
     rows += _short(story) + _general(story)
@@ -144,11 +139,12 @@ def _general(story: _Story) -> list[list[str]]:
     return [[name, percent(before.spoken.wer), percent(after.spoken.wer)]]
 
 
-def _rates(before: Score, after: Score) -> list[list[str]]:
-    return [
-        [f"WER, `{after.normaliser}`", percent(before.wer), f"**{percent(after.wer)}**"],
-        [f"CER, `{after.normaliser}`", percent(before.cer), percent(after.cer)],
+def _rates(before: Score, after: Score, unit: Unit) -> list[list[str]]:
+    rows = [
+        [f"WER, `{after.normaliser}`", word_rate(before), f"**{word_rate(after)}**"],
+        [f"CER, `{after.normaliser}`", character_rate(before), character_rate(after)],
     ]
+    return rows[::-1] if unit == "character" else rows
 
 
 def _errors(score: Score) -> str:
@@ -168,33 +164,21 @@ def _notes(story: _Story) -> str:
 
 
 def _samples(story: _Story) -> str:
-    was = {row.id: row for row in story.before.rows}
-    pairs = [(was[row.id], row) for row in story.after.rows if row.id in was]
-    changed = [pair for pair in pairs if pair[0].hypothesis != pair[1].hypothesis]
-    kinds = {
-        "Most improved": sorted(changed, key=lambda pair: pair[1].wer - pair[0].wer),
-        "Worse than before": sorted(
-            (pair for pair in changed if pair[1].wer > pair[0].wer),
-            key=lambda pair: pair[0].wer - pair[1].wer,
-        ),
-        "Worst now": sorted((pair for pair in pairs if pair[1].wer > 0), key=lambda pair: -pair[1].wer),
-        "Best now": sorted(pairs, key=lambda pair: pair[1].wer),
-    }
-    parts = [f"### {name}\n\n{_side_by_side(chosen[:SAMPLES])}" for name, chosen in kinds.items() if chosen]
-    return "\n\n".join(["## Samples", *parts])
+    kinds = groupby(samples(story.before, story.after), key=lambda sample: sample.kind)
+    return "\n\n".join(["## Samples", *(f"### {kind}\n\n{_side_by_side(chosen)}" for kind, chosen in kinds)])
 
 
-def _side_by_side(pairs: Sequence[tuple[ScoredClip, ScoredClip]]) -> str:
+def _side_by_side(chosen: Iterable[Sample]) -> str:
     return table(
         ["Reference", "Before", "After", "WER"],
         [
             [
-                escaped(after.reference),
-                escaped(before.hypothesis) or "*(nothing)*",
-                escaped(after.hypothesis) or "*(nothing)*",
-                f"{percent(before.wer)} → {percent(after.wer)}",
+                escaped(sample.reference),
+                escaped(sample.before) or "*(nothing)*",
+                escaped(sample.after) or "*(nothing)*",
+                f"{percent(sample.wer_before)} → {percent(sample.wer_after)}",
             ]
-            for before, after in pairs
+            for sample in chosen
         ],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -14,6 +14,9 @@ DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "e
 _DIGIT_OF = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)}
 _NAME = rf"(?:{'|'.join(DIGIT_NAMES)}|oh)"
 _RUN = re.compile(rf"(?<!\S){_NAME}(?:\s+{_NAME})*(?!\S)", re.IGNORECASE)  # digit names side by side
+
+WITHOUT_SPACES = "[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+"""A character of a script that puts no spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Chinese."""
 
 Convention = Literal["words", "digits"]
 """How a label writes a number that was read out: `one two nine` or `129`."""
@@ -117,6 +120,20 @@ COMPARED: Mapping[str, str] = MappingProxyType(
 def prompt_key(text: str) -> str:
     """What makes two prompts the same sentence, however they are written: splits are cut by it."""
     return spoken(text)
+
+
+def lacks_spaces(texts: Iterable[str]) -> bool:
+    """Whether `texts` are of a language that puts no spaces between words: most of their letters are of such a script.
+
+    Errors are counted in characters there, since a whole sentence looks like one word.
+    """
+    joined = "".join(texts)
+    return 2 * len(re.findall(WITHOUT_SPACES, joined)) > sum(char.isalpha() for char in joined)
+
+
+def spread(text: str) -> str:
+    """`text` with a space around each character of a script without spaces, so that each counts as a word."""
+    return " ".join(re.sub(WITHOUT_SPACES, r" \g<0> ", text).split())
 
 
 def counted(count: int, noun: str) -> str:

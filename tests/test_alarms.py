@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tones import folder_of, tones
 
 from studio import alarms
-from studio.alarms import Alarm, Probe
+from studio.alarms import Alarm, Kind, Probe
 from studio.evaluate import Comparison, Evaluation, compare, evaluate, save
 from studio.models import Clip, Hypothesis, Recogniser, load
 from studio.models.base import Family
@@ -64,9 +64,52 @@ def test_the_sentence_says_what_was_found_before_and_after() -> None:
     assert alarms.sentence([], []).startswith("No alarm: ")
     assert "earlier version" in alarms.sentence(None, None)
     found = alarms.sentence([invented], [loop, loop, invented])
-    assert found.startswith("Alarm: 2 clips loop (“and and and ")
+    assert found.startswith("Alarm, worse than before tuning: 2 clips loop (“and and and ")
     assert "“thank you” written for silence" in found.partition("Before tuning: ")[2]
     assert len(alarms.sentence([], [loop])) < 200
+
+
+def heard(text: str, where: str = "silence", kind: Kind = "made up") -> Alarm:
+    return Alarm(kind=kind, where=where, text=text)
+
+
+ENDLESS = "two " * 40
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_worse"),
+    [
+        ([heard("You")], [heard(ENDLESS)], True),
+        ([heard("You")], [heard("You")], False),
+        ([heard("You")], [heard("Thank you for watching")], True),
+        ([heard("Thank you")], [heard("You")], False),
+        ([heard("You")], [heard("You", "noise")], True),
+        ([heard(ENDLESS)], [heard("You")], False),
+        ([heard(ENDLESS)], [heard("and " * 40)], False),
+        ([heard("and and and and")], [heard(ENDLESS)], True),
+        ([heard("", "c1", "cut short")], [heard("a b c d e f", "c1", "runaway")], True),
+        ([heard("a b c d e f", "c1", "runaway")], [heard("", "c1", "cut short")], False),
+        ([heard("a", "c1", "cut short")], [heard("", "c1", "cut short")], False),
+        ([], [heard("a", "c1", "cut short")], True),
+        (None, [heard("You")], True),
+        ([heard("You")], [], False),
+    ],
+)
+def test_alarms_are_compared_by_kind_and_by_length(
+    before: list[Alarm] | None, after: list[Alarm], is_worse: bool
+) -> None:
+    assert bool(alarms.worse(before, after)) is is_worse
+
+
+def test_endless_repetition_for_silence_is_called_that() -> None:
+    said = alarms.sentence([heard("You")], [heard(ENDLESS)])
+    assert said.startswith("Alarm, worse than before tuning: “two two two ")
+    assert "repeated endlessly for silence" in said
+    assert said.endswith("Before tuning: “You” written for silence.")
+    assert "no worse than before" in alarms.sentence([heard("You")], [heard("You")])
+    assert [heard(text).is_endless for text in (ENDLESS, "You", "nananananananana", "no no no")] == [
+        True, False, True, False,
+    ]  # fmt: skip
 
 
 class Chatty:

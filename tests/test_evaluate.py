@@ -172,7 +172,7 @@ def test_a_comparison_reads_as_a_few_lines(workspace: Workspace) -> None:
     text = as_text(compare(workspace, "taught"))
     assert "echo: 4 clips of the test split, 20 words" in text
     assert "WER, exact" in text
-    assert "80.0% → 0.0%" in text
+    assert "80.0 % → 0.0 %" in text
 
 
 @pytest.mark.parametrize("name", ["no-such", "config-only"])

@@ -23,7 +23,7 @@ FLOORS = (
         "run_folder",
         "text",
         "metrics",
-        "bootstrap",
+        "paired",
         "learning",
         "audio",
         "decoding",
@@ -35,6 +35,8 @@ FLOORS = (
     {"models"},
     {
         "alarms",
+        "what_changed",
+        "word_diff",
         "train",
         "transcribe",
         "hear",

@@ -66,7 +66,7 @@ def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(worker
     assert (before.plain.text, after.plain.text) == ("order 12", "order one two")
     assert [(edit.kind, edit.reference, edit.hypothesis) for edit in after.edits] == [
         ("equal", "order", "order"),
-        ("substitute", "12", "one two"),
+        ("spelling", "12", "one two"),
     ]
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.metrics import diff, score
+from studio.metrics import diff, errors, score
+from studio.paired import Unit
 
 words = st.lists(st.sampled_from(["a", "b", "c", "one", "two", "1", "22"]), max_size=6).map(" ".join)
 
@@ -62,7 +63,7 @@ def test_exact_shows_a_convention_and_spoken_hides_it() -> None:
     pair = ["order 129"], ["order one two nine"]
     assert score(*pair).wer > 1
     assert score(*pair, "spoken").wer == 0
-    assert score(*pair).digit_error == 0
+    assert score(["order 129"] * 7, ["order one two nine"] * 7).digit_error == 0
 
 
 def test_whispers_normaliser_hides_what_was_taught_and_its_name_says_so() -> None:
@@ -76,9 +77,21 @@ def test_sentence_accuracy_is_the_share_of_clips_without_an_error() -> None:
 
 
 def test_digit_errors_are_counted_per_digit_of_the_reference() -> None:
-    assert score(["order 1234", "yes"], ["order one two three five", "no"]).digit_error == 0.25
-    assert score(["order 1234"], ["order 123"]).digit_error == 0.25
+    assert score(["order 1234", "yes"] * 5, ["order one two three five", "no"] * 5).digit_error == 0.25
+    assert score(["order 1234"] * 5, ["order 123"] * 5).digit_error == 0.25
     assert score(["yes"], ["12"]).digit_error is None
+
+
+def test_a_rate_of_fewer_than_twenty_digits_is_not_given() -> None:
+    assert score(["room 12"], ["room 12345678 345678"]).digit_error is None  # it was said to be 700 %
+    assert score(["a 1234567890123456789"], ["a"]).digit_error is None
+    assert score(["a 12345678901234567890"], ["a"]).digit_error == 1
+
+
+@pytest.mark.parametrize(("unit", "wrong", "size"), [("word", 2, 2), ("character", 3, 11)])
+def test_the_errors_of_one_clip_are_counted_in_words_or_in_characters(unit: Unit, wrong: int, size: int) -> None:
+    assert errors("call people", "cal poole", "exact", unit) == (wrong, size)
+    assert errors("", "", "exact", unit) == (0, 0)
 
 
 def test_lists_of_different_length_are_refused() -> None:

@@ -59,17 +59,20 @@ def test_conditions_are_told_where_they_are_known_and_differ() -> None:
     quality = [{"version": 1, "snr_db": snr} for snr in (8.0, 30.0)]
     full = {"peak_db": -6, "rms_db": -20, "loudness_lufs": -20, "clipped_share": 0, "speech_seconds": 1,
             "silence_before": 0, "silence_after": 0, "longest_pause": 0, "dc_offset": 0, "bandwidth_hz": 8}  # fmt: skip
+    long = " ".join(["call room"] * 10)
     clips = [
         clip.model_copy(update={"speaker": speaker, "quality": full | figures})
-        for clip, speaker, figures in zip(clips_of(["call room", "call room"]), ("anna", "theo"), quality, strict=True)
+        for clip, speaker, figures in zip(clips_of([long, long]), ("anna", "theo"), quality, strict=True)
     ]
-    after = read_as(clips, ["call", "call room"], "run")
+    after = read_as(clips, [long.replace(" room", ""), long], "run")
     found = {(row.by, row.name): row.after for row in mistakes(None, after, {clip.id: clip for clip in clips}).groups}
     assert found["Signal to noise", "under 15 dB"] == 0.5
     assert found["Signal to noise", "25 dB and more"] == 0
     assert found["Speaker", "anna"] == 0.5
     assert found["Length", "under 2 s"] == 0.5
     assert not mistakes(None, read_as(clips[:1], ["call"], "run"), {}).groups
+    few = mistakes(None, read_as(clips_of(["call room", "call"]), ["call", "call"], "run"), {}).groups
+    assert {row.after for row in few} == {None}  # of two words a rate says nothing
 
 
 def test_a_reference_that_is_empty_once_normalised_breaks_nothing() -> None:
@@ -95,7 +98,7 @@ def test_each_written_word_has_its_own_chance_whichever_way_texts_are_compared()
     for normaliser, chances in (
         ("exact", [0.9, 0.5, 0.4, 0.8]),
         ("plain", [0.9, 0.5, 0.4, 0.8]),
-        ("whisper", [0.9, 0.4, 0.8]),  # writes 12
+        ("whisper", [0.9, 0.5, 0.4, 0.8]),  # compares 12, and shows what was written
     ):
         found = mistakes(None, surely([words], ["room 12 please"], normaliser), {}).clips[0].after
         assert found.chances == chances
@@ -119,6 +122,47 @@ def test_how_often_sure_and_unsure_words_are_right_is_counted() -> None:
         ("under 60 %", 2, 1), ("60 to 90 %", 1, 1), ("90 % and more", 2, 2),
     ]  # fmt: skip
     assert found[0].mean == 0.4
+    assert found[0].share is None  # of two words
+    many = [[("call", 0.95)] * 20]
+    assert mistakes(None, surely(many, [" ".join(["call"] * 20)]), {}).sureties[0].share == 1
     unknown = mistakes(None, read_as(clips_of(["call"]), ["call"], "run"), {})
     assert unknown.sureties == []
     assert unknown.clips[0].after.least_sure is None
+
+
+def test_what_is_shown_is_what_was_written_whichever_way_it_is_compared() -> None:
+    clips = clips_of(["order seven three two now"])
+    for normaliser, wrong in (("exact", 3), ("spoken", 0), ("whisper", 0)):
+        after = read_as(clips, ["order 732 now"], "run").by(normaliser)
+        clip = mistakes(None, after, {}).clips[0]
+        assert [(edit.kind, edit.hypothesis) for edit in clip.after.edits] == [
+            ("equal", "order"), ("spelling", "732"), ("equal", "now"),
+        ]  # fmt: skip
+        assert clip.after.errors == wrong
+
+
+def test_a_confusion_that_is_only_another_spelling_is_marked_as_one() -> None:
+    clips = clips_of(["room seven three", "call anna"])
+    found = mistakes(None, read_as(clips, ["room 73", "call hannah"], "run"), {}).confusions
+    assert {(row.said, row.written): row.is_spelling for row in found} == {
+        ("seven three", "73"): True, ("anna", "hannah"): False,
+    }  # fmt: skip
+
+
+def test_a_language_without_spaces_is_counted_by_character() -> None:
+    clips = clips_of(["今日は天気がいい", "今日は雨"])
+    found = mistakes(None, read_as(clips, ["今日は電気がいい", "今日は雨"], "run"), {})
+    assert [(clip.after.errors, clip.words) for clip in found.clips] == [(1, 8), (0, 4)]
+    assert [(row.said, row.written) for row in found.confusions] == [("天", "電")]
+    assert found.words[0].word == "天"
+    assert [edit.hypothesis for edit in found.clips[0].after.edits] == ["今日は", "電", "気がいい"]
+
+
+def test_one_definition_says_which_clips_got_worse_and_where_they_are_drawn() -> None:
+    long = " ".join(["call"] * 300)
+    clips = clips_of([long, "yes", "no"])
+    before = read_as(clips, [long, "a b c d", "no"], None)
+    after = read_as(clips, [long[5:], "a b", "no"], "run")
+    found = mistakes(before, after, {}).clips
+    assert [clip.outcome for clip in found] == ["worse", "better", "same"]  # one word of 300, and 400 to 200 %
+    assert found[1].accuracies == (0, 0)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from finished import finished
 from hypothesis import given
 from hypothesis import strategies as st
 from tones import config, folder_of, tones, train
@@ -40,7 +41,7 @@ def cells(line: str) -> int:
 def test_the_headline_says_before_and_after_on_how_much_and_how_compared(text: str) -> None:
     head = text.split("\n\n")
     assert head[0] == "# taught: word error rate 80.0 % → 0.0 %"
-    assert head[1].startswith("**Better: 80.0 points fewer wrong words in 100 (95 % interval: ")
+    assert head[1].startswith("**Too few clips to say.** It takes 10, and only 4 clips were held out")
     assert "4 held-out clips with 20 words" in head[2]
     assert "(`exact`)" in head[2]
     assert "12 clips" in head[2]
@@ -50,7 +51,7 @@ def test_it_holds_scores_settings_time_memory_samples_versions_files_and_the_com
     assert "| WER, `exact` | 80.0 % | **0.0 %** |" in text
     assert "| CER, `exact` |" in text
     assert "| WER, `spoken` | 0.0 % | 0.0 % |" in text
-    assert "| Errors per digit spoken | 0.0 % | 0.0 % |" in text
+    assert "Errors per digit" not in text  # of 16 digits a rate says nothing
     assert re.search(r"\| Words wrong \| 16 of 20 \(\d+ replaced, \d+ missing, \d+ added\) \| 0 of 20", text)
     assert re.search(r"\| Wall time \| \d+ s \|", text)
     assert re.search(r"\| Peak memory \| [\d,]+ MB \|", text)
@@ -71,6 +72,26 @@ def test_the_validation_table_marks_the_step_that_was_kept(text: str) -> None:
 def test_every_table_row_has_as_many_cells_as_its_head(text: str) -> None:
     for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
         assert len({cells(line) for line in block.strip().splitlines()}) == 1
+
+
+def test_a_clip_that_got_worse_is_never_listed_as_improved(tmp_path: Path) -> None:
+    said = ["call anna", "room one", "yes please", "order two", "no thanks", "good morning"] * 4
+    before = ["call anna", "room won", *said[2:]]
+    after = ["call hannah", "room one", *said[2:5], "good", *said[6:]]
+    text = as_markdown(finished(tmp_path, "run", said, before, after))
+    kinds = dict(part.split("\n", 1) for part in text.split("## Samples")[1].split("\n## ")[0].split("### ")[1:])
+    assert "room won" in kinds["Most improved"]
+    assert "call hannah" not in kinds["Most improved"]
+    assert kinds["Most improved"].count("→") == 1
+    assert "call hannah" in kinds["Worse than before"]
+    assert kinds["Worse than before"].count("→") == 2
+
+
+def test_the_report_says_the_verdict_and_a_digit_error_only_of_many_digits(tmp_path: Path) -> None:
+    said = [f"order {number}" for number in range(1000, 1020)]
+    text = as_markdown(finished(tmp_path, "run", said, ["order 9"] * 20, said))
+    assert "**Better: sure.** By how much: between " in text
+    assert re.search(r"\| Errors per digit spoken \| \d+.\d % \| 0.0 % \|", text)
 
 
 def test_labels_with_markup_show_as_they_are(workspace: Path) -> None:

@@ -11,17 +11,22 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from finished import QUIET, clips_of, finished
+from finished import QUIET, clips_of, finished, read_as
 from tones import config, folder_of, tones, train
 
+from studio.alarms import Probe
 from studio.errors import ConfigError, JobError, ModelError, StudioError
 from studio.evaluate import Evaluation, compare
+from studio.report import as_markdown
 from studio.results import comparison, run_page
 from studio.results.answers import Answer, answers, as_text
 from studio.results.charts import ticks
 from studio.results.comparison import compare_runs
 from studio.results.result import result_of
 from studio.run_folder import RunFolder
+from studio.terminal.follow import verdict_on
+from studio.text import words_to_digits
+from studio.ui.heldout import Wanted, clip_page, held_out, in_short
 from studio.workspace import Workspace
 
 SAID = [f"order one two {word} please" for word in ("three", "four", "five", "six") * 15]
@@ -31,9 +36,9 @@ SCRIPT = "<script>alert(1)</script> & <b>bold</b>"
 def asked(folder: RunFolder) -> dict[str, Answer]:
     found = answers(result_of(folder))
     assert [one.question for one in found] == [
-        "Is it better?", "How sure is that?", "What did it get worse at?", "What next?",
+        "Is it better?", "By how much?", "What did it get worse at?", "What next?",
     ]  # fmt: skip
-    return dict(zip(("better", "sure", "worse", "next"), found, strict=True))
+    return dict(zip(("better", "size", "worse", "next"), found, strict=True))
 
 
 def replaced(texts: list[str], share: float, word: str = "wrong") -> list[str]:
@@ -47,10 +52,13 @@ def replaced(texts: list[str], share: float, word: str = "wrong") -> list[str]:
 
 def test_a_planted_improvement_on_sixty_clips_is_better_beyond_chance(tmp_path: Path) -> None:
     found = asked(finished(tmp_path, "run", SAID, replaced(SAID, 1.0), replaced(SAID, 0.7)))
-    assert (found["better"].answer, found["better"].state) == ("Yes", "good")
+    assert (found["better"].answer, found["better"].state) == ("Better: sure", "good")
     assert "20.0 % → 14.0 % (normaliser: exact)" in found["better"].detail
-    assert (found["sure"].answer, found["sure"].state) == ("Beyond chance", "good")
-    assert "on 60 held-out clips with 300 words" in found["sure"].detail
+    assert "The words it hears: fewer are wrong (20.0 % → 14.0 %)." in found["better"].detail
+    assert re.fullmatch(r"Between \d+\.\d and \d+\.\d fewer wrong words in 100", found["size"].answer)
+    assert found["size"].state == "good"
+    assert "Measured on 60 held-out clips with 300 words: −6.0 points." in found["size"].detail
+    assert "by luck in less than 0.1 % of tests" in found["size"].detail
     assert "Missed: order" in found["next"].detail
 
 
@@ -58,13 +66,14 @@ def test_an_adapter_that_changes_nothing_shows_no_difference_and_asks_for_more_c
     wrong = replaced(SAID, 0.5)
     found = asked(finished(tmp_path, "run", SAID, wrong, wrong))
     assert (found["better"].answer, found["better"].state) == ("No difference shown", "look")
-    assert "The interval holds 0." in found["sure"].detail
+    assert re.fullmatch(r"Between \d+\.\d fewer and \d+\.\d more wrong words in 100", found["size"].answer)
+    assert found["size"].state == "look"
     assert found["next"].answer == "Record more"
 
 
 def test_an_adapter_that_harms_is_worse_and_points_at_the_labels(tmp_path: Path) -> None:
     found = asked(finished(tmp_path, "run", SAID, SAID, replaced(SAID, 0.6)))
-    assert (found["better"].answer, found["better"].state) == ("No, it is worse", "bad")
+    assert (found["better"].answer, found["better"].state) == ("Worse: sure", "bad")
     assert found["worse"].answer == "36 of 60 clips"
     assert found["next"].answer == "Check the labels"
     assert "--suspects" in found["next"].detail
@@ -77,7 +86,7 @@ def test_an_overfitted_adapter_turns_the_forgetting_guard_red(tmp_path: Path) ->
     assert found["better"].state == "good"
     assert (found["worse"].answer, found["worse"].state) == ("Other voices", "bad")
     detail = found["worse"].detail
-    assert re.search(r"Other voices: 0.0 % → 16.0 % on 60 clips \(\+\d+.\d to \+\d+.\d points\), worse beyond", detail)
+    assert re.search(r"Other voices: 0.0 % → 16.0 % on 60 clips \(\+\d+.\d to \+\d+.\d points\), worse: sure", detail)
     assert (found["next"].answer, found["next"].state) == ("Train more gently", "bad")
     kept = asked(finished(tmp_path, "kept", SAID, replaced(SAID, 1.0), SAID, general=(SAID, SAID, SAID)))
     assert (kept["worse"].answer, kept["worse"].state) == ("Nothing that was measured", "good")
@@ -94,15 +103,80 @@ def test_a_convention_that_was_learnt_is_nothing_forgotten(tmp_path: Path) -> No
 def test_words_made_up_on_silence_are_an_alarm_that_comes_before_everything_else(tmp_path: Path) -> None:
     invented = [QUIET[0].model_copy(update={"text": "thank you"}), QUIET[1]]
     found = asked(finished(tmp_path, "run", SAID, replaced(SAID, 1.0), SAID, probes=invented))
-    assert (found["worse"].answer, found["worse"].state) == ("It misbehaves", "bad")
+    assert (found["worse"].answer, found["worse"].state) == ("It makes things up", "bad")
     assert "“thank you” written for silence" in found["worse"].detail
     assert found["next"].answer == "Train more gently"
 
 
-def test_few_clips_are_said_to_be_few(tmp_path: Path) -> None:
-    one = asked(finished(tmp_path, "one", SAID[:1], ["order"], SAID[:1]))
-    assert (one["sure"].answer, one["sure"].state) == ("Not very", "look")
-    assert "on 1 held-out clip with 5 words" in one["sure"].detail
+def silence(text: str) -> list[Probe]:
+    return [QUIET[0].model_copy(update={"text": text}), QUIET[1]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "answer", "state"),
+    [
+        ("You", "two " * 40, "It repeats itself", "bad"),
+        ("two " * 40, "two " * 40, "It repeats itself, as before tuning", "bad"),
+        ("You", "You", "Alarms no worse than before", "look"),
+        ("You", "", "Nothing that was measured", "good"),
+    ],
+)
+def test_an_alarm_that_got_worse_is_never_as_before_and_endless_repetition_is_red(
+    tmp_path: Path, before: str, after: str, answer: str, state: str
+) -> None:
+    folder = finished(
+        tmp_path, "run", SAID, replaced(SAID, 1.0), SAID, general=(SAID, SAID, SAID), probes=silence(after)
+    )
+    read_as(clips_of(SAID), replaced(SAID, 1.0), None, silence(before)).write(folder.baseline)
+    found = asked(folder)["worse"]
+    assert (found.answer, found.state) == (answer, state)
+
+
+@pytest.mark.parametrize("clips", [1, 3, 9])
+def test_few_clips_are_too_few_to_say(tmp_path: Path, clips: int) -> None:
+    found = asked(finished(tmp_path, "few", SAID[:clips], ["order"] * clips, SAID[:clips]))
+    assert (found["better"].answer, found["better"].state) == ("Too few clips to say", "look")
+    assert (found["size"].answer, found["size"].state) == ("Not known", "look")
+    assert found["next"].answer == f"Hold out {10 - clips} more clip{'s' if clips < 9 else ''}"
+
+
+def test_better_but_of_no_use_asks_for_more_clips(tmp_path: Path) -> None:
+    half = [" ".join(text.split()[:2]) for text in SAID]
+    found = asked(finished(tmp_path, "run", SAID, ["x"] * len(SAID), half))
+    assert found["better"].answer == "Better: sure, but it still gets most sentences wrong"
+    assert (found["better"].state, found["next"].answer) == ("look", "Record more")
+
+
+def test_train_test_report_and_compare_say_the_same(tmp_path: Path) -> None:
+    said = [f"order seven three two {word} please" for word in ("one", "two", "four") * 8]
+    digits = [words_to_digits(text) for text in said]
+    folder = finished(tmp_path, "first", said, digits, said)
+    finished(tmp_path, "second", said, digits, digits)
+    headline = "Better: sure, in how numbers are written"
+    assert asked(folder)["better"].answer == headline
+    assert in_short(result_of(folder)).headline == headline  # the Train tab
+    assert verdict_on(folder).startswith(f"{headline}. By how much: between ")  # `studio train`
+    assert f"**{headline}.**" in as_markdown(folder)
+    assert f"Is it better? {headline}." in as_text(result_of(folder))
+    assert headline in run_page.as_html(result_of(folder))
+    both = side_by_side(tmp_path, ["first", "second"])
+    assert [run.verdict for run in both.runs] == [headline, "No difference shown"]
+    assert headline in comparison.as_text(both)
+
+
+def test_headline_chart_and_table_count_worse_clips_alike(tmp_path: Path) -> None:
+    long = " ".join(["call"] * 300)
+    said, before = [long, "yes", *SAID[:10]], [long, "a b c d", *SAID[:10]]
+    folder = finished(tmp_path, "run", said, before, [long[5:], "a b", *SAID[:10]])
+    result = result_of(folder)
+    assert asked(folder)["worse"].answer.startswith("1 of 12 clips")
+    assert "1 clip got better, 1 got worse, 10 stayed." in run_page.as_html(result)
+    dots = held_out(result).dots
+    assert {kind: sum(dot.clips for dot in dots if dot.outcome == kind) for kind in ("better", "worse", "same")} == {
+        "better": 1, "worse": 1, "same": 10,
+    }  # fmt: skip
+    assert [row.reference for row in clip_page(result, Wanted(show="worse")).rows] == [long]
+    assert [row.reference for row in clip_page(result, Wanted(dot="100-100-worse")).rows] == [long]
 
 
 # Bad input
@@ -123,7 +197,7 @@ def test_a_run_that_has_not_finished_has_no_result_but_a_sentence(tmp_path: Path
 def test_scores_of_different_clips_are_not_passed_off_as_comparable(tmp_path: Path) -> None:
     folder = finished(tmp_path, "run", SAID, replaced(SAID, 1.0), SAID)
     folder.baseline.write_text(folder.baseline.read_text().replace('"test_set_hash": "', '"test_set_hash": "x'))
-    assert asked(folder)["better"].answer == "Cannot be told"
+    assert asked(folder)["better"].answer == "Before and after cannot be compared"
 
 
 def test_results_of_an_earlier_version_are_read_and_say_what_they_lack(tmp_path: Path) -> None:
@@ -142,8 +216,10 @@ def test_results_of_an_earlier_version_are_read_and_say_what_they_lack(tmp_path:
 def test_labels_of_which_a_normaliser_leaves_nothing_are_reported_without_a_verdict(tmp_path: Path) -> None:
     folder = finished(tmp_path, "run", ["um", "uh"], ["a", "b"], ["um", "uh"])
     found = result_of(folder, "whisper")
-    assert (found.after.score.words, found.change) == (0, None)
-    assert "Cannot be told" in as_text(found)
+    assert (found.after.score.words, found.verdict.change) == (0, None)
+    assert "Nothing to count errors in" in as_text(found)
+    assert "“whisper” leaves no word of the held-out labels" in as_text(found)
+    assert "word error rate – → –" in run_page.as_html(found)
     assert "<h1>" in run_page.as_html(found)
 
 
@@ -245,7 +321,8 @@ def test_the_page_holds_every_figure_that_a_report_owes(tmp_path: Path) -> None:
     for owed in (
         found.test_set_hash, "60 clips", "3.0 min", "anna", "learning_rate", "0.02", "torch", "Seed7", "61 s", "512 MB",
         "Most improved", "Best now", "Worst now", "Drawn at random", "studio train tones", "studio report run",
-        "Is it better?", "Yes", "How sure is that?", "What did it get worse at?", "What next?", "Whole sentences right",
+        "Is it better?", "Better: sure", "By how much?", "What did it get worse at?", "What next?",
+        "Whole sentences right",
         "normaliser: exact", "Seconds to read one second", "Written for 5 s of silence", "order → wrong", "General set",
     ):  # fmt: skip
         assert owed in text, owed
@@ -352,10 +429,10 @@ def test_the_verbs_print_text_or_json_and_write_pages(tmp_path: Path) -> None:
 
     page = tmp_path / "kept" / "report.html"
     told = studio("report", "first", "--html", str(page))
-    assert "Is it better? Yes." in told.stdout
+    assert "Is it better? Better: sure." in told.stdout
     assert page.read_text().startswith("<!DOCTYPE html>")
     report = json.loads(studio("report", "first", "--json", "--normaliser", "whisper").stdout)
-    assert (report["normaliser"], report["answers"][0]["answer"]) == ("whisper", "Yes")
+    assert (report["normaliser"], report["answers"][0]["answer"]) == ("whisper", "Better: sure")
     both = json.loads(studio("compare", "first", "second", "--json").stdout)
     assert [run["run"] for run in both["runs"]] == ["first", "second"]
     missing = studio("report", "no-such-run")

@@ -77,8 +77,8 @@ def evaluate(
         typer.echo(result.model_dump_json(indent=2))
     else:
         typer.echo(evaluation.as_text(result))
-        if result.after and (found := verdict.change(result.before, result.after)):
-            typer.echo(f"  {verdict.sentence(found)}")
+        if result.after:
+            typer.echo(f"  {verdict.judge(result.before, result.after).sentence}")
     if output:
         evaluation.save(result, output)
 

@@ -1,4 +1,4 @@
-"""The four questions that a person has after training, each with its answer: better? sure? worse at what? what next?"""
+"""The four questions that a person has after training, each with its answer: better? how much? worse at what? next?"""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.config import NOTHING
+from studio.paired import LEAST_CLIPS
 from studio.results.learning_curve import outlook
-from studio.results.result import RunResult, worse_clips
-from studio.results.words import count, errors, factor, percent, points
+from studio.results.result import General, RunResult, worse_clips
+from studio.results.tiles import RATES, tiles
+from studio.results.words import count, errors, factor, leading_rate, percent, points, sentences_right
 
 State = Literal["good", "look", "bad", ""]
 
-FEW_CLIPS = 20  # below it an interval is wide, and one odd clip moves everything
+_HELD_OUT = "Record more, or move clips to the test split in the Review tab; then train again."
 NAMED = 6  # words in a sentence
 
 
@@ -34,7 +36,7 @@ def answers(result: RunResult) -> list[Answer]:
     """The four answers about `result`, in the order in which they are asked."""
     asked: list[tuple[str, Callable[[RunResult], tuple[str, str, State]]]] = [
         ("Is it better?", _better),
-        ("How sure is that?", _sure),
+        ("By how much?", _size),
         ("What did it get worse at?", _worse),
         ("What next?", _next),
     ]
@@ -46,58 +48,71 @@ def _answer(question: str, answer: str, detail: str, state: State) -> Answer:
 
 
 def _better(result: RunResult) -> tuple[str, str, State]:
+    found = result.verdict
+    if found.change is None:
+        return found.headline, found.how_much, found.state
+    return found.headline, f"{figures(result)} {found.changed}".strip(), found.state
+
+
+def figures(result: RunResult) -> str:
+    """The rates that the verdict rests on, in a sentence or two; the leading one first."""
     before, after = result.before.score, result.after.score
-    figures = f"Word error rate {percent(before.wer)} → {percent(after.wer)} (normaliser: {result.normaliser})."
-    if before.sentence_accuracy is not None and after.sentence_accuracy is not None:
-        figures += f" Whole sentences right: {percent(before.sentence_accuracy)} → {percent(after.sentence_accuracy)}."
-    if result.change is None:
-        return "Cannot be told", "Before and after were not scored on the same words. Train again.", "look"
-    said: dict[str, tuple[str, State]] = {
-        "better": ("Yes", "good"),
-        "no difference shown": ("No difference shown", "look"),
-        "worse": ("No, it is worse", "bad"),
-    }
-    answer, state = said[result.change.verdict]
-    return answer, figures, state
+    was, now = (leading_rate(score, result.unit) for score in (before, after))
+    rate = f"{RATES[result.unit]} {was} → {now} (normaliser: {result.normaliser})."
+    return f"{rate} Whole sentences right: {sentences_right(before)} → {sentences_right(after)}."
 
 
-def _sure(result: RunResult) -> tuple[str, str, State]:
-    if result.change is None:
-        return "Not at all", "There is no common ground to compare on.", "look"
-    low, high = (points(bound) for bound in (result.change.low, result.change.high))
-    amount = f"on {count(result.clips, 'held-out clip')} with {count(result.change.words, 'word')}"
-    detail = f"In 95 of 100 such test sets the change lies between {low} and {high} points, {amount}."
-    if result.clips < FEW_CLIPS:
-        return "Not very", f"{detail} {FEW_CLIPS} clips or more would say it better.", "look"
-    if result.change.verdict == "no difference shown":
-        return "It may be chance", f"{detail} The interval holds 0.", "look"
-    return "Beyond chance", f"{detail} The interval does not hold 0.", "good"
+def _size(result: RunResult) -> tuple[str, str, State]:
+    found = result.verdict
+    if found.change is None:
+        return "Not known", found.how_much, "look"
+    if found.direction == "too few clips":
+        return "Not known", found.how_much, "look"
+    amount = f"Measured on {count(found.change.clips, 'held-out clip')} with {count(found.change.words, result.unit)}:"
+    change = f"{points(found.change.change)} points."
+    is_sure = found.direction in ("better", "worse")
+    return (
+        found.size[0].upper() + found.size[1:],
+        f"{amount} {change} {found.how_sure}".strip(),
+        "good" if is_sure else "look",
+    )
 
 
 def _worse(result: RunResult) -> tuple[str, str, State]:
     worse, general = worse_clips(result.mistakes.clips), result.general
     parts, heads = [], []
-    if general is None:
-        parts.append("Forgetting was not measured: there was no general set (--replay names one).")
-    else:
-        figures = f"{percent(general.before)} → {percent(general.after)} on {count(general.clips, 'clip')}"
-        if general.change:
-            figures += f" ({points(general.change.low)} to {points(general.change.high)} points)"
-        forgot = general.change is not None and general.change.verdict == "worse"
-        heads += ["other voices"] if forgot else []
-        parts.append(f"Other voices: {figures}, {'worse beyond chance' if forgot else 'no loss beyond chance'}.")
+    forgot = general is not None and general.change is not None and general.change.verdict == "worse"
+    heads += ["other voices"] if forgot else []
+    parts.append(_forgetting(general, forgot))
     if worse:
         heads += [f"{len(worse)} of {count(result.clips, 'clip')}"]
         parts.append(
             f"{count(len(worse), 'held-out clip')} of {result.clips} got worse, such as “{worse[0].reference}”."
         )
-    if result.after.alarms:
-        heads += ["it misbehaves" if _has_new_alarms(result) else "alarms as before"]
+    alarm, is_alarming = _alarms(result)
+    heads += [alarm] if alarm else []
     parts.append(result.alarm)
-    is_bad = _has_new_alarms(result) or "other voices" in heads
-    state: State = "bad" if is_bad else "look" if heads or general is None else "good"
+    state: State = "bad" if is_alarming or forgot else "look" if heads or general is None else "good"
     said = ", ".join(heads) or "nothing that was measured"
     return said[0].upper() + said[1:], " ".join(parts), state
+
+
+def _forgetting(general: General | None, forgot: bool) -> str:
+    if general is None:
+        return "Forgetting was not measured: there was no general set (--replay names one)."
+    figures = f"{percent(general.before)} → {percent(general.after)} on {count(general.clips, 'clip')}"
+    if general.change:
+        figures += f" ({points(general.change.low)} to {points(general.change.high)} points)"
+    return f"Other voices: {figures}, {'worse: sure' if forgot else 'no loss shown'}."
+
+
+def _alarms(result: RunResult) -> tuple[str, bool]:
+    """The alarms in a few words, and whether they are red: worse than before, or a text without an end."""
+    if worse := result.worse_alarms:
+        return "it repeats itself" if any(alarm.is_endless for alarm in worse) else "it makes things up", True
+    if any(alarm.is_endless for alarm in result.after.alarms or []):
+        return "it repeats itself, as before tuning", True
+    return ("alarms no worse than before" if result.after.alarms else ""), False
 
 
 def _next(result: RunResult) -> tuple[str, str, State]:
@@ -107,18 +122,24 @@ def _next(result: RunResult) -> tuple[str, str, State]:
 
 def _advice(result: RunResult) -> tuple[str, str, State]:
     """The one most useful thing to do; what is broken comes before what could be better."""
-    words = result.missed
+    words, found = result.missed, result.verdict
     if result.general and result.general.change and result.general.change.verdict == "worse":
         return "Train more gently", _gently(result), "bad"
-    if _has_new_alarms(result):
+    if result.worse_alarms:
         return "Train more gently", _gently(result), "bad"
-    if result.change is None or (result.change.verdict == "no difference shown" and result.before.score.wer > 0):
-        return "Record more", f"More clips to learn from, and to measure with. {_record(result, words)}", "look"
-    if result.change.verdict == "worse":
+    if found.change is None:
+        is_empty = found.direction == "nothing to count"
+        return "Compare texts otherwise" if is_empty else "Score it again", found.how_much, "look"
+    if found.direction == "too few clips":
+        more = LEAST_CLIPS - found.change.clips
+        return f"Hold out {count(more, 'more clip')}", f"{_HELD_OUT} {_record(result, words)}", "look"
+    if found.direction == "worse":
         suspects = (
             f"studio label {_dataset(result)} --suspects {shlex.quote(result.model)} finds labels that are wrong."
         )
         return "Check the labels", f"{suspects} Then train with a lower learning rate.", "bad"
+    if not found.is_useful or (found.direction == "no difference shown" and result.before.score.wer > 0):
+        return "Record more", f"More clips to learn from, and to measure with. {_record(result, words)}", "look"
     if words:
         return "Use it, and record these", _record(result, words), "good"
     heard = (
@@ -143,12 +164,6 @@ def _dataset(result: RunResult) -> str:
     return shlex.quote(result.dataset)
 
 
-def _has_new_alarms(result: RunResult) -> bool:
-    """Whether tuning brought alarms that the base model did not raise."""
-    before = {(alarm.kind, alarm.where) for alarm in result.before.alarms or []}
-    return any((alarm.kind, alarm.where) not in before for alarm in result.after.alarms or [])
-
-
 def as_text(result: RunResult) -> str:
     """The answers, and the figures beneath them, for a terminal."""
     lines = [f"{result.run}: {result.model}, tuned on {result.dataset}", ""]
@@ -156,12 +171,9 @@ def as_text(result: RunResult) -> str:
         lines += [f"{answer.question} {answer.answer}.", f"    {answer.detail}"]
     before, after = result.before, result.after
     rows = [
-        (f"WER, {result.normaliser}", percent(before.score.wer), percent(after.score.wer)),
-        (f"CER, {result.normaliser}", percent(before.score.cer), percent(after.score.cer)),
-        ("Sentences right", percent(before.score.sentence_accuracy), percent(after.score.sentence_accuracy)),
+        *((tile.name, tile.before, tile.after) for tile in tiles(result)),
         ("Replaced, missing, added", errors(before.score), errors(after.score)),
-        ("Errors per digit", percent(before.score.digit_error), percent(after.score.digit_error)),
         ("Seconds to read one", factor(before.speed.real_time_factor), factor(after.speed.real_time_factor)),
     ]
-    table = [f"  {name:<26}{one:>12}  → {other:>12}" for name, one, other in rows]
+    table = [f"  {name:<30}{one:>12}  → {other:>12}" for name, one, other in rows]
     return "\n".join([*lines, "", *table, "", f"Test set {result.test_set_hash}. Again: {result.report_command}"])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from studio.results.markup import Html, tag
+from studio.verdict import Outcome
 
 WIDTH, HEIGHT = 520, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 12, 38
@@ -46,10 +47,10 @@ class _Axes:
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / self.top), 1)
 
 
-def scatter(pairs: Sequence[tuple[float, float]], described: str) -> Html:
-    """Word accuracy before (across) against after (up), each 0..1: what stands above the diagonal got better."""
+def scatter(clips: Sequence[tuple[float, float, Outcome]], described: str) -> Html:
+    """Accuracy before (across) against after (up), each 0..1, and what became of each clip."""
     axes = _Axes(1.0, 1.0)
-    dots = [_dot(axes, before, after) for before, after in pairs[:MOST_DOTS]]
+    dots = [_dot(axes, *clip) for clip in clips[:MOST_DOTS]]
     diagonal = tag("line", class_="diagonal", x1=axes.x(0), y1=axes.y(0), x2=axes.x(1), y2=axes.y(1))
     grid = _grid(axes, [0, 0.25, 0.5, 0.75, 1], lambda value: f"{100 * value:.0f} %")
     below = [_text(axes.x(value), HEIGHT - 20, f"{100 * value:.0f} %") for value in (0, 0.5, 1)]
@@ -109,12 +110,12 @@ def ticks(top: float, count: int = 4) -> list[float]:
     return [round(place * step, 10) for place in range(math.ceil(top / step - 1e-9) + 1)]
 
 
-def _dot(axes: _Axes, before: float, after: float) -> Html:
+def _dot(axes: _Axes, before: float, after: float, outcome: Outcome) -> Html:
     """Up, down and unchanged differ in shape as well as in colour."""
     x, y = axes.x(before), axes.y(after)
-    if after > before:
+    if outcome == "better":
         return tag("path", class_="better", d=f"M{x - 5} {y + 4}L{x} {y - 5}L{x + 5} {y + 4}z", opacity="0.7")
-    if after < before:
+    if outcome == "worse":
         return tag("path", class_="worse", d=f"M{x - 5} {y - 4}L{x} {y + 5}L{x + 5} {y - 4}z", opacity="0.7")
     return tag("circle", class_="same", cx=x, cy=y, r=4, opacity="0.7")
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.bootstrap import Change
 from studio.errors import ConfigError
 from studio.evaluate import Evaluation
+from studio.paired import Change, Unit
 from studio.results import charts
 from studio.results.charts import Line
 from studio.results.markup import joined, page, table, tag
 from studio.results.result import Point, RunResult, result_of
+from studio.results.tiles import RATES
 from studio.results.words import count, factor, percent, points
 from studio.run_folder import RunFolder
 from studio.verdict import change
@@ -33,15 +34,17 @@ class Compared(BaseModel):
     test_set_hash: str
     clips: int  # held out
     train_clips: int
+    unit: Unit  # what errors are counted in: characters where the language has no spaces
     wer_before: float
     wer_after: float
+    cer_before: float
     cer_after: float
     sentence_accuracy: float | None
     digit_error: float | None
     general_before: float | None  # word error rate of the general set
     general_after: float | None
     alarms: int | None
-    verdict: str  # against its own base model; empty where that cannot be told
+    verdict: str  # against its own base model: the headline of its report
     against_first: Change | None  # from the first run's adapter to this one's; None where their test sets differ
     real_time_factor: float | None
     steps: int | None
@@ -100,15 +103,17 @@ def _compared(result: RunResult, folder: RunFolder, first: RunFolder) -> Compare
         test_set_hash=result.test_set_hash,
         clips=result.clips,
         train_clips=result.train_clips,
+        unit=result.unit,
         wer_before=result.before.score.wer,
         wer_after=score.wer,
+        cer_before=result.before.score.cer,
         cer_after=score.cer,
         sentence_accuracy=score.sentence_accuracy,
         digit_error=score.digit_error,
         general_before=result.general.before if result.general else None,
         general_after=result.general.after if result.general else None,
         alarms=None if result.after.alarms is None else len(result.after.alarms),
-        verdict=result.change.verdict if result.change else "",
+        verdict=result.verdict.headline,
         against_first=None if folder == first else _against(first, folder, result.normaliser),
         real_time_factor=result.after.speed.real_time_factor,
         steps=result.steps,
@@ -129,7 +134,8 @@ def _differences(results: Sequence[RunResult]) -> list[Setting]:
 
 
 HEAD = ("Run", "Clips learnt", "WER before", "WER after", "CER", "Sentences right", "Digit error", "General WER",
-        "Alarms", "Seconds per second", "Steps", "Wall time", "Memory", "Against the first")  # fmt: skip
+        "Alarms", "Seconds per second", "Steps", "Wall time", "Memory", "Against its base",
+        "Against the first")  # fmt: skip
 
 
 def cells(run: Compared) -> list[str]:
@@ -149,6 +155,7 @@ def cells(run: Compared) -> list[str]:
         "–" if run.steps is None else f"{run.steps}",
         "–" if run.seconds is None else f"{run.seconds:,.0f} s",
         "–" if run.peak_memory is None else f"{run.peak_memory / 1e6:,.0f} MB",
+        run.verdict,
         against(run),
     ]
 
@@ -164,19 +171,22 @@ def against(run: Compared) -> str:
     found = run.against_first
     if found is None:
         return "–"
-    return f"{found.verdict} ({points(found.low)} to {points(found.high)} points)"
+    sure = ": sure" if found.verdict in ("better", "worse") else ""
+    return f"{found.verdict}{sure} ({points(found.low)} to {points(found.high)} points)"
 
 
 def headline(comparison: RunComparison) -> str:
     """What the table shows, in a sentence; and where it cannot be trusted."""
     if not comparison.same_test:
         return "These runs were measured on different clips: their error rates cannot be compared."
-    best = min(comparison.runs, key=lambda run: run.wer_after)
-    rate = f"{percent(best.wer_after)} on {count(best.clips, 'held-out clip')}"
+    is_by_word = comparison.runs[0].unit == "word"
+    best = min(comparison.runs, key=lambda run: run.wer_after if is_by_word else run.cer_after)
+    rate = f"{percent(best.wer_after if is_by_word else best.cer_after)} on {count(best.clips, 'held-out clip')}"
     judged = [best] if best.against_first else comparison.runs[1:]
-    may_be_chance = any(run.against_first and run.against_first.verdict == "no difference shown" for run in judged)
+    unsure = ("no difference shown", "too few clips")
+    may_be_chance = any(run.against_first and run.against_first.verdict in unsure for run in judged)
     chance = " That may be chance: see “Against the first”." if may_be_chance else ""
-    return f"{best.run} has the lowest word error rate: {rate}.{chance}"
+    return f"{best.run} has the lowest {RATES[best.unit].lower()}: {rate}.{chance}"
 
 
 def as_text(comparison: RunComparison) -> str:

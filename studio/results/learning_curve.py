@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict
 from studio.errors import JobError
 from studio.evaluate import Evaluation
 from studio.learning import FEW_CLIPS, SHARES, Forecast, forecast, rates
+from studio.metrics import errors
 from studio.results.words import count, percent, points
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
-from studio.verdict import word_errors
 
 
 class CurvePoint(BaseModel):
@@ -46,13 +46,17 @@ def learning_curve(folder: RunFolder, normaliser: str) -> LearningCurve:
         raise JobError(f"The run “{folder.name}” has not finished.", f"Go on with it: studio resume {folder.name}")
     shared = set.intersection(*({row.id for row in evaluation.rows} for _, evaluation in found.values()))
     counted = [
-        [word_errors(row, normaliser) for row in sorted(evaluation.rows, key=lambda row: row.id) if row.id in shared]
+        [
+            errors(row.reference, row.hypothesis, normaliser)
+            for row in sorted(evaluation.rows, key=lambda row: row.id)
+            if row.id in shared
+        ]
         for _, evaluation in found.values()
     ]
-    errors, words = [[wrong for wrong, _ in run] for run in counted], [said for _, said in counted[0]]
+    wrong, words = [[errs for errs, _ in run] for run in counted], [said for _, said in counted[0]]
     before = Evaluation.read(folder.baseline)
     clips = [record.clips["train"] for record, _ in found.values()]
-    measured = rates(errors, words) if sum(words) else []
+    measured = rates(wrong, words) if sum(words) else []
     is_whole = len(found) == len(SHARES) and bool(measured)
     return LearningCurve(
         run=folder.name,
@@ -63,7 +67,7 @@ def learning_curve(folder: RunFolder, normaliser: str) -> LearningCurve:
             for (share, (record, _)), rate in zip(found.items(), measured, strict=False)
         ],
         missing=[share for share in SHARES if share not in found],
-        forecast=forecast(errors, words, clips) if is_whole else None,
+        forecast=forecast(wrong, words, clips) if is_whole else None,
     )
 
 

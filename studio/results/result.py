@@ -11,19 +11,19 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import alarms, events
 from studio.alarms import Alarm, Probe
-from studio.bootstrap import Change
 from studio.config import TrainConfig
 from studio.data.prompts.needs import misheard
 from studio.errors import JobError
-from studio.evaluate import Evaluation, read_manifest
+from studio.evaluate import Evaluation, ScoredClip, read_manifest
 from studio.events import Evaluated, Event, Finished
 from studio.learning import SHARES
-from studio.metrics import Score
+from studio.metrics import Score, errors
 from studio.mistakes import ClipReading, Mistakes, mistakes
+from studio.paired import Change, Unit
 from studio.results.learning_curve import LearningCurve, learning_curve
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
-from studio.verdict import change
+from studio.verdict import Judgement, change, judge, unit_of
 
 SAMPLES = 5  # clips of each kind
 
@@ -115,7 +115,8 @@ class RunResult(BaseModel):
     left_out: list[str]  # clips that could not be scored, and why
     before: Side
     after: Side
-    change: Change | None  # None where the two were not scored on the same clips
+    unit: Unit  # what errors are counted in: characters where the language has no spaces
+    verdict: Judgement
     general: General | None
     mistakes: Mistakes
     missed: list[str]  # words as they are spoken, the most often missed first: what the prompt list takes up
@@ -139,6 +140,11 @@ class RunResult(BaseModel):
     def alarm(self) -> str:
         """What the alarms say, in a sentence."""
         return alarms.sentence(self.before.alarms, self.after.alarms)
+
+    @property
+    def worse_alarms(self) -> list[Alarm]:
+        """The alarms that tuning brought, or made worse."""
+        return alarms.worse(self.before.alarms, self.after.alarms)
 
 
 def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
@@ -172,11 +178,12 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         left_out=after.skipped,
         before=Side.of(before),
         after=Side.of(after),
-        change=change(before, after),
+        unit=unit_of(after),
+        verdict=judge(before, after),
         general=_general(folder),
         mistakes=found,
         missed=list(misheard((row.reference, row.hypothesis) for row in after.rows)),
-        samples=_samples(before, after),
+        samples=samples(before, after),
         curve=_curve(log, finished),
         learning=_learning(folder, normaliser),
         train_clips=record.clips.get("train", 0),
@@ -221,18 +228,15 @@ def _curve(log: Sequence[Event], finished: Finished | None) -> list[Point]:
     ]
 
 
-def _samples(before: Evaluation, after: Evaluation) -> list[Sample]:
+def samples(before: Evaluation, after: Evaluation) -> list[Sample]:
     """The clips that tell most, and some drawn at random: the same each time."""
     was = {row.id: row for row in before.rows}
     pairs = [(was[row.id], row) for row in after.rows if row.id in was]
-    changed = [pair for pair in pairs if pair[0].hypothesis != pair[1].hypothesis]
+    counts = {row.id: _gained(then, row, after.score.normaliser, unit_of(after)) for then, row in pairs}
+    ranked = sorted(pairs, key=lambda pair: counts[pair[1].id])
     kinds = {
-        "Most improved": sorted(
-            (pair for pair in changed if pair[1].wer < pair[0].wer), key=lambda pair: pair[1].wer - pair[0].wer
-        ),
-        "Worse than before": sorted(
-            (pair for pair in changed if pair[1].wer > pair[0].wer), key=lambda pair: pair[0].wer - pair[1].wer
-        ),
+        "Most improved": [pair for pair in ranked if counts[pair[1].id] < 0],
+        "Worse than before": [pair for pair in reversed(ranked) if counts[pair[1].id] > 0],
         "Worst now": sorted((pair for pair in pairs if pair[1].wer > 0), key=lambda pair: -pair[1].wer),
         "Best now": sorted(pairs, key=lambda pair: pair[1].wer),
         "Drawn at random": random.Random(0).sample(pairs, min(SAMPLES, len(pairs))),
@@ -251,7 +255,13 @@ def _samples(before: Evaluation, after: Evaluation) -> list[Sample]:
     ]
 
 
+def _gained(then: ScoredClip, now: ScoredClip, normaliser: str, unit: Unit) -> int:
+    """Errors more than before; below 0 the clip got better."""
+    before, after = (errors(row.reference, row.hypothesis, normaliser, unit)[0] for row in (then, now))
+    return after - before
+
+
 def worse_clips(clips: Iterable[ClipReading]) -> list[ClipReading]:
     """The clips with more errors than before, the worst first."""
-    found = [clip for clip in clips if clip.before and clip.after.errors > clip.before.errors]
+    found = [clip for clip in clips if clip.outcome == "worse"]
     return sorted(found, key=lambda clip: (clip.before.errors if clip.before else 0) - clip.after.errors)

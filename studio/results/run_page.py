@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -17,7 +18,8 @@ from studio.results.charts import Line, Mark
 from studio.results.learning_curve import LearningCurve, described, outlook
 from studio.results.markup import Html, joined, page, table, tag
 from studio.results.result import RunResult
-from studio.results.words import count, errors, factor, percent
+from studio.results.tiles import RATES, Tile, tiles
+from studio.results.words import count, errors, factor, leading_rate, percent, word_rate
 from studio.text import COMPARED
 
 MOST_CLIPS = 500  # in the table; JSON has all of them
@@ -45,7 +47,8 @@ def answer_cards(found: Sequence[Answer]) -> Html:
 
 
 def _first_screen(result: RunResult) -> Iterator[Html]:
-    yield tag("h1", f"{result.run}: word error rate {_arrow(result.before.score.wer, result.after.score.wer)}")
+    was, now = (leading_rate(side.score, result.unit) for side in (result.before, result.after))
+    yield tag("h1", f"{result.run}: {RATES[result.unit].lower()} {was} → {now}")
     about = (
         f"{result.model}, tuned on {count(result.train_clips, 'clip')} ({result.train_seconds / 60:.1f} min) of "
         f"“{result.dataset}”, read on {count(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) that it "
@@ -53,31 +56,24 @@ def _first_screen(result: RunResult) -> Iterator[Html]:
     )
     yield tag("p", about, class_="quiet about")
     yield answer_cards(answers(result))
-    before, after = result.before.score, result.after.score
-    tiles = [
-        ("Word error rate", before.wer, after.wer),
-        ("Character error rate", before.cer, after.cer),
-        ("Whole sentences right", before.sentence_accuracy, after.sentence_accuracy),
-        ("Errors per digit spoken", before.digit_error, after.digit_error),
-    ]
-    yield tag("dl", *(_tile(*tile) for tile in tiles), class_="tiles")
+    yield tag("dl", *(_tile(one) for one in tiles(result)), class_="tiles")
 
 
-def _tile(name: str, before: float | None, after: float | None) -> Html:
-    return tag("div", tag("dt", name), tag("dd", tag("i", f"{percent(before)} → "), percent(after)))
+def _tile(figure: Tile) -> Html:
+    return tag("div", tag("dt", figure.name), tag("dd", tag("i", f"{figure.before} → "), figure.after))
 
 
 def _clips(result: RunResult) -> Html:
     clips = result.mistakes.clips
-    pairs = [(1 - clip.before.wer, 1 - clip.after.wer) for clip in clips if clip.before]
-    pairs = [(max(0.0, was), max(0.0, now)) for was, now in pairs]
-    up, down = sum(now > was for was, now in pairs), sum(now < was for was, now in pairs)
-    said = f"{count(up, 'clip')} got better, {down} got worse, {len(pairs) - up - down} stayed."
+    known = [clip for clip in clips if clip.before]
+    became = Counter(clip.outcome for clip in known)
+    said = f"{count(became['better'], 'clip')} got better, {became['worse']} got worse, {became['same']} stayed."
     worst = sorted(clips, key=lambda clip: (-clip.after.errors, -(clip.before.errors if clip.before else 0), clip.id))
     head = ["Reference", "Before", "After", "Errors"]
     rows = [_clip(clip) for clip in worst[:MOST_CLIPS]]
     caption = f"Every clip, the most errors first: {len(rows)} of {len(clips)}"
-    scatter = charts.scatter(pairs, f"Accuracy of each clip, before against after. {said}")
+    drawn = [(*clip.accuracies, clip.outcome) for clip in known]
+    scatter = charts.scatter(drawn, f"Accuracy of each clip, before against after. {said}")
     legend = f"A triangle up got better, a triangle down worse, a dot stayed. {said}"
     figure = tag("figure", scatter, tag("figcaption", legend))
     return joined(
@@ -104,17 +100,24 @@ def _marked(reading: Reading) -> Html:
 def _edit(edit: Edit) -> list[str]:
     if edit.kind == "equal":
         return [edit.hypothesis]
+    if edit.kind == "spelling":
+        return [tag("u", edit.hypothesis, title=f"different spelling of “{edit.reference}”")]
     if edit.kind == "delete":
-        return [tag("del", edit.reference, title="missing")]
+        return [tag("del", missing(edit.reference), title=f"missing: “{edit.reference}”")]
     if edit.kind == "insert":
         return [tag("ins", edit.hypothesis, title="not said")]
     return [tag("mark", edit.hypothesis, title=f"for “{edit.reference}”")]
 
 
+def missing(words: str) -> str:
+    """`2 missing`: words that were said and not written are counted, since they are no part of what was written."""
+    return f"{len(words.split())} missing"
+
+
 def _confusions(result: RunResult) -> Html:
     rows = [
         [
-            f"{row.said or NOTHING} → {row.written or NOTHING}",
+            f"{row.said or NOTHING} → {row.written or NOTHING}" + (" (different spelling)" if row.is_spelling else ""),
             "–" if row.before is None else f"{row.before}",
             f"{row.after}",
         ]
@@ -133,8 +136,8 @@ def _words(result: RunResult) -> Html:
         [
             word.word,
             f"{word.said}",
-            percent(word.right_before / word.said) if word.right_before is not None else "–",
-            percent(word.right_after / word.said),
+            "–" if word.right_before is None else f"{word.right_before}",
+            f"{word.right_after}",
         ]
         for word in wrong[:MOST_WORDS]
     ]
@@ -168,7 +171,7 @@ def _sureties(result: RunResult) -> Iterator[Html]:
     if not found:
         yield tag("p", "Nobody noted how sure the model was of each word.")
         return
-    rows = [[one.name, f"{one.words}", percent(one.mean), percent(one.right / one.words)] for one in found]
+    rows = [[one.name, f"{one.words}", percent(one.mean), percent(one.share)] for one in found]
     caption = "Words that the tuned model wrote, by how sure it was of them, and how many of them are right"
     yield table(["Sure", "Words", "On average", "Right"], rows, caption, figures=3)
 
@@ -203,7 +206,7 @@ def _speed(result: RunResult) -> Html:
         ["Latency of a clip, median", f"{before.speed.latency:.3f} s", f"{after.speed.latency:.3f} s"],
         ["Words replaced, missing, added", errors(before.score), errors(after.score)],
         [f"of {count(after.score.words, 'word')}, WER", _wrong(before.score), _wrong(after.score)],
-        ["WER as spoken (normaliser: spoken)", percent(before.spoken.wer), percent(after.spoken.wer)],
+        ["WER as spoken (normaliser: spoken)", word_rate(before.spoken), word_rate(after.spoken)],
     ]
     if result.general:
         general = result.general
@@ -215,7 +218,7 @@ def _speed(result: RunResult) -> Html:
 
 
 def _wrong(score: Score) -> str:
-    return f"{score.substitutions + score.deletions + score.insertions} ({percent(score.wer)})"
+    return f"{score.substitutions + score.deletions + score.insertions} ({word_rate(score)})"
 
 
 def _validation(result: RunResult) -> Html:

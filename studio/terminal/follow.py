@@ -32,6 +32,8 @@ def follow(folder: RunFolder, say: Say) -> None:
                 _catch_up(folder, position, say)
                 if state.status == "failed":
                     raise JobError(f"The run {folder.name} failed.", f"{folder.log} has the details.")
+                if state.status == "finished" and folder.tuned.is_file():
+                    say(verdict_on(folder))
                 return
             time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
@@ -41,6 +43,14 @@ def follow(folder: RunFolder, say: Say) -> None:
             asked = True
             jobs.stop(folder, "save")
             say("Stopping after this step, then saving and scoring. Ctrl-C once more to leave it to itself.")
+
+
+def verdict_on(folder: RunFolder) -> str:
+    """What the held-out clips say about a finished run, and its alarms where tuning made them worse."""
+    from studio.results.result import result_of
+
+    result = result_of(folder)
+    return " ".join([result.verdict.sentence, *([result.alarm] if result.worse_alarms else [])])
 
 
 def train_in_foreground(workspace: Workspace, config: TrainConfig, name: str, on: str) -> None:

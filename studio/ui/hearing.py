@@ -14,11 +14,12 @@ from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import AudioError, DataError, JobError
 from studio.evaluate import open_dataset
-from studio.metrics import Edit, diff
+from studio.metrics import Edit
 from studio.models.base import Hypothesis
 from studio.models.catalogue import locate
 from studio.models.registry import family_of
 from studio.run_folder import RunFolder
+from studio.word_diff import compared
 from studio.worker import Worker
 from studio.workspace import Workspace
 
@@ -148,8 +149,8 @@ def hear(recogniser: Worker, sound: bytes, chosen: Chosen, terms: Sequence[str],
             run=run,
             plain=reading.plain,
             biased=reading.biased,
-            edits=joined(diff(base, reading.plain.text)) if run else [],
-            changes=joined(diff(reading.plain.text, reading.biased.text)) if reading.biased else [],
+            edits=joined(compared(base, reading.plain.text)) if run else [],
+            changes=joined(compared(reading.plain.text, reading.biased.text)) if reading.biased else [],
         )
         for run, reading in zip(("", *chosen.adapters), readings, strict=True)
     ]
@@ -167,14 +168,14 @@ def longest(model: str) -> float:
 
 
 def joined(edits: list[Edit]) -> list[Edit]:
-    """`edits` with neighbours that differ made one: `903` became `nine zero three`, not one word of it."""
+    """`edits` with neighbours that differ made one; what only looks different stays by itself."""
     found = []
-    for is_equal, group in groupby(edits, key=lambda edit: edit.kind == "equal"):
+    for kind, group in groupby(edits, key=lambda edit: edit.kind if edit.kind in ("equal", "spelling") else "other"):
         parts = list(group)
         reference = " ".join(part.reference for part in parts if part.reference)
         hypothesis = " ".join(part.hypothesis for part in parts if part.hypothesis)
-        kind = "substitute" if reference and hypothesis else parts[0].kind
-        found.append(Edit(kind="equal" if is_equal else kind, reference=reference, hypothesis=hypothesis))
+        both = "substitute" if reference and hypothesis else parts[0].kind
+        found.append(Edit(kind=both if kind == "other" else parts[0].kind, reference=reference, hypothesis=hypothesis))
     return found
 
 

@@ -16,13 +16,16 @@ from studio import jobs
 from studio.config import Normaliser
 from studio.learning import SHARES
 from studio.metrics import Score
-from studio.mistakes import ClipReading, Confusion, Group, Surety, Word, confused
+from studio.mistakes import ClipReading, Confusion, Group, Surety, Word
+from studio.paired import Unit
 from studio.results import run_page
-from studio.results.answers import Answer, answers
-from studio.results.result import General, RunResult, result_of
+from studio.results.answers import Answer, State, answers, figures
+from studio.results.result import RunResult, result_of
+from studio.results.tiles import Tile, tiles
 from studio.run_folder import RunFolder
 from studio.text import COMPARED, Convention
 from studio.ui import learning
+from studio.verdict import Outcome
 from studio.workspace import Workspace
 
 ROWS = 50  # on one page of the table
@@ -40,15 +43,15 @@ SORTS: Mapping[str, Callable[[ClipReading], float | str]] = MappingProxyType(
         "surety": lambda clip: 1.0 if clip.after.least_sure is None else clip.after.least_sure,
     }
 )
-SHOWS: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
+SHOWS: Mapping[str, Callable[[ClipReading], bool]] = MappingProxyType(
     {
-        "all": lambda before, after: True,
-        "wrong": lambda before, after: after > 0,
-        "worse": lambda before, after: after > before,
-        "better": lambda before, after: after < before,
+        "all": lambda clip: True,
+        "wrong": lambda clip: clip.after.errors > 0,
+        "worse": lambda clip: clip.outcome == "worse",
+        "better": lambda clip: clip.outcome == "better",
     }
 )
-"""Which clips are shown, by their errors before and after."""
+"""Which clips are shown."""
 
 
 class Wanted(BaseModel):
@@ -60,7 +63,7 @@ class Wanted(BaseModel):
     word: Short = ""  # of the reference, as it was compared
     said: Short | None = None  # this and the next: a confusion
     written: Short | None = None
-    dot: Annotated[str, StringConstraints(pattern=r"^(\d{1,3}-\d{1,3})?$")] = ""  # accuracies before and after, percent
+    dot: Annotated[str, StringConstraints(pattern=r"^(\d{1,3}-\d{1,3}-(better|worse|same))?$")] = ""  # as `Dot` has it
     sort: Annotated[str, StringConstraints(pattern="^-?(after|before|change|reference|seconds|confidence|surety)$")] = (
         "-after"
     )
@@ -68,12 +71,13 @@ class Wanted(BaseModel):
 
 
 class Dot(BaseModel):
-    """Clips with the same accuracy before and the same after, in percent."""
+    """Clips with the same accuracy before and the same after, in percent, of which the same became."""
 
     model_config = ConfigDict(frozen=True)
 
     before: int
     after: int
+    outcome: Outcome
     clips: int
 
 
@@ -84,9 +88,9 @@ class HeldOut(BaseModel):
 
     normaliser: str
     normalisers: dict[str, str]  # each in words
-    before: Score
     after: Score
-    general: General | None
+    unit: Unit  # what errors are counted in
+    tiles: list[Tile]
     answers: list[Answer]
     words: list[Word]  # the wrong ones
     confusions: list[Confusion]
@@ -96,6 +100,17 @@ class HeldOut(BaseModel):
     missed: int  # words
     convention: Convention  # by which the references write numbers
     skipped: list[str]
+
+
+class InShort(BaseModel):
+    """The verdict on a run, as the Train tab shows it when the run is over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    headline: str
+    detail: str
+    alarm: str  # empty where nothing got worse
+    state: State
 
 
 class ClipPage(BaseModel):
@@ -123,6 +138,10 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.get("/heldout/{run}/clips")
     def clips(run: str, wanted: Annotated[Wanted, Query()]) -> ClipPage:
         return clip_page(result(run, wanted.normaliser), wanted)
+
+    @routes.get("/heldout/{run}/verdict")
+    def verdict(run: str) -> InShort:
+        return in_short(result(run, None))
 
     @routes.get("/report/{run}")
     def report(run: str, normaliser: Normaliser | None = None) -> Response:
@@ -155,22 +174,36 @@ def _result(folder: RunFolder, _version: tuple[int, ...], normaliser: str | None
 def held_out(result: RunResult) -> HeldOut:
     """The totals that stand above the table."""
     found = result.mistakes
-    dots = Counter(accuracies(clip) for clip in found.clips)
+    dots = Counter(dot_of(clip) for clip in found.clips)
     return HeldOut(
         normaliser=result.normaliser,
         normalisers=dict(COMPARED),
-        before=result.before.score,
         after=result.after.score,
-        general=result.general,
+        unit=result.unit,
+        tiles=tiles(result),
         answers=answers(result),
         words=[word for word in found.words if word.right_after < word.said][:MOST_WORDS],
         confusions=found.confusions[:MOST_CONFUSIONS],
         groups=found.groups,
         sureties=found.sureties,
-        dots=[Dot(before=before, after=after, clips=clips) for (before, after), clips in sorted(dots.items())],
+        dots=[
+            Dot(before=before, after=after, outcome=outcome, clips=clips)
+            for (before, after, outcome), clips in sorted(dots.items())
+        ],
         missed=len(result.missed),
         convention="digits" if any(char.isdigit() for clip in found.clips for char in clip.reference) else "words",
         skipped=result.left_out,
+    )
+
+
+def in_short(result: RunResult) -> InShort:
+    """The verdict in a few sentences."""
+    found = result.verdict
+    return InShort(
+        headline=found.headline,
+        detail=f"{figures(result)} {found.how_much} {found.changed}".strip() if found.change else found.how_much,
+        alarm=result.alarm if result.worse_alarms else "",
+        state="bad" if result.worse_alarms else found.state,
     )
 
 
@@ -186,21 +219,20 @@ def clip_page(result: RunResult, wanted: Wanted) -> ClipPage:
     return ClipPage(rows=rows[page * ROWS : (page + 1) * ROWS], found=len(rows), page=page, pages=pages)
 
 
-def accuracies(clip: ClipReading) -> tuple[int, int]:
-    """Word accuracy before and after, percent; never below 0."""
-    before = clip.before or clip.after
-    return round(100 * max(0.0, 1 - before.wer)), round(100 * max(0.0, 1 - clip.after.wer))
+def dot_of(clip: ClipReading) -> tuple[int, int, Outcome]:
+    """Accuracy before and after, percent, and what became of the clip."""
+    before, after = clip.accuracies
+    return round(100 * before), round(100 * after), clip.outcome
 
 
 def _matches(clip: ClipReading, wanted: Wanted) -> bool:
-    before = clip.before.errors if clip.before else clip.after.errors
-    if not SHOWS[wanted.show](before, clip.after.errors):
+    if not SHOWS[wanted.show](clip):
         return False
     if wanted.word and wanted.word not in clip.compared.split():
         return False
-    if wanted.said is not None and (wanted.said, wanted.written or "") not in confused(clip.after.edits):
+    if wanted.said is not None and (wanted.said, wanted.written or "") not in clip.after.confusions:
         return False
-    if wanted.dot and wanted.dot != "{}-{}".format(*accuracies(clip)):
+    if wanted.dot and wanted.dot != "{}-{}-{}".format(*dot_of(clip)):
         return False
     return not wanted.text or wanted.text.casefold() in _all_text(clip)
 

@@ -54,10 +54,19 @@ def router(workspace: Workspace) -> APIRouter:
 
 
 def read_events(path: Path, offset: int) -> tuple[str, int]:
-    """The next events of `path` as a JSON array."""
+    """The next events of `path` as a JSON array; samples come with their word diff."""
     found = list(islice(events.read(path, offset), LINES))
-    payload = "[" + ",".join(event.model_dump_json() for _, event in found) + "]" if found else ""
+    payload = "[" + ",".join(_as_json(event) for _, event in found) + "]" if found else ""
     return payload, found[-1][0] if found else offset
+
+
+def _as_json(event: events.Event) -> str:
+    if not isinstance(event, events.Sampled):
+        return event.model_dump_json()
+    from studio.word_diff import compared
+
+    edits = [edit.model_dump() for edit in compared(event.reference, event.hypothesis)]
+    return json.dumps({**event.model_dump(), "edits": edits})
 
 
 def read_text(path: Path, offset: int) -> tuple[str, int]:

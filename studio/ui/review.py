@@ -136,6 +136,6 @@ def _diff(label: str, heard: str | None) -> list[dict[str, Any]]:
     """How what was heard differs from the label; empty where it does not, or nothing was heard."""
     if heard is None or heard == label:
         return []
-    from studio.metrics import diff
+    from studio.word_diff import compared
 
-    return [edit.model_dump() for edit in diff(label, heard)]
+    return [edit.model_dump() for edit in compared(label, heard)]

@@ -10,22 +10,25 @@ const SHAPES = {
     substitute: (edit, write) => make("mark", { class: "df-was", title: `became “${edit.hypothesis}”` }, write(edit.reference)),
     delete: (edit, write) => make("del", { class: "df-gone" }, write(edit.reference), spoken(" (left out after)")),
     insert: () => null,
+    spelling: (edit, write) => make("span", { class: "df-same", title: `means the same as “${edit.hypothesis}”` }, write(edit.reference)),
   },
   /** The text after: what is new. */
   after: {
     substitute: (edit, write) => make("mark", { class: "df-now", title: `was “${edit.reference}”` }, write(edit.hypothesis), spoken(` (was ${edit.reference})`)),
     delete: () => null,
     insert: (edit, write) => make("ins", { class: "df-new" }, write(edit.hypothesis), spoken(" (new)")),
+    spelling: (edit, write) => make("span", { class: "df-same", title: `different spelling of “${edit.reference}”` }, write(edit.hypothesis), spoken(" (different spelling)")),
   },
-  /** A text against its reference: what is wrong with it. */
+  /** A text against its reference: what is wrong with it. Words that are missing are counted: they are no part of it. */
   errors: {
     substitute: (edit, write) => make("mark", { class: "df-wrong", title: `for “${edit.reference}”` }, write(edit.hypothesis, edit), spoken(` (wrong, for ${edit.reference})`)),
-    delete: (edit) => make("del", { class: "df-missing", title: "missing" }, edit.reference, spoken(" (missing)")),
+    delete: (edit) => make("span", { class: "df-missing", title: `missing: “${edit.reference}”` }, `${edit.reference.split(" ").length} missing`, spoken(` (${edit.reference})`)),
     insert: (edit, write) => make("ins", { class: "df-extra", title: "not said" }, write(edit.hypothesis, edit), spoken(" (not said)")),
+    spelling: (edit, write) => make("span", { class: "df-same", title: `different spelling of “${edit.reference}”` }, write(edit.hypothesis, edit), spoken(" (different spelling)")),
   },
 };
 
-/** `edits` of studio.metrics.diff as elements, for one `side`: "before", "after" or "errors".
+/** `edits` of studio.word_diff.compared as elements, for one `side`: "before", "after" or "errors".
  *  `write(words, edit)` makes a node of words, in the text's order; of a mark of "errors" it is told which. */
 export function diffed(edits, side, write = (words) => document.createTextNode(words)) {
   const text = new DocumentFragment();

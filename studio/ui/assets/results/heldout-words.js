@@ -26,15 +26,16 @@ function picker(text, filter, about, pick) {
 }
 
 export function words(found, pick) {
-  const rows = found.map(({ word, said, right_before: before, right_after: after }) => [picker(word, { word }, `with “${word}”`, pick), `${said}`, before === null ? "–" : percent(before / said), percent(after / said)]);
+  const rows = found.map(({ word, said, right_before: before, right_after: after }) => [picker(word, { word }, `with “${word}”`, pick), `${said}`, before === null ? "–" : `${before}`, `${after}`]);
   const sub = rows.length ? "Those that are still written wrong; press one to see its clips." : "Every word of the held-out clips is written right.";
   return box("Words", sub, rows.length ? table("Words that are wrong", ["Word", "Said", "Right before", "Right after"], rows, 3) : "");
 }
 
 export function confusions(found, pick) {
-  const rows = found.map(({ said, written, before, after }) => {
+  const rows = found.map(({ said, written, before, after, is_spelling: isSpelling }) => {
     const text = `${said || NOTHING} → ${written || NOTHING}`;
-    return [picker(text, { said, written }, text, pick), before === null ? "–" : `${before}`, `${after}`];
+    const name = picker(text, { said, written }, text, pick);
+    return [isSpelling ? make("span", {}, name, make("span", { class: "st-pill" }, "different spelling")) : name, before === null ? "–" : `${before}`, `${after}`];
   });
   const sub = rows.length ? "What was said → what is written for it, times." : "No word is taken for another.";
   return box("Confusions", sub, rows.length ? table("What is taken for what", ["Said → written", "Before", "After"], rows, 2) : "");
@@ -47,7 +48,7 @@ export function conditions(groups) {
 }
 
 export function sureties(found) {
-  const rows = found.map(({ name, words: count, right, mean }) => [name, count.toLocaleString("en"), percent(mean), percent(right / count)]);
+  const rows = found.map(({ name, words: count, mean, share }) => [name, count.toLocaleString("en"), percent(mean), percent(share)]);
   const sub = rows.length ? "Words that the tuned model wrote, by how sure it was of them, and how many of them are right." : "This run is of an earlier version: it did not note how sure the model was of each word.";
   return box("Does it know when it is wrong?", sub, rows.length ? table("How sure it is, and how right", ["Sure", "Words", "On average", "Right"], rows, 3) : "");
 }

@@ -3,7 +3,7 @@
 import { Clips } from "./heldout-clips.js";
 import { Curve } from "./heldout-curve.js";
 import { scatter } from "./heldout-scatter.js";
-import { conditions, confusions, percent, sureties, words } from "./heldout-words.js";
+import { conditions, confusions, sureties, words } from "./heldout-words.js";
 import { silence } from "../sound/player.js";
 import { at, icon, make, request, studio } from "../studio.js";
 import { goTo } from "../train/train-settings.js";
@@ -13,10 +13,8 @@ const WAITING = "When a run has finished, the clips that it never trained on sta
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
 const button = (name, picture, press) => make("button", { type: "button", class: "st-button small", onclick: press }, icon(picture), name);
 
-function tile(name, before, after, isMoreBetter = false) {
-  const isBetter = before != null && after != null && (isMoreBetter ? after > before : after < before);
-  const figures = before == null ? [] : [make("span", { class: "li-was" }, percent(before)), arrow()];
-  return make("div", { class: "st-tile" }, make("b", {}, ...figures, make("span", { class: isBetter ? "li-better" : "" }, percent(after))), make("span", {}, name));
+function tile({ name, before, after, is_better: isBetter }) {
+  return make("div", { class: "st-tile" }, make("b", {}, make("span", { class: "li-was" }, before), arrow(), make("span", { class: isBetter ? "li-better" : "" }, after)), make("span", {}, name));
 }
 
 /** Shows the held-out results in `element`. */
@@ -56,20 +54,11 @@ export class HeldOut {
 
   #draw(found) {
     silence();
-    const { before, after } = found;
     const skipped = found.skipped.length && `${found.skipped.length} clips could not be scored: ${found.skipped.join("; ")}.`;
     this.element.replaceChildren(
       this.#head(found),
       this.#answers(found),
-      make(
-        "div",
-        { class: "st-tiles" },
-        tile("Word error rate", before.wer, after.wer),
-        tile("Character error rate", before.cer, after.cer),
-        tile("Whole sentences right", before.sentence_accuracy, after.sentence_accuracy, true),
-        tile("Digit error", before.digit_error, after.digit_error),
-        ...(found.general ? [tile("Word error rate, other voices", found.general.before, found.general.after)] : []),
-      ),
+      make("div", { class: "st-tiles" }, ...found.tiles.map(tile)),
       ...(skipped ? [make("p", { class: "st-message look" }, icon("warning"), skipped)] : []),
       this.#where(found),
       make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties)),
@@ -79,7 +68,7 @@ export class HeldOut {
     return this.clips.show(this.#run, found.normaliser);
   }
 
-  #head({ after, normaliser, normalisers, missed, convention }) {
+  #head({ after, unit, normaliser, normalisers, missed, convention }) {
     const options = Object.entries(normalisers).map(([name, meaning]) => make("option", { value: name, selected: name === normaliser }, `${name}: ${meaning}`));
     const by = make("select", { class: "st-select", "aria-label": "Texts compared", onchange: ({ target }) => this.#compareBy(target.value) }, ...options);
     const { name, dataset } = this.#run;
@@ -92,7 +81,7 @@ export class HeldOut {
     return make(
       "header",
       { class: "li-results" },
-      make("div", { class: "st-grow" }, make("h2", { class: "li-title" }, "Held-out clips"), make("p", { class: "st-quiet" }, `${after.clips} clips with ${after.words} words that the run never trained on.`)),
+      make("div", { class: "st-grow" }, make("h2", { class: "li-title" }, "Held-out clips"), make("p", { class: "st-quiet" }, `${after.clips} clips with ${unit === "character" ? after.characters : after.words} ${unit}s that the run never trained on.`)),
       make("label", { class: "li-by" }, "Texts compared", by),
       make("div", { class: "st-row" }, next, compare, save),
     );

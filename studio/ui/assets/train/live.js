@@ -1,12 +1,13 @@
 // One run, live or long over: phase, progress, figures, curves, samples, log; and the ways to end it or go on with it.
 
-import { diffed, wordEdits } from "../diff.js";
+import { diffed } from "../diff.js";
 import { Chart, bestSoFar, smoothed } from "./live-chart.js";
 import { History, PHASES, STAGES } from "./live-history.js";
 import { SKELETON, STANDS, action, describe, keys, lossPoints, message, percent, replaceText, span, tiles } from "./live-parts.js";
 import { Stream, watchVisibility } from "../stream.js";
 import { at, duration, icon, make, request, studio } from "../studio.js";
 
+const PICTURES = { good: "check", look: "info", bad: "warning" };
 const isGoingOn = (status) => status === "running" || status === "stopping";
 
 const LOG_CHARACTERS = 400_000; // of the log, on show
@@ -22,6 +23,8 @@ export class LiveView {
   #isBroken = false;
   #drawing = 0;
   #problem = null;
+  #verdict = null; // on the held-out clips
+  #judged = ""; // the run whose verdict was asked for
 
   /** Fills `element`; `on` has `back()`, `resumed(run)`, `remove(run)`, `ended(run)`, `test(run)`. */
   constructor(element, on) {
@@ -69,7 +72,8 @@ export class LiveView {
 
   #restart() {
     this.#history = new History();
-    this.#problem = null;
+    this.#problem = this.#verdict = null;
+    this.#judged = "";
   }
 
   #see(isVisible) {
@@ -157,6 +161,7 @@ export class LiveView {
   }
 
   #render() {
+    this.#judge();
     this.#head();
     this.#progress();
     this.#times();
@@ -222,7 +227,7 @@ export class LiveView {
 
   /** What came of it, once it is over: `[kind, icon, text, next action]`. */
   #outcome() {
-    const { finished, failed, stopped, before, after, step, best } = this.#history;
+    const { finished, failed, stopped, step, best } = this.#history;
     const { status } = this.#stands;
     if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
@@ -230,12 +235,20 @@ export class LiveView {
     if (status !== "finished" || !finished) return [];
     const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss ran away after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
     const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
-    const [was, is] = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
-    if (was == null || is == null) return [["good", "check", how, "test"]];
-    const clips = after ? ` on ${after.clips} clips that it never learnt from` : "";
-    if (is < was) return [["good", "check", `Word error rate fell from ${percent(was)} to ${percent(is)}${clips}. ${how}`, "test"]];
-    const advice = "More clips help most; then labels that are checked, in Review.";
-    return [["look", "info", `Word error rate did not fall: ${percent(was)} before, ${percent(is)} after${clips}. ${advice}`, "test"]];
+    if (!this.#verdict) return [["", "info", how, "test"]];
+    const { headline, detail, alarm, state } = this.#verdict;
+    const text = [`${headline}. ${detail}`, how, alarm].filter(Boolean).join("\n");
+    return [[state, PICTURES[state], text, "test"]];
+  }
+
+  /** The verdict on the held-out clips, asked for once the run is whole; where there is none, nothing is said of it. */
+  async #judge() {
+    if (this.#judged === this.run || this.#stands.status !== "finished" || !this.#history.finished) return;
+    const run = (this.#judged = this.run);
+    const found = await request(`listen/heldout/${at(run)}/verdict`).catch(() => null);
+    if (run !== this.run) return;
+    this.#verdict = found;
+    this.#draw();
   }
 
   #tiles() {
@@ -285,8 +298,8 @@ export class LiveView {
     box.hidden = !samples.length;
     if (box.hidden) return;
     this.$(".live-samples h3").textContent = samples[0].step ? `What it read at step ${samples[0].step}` : "What the base model read";
-    const rows = samples.map(({ reference, hypothesis }) => {
-      const read = hypothesis ? make("dd", {}, diffed(wordEdits(reference, hypothesis), "errors")) : make("dd", { class: "st-quiet" }, "nothing");
+    const rows = samples.map(({ reference, hypothesis, edits }) => {
+      const read = hypothesis ? make("dd", {}, diffed(edits, "errors")) : make("dd", { class: "st-quiet" }, "nothing");
       return make("div", {}, make("dt", {}, reference), read);
     });
     this.$(".live-samples dl").replaceChildren(...rows);
