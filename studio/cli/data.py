@@ -184,9 +184,13 @@ def export_data(
     portable: Annotated[
         bool, typer.Option("--portable", help="No absolute paths: for a folder that goes elsewhere.")
     ] = False,
+    escape: Annotated[
+        bool | None,
+        typer.Option(help="An apostrophe before cells that a spreadsheet would compute [default: only as csv]."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a dataset in the format of another tool; the dataset stays as it is."""
     from studio.terminal import datasets
 
-    datasets.give_out(Workspace.here(), dataset, out, format, query, clips, portable, as_json)
+    datasets.give_out(Workspace.here(), dataset, out, format, query, clips, portable, escape, as_json)

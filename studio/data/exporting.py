@@ -52,19 +52,21 @@ def export_data(
     ids: Collection[str] | None = None,
     *,
     portable: bool = False,
+    escape: bool | None = None,
     tell: Tell = lambda *_: None,
 ) -> ExportReport:
     """Write the clips `ids` of `dataset` (all without) to the new folder or file `out`.
 
     Lists of tools that look from their own working directory (Kaldi, lhotse) name their sound files absolutely; with
-    `portable` they do not, for a folder that goes to another machine. Clips are read from the manifest one at a time:
-    memory stays flat. Raises DataError where `out` is there already, or the format can hold none of the clips, and
-    DiskError; nothing is then left behind.
+    `portable` they do not, for a folder that goes to another machine. `escape` puts an apostrophe before cells that a
+    spreadsheet would compute, by default in the format csv alone; an import takes it off again. Clips are read from
+    the manifest one at a time: memory stays flat. Raises DataError where `out` is there already, or the format can
+    hold none of the clips, and DiskError; nothing is then left behind.
     """
     chosen = formats.find(format)
     home = placed(chosen, out)
     with _begun(home, chosen.single_file) as folder:
-        target = Target(folder, home.name, None if portable else home.absolute())
+        target = Target(folder, home.name, None if portable else home.absolute(), escape=escape)
         outgoing = _Outgoing(dataset, ids, target, tell)
         chosen.write(outgoing.clips(), target)
         written = outgoing.count - (target.skipped.total - outgoing.missing)

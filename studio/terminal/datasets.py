@@ -72,13 +72,14 @@ def give_out(
     query: str,
     listed: Path | None,
     portable: bool,
+    escape: bool | None,
     as_json: bool,
 ) -> None:
     """Export, tell how far it is, and print the report. Raises StudioError."""
     dataset = Dataset.open(workspace.dataset(name))
     with telling() as tell:
         ids = chosen(dataset, query, listed)
-        report = export_data(dataset, format, out, ids, portable=portable, tell=tell)
+        report = export_data(dataset, format, out, ids, portable=portable, escape=escape, tell=tell)
         save(dataset.folder, "export-data", report)
         if not as_json:
             tell.note(report.sentence())

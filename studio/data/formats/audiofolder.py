@@ -77,7 +77,8 @@ class AudioFolder(Base):
                 audio = place(clip, target.folder / split, stem(clip))
                 if self.kind == "csv":
                     cells = [audio, *fields.cells_of(clip.utterance)]
-                    sheets.cells(f"{split}/metadata.csv", cells, ("file_name", *fields.COLUMNS))
+                    header = ("file_name", *fields.COLUMNS)
+                    sheets.cells(f"{split}/metadata.csv", cells, header, is_escaped=target.escapes(self))
                 else:
                     record = {"file_name": audio, **fields.record_of(clip.utterance)}
                     sheets.line(f"{split}/metadata.jsonl", lists.dumps(record))

@@ -130,6 +130,11 @@ class Target:
     name: str  # of the folder, when it is done
     home: Path | None  # where it will lie; None where nobody knows yet
     skipped: Reasons = field(default_factory=Reasons)
+    escape: bool | None = None  # cells that spreadsheets would compute; None: as the format is meant
+
+    def escapes(self, format: Base) -> bool:
+        """Whether an apostrophe goes before such cells: what other tools read is left as it is, unless asked for."""
+        return format.is_for_people if self.escape is None else self.escape
 
     def skip(self, clip: Clip, what: str, remedy: str = "") -> None:
         """Leave a clip out that this format cannot hold."""
@@ -174,6 +179,7 @@ class Base:
     """What most formats have in common."""
 
     single_file = False
+    is_for_people = False  # who may open it in a spreadsheet
     has_lists = True
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:

@@ -6,19 +6,23 @@ import csv
 import gzip
 import io
 import json
+import re
 import sqlite3
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from studio.data.formats.base import Refused
+from studio.data.formats.files import SOUNDS, kind_of
 from studio.errors import StudioError
 from studio.text import lines_of
 from studio.workspace import disk_errors
 
 LONGEST_LINE = 1 << 20  # characters; a label with its words takes some thousand
+MOST_AGAIN = 64 << 20  # characters of a table that stray quotes may cause to be read again
 MOST_TEXT = 8 << 30  # characters of one list: a small compressed file may claim to hold any number
 _SAMPLE = 1 << 16  # bytes by which a format is recognised
 _NOT_UTF_8 = "It is not UTF-8 text."
@@ -149,37 +153,92 @@ def _piece(text: IO[str], size: int) -> str:
 
 
 def table(path: Path, delimiter: str, quoting: bool = True) -> Iterator[tuple[str, list[str] | Refused]]:
-    """Every record of a table with the name of its line; the header is the first. Raises DiskError."""
+    """Every record of a table with the name of its line; the header is the first. Raises DiskError.
+
+    A stray quote would swallow the lines after it: the line in which it opens is refused, and the next one read.
+    """
     csv.field_size_limit(LONGEST_LINE)
-    last = [0]  # line of the file that was read last
-    refused: list[Refused] = []
-
-    def plain() -> Iterator[str]:
-        for number, line in lines(path):
-            last[0] = number
-            if isinstance(line, Refused):
-                refused.append(line)
-            else:
-                yield line + "\n"
-
-    if quoting:
-        reader = csv.reader(plain(), delimiter=delimiter)
-    else:
-        reader = csv.reader(plain(), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    source = _Source(path)
+    kind = _Quoted if quoting else _Unquoted
+    reader = csv.reader(source, kind, delimiter=delimiter)
     while True:
+        source.taken.clear()
+        fault = ""
+        record: list[str] | None = None
         try:
-            record: list[str] | Refused | None = next(reader, None)
+            record = next(reader, None)
         except csv.Error as error:
-            record = Refused(
-                f"{path.name} line {last[0]}", f"It is not a line of a table: {error}.", "Look for a quote."
-            )
-        while refused:
-            fault = refused.pop(0)
-            yield fault.name, fault
-        if record is None:
+            fault = f"It is not a line of a table: {error}."
+        for refused in source.refusals():
+            yield refused.name, refused
+        if len(source.taken) > 1 and (fault or any(_holds_rows(cell, delimiter) for cell in record or ())):
+            first, last = source.taken[0][0], source.taken[-1][0]
+            fault = f"A quote opens here and, up to line {last}, takes the lines after it for a part of its cell."
+            source.again()
+            reader = csv.reader(source, kind, delimiter=delimiter)
+        elif source.taken:
+            first = source.taken[-1][0]
+        elif record is None:
             return
-        if record:
-            yield f"{path.name} line {last[0]}", record
+        name = f"{path.name} line {first}"
+        if fault:
+            yield name, Refused(name, fault, "Look for a stray quote: delete it, or close it.")
+        elif record:
+            yield name, record
+
+
+class _Quoted(csv.excel):
+    """Cells may be quoted."""
+
+
+class _Unquoted(csv.excel):
+    """A quote means itself."""
+
+    quoting = csv.QUOTE_NONE
+
+
+def _holds_rows(cell: str, delimiter: str) -> bool:
+    """Whether a cell of several lines holds further rows: names of sound files, or numbers as of recordings."""
+    _, *rest = cell.split("\n")
+    pieces = (piece.strip(' "') for line in rest for piece in line.split(delimiter))
+    return any(kind_of(piece) in SOUNDS for piece in pieces) or any(
+        re.match(rf"\d+{re.escape(delimiter)}", line) for line in rest
+    )
+
+
+class _Source:
+    """The lines of a table for its reader, some of which may be read once more."""
+
+    def __init__(self, path: Path) -> None:
+        self.taken: list[tuple[int, str]] = []  # since the last record
+        self._lines = lines(path)
+        self._waiting: deque[tuple[int, str]] = deque()
+        self._refused: list[Refused] = []
+        self._left = MOST_AGAIN
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if not self._waiting:
+            number, line = next(self._lines)
+            while isinstance(line, Refused):
+                self._refused.append(line)
+                number, line = next(self._lines)
+            self._waiting.append((number, line + "\n"))
+        self.taken.append(self._waiting.popleft())
+        return self.taken[-1][1]
+
+    def refusals(self) -> list[Refused]:
+        """The lines that could not be read since this was last asked."""
+        found, self._refused = self._refused, []
+        return found
+
+    def again(self) -> None:
+        """Read once more what was taken, but for its first line; of a table made of stray quotes only a part."""
+        self._left -= sum(len(line) for _, line in self.taken)
+        if self._left > 0:
+            self._waiting.extendleft(reversed(self.taken[1:]))
 
 
 def cells(line: str, delimiter: str) -> list[str]:

@@ -13,7 +13,7 @@ from studio.data.formats import lists
 from studio.data.formats.base import Base, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
 from studio.data.formats.files import Files, place
-from studio.data.formats.sheets import Sheets
+from studio.data.formats.sheets import Sheets, unescaped
 from studio.errors import DataError
 
 _HEADER = ("index", "sentence")
@@ -38,24 +38,25 @@ class SpeechToTextFinetune(Base):
         """One row a line, with the recording of its index."""
         sheet = self._sheet(path)
         files = reading.files(sheet)
-        found = lists.table(sheet, ",")
-        next(found, None)  # the header
-        for name, cells in found:
+        for number, (name, cells) in enumerate(lists.table(sheet, ",")):
             if isinstance(cells, Refused):
                 yield cells
+            elif number == 0 and not cells[0].strip().isdecimal():
+                continue  # the header
             elif len(cells) != 2 or not cells[0].strip().isdecimal():
                 yield Refused(
                     name, "It is not index,sentence.", "Write the number of the recording, then what is said."
                 )
             else:
-                yield _row(name, cells[0].strip(), cells[1], files)
+                yield _row(name, cells[0].strip(), unescaped(cells[1]), files)
 
     def write(self, clips: Iterable[Clip], target: Target) -> None:
         """One line and one WAV file a clip."""
         with Sheets(target.folder) as sheets:
             for number, clip in enumerate(clips):
                 place(clip, target.folder, f"rec_{number:0{_DIGITS}d}", wav=True)
-                sheets.cells("text.csv", [str(number), clip.utterance.text], _HEADER)
+                cells = [str(number), clip.utterance.text]
+                sheets.cells("text.csv", cells, _HEADER, is_escaped=target.escapes(self))
 
 
 def _row(name: str, index: str, text: str, files: Files) -> Row | Refused:

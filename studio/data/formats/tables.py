@@ -9,7 +9,7 @@ from studio.data.formats import fields, lists
 from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
 from studio.data.formats.clip import Clip
 from studio.data.formats.files import SOUNDS, kind_of, place, stem
-from studio.data.formats.sheets import Sheets
+from studio.data.formats.sheets import Sheets, unescaped
 from studio.data.utterance import Split
 from studio.errors import DataError
 
@@ -47,17 +47,25 @@ def rows(
             yield cells
             continue
         if not header:
-            header = [cell.strip() for cell in cells]
-            continue
+            header, is_row = header_of(cells)
+            if not is_row:
+                continue
         meant = meant or _with_sound(path, header, cells, reading)
         if len(cells) != len(header):
             what = f"Its number of cells is {len(cells)}, and that of the header {len(header)}."
             yield Refused(name, what, "Look for a stray quote or delimiter." if number else "")
         else:
-            record = dict(zip(header, cells, strict=True))
+            record = dict(zip(header, map(unescaped, cells) if quoting else cells, strict=True))
             yield fields.to_row(name, record, meant, files, split=split, within=within, suffixes=suffixes)
     if not meant:
         _with_sound(path, header, [], reading)
+
+
+def header_of(cells: Sequence[str]) -> tuple[list[str], bool]:
+    """The names of the columns, and whether `cells`, the first line, is a row: a list may have no header."""
+    if any(kind_of(cell.strip()) in SOUNDS for cell in cells):
+        return [f"column {number}" for number in range(1, len(cells) + 1)], True
+    return [cell.strip() for cell in cells], False
 
 
 def guess(header: Sequence[str], first: Sequence[str], reading: Reading) -> dict[str, str]:
@@ -93,9 +101,11 @@ def columns(path: Path, reading: Reading, delimiter: str, quoting: bool = True) 
     for _, cells in lists.table(path, delimiter, quoting):
         if isinstance(cells, Refused):
             continue
-        if header:
-            return fields.shown(header, guess(header, cells, reading), dict(zip(header, cells, strict=False)))
-        header = [cell.strip() for cell in cells]
+        if not header:
+            header, is_row = header_of(cells)
+            if not is_row:
+                continue
+        return fields.shown(header, guess(header, cells, reading), dict(zip(header, cells, strict=False)))
     return fields.shown(header, fields.guess(header, reading.mapping), {})
 
 
@@ -104,6 +114,7 @@ class Plain(Base):
 
     name, title = "csv", "CSV or TSV table"
     holds = "Keeps speaker, split, prompt and word times."
+    is_for_people = True
 
     def recognise(self, path: Path) -> float:
         """A table with a header one of whose columns can name sound files."""
@@ -111,8 +122,9 @@ class Plain(Base):
         if found is None:
             return 0.0
         lines = [lists.cells(line, delimiter_of(found)) for line in lists.sample(found, 2)]
-        header, first = [*lines, [], []][:2]
-        meant = guess([cell.strip() for cell in header], first, Reading())
+        top, second = [*lines, [], []][:2]
+        header, is_row = header_of(top)
+        meant = guess(header, top if is_row else second, Reading())
         sure = (
             0.6 if {"audio", "text"} <= meant.keys() else 0.45 if "audio" in meant else 0.3 if path.is_file() else 0.0
         )
@@ -144,4 +156,4 @@ class Plain(Base):
             for clip in clips:
                 audio = place(clip, target.folder / "audio", stem(clip))
                 cells = [f"audio/{audio}", *fields.cells_of(clip.utterance)]
-                sheets.cells("clips.csv", cells, ("path", *fields.COLUMNS))
+                sheets.cells("clips.csv", cells, ("path", *fields.COLUMNS), is_escaped=target.escapes(self))
