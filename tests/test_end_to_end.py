@@ -25,13 +25,13 @@ from studio.text import digits_to_words, words_to_digits
 
 PROMPTS = 12
 PAUSE = 0.5  # seconds of silence before the voice and after it
-RUN_MINUTES = 10  # a Quick run on 12 clips takes about one on two idle cores
+RUN_MINUTES = 30  # only for what hangs: a Quick run on 12 clips takes about one on two idle cores
 VOICE = synthesis.voice("flite:awb")
 TABS = ("1 Record", "2 Review", "3 Train", "4 Test", "5 Export")
 LOOKS = [(1440, 900, "light"), (390, 844, "dark")]
 ARTEFACTS = Path(os.environ.get("STUDIO_ARTEFACTS") or Path(__file__).parent.parent / ".artefacts")
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def voice(sentence: str) -> Sound:
@@ -93,19 +93,18 @@ def records_prompts(page: Page, microphone: Microphone, workspace: Path) -> Data
 
 def trains(page: Page, workspace: Path) -> RunFolder:
     """A Quick run; the page is loaded again while it goes on, and finds it with its whole history."""
+    patience = RUN_MINUTES * 60_000
     show_tab(page, "3 Train")
     page.get_by_text("Quick", exact=True).click()
     page.locator(".train-start").click()
     page.locator(".live-name").wait_for()
-    page.wait_for_function("document.querySelector('.live-times').textContent.includes('step')", timeout=300_000)
+    page.wait_for_function("document.querySelector('.live-times').textContent.includes('step')", timeout=patience)
     page.reload()
     show_tab(page, "3 Train")
     page.locator(".live-name").wait_for()
     photograph(page, "training")
     name = page.locator(".live-name").inner_text()
-    page.wait_for_function(
-        "document.querySelector('.live-pill').textContent.includes('inished')", timeout=RUN_MINUTES * 60_000
-    )
+    page.wait_for_function("document.querySelector('.live-pill').textContent.includes('inished')", timeout=patience)
     run = RunFolder(workspace / "outputs" / name)
     assert run.done.exists()
     assert run.report.exists()
@@ -117,7 +116,7 @@ def speaks_and_keeps_a_correction(page: Page, microphone: Microphone, dataset: D
     page.reload()
     show_tab(page, "4 Test")
     button = page.locator(".li-hold")
-    page.wait_for_function("document.querySelector('.li-ready').textContent.includes('eady')", timeout=120_000)
+    page.wait_for_function("document.querySelector('.li-ready').textContent.includes('eady')")
     button.hover()
     page.mouse.down()
     microphone.say(voice("order number 7 3 0 9 2 8 4"))

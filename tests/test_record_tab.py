@@ -235,6 +235,21 @@ def test_an_unsaved_take_waits_on_its_card_and_survives_a_reload(
 
 
 @pytest.mark.browser
+def test_a_saved_take_does_not_come_back_when_the_page_is_reloaded_at_once(
+    page: Page, take: Callable[[], None]
+) -> None:
+    go_on_by_hand(page)
+    take()
+    page.evaluate("() => { IDBObjectStore.prototype.delete = () => { throw new DOMException('', 'AbortError'); }; }")
+    page.keyboard.press("Control+Enter")
+    await_clips(page, 1)
+    page.reload()
+    await_clips(page, 1)
+    assert page.locator(".rec-pill[data-state=unsaved]").count() == 0
+    assert page.locator(".rec-step").text_content() == "Prompt 2 of 50"
+
+
+@pytest.mark.browser
 def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(
     page: Page, microphone: Microphone, sentence: NDArray[np.float32], studio: Served
 ) -> None:

@@ -25,9 +25,20 @@ async function inStore(mode, ask) {
 /** Keep `take`: `{ id, dataset, prompt, replaces, text, wav }`. */
 export const keep = (take) => inStore("readwrite", (store) => store.put(take));
 
-/** Forget the take `id`: it is saved, or thrown away. */
-export const forget = (id) => inStore("readwrite", (store) => store.delete(id));
+const FORGOTTEN = "studio.forgotten"; // takes that the database may still hold: a reload ends what it is writing
+const forgotten = () => JSON.parse(localStorage.getItem(FORGOTTEN) || "[]");
+const setForgotten = (ids) => localStorage.setItem(FORGOTTEN, JSON.stringify(ids));
+
+/** Forget the take `id`: it is saved, or thrown away. It never comes back, even if the page is reloaded at once. */
+export async function forget(id) {
+  setForgotten([...forgotten(), id]);
+  await inStore("readwrite", (store) => store.delete(id));
+  setForgotten(forgotten().filter((other) => other !== id));
+}
 
 /** The takes of `dataset` that were never saved, oldest first. */
-export const kept = async (dataset) =>
-  (await inStore("readonly", (store) => store.getAll())).filter((take) => take.dataset === dataset).sort((a, b) => a.at - b.at);
+export async function kept(dataset) {
+  for (const id of forgotten()) await forget(id);
+  const takes = await inStore("readonly", (store) => store.getAll());
+  return takes.filter((take) => take.dataset === dataset).sort((a, b) => a.at - b.at);
+}
