@@ -1,4 +1,4 @@
-"""A real Ray cluster on this machine: a head that runs nothing, and two machines of one CPU each, as processes."""
+"""A real Ray cluster on this computer: a head that runs nothing, and machines of one CPU each, as processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ import psutil
 
 START = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--object-store-memory=80000000"]
 NOTICE = {"health_check_period_ms": 1000, "health_check_timeout_ms": 2000, "health_check_failure_threshold": 3}
-MACHINES = ("one", "two")
 
 
 @dataclass
@@ -45,7 +44,7 @@ class LocalRay:
 
     def ask(self, path: str) -> Any:
         """What the dashboard answers to a GET of `path`."""
-        with urllib.request.urlopen(f"{self.address}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=60) as answer:
             return json.load(answer)
 
     def alive(self) -> dict[str, str]:
@@ -56,6 +55,11 @@ class LocalRay:
     def machine_of(self, job: str) -> str:
         """The machine that `job` runs on."""
         return self.alive()[self.ask(f"/api/jobs/{job}")["driver_node_id"]]
+
+    def add(self, name: str) -> None:
+        """One machine more, once it is up."""
+        self.start(name, f"--address=127.0.0.1:{self.gcs}", "--num-cpus=1")
+        await_machine(self, name)
 
     def kill(self, machine: str) -> None:
         """As if its plug were pulled: every process of `machine` at once."""
@@ -72,7 +76,7 @@ class LocalRay:
 
 @contextmanager
 def local_ray() -> Iterator[LocalRay]:
-    """A cluster, and nothing left of it afterwards."""
+    """A cluster of a head and the machine “one”, and nothing left of it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: it holds sockets
     ray = LocalRay(folder, free_port(), free_port(), free_port())
     try:
@@ -82,9 +86,7 @@ def local_ray() -> Iterator[LocalRay]:
             "--disable-usage-stats", f"--system-config={json.dumps(NOTICE)}",
         )  # fmt: skip
         await_machine(ray, "head")
-        for name in MACHINES:
-            ray.start(name, f"--address=127.0.0.1:{ray.gcs}", "--num-cpus=1")
-            await_machine(ray, name)
+        ray.add("one")
         yield ray
     finally:
         for process in ray.machines.values():
@@ -92,7 +94,7 @@ def local_ray() -> Iterator[LocalRay]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def await_machine(ray: LocalRay, name: str, seconds: float = 100) -> None:
+def await_machine(ray: LocalRay, name: str, seconds: float = 300) -> None:
     """Until `name` is up. Ray gives up on a machine that starts slowly, as on a busy one: it is started again."""
     deadline = time.monotonic() + seconds
     while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from browsing import Served, served
+from browsing import PATIENCE, Served, served
 from finished import finished
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from loops import in_a_thread
 from tones import config, tones, train
 
 from studio.data.manifest import Dataset
@@ -113,15 +113,13 @@ def test_assistants_get_nothing_unless_they_are_asked_in(studio: Served) -> None
         assert client.get("gradio_api/mcp/schema").status_code == 404
 
 
-@pytest.mark.thorough
 def test_an_assistant_uses_the_same_functions_as_tools(root: Path) -> None:
-    pytest.importorskip("mcp", reason="pip install 'speech-studio[mcp]'")
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
 
     async def ask(url: str) -> tuple[list[str], Any]:
         async with (
-            httpx.AsyncClient(auth=LOGIN, timeout=60) as client,
+            httpx.AsyncClient(auth=LOGIN, timeout=PATIENCE / 1000) as client,
             streamable_http_client(url, http_client=client) as (reading, writing, _),
             ClientSession(reading, writing) as one,
         ):
@@ -133,7 +131,7 @@ def test_an_assistant_uses_the_same_functions_as_tools(root: Path) -> None:
     program = ("-c", "from studio.cli import main; import sys; main([*sys.argv[1:], '--mcp'])")
     environment = {"STUDIO_LOGIN": ":".join(LOGIN), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     with served(root, program=program, **environment) as studio:
-        names, answer = asyncio.run(ask(f"{studio.url}gradio_api/mcp/"))
+        names, answer = in_a_thread(ask(f"{studio.url}gradio_api/mcp/"))
     assert sorted(names) == NAMES
     assert not answer.isError
     assert "tones-0001" in answer.content[0].text

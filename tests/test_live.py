@@ -7,16 +7,16 @@ import json
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from fake_trainer import SCRIPT as FAKE
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from loops import in_a_thread
 
 from studio import events, jobs
 from studio.jobs import record
@@ -141,15 +141,6 @@ async def until_data(stream: AsyncIterator[str]) -> str:
         if message.startswith("id:"):
             return message
     raise AssertionError("the stream ended")
-
-
-T = TypeVar("T")
-
-
-def in_a_thread(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` in a loop of its own: a browser test of the same session may have left one in this thread."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
 
 
 def test_an_event_is_sent_at_the_next_look_and_looks_are_well_within_a_tenth_of_a_second(

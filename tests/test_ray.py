@@ -1,4 +1,4 @@
-"""Training on a real Ray cluster: a head and two machines, one of which is lost on the way."""
+"""Training on a real Ray cluster: a head and a machine, and a second one that outlives the first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,8 @@ from studio.events import CheckpointSaved, Finished, Started, StepDone, Stopped,
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is absent: pip install 'speech-studio[cluster]'"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+PATIENCE = 500  # seconds; only for what hangs
 LONG = {"max_steps": 400, "eval_every": 40, "patience": 100}
 
 
@@ -45,7 +41,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 
 def studio(*words: str) -> str:
     """What a verb prints."""
-    done = subprocess.run([sys.executable, "-m", "studio", *words], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-m", "studio", *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -57,7 +53,7 @@ def start(address: str) -> RunFolder:
     return RunFolder(Workspace.here().run("away"))
 
 
-def await_event(folder: RunFolder, wanted: Callable[[events.Event], bool], seconds: float = 90) -> None:
+def await_event(folder: RunFolder, wanted: Callable[[events.Event], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not any(wanted(event) for _, event in events.read(folder.events)):
         assert not jobs.state(folder).is_over, folder.log.read_text()
@@ -65,7 +61,7 @@ def await_event(folder: RunFolder, wanted: Callable[[events.Event], bool], secon
         time.sleep(0.2)
 
 
-def await_end(folder: RunFolder, seconds: float = 120) -> jobs.Status:
+def await_end(folder: RunFolder, seconds: float = PATIENCE) -> jobs.Status:
     deadline = time.monotonic() + seconds
     while not (state := jobs.state(folder)).is_over:
         assert time.monotonic() < deadline, folder.log.read_text()
@@ -73,9 +69,11 @@ def await_end(folder: RunFolder, seconds: float = 120) -> jobs.Status:
     return state.status
 
 
+@pytest.mark.thorough
 def test_a_run_survives_the_loss_of_its_machine_and_ends_as_it_would_have_at_home(
     ray: LocalRay, workspace: Workspace
 ) -> None:
+    ray.add("two")
     folder = start(ray.address)
     await_event(folder, lambda event: isinstance(event, CheckpointSaved) and event.step >= 80)
     note = Note.read(folder)
