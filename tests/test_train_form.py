@@ -145,7 +145,8 @@ def test_a_look_at_the_tab_goes_on_with_what_waits_after_a_restart(
         machine_goes_down.setattr(queue, "look_after", lambda workspace: None)
         queue.submit(workspace, TrainConfig(dataset="tones"))
     assert jobs.active(workspace) is None
-    assert client.get("/studio/train/form/tones").status_code == 200
+    assert len(client.get("/studio/train/form/tones").json()["waiting"]) == 1
+    assert client.post("/studio/train/queue").status_code == 200
     deadline = time.monotonic() + 20
     while not jobs.active(workspace):
         assert time.monotonic() < deadline

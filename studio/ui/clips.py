@@ -16,9 +16,8 @@ from studio.data.query import Selection
 from studio.data.table import Table
 from studio.data.utterance import Split
 from studio.errors import StudioError
+from studio.ui.sounds import sound_answer
 from studio.workspace import Workspace
-
-OF_SUFFIX = {".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".opus": "audio/ogg"}
 
 
 class Chosen(BaseModel):
@@ -89,8 +88,7 @@ def router(workspace: Workspace) -> APIRouter:
     def sound(name: str, clip_id: str, v: str = "") -> FileResponse:
         path = dataset(name).clip_path(dataset(name).get(clip_id))
         cached = "private, max-age=3600" if v else "no-cache"  # `v` names the samples: trimmed, a clip has another
-        kind = OF_SUFFIX.get(path.suffix.lower(), "audio/wav")
-        return FileResponse(path, media_type=kind, headers={"Cache-Control": cached})
+        return sound_answer(path, path.name, cached)
 
     @routes.post("/clips/{name}/{clip_id}")
     def relabel(name: str, clip_id: str, label: Label) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
+import sys
 from typing import Annotated
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ from studio.run_folder import RunFolder
 from studio.ui import assets, longfiles, tasks
 from studio.ui.longfiles import LongFile
 from studio.ui.page import Page
+from studio.ui.sounds import sound_answer
 from studio.workspace import Workspace
 
 CONTENT_TYPES = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt", "json": "application/json"}
@@ -60,8 +61,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/{id}/sound")
     def sound(id: str) -> FileResponse:
-        kind, _ = mimetypes.guess_type(longfiles.show(workspace, id).name)
-        return FileResponse(longfiles.recording(workspace, id), media_type=kind or "application/octet-stream")
+        return sound_answer(longfiles.recording(workspace, id), longfiles.show(workspace, id, after=sys.maxsize).name)
 
     @routes.get("/{id}/download/{kind}")
     def download(id: str, kind: str) -> Response:

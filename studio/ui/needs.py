@@ -44,7 +44,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/needs/{name}")
     def needs(name: str, run: str = "") -> dict[str, Any]:
-        dataset = Dataset.create(workspace.dataset(name))
+        dataset = Dataset(workspace.dataset(name))
         missed = missed_words(workspace, dataset, run)
         rows = [
             {"word": word, "times": min(found.times, found.clips), "clips": found.clips}

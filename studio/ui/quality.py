@@ -47,7 +47,7 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/quality/{name}")
     def of_take(name: str, audio: Annotated[UploadFile, File()], text: Annotated[str, Form()] = "") -> Card | None:
         wave = read(audio.file.read())
-        context = Table.of(Dataset.create(workspace.dataset(name))).context(None)
+        context = Table.of(Dataset(workspace.dataset(name))).context(None)
         figures = quality.measured(wave)
         return quality.card_of(figures, duration=wave.duration, text=text, **context) if figures else None
 

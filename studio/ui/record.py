@@ -61,7 +61,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/record/{name}")
     def cards(name: str) -> dict[str, Any]:
-        return _cards(Dataset.create(workspace.dataset(name)))
+        return _cards(Dataset(workspace.dataset(name)))
 
     @routes.post("/record/{name}")
     def save(
@@ -77,7 +77,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/progress/{name}")
     def progress(name: str) -> dict[str, Any]:
-        dataset = Dataset.create(workspace.dataset(name))
+        dataset = Dataset(workspace.dataset(name))
         return asdict(prompts.progress(_prompts(dataset), dataset.utterances()))
 
     @routes.post("/prompts/{name}")
@@ -88,7 +88,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/prompts/{name}/own")
     def own(name: str) -> list[dict[str, str]]:
-        return [asdict(card) for card in prompts.load_own(Dataset.create(workspace.dataset(name)))]
+        return [asdict(card) for card in prompts.load_own(Dataset(workspace.dataset(name)))]
 
     return routes
 

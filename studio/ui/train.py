@@ -75,7 +75,6 @@ def router(workspace: Workspace) -> APIRouter:
 def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
     @routes.get("/form/{dataset}")
     def form(dataset: str) -> Form:
-        queue.look_after(workspace)  # what waits goes on after a restart of the machine, once somebody looks
         return train_form.form(workspace, dataset)
 
     @routes.post("/command")
@@ -124,6 +123,11 @@ def _run_routes(routes: APIRouter, workspace: Workspace) -> None:
 
 
 def _queue_routes(routes: APIRouter, workspace: Workspace) -> None:
+    @routes.post("/queue")
+    def look_after() -> list[WaitingRun]:
+        queue.look_after(workspace)  # after a restart of the machine, what waits starts once the tab is looked at
+        return train_form.waiting(workspace)
+
     @routes.post("/queue/{run}/move")
     def move(run: str, place: Place) -> list[WaitingRun]:
         queue.move(workspace, run, place.to)

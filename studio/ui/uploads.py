@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 from studio.data.formats.archive import unpack
 from studio.data.formats.base import Refused
-from studio.errors import DataError, StudioError
-from studio.workspace import disk_errors
+from studio.errors import DataError, DiskError
+from studio.workspace import disk_errors, write_atomically
 
 OLD = 24 * 3600.0  # seconds after which nobody will come back to an upload
 _CHUNK = 1 << 20
@@ -43,8 +43,18 @@ class Uploads:
         return token
 
     def take(self, token: str, files: Iterable[tuple[str, BinaryIO]]) -> int:
-        """Keep `files`, each with its path in the folder that was chosen; how many were taken. Raises DiskError."""
-        upload, refused, taken = self._of(token), [], 0
+        """Keep `files`, each with its path in the folder that was chosen; how many were taken.
+
+        Raises DiskError, and forgets the whole upload then: what came before would keep a full disk full.
+        """
+        try:
+            return self._take(self._of(token), files)
+        except DiskError:
+            self.end(token)
+            raise
+
+    def _take(self, upload: Path, files: Iterable[tuple[str, BinaryIO]]) -> int:
+        refused, taken = list[Refused](), 0
         for name, stream in files:
             parts = safe_parts(name)
             if not parts:
@@ -54,10 +64,7 @@ class Uploads:
             if target.exists():
                 refused.append(Refused(name, "Another file of this name came with it.", "Rename one of the two."))
                 continue
-            with disk_errors(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("xb") as kept:
-                    shutil.copyfileobj(stream, kept, _CHUNK)
+            _keep(target, stream)
             taken += 1
             if target.suffix.lower() == ".zip":
                 refused += self._unpacked(upload, target)
@@ -92,7 +99,7 @@ class Uploads:
         target = upload / "zips" / str(len(list(upload.glob("zips/*")))) / (path.stem.strip(". ") or "zip")
         try:
             refused = unpack(path, target)
-        except StudioError as error:
+        except DataError as error:
             shutil.rmtree(target, ignore_errors=True)
             refused = [Refused(path.name, error.what, error.remedy)]
         path.unlink()
@@ -101,8 +108,19 @@ class Uploads:
     def _remember(self, upload: Path, refused: list[Refused]) -> None:
         note = upload / "refused.json"
         before = json.loads(note.read_text()) if note.is_file() else []
-        with disk_errors(note):
-            note.write_text(json.dumps(before + [[each.name, each.what, each.remedy] for each in refused]))
+        write_atomically(note, json.dumps(before + [[each.name, each.what, each.remedy] for each in refused]))
+
+
+def _keep(target: Path, stream: BinaryIO) -> None:
+    """Copy `stream` to `target`, whole or not at all: a fragment would keep a full disk full. Raises DiskError."""
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with target.open("xb") as kept:
+                shutil.copyfileobj(stream, kept, _CHUNK)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def _whole(files: Path) -> Path:

@@ -56,6 +56,7 @@ class Train {
     try {
       const form = await request(`train/form/${at(studio.dataset())}`);
       if (turn !== this.#loading) return;
+      if (form.waiting.length && !form.running) await request("train/queue", { method: "POST" });
       const isNew = form.running && form.running !== this.#form?.running;
       const isNext = this.#form?.waiting.some(({ name }) => name === form.running);
       const before = this.#going;
