@@ -19,12 +19,10 @@ from tones import tones
 from studio import jobs
 from studio.cluster import address
 from studio.config import PRESETS, TrainConfig, knobs
-from studio.errors import StudioError
 from studio.jobs import control, queue, record
 from studio.jobs.record import Job
 from studio.run_folder import RunFolder
-from studio.ui import app as page
-from studio.ui import sidebar, train, train_form
+from studio.ui import faults, sidebar, train, train_form
 from studio.workspace import Workspace
 
 
@@ -56,8 +54,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 
 @pytest.fixture
 def client(workspace: Workspace) -> TestClient:
-    app = FastAPI()
-    app.add_exception_handler(StudioError, page._in_words)
+    app = FastAPI(exception_handlers=faults.handlers())
     app.include_router(train.router(workspace))
     return TestClient(app)
 

@@ -37,8 +37,8 @@ def disk_error(error: BaseException | None) -> DiskError | None:
     """`error` as a sentence, where the disk is full or refuses."""
     if not isinstance(error, OSError) or error.errno not in OF_THE_DISK:
         return None
-    if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):  # an upload on its way has no name yet
-        return DiskError(f"The disk of {tempfile.gettempdir()} is full.", "Free some space and try again.")
+    if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskError("The disk is full.", "Free some space and try again; nothing else was lost.")
     try:
         with disk_errors(Path(str(error.filename))):
             raise error
@@ -65,8 +65,9 @@ async def _of_the_disk(request: Request, error: Exception) -> JSONResponse:
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     """A refusal of the framework; it also wraps what went wrong while a body was read."""
     assert isinstance(error, HTTPException)
-    if told := disk_error(error.__cause__):
-        return await _in_words(request, told)
+    if told := disk_error(error.__cause__):  # of an upload on its way, which lies in the folder for temporary files
+        what = told.what.replace("The disk is full.", f"The disk that holds {tempfile.gettempdir()} is full.")
+        return await _in_words(request, DiskError(what, told.remedy))
     answer = refusal(error.status_code, f"{error.detail}".rstrip(".") + ".", "")
     answer.headers.update(error.headers or {})
     return answer
