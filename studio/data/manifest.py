@@ -114,6 +114,7 @@ class Dataset(Store):
         label = checked_label(text)
         quality.checked_recording(audio)
         wave = read(audio)
+        figures, samples = quality.remembered(wave), quality.fingerprint(wave)  # before the lock: others save meanwhile
         with writing(self):
             now = self.look()
             id, at = _new_id(), datetime.now(UTC)
@@ -128,8 +129,8 @@ class Dataset(Store):
                 split=split or now.index().split_for(label, source, prompt),
                 source=source,
                 created_at=at.isoformat(timespec="seconds"),
-                quality=quality.remembered(wave),
-                audio_sha256=quality.fingerprint(wave),
+                quality=figures,
+                audio_sha256=samples,
             )
             self._save(clip, wave)
             snapshot.appended(self.folder, now, clip)

@@ -104,7 +104,7 @@ def keep(dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str) 
     if saved.text != label:
         saved = dataset.edit(saved.id, text=label)
     old = [clip.id for clip in dataset.utterances() if clip.id == replaces != saved.id]
-    return saved, [clip.id for clip in dataset.trash(old)]
+    return saved, [clip.id for clip in dataset.trash(old)] if old else []
 
 
 def _saved_before(dataset: Dataset, audio: bytes, prompt: str) -> Utterance | None:

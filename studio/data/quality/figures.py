@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
+import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
     from studio.data.utterance import Utterance
 
 VERSION = 1  # of the way of measuring: an older figure is measured again by `studio check`
+LATEST = 128  # recordings whose figures are kept in memory
 _log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_latest: OrderedDict[bytes, Quality] = OrderedDict()
 
 
 class Quality(BaseModel):
@@ -102,12 +108,24 @@ def measure(wave: Waveform) -> Quality:
 
 
 def measured(wave: Waveform) -> Quality | None:
-    """The figures of a recording; None, and a line in the log, where measuring failed: that stops nobody."""
+    """The figures of a recording; None, and a line in the log, where measuring failed: that stops nobody.
+
+    Those of the latest recordings are kept: the page asks for the figures of a take before it is saved.
+    """
+    name = hashlib.sha256(f"{wave.sample_rate}:".encode() + wave.samples.tobytes()).digest()
+    with _lock:
+        if name in _latest:
+            return _latest[name]
     try:
-        return measure(wave)
+        figures = measure(wave)
     except Exception:
         _log.exception("A recording could not be measured; it is kept without figures.")
         return None
+    with _lock:
+        _latest[name] = figures
+        if len(_latest) > LATEST:
+            _latest.popitem(last=False)
+    return figures
 
 
 def remembered(wave: Waveform) -> dict[str, Any] | None:
