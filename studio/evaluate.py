@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio import alarms, audio
@@ -69,6 +70,7 @@ class Evaluation(BaseModel):
     spoken: Score  # whichever way numbers are written
     rows: list[ScoredClip]
     skipped: list[str] = []  # clips that could not be scored, and why
+    unwritable: list[str] = []  # clips whose label this model cannot write, and why: wrong before and after alike
     probes: list[Probe] = []  # what was written for silence and noise
     alarms: list[Alarm] | None = None  # of the clips and the probes; None in results of an earlier version
 
@@ -134,7 +136,7 @@ def evaluate(
             if on_progress:
                 on_progress(len(hypotheses), len(good))
         probes = alarms.probes(recogniser)
-    return scored(
+    found = scored(
         good,
         hypotheses,
         model=recogniser.source,
@@ -143,6 +145,19 @@ def evaluate(
         skipped=skipped,
         probes=probes,
     )
+    return found.model_copy(update={"unwritable": unwritable(recogniser, good)})
+
+
+def unwritable(recogniser: Recogniser, clips: Sequence[Utterance]) -> list[str]:
+    """The clips whose label is longer than the model can write, and why; they are scored all the same."""
+    family, found = recogniser.family, []
+    if isinstance(family, Encodes):
+        for clip in clips:
+            try:
+                family.labels(recogniser.model, recogniser.processor, Clip(np.zeros(0, np.float32), clip.text))
+            except DataError as error:
+                found.append(f"{clip.id} ({error.what.rstrip('.')})")
+    return found
 
 
 def _read(recogniser: Recogniser, dataset: Dataset, batch: Sequence[Utterance], known: Readings) -> list[Hypothesis]:
@@ -200,6 +215,7 @@ def as_text(comparison: Comparison) -> str:
         then = f" → {_figures(after).get(name, '–')}" if after else ""
         lines.append(f"  {name:<24}{value:>8}{then}")
     lines += [f"  {alarms.sentence(before.alarms, after.alarms)}"] if after else []
+    lines += [f"  wrong whatever it hears: {reason}" for reason in before.unwritable]
     return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
 
 

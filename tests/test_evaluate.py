@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny_models
 from tones import config, tones, train, wav
 
 from studio.data.manifest import Dataset
@@ -116,6 +117,24 @@ def test_clips_without_a_label_are_named_and_where_all_are_the_evaluation_says_s
     assert (len(result.rows), result.skipped) == (3, [f"{clips[0].id} (it has no label)"])
     with pytest.raises(DataError, match="no clip to score"):
         evaluate(taught, dataset, clips=empty)
+
+
+def test_a_label_that_the_model_cannot_write_counts_before_and_after_alike_and_is_reported(tmp_path: Path) -> None:
+    dataset = tones(tmp_path)
+    clips = [clip for clip in dataset.utterances() if clip.split == "test"][:2]
+    long = clips[0].model_copy(update={"text": "z" * 60})
+    short = clips[1].model_copy(update={"text": "yes"})
+    recogniser = load(str(tiny_models.whisper(tmp_path / "whisper", max_target_positions=24)), "cpu")
+    before = evaluate(recogniser, dataset, clips=[long, short], with_adapter=False)
+    after = evaluate(recogniser, dataset, clips=[long, short])
+    for found in (before, after):
+        assert [row.id for row in found.rows] == [long.id, short.id]
+        assert len(found.unwritable) == 1
+        assert found.unwritable[0].startswith(f"{long.id} (This clip has a text of ")
+    told = as_text(Comparison(before=before, after=after))
+    assert f"wrong whatever it hears: {long.id}" in told
+    assert Evaluation.model_validate_json(before.model_dump_json()).unwritable == before.unwritable
+    assert evaluate(load("echo"), dataset).unwritable == []
 
 
 def test_one_held_out_clip_alone_is_scored(taught: Recogniser, dataset: Dataset) -> None:

@@ -113,6 +113,7 @@ class RunResult(BaseModel):
     seconds: float
     speakers: list[str]
     left_out: list[str]  # clips that could not be scored, and why
+    unwritable: list[str]  # clips whose label this model cannot write, and why: wrong before and after alike
     before: Side
     after: Side
     unit: Unit  # what errors are counted in: characters where the language has no spaces
@@ -176,6 +177,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         seconds=sum(row.seconds for row in after.rows),
         speakers=sorted({clips[row.id].speaker for row in after.rows if row.id in clips} - {""}),
         left_out=after.skipped,
+        unwritable=after.unwritable,
         before=Side.of(before),
         after=Side.of(after),
         unit=unit_of(after),

@@ -261,6 +261,7 @@ def _facts(result: RunResult) -> Html:
         ["Test set", f"{result.test_set_hash}: {count(result.clips, 'clip')}, {result.seconds / 60:.1f} min"],
         ["Speakers", speakers],
         ["Left out", "; ".join(result.left_out) or "none"],
+        ["Labels it cannot write", "; ".join(result.unwritable) or "none"],
         ["Steps", f"{_or_dash(result.steps)}, of which step {_or_dash(result.best_step)} was kept"],
         ["Wall time", "–" if result.wall_seconds is None else f"{result.wall_seconds:,.0f} s"],
         ["Peak memory", "–" if result.peak_memory is None else f"{result.peak_memory / 1e6:,.0f} MB"],

@@ -12,7 +12,7 @@ from studio.alarms import Probe
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
-from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
+from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, unwritable, usable
 from studio.events import Evaluated, Event, Phase, Sampled, Warned
 from studio.models import Hypothesis, Recogniser
 from studio.readings import BatchRead, Readings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from studio.models.base import Row
 
 ScoringPhase = Literal["baseline", "validating", "tuned"]
+UNWRITABLE = "Labels that this model cannot write, so that these held-out clips are wrong before and after ({}): {}."
 SAMPLES = 3  # clips shown after each scoring: always the same, so that one sees them change
 
 
@@ -64,7 +65,11 @@ class Scorer:
         if not good:
             raise DataError(f"None of the {clips[0].split} clips can be read any more.", "Bring them back, and resume.")
         probes = [] if phase == "validating" else alarms.probes(self.recogniser)
-        return self._scored(good, hypotheses, adapter, skipped, probes)
+        too_long = [] if phase == "validating" else unwritable(self.recogniser, good)
+        if too_long:
+            yield Warned(message=UNWRITABLE.format(len(too_long), shortened(too_long)))
+        found = self._scored(good, hypotheses, adapter, skipped, probes)
+        return found.model_copy(update={"unwritable": too_long})
 
     def _read(self, batch: list[Utterance]) -> BatchRead:
         """What is read of the clips of `batch` that are still there, and why each of the others is not."""

@@ -100,6 +100,7 @@ class HeldOut(BaseModel):
     missed: int  # words
     convention: Convention  # by which the references write numbers
     skipped: list[str]
+    unwritable: list[str]  # clips whose label the model cannot write
 
 
 class InShort(BaseModel):
@@ -193,6 +194,7 @@ def held_out(result: RunResult) -> HeldOut:
         missed=len(result.missed),
         convention="digits" if any(char.isdigit() for clip in found.clips for char in clip.reference) else "words",
         skipped=result.left_out,
+        unwritable=result.unwritable,
     )
 
 

@@ -54,12 +54,13 @@ export class HeldOut {
 
   #draw(found) {
     silence();
-    const skipped = found.skipped.length && `${found.skipped.length} clips could not be scored: ${found.skipped.join("; ")}.`;
+    const about = (clips, what) => clips.length && `${clips.length} ${clips.length === 1 ? "clip" : "clips"} ${what}: ${clips.join("; ")}.`;
+    const notes = [about(found.skipped, "could not be scored"), about(found.unwritable, "with a label that the model cannot write, wrong before and after")].filter(Boolean);
     this.element.replaceChildren(
       this.#head(found),
       this.#answers(found),
       make("div", { class: "st-tiles" }, ...found.tiles.map(tile)),
-      ...(skipped ? [make("p", { class: "st-message look" }, icon("warning"), skipped)] : []),
+      ...notes.map((text) => make("p", { class: "st-message look" }, icon("warning"), text)),
       this.#where(found),
       make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties)),
       this.clips.element,
