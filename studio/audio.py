@@ -26,6 +26,7 @@ MAX_SECONDS = 60.0  # the streaming models hear at most 82 s; a clip this long h
 SILENT_PEAK_DB = -60.0  # dBFS; 33 steps of 16 bits: a muted microphone's noise, not a voice
 LONGEST_READ = 2 * MAX_SECONDS  # seconds in memory at once: clips of other programs may be longer than ours
 MOST_SAMPLES = 100_000_000  # of all channels together in memory at once: 400 MB
+HIGHEST = 2.0**31  # of a sample: some programs write the steps of 32 bits as floats; beyond is damage
 FULL_SCALE = 0.999  # of 1.0: where a sample counts as clipped
 FLOOR_DB = -120.0  # dBFS that stands for silence: 16 bits end at -96
 
@@ -258,8 +259,8 @@ def _energy(frames: Samples) -> Sums:
 
 
 def _check_numbers(frames: Samples, source: Source) -> None:
-    if not np.isfinite(frames).all():
+    if not (np.abs(frames) <= HIGHEST).all():
         raise AudioError(
-            f"{name_of(source)} holds samples that are not numbers (NaN).",
+            f"{name_of(source)} holds samples that are not numbers (NaN), or far too large.",
             "The program that wrote it is at fault: export it again as 16-bit WAV.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -118,3 +119,13 @@ def test_any_text_gives_terms_or_a_sentence(text: str) -> None:
     with suppress(DataError):
         terms = prompts.parse_terms(text)
         assert prompts.parse_terms("\n".join(terms)) == terms
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 5_000_000, "a " * 2_500_000, "a," * 2_500_000, "\n".join(map(str, range(500_000)))]
+)
+def test_a_list_of_megabytes_is_tidied_or_refused_at_once(text: str) -> None:
+    began = time.process_time()
+    with suppress(DataError):
+        assert prompts.parse_terms(text) == ["a"]
+    assert time.process_time() - began < 5  # half a second on a quiet machine

@@ -276,6 +276,35 @@ def test_five_seconds_are_measured_in_the_time_of_two_frames_of_a_film() -> None
     assert min(times) < 0.06  # 0.015 s on a quiet machine
 
 
+def test_clips_in_eight_bits_are_as_fine_as_in_sixteen(cases: Path) -> None:
+    for path in sorted((cases / "eight_bit_wav").glob("*.wav")):
+        clip = read(path)
+        said = findings(measure(clip), duration=clip.duration, text=path.with_suffix(".txt").read_text())
+        assert (path.name, verdict(said)) == (path.name, "fine"), said
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_lost_and_a_doubled_buffer_are_found_whatever_the_step(bits: int) -> None:
+    step = np.float32(2.0 ** (1 - bits))
+    coarse = (np.rint(speech(16_000) * 2 / step) * step).astype(np.float32)
+    for spoil, code in ((gap(0.02), "dropped"), (doubled(640), "doubled")):
+        assert code in found(spoil(coarse, 16_000))
+
+
+@pytest.mark.parametrize("make", ["tone", "square", "held", "noise that repeats"])
+def test_a_minute_of_a_machines_signal_takes_no_longer_to_measure_than_a_voice(make: str) -> None:
+    rate = 16_000
+    sounds = {
+        "tone": tone(60.0, rate),
+        "square": np.sign(tone(60.0, rate)) * np.float32(0.3),
+        "held": np.repeat(np.random.default_rng(0).normal(0, 0.1, rate * 60 // 20).astype(np.float32), 20),
+        "noise that repeats": np.tile(noise(1600, 0.1, 0), 600),
+    }
+    began = time.process_time()
+    measure(wave(sounds[make], rate))
+    assert time.process_time() - began < 4.0  # 0.3 to 0.9 s on a quiet machine
+
+
 def test_of_real_clips_few_are_flagged(speech_folder: Path) -> None:
     import json
 

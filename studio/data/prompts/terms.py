@@ -23,15 +23,15 @@ def parse_terms(text: str) -> list[str]:
     Raises DataError for a term too long to be one, and for too many.
     """
     terms: dict[str, str] = {}
-    for part in lines_of(text.replace(",", "\n")):
-        if part.strip() and plain(part):
-            term = checked_label(part)
-            if len(term) > LONGEST:
-                what = f"“{term[:40]}…” is too long to be a name or a term."
-                raise DataError(what, "Sentences belong into your own text.")
-            terms.setdefault(plain(term), term)
-    if len(terms) > MOST:
-        raise DataError(f"{len(terms)} terms are too many.", f"Keep the {MOST} that matter most.")
+    parts = (" ".join(part.split()) for part in lines_of(text.replace(",", "\n")))
+    for part in dict.fromkeys(parts):  # one that comes a million times costs no more than once
+        if len(part) > LONGEST:
+            what = f"“{part[:40]}…” is too long to be a name or a term."
+            raise DataError(what, "Sentences belong in your own text.")
+        if part and (key := plain(part)):
+            terms.setdefault(key, checked_label(part))
+        if len(terms) > MOST:
+            raise DataError(f"There are more than {MOST} terms.", f"Keep the {MOST} that matter most.")
     return list(terms.values())
 
 

@@ -84,8 +84,9 @@ def measure(wave: Waveform) -> Quality:
     voice = find_voice(frames, wave.duration)
     offset = float(wave.samples.mean(dtype=np.float64))
     level = _level(wave.samples)
-    cut = faults.clipped(wave.samples)
-    torn = faults.torn(wave.samples, wave.sample_rate, level, cut)
+    step = faults.own_step(wave.samples)
+    cut = faults.clipped(wave.samples, step)
+    torn = faults.torn(wave.samples, wave.sample_rate, level, cut, step)
     cut_start, cut_end = cut_off(wave, voice)
     return Quality(
         peak_db=round(decibels(float(np.abs(wave.samples).max())), 1),
