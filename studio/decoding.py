@@ -69,10 +69,20 @@ def name_of(source: Source) -> str:
     return "The recording" if isinstance(source, bytes) else source.name
 
 
+class _Bytes(io.BytesIO):
+    """Like a file on disk it stays where it is when libsndfile, in damaged content, seeks before the start."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return self.tell()
+
+
 @contextmanager
 def _stream(source: Source) -> Iterator[IO[bytes]]:
     if isinstance(source, bytes):
-        yield io.BytesIO(source)
+        yield _Bytes(source)
         return
     with disk_errors(source, "read"):  # libsndfile would say only “System error”
         stream = source.open("rb", buffering=0)  # both decoders have buffers of their own
