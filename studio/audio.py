@@ -79,11 +79,11 @@ def read(
         rate = sound.sample_rate
         count = None if duration is None else max(0, round(duration * rate))
         samples = _mono(sound, source, max(0, round(offset * rate)), count)
-    if not len(samples):
+    wanted = sample_rate or rate
+    samples = resample(samples, rate, wanted)
+    if not len(samples):  # nor where it had a frame or two at a high rate
         raise _without_sound(source)
-    if sample_rate is None or sample_rate == rate:
-        return Waveform(samples, rate)
-    return Waveform(resample(samples, rate, sample_rate), sample_rate)
+    return Waveform(samples, wanted)
 
 
 def length(source: Source) -> float:
