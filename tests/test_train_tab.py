@@ -180,7 +180,7 @@ def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
     page.get_by_role("button", name="Stop", exact=True).click()
     dialog.get_by_role("button", name="Stop and save").click()
     pill(page, "Finished")
-    assert "fell from 96.0 % to 8.0 %" in page.locator(".live-messages").inner_text()
+    assert "Held-out word error rate: 96.0 % → 8.0 %." in page.locator(".live-messages").inner_text()
     page.locator(".train-table", has_text="96.0 % → 8.0 %").wait_for()
     tile = page.locator(".live-tiles .st-tile", has_text="General WER")
     assert "1.0 % → 3.0 %" in tile.inner_text()  # what it cost everybody else

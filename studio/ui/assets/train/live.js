@@ -227,7 +227,7 @@ export class LiveView {
 
   /** What came of it, once it is over: `[kind, icon, text, next action]`. */
   #outcome() {
-    const { finished, failed, stopped, step, best } = this.#history;
+    const { finished, failed, stopped, before, after, step, best } = this.#history;
     const { status } = this.#stands;
     if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
@@ -235,7 +235,9 @@ export class LiveView {
     if (status !== "finished" || !finished) return [];
     const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss ran away after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
     const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
-    if (!this.#verdict) return [["", "info", how, "test"]];
+    const rates = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
+    const figures = rates.includes(undefined) ? "" : `Held-out word error rate: ${rates.map(percent).join(" → ")}. `;
+    if (!this.#verdict) return [["", "info", figures + how, "test"]];
     const { headline, detail, alarm, state } = this.#verdict;
     const text = [`${headline}. ${detail}`, how, alarm].filter(Boolean).join("\n");
     return [[state, PICTURES[state], text, "test"]];
