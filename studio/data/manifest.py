@@ -99,7 +99,7 @@ class Dataset(Store):
         self,
         audio: bytes | Path,
         *,
-        text: str,
+        text: str | None,
         prompt: str = "",
         speaker: str = "",
         source: Origin = "microphone",
@@ -107,11 +107,12 @@ class Dataset(Store):
     ) -> Utterance:
         """Save a recording and its label; when this returns, both survive a power cut.
 
-        The clip keeps the device's own rate, as mono 16-bit WAV. Without `split`, `split_for` chooses one.
+        The clip keeps the device's own rate, as mono 16-bit WAV. Without `split`, `split_for` chooses one. Without
+        `text` the clip is unreviewed: it neither trains nor measures until it gets its label.
         Raises DataError (empty label), AudioError (no recording that can be used) or DiskError; nothing is
         then left behind, and `audio` is as it was.
         """
-        label = checked_label(text)
+        label = "" if text is None else checked_label(text)
         quality.checked_recording(audio)
         wave = read(audio)
         figures, samples = quality.remembered(wave), quality.fingerprint(wave)  # before the lock: others save meanwhile
@@ -126,7 +127,7 @@ class Dataset(Store):
                 prompt=" ".join(prompt.split()),
                 speaker=speaker.strip(),
                 session=at.isoformat(timespec="hours")[:13],
-                split=split or now.index().split_for(label, source, prompt),
+                split=(split or now.index().split_for(label, source, prompt)) if label else "unused",
                 source=source,
                 created_at=at.isoformat(timespec="seconds"),
                 quality=figures,

@@ -93,7 +93,10 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/clips/{name}/{clip_id}")
     def relabel(name: str, clip_id: str, label: Label) -> dict[str, Any]:
         was = None if label.was is None else {"text": label.was}
-        return shown(dataset(name), dataset(name).edit(clip_id, was, text=label.text))
+        before = dataset(name).get(clip_id)
+        clip = dataset(name).edit(clip_id, was, text=label.text)
+        action = dataset(name).history(1)[0].id if clip.text != before.text else None
+        return shown(dataset(name), clip) | {"action": action}
 
     @routes.post("/change/{name}")
     def change(name: str, bulk: Bulk) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import gradio as gr
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel, Field
 
-from studio.audio import MAX_SECONDS, SILENT_PEAK_DB, read
+from studio.audio import MAX_SECONDS, MIN_SECONDS, SILENT_PEAK_DB, read
 from studio.data import prompts
 from studio.data.manifest import Dataset, Utterance
-from studio.data.quality import fingerprint
+from studio.data.quality import fingerprint, trim
 from studio.data.utterance import checked_label
 from studio.text import Convention
 from studio.ui import assets
@@ -67,12 +67,15 @@ def router(workspace: Workspace) -> APIRouter:
     def save(
         name: str,
         audio: Annotated[UploadFile, File()],
-        text: Annotated[str, Form()],
+        text: Annotated[str, Form()] = "",
         prompt: Annotated[str, Form()] = "",
         replaces: Annotated[str, Form()] = "",
+        trimmed: Annotated[bool, Form()] = False,
     ) -> dict[str, Any]:
         dataset = Dataset.create(workspace.dataset(name))
         clip, replaced = keep(dataset, audio.file.read(), text, prompt, replaces)
+        if trimmed:
+            [clip] = trim.apply(dataset, [clip.id]) or [clip]
         return {"clip": with_card(dataset, clip), "replaced": replaced}
 
     @routes.get("/progress/{name}")
@@ -97,11 +100,11 @@ def keep(dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str) 
     """Save a take, and put the clip that it replaces into the trash; the clip, and the ids replaced.
 
     A take that was saved before its answer got lost is found by its samples: saving it again changes nothing.
-    Raises DataError, AudioError or DiskError.
+    Spoken freely and saved without a label, it is unreviewed. Raises DataError, AudioError or DiskError.
     """
-    saved = _saved_before(dataset, audio, prompt) or dataset.add(audio, text=text, prompt=prompt)
-    label = checked_label(text)
-    if saved.text != label:
+    label = checked_label(text) if text.strip() or prompt else None
+    saved = _saved_before(dataset, audio, prompt) or dataset.add(audio, text=label, prompt=prompt)
+    if label is not None and saved.text != label:
         saved = dataset.edit(saved.id, text=label)
     old = [clip.id for clip in dataset.utterances() if clip.id == replaces != saved.id]
     return saved, [clip.id for clip in dataset.trash(old)] if old else []
@@ -122,7 +125,11 @@ def _cards(dataset: Dataset) -> dict[str, Any]:
     free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]
     return {
         **_script(cards),
-        "limits": {"longest": MAX_SECONDS, "silent": 10 ** (SILENT_PEAK_DB / 20)},  # seconds; amplitude, 0..1
+        "limits": {  # seconds; amplitude, 0..1
+            "shortest": MIN_SECONDS,
+            "longest": MAX_SECONDS,
+            "silent": 10 ** (SILENT_PEAK_DB / 20),
+        },
         "prompts": [asdict(card) | {"clip": of_card.get(card.text)} for card in cards],
         "free": [shown(dataset, clip) for clip in free] if not cards else [],
     }

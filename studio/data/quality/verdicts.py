@@ -117,7 +117,7 @@ def _levels(quality: Quality) -> Iterator[Finding]:
         )
     look, again = THRESHOLDS.noisy_snr_db
     if quality.snr_db is not None and quality.snr_db < look:
-        what = f"Speech stands only {quality.snr_db:.0f} dB above the noise."
+        what = f"The speech is only {quality.snr_db:.0f} dB louder than the noise."
         remedy = "Go nearer to the microphone, or to a quieter room."
         yield Finding(code="noisy", verdict="re-record" if quality.snr_db < again else "look", what=what, remedy=remedy)
 
@@ -132,7 +132,7 @@ def _sound(quality: Quality) -> Iterator[Finding]:
             code="clipped", verdict="re-record" if quality.clipped_share > again else "look", what=what, remedy=remedy
         )
     if abs(quality.dc_offset) > THRESHOLDS.dc_offset:
-        what = f"The wave stands {abs(quality.dc_offset):.1%} off its centre line."
+        what = f"DC offset {abs(quality.dc_offset):.1%}."
         yield Finding(code="offset", verdict="look", what=what, remedy="Try another cable, input or microphone.")
     if quality.bandwidth_hz <= THRESHOLDS.telephone_hz:
         what = f"It has telephone bandwidth (nothing above {quality.bandwidth_hz / 1000:.1f} kHz)."
@@ -158,12 +158,13 @@ def _buffers(quality: Quality) -> Iterator[Finding]:
 
 
 def _times(quality: Quality, duration: float) -> Iterator[Finding]:
-    where, edge = max(("before", quality.silence_before), ("after", quality.silence_after), key=lambda pair: pair[1])
+    edges = (("before your first word", quality.silence_before), ("after your last word", quality.silence_after))
+    where, edge = max(edges, key=lambda pair: pair[1])
     if edge > THRESHOLDS.long_edge:
-        what = f"{edge:.1f} s of silence stand {where} the speech."
+        what = f"{edge:.1f} s of silence {where}."
         yield Finding(code="silence", verdict="look", what=what, remedy="Trim it; the original is kept.")
     if quality.longest_pause > THRESHOLDS.long_pause:
-        what = f"A pause of {quality.longest_pause:.1f} s is in the middle."
+        what = f"There is a pause of {quality.longest_pause:.1f} s in the middle."
         yield Finding(code="pause", verdict="look", what=what, remedy="Say the sentence in one go.")
     if duration > THRESHOLDS.long_clip:
         what = f"It lasts {duration:.0f} s; some models hear only {THRESHOLDS.long_clip:.0f} s at once."

@@ -2,9 +2,10 @@
 // It is always there, empty or not: nothing jumps when the figures come.
 
 import { at, form, icon, make, request, studio } from "../studio.js";
+import { tellNews } from "./record-saving.js";
 
-const PAUSE = 60; // ms: what is saved at once is judged when it is saved, and not twice
-const WORDS = { fine: ["Fine", "good", "check"], look: ["Look", "look", "warning"], "re-record": ["Record again", "bad", "close"] };
+const PAUSE = 60; // ms: clips that are only passed over are not judged
+const WORDS = { fine: ["Fine", "good", "check"], look: ["Check this", "look", "warning"], "re-record": ["Record again", "bad", "close"] };
 const EMPTY = { verdict: null, figures: ["Peak", "Loudness", "Over noise", "Silence", "Pace"].map((name) => ({ name, value: "–", unit: "", mark: "unknown", about: "" })), findings: [], trim: 0 };
 
 export class QualityStrip {
@@ -15,18 +16,31 @@ export class QualityStrip {
 
   /** `tab` is the Record tab. Figures that are not known yet are asked for, and `tab` is shown anew when they come. */
   show(tab) {
-    const holder = ["ready", "review"].includes(tab.mode) ? tab.take || tab.card?.clip : null;
-    if (holder && !holder.quality && !holder.isAsked) this.#ask(tab, holder);
+    const holder = ["ready", "review"].includes(tab.mode) ? inHand(tab) : null;
+    if (holder) this.known(tab, holder);
     this.#draw(holder?.quality || EMPTY, tab);
   }
 
+  /** Resolves when the figures of `holder`, a take or a clip, are known, or cannot be. */
+  known(tab, holder) {
+    holder.asking ||= holder.quality ? Promise.resolve() : this.#ask(tab, holder);
+    return holder.asking;
+  }
+
   async #ask(tab, holder) {
-    holder.isAsked = true;
-    await new Promise((done) => setTimeout(done, PAUSE));
-    if (tab.mode === "saving" || holder !== (tab.take || tab.card?.clip)) return (holder.isAsked = false);
+    if (!holder.wav) await new Promise((done) => setTimeout(done, PAUSE));
+    if (holder !== inHand(tab)) return (holder.asking = null);
     const ofTake = () => request(at("quality", tab.dataset), { body: form({ audio: holder.wav, text: holder.text }) });
     holder.quality = await (holder.wav ? ofTake() : request(at("quality", tab.dataset, holder.id))).catch(() => null);
-    if (holder.quality && (tab.take || tab.card?.clip) === holder) tab.refresh();
+    if (!holder.quality || inHand(tab) !== holder) return null;
+    if (worst(holder)) tellNews(holder);
+    return tab.refresh();
+  }
+
+  /** On a phone only the verdict is shown until the figures are asked for. */
+  fold() {
+    const isOpen = this.root.classList.toggle("open");
+    this.$("[data-do=figures]").setAttribute("aria-expanded", String(isOpen));
   }
 
   #draw({ verdict, figures, trim }, tab) {
@@ -37,10 +51,12 @@ export class QualityStrip {
     this.$(".rec-figures").replaceChildren(...figures.map(figure));
     const cut = this.$("[data-do=trim]");
     const isTrimmed = wasTrimmed(tab);
-    cut.replaceChildren(icon(isTrimmed ? "undo" : "cut"), isTrimmed ? "Undo trim" : trim ? `Trim ${trim.toFixed(1)} s ${tab.take ? "once saved" : "of silence"}` : "Nothing to trim");
-    cut.disabled = !isTrimmed && (!trim || Boolean(tab.take) || tab.mode !== "ready");
+    cut.replaceChildren(icon(isTrimmed ? "undo" : "cut"), isTrimmed ? "Undo trim" : trim ? `Trim ${trim.toFixed(1)} s ${tab.take ? "and save" : "of silence"}` : "Nothing to trim");
+    cut.disabled = !isTrimmed && (!trim || !["ready", "review"].includes(tab.mode));
   }
 }
+
+const inHand = (tab) => tab.take || tab.card?.clip || null;
 
 /** What is most wrong: a finding that asks for a person, or nothing. */
 export const worst = (holder) => (holder?.quality?.findings || holder?.verdict || []).find(({ verdict }) => verdict !== "note");

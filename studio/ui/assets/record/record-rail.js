@@ -49,7 +49,7 @@ export class Rail {
     const { kind, clip, take } = done;
     const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
     const button = make("button", { type: "button", class: "st-button small", onclick: () => this.undo() }, icon("undo"), "Undo");
-    this.line.replaceChildren(make("p", {}, words, make("b", {}, (clip || take).text)), kind === "relabelled" ? "" : button);
+    this.line.replaceChildren(make("p", {}, words, make("b", {}, (clip || take).text || "no label yet")), button);
   }
 }
 
@@ -58,8 +58,8 @@ const pillFor = (number) =>
     make("span", { class: "rec-mark" }), make("span", { class: "rec-number st-number" }, String(number + 1)), make("span", { class: "rec-words" })));
 
 function dress(pill, card, isActive) {
-  const state = card.take ? "unsaved" : !card.clip ? "pending" : card.clip.verdict.length ? "look" : "done";
-  const words = card.text || card.clip?.text || "New recording";
+  const state = card.take ? "unsaved" : !card.clip ? "pending" : card.clip.verdict.length || !card.clip.text ? "look" : "done";
+  const words = card.text || (card.clip ? card.clip.text || "No label yet" : "New recording");
   const status = { pending: "not recorded", unsaved: "not saved yet", done: "recorded", look: "recorded, needs a look" }[state];
   if (isActive) pill.setAttribute("aria-current", "step");
   else pill.removeAttribute("aria-current");

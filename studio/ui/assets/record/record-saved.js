@@ -7,13 +7,16 @@ import { keep } from "../sound/keep.js";
 export async function relabel(tab) {
   const { card } = tab;
   const text = tab.view.text.trim();
-  if (tab.mode !== "ready" || !card?.clip || text === card.clip.text) return true;
+  if (!tab.isKept || text === card.clip.text) return true;
   try {
-    card.clip = await request(at("clips", tab.dataset, card.clip.id), { body: { text } });
+    const { action, ...clip } = await request(at("clips", tab.dataset, card.clip.id), { body: { text } });
+    card.clip = clip;
+    tab.rail.tell({ kind: "relabelled", clip, action, card });
   } catch (error) {
     return tab.fail(error);
   }
-  tab.rail.tell({ kind: "relabelled", clip: card.clip });
+  tab.error = null;
+  tab.show(); // the verdict is of the new label
   studio.changed();
   return true;
 }
@@ -32,11 +35,11 @@ export async function remove(tab) {
   return tab.goTo(tab.place);
 }
 
-/** Take back what was done last: a saved clip goes; a replaced or removed one, a discarded take, or trimmed silence comes back. */
+/** Take back what was done last: a saved clip goes; a replaced or removed one, a discarded take, or a label or trimmed silence comes back. */
 export async function undo(tab) {
   const { kind, clip, card, take, action, replaced = [] } = tab.rail.last;
   try {
-    if (kind === "trimmed") await request(at("undo", tab.dataset), { body: { id: action } });
+    if (action) await request(at("undo", tab.dataset), { body: { id: action } });
     if (kind === "discarded") await keep({ ...take, samples: undefined });
     if (kind === "saved") await request(at("trash", tab.dataset), { body: { ids: [clip.id] } });
     const back = kind === "removed" ? [clip.id] : replaced;

@@ -66,10 +66,20 @@ export class Sources {
       if (!text) return this.#ownFault("There is nothing to read yet. Write one prompt a line.");
       await this.#send({ script: "own", text: this.text.value }).then(() => this.own.close(), (error) => this.#ownFault(error.message));
     });
+    this.text.addEventListener("keydown", (event) => this.#tabulate(event));
     this.own.querySelector("[value=cancel]").addEventListener("click", () => this.own.close());
     this.own.addEventListener("close", () => this.#restore());
     this.own.querySelector("input[type=file]").addEventListener("change", ({ target }) => this.#readText(target.files[0]));
     onDrop(this.text, (files) => this.#readText(files[0]));
+  }
+
+  /** Tab separates what is read from its label, once a line; otherwise it leaves the field, as everywhere. */
+  #tabulate(event) {
+    const { value, selectionStart: at, selectionEnd } = this.text;
+    const [before, after] = [value.slice(0, at).split("\n").at(-1), value.slice(selectionEnd).split("\n")[0]];
+    if (event.key !== "Tab" || event.shiftKey || !before.trim() || (before + after).includes("\t")) return;
+    event.preventDefault();
+    this.text.setRangeText("\t", at, selectionEnd, "end");
   }
 
   async #readText(file) {

@@ -2,6 +2,7 @@
 
 import { icon, make, seconds, studio } from "../studio.js";
 import { QualityStrip, wasTrimmed, worst } from "./record-quality.js";
+import { refusal } from "./record-saving.js";
 import { Meter, Scope } from "../sound/scope.js";
 
 const HEARD_BY = 2; // seconds after which silence is pointed out
@@ -40,7 +41,7 @@ export class View {
   }
 
   set text(words) {
-    this.field.value = words;
+    this.field.value = this.before = words;
   }
 
   set hint(words) {
@@ -59,9 +60,16 @@ export class View {
     this.field.blur();
   }
 
+  /** An edit ends with Enter or a click elsewhere; Escape takes it back. */
   onText(changed, typed) {
     this.field.addEventListener("change", changed);
     this.field.addEventListener("input", typed);
+    this.field.addEventListener("focus", () => (this.before = this.text));
+    this.field.addEventListener("keydown", ({ key, ctrlKey, metaKey, isComposing }) => {
+      if (isComposing || ctrlKey || metaKey || !["Enter", "Escape"].includes(key)) return;
+      if (key === "Escape" && this.text !== this.before) (this.text = this.before), typed();
+      this.leaveText();
+    });
   }
 
   onMicrophone(chosen) {
@@ -103,18 +111,18 @@ export class View {
   }
 
   show(tab) {
-    const { mode, card, place, cards, isFree, isBusy } = tab;
-    const isKept = mode === "ready" && Boolean(card?.clip);
+    const { mode, card, place, cards, isFree, isBusy, isKept } = tab;
     this.root.dataset.mode = mode;
     this.isSilent = false;
     this.$(".rec-step").textContent = isFree ? "Free speech" : `Prompt ${place + 1} of ${cards.length}`;
     this.$(".rec-prompt").textContent = isFree ? "Say one sentence, as you like." : card?.text || "";
     this.$(".rec-why").textContent = card?.why || "";
-    const [state, tone] = isKept ? ["Recorded", "good"] : STATE[mode];
+    const [state, tone] = isKept ? (card.clip.text ? ["Recorded", "good"] : ["No label yet", "look"]) : STATE[mode];
     this.$(".rec-state").className = `st-pill rec-state ${tone}`;
     this.$(".rec-state").textContent = state;
     if (mode !== "countdown") this.count = 0;
-    this.#showMain(isKept, mode);
+    if (["countdown", "opening"].includes(mode)) this.#bringPromptIntoView();
+    this.#showMain(tab);
     this.#enable({
       main: Boolean(card) && !["opening", "tail", "saving"].includes(mode), play: isKept || mode === "review",
       back: !isBusy && place > 0, skip: !isBusy && place < cards.length - 1, discard: isKept || !["ready", "saving"].includes(mode),
@@ -125,12 +133,21 @@ export class View {
     this.showMessage(tab);
   }
 
-  #showMain(isKept, mode) {
-    const [picture, name, key] = isKept ? ["record", "Record again", "Space"] : MAIN[mode];
+  /** On a small screen the prompt may be beyond its edge when a take begins. */
+  #bringPromptIntoView() {
+    const { top, bottom } = this.$(".rec-level").getBoundingClientRect();
+    if (this.$(".rec-head").getBoundingClientRect().top < 0 || bottom > innerHeight) this.$(".rec-head").scrollIntoView();
+  }
+
+  #showMain(tab) {
+    const { mode, isKept, take, limits } = tab;
+    const isRefused = mode === "review" && refusal(take, limits);
+    const kept = () => ["next", tab.cards.some((card) => !card.clip) ? "Next" : "Go to Review", SAVE_KEYS];
+    const [picture, name, key] = isKept ? kept() : isRefused ? ["record", "Record again", "Space"] : MAIN[mode];
     const main = this.$(".rec-main");
     main.replaceChildren(icon(picture), name, ...(key ? [make("kbd", { class: "st-kbd" }, key)] : []));
     main.className = `st-button rec-main ${["recording", "tail"].includes(mode) ? "record" : "primary"}`;
-    this.$("[data-do=toggle]").hidden = mode !== "review";
+    this.$("[data-do=toggle]").hidden = !isKept && (mode !== "review" || isRefused);
     this.$(".rec-discard").textContent = isKept ? "Delete" : mode === "countdown" ? "Wait" : "Discard";
     this.$("[data-do=discard] kbd").hidden = isKept;
   }
@@ -176,21 +193,26 @@ export class View {
 }
 
 /** On a take that is not saved yet. */
-function found({ take, limits }) {
-  if (take.peak < limits.silent) return ["Nothing was heard.", "Is the microphone muted, or another one chosen? Record again.", "bad"];
+function found({ take, limits, view, card }) {
+  const refused = refusal(take, limits);
+  if (refused) return refused;
   const fault = worst(take);
-  if (fault?.code === "silence") return [fault.what, "Save it, then trim it; the original is kept.", "look"];
+  if (take.isWarned && !card.text && !view.text.trim()) return UNREVIEWED;
   if (fault) return [fault.what, fault.remedy, fault.verdict === "look" ? "look" : "bad"];
+  if (take.isGuess) return ["The model wrote this label.", "Correct it where it is wrong, then save.", "look"];
   if (take.isBroughtBack) return ["This recording was not saved.", "It was kept here: save it, or discard it.", "look"];
   return ["Listen if you like, correct the label, then save.", BY_TOUCH ? "" : "Space records again."];
 }
+
+const UNREVIEWED = ["There is no label yet.", "The model may still be writing it: check it, then save. Saved now, the clip waits in Review without a label; it neither trains nor measures.", "look"];
 
 /** On a clip that is saved. */
 function verdict(tab) {
   const { card: { clip }, cards } = tab;
   const isLast = cards.every((card) => card.clip);
+  if (!clip.text) return ["Saved without a label.", "It neither trains nor measures until you write what was said.", "look"];
   const fault = worst(clip);
-  if (fault) return [`Saved. ${fault.what}`, `${fault.remedy}${isLast || BY_TOUCH ? "" : " S goes on."}`, fault.verdict === "re-record" ? "bad" : "look"];
+  if (fault) return [`Saved. ${fault.what}`, `${fault.remedy}${isLast || BY_TOUCH ? "" : " Or press S for the next one."}`, fault.verdict === "re-record" ? "bad" : "look"];
   if (wasTrimmed(tab)) return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
   return [`Saved, ${seconds(clip.duration)}.`, isLast ? "Every prompt is recorded: go on to 2 Review, or to 3 Train." : "The recording is good.", "good"];
 }

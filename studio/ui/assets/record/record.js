@@ -11,6 +11,7 @@ import { watchOthers } from "./record-others.js";
 import { followProgress } from "./record-progress.js";
 import { Rail } from "./record-rail.js";
 import { relabel, remove, undo } from "./record-saved.js";
+import { refusal, save, saveAndGoOn, tellNews } from "./record-saving.js";
 import { Sources } from "./record-sources.js";
 import { View } from "./record-view.js";
 
@@ -44,6 +45,11 @@ class RecordTab {
 
   get take() {
     return this.card?.take;
+  }
+
+  /** Whether the card shows a saved clip, and nothing is being done with it. */
+  get isKept() {
+    return this.mode === "ready" && Boolean(this.card?.clip);
   }
 
   get isBusy() {
@@ -89,6 +95,7 @@ class RecordTab {
 
   goTo(place) {
     if (!this.cards[place] || this.isBusy) return;
+    this.view.leaveText(); // an edit ends with the card it belongs to
     this.quieten();
     this.place = place;
     this.mode = this.take ? "review" : "ready";
@@ -116,6 +123,12 @@ class RecordTab {
     const answer = await fetch(address(card.clip)).catch(() => null);
     const samples = answer?.ok ? await samplesOf(await answer.blob()) : null;
     if (samples && this.card === card && !this.take && !this.isBusy) this.view.scope.show(samples);
+  }
+
+  /** From a saved clip to what is to be recorded next; once all is recorded, to Review. */
+  goOn() {
+    if (this.cards.some((card) => !card.clip)) this.next();
+    else document.querySelectorAll("#st-tabs [role=tab]")[1]?.click();
   }
 
   /** To the next card that is not recorded yet, past the end from the start again. */
@@ -202,8 +215,8 @@ class RecordTab {
   }
 
   keepTake() {
-    const { samples, isBroughtBack, quality, isAsked, isRead, ...take } = this.take;
-    keep(take).catch(() => {}); // a private window keeps nothing; the take is still in this page
+    const { id, at, dataset, prompt, replaces, text, peak, rate, wav } = this.take;
+    keep({ id, at, dataset, prompt, replaces, text, peak, rate, wav }).catch(() => {}); // a private window keeps nothing
   }
 
   /** Without a prompt the label starts as what the model in hand hears. */
@@ -213,7 +226,11 @@ class RecordTab {
     this.view.hint = "Reading what was said…";
     const answer = await request("listen/hear", { body: form({ sound: take.wav, model: studio.model() }) }).catch(() => null);
     this.view.hint = "Write what was said";
-    if (this.take === take && !this.view.text) this.view.text = take.text = answer?.columns[0].plain.text || "";
+    if (this.take !== take || this.view.text) return;
+    this.view.text = take.text = answer?.columns[0].plain.text || "";
+    take.isGuess = Boolean(take.text);
+    if (take.isGuess) tellNews(take);
+    this.refresh();
   }
 
   /** Esc: wait, throw away what is being recorded, or throw away the take. */
@@ -229,48 +246,6 @@ class RecordTab {
     this.goTo(this.place);
   }
 
-  // ---- saving ----
-
-  /** Save the take in hand. What the server answers, or nothing where it could not be saved. */
-  async save() {
-    const { take, card } = this;
-    if (this.mode !== "review") return null;
-    take.text = this.view.text.trim();
-    this.error = null;
-    if (!take.text) return this.fail(new StudioError("The label is empty.", "Write what was said, then save.", "DataError"));
-    this.mode = "saving";
-    this.keepTake();
-    this.show();
-    const { wav: audio, text, prompt, replaces } = take;
-    const saved = await request(at("record", take.dataset), { body: form({ audio, text, prompt, replaces }) }).catch((error) => error);
-    this.mode = "review";
-    if (saved instanceof Error) return this.fail(saved);
-    this.saved(card, saved);
-    return saved;
-  }
-
-  saved(card, { clip, replaced }) {
-    forget(card.take.id).catch(() => {});
-    Object.assign(card, { clip, take: null });
-    this.rail.tell({ kind: "saved", clip, replaced, card });
-    if (this.isFree && this.cards.every((other) => other.clip)) this.cards.push(spoken(null));
-    studio.changed();
-    this.goTo(this.place);
-  }
-
-  /** Ctrl+Enter: save, and go on to the next prompt; stay where the recording needs a second look. */
-  async saveAndGoOn() {
-    if (this.mode === "recording") await this.stop();
-    if (this.mode === "ready" && this.card?.clip) return (await relabel(this)) && this.next();
-    if (this.mode !== "review") return;
-    if (!this.view.text) await this.reading;
-    const saved = await this.save();
-    if (!saved || saved.clip.verdict.length || this.mode !== "ready") return;
-    this.view.leaveText();
-    this.next();
-    if (this.view.goesOn && this.mode === "ready" && !this.card.clip) this.countDown();
-  }
-
   // ---- what the person sees and does ----
 
   fail(error) {
@@ -283,6 +258,15 @@ class RecordTab {
   refresh() {
     this.view.quality.show(this);
     this.view.showMessage(this);
+  }
+
+  relabelled() {
+    return relabel(this);
+  }
+
+  /** Free speech has always one more card to fill. */
+  addFreeCard() {
+    if (this.isFree && this.cards.every((other) => other.clip)) this.cards.push(spoken(null));
   }
 
   show() {
@@ -304,15 +288,16 @@ class RecordTab {
 
   get deeds() {
     return {
-      main: () => (this.mode === "review" ? this.saveAndGoOn() : this.toggle()),
+      main: () => (this.isKept || (this.mode === "review" && !refusal(this.take, this.limits)) ? saveAndGoOn(this) : this.toggle()),
       toggle: () => this.toggle(),
       escape: () => this.mode !== "ready" && this.discard(),
       discard: () => (this.mode === "ready" ? remove(this) : this.discard()),
       back: () => this.goTo(this.place - 1),
       skip: () => this.goTo(this.place + 1),
       play: () => this.play(),
-      save: () => this.save(),
-      trim: () => (wasTrimmed(this) ? undo(this) : trim(this)),
+      save: () => save(this),
+      trim: () => (this.take ? saveAndGoOn(this, { trimmed: true }) : wasTrimmed(this) ? undo(this) : trim(this)),
+      figures: () => this.view.quality.fold(),
       import: () => this.sources.openImport(),
       write: () => this.sources.write(),
     };
@@ -341,6 +326,7 @@ class RecordTab {
   typed() {
     if (!this.take) return;
     this.take.text = this.view.text;
+    this.take.isGuess = false;
     clearTimeout(this.typing);
     this.typing = setTimeout(() => this.take && this.keepTake(), PAUSE);
   }
@@ -355,7 +341,7 @@ class RecordTab {
   pressed(event) {
     if (!isShown(this.root) || document.querySelector("dialog[open]")) return;
     const withControl = event.ctrlKey || event.metaKey;
-    if (withControl && event.key === "Enter") return event.preventDefault(), this.saveAndGoOn();
+    if (withControl && event.key === "Enter") return event.preventDefault(), event.repeat || saveAndGoOn(this);
     const name = KEYS[event.key.toLowerCase()];
     if (!name || withControl || event.altKey || event.repeat || isTyping(event)) return;
     if (name === "toggle" && event.target.closest("button, a, summary")) return; // Space presses what has the focus
