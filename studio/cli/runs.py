@@ -50,11 +50,21 @@ def train(**options: Any) -> None:
         following.train_in_foreground(Workspace.here(), plan, name, on)
         return
     dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
+    _tell_mixed_numbers(dataset)
     address.require_ray() if on else _tell_memory(plan, dataset)
     begin = starting.in_turn if queue else starting.at_once
     folder = begin(Workspace.here(), plan, name, typer.echo, on)
     if not (detach or queue):
         following.follow(folder, typer.echo)
+
+
+def _tell_mixed_numbers(dataset: Dataset) -> None:
+    """Say where labels write numbers in two ways."""
+    from studio.data.labels.two_ways import numbers_in_two_ways
+
+    if mixed := numbers_in_two_ways(clip.text for clip in dataset.utterances() if clip.split != "unused"):
+        remedy = f"`studio label {dataset.name} --numbers {mixed.common} --apply` writes all in one way."
+        typer.echo(f"{mixed.what} {remedy}")
 
 
 def _tell_memory(plan: settings.TrainConfig, dataset: Dataset) -> None:

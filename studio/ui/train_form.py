@@ -16,6 +16,7 @@ from studio import config as settings
 from studio import jobs
 from studio.cluster import address
 from studio.config import ECHO, TrainConfig
+from studio.data.labels.two_ways import numbers_in_two_ways
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
 from studio.errors import ModelError
@@ -102,6 +103,7 @@ class Clips(BaseModel):
     test: int = 0
     seconds: float = 0.0  # of audio
     missing: int
+    mixed: str = ""  # a sentence, where numbers are written in two ways
 
 
 class Download(BaseModel):
@@ -218,7 +220,9 @@ def clips(workspace: Workspace, dataset: str) -> Clips:
     used = [clip for clip in folder.utterances() if clip.split != "unused"]
     sizes = {split: sum(clip.split == split for clip in used) for split in MINIMUM}
     missing = max(0, sum(MINIMUM.values()) - len(used))
-    return Clips(**sizes, seconds=sum(clip.duration for clip in used), missing=missing)
+    mixed = numbers_in_two_ways(clip.text for clip in used)
+    seconds = sum(clip.duration for clip in used)
+    return Clips(**sizes, seconds=seconds, missing=missing, mixed=mixed.what if mixed else "")
 
 
 def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:

@@ -13,6 +13,7 @@ const SKELETON = `
     <fieldset class="train-part"><legend class="st-label">Run on</legend><div class="train-where"></div></fieldset>
     <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
     <p class="st-quiet st-small st-number train-memory" aria-live="polite"></p>
+    <div class="train-mixed" role="status"></div>
     <div class="train-message" role="alert"></div>
     <div class="train-foot">
       <button type="button" class="st-button primary train-start"></button>
@@ -152,6 +153,7 @@ export class Settings {
     const model = this.#form.models.find((model) => model.id === this.#model);
     if (!model) return;
     const isComing = download?.status === "running" && download.model === model.id;
+    this.#tellMixed(clips.mixed);
     const button = this.$(".train-start");
     button.disabled = isComing || this.#isStarting;
     if (clips.missing) [this.next, button.textContent] = ["record", `Record ${clips.missing} more clip${clips.missing > 1 ? "s" : ""}`];
@@ -161,6 +163,15 @@ export class Settings {
     if (download?.status === "failed" && download.model === model.id) this.tell(new StudioError(download.line));
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.#ask(), 150);
+  }
+
+  /** Labels that write numbers in two ways are told before a start, with the way to make them one. */
+  #tellMixed(sentence) {
+    const box = this.$(".train-mixed");
+    if (box.dataset.told === sentence) return;
+    box.dataset.told = sentence;
+    const mend = make("button", { type: "button", class: "st-button small", onclick: () => studio.open("labels") }, "Labels");
+    box.replaceChildren(...(sentence ? [make("div", { class: "st-message look" }, icon("warning"), make("p", { class: "st-grow" }, sentence), mend)] : []));
   }
 
   /** Ask what command the form comes to, whether it holds, and how much memory it would take. */
