@@ -20,6 +20,7 @@ from typing import BinaryIO
 from studio.data.formats.archive import unpack
 from studio.data.formats.base import Refused
 from studio.errors import DataError, DiskError
+from studio.text import counted
 from studio.workspace import disk_errors, write_atomically
 
 OLD = 24 * 3600.0  # seconds after which nobody will come back to an upload
@@ -76,6 +77,8 @@ class Uploads:
         upload = self._of(token)
         files = [_whole(upload / "files")] if any(path.is_file() for path in (upload / "files").rglob("*")) else []
         found = [*files, *sorted(upload.glob("zips/*/*"))]
+        if not found and (refused := self.refused(token)):
+            raise DataError(*_none_of(refused))
         if not found:
             raise DataError("Nothing has been uploaded.", "Choose files, a folder or a zip file.")
         return found
@@ -121,6 +124,14 @@ def _keep(target: Path, stream: BinaryIO) -> None:
         except BaseException:
             target.unlink(missing_ok=True)
             raise
+
+
+def _none_of(refused: list[Refused]) -> tuple[str, str]:
+    """What is to be said where nothing of an upload could be used: what the first of its files was refused for."""
+    first = refused[0]
+    others = f" {counted(len(refused) - 1, 'other file')} could not be used either." if len(refused) > 1 else ""
+    what = first.what if first.name in first.what else f"{first.name}: {first.what}"
+    return what + others, first.remedy
 
 
 def _whole(files: Path) -> Path:

@@ -66,6 +66,9 @@ export class StudioError extends Error {
 
 const GONE = "Start it again with “studio ui” on the computer where it runs; this page keeps what you recorded.";
 
+/** Where no answer comes at all. */
+export const gone = () => new StudioError("The studio does not answer.", GONE, "Gone");
+
 /** JSON of `studio/<path>`. `body` is sent as JSON, or as it is if it is a FormData or Blob. Throws StudioError. */
 export async function request(path, { method, body } = {}) {
   const isData = body instanceof FormData || body instanceof Blob;
@@ -74,7 +77,7 @@ export async function request(path, { method, body } = {}) {
   if (body !== undefined && !isData) options.headers = { "Content-Type": "application/json" };
   const address = new URL(`studio/${path}`, document.baseURI);
   const answer = await fetch(address, options).catch(() => {
-    throw new StudioError("The studio does not answer.", GONE, "Gone");
+    throw gone();
   });
   const content = await answer.json().catch(() => null);
   if (!answer.ok) throw new StudioError(content?.what || `The studio answered ${answer.status}.`, content?.remedy || "", content?.code, content?.clip);

@@ -1,12 +1,14 @@
 // The microphone, unprocessed: getUserMedia without echo cancellation, noise suppression and gain control, an
 // AudioWorklet, and 16-bit PCM at the device's own rate. MediaRecorder would give lossy, processed sound.
 
-import { StudioError } from "../studio.js";
+import { gone, StudioError } from "../studio.js";
 
 const TAIL = 500; // ms recorded after Stop: the end of the last word
 const RECENT = 1; // seconds kept between takes, for one that begins with what was just heard
 const PATIENCE = 10_000; // ms until an open microphone must have given its first sound
 const PROCESSING = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+
+const WORKLET = new URL("recorder-worklet.js", import.meta.url);
 
 /** Records takes from one microphone, which stays open between them: a headset needs a second to wake up. */
 export class Recorder {
@@ -53,13 +55,14 @@ export class Recorder {
       await this.#listen(track.getSettings().sampleRate);
     } catch (error) {
       this.close();
+      if (await isGone()) throw gone();
       throw new StudioError("The browser cannot record sound.", "Use a current Chromium, Firefox or Safari.", error.name);
     }
   }
 
   async #listen(rate) {
     this.#context = contextAt(rate);
-    await this.#context.audioWorklet.addModule(new URL("recorder-worklet.js", import.meta.url));
+    await this.#context.audioWorklet.addModule(WORKLET);
     await this.#context.resume();
     const node = new AudioWorkletNode(this.#context, "collector", {
       numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit", channelInterpretation: "speakers",
@@ -152,6 +155,9 @@ export class Recorder {
     this.onLost(take?.seconds ? take : null);
   }
 }
+
+/** Whether the studio does not answer: the part that records comes from there, once. */
+const isGone = () => fetch(WORKLET, { cache: "no-store" }).then(() => false, () => true);
 
 /** Every microphone as `{ id, name }`; names are empty until the person has allowed one. */
 export async function microphones() {
