@@ -135,7 +135,7 @@ def test_a_silent_take_can_be_recorded_again_but_not_saved(
     assert "Record again" in main.inner_text()
     assert page.locator(".rec-card").get_by_role("button", name="Save").count() == 0
     main.click()
-    await_mode(page, "recording")
+    await_mode(page, "opening")
     assert clips(studio) == []
 
 
