@@ -232,7 +232,7 @@ def test_the_longest_clip_is_heard_to_its_end(english: Path) -> None:
 def test_a_text_longer_than_the_decoder_is_refused_in_words(tmp_path: Path) -> None:
     recogniser = load(tiny_models.whisper(tmp_path, max_target_positions=24), "cpu")
     row(recogniser, Clip(noise(1.0), "z" * 21))
-    with pytest.raises(DataError, match=r"Clip a1 has a text of 23 tokens; the model writes 22 at most"):
+    with pytest.raises(DataError, match=r"label has 23 tokens; the model writes 22 at most"):
         row(recogniser, Clip(noise(1.0), "z" * 22, "a1"))
     assert len(transcribe(recogniser, [Clip(noise(29.0))])) == 1  # the limit of 30 s would be far beyond its places
 

@@ -73,7 +73,9 @@ def _tell_memory(plan: settings.TrainConfig, dataset: Dataset) -> None:
 
     from studio.models.memory import estimate
 
-    if needed := estimate(plan, [clip.duration for clip in dataset.utterances()], plan.device):
+    clips = dataset.utterances()
+    seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
+    if needed := estimate(plan, seconds, plan.device, texts):
         typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import ConfigError, ModelError
 from studio.models.base import Recogniser
 from studio.models.catalogue import lasting_name
+from studio.models.claims import check_adapter, header
 from studio.models.folders import written_whole
 from studio.models.portable import NEEDS_PEFT, adapter_settings, needs
 from studio.run_folder import RunFolder
@@ -85,21 +86,40 @@ def add_adapter(recogniser: Recogniser, folder: Path, name: str) -> Recogniser:
     Raises ModelError as `load_adapter` does; what was half loaded is then still on the model.
     """
     from peft import PeftModel
-    from safetensors import SafetensorError
 
     _check_adapter(recogniser, folder)
     model = recogniser.model
     try:
-        with _no_alias_warnings():
+        with _no_alias_warnings(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)  # which is an error here
             if isinstance(model, PeftModel):
                 model.load_adapter(folder, name, local_files_only=True)
             else:
                 model = PeftModel.from_pretrained(model, folder, name, local_files_only=True)
-    except (RuntimeError, ValueError, KeyError, SafetensorError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # peft lets through whatever a broken file makes of its code
         raise ModelError(
             f"The adapter in {folder} does not fit {recogniser.source}.", "Load the base model it was trained on."
         ) from error
+    _check_whole(model, folder, name)
     return replace(recogniser, model=model.eval())
+
+
+def _check_whole(model: Any, folder: Path, name: str) -> None:
+    """Raise ModelError, and take the adapter off again, where its file has not all tensors, or others too."""
+    from peft import get_peft_model_state_dict
+
+    wanted = set(get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False))
+    found = set(header(folder / "adapter_model.safetensors"))
+    if found == wanted:
+        return
+    model.unload() if len(model.peft_config) == 1 else model.delete_adapter(name)
+    raise ModelError(
+        f"The adapter in {folder} is not whole: {len(wanted - found)} of its {len(wanted)} tensors are missing"
+        + (f", and {len(found - wanted)} belong to no layer." if found - wanted else "."),
+        "Copy it again, or train it again.",
+    )
 
 
 def find_adapter(named: str | Path, workspace: Workspace) -> Path:
@@ -220,6 +240,7 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (folder / name).is_file():
             raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
+    check_adapter(folder)
     note, name = base_note(folder), lasting_name(recogniser.source)
     made_on = note.get("source", name)
     if note.get("fingerprint", here := fingerprint(recogniser.folder)) == here:
@@ -235,7 +256,7 @@ def base_note(folder: Path) -> dict[str, Any]:
     """What `save` noted about the base: `source`, `family`, `fingerprint`; empty for an adapter made elsewhere."""
     try:
         note = json.loads((folder / BASE_NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return note if isinstance(note, dict) else {}
 

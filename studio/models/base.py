@@ -76,6 +76,10 @@ class Family(Protocol):
         """Write `processor` alone into `folder`, so that `load_processor` takes it."""
         ...
 
+    def check_text(self, model: torch.nn.Module, processor: Any, text: str) -> None:
+        """Raise DataError where `text` is longer than the model can write."""
+        ...
+
     def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """What is computed once per clip and kept on the CPU: features below every adapter, and labels.
 

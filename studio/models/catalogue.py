@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal
 
 from studio.config import ECHO, STARTER
 from studio.errors import ModelError
+from studio.models.claims import header
 from studio.workspace import Workspace, lasting_folder
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
@@ -133,19 +135,9 @@ def in_cache(hub_id: str) -> Path | None:
 def stored_numbers(folder: Path) -> int:
     """How many numbers model.safetensors holds, by its header; 0 without it."""
     try:
-        with (folder / WEIGHTS[0]).open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    except (OSError, ValueError):
+        return sum(math.prod(shape) for shape in header(folder / WEIGHTS[0]).values())
+    except ModelError:
         return 0
-    shapes = (entry["shape"] for name, entry in header.items() if name != "__metadata__")
-    return sum(_product(shape) for shape in shapes)
-
-
-def _product(shape: list[int]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
 
 
 def _pieces(folder: Path) -> set[str]:

@@ -199,6 +199,9 @@ class Echo:
         """The one processor there is."""
         return EchoProcessor()
 
+    def check_text(self, model: torch.nn.Module, processor: Any, text: str) -> None:
+        """It writes any text."""
+
     def prepare(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """Features (frames, sounds + 1) and labels (frames)."""
         check_length(self, clip)

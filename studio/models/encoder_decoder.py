@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.errors import DataError
 from studio.models import portable, pretrained
 from studio.models.base import Clip, Hypothesis, Reading
 from studio.models.greedy import Rules, Written, greedy, padded
@@ -109,10 +110,26 @@ class EncoderDecoder(ABC):
         """`features` and `labels` together."""
         return self.labels(model, processor, clip) | self.features(model, processor, clip)
 
+    def check_text(self, model: torch.nn.Module, processor: Any, text: str) -> None:
+        """Raise DataError where `text` has more tokens than the decoder has positions."""
+        base = base_of(model)
+        room = self.room(base)
+        if len(text.encode()) < room:  # a token is a byte at least, and one may be a space before the text
+            return
+        if (count := len(self.tokens(base, processor, text))) > room:
+            raise DataError(
+                f"The label has {count:,} tokens; the model writes {room:,} at most.", "Cut the clip into sentences."
+            )
+
+    def room(self, base: Any) -> int:
+        """How many tokens of a text the decoder has positions for, beside the prompt."""
+        return int(getattr(base.config, self.positions)) - len(self.prompt(base))
+
     def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
-        """`inputs` and `labels` (tokens)."""
+        """`inputs` and `labels` (tokens). Raises DataError as `check_text` does."""
         import torch
 
+        self.check_text(model, processor, clip.text)
         base = base_of(model)
         prompt, tokens = self.prompt(base), self.tokens(base, processor, clip.text)
         return {
@@ -282,7 +299,7 @@ class EncoderDecoder(ABC):
         """How many tokens a clip can hold: beyond it the decoder is in a loop."""
         rate = SPELLED_TOKENS_PER_SECOND if base.config.vocab_size < SMALL_VOCABULARY else self.tokens_per_second
         wanted = max(LEAST_TOKENS, math.ceil(len(clip.samples) / self.sample_rate * rate))
-        return int(min(wanted, getattr(base.config, self.positions) - len(self.prompt(base))))
+        return min(wanted, self.room(base))
 
 
 def base_of(model: Any) -> Any:

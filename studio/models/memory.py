@@ -8,10 +8,11 @@ meet in one batch.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ from studio.errors import ConfigError, ModelError
 from studio.models.adapters import EARLIER_NAMES
 from studio.models.base import Recogniser
 from studio.models.catalogue import locate, stored_numbers
+from studio.models.claims import check_model, read_object
 from studio.models.encoder_decoder import SMALL_VOCABULARY, SPELLED_TOKENS_PER_SECOND, EncoderDecoder, base_of
 from studio.models.registry import family_of
 
@@ -49,6 +51,8 @@ _ATTENTION, _CROSS_ATTENTION = 15.5, 10.5
 _HEARD, _HEARD_ADAPTED = 2.0, 4.4  # keys and values of a frame; and the inputs of their adapters
 _MLP_WIDTHS, _MLP_INNER = 1.25, 2.25  # where the MLP is adapted, beside the one inner width that always is kept
 _WITHOUT_DROPOUT = 0.65  # of all that: dropout keeps a copy for each adapter
+_LOOKED_AT = 8  # labels whose tokens are counted: the most characters do not always make the most tokens
+_READ = 10_000  # characters of each: beyond it no decoder has positions
 _LOGITS = 2  # copies of the vocabulary's logits, in fp32
 
 
@@ -111,20 +115,25 @@ class _Side:
         return int(rank * self.layers * sum(inputs_and_outputs))
 
 
-def estimate(config: TrainConfig, seconds: Sequence[float], device: str = "cpu") -> MemoryEstimate | None:
+def estimate(
+    config: TrainConfig, seconds: Sequence[float], device: str = "cpu", texts: Sequence[str] = ()
+) -> MemoryEstimate | None:
     """What a run by `config` on clips of `seconds` needs at most, for a page or a terminal: it takes milliseconds.
 
-    None where that cannot be known: the model is not on this disk, or its family tells no size.
+    `texts` are their labels: one that is longer than its sound can be said counts too. None where that cannot be known:
+    the model is not on this disk, or its family tells no size.
     """
     try:
         folder = locate(config.model)
         family = family_of(folder)
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (ModelError, OSError, ValueError):
+        check_model(folder)
+        settings = read_object(folder / "config.json")
+        if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
+            return None
+        encoder, decoder = _sides(family, settings, config.targets)
+        tokens = _tokens(family, settings, max(seconds), _longest(folder, texts))
+    except (ModelError, KeyError, TypeError, ValueError):
         return None
-    if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
-        return None
-    encoder, decoder = _sides(family, settings, config.targets)
     number, frames = _BYTES[config.precision], _frames(family, max(seconds))
     heard = sum(_frames(family, length) for length in seconds)
     return MemoryEstimate(
@@ -136,7 +145,7 @@ def estimate(config: TrainConfig, seconds: Sequence[float], device: str = "cpu")
         adapter=16 * (encoder.adapter(config.rank) + decoder.adapter(config.rank)),  # fp32: value, gradient, 2 moments
         clips=heard * encoder.width * number,
         reading=min(len(seconds), _READ_AT_ONCE) * frames * decoder.layers * 2 * decoder.width * number,
-        activations=_activations(config, encoder, decoder, frames, _tokens(family, settings, max(seconds)), settings),
+        activations=_activations(config, encoder, decoder, frames, tokens, settings),
     )
 
 
@@ -202,7 +211,27 @@ def _frames(family: EncoderDecoder, seconds: float) -> int:
     return round(_FRAMES[family.name] * (family.max_seconds if family.name == "whisper" else seconds))
 
 
-def _tokens(family: EncoderDecoder, settings: Mapping[str, Any], seconds: float) -> int:
-    """As many as decoding allows; most texts have fewer."""
+def _tokens(family: EncoderDecoder, settings: Mapping[str, Any], seconds: float, longest: int) -> int:
+    """As many as decoding allows, or as the `longest` label has, up to those that the decoder has positions for."""
     spells = settings["vocab_size"] < SMALL_VOCABULARY
-    return round(seconds * (SPELLED_TOKENS_PER_SECOND if spells else family.tokens_per_second))
+    allowed = round(seconds * (SPELLED_TOKENS_PER_SECOND if spells else family.tokens_per_second))
+    return max(allowed, min(longest, int(settings[family.positions])))
+
+
+def _longest(folder: Path, texts: Sequence[str]) -> int:
+    """Tokens of the longest of `texts`: of the few with the most bytes."""
+    if not texts or not (folder / "tokenizer.json").is_file():
+        return 0
+    tokenizer = _tokenizer(folder / "tokenizer.json", (folder / "tokenizer.json").stat().st_mtime)
+    return max(len(tokenizer.encode(text[:_READ])) for text in sorted(texts, key=len)[-_LOOKED_AT:])
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(path: Path, changed: float) -> Any:
+    """Read once, since the page asks at every change of a setting. Raises ValueError where it cannot be read."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # what tokenizers raises has no class of its own
+        raise ValueError(f"{path} cannot be read") from error

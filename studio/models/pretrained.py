@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import ModelError
+from studio.errors import ModelError, StudioError
 from studio.models.catalogue import WEIGHTS
+from studio.models.claims import check_processor, check_shapes
 
 if TYPE_CHECKING:
     import torch
@@ -22,18 +23,21 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
     Raises ModelError where the weights are absent, torn, not safetensors, or of another shape.
     """
     import transformers
-    from safetensors import SafetensorError
 
     from studio.kernels.linear import quicken
 
     _check_weights(folder)
     try:
         with _quiet():
-            model, info = getattr(transformers, name).from_pretrained(
+            kind = getattr(transformers, name)
+            _check_shapes(kind, folder)
+            model, info = kind.from_pretrained(
                 folder, dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa",
                 output_loading_info=True,
             )  # fmt: skip
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (StudioError, MemoryError):
+        raise
+    except Exception as error:  # transformers lets through whatever a broken file makes of its code
         raise ModelError(f"The model in {folder} cannot be read: {_first_line(error)}", _AGAIN) from error
     if info["missing_keys"] or info["mismatched_keys"]:
         raise ModelError(f"The weights in {folder} do not fit its config.json.", _AGAIN)
@@ -46,9 +50,12 @@ def load_processor(folder: Path) -> Any:
     from transformers import AutoProcessor
 
     auto: Any = AutoProcessor
+    check_processor(folder)
     try:
         return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # as above
         raise ModelError(f"{folder} holds no processor: {_first_line(error)}", _AGAIN) from error
 
 
@@ -58,6 +65,14 @@ def save(model: Any, processor: Any, folder: Path) -> None:
 
     with _quiet():
         portable.save_model(model, processor, folder)
+
+
+def _check_shapes(kind: Any, folder: Path) -> None:
+    import torch
+
+    with torch.device("meta"):
+        network = kind(kind.config_class.from_pretrained(folder, local_files_only=True))
+    check_shapes(network, folder)
 
 
 def _check_weights(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import cast
 from studio.errors import ModelError
 from studio.models.base import Family, Recogniser
 from studio.models.catalogue import locate
+from studio.models.claims import check_model, read_object
 from studio.models.device import pick_device, pick_dtype
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
@@ -38,12 +38,10 @@ def family_named(model_type: str) -> Family:
 
 def family_of(folder: Path) -> Family:
     """The family of the model in `folder`, by its config.json. Raises ModelError."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        model_type = config["model_type"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} is not a model folder: {_why(folder)}.", _what_then(folder)) from error
-    return family_named(str(model_type))
+    config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if not isinstance(model_type := config.get("model_type"), str):
+        raise ModelError(f"{folder} is not a model folder: {_why(folder)}.", _what_then(folder))
+    return family_named(model_type)
 
 
 def load(source: str | Path, device: str = "auto", precision: str = "fp32", adapter: Path | None = None) -> Recogniser:
@@ -54,6 +52,7 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
     """
     folder = locate(source)
     family = family_of(folder)
+    check_model(folder)
     device = pick_device(device)
     model, processor = family.load(folder, device, pick_dtype(precision, device))
     recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)

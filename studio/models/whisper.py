@@ -13,15 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import DataError, ModelError
+from studio.errors import ModelError
 from studio.models.base import Clip
-from studio.models.encoder_decoder import EncoderDecoder, base_of, end_tokens
+from studio.models.encoder_decoder import EncoderDecoder, end_tokens
 from studio.models.greedy import Rules
 
 if TYPE_CHECKING:
     import torch
-
-    from studio.models.base import Row
 
 LORA_TARGETS: Mapping[str, str] = MappingProxyType(
     {
@@ -84,18 +82,6 @@ class Whisper(EncoderDecoder):
         settings = base.generation_config
         has_spaces = not _is_multilingual(settings) or _language_token(settings)[2:-2] not in NO_SPACES
         return super().tokens(base, processor, " " * has_spaces + text.strip())
-
-    def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
-        """As every family's; raises DataError also where the text has more tokens than the decoder has places."""
-        base = base_of(model)
-        room = base.config.max_target_positions - len(self.prompt(base))
-        if (count := len(self.tokens(base, processor, clip.text))) > room:
-            raise DataError(
-                f"{f'Clip {clip.id}' if clip.id else 'This clip'} has a text of {count} tokens; "
-                f"the model writes {room} at most.",
-                "Cut it into sentences.",
-            )
-        return super().labels(model, processor, clip)
 
     def stem(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:
         """Convolutions and positions, 50 frames a second. Restates transformers' WhisperEncoder.forward so far."""

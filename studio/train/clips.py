@@ -8,7 +8,7 @@ from studio.data.manifest import Dataset, Utterance
 from studio.data.splits import ensure_minimum
 from studio.errors import DataError
 from studio.evaluate import read_manifest, usable
-from studio.models import Family
+from studio.models import Family, Recogniser
 from studio.run_folder import RunFolder
 from studio.workspace import write_atomically
 
@@ -51,6 +51,48 @@ def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Split
                 "Record these again, or record more.",
             )
     return good, bad
+
+
+def only_writable(splits: Splits, base: Recogniser) -> tuple[Splits, list[str]]:
+    """`splits` without the clips of train and validation whose label `base` cannot write; and why each is left out.
+
+    Test clips stay: no adapter could write them, so they count alike before and after. Raises DataError where train
+    or validation is left without a clip.
+    """
+    good: dict[str, list[Utterance]] = {"test": list(splits["test"])}
+    bad: list[str] = []
+    for side in ("train", "validation"):
+        reasons = unwritable(splits[side], base)
+        good[side] = [clip for clip in splits[side] if clip.id not in reasons]
+        bad += named(reasons)
+        if splits[side] and not good[side]:
+            raise DataError(
+                f"No label of the {side} split can be written: {shortened(bad)}.",
+                "Cut these clips into sentences, or choose another model.",
+            )
+    return good, bad
+
+
+def unwritable(chosen: Sequence[Utterance], base: Recogniser) -> dict[str, str]:
+    """The clips whose label is longer than `base` can write, by their id, and why."""
+    found = {}
+    for clip in chosen:
+        try:
+            base.family.check_text(base.model, base.processor, clip.text)
+        except DataError as error:
+            found[clip.id] = error.what.rstrip(".")
+    return found
+
+
+def unwritable_note(reasons: Mapping[str, str]) -> str:
+    """What a person should know of test clips whose label the model cannot write."""
+    which = shortened(named(reasons))
+    return f"Test clips whose label the model cannot write ({len(reasons)}): {which}. They are errors before and after."
+
+
+def named(reasons: Mapping[str, str]) -> list[str]:
+    """Each clip and its reason."""
+    return [f"{name} ({reason})" for name, reason in reasons.items()]
 
 
 def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problems: Sequence[str]) -> Iterator[str]:

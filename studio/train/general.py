@@ -14,11 +14,11 @@ from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError
 from studio.evaluate import open_dataset, read_manifest, usable
-from studio.models import Family
+from studio.models import Recogniser
 from studio.run_folder import RunFolder
 from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES, digits_to_words
-from studio.train.clips import SIDES, Splits
+from studio.train.clips import SIDES, Splits, named, unwritable
 from studio.workspace import Workspace, write_atomically
 
 AT_MOST = {"train": 2000, "validation": 40, "test": 200}  # clips of a large dataset: a sample shows as much
@@ -66,12 +66,14 @@ def kept(config: TrainConfig, folder: RunFolder) -> General | None:
     return General(dataset, {side: [clip for clip in clips if clip.split == side] for side in SIDES})
 
 
-def only_usable(general: General, family: Family) -> tuple[General, list[str]]:
-    """The clips that `family` can hear, and why each of the others is left out."""
+def only_usable(general: General, base: Recogniser) -> tuple[General, list[str]]:
+    """The clips that `base` can hear, and learn to write; and why each of the others is left out."""
     good, bad = {}, []
     for side in SIDES:
-        good[side], reasons = usable(general.dataset, general.splits[side], family)
-        bad += reasons
+        heard, reasons = usable(general.dataset, general.splits[side], base.family)
+        too_long = unwritable(heard, base) if side != "test" else {}
+        good[side] = [clip for clip in heard if clip.id not in too_long]
+        bad += [*reasons, *named(too_long)]
     return General(general.dataset, good), bad
 
 

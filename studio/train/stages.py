@@ -79,6 +79,9 @@ class FineTune:
         """The model with its adapter, where the last checkpoint left it; the clips that it can hear."""
         base = load(self.config.model, self.ranks.device or self.record.resolved_device, self.config.precision)
         self.splits, left_out = clips.only_usable(self.dataset, self.splits, base.family)
+        self.splits, too_long = clips.only_writable(self.splits, base)
+        left_out += too_long
+        too_long_to_test = clips.unwritable(self.splits["test"], base)
         self.record = self.record.using(self.splits)
         self.record.write(self.folder)
         self.recogniser = with_adapter(base, self.config)
@@ -90,13 +93,15 @@ class FineTune:
         self.scorer = Scorer(self.recogniser, self.dataset, self.config, self.stopper.check)
         self.general_scorer = None
         if self.general:
-            self.general, bad = general.only_usable(self.general, base.family)
+            self.general, bad = general.only_usable(self.general, base)
             left_out += bad
             self.general_scorer = Scorer(self.recogniser, self.general.dataset, self.config, self.stopper.check)
         self.ranks.send(self.errand())
         yield self.started()
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
             yield Warned(message=note)
+        if too_long_to_test:
+            yield Warned(message=clips.unwritable_note(too_long_to_test))
 
     def errand(self) -> Errand:
         """What other processes need to know of the run."""

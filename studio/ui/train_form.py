@@ -254,7 +254,8 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
 def _memory(workspace: Workspace, config: TrainConfig) -> Memory | None:
     clips = [clip for clip in Dataset(workspace.dataset(config.dataset)).utterances() if clip.split != "unused"]
     is_cuda = "CUDA" in sidebar.device() if config.device == "auto" else config.device.startswith("cuda")
-    needed = estimate(config, [clip.duration for clip in clips], "cuda" if is_cuda else "cpu")
+    seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
+    needed = estimate(config, seconds, "cuda" if is_cuda else "cpu", texts)
     if needed is None:
         return None
     free = None if is_cuda else free_memory(workspace)  # of a GPU only torch knows it, which the page never loads

@@ -7,7 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")  # soft hyphens, zero widths, directions
+# Soft hyphens, zero widths, directions, marks of byte order. Joiners (200C, 200D) are letters' own in the scripts from
+# Arabic to Khmer, where they change how a word is written.
+_JOINING = "\u0600-\u0dff\u0f00-\u109f\u1780-\u18af"
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    f"|(?<![{_JOINING}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINING}])"
+)
 _SPACES = re.compile(r"\s+")  # no-break and thin ones too
 _TAG = re.compile(r"\[[^\[\]]{1,40}\]|<\|?[A-Za-z_/][^<>]{0,40}>")  # [noise], <unk>, <|endoftext|>
 _DASH_BETWEEN = re.compile(r"\s+(?:[–—―]+|-{1,3})(?=\s)|(?<=\w)(?:—|--+)(?=\w)")

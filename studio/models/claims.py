@@ -1,0 +1,183 @@
+"""What a model folder claims, checked before transformers acts on it: it may be broken, or made to do harm.
+
+A config.json can ask for a million layers, a tokenizer for a million tokens, and JSON can be nested so deeply that
+Python gives up. Each is refused with a sentence, before anything large is made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from studio.errors import ModelError
+
+_AGAIN = "Fetch or copy the model again, whole."
+_SETTINGS = (
+    "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
+    "special_tokens_map.json",
+)  # fmt: skip
+_LARGEST: Mapping[str, int] = MappingProxyType(
+    dict.fromkeys(_SETTINGS, 1_000_000)
+    | dict.fromkeys(("tokenizer_config.json", "added_tokens.json"), 5_000_000)
+    | {"tokenizer.json": 50_000_000, "vocab.json": 10_000_000}
+)
+"""Bytes; published models have a tenth at most."""
+_MOST_ADDED = 20_000  # tokens: Whisper adds 1,608, and each is looked for in every text
+_MOST_LAYERS = 256
+_MOST = 10_000_000  # of any other number of things
+_MOST_HEADER = 100_000_000  # bytes, as safetensors itself has it
+_MOST_RANK = 4096
+_DEEPEST = 100  # levels
+_LAYER = re.compile(r"(en|de)coder\.layers\.\d+")
+
+
+def check_model(folder: Path) -> None:
+    """Raise ModelError where a JSON file of the model in `folder` cannot be what it should be."""
+    for name in _LARGEST:
+        if (folder / name).is_file():
+            _check_values(folder / name, read_object(folder / name))
+    _check_processor(folder)
+
+
+def check_processor(folder: Path) -> None:
+    """As `check_model`, of the files of a processor alone."""
+    for name in _LARGEST:
+        if name != "config.json" and (folder / name).is_file():
+            read_object(folder / name)
+    _check_processor(folder)
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise ModelError where adapter_config.json in `folder` cannot be what it should be."""
+    path = folder / "adapter_config.json"
+    settings = read_object(path)
+    ranks = [settings.get("r", 8), *_values(settings.get("rank_pattern") or {})]
+    if not all(isinstance(rank, int) and 1 <= rank <= _MOST_RANK for rank in ranks):
+        raise _refused(path, f"r is {_shown(settings.get('r'))}, where 1 to {_MOST_RANK:,} is possible")
+    alpha = settings.get("lora_alpha", 8)
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float):
+        raise _refused(path, f"lora_alpha is {_shown(alpha)}, not a number")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises ModelError where it is none, too large, or nested too deeply."""
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST.get(path.name, 1_000_000):
+            raise _refused(path, f"it has {size / 1e6:.0f} MB, far more than any model's")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise _refused(path, "it is nested too deeply") from None
+    except (OSError, ValueError) as error:
+        raise _refused(path, f"{type(error).__name__}: {str(error)[:200]}") from error
+    if not isinstance(found, dict):
+        raise _refused(path, "it is not a JSON object")
+    if _is_deep(found):
+        raise _refused(path, "it is nested too deeply")
+    return found
+
+
+def header(weights: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor in a file of safetensors, by its name. Raises ModelError where it is not one."""
+    try:
+        with weights.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            if size > min(_MOST_HEADER, weights.stat().st_size):
+                raise _refused(weights, "its header is longer than the file")
+            entries = json.loads(stream.read(size))
+            return {
+                name: tuple(int(length) for length in entry["shape"])
+                for name, entry in entries.items()
+                if name != "__metadata__"
+            }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _refused(weights, "it is not whole") from error
+
+
+def _check_values(path: Path, settings: Mapping[str, Any]) -> None:
+    if path.name != "config.json":
+        return
+    for name, value in _numbers(settings):
+        most = _MOST_LAYERS if name.endswith("layers") else _MOST
+        if name.endswith(("layers", "size", "dim", "heads", "d_model", "positions", "position_embeddings")):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+                raise _refused(path, f"{name} is {_shown(value)}, where a whole number up to {most:,} is possible")
+        elif isinstance(value, int) and abs(value) > most:
+            raise _refused(path, f"{name} is {_shown(value)}, where {most:,} at most is possible")
+
+
+def _numbers(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every setting that is not an object or a list, and those within objects; None stands for a default."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _numbers(value)
+        elif value is not None and not isinstance(value, list):
+            yield name, value
+
+
+def _check_processor(folder: Path) -> None:
+    for name, key in (("tokenizer.json", "added_tokens"), ("tokenizer_config.json", "added_tokens_decoder")):
+        if (folder / name).is_file():
+            _check_added(folder / name, read_object(folder / name).get(key) or ())
+    if (folder / "added_tokens.json").is_file():
+        _check_added(folder / "added_tokens.json", read_object(folder / "added_tokens.json"))
+
+
+def _check_added(path: Path, added: Any) -> None:
+    if not isinstance(added, list | dict | tuple):
+        raise _refused(path, "its added tokens are not a list")
+    if len(added) > _MOST_ADDED:
+        raise _refused(path, f"it adds {len(added):,} tokens, where {_MOST_ADDED:,} are possible")
+
+
+def check_shapes(network: Any, folder: Path) -> None:
+    """Raise ModelError where the weights in `folder` are not those of `network`, which has no numbers yet."""
+    stored: dict[str, tuple[int, ...]] = {}
+    for weights in sorted(folder.glob("model*.safetensors")):
+        stored |= header(weights)
+    asked = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if _layers(asked) != _layers(stored):
+        raise _refused(
+            folder / "config.json",
+            f"it asks for {len(_layers(asked))} layers, and the weights have {len(_layers(stored))}",
+        )
+    for name, shape in asked.items():
+        if name in stored and stored[name] != shape:
+            raise _refused(
+                folder / "config.json", f"it asks for {name} of {shape}, and the weights have {stored[name]}"
+            )
+
+
+def _layers(names: Iterable[str]) -> set[str]:
+    return {found[0] for name in names if (found := _LAYER.search(name))}
+
+
+def _values(found: Any) -> list[Any]:
+    return list(found.values()) if isinstance(found, dict) else [None]
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inner(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(value: Any) -> list[Any]:
+    found = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [inner for inner in found if isinstance(inner, dict | list)]
+
+
+def _shown(value: Any) -> str:
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _refused(path: Path, why: str) -> ModelError:
+    return ModelError(f"{path} cannot be used: {why}.", _AGAIN)

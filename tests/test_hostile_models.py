@@ -1,0 +1,154 @@
+"""A model folder that is broken, or made to do harm, is a sentence within seconds; half an adapter never loads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_models
+from safetensors.torch import load_file, save_file
+from test_merged import adapter
+
+from studio.config import TrainConfig
+from studio.errors import ModelError
+from studio.models import load
+from studio.models.adapters import add_adapter
+from studio.models.catalogue import stored_numbers
+from studio.models.memory import estimate
+
+DEEP = "[" * 100_000 + "]" * 100_000
+LIMIT = 10.0  # seconds
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole model (`base`) and an adapter of it (`lora`)."""
+    folder = tmp_path_factory.mktemp("good")
+    tiny_models.moonshine(folder / "base")
+    adapter(folder / "lora", folder / "base")
+    return folder
+
+
+@pytest.fixture
+def folder(good: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be harmed."""
+    shutil.copytree(good, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def changed(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def refused(act: Callable[[], Any]) -> str:
+    began = time.process_time()
+    with pytest.raises(ModelError) as error:
+        act()
+    assert time.process_time() - began < LIMIT
+    assert error.value.remedy
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"decoder_num_hidden_layers": 1_000_000},
+        {"decoder_num_hidden_layers": 200},
+        {"encoder_num_hidden_layers": 1},
+        {"hidden_size": "wide"},
+        {"hidden_size": -1},
+        {"hidden_size": 10**9},
+        {"hidden_size": 96},
+        {"intermediate_size": 9_000_000},
+        {"vocab_size": 10**12},
+        {"vocab_size": 100_000},
+        {"encoder_num_attention_heads": True},
+        {"encoder_num_attention_heads": 0},
+        {"model_type": ["moonshine"]},
+        {"max_position_embeddings": [194]},
+    ],
+    ids=str,
+)
+def test_a_config_that_cannot_be_true_is_a_sentence(values: dict[str, Any], folder: Path) -> None:
+    changed(folder / "base" / "config.json", **values)
+    assert "Traceback" not in refused(lambda: load(folder / "base", "cpu"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json", "processor_config.json"],
+)
+@pytest.mark.parametrize("content", [DEEP, f'{{"a": {DEEP}}}', "7", '{"a": ', "\udcff"], ids=lambda text: text[:6])
+def test_json_that_is_deep_or_torn_is_a_sentence(name: str, content: str, folder: Path) -> None:
+    (folder / "base" / name).write_text(content, errors="surrogateescape")
+    assert name in refused(lambda: load(folder / "base", "cpu"))
+
+
+def test_a_million_added_tokens_are_a_sentence(folder: Path) -> None:
+    path = folder / "base" / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    token = tokenizer["added_tokens"][0]
+    tokenizer["added_tokens"] = [token | {"id": 500 + number, "content": f"<{number}>"} for number in range(300_000)]
+    path.write_text(json.dumps(tokenizer))
+    assert "300,000 tokens" in refused(lambda: load(folder / "base", "cpu"))
+    tokenizer["added_tokens"] *= 4
+    path.write_text(json.dumps(tokenizer))
+    assert "tokenizer.json" in refused(lambda: load(folder / "base", "cpu"))
+
+
+@pytest.mark.parametrize("size", [2**62, 50_000_000])
+def test_weights_whose_header_lies_are_a_sentence(size: int, folder: Path) -> None:
+    weights = folder / "base" / "model.safetensors"
+    weights.write_bytes(size.to_bytes(8, "little") + weights.read_bytes()[8:])
+    assert "model.safetensors" in refused(lambda: load(folder / "base", "cpu"))
+    assert stored_numbers(folder / "base") == 0
+
+
+def test_an_adapter_with_half_its_tensors_never_loads(folder: Path) -> None:
+    path = folder / "lora" / "adapter_model.safetensors"
+    tensors = load_file(path)
+    save_file(dict(list(tensors.items())[::2]), path)
+    base = load(folder / "base", "cpu")
+    names = list(base.model.state_dict())
+    assert "not whole" in refused(lambda: load(folder / "base", "cpu", adapter=folder / "lora"))
+    assert "not whole" in refused(lambda: add_adapter(base, folder / "lora", "second"))
+    assert list(base.model.state_dict()) == names, "nothing of it is left on the model"
+
+
+def test_a_half_adapter_leaves_the_others_that_were_loaded(good: Path, folder: Path) -> None:
+    path = folder / "lora" / "adapter_model.safetensors"
+    save_file(dict(list(load_file(path).items())[:3]), path)
+    both = load(good / "base", "cpu", adapter=good / "lora")
+    assert "not whole" in refused(lambda: add_adapter(both, folder / "lora", "second"))
+    assert list(both.model.peft_config) == ["default"]
+
+
+@pytest.mark.parametrize(
+    "values", [{"r": 10**9}, {"r": "8"}, {"r": 0}, {"lora_alpha": "much"}, {"rank_pattern": {"q_proj": 10**9}},
+               {"target_modules": 7}, {"peft_type": "NEVER"}], ids=str,
+)  # fmt: skip
+def test_an_adapter_config_that_cannot_be_true_is_a_sentence(values: dict[str, Any], folder: Path) -> None:
+    changed(folder / "lora" / "adapter_config.json", **values)
+    refused(lambda: load(folder / "base", "cpu", adapter=folder / "lora"))
+
+
+def test_the_memory_of_a_model_that_cannot_be_true_is_not_known(folder: Path) -> None:
+    changed(folder / "base" / "config.json", hidden_size="wide")
+    assert estimate(TrainConfig(dataset="me", model=str(folder / "base")), [2.0]) is None
+
+
+def test_the_memory_estimate_counts_the_tokens_of_labels(good: Path) -> None:
+    config = TrainConfig(dataset="me", model=str(good / "base"))
+    usual, few = estimate(config, [2.0, 3.0]), estimate(config, [2.0, 3.0], texts=["yes", "no"])
+    long = estimate(config, [2.0, 3.0], texts=["yes", "z" * 150])
+    longest = estimate(config, [2.0, 3.0], texts=["yes", "z" * 2_000_000])
+    assert usual is not None
+    assert few is not None
+    assert long is not None
+    assert longest is not None
+    assert usual.total == few.total < long.total < longest.total < 2 * long.total
