@@ -6,6 +6,7 @@ The command line makes its flags from these fields, the page its form, the READM
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.fields import FieldInfo
 
 from studio.errors import ConfigError
+from studio.faults import faults, plain_reason
 from studio.workspace import Workspace, lasting_folder
 
 BUNDLED, NOTHING = "bundled", "none"  # what `replay` can be beside a dataset
@@ -84,24 +86,40 @@ class TrainConfig(BaseModel):
 
     @classmethod
     def checked(cls, **values: Any) -> Self:
-        """A config of `values`. Raises ConfigError with the first setting that is out of bounds, in words."""
+        """A config of `values`. Raises ConfigError with every setting that is out of bounds, in words."""
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{name}: {first['msg']} (it was {first['input']!r}).", _bounds(name)) from error
+            found = faults(error)
+            what = "; ".join(f"{name}: {fault}" for name, fault in found.items())
+            raise ConfigError(f"{what}.", " ".join(dict.fromkeys(map(_bounds, found)))) from error
 
-    def command(self, run: str | None = None) -> list[str]:
-        """The command line that starts this run: only what differs from the defaults."""
-        words = ["studio", "train", self.dataset]
+    @field_validator("targets")
+    @classmethod
+    def _is_regex(cls, targets: str) -> str:
+        try:
+            re.compile(targets)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"is not a regular expression: {error}") from error
+        return targets
+
+    def flags(self) -> list[str]:
+        """The settings as flags of `studio train`: those that differ from what it takes without them."""
+        words: list[str] = []
+        goes_with_targets = ADAPTERS.get(self.targets, {})
         for name, info in knobs():
             value = getattr(self, name)
-            if value == info.default:
+            if value == goes_with_targets.get(name, info.default):
                 continue
             flag = "--" + name.replace("_", "-")
             words += [flag if value else f"--no-{flag[2:]}"] if isinstance(value, bool) else [flag, f"{value}"]
-        return words + (["--name", run] if run else [])
+        return words
+
+    def command(self, run: str | None = None) -> list[str]:
+        """The command line that starts a run with exactly these settings."""
+        words = [*self.flags(), *(["--name", run] if run else [])]
+        is_like_a_flag = self.dataset.startswith("-")
+        return ["studio", "train", *([*words, "--", self.dataset] if is_like_a_flag else [self.dataset, *words])]
 
 
 def knobs() -> Iterator[tuple[str, FieldInfo]]:
@@ -116,10 +134,11 @@ def _bounds(name: str) -> str:
     return f"{info.description}." if info else "Known settings: " + ", ".join(TrainConfig.model_fields) + "."
 
 
+BALANCED = "balanced"  # the preset that applies where none is chosen
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "quick": {"max_steps": 40, "learning_rate": 1e-3},  # few steps must be long ones
-        "balanced": {},
+        BALANCED: {},
         "thorough": {"max_steps": 240, "eval_every": 20, "patience": 6},
     }
 )
@@ -158,8 +177,10 @@ def from_file(source: str, **values: Any) -> TrainConfig:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(f"There is neither a file nor a recipe “{source}”.", named) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"The settings in {source} cannot be read ({error}).", named) from error
+    except OSError as error:
+        raise ConfigError(f"The settings in {source} cannot be read: {plain_reason(error)}.", named) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The settings in {source} cannot be read: this is not JSON.", named) from error
     if not isinstance(found, dict):
         raise ConfigError(f"{source} holds no settings.", named)
     return TrainConfig.checked(**{**found, **values})

@@ -7,8 +7,8 @@ conventions stay, but the recogniser hears this voice badly).
 from __future__ import annotations
 
 import random
+import shlex
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ def _tell(workspace: Workspace, story: Story, seed: int, say: Say) -> Result:
     dataset = record(workspace, story, seed, say)
     folder = _fresh_run(workspace, f"demo-{story.name}-{seed}")
     config = settings.preset("balanced", dataset=dataset.name, seed=seed)
-    say(f"The same by hand: {' '.join(config.command(folder.name))}")
+    say(f"The same by hand: {shlex.join(config.command(folder.name))}")
     seconds = _train(config, folder, say)
     before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
     if before is None or after is None:
@@ -161,9 +161,9 @@ def _train(config: settings.TrainConfig, folder: RunFolder, say: Say) -> float:
     from studio.train.finetune import run as finetune
 
     seconds = 0.0
-    command = [sys.executable, "-m", *config.command(folder.name), "--foreground"]
-    about = {"model": config.model, "dataset": config.dataset}
-    with jobs.in_foreground(folder, command, about), folder.events.open("a", encoding="utf-8") as log:
+    folder.keep_settings(config)
+    job = jobs.training(config, folder.name)
+    with jobs.in_foreground(folder, job.command, job.about), folder.events.open("a", encoding="utf-8") as log:
         for event in finetune(config, folder):
             events.write(log, event)
             if text := line(event):

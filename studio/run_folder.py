@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from studio.config import TrainConfig
+from studio.errors import JobError
 from studio.workspace import disk_errors, write_atomically
 
 StopRequest = Literal["save", "discard"]
@@ -26,7 +29,29 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
+        """The settings, from when the run is asked for; once it has begun, what they came to as well."""
         return self.path / "config.json"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its settings and its clips are settled: it goes on from there, or has ended."""
+        return self.config.is_file() and self.manifest.is_file()
+
+    def keep_settings(self, config: TrainConfig) -> None:
+        """Write down what the run is to do: whoever trains reads it here. Raises DiskError."""
+        write_atomically(self.config, config.model_dump_json(indent=2) + "\n")
+
+    def settings(self) -> TrainConfig | None:
+        """The settings that the run was asked for with; None where no file has them. Raises JobError, ConfigError."""
+        try:
+            found = json.loads(self.config.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            raise JobError(f"{self.config} cannot be read.", "Start a new run.") from error
+        if not isinstance(found, dict):
+            raise JobError(f"{self.config} has no settings.", "Start a new run.")
+        return TrainConfig.checked(**{name: found[name] for name in TrainConfig.model_fields if name in found})
 
     @property
     def manifest(self) -> Path:

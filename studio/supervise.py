@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from studio.errors import StudioError
 from studio.events import Event, Failed, Stopped
 from studio.jobs.control import end
 from studio.jobs.ending import append, is_final, last_events, last_step, last_word, quiet_seconds
@@ -171,7 +172,10 @@ def main(folder: str, patience: Patience = Patience()) -> None:
     """Supervise the job in `folder`, in a process that the starter need not wait for."""
     if os.fork():
         os._exit(0)
-    Supervisor(RunFolder(Path(folder)), patience).run()
+    try:
+        Supervisor(RunFolder(Path(folder)), patience).run()
+    except (StudioError, OSError) as error:  # a full disk: the run's state then follows from what it wrote before
+        sys.exit(f"The supervisor could not write down how the run ended: {error}")
 
 
 if __name__ == "__main__":

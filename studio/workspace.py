@@ -15,6 +15,13 @@ from studio.errors import ConfigError, DataError, DiskError
 
 ENVIRONMENT_VARIABLE = "STUDIO_WORKSPACE"
 
+_FREE_SPACE = "Free some space and try again; nothing else was lost."
+_FULL = re.compile(
+    "No space left on device|Disk quota exceeded"  # safetensors and others that pass the system's words on
+    r"|\d+ requested and \d+ written"  # NumPy
+    "|PytorchStreamWriter failed writing|inline_container.* unexpected pos"  # torch.save
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -25,8 +32,12 @@ class Workspace:
 
     @classmethod
     def here(cls) -> Workspace:
-        """`$STUDIO_WORKSPACE`, or the current directory."""
-        return cls(Path(os.environ.get(ENVIRONMENT_VARIABLE) or Path.cwd()).resolve())
+        """`$STUDIO_WORKSPACE`, or the current directory. Raises ConfigError where that is no folder, DiskError."""
+        with disk_errors(Path(os.environ.get(ENVIRONMENT_VARIABLE) or "."), "read"):
+            root = Path(os.environ.get(ENVIRONMENT_VARIABLE) or Path.cwd()).resolve()
+        if root.exists() and not root.is_dir():
+            raise ConfigError(f"The workspace {root} is a file, not a folder.", "Name the folder of your recordings.")
+        return cls(root)
 
     def held(self) -> Workspace:
         """This workspace for a page that stays open: refused, not begun again, once its folder or its disk is gone.
@@ -134,12 +145,35 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskError(
-                f"The disk is full: {path} was not saved.", "Free some space and try again; nothing else was lost."
-            ) from error
+        if is_disk_full(error):
+            raise DiskError(f"The disk is full: {path} was not saved.", _FREE_SPACE) from error
         reason = error.strerror or str(error)
         raise DiskError(f"Could not {doing} {path}: {reason}.", "Check that the folder exists and is yours.") from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether `error` is one of the ways in which a full disk shows: libraries put it into words of their own."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return _FULL.search(str(error)) is not None
+
+
+@contextmanager
+def disk_errors_explained() -> Iterator[None]:
+    """Turn what no `disk_errors` was near to catch into a sentence. A pipe that its reader closed passes."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if is_disk_full(error):
+            place = getattr(error, "filename", None)
+            what = f"The disk is full: {place} was not saved." if place else "The disk is full."
+            raise DiskError(what, _FREE_SPACE) from error
+        if isinstance(error, OSError) and error.filename is not None:
+            what = f"Could not use {os.fsdecode(error.filename)}: {error.strerror}."
+            raise DiskError(what, "Check that it exists and is yours.") from error
+        raise
 
 
 def write_atomically(path: Path, content: bytes | str | Iterable[bytes]) -> None:

@@ -270,7 +270,7 @@ def test_what_cannot_be_trained_fails_with_a_sentence_in_the_log(
 
 def test_too_few_clips_say_how_many_are_missing(tmp_path: Path) -> None:
     tones(tmp_path, clips=3)
-    with pytest.raises(DataError, match="Record 5 more"):
+    with pytest.raises(DataError, match="Record 37 more"):
         train(tmp_path, "few", config())
 
 

@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "studio"
 
 FLOORS = (
-    {"errors"},
+    {"errors", "faults"},
     {
         "events",
         "config",

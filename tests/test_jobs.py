@@ -141,9 +141,9 @@ def test_stop_and_save_lets_the_trainer_score_and_finish(workspace: Workspace) -
     folder = begin(workspace, "one", *FOREVER)
     until(lambda: is_training(folder))
     jobs.stop(folder, "save")
-    assert jobs.state(folder).status in ("stopping", "finished")
+    assert jobs.state(folder).status in ("stopping", "stopped")
     until(lambda: is_over(folder))
-    assert jobs.state(folder).status == "finished"
+    assert jobs.state(folder).status == "stopped"
     assert folder.done.exists()
 
 
@@ -279,9 +279,8 @@ def test_a_training_gets_a_fresh_readable_name(workspace: Workspace, monkeypatch
     second = jobs.start_training(workspace, TrainConfig(dataset="my numbers"))
     named = jobs.start_training(workspace, TrainConfig(dataset="my numbers"), "best try")
     assert [first.name, second.name, named.name] == ["my-numbers-0001", "my-numbers-0002", "best try"]
-    assert commands[0][1:] == [
-        *("-m", "studio", "train", "my numbers", "--rank", "4", "--name", "my-numbers-0001", "--foreground")
-    ]
+    assert commands[0][1:] == ["-m", "studio", "train", "--name", "my-numbers-0001", "--foreground", "--", "my numbers"]
+    assert first.settings() == TrainConfig(dataset="my numbers", rank=4)
     with pytest.raises(JobError, match="already"):
         jobs.start_training(workspace, TrainConfig(dataset="my numbers"), "best try")
     with pytest.raises(ConfigError):
@@ -300,7 +299,7 @@ def test_the_real_trainer_is_killed_as_a_job_and_finishes_when_it_is_resumed(wor
     until(lambda: "step" in kinds(folder)[killed:], 120)
     jobs.stop(folder, "save")
     until(lambda: is_over(folder), 120)
-    assert jobs.state(folder).status == "finished"
+    assert jobs.state(folder).status == "stopped"
     assert folder.done.exists()
     assert jobs.runs(workspace)[0].wer_after is not None
 
@@ -364,7 +363,7 @@ def test_the_list_of_runs_says_what_came_of_each(workspace: Workspace) -> None:
 def test_a_run_that_was_not_started_as_a_job_is_listed_too(workspace: Workspace) -> None:
     folder = RunFolder(workspace.run("by-hand"))
     folder.path.mkdir(parents=True)
-    folder.config.write_text('{"model": "echo", "dataset": "/elsewhere/numbers"}')
+    folder.config.write_text('{"model": "echo", "dataset": "/elsewhere/numbers", "run": "by-hand"}')
     folder.events.write_text(events.to_line(
         events.Finished(step=9, best_step=9, wer_before=0.5, wer_after=0.1, seconds=3.5, peak_memory=1)
     ))  # fmt: skip
@@ -392,5 +391,5 @@ def test_two_hundred_runs_are_listed_at_once(workspace: Workspace) -> None:
 def test_a_run_on_a_cluster_is_followed_by_the_command_that_a_resume_repeats() -> None:
     command = control.training(TrainConfig(dataset="numbers"), "numbers-0001", "http://head:8265").command
     assert command[1:] == [
-        "-m", "studio", "train", "numbers", "--name", "numbers-0001", "--on", "http://head:8265", "--foreground"
+        "-m", "studio", "train", "--on", "http://head:8265", "--name", "numbers-0001", "--foreground", "--", "numbers"
     ]  # fmt: skip

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from studio.data import prompts
 from studio.data.manifest import Dataset
-from studio.data.prompts.needs import ENOUGH, FIRST_TRAINING, Misheard, misheard, needed, progress
+from studio.data.prompts.needs import ENOUGH, Misheard, misheard, needed, progress
 from studio.data.prompts.script import Prompt
+from studio.data.splits import FIRST_TRAINING
 from studio.data.utterance import Utterance
 from studio.errors import DataError
 from studio.text import DIGIT_NAMES, prompt_key

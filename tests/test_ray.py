@@ -95,7 +95,7 @@ def test_a_run_by_rays_own_address_stops_and_saves_when_it_is_asked_to(ray: Loca
     folder = start(f"ray://127.0.0.1:{ray.client}")
     await_event(folder, lambda event: isinstance(event, StepDone) and event.step >= 20)
     studio("stop", "away")
-    assert await_end(folder) == "finished", folder.log.read_text()
+    assert await_end(folder) == "stopped", folder.log.read_text()
     story = [event for _, event in events.read(folder.events)]
     assert any(isinstance(event, Stopped) and event.reason == "stop and save" for event in story)
     assert isinstance(story[-1], Finished)

@@ -14,11 +14,13 @@ import pytest
 from fake_trainer import SCRIPT
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from tones import tones
+from tones import tones, wav
 
 from studio import jobs
 from studio.cluster import address
 from studio.config import PRESETS, TrainConfig, knobs
+from studio.data.manifest import Dataset
+from studio.data.splits import FIRST_TRAINING
 from studio.jobs import control, queue, record
 from studio.jobs.record import Job
 from studio.run_folder import RunFolder
@@ -100,11 +102,47 @@ def test_what_a_run_can_teach_stands_first_in_a_sentence_each_and_one_of_them_is
 
 
 def test_the_form_counts_what_is_missing(workspace: Workspace, client: TestClient) -> None:
-    assert client.get("/studio/train/form/tones").json()["clips"]["missing"] == 8
+    assert client.get("/studio/train/form/tones").json()["clips"]["missing"] == FIRST_TRAINING
     tones(workspace.root, 5)
     clips = client.get("/studio/train/form/tones").json()["clips"]
-    assert (clips["train"], clips["validation"], clips["test"], clips["missing"]) == (3, 1, 1, 3)
+    assert (clips["train"], clips["validation"], clips["test"], clips["missing"]) == (3, 1, 1, FIRST_TRAINING - 5)
     assert clips["seconds"] > 0
+
+
+def test_a_start_is_offered_only_where_there_is_something_to_learn_from(
+    workspace: Workspace, client: TestClient
+) -> None:
+    dataset = tones(workspace.root, 10)
+    clips = client.get("/studio/train/form/tones").json()["clips"]
+    assert (clips["blocker"], clips["missing"]) == ("", 0)
+    assert "10 clips are few: 6 to learn from, 2 to validate, 2 to test." in clips["advice"]
+    assert "30 more" in clips["advice"]
+    for clip in dataset.utterances():
+        if clip.split == "train":
+            dataset.clip_path(clip).unlink()
+    clips = client.get("/studio/train/form/tones").json()["clips"]
+    assert (clips["missing"], "4 clips are too few" in clips["blocker"]) == (36, True)
+    refused = client.post("/studio/train/start", json=values())
+    assert "4 clips are too few" in refused.json()["what"]
+    assert jobs.runs(workspace) == []
+
+
+def test_clips_of_one_sentence_are_no_start(workspace: Workspace, client: TestClient) -> None:
+    dataset = Dataset.create(workspace.dataset("tones"))
+    for _ in range(12):
+        dataset.add(wav("order 1"), text="order one", prompt="order 1", split="train")
+    clips = client.get("/studio/train/form/tones").json()["clips"]
+    assert "so few different sentences" in clips["blocker"]
+    assert clips["missing"] == 0
+
+
+def test_every_setting_that_is_wrong_is_named_in_words(workspace: Workspace, client: TestClient) -> None:
+    tones(workspace.root, 8)
+    wrong = {"rank": 0, "learning_rate": "fast", "targets": "("}
+    told = client.post("/studio/train/command", json=values(**wrong)).json()["what"]
+    assert "rank: must be at least 1 (it was 0)" in told
+    assert "learning_rate: must be a number (it was 'fast')" in told
+    assert "targets: is not a regular expression" in told
 
 
 def test_the_command_is_the_one_that_will_run(workspace: Workspace, client: TestClient) -> None:

@@ -335,7 +335,7 @@ def test_the_button_names_what_is_missing(studio: Studio, page: Page, tmp_path: 
         on_the_train_tab(page)
         page.get_by_label("Dataset", exact=True).click()
         page.get_by_role("option", name="a-few").click()
-        page.get_by_role("button", name="Record 3 more clips").click()
+        page.get_by_role("button", name="Record 35 more clips").click()
         page.locator("[role=tab][aria-selected=true]", has_text="1 Record").wait_for()
     finally:
         few.rename(tmp_path / "gone")

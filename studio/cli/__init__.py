@@ -6,6 +6,7 @@ Every verb but `ui` works without Gradio, and what a verb needs is imported insi
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import typer
@@ -14,6 +15,7 @@ from studio.cli.app import app
 from studio.errors import StudioError
 from studio.quiet import hide_warnings
 from studio.run_folder import FOLDER_VARIABLE
+from studio.workspace import disk_errors_explained
 
 # isort: off
 from studio.cli import page, data, runs, models  # noqa: F401 - each enters its verbs, in the order of the help
@@ -26,7 +28,7 @@ milliseconds: where another program holds a core, each small operation then cost
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one verb. A StudioError becomes a sentence on stderr and exit code 1; Ctrl-C exits with 130.
+    """Run one verb. Exit code 0: it is done; 1: an error, as a sentence on stderr; 130, 143: Ctrl-C, SIGTERM.
 
     Without `arguments` this is a process of its own, and takes them from its command line.
     """
@@ -35,10 +37,17 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    signal.signal(signal.SIGTERM, _end)
     try:
-        app(arguments)
+        with disk_errors_explained():
+            app(arguments)
     except StudioError as error:
         typer.secho(str(error), fg="red", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end(number: int, _: object) -> None:
+    """End as an exception does, not at once: what was temporary is removed on the way."""
+    sys.exit(128 + number)

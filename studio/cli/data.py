@@ -99,6 +99,7 @@ def label(
     from studio.labelling.offers import Request
     from studio.terminal import label as labels
 
+    labels.rules(rule or [], numbers)
     data, found = labels.chosen(Workspace.here(), dataset, query, clips)
     if labels.one_of(numbers, style, prelabel, suspects, validate, use_heard, undo) == 0:
         typer.echo(labels.report(found, model, as_json))
@@ -116,7 +117,7 @@ def label(
         wanted = Request(
             kind=kind,
             convention=numbers or "words",
-            rules=labels.rules(rule or []),
+            rules=labels.rules(rule or [], numbers),
             finding=style,
             model=model,
             sure=sure,

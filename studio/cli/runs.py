@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from studio import config as settings
 from studio.cli.app import AsJson, RunName, app
 from studio.errors import ConfigError
+from studio.run_folder import RunFolder
 from studio.workspace import Workspace, write_atomically
 
 AnyNormaliser = Annotated[
@@ -26,17 +28,14 @@ if TYPE_CHECKING:
 def train(**options: Any) -> None:
     """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
     from studio.cluster import address
+    from studio.data.splits import shortage, trainable
     from studio.evaluate import open_dataset
     from studio.terminal import follow as following
     from studio.terminal import starting, together
     from studio.train import ranks
 
-    name, foreground = options.pop("name"), options.pop("foreground")
-    detach, queue = options.pop("detach"), options.pop("queue")
-    on, dry_run = options.pop("on"), options.pop("dry_run")
-    preset, file = options.pop("preset"), options.pop("config")
-    chosen = {key: value for key, value in options.items() if value is not None}
-    plan = settings.from_file(file, **chosen) if file else settings.preset(preset, **chosen)
+    name, on, dry_run, queue = (options[key] for key in ("name", "on", "dry_run", "queue"))
+    plan = asked_for(options)
     if ranks.are_launched():
         if on:
             raise ConfigError("--on and `accelerate launch` exclude each other.", "Leave one of them out.")
@@ -46,15 +45,17 @@ def train(**options: Any) -> None:
         typer.echo(following.sky_task(Workspace.here(), plan, name, on, dry_run))
         return
     on = address.checked(on) if on else ""
-    if foreground:
+    if options["foreground"]:
         following.train_in_foreground(Workspace.here(), plan, name, on)
         return
     dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
     _tell_mixed_numbers(dataset)
+    if advice := shortage(trainable(dataset)):
+        typer.echo(f"Note: {advice}")
     address.require_ray() if on else _tell_memory(plan, dataset)
     begin = starting.in_turn if queue else starting.at_once
     folder = begin(Workspace.here(), plan, name, typer.echo, on)
-    if not (detach or queue):
+    if not (options["detach"] or queue):
         following.follow(folder, typer.echo)
 
 
@@ -65,6 +66,24 @@ def _tell_mixed_numbers(dataset: Dataset) -> None:
     if mixed := numbers_in_two_ways(clip.text for clip in dataset.utterances() if clip.split != "unused"):
         remedy = f"`studio label {dataset.name} --numbers {mixed.common} --apply` writes all in one way."
         typer.echo(f"{mixed.what} {remedy}")
+
+
+def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
+    """The settings that the flags of `train` come to. Raises StudioError.
+
+    A run that was started from elsewhere is only named: its settings are in its folder.
+    """
+    file, preset = options["config"], options["preset"]
+    chosen = {
+        key: value for key, value in options.items() if key in settings.TrainConfig.model_fields and value is not None
+    }
+    if options["foreground"]:
+        if not options["name"]:
+            raise ConfigError("--foreground trains a run that has a name.", "Add --name, or leave --foreground out.")
+        names_none = not file and preset == settings.BALANCED and chosen.keys() == {"dataset"}
+        if names_none and (kept := RunFolder(Workspace.here().run(options["name"])).settings()):
+            return kept
+    return settings.from_file(file, **chosen) if file else settings.preset(preset, **chosen)
 
 
 def _tell_memory(plan: settings.TrainConfig, dataset: Dataset) -> None:
@@ -95,7 +114,9 @@ def _train_signature() -> inspect.Signature:
         )
     ]
     presets = ", ".join(settings.PRESETS)
-    found.append(parameter("preset", Annotated[str, flag(f"Where the settings start from: {presets}.")], "balanced"))
+    found.append(
+        parameter("preset", Annotated[str, flag(f"Where the settings start from: {presets}.")], settings.BALANCED)
+    )
     recipes = ", ".join(settings.RECIPES)
     text = f"A JSON file of settings to start from instead, or a recipe: {recipes}."
     found.append(parameter("config", Annotated[str | None, flag(text, show_default=False)], None))

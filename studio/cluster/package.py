@@ -88,7 +88,7 @@ def source_files(config: TrainConfig) -> Iterator[Path]:
 def _sets(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> tuple[list[_Set], list[str]]:
     """The run's own clips, then those it replays from a dataset: as they were when it began, or as they are now."""
     dataset = open_dataset(workspace, config.dataset)
-    has_begun = folder.config.is_file() and folder.manifest.is_file()
+    has_begun = folder.has_begun
     splits, moved = (clips.kept(folder), []) if has_begun else clips.choose(dataset)
     sets = [_Set(dataset, _all(splits), _name(dataset))]
     if config.replay not in (BUNDLED, NOTHING):
@@ -130,7 +130,7 @@ def dataset_root(dataset: Dataset) -> Path:
 
 def _write_run(archive: zipfile.ZipFile, folder: RunFolder, there: TrainConfig) -> None:
     """What a resume goes on from; the settings name the datasets as they are called there."""
-    if not (folder.config.is_file() and folder.manifest.is_file()):
+    if not folder.has_begun:
         return
     record = RunRecord.read(folder).model_copy(update={"dataset": there.dataset, "replay": there.replay})
     archive.writestr("run/config.json", record.model_dump_json(indent=2) + "\n")

@@ -19,6 +19,7 @@ from studio.cluster.address import require_ray
 from studio.cluster.follower import Standing, Unreachable
 from studio.config import TrainConfig
 from studio.errors import JobError
+from studio.faults import plain_reason
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
@@ -128,8 +129,7 @@ def _sentences(address: str) -> Iterator[None]:
         kind = Unreachable if "status code 5" in said[0] else JobError
         raise kind(f"The cluster at {address} refused: {said[-1]}"[:400]) from error
     except Exception as error:  # ConnectionError of three libraries, timeouts, gRPC's own
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
         raise Unreachable(
-            f"No Ray cluster answers at {address}: {why}.",
+            f"No Ray cluster answers at {address}: {plain_reason(error)}.",
             "Check that it is up and that this address is its dashboard's (port 8265), perhaps through a tunnel.",
         ) from error

@@ -14,6 +14,7 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+from studio import jobs
 from studio.cluster import package
 from studio.cluster.package import SentJob
 from studio.config import ECHO, STARTER, TrainConfig
@@ -40,6 +41,7 @@ def write_task(workspace: Workspace, config: TrainConfig, name: str | None) -> P
             packed.extractall(workdir)
         job = SentJob.model_validate_json((workdir / "job.json").read_bytes())
         shutil.rmtree(workdir / "run", ignore_errors=True)
+        RunFolder(workdir / "outputs" / job.run).keep_settings(job.config)
     path = place / "task.yaml"
     write_atomically(path, task(job, place / "workdir", path))
     return path
@@ -50,7 +52,7 @@ def task(job: SentJob, workdir: Path, path: Path) -> str:
     name = re.sub(r"[^a-z0-9-]+", "-", job.run.lower()).strip("-")
     name = name if name[:1].isalpha() else f"run-{name}".rstrip("-")
     wanted = "" if job.config.device == "cpu" else f"  accelerators: {{{', '.join(ACCELERATORS)}}}\n"
-    run = shlex.join(["python", "-m", *job.config.command(job.run), "--foreground"])
+    run = shlex.join(["python", *jobs.training(job.config, job.run).command[1:]])
     return (
         f"{_notes(name, job.run, path)}"
         f"name: {name}\n"

@@ -121,7 +121,7 @@ def run(job: SentJob, sent: Path, root: Path, sender: Sender) -> None:
     except StudioError as error:
         sender.event(Failed(message=error.what, remedy=error.remedy))
         raise
-    for event in finetune.run(job.config, folder, resume=folder.config.is_file()):
+    for event in finetune.run(job.config, folder, resume=folder.has_begun):
         teller.tell(event)
 
 

@@ -15,6 +15,7 @@ from studio.data.previewing import label_of, length_of, notes, wave_of
 from studio.data.quality import fingerprint
 from studio.errors import DataError, StudioError, printable
 from studio.text import counted
+from studio.workspace import is_disk_full
 
 if TYPE_CHECKING:
     from studio.data.intake import Intake
@@ -85,6 +86,8 @@ class _Taking:
         try:
             clip = self._add(row, self.link and not is_passing)
         except StudioError as error:
+            if error.__cause__ and is_disk_full(error.__cause__):
+                raise  # no row after it could come in either
             self.reasons.add(Refused(row.name, error.what, error.remedy))
             return
         if clip is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,10 +16,10 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from studio.config import TrainConfig
-from studio.errors import JobError
+from studio.errors import DiskError, JobError
 from studio.events import Failed, Finished, Stopped
 from studio.jobs import record
-from studio.jobs.ending import last_events, last_word, mend
+from studio.jobs.ending import last_events, last_word, mend, was_stopped
 from studio.jobs.record import Job
 from studio.run_folder import RunFolder, StopRequest
 from studio.workspace import Workspace, disk_errors
@@ -61,7 +63,7 @@ def _ended(folder: RunFolder, job: Job | None) -> Status:
     exited_well = job is not None and job.exit_code == 0
     match word:
         case Finished():
-            return "finished"
+            return "stopped" if was_stopped(folder) else "finished"
         case Failed():
             return "failed"
         case Stopped(reason="discard"):
@@ -111,16 +113,18 @@ def start_training(workspace: Workspace, config: TrainConfig, name: str | None =
     Raises BusyError where a run is going on, JobError where `name` is taken, ConfigError where it cannot be a name,
     DiskError.
     """
-    with record.claim(workspace.outputs) as lock:
-        folder = fresh_folder(workspace, config.dataset, name)
+    with record.claim(workspace.outputs) as lock, laid_out(workspace, config, name) as folder:
         _launch(folder, training(config, folder.name, on), lock)
     return folder
 
 
 def training(config: TrainConfig, name: str, on: str = "") -> Job:
-    """The job that fine-tunes by `config`, as the run `name`: here, or on the cluster at `on`."""
+    """The job that fine-tunes by `config`, as the run `name`: here, or on the cluster at `on`.
+
+    Its command names no setting: the trainer reads them in the run's folder, where `laid_out` wrote them.
+    """
     where = ["--on", on] if on else []
-    command = [sys.executable, "-m", *config.command(name), *where, "--foreground"]
+    command = [sys.executable, "-m", "studio", "train", *where, "--name", name, "--foreground", "--", config.dataset]
     about = {"model": config.model, "dataset": Path(config.dataset).name}
     return Job(command=command, folder=str(Path.cwd()), about=about)
 
@@ -134,7 +138,7 @@ def resume(folder: RunFolder) -> None:
         job = Job.read(folder)
         if job is None:
             raise JobError(f"The run “{folder.name}” was not started from here.", "Start a new run.")
-        if _ended(folder, job) == "finished":
+        if folder.done.is_file() or _ended(folder, job) == "finished":
             raise JobError(f"The run “{folder.name}” has finished.", "Start a new run.")
         _launch(folder, Job(command=job.command, folder=job.folder, about=job.about), lock)
 
@@ -155,7 +159,25 @@ def stop(folder: RunFolder, how: StopRequest) -> None:
 def training_folder(workspace: Workspace, config: TrainConfig, name: str | None = None) -> RunFolder:
     """The folder of the run `name` where it has begun; else a fresh one. Raises JobError, ConfigError, DiskError."""
     begun = RunFolder(workspace.run(name)) if name else None
-    return begun if begun and begun.config.is_file() else fresh_folder(workspace, config.dataset, name)
+    if begun and (begun.has_begun or begun.job.is_file()):
+        return begun
+    with laid_out(workspace, config, name) as folder:
+        return folder
+
+
+@contextmanager
+def laid_out(workspace: Workspace, config: TrainConfig, name: str | None) -> Iterator[RunFolder]:
+    """A fresh folder with the run's settings in it; removed again where the disk refuses something within the block.
+
+    Raises JobError, ConfigError, DiskError.
+    """
+    folder = fresh_folder(workspace, config.dataset, name)
+    try:
+        folder.keep_settings(config)
+        yield folder
+    except (DiskError, OSError):
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 def fresh_folder(workspace: Workspace, dataset: str, name: str | None) -> RunFolder:
@@ -178,8 +200,8 @@ def _launch(folder: RunFolder, job: Job, lock: int) -> None:
     if previous := record.last_claimed(folder.path.parent):
         _sweep_orphan(RunFolder(folder.path.parent / previous))
     folder.clear_stop_request()  # before it can be asked anew: who reads the name may stop the run
-    record.sign(lock, folder.name)
     with disk_errors(folder.events):
+        record.sign(lock, folder.name)
         offset = mend(folder.events)
     job.model_copy(update={"events_offset": offset}).write(folder)
     with disk_errors(folder.log), folder.log.open("ab") as log:

@@ -12,12 +12,12 @@ _TAIL = 32_768  # bytes: some hundred events
 Lifecycle = Started | Stopped | Failed | Finished
 
 
-def last_events(folder: RunFolder, since: int = 0) -> list[Event]:
-    """The last whole events of the run that stand after byte `since`, some hundred at most."""
+def last_events(folder: RunFolder, since: int = 0, most: int = _TAIL) -> list[Event]:
+    """The last whole events of the run after byte `since`: those in `most` bytes, by default some hundred events."""
     try:
         with folder.events.open("rb") as stream:
             end = stream.seek(0, 2)
-            start = stream.seek(max(since, end - _TAIL))
+            start = stream.seek(max(since, end - most))
             lines = stream.read().split(b"\n")[:-1]
     except FileNotFoundError:
         return []
@@ -28,6 +28,21 @@ def last_events(folder: RunFolder, since: int = 0) -> list[Event]:
 def last_word(events: list[Event]) -> Lifecycle | None:
     """The last event of `events` that begins or ends a run."""
     return next((event for event in reversed(events) if isinstance(event, Lifecycle)), None)
+
+
+def was_stopped(folder: RunFolder) -> bool:
+    """Whether a person ended the training of this finished run before its last step.
+
+    Of what begins, trains or stops, the last event tells. Scoring comes after it, however many events that takes.
+    """
+    size, most = folder.events.stat().st_size, _TAIL
+    while True:
+        for event in reversed(last_events(folder, most=most)):
+            if isinstance(event, Started | StepDone | Stopped):
+                return isinstance(event, Stopped) and event.reason == "stop and save"
+        if most >= size:
+            return False
+        most *= 16
 
 
 def is_final(word: Lifecycle | None, exit_code: int) -> bool:

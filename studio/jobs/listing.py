@@ -59,7 +59,11 @@ def runs(workspace: Workspace) -> list[RunSummary]:
 
 
 def _is_run(folder: RunFolder) -> bool:
-    return folder.job.is_file() or folder.config.is_file()
+    """Whether it was started; a run that waits has its settings alone, which do not name it yet."""
+    if folder.job.is_file():
+        return True
+    settings = _configured(folder)
+    return folder.config.is_file() and ("run" in settings or "dataset" not in settings)
 
 
 def _summary(folder: RunFolder) -> RunSummary:

@@ -1,7 +1,7 @@
 """Runs that wait their turn: `outputs/.queue.json`, and who starts the next of them.
 
 The file holds the order, and all that is needed to start each run; it is replaced whole, under a lock, so that it
-outlives whatever is killed. A run that waits has an empty folder, which keeps its name for it. As long as somebody
+outlives whatever is killed. A run that waits has a folder with nothing but its settings. As long as a run
 waits, a keeper (`studio.jobs.keeper`) does too: a process of its own that needs neither a page nor a supervisor.
 """
 
@@ -73,9 +73,8 @@ def submit(workspace: Workspace, config: TrainConfig, name: str | None = None, o
     if not waiting(workspace):
         with suppress(BusyError):
             return Place(control.start_training(workspace, config, name, on), 0)
-    with _changing(workspace) as queue:
-        folder = control.fresh_folder(workspace, config.dataset, name)
-        words = [*config.command()[3:], *(["--on", on] if on else [])]  # after `studio train DATASET`
+    with _changing(workspace) as queue, control.laid_out(workspace, config, name) as folder:
+        words = [*config.flags(), *(["--on", on] if on else [])]
         job = control.training(config, folder.name, on)
         queue.append(Waiting(name=folder.name, job=job, settings=shlex.join(words)))
         position = len(queue)
@@ -94,8 +93,10 @@ def cancel(workspace: Workspace, name: str) -> None:
     """Take the run `name` out of the queue. Raises JobError where it does not wait (any more)."""
     with _changing(workspace) as queue:
         _taken(queue, name)
+    folder = RunFolder(workspace.run(name))
     with suppress(OSError):
-        workspace.run(name).rmdir()
+        folder.config.unlink(missing_ok=True)
+        folder.path.rmdir()
 
 
 def look_after(workspace: Workspace) -> None:

@@ -106,7 +106,8 @@ def _line(phase: str, done: int, total: int, unit: str, seconds: float) -> str:
 def telling(unit: str = "") -> Iterator[Telling]:
     """Within the block a verb tells how far it is, to whoever started it; its end is told by itself.
 
-    Where a person cancels, the process ends with exit code 0. A StudioError is told and goes on to the command line.
+    Where a person cancels the job the process ends with exit code 0, and where SIGTERM did with 143. A StudioError is
+    written down, and raised to the command line.
     """
     named = os.environ.get(FOLDER_VARIABLE)
     tell = Telling(RunFolder(Path(named)) if named else None, unit)
@@ -114,7 +115,7 @@ def telling(unit: str = "") -> Iterator[Telling]:
         yield tell
     except CancelledError:
         tell.end(Stopped(step=tell.done, reason="discard"))
-        raise SystemExit(0) from None
+        raise SystemExit(0 if tell.folder else 143) from None
     except StudioError as error:
         tell.end(Failed(message=error.what, remedy=error.remedy))
         raise

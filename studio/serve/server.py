@@ -19,11 +19,11 @@ def serve(workspace: Workspace, run: str, model: str, device: str, host: str, po
     Raises ConfigError where other computers could ask without a key, DeviceError (a taken port), JobError, ModelError.
     """
     require_key(host, port, key)
-    listener = listen(host, port, f"studio serve {run}".strip())
-    engine = engine_for(workspace, run, model, device)
-    print(invitation(engine.names[0], address_of(host, port), key), flush=True)
-    config = uvicorn.Config(create_app(engine, host, key), log_level="warning", timeout_graceful_shutdown=GRACE)
-    uvicorn.Server(config).run(sockets=[listener])
+    with listen(host, port, f"studio serve {run}".strip()) as listener:
+        engine = engine_for(workspace, run, model, device)
+        print(invitation(engine.names[0], address_of(host, port), key), flush=True)
+        config = uvicorn.Config(create_app(engine, host, key), log_level="warning", timeout_graceful_shutdown=GRACE)
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def invitation(name: str, address: str, key: Key | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import typer
 
+from studio.data import lines
 from studio.data.exporting import ExportReport, export_data
 from studio.data.formats.base import Group
 from studio.data.formats.plan import Plan
@@ -16,8 +18,9 @@ from studio.data.query import Selection
 from studio.data.reports import save
 from studio.errors import ConfigError, DataError
 from studio.jobs.tasks import telling
+from studio.run_folder import FOLDER_VARIABLE
 from studio.text import counted
-from studio.workspace import Workspace, disk_errors
+from studio.workspace import Workspace
 
 SHOWN = 20  # reasons in the terminal
 
@@ -27,7 +30,7 @@ def mapping(pairs: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, column = pair.partition("=")
-        if not equals:
+        if not (name.strip() and equals):
             raise ConfigError(f"--map {pair} is not FIELD=COLUMN.", "For instance: --map text=sentence")
         found[name.strip()] = column.strip()
     return found
@@ -50,6 +53,7 @@ def look(workspace: Workspace, name: str, plan: Plan, as_json: bool) -> None:
     folder = workspace.dataset(name)
     found = preview(plan, Dataset(folder) if folder.is_dir() else None)
     typer.echo(found.model_dump_json(indent=2) if as_json else as_text(found))
+    _end_where_nothing_is_done(found.clips + found.already)
 
 
 def take_in(workspace: Workspace, name: str, plan: Plan, link: bool, as_json: bool) -> None:
@@ -62,6 +66,13 @@ def take_in(workspace: Workspace, name: str, plan: Plan, link: bool, as_json: bo
             tell.note(report.sentence())
     if as_json or report.skipped:
         typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
+    _end_where_nothing_is_done(report.added + report.already)
+
+
+def _end_where_nothing_is_done(clips: int) -> None:
+    """Exit code 1 where every row was refused. As a task of the page the verb has done its work: the report says it."""
+    if not clips and FOLDER_VARIABLE not in os.environ:
+        raise typer.Exit(1)
 
 
 def give_out(
@@ -90,14 +101,26 @@ def give_out(
 def chosen(dataset: Dataset, query: str, listed: Path | None) -> list[str] | None:
     """The ids of the clips that match `query`, or that stand in the file `listed`; None for all. Raises StudioError."""
     if listed is not None:
-        with disk_errors(listed, "read"):
-            return listed.read_text(encoding="utf-8").split()
+        return listed_ids(dataset, listed)
     if not query:
         return None
     found = dataset.resolve(Selection(ids=None, query=query))
     if not found:
         raise DataError(f"No clip matches “{query}”.", "Try it in the Review tab first.")
     return found
+
+
+def listed_ids(dataset: Dataset, listed: Path) -> list[str]:
+    """The ids in the file `listed`. Raises DataError where the dataset lacks one of them, or the file is empty."""
+    ids = lines.read_bytes(listed).decode("utf-8", "replace").split()
+    if not ids:
+        raise DataError(f"{listed} lists no clip.", "Write the clips' ids into it, one a line.")
+    known = {clip.id for clip in dataset.utterances()}
+    if unknown := [clip for clip in ids if clip not in known]:
+        more = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
+        what = f"{dataset.name} has no clip “{unknown[0][:60]}”{more}, which {listed} lists."
+        raise DataError(what, "Remove them from the list, or choose the dataset that has them.")
+    return ids
 
 
 def as_text(found: Preview) -> str:

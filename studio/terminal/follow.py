@@ -2,47 +2,104 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psutil
 
 from studio import events, jobs
 from studio.config import TrainConfig
 from studio.errors import ConfigError, JobError
 from studio.run_folder import RunFolder
 from studio.train.ranks import Alone
-from studio.workspace import Workspace
+from studio.workspace import Workspace, disk_errors
 
 Say = Callable[[str], object]
 
 POLL_SECONDS = 0.2  # a person does not notice; a file's size costs nothing to ask
+_TOO_LITTLE = 100_000  # bytes: not even a run's log goes on with so few
+_BY_SIGNAL = 128  # added to a signal's number: the exit code that shells use
 PROGRESS_EVERY = 10  # steps between two lines
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what a service manager or a closing session sends in place of Ctrl-C."""
 
 
 def follow(folder: RunFolder, say: Say) -> None:
     """Print a run's events until it ends.
 
-    The first Ctrl-C asks it to stop and save and goes on following; the second leaves it to itself.
-    Raises JobError where the run failed.
+    The first Ctrl-C or SIGTERM asks it to stop and save and goes on following; the second leaves it to itself. Either
+    way the process then ends with 130 or 143. Raises JobError where the run left no result.
     """
-    position, asked = 0, False
-    while True:
-        try:
-            position = _catch_up(folder, position, say)
-            if (state := jobs.state(folder)).is_over:
-                _catch_up(folder, position, say)
-                if state.status == "failed":
-                    raise JobError(f"The run {folder.name} failed.", f"{folder.log} has the details.")
-                if state.status == "finished" and folder.tuned.is_file():
-                    say(verdict_on(folder))
-                return
-            time.sleep(POLL_SECONDS)
-        except KeyboardInterrupt:
-            if asked:
-                say(f"The run goes on by itself: `studio runs` lists it, `studio stop {folder.name}` stops it.")
-                return
-            asked = True
-            jobs.stop(folder, "save")
-            say("Stopping after this step, then saving and scoring. Ctrl-C once more to leave it to itself.")
+    position, asked_by = 0, 0
+    with _sigterm_as_ctrl_c():
+        while True:
+            try:
+                position = _catch_up(folder, position, say)
+                if (state := jobs.state(folder)).is_over:
+                    _catch_up(folder, position, say)
+                    break
+                time.sleep(POLL_SECONDS)
+            except KeyboardInterrupt as request:
+                number = signal.SIGTERM if isinstance(request, Terminated) else signal.SIGINT
+                if asked_by:
+                    say(f"The run continues by itself: `studio runs` lists it, `studio stop {folder.name}` stops it.")
+                    raise SystemExit(_BY_SIGNAL + number) from None
+                asked_by = number
+                _ask_to_save(folder, say)
+    if folder.done.is_file() and folder.tuned.is_file():
+        say(verdict_on(folder))
+    if asked_by:
+        raise SystemExit(_BY_SIGNAL + asked_by)
+    _check_result(folder, state)
+
+
+def _ask_to_save(folder: RunFolder, say: Say) -> None:
+    try:
+        jobs.stop(folder, "save")
+    except JobError:
+        return  # it has just ended by itself
+    say("Stopping after this step, then saving and scoring. Ctrl-C once more to leave it to itself.")
+
+
+def _check_result(folder: RunFolder, state: jobs.JobState) -> None:
+    """Raises JobError unless the run is whole: its adapter saved, scored and reported."""
+    if folder.done.is_file():
+        return
+    if not folder.path.is_dir():
+        what = f"{folder.path} is gone: the workspace was moved or unmounted while the run was going."
+        raise JobError(what, f"Put it back, then continue: studio resume {folder.name}")
+    if psutil.disk_usage(str(folder.path)).free < _TOO_LITTLE:
+        what = f"The disk is full: the run {folder.name} could not go on."
+        raise JobError(what, f"Free some space, then continue: studio resume {folder.name}")
+    match state.status:
+        case "failed":
+            raise JobError(f"The run {folder.name} failed.", f"{folder.log} has the details.")
+        case "stopped":
+            raise JobError(f"The run {folder.name} was stopped and left no result.", "Start a new run.")
+    what = f"The run {folder.name} ended before it was done: its process was killed, or could not write."
+    raise JobError(what, f"Continue from its last checkpoint: studio resume {folder.name}")
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Within the block SIGTERM raises Terminated (in the main thread: Python allows it nowhere else)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def raise_it(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, raise_it)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def verdict_on(folder: RunFolder) -> str:
@@ -65,17 +122,34 @@ def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Alon
     """Train in this process, its events going to the run's log: what a job runs inside its supervisor.
 
     A run that has begun already goes on from its last checkpoint. With `ranks` other processes share its steps.
-    Raises StudioError where it fails.
+    Raises StudioError where it fails, SystemExit where SIGTERM ended it.
     """
     from studio.train.finetune import run
 
     folder = RunFolder(workspace.run(name))
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.events.open("a", encoding="utf-8") as log:
-        for event in run(config, folder, resume=folder.config.is_file(), ranks=ranks):
-            events.write(log, event)
+    event = None
+    with _log_of(folder) as write:
+        for event in run(config, folder, resume=folder.has_begun, ranks=ranks):
+            write(event)
             if text := line(event):
                 print(text, flush=True)
+    if isinstance(event, events.Stopped) and event.reason == "interrupted":
+        raise SystemExit(_BY_SIGNAL + signal.SIGTERM)
+
+
+@contextmanager
+def _log_of(folder: RunFolder) -> Iterator[Callable[[events.Event], None]]:
+    """What writes into the run's event log. It raises DiskError, as the block does where the folder refuses a log."""
+    with disk_errors(folder.events):
+        folder.path.mkdir(parents=True, exist_ok=True)
+        log = folder.events.open("ab", buffering=0)  # whole lines or nothing: no rest is left to write at the end
+
+    def write(event: events.Event) -> None:
+        with disk_errors(folder.events):
+            log.write(events.to_line(event).encode())
+
+    with log:
+        yield write
 
 
 def train_there(workspace: Workspace, config: TrainConfig, name: str, address: str) -> None:
@@ -87,10 +161,9 @@ def train_there(workspace: Workspace, config: TrainConfig, name: str, address: s
     from studio.cluster.ray_jobs import RayCluster
 
     folder = RunFolder(workspace.run(name))
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.events.open("a", encoding="utf-8") as log:
+    with _log_of(folder) as write:
         for event in follower.run(config, folder, lambda: RayCluster(address), print_at_once):
-            events.write(log, event)
+            write(event)
             if text := line(event):
                 print_at_once(text)
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from studio.data import heard, lines
+from studio.data import heard
 from studio.data.labels.numbers import offenders
 from studio.data.labels.proposals import as_diff
 from studio.data.manifest import Dataset, Utterance
@@ -21,6 +21,7 @@ from studio.labelling.offers import Request
 from studio.labelling.prelabel import prelabel
 from studio.labelling.reading import skipped_sentence
 from studio.labelling.suspects import LIKELY, find_suspects
+from studio.terminal.datasets import listed_ids
 from studio.text import Convention, counted
 from studio.workspace import Workspace
 
@@ -39,8 +40,10 @@ def chosen(workspace: Workspace, name: str, query: str, listed: Path | None = No
     dataset = open_dataset(workspace, name)
     if not query and listed is None:
         return dataset, dataset.utterances()
-    given = lines.read_bytes(listed).decode("utf-8", "replace").split() if listed else None
+    given = listed_ids(dataset, listed) if listed else None
     ids = set(dataset.resolve(Selection(ids=given, query=None if listed else query)))
+    if not ids:
+        raise DataError(f"No clip matches “{query}”.", "Try it in the Review tab first.")
     return dataset, [clip for clip in dataset.utterances() if clip.id in ids]
 
 
@@ -51,8 +54,10 @@ def one_of(*wanted: object) -> int:
     return count
 
 
-def rules(chosen: Sequence[str]) -> dict[str, str]:
-    """`["money=words"]` as a mapping. Raises ConfigError."""
+def rules(chosen: Sequence[str], numbers: str | None) -> dict[str, str]:
+    """`["money=words"]` as a mapping, for labels that write `numbers` so. Raises ConfigError."""
+    if chosen and not numbers:
+        raise ConfigError("--rule says how --numbers rewrites labels.", "Add --numbers words or --numbers digits.")
     pairs = [text.partition("=") for text in chosen]
     if wrong := [name for name, equals, value in pairs if not (name and equals and value)]:
         raise ConfigError(f"“{wrong[0]}” is not a rule.", "Write it like money=words.")
@@ -112,6 +117,7 @@ def read(
     with tasks.telling() as tell:
         recogniser = _loaded(workspace, model, adapter, device, tell)
         skipped = prelabel(recogniser, dataset, clips, adapter, partial(tell, "reading"))
+        _check_some_read(clips, skipped)
         count = len(clips) - len(skipped)
         tell.note(f"{counted(count, 'clip')} read. {skipped_sentence(skipped)}".strip())
 
@@ -123,9 +129,18 @@ def doubt(
     with tasks.telling() as tell:
         recogniser = _loaded(workspace, model, adapter, device, tell)
         found = find_suspects(recogniser, dataset, clips, adapter, partial(tell, "reading"))
+        _check_some_read(clips, found.skipped)
         what = f"{found.likely:,} of {counted(found.clips, 'clip')} may have a wrong label."
         tell.note(" ".join([what, *[LOST] * found.is_lost, skipped_sentence(found.skipped)]).strip())
         print(_ranked(dataset, clips))
+
+
+def _check_some_read(clips: Sequence[Utterance], skipped: Sequence[str]) -> None:
+    """Raises DataError where there was no clip to read, or none that could be."""
+    if not clips:
+        raise DataError("There is no clip to read.", "Record or import clips first.")
+    if len(skipped) == len(clips):
+        raise DataError(f"No clip could be read: {skipped[0]}", "Record them again, or choose another model.")
 
 
 def _loaded(workspace: Workspace, model: str, adapter: str | None, device: str, tell: tasks.Telling) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studio.data.manifest import Dataset
 from studio.data.plans import SplitPlan, SplitRequest, apply, plan
-from studio.errors import ConfigError
+from studio.errors import ConfigError, DataError
 from studio.text import counted
 
 LISTED = 10  # moves that a terminal shows
@@ -31,7 +31,7 @@ def undo(dataset: Dataset) -> str:
     """Undo the latest split; what is printed. Raises DataError where there is none, ConflictError or DiskError."""
     latest = next((act for act in dataset.history(1000) if act.what.startswith("Split by ") and not act.undone), None)
     if latest is None:
-        return "There is no split to take back."
+        raise DataError("There is no split to take back.")
     dataset.undo(latest.id)
     return f"Undone: {latest.what}."
 

@@ -31,7 +31,7 @@ from studio.train.record import RunRecord
 from studio.train.resources import out_of_memory_explained
 from studio.train.stages import FineTune, Plan
 from studio.train.stopping import Stopper
-from studio.workspace import Workspace
+from studio.workspace import Workspace, disk_errors_explained
 
 
 def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: Alone | None = None) -> Iterator[Event]:
@@ -45,7 +45,7 @@ def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: 
     stopper = Stopper(folder)
     yield Phase(name="loading")
     try:
-        with stopper.listening(), out_of_memory_explained():
+        with stopper.listening(), out_of_memory_explained(), disk_errors_explained():
             plan, moved = _plan(config, folder, resume)
             with reproducible(config.seed, plan.record.resolved_threads):
                 yield from FineTune(plan, folder, stopper, ranks or Alone()).events(moved)
@@ -58,10 +58,10 @@ def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[Plan, l
     """What the run in `folder` is about, as it was planned when it began; and what was moved for it now."""
     if folder.done.exists():
         raise JobError(f"The run “{folder.name}” is finished.", "Start a new run.")
-    if folder.config.exists() and not resume:
+    if folder.has_begun and not resume:
         raise JobError(f"There is a run “{folder.name}” already.", "Choose another name, or resume that run.")
     dataset = open_dataset(Workspace.here(), config.dataset)
-    if folder.config.exists() and folder.manifest.exists():
+    if folder.has_begun:
         record = RunRecord.read(folder)
         _check_same(config, record)
         return Plan(record, dataset, clips.kept(folder), general.kept(record.config, folder)), []

@@ -63,6 +63,8 @@ class RunRecord(TrainConfig):
         except FileNotFoundError:
             raise JobError(f"There is no run “{folder.name}”.", "`studio runs` lists them.") from None
         except ValidationError as error:
+            if not folder.has_begun:
+                raise JobError(f"The run “{folder.name}” has not begun.", "`studio runs` shows its state.") from error
             raise JobError(f"{folder.config} cannot be read.", "Start a new run.") from error
 
     def using(self, splits: Mapping[str, Sequence[Utterance]]) -> Self:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, Field
 
 from studio import jobs
 from studio.cluster import address
+from studio.data.manifest import Dataset
+from studio.data.splits import trainable
 from studio.jobs import RunSummary, queue
 from studio.ui import assets, live, train_form
 from studio.ui.page import QUIET, Page
@@ -87,6 +89,7 @@ def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
         plan = train_form.plan(workspace, settings)
         if on:
             address.require_ray()
+        trainable(Dataset(workspace.dataset(plan.dataset)))
         place = queue.submit(workspace, plan, on=on)
         return {"run": place.folder.name, "position": place.position}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -16,10 +17,11 @@ from studio import config as settings
 from studio import jobs
 from studio.cluster import address
 from studio.config import ECHO, TrainConfig
+from studio.data import splits
 from studio.data.labels.two_ways import numbers_in_two_ways
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
-from studio.errors import ModelError
+from studio.errors import DataError, ModelError
 from studio.jobs import RunSummary, queue
 from studio.models.catalogue import catalogue
 from studio.models.memory import estimate
@@ -96,13 +98,15 @@ class Model(BaseModel):
 
 
 class Clips(BaseModel):
-    """What there is to learn from, and how many clips are missing before a run can start."""
+    """What there is to learn from, and whether that is enough to start a run."""
 
     train: int = 0
     validation: int = 0
     test: int = 0
     seconds: float = 0.0  # of audio
-    missing: int
+    missing: int = 0  # clips to record where they are too few to start
+    blocker: str = ""  # why a run cannot start, in a sentence
+    advice: str = ""  # why more clips should come first, where it can
     mixed: str = ""  # a sentence, where numbers are written in two ways
 
 
@@ -218,11 +222,20 @@ def clips(workspace: Workspace, dataset: str) -> Clips:
     """What `dataset` holds for a run."""
     folder = Dataset(workspace.dataset(dataset))
     used = [clip for clip in folder.utterances() if clip.split != "unused"]
-    sizes = {split: sum(clip.split == split for clip in used) for split in MINIMUM}
-    missing = max(0, sum(MINIMUM.values()) - len(used))
+    sizes = Counter(clip.split for clip in used)
     mixed = numbers_in_two_ways(clip.text for clip in used)
-    seconds = sum(clip.duration for clip in used)
-    return Clips(**sizes, seconds=seconds, missing=missing, mixed=mixed.what if mixed else "")
+    found = Clips(
+        train=sizes["train"],
+        validation=sizes["validation"],
+        test=sizes["test"],
+        seconds=sum(clip.duration for clip in used),
+        mixed=mixed.what if mixed else "",
+    )
+    try:
+        return found.model_copy(update={"advice": splits.shortage(splits.trainable(folder))})
+    except DataError as error:
+        missing = splits.more_for_first_training(used) if len(used) < sum(MINIMUM.values()) else 0
+        return found.model_copy(update={"missing": missing, "blocker": str(error)})
 
 
 def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:

@@ -14,7 +14,7 @@ from studio.data.formats.archive import unpack
 from studio.data.formats.base import Format, Reading, Refused, Row
 from studio.data.formats.noted import Named, Noted
 from studio.data.utterance import Split
-from studio.errors import StudioError
+from studio.errors import DataError, StudioError
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,15 @@ def opened(plan: Plan) -> Iterator[Parts]:
                     refused.append(Refused(path.name, error.what, error.remedy))
                 continue
             parts.append(Part(path, chosen, is_zip))
+        _check_mapping(parts, plan.reading)
         yield Parts(parts, refused, plan.reading)
+
+
+def _check_mapping(parts: Sequence[Part], reading: Reading) -> None:
+    """Raises DataError where columns were named, and nothing that is imported has any."""
+    if reading.mapping and parts and not any(part.format.columns(part.path, reading) for part in parts):
+        what = f"{parts[0].path.name} is imported as {parts[0].format.title}, which has no columns to map."
+        raise DataError(what, "Leave the mapping out, or name the format of a table.")
 
 
 def _inner(path: Path) -> Path:

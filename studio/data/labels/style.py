@@ -58,6 +58,10 @@ def findings(clips: Sequence[Utterance], known: Known | None = None) -> list[Fin
     return sorted(found, key=lambda finding: -finding.count)
 
 
+KINDS = (*FIXES, "shouting", "case", "ending", "numbers", "tokenizer")
+"""Every kind of finding: what `--style` can mend."""
+
+
 def knows(folder: Path) -> Known:
     """Which characters the tokenizer of the model in `folder` can write as itself, not as bytes or as unknown.
 

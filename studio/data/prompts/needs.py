@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from studio.data.prompts.script import NUMBERS, Prompt, numbers, phrases, read_aloud
+from studio.data.splits import more_for_first_training
 from studio.errors import DataError
 from studio.metrics import diff
 from studio.text import DIGIT_NAMES, Convention, prompt_key, write_numbers
@@ -24,7 +25,6 @@ from studio.text import DIGIT_NAMES, Convention, prompt_key, write_numbers
 if TYPE_CHECKING:
     from studio.data.utterance import Utterance
 
-FIRST_TRAINING = 40  # clips; with 40 the demo's stories fall below 8 % WER, see the README
 ENOUGH = 3  # recordings of one term or missed word
 _MISSED, _TERM, _OWN, _NEW, _PAIR = 20.0, 15.0, 2.0, 1.0, 0.5  # worth of a unit recorded never yet
 _READING = 3  # words' worth of time that a clip costs besides its words
@@ -67,8 +67,8 @@ def progress(cards: Sequence[Prompt], clips: Sequence[Utterance]) -> Progress:
     """How many of `cards` are recorded, and how many more clips make a first training worth it."""
     read = {clip.prompt for clip in clips}
     seconds = sum(clip.duration for clip in clips)
-    more = max(0, FIRST_TRAINING - len(clips))
-    return Progress(sum(card.text in read for card in cards), len(cards), len(clips), seconds, more)
+    done = sum(card.text in read for card in cards)
+    return Progress(done, len(cards), len(clips), seconds, more_for_first_training(clips))
 
 
 def misheard(pairs: Iterable[tuple[str, str]]) -> dict[str, Misheard]:

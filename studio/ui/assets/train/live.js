@@ -182,7 +182,7 @@ export class LiveView {
     replaceText(pill, text);
     const isTraining = status === "running" && PHASES[this.#history.phase?.name]?.stage === 2;
     replaceText(this.$(".live-status"), `${this.run}: ${isTraining ? "Training" : text}`); // not each scoring is announced
-    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && this.#history.stopped?.reason !== "discard";
+    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && !this.#history.finished && this.#history.stopped?.reason !== "discard";
     const names = isGoingOn(status) ? ["stop"] : isResumable ? ["resume", "remove"] : ["remove"];
     const actions = this.$(".live-actions");
     actions.style.visibility = status === "none" ? "hidden" : ""; // kept in place
@@ -231,8 +231,8 @@ export class LiveView {
     const { status } = this.#stands;
     if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
-    if (status === "stopped") return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before it had learnt anything."]];
-    if (status !== "finished" || !finished) return [];
+    if (status === "stopped" && !finished) return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before it had learnt anything."]];
+    if (!["finished", "stopped"].includes(status) || !finished) return [];
     const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss ran away after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
     const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
     const rates = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];

@@ -14,6 +14,7 @@ const SKELETON = `
     <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
     <p class="st-quiet st-small st-number train-memory" aria-live="polite"></p>
     <div class="train-mixed" role="status"></div>
+    <div class="train-readiness" role="status"></div>
     <div class="train-message" role="alert"></div>
     <div class="train-foot">
       <button type="button" class="st-button primary train-start"></button>
@@ -90,6 +91,16 @@ export class Settings {
     const total = train + validation + test;
     const parts = `${train} to learn from, ${validation} to validate, ${test} held out`;
     this.$(".train-clips").textContent = total ? `${this.#dataset}: ${total} clips, ${duration(seconds)}. ${parts}.` : `${this.#dataset} has no clips yet.`;
+    this.#readiness();
+  }
+
+  /** Why a run cannot start with these clips, or why more should come first: above the button, where the eye is. */
+  #readiness() {
+    const { blocker, advice } = this.#form.clips;
+    const box = this.$(".train-readiness");
+    const text = blocker || advice;
+    if (box.textContent === text) return;
+    box.replaceChildren(...(text ? [make("div", { class: `st-message ${blocker ? "look" : ""}` }, icon("info"), make("p", {}, text))] : []));
   }
 
   #models() {
@@ -157,6 +168,7 @@ export class Settings {
     const button = this.$(".train-start");
     button.disabled = isComing || this.#isStarting;
     if (clips.missing) [this.next, button.textContent] = ["record", `Record ${clips.missing} more clip${clips.missing > 1 ? "s" : ""}`];
+    else if (clips.blocker) [this.next, button.textContent] = ["record", "Record more clips"];
     else if (isComing) [this.next, button.textContent] = ["wait", `Downloading  ${download.line}`];
     else if (model.state === "download") [this.next, button.textContent] = ["download", `Download ${megabytes(model.download_bytes)}`];
     else [this.next, button.textContent] = ["start", this.#isStarting ? "Starting …" : running || waiting.length ? "Add to the queue" : "Start"];
@@ -193,9 +205,7 @@ export class Settings {
       if (turn !== this.#asking) return;
       this.#memory(null);
       if (error.code !== "ConfigError") return;
-      const name = CSS.escape(error.what.split(":")[0]);
-      const field = this.$(`[data-knob="${name}"], [data-setting="${name}"]`);
-      field?.setAttribute("aria-invalid", "true");
+      for (const [, name] of error.what.matchAll(/(?:^|; )(\w+): /g)) this.$(`[data-knob="${name}"], [data-setting="${name}"]`)?.setAttribute("aria-invalid", "true");
       this.tell(error);
     }
   }
