@@ -21,17 +21,7 @@ from studio.ui.security import HostRule, PublicUrl, require_login
 
 NAME = "studio.example.com"
 LOGIN = ("anna", "correct horse battery")
-README = """
-    location / {{
-        proxy_pass http://127.0.0.1:{port};
-        proxy_http_version 1.1;
-        {host}
-        proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_buffering off;
-        client_max_body_size 1g;
-        proxy_read_timeout 1h;
-    }}
-"""
+PROJECT = Path(__file__).resolve().parent.parent
 AROUND = """
 {user} daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{}}
@@ -52,6 +42,13 @@ server {{
 KEPT, REWRITTEN = "proxy_set_header Host $host;", ""  # nginx sends 127.0.0.1:7860 of itself
 
 
+def readmes_lines(port: int, host: str) -> str:
+    """What the README says to put into nginx's server block, for a studio at `port`, and the line `host` within."""
+    block = (PROJECT / "README.md").read_text(encoding="utf-8").partition("```nginx\n")[2].partition("```")[0]
+    assert "proxy_pass http://127.0.0.1:7860;" in block
+    return block.replace(":7860;", f":{port};\n    {host}", 1)
+
+
 @pytest.fixture(scope="module")
 def port() -> int:
     """What browsers ask for is part of the address: both proxies cannot have the same, so each test names one."""
@@ -68,7 +65,7 @@ def studio(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 
 def proxied(studio: Served, at: int, folder: Path, host: str) -> subprocess.Popen[bytes]:
     """nginx in front of `studio`."""
-    location = README.format(port=studio.port, host=host)
+    location = readmes_lines(studio.port, host)
     user = "user root;" if os.geteuid() == 0 else ""  # of its workers: the folder for bodies is ours alone
     servers = SERVER.format(at=at, folder=folder, location=location)
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder, servers=servers, user=user))
