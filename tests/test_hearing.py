@@ -167,7 +167,7 @@ def test_what_cannot_be_read_is_refused_in_words(worker: Worker, sound: bytes, w
 
 def test_only_runs_that_left_an_adapter_are_offered_the_newest_first(workspace: Workspace, root: Path) -> None:
     unfinished = folder_of(root, "tones-0000")
-    unfinished.config.write_text('{"dataset": "tones", "model": "echo"}')
+    unfinished.config.write_text('{"run": "tones-0000", "dataset": "tones", "model": "echo"}')
     assert [(run.name, run.dataset) for run in hearing.testable_runs(workspace)] == [
         (name, "tones") for name in NEWEST_FIRST
     ]

@@ -144,7 +144,7 @@ def test_a_guess_is_never_saved_before_it_was_shown_and_confirmed(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound
 ) -> None:
     waiting: list[Route] = []
-    page.route("**/studio/listen/hear", waiting.append)
+    page.route("**/studio/listen/hear", lambda route: waiting.append(route))
     page.get_by_label("Free speech").check()
     expect(page.locator(".rec-step")).to_have_text("Free speech")
     say(whole(spoken))
