@@ -78,7 +78,8 @@ def test_the_zip_holds_the_adapter_and_nothing_that_a_link_points_to(run: RunFol
     (run.adapter / "link").symlink_to(secret)
     archive = exporting.zipped(run.adapter, "mine")
     with zipfile.ZipFile(archive) as content:
-        assert set(content.namelist()) == {f"mine/{name}" for name in (WEIGHTS, "adapter_config.json", "base.json")}
+        files = (WEIGHTS, "adapter_config.json", "base.json", "README.md")
+        assert set(content.namelist()) == {f"mine/{name}" for name in files}
         assert content.read(f"mine/{WEIGHTS}") == (run.adapter / WEIGHTS).read_bytes()
     archive.unlink()
 
