@@ -66,7 +66,7 @@ def plain_reason(error: Exception) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return _without_number(error.strerror)
-    said = (str(error).strip().splitlines() or [""])[0]
+    said = str(error).strip().split("\n")[0]
     if numbered := re.search(r"\[Errno -?\d+\] ([^'\")\]]+)", said):
         return numbered[1].strip().rstrip(".")
     return _without_number(said)[:200].rstrip(".") or "no reason was given"

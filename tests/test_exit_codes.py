@@ -166,6 +166,11 @@ cli.main(["train", "tones", "--model", "echo"])
 """
 
 
+def _heeds_ctrl_c() -> None:
+    """In the new process: what a shell starts in the background, tests too, ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Client:
     """`studio train` in a process of its own, the trainer being the fake one."""
 
@@ -175,6 +180,7 @@ class Client:
         self.process = subprocess.Popen(
             [sys.executable, "-c", STARTER, SCRIPT, words],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+            preexec_fn=_heeds_ctrl_c,
         )  # fmt: skip
 
     def until_step(self) -> None:

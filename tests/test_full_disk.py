@@ -86,8 +86,8 @@ def requests(clip: str, other: str) -> list[tuple[str, dict[str, Any]]]:
         ("record/another", {"files": {"audio": sound}, "data": {"text": "new"}}),
         ("prompts/tones", {"json": {"script": "phrases"}}),
         ("needs/tones", {"json": {"terms": "Kubernetes\n" * 400, "count": 5}}),
-        (f"clips/tones/{clip}", {"json": {"text": "another " * 600}}),
-        ("change/tones", {"json": {"selection": everything, "changes": {"text": "another " * 600}}}),
+        (f"clips/tones/{clip}", {"json": {"text": "another " * 240}}),
+        ("change/tones", {"json": {"selection": everything, "changes": {"text": "another " * 240}}}),
         ("import/tones/files", {"files": {"files": ("file", bytes(MIB))}, "data": {"paths": "a.wav"}}),
         ("import/tones/files", {"files": {"files": ("file", zip_of(4 * MIB))}, "data": {"paths": "a.zip"}}),
         (

@@ -82,6 +82,7 @@ def ended(client: httpx.Client, id: str) -> dict[str, object]:
 # The page
 
 
+@pytest.mark.browser
 def test_a_long_file_opened_in_the_test_tab_is_read_in_a_dialog_of_its_own(page: Page, meeting: Path) -> None:
     page.locator(".li-open input").set_input_files(meeting)
     dialog = page.get_by_role("dialog", name="Transcribe a long file", exact=True)
@@ -97,6 +98,7 @@ def test_a_long_file_opened_in_the_test_tab_is_read_in_a_dialog_of_its_own(page:
     assert violations(page) == []
 
 
+@pytest.mark.browser
 def test_pressing_a_time_plays_the_recording_from_there(page: Page, client: httpx.Client, meeting: Path) -> None:
     known = ended(client, given(client, meeting).json()["id"])
     page.get_by_role("button", name="Long files", exact=True).click()
@@ -109,6 +111,7 @@ def test_pressing_a_time_plays_the_recording_from_there(page: Page, client: http
     )
 
 
+@pytest.mark.browser
 @pytest.mark.thorough
 def test_a_closed_page_loses_nothing_and_a_cancelled_one_goes_on(
     browser: Browser, studio: Served, client: httpx.Client, folder: Path

@@ -79,7 +79,6 @@ def test_to_replace_a_clip_that_is_gone_already_is_no_error(client: TestClient, 
 @pytest.mark.parametrize(
     ("sound", "text", "says"),
     [
-        (recording(), "   ", "label is empty"),
         (encoded(np.zeros(8000, np.float32), 16_000), "hello", "silent"),
         (encoded(tone(0.02), 16_000), "hello", "lasts 0.02 s"),
         (encoded(tone(0.0), 16_000), "hello", "no sound"),
@@ -121,7 +120,7 @@ def test_a_broken_measure_never_stops_a_save(
         raise ZeroDivisionError
 
     monkeypatch.setattr("studio.data.quality.figures.find_voice", broken)
-    answer = save(client, recording(), text="hello")
+    answer = save(client, recording(seconds=1.37), text="hello")  # a sound whose figures are not known yet
     assert answer["status"] == 200
     assert answer["clip"]["quality"] is None  # type: ignore[index]
     assert dataset.utterances()[0].quality is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import browsing
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -23,7 +24,13 @@ def drives_chromium(item: pytest.Function) -> bool:
     """Whether the test or one of its fixtures opens a browser or a page."""
     known = item._fixtureinfo.name2fixturedefs.values()
     calls = [item.function, *(fixture.func for same_name in known for fixture in same_name)]
-    return any({"chromium", "opened"} & set(call.__code__.co_names) for call in calls if hasattr(call, "__code__"))
+    ours = {"chromium": browsing.chromium, "opened": browsing.opened}
+    return any(
+        call.__globals__.get(name) is ours[name]
+        for call in calls
+        if hasattr(call, "__code__")
+        for name in ours.keys() & set(call.__code__.co_names)
+    )
 
 
 def test_every_test_that_drives_chromium_carries_the_marker(request: pytest.FixtureRequest) -> None:
