@@ -14,7 +14,7 @@ from studio.data.labels.proposals import Proposal, apply, described
 from studio.data.labels.rules import DigitRules, WordRules
 from studio.data.labels.style import KINDS, Finding, findings, knows
 from studio.data.manifest import Dataset, Utterance
-from studio.errors import ConfigError, ConflictError, DataError
+from studio.errors import ConfigError, ConflictError
 from studio.labelling import prelabel
 from studio.models import locate
 from studio.text import Convention
@@ -92,10 +92,6 @@ def _offered(dataset: Dataset, clips: Sequence[Utterance], request: Request) -> 
         return f"Numbers as {request.convention}", numbers(clips, rules), len(clips)
     if request.kind == "heard":
         proposals, count = prelabel.proposals(clips, heard.read(dataset), request.sure)
-        if not count:
-            raise DataError(
-                "No model has transcribed these clips yet.", "Pre-label them first, then use what it heard."
-            )
         return "What was heard", proposals, count
     if request.finding not in KINDS:
         raise ConfigError(f"There is no kind of inconsistency “{request.finding[:40]}”.", f"Kinds: {', '.join(KINDS)}.")

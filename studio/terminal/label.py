@@ -67,6 +67,8 @@ def rules(chosen: Sequence[str], numbers: str | None) -> dict[str, str]:
 def propose(dataset: Dataset, clips: Sequence[Utterance], request: Request, apply: bool, as_json: bool) -> str:
     """Show what `request` would change, or change it. Raises StudioError."""
     made = offers.offer(dataset, clips, request)
+    if request.kind == "heard" and not made.clips:  # the page shows how to begin instead
+        raise DataError("No model has transcribed these clips yet.", "Pre-label them first, then use what it heard.")
     if as_json:
         said = json.dumps(made.model_dump(mode="json") | {"applied": apply}, indent=2, ensure_ascii=False)
     else:
