@@ -160,7 +160,7 @@ def router(workspace: Workspace) -> APIRouter:
 
 
 def _chosen(workspace: Workspace, name: str, selection: Selection) -> tuple[Dataset, list[Utterance]]:
-    dataset = Dataset.open(workspace.dataset(name))
+    dataset = Dataset(workspace.dataset(name))  # before the first clip it is an empty one
     if selection.query == "":
         return dataset, dataset.utterances()
     ids = set(dataset.resolve(selection))

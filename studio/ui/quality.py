@@ -70,7 +70,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/check/{name}")
     def report(name: str) -> check.Report:
-        return check.report(Dataset.open(workspace.dataset(name)))
+        return check.report(Dataset(workspace.dataset(name)))  # before the first clip it is an empty one
 
     @routes.post("/check/{name}")
     def measure_again(name: str, chosen: Again) -> TaskState:
