@@ -66,7 +66,9 @@ def plain_reason(error: Exception) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return _without_number(error.strerror)
-    said = str(error).strip().split("\n")[0]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    is_heading = lines[0].endswith(":") and len(lines) > 1
+    said = f"{lines[0]} {lines[-1]}" if is_heading else lines[0]
     if numbered := re.search(r"\[Errno -?\d+\] ([^'\")\]]+)", said):
         return numbered[1].strip().rstrip(".")
     return _without_number(said)[:200].rstrip(".") or "no reason was given"

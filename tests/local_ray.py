@@ -115,7 +115,8 @@ def environment() -> dict[str, str]:
     """A machine of a cluster knows its Python, and nothing of this project."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "STUDIO", "RAY"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return {**kept, "PATH": path, "RAY_memory_monitor_refresh_ms": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+    ours = {"RAY_memory_monitor_refresh_ms": "0", "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "300"}  # busy machines
+    return {**kept, **ours, "PATH": path, "RAY_DISABLE_IMPORT_WARNING": "1"}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

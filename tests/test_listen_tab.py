@@ -384,7 +384,7 @@ def test_key_terms_show_each_text_without_and_with_them_and_are_remembered(page:
     before = page.locator(".li-before .li-reading")
     expect(before).to_have_count(2)
     expect(before.last).to_contain_text("With key terms")
-    expect(before.last.locator("mark")).to_contain_text("one")
+    expect(before.last.locator(".df-same")).to_contain_text("one")
     page.reload()
     show_tab(page, "4 Test")
     expect(page.locator(".li-terms-text")).to_have_value("one")

@@ -138,6 +138,7 @@ def test_a_real_device_is_recorded_unprocessed(page: Page, studio: Served, sente
     microphone.await_heard(2 * len(sentence) / MICROPHONE_RATE + 1)
     page.keyboard.press("Space")
     await_mode(page, "review")
+    page.locator(".rec-verdict:is(.good, .look, .bad)").wait_for()
     page.wait_for_timeout(700)  # the take may end within a word: what is said of that has to be seen before it is saved
     page.keyboard.press("Control+Enter")
     await_clips(page, 1)

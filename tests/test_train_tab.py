@@ -179,7 +179,7 @@ def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
     wait_for_step(page, before + 5)  # it went on
     page.get_by_role("button", name="Stop", exact=True).click()
     dialog.get_by_role("button", name="Stop and save").click()
-    pill(page, "Finished")
+    pill(page, "Stopped")
     assert "Held-out word error rate: 96.0 % → 8.0 %." in page.locator(".live-messages").inner_text()
     page.locator(".train-table", has_text="96.0 % → 8.0 %").wait_for()
     tile = page.locator(".live-tiles .st-tile", has_text="General WER")
