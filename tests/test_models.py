@@ -16,7 +16,7 @@ import pytest
 import tiny_models
 
 from studio.errors import DeviceError, DiskError, ModelError
-from studio.models import catalogue, family_named, fetch, load, locate, pick_device
+from studio.models import catalogue, family_named, fetch, is_cpu_build, load, locate, pick_device
 from studio.models.registry import FAMILIES
 
 TINY = "UsefulSensors/moonshine-tiny"
@@ -228,6 +228,13 @@ def test_an_absent_device_is_refused_with_what_exists() -> None:
     with pytest.raises(DeviceError, match="cpu"):
         pick_device("cuda:63")
     assert pick_device("cpu") == "cpu"
+
+
+def test_a_build_for_cpus_is_known_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_cpu_build() or pick_device("auto") == "cpu"
+    for version, is_cpu in (("2.13.0+cpu", True), ("2.13.0+cu130", False), ("2.13.0", False)):
+        monkeypatch.setattr("studio.models.device.version", lambda name, version=version: version)
+        assert is_cpu_build() is is_cpu
 
 
 def test_auto_prefers_cuda_then_mps_then_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from studio.models.base import Clip, Family, Hypothesis, Reading, Recogniser
 from studio.models.catalogue import ModelCard, catalogue, locate
-from studio.models.device import pick_device
+from studio.models.device import is_cpu_build, pick_device
 from studio.models.hub import fetch
 from studio.models.registry import family_named, load
 
@@ -18,6 +18,7 @@ __all__ = [
     "catalogue",
     "family_named",
     "fetch",
+    "is_cpu_build",
     "load",
     "locate",
     "pick_device",

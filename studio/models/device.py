@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from studio.errors import DeviceError
@@ -25,6 +26,11 @@ def pick_device(requested: str = "auto") -> str:
             f"This machine has {', '.join(present)}; “auto” takes the first.",
         )
     return device
+
+
+def is_cpu_build() -> bool:
+    """Whether this PyTorch knows only the CPU: its version says so, and need not be imported (which takes seconds)."""
+    return version("torch").endswith("+cpu")
 
 
 def devices() -> list[str]:

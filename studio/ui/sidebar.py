@@ -17,7 +17,7 @@ from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
 from studio.errors import DataError, StudioError
-from studio.models import ModelCard, catalogue
+from studio.models import ModelCard, catalogue, is_cpu_build
 from studio.ui import assets
 from studio.ui.page import QUIET, Page
 from studio.workspace import Workspace
@@ -83,6 +83,8 @@ def device() -> str:
 
 @cache
 def _device() -> str:
+    if is_cpu_build():
+        return DEVICE_NAMES["cpu"]
     asked = subprocess.run([sys.executable, "-c", ASK_DEVICE], capture_output=True, text=True, check=False)
     kind = asked.stdout.strip().partition(":")[0]
     return DEVICE_NAMES.get(kind, "unknown: run “studio doctor”")
