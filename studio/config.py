@@ -40,7 +40,7 @@ class TrainConfig(BaseModel):
         "deep",
         description="Layers that get an adapter: conventions, voice, deep, deep-mlp, or a regex over their names",
     )
-    dora: bool = Field(False, description="DoRA: learn the length of the weights apart from their direction; slower")
+    dora: bool = Field(False, description="DoRA: learn the size of the weights apart from their direction; slower")
     rslora: bool = Field(False, description="rsLoRA: scale by alpha / √rank, for high ranks")
     learning_rate: float = Field(5e-4, gt=0, le=1, description="Peak learning rate")
     warmup_steps: int = Field(10, ge=0, description="Steps in which the learning rate rises to its peak")
@@ -49,13 +49,13 @@ class TrainConfig(BaseModel):
     accumulation: int = Field(1, ge=1, le=512, description="Forward passes added up to one step")
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay")
     augment: int = Field(
-        0, ge=0, le=20, description="Changed variants of each clip (pace, noise, band, level) to learn from as well"
+        0, ge=0, le=20, description="Augmented copies of each clip (pace, noise, bandwidth, level) to train on as well"
     )
     replay: str = Field(
-        BUNDLED, description="Clips against forgetting: bundled (where the model has them), a dataset, or none"
+        BUNDLED, description="Clips replayed against forgetting: bundled (where the model has them), a dataset, or none"
     )
-    replay_share: float = Field(0.5, ge=0, le=0.9, description="Share of the clips of training that are such clips")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it")
+    replay_share: float = Field(0.5, ge=0, le=0.9, description="Share of training clips that are replayed")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm")
     eval_every: int = Field(10, ge=1, description="Steps between two scorings of the validation clips")
     patience: int = Field(4, ge=1, description="Scorings without a better WER before training stops early")
     normaliser: Normaliser = Field(
@@ -64,7 +64,7 @@ class TrainConfig(BaseModel):
         "whisper (Whisper's English normaliser)",
     )
     short_seconds: float = Field(
-        0.0, ge=0, le=60, description="Held-out clips up to this many seconds are scored by themselves too; 0: none"
+        0.0, ge=0, le=60, description="Held-out clips up to this many seconds are also scored separately; 0: none"
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")

@@ -50,7 +50,7 @@ def choose(found: list[Device], wanted: str = "") -> Device:
     Raises DeviceError where there is none, and says which there are.
     """
     if not found:
-        raise DeviceError("This computer shows no microphone.", f"Plug one in{_permission()}, and try again.")
+        raise DeviceError("No microphone was found on this computer.", f"Plug one in{_permission()}, and try again.")
     for device in found:
         if wanted in ("", str(device.index)):
             return device

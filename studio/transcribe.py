@@ -161,7 +161,7 @@ def _listed(listing: Path) -> Iterator[tuple[Path, str | None]]:
         try:
             item = _Item.model_validate_json(line)
         except ValueError as error:
-            raise DataError(f"Line {number} of {listing} is not one of a manifest.", "Mend or delete it.") from error
+            raise DataError(f"Line {number} of {listing} is not one of a manifest.", "Fix or delete it.") from error
         yield listing.parent / item.audio_filepath, item.text
 
 

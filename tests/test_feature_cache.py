@@ -267,7 +267,7 @@ def test_features_and_sound_that_both_change_during_a_run_are_never_mixed_up(her
         path.write_bytes(b"torn")
     assert np.array_equal(shelf.rows[0]["memory"].numpy(), before["memory"].numpy())
     write_wav(shelf.dataset.clip_path(shelf.clips[1]), tiny_models.noise(0.6, 5), 16_000)
-    with pytest.raises(DataError, match=r"changed while it was learnt from"):
+    with pytest.raises(DataError, match=r"changed during training"):
         shelf.rows[1]
 
 

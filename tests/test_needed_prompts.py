@@ -73,7 +73,7 @@ def test_nothing_is_asked_for_twice_and_every_card_has_its_reason() -> None:
 def test_the_reasons_name_new_words_then_pairs_of_digits() -> None:
     reasons = " ".join(prompt.why for prompt in needed([], {}, [], count=120))
     assert "New words: " in reasons
-    assert "Digits not yet said side by side: " in reasons
+    assert "Digit pairs not said yet: " in reasons
 
 
 def test_labels_write_numbers_by_the_convention_asked_for() -> None:

@@ -60,13 +60,13 @@ COMPARE = "Compare it by =, <, <=, > or >=, for example: > 0.3."
 @pytest.mark.parametrize(
     ("text", "what", "remedy"),
     [
-        ("durtion < 1", "“durtion” is no column: “‸durtion < 1”.", "Did you mean “duration”?"),
+        ("durtion < 1", "Unknown column “durtion”: “‸durtion < 1”.", "Did you mean “duration”?"),
         ("split = tset", "“split” is never “tset”: “split = ‸tset”.", "Did you mean “test”?"),
         ("wer >> 3", "A value is missing after “wer >”: “wer >‸> 3”.", "For example: wer > 0.3"),
         ("wer > much", "A number (of 1) is missing here: “wer > ‸much”.", COMPARE),
         ("duration < 3dB", "A number (s) is missing here: “duration < ‸3dB”.", COMPARE),
-        ("text > a", "“text” is no number: “text > ‸a”.", "For example: text = anna."),
-        ("created = soon", "“soon” is no date: “created = ‸soon”.", "Write it as 2026-11 or 2026-11-01."),
+        ("text > a", "“text” is not a number: “text > ‸a”.", "For example: text = anna."),
+        ("created = soon", "“soon” is not a date: “created = ‸soon”.", "Write it as 2026-11 or 2026-11-01."),
         ("(a", "The “)” is missing that belongs to this “(”: “‸(a”.", "Close it, or put it in quotation marks."),
         ("a )", "There is a “)” too many: “a ‸)”.", "Remove it, or open a “(” before it."),
         ("a and", "A word, a column or “(” is missing: “a and‸”.", "For example: duration < 1 or split = test."),

@@ -343,7 +343,7 @@ def test_the_command_line_queues_lists_moves_and_cancels(workspace: Workspace, t
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert "No run waits." in studio("queue")
+    assert "No runs are waiting." in studio("queue")
     assert "Run now has started." in studio("train", "tones", "--name", "now", "--queue")
     assert "“now” is still going. With --queue" in studio("train", "tones")  # who waits to watch is told at once
     assert "Run a waits in place 1" in studio("train", "tones", "--name", "a", "--queue", "--rank", "4")

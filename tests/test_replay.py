@@ -116,7 +116,7 @@ def test_only_the_model_that_brings_general_clips_has_them() -> None:
 @pytest.mark.parametrize(
     ("replay", "error", "says"),
     [
-        ("tones", ConfigError, "is what is learnt"),
+        ("tones", ConfigError, "is the dataset being trained on"),
         ("nowhere", DataError, "no dataset “nowhere”"),
         ("empty", ConfigError, "no clips in its train split"),
     ],

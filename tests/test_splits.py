@@ -285,7 +285,7 @@ def test_what_cannot_be_held_out_is_a_sentence(tmp_path: Path) -> None:
     dataset = spoken(tmp_path, [(f"sentence {number}", "anna", "") for number in range(9)])
     with pytest.raises(DataError, match="All clips are of one speaker"):
         planned(dataset, by="speaker")
-    with pytest.raises(DataError, match=r"Nobody is called “bert” here. Speakers: anna"):
+    with pytest.raises(DataError, match=r"There is no speaker “bert”. Speakers: anna"):
         planned(dataset, by="speaker", hold_out=["bert"])
     with pytest.raises(DataError, match="nobody is left to train on"):
         planned(dataset, by="speaker", hold_out=["anna"])
@@ -305,7 +305,7 @@ def test_clips_of_one_sitting_stay_together(tmp_path: Path) -> None:
     same = spoken(tmp_path / "same", [(f"sentence {number % 4}", "", f"day {number}") for number in range(12)])
     assert planned(same, by="session").after["test"].clips >= 3
     joined = spoken(tmp_path / "joined", [(f"sentence {number}", "", "one day") for number in range(12)])
-    with pytest.raises(DataError, match=r"hang together in 1 group"):
+    with pytest.raises(DataError, match=r"form only 1 group"):
         planned(joined, by="session")
 
 

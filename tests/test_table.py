@@ -104,7 +104,7 @@ def test_every_field_can_be_sorted_by(dataset: Dataset, field: str) -> None:
 
 
 def test_an_unknown_column_is_a_sentence(dataset: Dataset) -> None:
-    with pytest.raises(DataError, match="“size” is no column to sort by"):
+    with pytest.raises(DataError, match="“size” is not a column to sort by"):
         Table.of(dataset).find("", sort="-size")
 
 

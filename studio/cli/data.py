@@ -80,7 +80,7 @@ def label(
     dataset: Annotated[str, typer.Argument(help="A name under recordings/.")],
     numbers: Annotated[Literal["words", "digits"] | None, typer.Option(help="Write numbers in labels so.")] = None,
     rule: Annotated[list[str] | None, typer.Option(help="With --numbers: one rule, such as money=words.")] = None,
-    style: Annotated[str, typer.Option(help="Mend one kind of inconsistency that the style check names.")] = "",
+    style: Annotated[str, typer.Option(help="Fix one kind of inconsistency that the style check names.")] = "",
     prelabel: Annotated[str, typer.Option(help="Let this model write down what it hears.")] = "",
     use_heard: Annotated[bool, typer.Option("--use-heard", help="Take what was heard as labels.")] = False,
     sure: Annotated[float, typer.Option(min=0, max=1, help="With --use-heard: of the least sure word.")] = 0.0,
@@ -88,7 +88,7 @@ def label(
     adapter: Annotated[str | None, typer.Option(help="For both: a LoRA folder, or a run.")] = None,
     model: Annotated[str, typer.Option(help="For the style check: the model whose tokenizer is asked.")] = "",
     query: Annotated[str, typer.Option(help="Only the clips that match, as in Review: `split = train`.")] = "",
-    clips: Annotated[Path | None, typer.Option(help="Only the clips whose ids stand in this file.")] = None,
+    clips: Annotated[Path | None, typer.Option(help="Only the clips whose ids are in this file.")] = None,
     apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Write the new labels, or only show them.")] = False,
     validate: Annotated[Literal["words", "digits"] | None, typer.Option(help="List labels written otherwise.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Undo the latest action on this dataset.")] = False,
@@ -128,8 +128,12 @@ def label(
 @app.command()
 def split(
     dataset: Annotated[str, typer.Argument(help="A dataset: a name under recordings/.")],
-    by: Annotated[Literal["sentence", "speaker", "session"], typer.Option(help="What stays together.")] = "sentence",
-    hold_out: Annotated[list[str] | None, typer.Option(help="With --by speaker: who only measures; repeat it.")] = None,
+    by: Annotated[
+        Literal["sentence", "speaker", "session"], typer.Option(help="What is kept in one split.")
+    ] = "sentence",
+    hold_out: Annotated[
+        list[str] | None, typer.Option(help="With --by speaker: a speaker to hold out; repeat it for several.")
+    ] = None,
     shares: Annotated[str, typer.Option(help="Per cent that train, validate and test.")] = "70/10/20",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would move.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take the latest split back.")] = False,

@@ -19,7 +19,7 @@ from studio.workspace import Workspace, write_atomically
 AnyNormaliser = Annotated[
     settings.Normaliser | None, typer.Option(help="How texts are compared [default: as the run did].")
 ]
-HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a page that stands alone here.")]
+HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page here.")]
 
 if TYPE_CHECKING:
     from studio.data.manifest import Dataset

@@ -23,9 +23,9 @@ def checked(on: str) -> str:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(f"on: “{on[:80]}” is no address.", _EXAMPLES) from None
+        raise ConfigError(f"on: “{on[:80]}” is not an address.", _EXAMPLES) from None
     if parts.scheme not in ("http", "https", "ray") or not host or any(character.isspace() for character in address):
-        raise ConfigError(f"on: “{on[:80]}” is no address of a Ray cluster.", _EXAMPLES)
+        raise ConfigError(f"on: “{on[:80]}” is not the address of a Ray cluster.", _EXAMPLES)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(
             "on: the address of a cluster holds no password and no question.", "Open a tunnel to the cluster instead."

@@ -181,7 +181,7 @@ class _Follower:
                 if time.monotonic() - answered > PATIENCE:
                     raise JobError(
                         f"The cluster at {self.cluster.address} has not answered for {PATIENCE:.0f} seconds.",
-                        "The run may well go on there: `studio resume` takes it up again.",
+                        "The run may still be going there: `studio resume` reconnects to it.",
                     ) from None
             time.sleep(_PAUSE)
 

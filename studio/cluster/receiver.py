@@ -72,7 +72,7 @@ class Receiver:
             return
         path = PurePosixPath(frame.path)
         if not (_FOLDERS.fullmatch(path.parent.as_posix()) and _IN_FOLDERS.fullmatch(path.name)):
-            raise JobError(f"The cluster sent “{frame.path[:80]}”, which is no part of a run.", "Do not trust it.")
+            raise JobError(f"The cluster sent “{frame.path[:80]}”, which is not part of a run.", "Do not trust it.")
         self._staged[frame.path] = content
 
     def _as_at_home(self, name: str, content: bytes) -> bytes:

@@ -16,7 +16,7 @@ def problems(store: Store) -> list[str]:
     found = list(now.faults)
     if now.is_torn:
         found[-1] = (
-            "The last line of manifest.jsonl is torn, by a crash or a full disk. The next recording or edit "
+            "The last line of manifest.jsonl is incomplete, after a crash or a full disk. The next recording or edit "
             "moves it to manifest.torn.jsonl; the clip it belonged to may have to be recorded again."
         )
     return [*found, *_kept_aside(store.folder), *_orphans(store, now), *_on_two_sides(now)]
@@ -25,7 +25,7 @@ def problems(store: Store) -> list[str]:
 def _kept_aside(folder: Path) -> Iterator[str]:
     for name in ("manifest.torn.jsonl", "trash.torn.jsonl"):
         if (folder / name).is_file():
-            yield f"{name} holds half lines that a crash left. Look whether a label is in it, then delete it."
+            yield f"{name} holds incomplete lines from a crash. Check whether it has a label you need, then delete it."
 
 
 def _orphans(store: Store, now: Snapshot) -> Iterator[str]:
@@ -44,7 +44,7 @@ def _orphans(store: Store, now: Snapshot) -> Iterator[str]:
 def _on_two_sides(now: Snapshot) -> Iterator[str]:
     """A sentence that trains and measures makes the measure too good."""
     for key, splits in now.index().doubled().items():
-        yield f"“{key}” stands in {' and '.join(splits)}. Put its clips into one split."
+        yield f"“{key}” is in {' and '.join(splits)}. Put its clips into one split."
 
 
 def _is_sound(name: str) -> bool:

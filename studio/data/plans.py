@@ -130,8 +130,8 @@ def _by_session(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, 
     )
     if len(groups) < len(SIDES):
         raise DataError(
-            f"These clips hang together in {counted(len(groups), 'group')}: their sittings have sentences in common.",
-            "Split by sentence, or record other sentences in another sitting.",
+            f"These clips form only {counted(len(groups), 'group')}: their sessions share sentences.",
+            "Split by sentence, or record other sentences in another session.",
         )
     sides: dict[str, Split] = {}
     left = sorted(groups, key=len)
@@ -151,9 +151,9 @@ def _by_speaker(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, 
     held = set(request.hold_out) or _smallest_speakers(clips, request.shares[2])
     names = {clip.speaker for clip in clips}
     if unknown := sorted(held - names):
-        raise DataError(f"Nobody is called “{unknown[0]}” here.", f"Speakers: {', '.join(sorted(names - {''}))}.")
+        raise DataError(f"There is no speaker “{unknown[0]}”.", f"Speakers: {', '.join(sorted(names - {''}))}.")
     if not names - held:
-        raise DataError("If all speakers are held out, nobody is left to train on.", "Hold out fewer.")
+        raise DataError("If every speaker is held out, there is no one left to train on.", "Hold out fewer.")
     train, validation, _ = request.shares
     sides: dict[str, Split] = {}
     for group in linked(clips, sentence):
@@ -227,7 +227,7 @@ def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: Sp
     found = []
     if 0 < counts["test"] < ENOUGH:
         test = counts["test"]
-        change = f"one clip more or less that is understood changes the figure by {100 / test:.0f} points."
+        change = f"one clip understood or not changes the figure by {100 / test:.0f} points."
         found.append(f"{counted(test, 'test clip')}: {change}")
     for side in SIDES:
         if counts[side] < MINIMUM[side] and len(used) >= sum(MINIMUM.values()):
@@ -235,9 +235,13 @@ def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: Sp
     aside = counts["unused"] - (len(after) - len(used))
     if aside:
         clips = "1 clip is" if aside == 1 else f"{aside:,} clips are"
-        found.append(f"{clips} set aside: the same sentence stands on the other side, or it may not measure.")
+        found.append(
+            f"{clips} set aside: the same sentence is in the other split, or the clip may not be used to measure."
+        )
     if len(after) > len(used):
-        found.append(f"{counted(len(after) - len(used), 'clip')} set aside before, and still so; move back in Review.")
+        found.append(
+            f"{counted(len(after) - len(used), 'clip')} set aside before, and they stay so; Review moves them back."
+        )
     if request.by != "speaker" and len({clip.speaker for clip in used}) == 1:
         found.append("All clips are of one voice: the figure says nothing about other people.")
     return found

@@ -18,6 +18,7 @@ from studio.data.quality import fingerprint
 from studio.data.store import Store
 from studio.data.utterance import checked_label
 from studio.errors import DataError, StudioError
+from studio.text import counted
 
 FIRST = 8  # rows that are shown
 MOST_SPEAKERS = 10_000  # that are told apart
@@ -147,10 +148,9 @@ def notes(unlabelled: int, moved: int) -> list[str]:
             "or studio label --prelabel); until then they neither train nor measure."
         )
     if moved:
-        stands = "clip stands" if moved == 1 else "clips stand"
         found.append(
-            f"{moved:,} {stands} in another split than the source states, so that no sentence is on two sides: "
-            "what is there already stays, and what measures wins."
+            f"{counted(moved, 'clip')} will be in a different split from the source's, so that no sentence is in two: "
+            "clips already here stay where they are; of the new ones, test comes first, then validation."
         )
     return found
 

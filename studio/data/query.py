@@ -50,7 +50,7 @@ FIELDS: Mapping[str, Column] = MappingProxyType(
         "prompt": Column("text", "What was to be read"),
         "heard": Column("text", "What a model heard last"),
         "speaker": Column("choice", "Who speaks"),
-        "session": Column("choice", "The sitting in which it was recorded"),
+        "session": Column("choice", "The session in which it was recorded"),
         "split": Column("choice", "What it is for", choices=("train", "validation", "test", "unused")),
         "source": Column("choice", "Where it comes from", choices=("microphone", "import", "live", "synthetic")),
         "quality": Column("choice", "The verdict on the recording", choices=("fine", "look", "re-record")),
@@ -77,7 +77,7 @@ SHOWN_AS: Mapping[str, str] = MappingProxyType(
 FLAGS: Mapping[str, str] = MappingProxyType(
     {
         "digits": "The label holds digits",
-        "numbers": "The label says a number in words",
+        "numbers": "The label has a number in words",
         "heard": "A model heard it",
         "prompt": "It was read from a prompt",
         "speaker": "It says who speaks",
@@ -264,7 +264,7 @@ class _Parser:
     def comparison(self, name: _Token) -> Query:
         field = SHOWN_AS.get(name.text.casefold(), name.text.casefold())
         if field not in FIELDS:
-            self.fail(f"“{name.text}” is no column", name.at, _meant(field, (*FIELDS, *SHOWN_AS)))
+            self.fail(f"Unknown column “{name.text}”", name.at, _meant(field, (*FIELDS, *SHOWN_AS)))
         sign = self.take()
         value = self.take()
         if value.kind in ("mark", "end"):
@@ -278,7 +278,7 @@ class _Parser:
         column = FIELDS[field]
         said = token.text.casefold().strip()
         if column.kind in ("text", "choice") and operator[0] in "<>":
-            self.fail(f"“{field}” is no number", token.at, f"For example: {_example(field)}.")
+            self.fail(f"“{field}” is not a number", token.at, f"For example: {_example(field)}.")
         if column.kind == "number":
             return self.number(column, operator, token)
         if column.kind == "date":
@@ -300,7 +300,7 @@ class _Parser:
         today = datetime.now(UTC).date()
         said = {"today": str(today), "yesterday": str(today - timedelta(days=1))}.get(said, said)
         if not _DATE.fullmatch(said) or not said.isascii() or operator in ("~", "!~"):
-            self.fail(f"“{token.text}” is no date", token.at, "Write it as 2026-11 or 2026-11-01.")
+            self.fail(f"“{token.text}” is not a date", token.at, "Write it as 2026-11 or 2026-11-01.")
         return said.upper()
 
     def fail(self, what: str, at: int, remedy: str) -> NoReturn:

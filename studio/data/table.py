@@ -238,7 +238,7 @@ class Table:
     def _sorted(self, places: Places, sort: str) -> Places:
         field, is_down = sort.removeprefix("-"), sort.startswith("-")
         if field not in FIELDS:
-            raise DataError(f"“{field[:40]}” is no column to sort by.", f"There are: {', '.join(FIELDS)}.")
+            raise DataError(f"“{field[:40]}” is not a column to sort by.", f"There are: {', '.join(FIELDS)}.")
         if field not in self._orders:
             self._orders[field] = self._order(field)
         order = self._orders[field]

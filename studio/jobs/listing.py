@@ -41,7 +41,7 @@ def existing(workspace: Workspace, name: str) -> RunFolder:
     folder = RunFolder(workspace.run(name))
     if not _is_run(folder):
         if any(run.name == name for run in queue.waiting(workspace)):
-            raise JobError(f"The run “{name}” waits its turn.", f"To take it out: studio queue --cancel {name}")
+            raise JobError(f"The run “{name}” waits its turn.", f"To cancel it: studio queue --cancel {name}")
         raise JobError(f"There is no run “{name}”.", "`studio runs` lists them.")
     return folder
 

@@ -61,7 +61,7 @@ def waiting(workspace: Workspace) -> list[Waiting]:
     except FileNotFoundError:
         return []
     except ValidationError as error:
-        raise JobError(f"{path} cannot be read.", "Mend it, or delete it and set those runs up anew.") from error
+        raise JobError(f"{path} cannot be read.", "Fix it, or delete it and queue those runs again.") from error
     return [run for run in found if not _has_begun(workspace, run)]
 
 
@@ -164,7 +164,7 @@ def _taken(queue: list[Waiting], name: str) -> Waiting:
         if run.name == name:
             queue.remove(run)
             return run
-    raise JobError(f"The run “{name}” does not wait: it has begun, or there is none.", "`studio queue` lists them.")
+    raise JobError(f"The run “{name}” is not waiting: it has started, or does not exist.", "`studio queue` lists them.")
 
 
 def _has_begun(workspace: Workspace, run: Waiting) -> bool:

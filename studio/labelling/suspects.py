@@ -124,5 +124,9 @@ def _reason(item: Heard, usual: float, agree: bool, suspicion: float) -> str:
         return ""
     who = "Both the base model and the tuned one" if agree else "The model"
     said = f"{who} heard “{item.text}”." if item.text else f"{who} heard nothing."
-    cost = f"This label costs {item.loss:.1f} nats per token, where {usual:.1f} is usual here." if item.loss else ""
+    cost = (
+        f"The model finds this label very unlikely: {item.loss:.1f} nats per token, where {usual:.1f} is usual here."
+        if item.loss
+        else ""
+    )
     return f"{said} {cost}".strip()

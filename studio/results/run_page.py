@@ -124,8 +124,8 @@ def _confusions(result: RunResult) -> Html:
         for row in result.mistakes.confusions[:MOST_CONFUSIONS]
     ]
     if not rows:
-        return tag("p", "The tuned model takes no word for another.")
-    return table(["Said → written", "Before", "After"], rows, "What is taken for what, times", figures=2)
+        return tag("p", "The tuned model confuses no words.")
+    return table(["Said → written", "Before", "After"], rows, "Confusions, with counts", figures=2)
 
 
 def _words(result: RunResult) -> Html:
@@ -169,7 +169,7 @@ def _sureties(result: RunResult) -> Iterator[Html]:
     yield tag("h2", "Does it know when it is wrong?")
     found = result.mistakes.sureties
     if not found:
-        yield tag("p", "Nobody noted how sure the model was of each word.")
+        yield tag("p", "The model's confidence in each word was not recorded.")
         return
     rows = [[one.name, f"{one.words}", percent(one.mean), percent(one.share)] for one in found]
     caption = "Words that the tuned model wrote, by how sure it was of them, and how many of them are right"
@@ -271,7 +271,7 @@ def _facts(result: RunResult) -> Html:
     ]
     settings = [[name, _plain(value), _changed(name, value)] for name, value in result.config.items()]
     return joined(
-        tag("h2", "What this rests on"),
+        tag("h2", "What this is based on"),
         tag(
             "div",
             table(["", ""], rows, "The run"),

@@ -43,7 +43,7 @@ class Key:
                 HOW_TO_MAKE_ONE,
             )
         if is_common(secret):
-            raise ConfigError("The key is one of the first that are tried.", HOW_TO_MAKE_ONE)
+            raise ConfigError("The key is among the first that an attacker would try.", HOW_TO_MAKE_ONE)
         return cls(secret)
 
     def admits(self, authorization: str) -> bool:

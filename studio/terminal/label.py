@@ -100,7 +100,7 @@ def report(clips: Sequence[Utterance], model: str, as_json: bool) -> str:
     for item in found:
         rows += [f"{item.count:>6,}  {item.title} ({item.kind}). {item.what}"]
         rows += [f"        “{example}”" for example in item.examples]
-    rows += ["Mend one kind with --style KIND: the changes are shown first."] * bool(found)
+    rows += ["Fix one kind with --style KIND: the changes are shown first."] * bool(found)
     return "\n".join(rows)
 
 
@@ -140,7 +140,7 @@ def doubt(
 def _check_some_read(clips: Sequence[Utterance], skipped: Sequence[str]) -> None:
     """Raises DataError where there was no clip to read, or none that could be."""
     if not clips:
-        raise DataError("There is no clip to read.", "Record or import clips first.")
+        raise DataError("There are no clips to read.", "Record or import clips first.")
     if len(skipped) == len(clips):
         raise DataError(f"No clip could be read: {skipped[0]}", "Record them again, or choose another model.")
 

@@ -79,7 +79,7 @@ def planned(files: Sequence[Path], formats: Sequence[str], output: Path | None) 
         return {files[0]: {output.with_suffix(f".{kind}"): kind for kind in formats}}
     if output is not None and not output.is_dir():
         raise ConfigError(
-            f"{output} is no folder, and there are several files.", "Give --output a folder that is there."
+            f"{output} is not a folder, and there are several files.", "Give --output a folder that is there."
         )
     return {file: _beside(file, formats, output) for file in files}
 
@@ -90,6 +90,6 @@ def _beside(file: Path, formats: Sequence[str], folder: Path | None) -> dict[Pat
 
 def _stopped(file: Path, outputs: Mapping[Path, str]) -> str:
     if not outputs:
-        return f"Stopped: {file.name} was not read to its end."
+        return f"Stopped: {file.name} was not transcribed to its end."
     kept = part_of(next(iter(outputs)))
     return f"Stopped. What was read of {file.name} is kept in {kept}: the same command goes on from there."

@@ -33,7 +33,7 @@ def microphones() -> str:
         f"{'*' if device.is_default else ' '} {device.index:>3}  {device.name}, {device.sample_rate} Hz"
         for device in found
     )
-    return "\n".join(lines) or "This computer shows no microphone."
+    return "\n".join(lines) or "No microphone was found on this computer."
 
 
 def session(workspace: Workspace, name: str, script: str, convention: Convention, wanted: str, speaker: str) -> None:

@@ -19,7 +19,7 @@ def at_once(workspace: Workspace, config: TrainConfig, name: str | None, say: Sa
     try:
         folder = jobs.start_training(workspace, config, name, on)
     except BusyError as error:
-        raise BusyError(error.what, "With --queue this one waits its turn; `studio stop` ends that one.") from error
+        raise BusyError(error.what, "With --queue this one waits for its turn; `studio stop` ends that one.") from error
     say(f"Run {folder.name} has started.")
     return folder
 
@@ -31,7 +31,7 @@ def in_turn(workspace: Workspace, config: TrainConfig, name: str | None, say: Sa
     if place.position:
         say(f"Run {run} waits in place {place.position}; it starts by itself. `studio queue` lists what waits.")
     else:
-        say(f"Run {run} has started. `studio runs` says how it stands.")
+        say(f"Run {run} has started. `studio runs` shows its state.")
     return place.folder
 
 
@@ -39,7 +39,9 @@ def waiting_as_text(workspace: Workspace) -> str:
     """What is going on, and what waits for it, a line each."""
     going, runs = jobs.active(workspace), queue.waiting(workspace)
     if not runs:
-        return "No run waits. `studio train DATASET --queue` starts one, or lets it wait while another is going on."
+        return (
+            "No runs are waiting. `studio train DATASET --queue` starts one, or lets it wait while another is going on."
+        )
     first = [f"{going.name} is going on."] if going else []
     return "\n".join([*first, *_rows(runs)])
 

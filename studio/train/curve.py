@@ -74,7 +74,7 @@ def nested(chosen: Sequence[Utterance], share: int, seed: int) -> list[Utterance
     """`share` percent of `chosen`, in their order: drawn by `seed`, and part of any larger share. Raises DataError."""
     least = math.ceil(100 * MINIMUM["train"] / min(SHARES))
     if len(chosen) < least:
-        what = f"{len(chosen)} training clips are too few for a learning curve: a quarter of them teaches nothing."
+        what = f"{len(chosen)} training clips are too few for a learning curve: a quarter of them is too little."
         raise DataError(what, f"Record until there are {least}, and train again.")
     order = list(range(len(chosen)))
     random.Random(seed).shuffle(order)

@@ -59,7 +59,7 @@ def encode(recogniser: Recogniser, shelves: Sequence[Shelf], check: Check) -> It
         except (DataError, DiskError) as error:
             refused.append(f"{clip.id} ({error.what.rstrip('.')})")
     if refused:
-        yield Warned(message=f"Not learnt from ({len(refused)}): {shortened(refused)}.")
+        yield Warned(message=f"Not trained on ({len(refused)}): {shortened(refused)}.")
     if encoder.in_memory and encoder.cache:
         yield Warned(message=NO_ROOM.format(encoder.in_memory, encoder.cache.folder))
     yield Phase(name="encoding", done=len(todo), total=len(todo))
@@ -107,7 +107,7 @@ def _encoded_again(
     clip = read_clip(shelf.dataset, utterance, recogniser.family.sample_rate)
     clip = _changed(recogniser, shelf, clip, number) if number else clip
     if cache.key(clip) != key:
-        raise DataError(f"The sound of clip {utterance.id} was changed while it was learnt from.", "Start a new run.")
+        raise DataError(f"The sound of clip {utterance.id} was changed during training.", "Start a new run.")
     return recogniser.family.features(recogniser.model, recogniser.processor, clip)
 
 

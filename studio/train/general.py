@@ -84,7 +84,9 @@ def dataset_of(config: TrainConfig) -> Dataset | None:
     if config.replay == NOTHING:
         return None
     if config.replay == config.dataset:
-        raise ConfigError(f"replay: “{config.replay}” is what is learnt.", "Choose another dataset, or none.")
+        raise ConfigError(
+            f"replay: “{config.replay}” is the dataset being trained on.", "Choose another dataset, or none."
+        )
     return open_dataset(Workspace.here(), config.replay)
 
 

@@ -141,7 +141,7 @@ def _plan(dataset: Path, choice: Choice) -> Plan:
     reading = Reading(choice.mapping, choice.delimiter)
     if choice.place:
         if choice.place not in {place.id for place in places()}:
-            raise DataError("This folder is not offered.", "Choose one of the list.")
+            raise DataError("This folder is not offered.", "Choose one from the list.")
         number, _, name = choice.place.partition("/")
         return Plan([inside(_roots()[int(number)], name)], choice.format, reading)
     return Plan(Uploads(dataset).paths(choice.upload), choice.format, reading)

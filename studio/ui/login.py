@@ -56,7 +56,7 @@ class Login:
             )
         if is_common(password, user):
             raise ConfigError(
-                "The password is one of the first that are tried.",
+                "The password is among the first that an attacker would try.",
                 "Use four or more words that do not belong together.",
             )
         return cls(user, password)

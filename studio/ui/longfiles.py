@@ -105,7 +105,7 @@ def transcript(workspace: Workspace, id: str) -> Transcript:
     """What was read of the recording `id`, under its own name. Raises DataError until all of it is."""
     output = _output(existing(workspace, id))
     if not output.is_file():
-        raise DataError("This recording has not been read to its end.", "Wait, or press Go on.")
+        raise DataError("This recording has not been fully transcribed yet.", "Wait, or press Go on.")
     name = show(workspace, id, after=sys.maxsize).name
     return Transcript.model_validate_json(output.read_bytes()).model_copy(update={"audio": name})
 
@@ -120,7 +120,7 @@ def remove(workspace: Workspace, id: str) -> None:
     folder = existing(workspace, id)
     if not control.state(folder).is_over:
         tasks.cancel(folder)
-        raise DataError("It is still being read.", "It was asked to stop: delete it when it has.")
+        raise DataError("It is still being transcribed.", "It is stopping: delete it once it has stopped.")
     with disk_errors(folder.path, "delete"):
         shutil.rmtree(folder.path)
 
@@ -172,4 +172,4 @@ def _busy(workspace: Workspace, id: str) -> BusyError:
         name = show(workspace, id, after=sys.maxsize).name
     except StudioError:
         name = "Another recording"
-    return BusyError(f"“{name}” is still being read.", "Wait until it is done, or cancel it under “Long files”.")
+    return BusyError(f"“{name}” is still being transcribed.", "Wait until it is done, or cancel it under “Long files”.")

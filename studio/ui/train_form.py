@@ -38,9 +38,9 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
 )
 TEACHES: Mapping[str, str] = MappingProxyType(
     {
-        "conventions": "How things are written, such as numbers as words. The fastest; what it hears stays as it was.",
-        "voice": "How a voice is read, in the half that writes. Nearly as fast.",
-        "deep": "A voice that is misheard, down to how it is heard. Slower, and it learns most.",
+        "conventions": "How things are written, such as numbers as words. Fastest; the model hears as before.",
+        "voice": "Adapts only the text half to your voice. Nearly as fast.",
+        "deep": "Adapts both halves, for a voice that is often misheard. Slower, and learns most.",
     }
 )
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -292,7 +292,7 @@ def waiting(workspace: Workspace) -> list[WaitingRun]:
 def known_model(model: str) -> str:
     """`model` if the picker offers it. Raises ModelError otherwise: clients name models, never folders."""
     if model != ECHO and model not in {card.id for card in catalogue()}:
-        raise ModelError(f"The page does not offer the model “{model[:80]}”.", "Choose one of the list.")
+        raise ModelError(f"The page does not offer the model “{model[:80]}”.", "Choose one from the list.")
     return model
 
 

@@ -59,7 +59,7 @@ class Uploads:
         for name, stream in files:
             parts = safe_parts(name)
             if not parts:
-                refused.append(Refused(name[:200], "Its name cannot be a file's name.", "Rename it."))
+                refused.append(Refused(name[:200], "That is not a valid file name.", "Rename it."))
                 continue
             target = upload.joinpath("files", *parts)
             if target.exists():

@@ -178,7 +178,7 @@ class _Process:
         last = f" It last said: {said[-1][:300]}" if said else ""
         return ModelError(
             f"The model's process ended unexpectedly ({_cause(self.ended())}).{last}",
-            "A fresh one starts at the next try. If that ends too, close programs or use a smaller model.",
+            "A fresh one starts at the next try. If that one stops too, close other programs or use a smaller model.",
         )
 
     def kill(self) -> None:

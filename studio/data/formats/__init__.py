@@ -63,4 +63,4 @@ def recognise(path: Path) -> Format:
     if path.is_dir():
         raise DataError("The folder holds no WAV, FLAC or MP3 files.", "Choose the folder in which they lie.")
     known = ", ".join(each.title for each in FORMATS.values())
-    raise DataError(f"{path.name} is of no format that is known.", f"Known are: {known}.")
+    raise DataError(f"{path.name} has an unknown format.", f"Known formats: {known}.")

@@ -47,7 +47,7 @@ def _check_size(path: Path, stream: IO[bytes]) -> None:
     if count > MOST_ENTRIES or size > MOST_BYTES or (size > FREE_OF_RATIO and size / packed > HIGHEST_RATIO):
         what = f"{path.name} would unpack to {count} files of {size / 1e9:.1f} GB from {packed / 1e6:.1f} MB."
         raise DataError(
-            what, "That is no set of recordings. Unpack it yourself if you trust it, and import the folder."
+            what, "That is not a set of recordings. Unpack it yourself if you trust it, and import the folder."
         )
 
 

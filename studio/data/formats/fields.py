@@ -135,7 +135,7 @@ def string(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if not isinstance(value, str | int | float):
-        raise DataError("It holds a list where a text should stand.", "Correct the line, or choose another column.")
+        raise DataError("It has a list where text is expected.", "Correct the line, or choose another column.")
     text = str(value)
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise DataError("It is not UTF-8 text.", "Save it as UTF-8.")

@@ -83,7 +83,7 @@ class Files:
             raise DataError(f"“{name}” lies outside the folder that is imported.", _ELSEWHERE)
         raise DataError(
             f"The file “{name}” is missing.",
-            "Put it beside the list. On the command line, --audio names another folder.",
+            "Put it next to the list. On the command line, --audio names another folder.",
         )
 
     def _below(self, root: Path, relative: str) -> Path | None:

@@ -50,7 +50,7 @@ class LabelStudio(Base):
         """A row for each transcribed region, or for the whole file where there are no regions."""
         export = self._export(path)
         if export is None:
-            raise DataError(f"{path.name} holds no single JSON export.", "Give the exported file itself.")
+            raise DataError(f"{path.name} does not hold exactly one JSON export.", "Give the exported file itself.")
         files = reading.files(export)
         for number, task in lists.json_array(export):
             name = f"{export.name} task {number}"
@@ -88,7 +88,7 @@ def _rows(name: str, task: dict[str, Any], files: Files) -> Iterator[Row | Refus
         return
     said = list(_said(task))
     if not said:
-        yield Refused(name, "Nobody has transcribed it.", "Transcribe it in Label Studio, or leave it out.")
+        yield Refused(name, "It has no transcript.", "Transcribe it in Label Studio, or leave it out.")
     for number, (text, start, end) in enumerate(said, 1):
         title = f"{name} region {number}" if len(said) > 1 else name
         try:

@@ -68,7 +68,7 @@ def _rows(name: str, cut: dict[str, Any], files: Files, split: Split | None) -> 
         audio = files.find(_source(cut.get("recording")))
         supervisions = cut.get("supervisions")
         if not isinstance(supervisions, list) or not supervisions:
-            raise DataError("It has no supervision, so nobody knows what is said.", "Add one with its text.")
+            raise DataError("It has no supervision, so there is no text.", "Add one with its text.")
     except DataError as error:
         yield Refused(name, error.what, error.remedy)
         return
@@ -86,7 +86,9 @@ def _source(recording: Any) -> str:
     source = sources[0] if isinstance(sources, list) and len(sources) == 1 else None
     if not isinstance(source, dict) or source.get("type") != "file":
         kind = str(source.get("type"))[:40] if isinstance(source, dict) else "several sources or none"
-        raise DataError(f"Its recording is no plain file ({kind}).", "Save its sound as files first; nothing is run.")
+        raise DataError(
+            f"Its recording is not a plain file ({kind}).", "Save its sound as files first; nothing is run."
+        )
     return fields.string(source.get("source"))
 
 

@@ -139,7 +139,7 @@ def json_array(path: Path) -> Iterator[tuple[int, Any | Refused]]:
             more = _piece(text, max(_CHUNK, len(buffer))) if len(buffer) < LONGEST_LINE else ""
             if not more:
                 if buffer or number == 1:
-                    yield number, Refused(f"{path.name} item {number}", "It is not whole JSON.", "Export it again.")
+                    yield number, Refused(f"{path.name} item {number}", "The JSON is incomplete.", "Export it again.")
                 return
             buffer += more
 
@@ -173,7 +173,7 @@ def table(path: Path, delimiter: str, quoting: bool = True) -> Iterator[tuple[st
             yield refused.name, refused
         if len(source.taken) > 1 and (fault or any(_holds_rows(cell, delimiter) for cell in record or ())):
             first, last = source.taken[0][0], source.taken[-1][0]
-            fault = f"A quote opens here and, up to line {last}, takes the lines after it for a part of its cell."
+            fault = f"A quote opens here and, up to line {last}, makes the lines after it part of its cell."
             source.again()
             reader = csv.reader(source, kind, delimiter=delimiter)
         elif source.taken:

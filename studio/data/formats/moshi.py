@@ -102,7 +102,7 @@ def _alignment(audio: Path, files: Files) -> dict[str, Any]:
     path = audio.with_suffix(".json")
     remedy = "Write its words and their times there (annotate.py of moshi-finetune does)."
     if not path.is_file() or not files.holds(path):
-        raise DataError(f"{path.name} is missing beside it.", remedy)
+        raise DataError(f"{path.name} is missing next to it.", remedy)
     with disk_errors(path, "read"):
         is_small = path.stat().st_size <= _LARGEST
         found = lists.parse_json(path.read_bytes().decode("utf-8-sig", "surrogateescape")) if is_small else None

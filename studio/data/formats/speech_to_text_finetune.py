@@ -64,5 +64,5 @@ def _row(name: str, index: str, text: str, files: Files) -> Row | Refused:
     try:
         audio = files.find(*written, suffixes=(".wav", ".mp3"))
     except DataError:
-        return Refused(name, f"The recording rec_{index}.wav is missing.", "Put it beside text.csv.")
+        return Refused(name, f"The recording rec_{index}.wav is missing.", "Put it next to text.csv.")
     return Row(f"{name} ({audio.name})", audio, text)

@@ -141,7 +141,7 @@ class Plain(Base):
         """The rows of the table."""
         sheet = self.sheet(path)
         if sheet is None:
-            raise DataError(f"{path.name} holds no single table.", "Give the CSV or TSV file itself.")
+            raise DataError(f"{path.name} does not hold exactly one table.", "Give the CSV or TSV file itself.")
         split = reading.names.split_of(sheet, path)
         yield from rows(sheet, reading, delimiter=reading.delimiter or delimiter_of(sheet), split=split)
 

@@ -115,7 +115,7 @@ def _artefacts(clips: Sequence[Utterance]) -> Iterator[Finding]:
             return " ".join(after.split()), [name]
 
         yield from _finding(
-            name, title, "Nobody says these; a model would learn to write them.", propose(touched, mended)
+            name, title, "These are never spoken; a model would learn to write them.", propose(touched, mended)
         )
 
 
@@ -193,7 +193,7 @@ def _unknown(clips: Sequence[Utterance], known: Known) -> Iterator[Finding]:
     proposals = propose(affected, lambda text: _known_only(text, known))
     mended = {item.id for item in proposals}
     named = " ".join(char for char, _ in strange.most_common(12))
-    what = f"The model's tokenizer has no piece for {named}: it would spell them in bytes."
+    what = f"The model's tokenizer has no token for {named}: it would spell them byte by byte."
     stuck = [clip.text for clip in affected if clip.id not in mended]
     yield from _finding("tokenizer", "Characters that the model does not know", what, proposals, stuck)
 

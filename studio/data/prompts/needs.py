@@ -119,7 +119,7 @@ def needed(
         chosen.append(replace(candidates.pop(best), why=_why(wanted, worth, recorded, missed, terms)))
         planned.update(units[best])
     if not chosen:
-        raise DataError("Everything that could be chosen was read.", "Add your own terms, or paste your own text.")
+        raise DataError("You have read everything there was to choose.", "Add your own terms, or paste your own text.")
     return chosen
 
 
@@ -196,7 +196,7 @@ def _why(
     if words:
         return f"New words: {', '.join(words[:4])}."
     pairs = (f"{DIGIT_NAMES.index(unit[0])}-{DIGIT_NAMES.index(unit[1])}" for unit in wanted[:4])
-    return f"Digits not yet said side by side: {', '.join(pairs)}."
+    return f"Digit pairs not said yet: {', '.join(pairs)}."
 
 
 def _clips(found: Misheard) -> str:

@@ -61,7 +61,7 @@ def _figures(quality: Quality, own_pace: float | None, found: Sequence[Finding])
     rows = [
         ("Peak", f"{quality.peak_db:.0f}", "dBFS", "The loudest moment; 0 dBFS is as loud as a file can be."),
         ("Loudness", f"{quality.loudness_lufs:.0f}", "LUFS", "How loud the speech is on the whole."),
-        ("Over noise", _number(quality.snr_db), "dB", "How far the speech stands above the noise between the words."),
+        ("Over noise", _number(quality.snr_db), "dB", "How much louder the speech is than the noise between words."),
         ("Silence", silence, "s", "Before the first word and after the last."),
         ("Pace", _number(own_pace), "char/s", "Characters of the label for each second of speech."),
     ]

@@ -113,12 +113,12 @@ def _levels(quality: Quality) -> Iterator[Finding]:
     if quality.loudness_lufs < THRESHOLDS.quiet_lufs:
         what = f"It is very quiet ({quality.loudness_lufs:.0f} LUFS)."
         yield Finding(
-            code="quiet", verdict="look", what=what, remedy="Go nearer to the microphone, or raise its level."
+            code="quiet", verdict="look", what=what, remedy="Move closer to the microphone, or raise its level."
         )
     look, again = THRESHOLDS.noisy_snr_db
     if quality.snr_db is not None and quality.snr_db < look:
         what = f"The speech is only {quality.snr_db:.0f} dB louder than the noise."
-        remedy = "Go nearer to the microphone, or to a quieter room."
+        remedy = "Move closer to the microphone, or record in a quieter room."
         yield Finding(code="noisy", verdict="re-record" if quality.snr_db < again else "look", what=what, remedy=remedy)
 
 
@@ -127,7 +127,7 @@ def _sound(quality: Quality) -> Iterator[Finding]:
     look, again = THRESHOLDS.clipped_share
     if quality.clipped_share > look:
         what = f"{quality.clipped_share:.1%} of it is clipped (cut off at the top)."
-        remedy = "Lower the microphone's level, or go further away."
+        remedy = "Lower the microphone's level, or move further away."
         yield Finding(
             code="clipped", verdict="re-record" if quality.clipped_share > again else "look", what=what, remedy=remedy
         )
@@ -136,25 +136,21 @@ def _sound(quality: Quality) -> Iterator[Finding]:
         yield Finding(code="offset", verdict="look", what=what, remedy="Try another cable, input or microphone.")
     if quality.bandwidth_hz <= THRESHOLDS.telephone_hz:
         what = f"It has telephone bandwidth (nothing above {quality.bandwidth_hz / 1000:.1f} kHz)."
-        yield Finding(code="telephone", verdict="note", what=what, remedy="Sound up to 8 kHz is understood better.")
+        yield Finding(code="telephone", verdict="note", what=what, remedy="Models understand sound up to 8 kHz better.")
     yield from _buffers(quality)
 
 
 def _buffers(quality: Quality) -> Iterator[Finding]:
     spots: list[tuple[Code, int, str]] = [
-        ("doubled", quality.repeated, "{} of sound {} in it twice."),
-        ("dropped", quality.dropped, "The sound stops dead {}."),
+        ("doubled", quality.repeated, "The same piece of sound comes twice in a row {}."),
+        ("dropped", quality.dropped, "The sound cuts out {}."),
         ("click", quality.clicks, "A bit of sound is missing {} (a click)."),
     ]
     for code, count, sentence in spots:
         if count:
             times = "once" if count == 1 else f"{count} times"
-            pieces = "1 stretch" if count == 1 else f"{count} stretches"
-            what = (
-                sentence.format(pieces, "is" if count == 1 else "are") if code == "doubled" else sentence.format(times)
-            )
             bad: Literal["look", "re-record"] = "re-record" if count >= THRESHOLDS.bad_spots else "look"
-            yield Finding(code=code, verdict=bad, what=what, remedy=_BUFFERS)
+            yield Finding(code=code, verdict=bad, what=sentence.format(times), remedy=_BUFFERS)
 
 
 def _times(quality: Quality, duration: float) -> Iterator[Finding]:
@@ -178,10 +174,10 @@ def _pace(quality: Quality, duration: float, text: str, usual: float | None) -> 
     compared = f"; you usually say {usual:.0f}" if usual else ""
     what = f"The label has {own:.{0 if own >= 10 else 1}f} characters for each second of speech{compared}."
     if own > (THRESHOLDS.fast * usual if usual else THRESHOLDS.fastest):
-        remedy = "Is a part of it missing in the sound, or is it another clip's label?"
+        remedy = "Is part of it missing from the sound, or is it another clip's label?"
         yield Finding(code="fast", verdict="look", what=what, remedy=remedy)
     elif own < (THRESHOLDS.slow * usual if usual else THRESHOLDS.slowest):
-        remedy = "Was more said than it holds, or is it another clip's label?"
+        remedy = "Was more said than the label has, or is it another clip's label?"
         yield Finding(code="slow", verdict="look", what=what, remedy=remedy)
 
 
@@ -190,5 +186,8 @@ def _twins(twins: Sequence[str]) -> Iterator[Finding]:
         others = "another clip" if len(twins) == 1 else f"{len(twins)} other clips"
         what = f"The same sound, sample for sample, is in {others}."
         yield Finding(
-            code="twin", verdict="look", what=what, remedy="Keep one of them; two labels of one sound confuse."
+            code="twin",
+            verdict="look",
+            what=what,
+            remedy="Keep one of them: two labels for the same sound confuse a model.",
         )
