@@ -303,7 +303,7 @@ def test_what_another_page_recorded_is_marked_when_this_one_comes_to_the_front(p
 def test_silence_is_noticed_while_it_is_recorded_and_again_after(page: Page, microphone: Microphone) -> None:
     page.keyboard.press("Space")
     microphone.begin(silence(20))
-    page.get_by_text("Nothing is heard yet.").wait_for()
+    page.get_by_text("No sound yet.").wait_for()
     page.keyboard.press("Space")
     page.get_by_text("Nothing was heard.").wait_for()
     page.keyboard.press("Control+Enter")

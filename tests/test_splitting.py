@@ -121,9 +121,9 @@ def test_a_split_is_shown_done_and_undone_in_the_page(page: Page, dataset: Datas
     dialog.locator("[data-do=apply]").click()
     dialog.locator(".spl-done").get_by_text("moved.").wait_for()
     assert {clip.speaker for clip in dataset.utterances() if clip.split == "test"} == {"ben"}
-    dialog.get_by_text("The clips stand like this already.").wait_for()
+    dialog.get_by_text("The clips are already split like this.").wait_for()
     dialog.get_by_role("button", name="Undo").click()
-    dialog.get_by_text("The split was taken back.").wait_for()
+    dialog.get_by_text("The split was undone.").wait_for()
     assert dataset.manifest.read_bytes() == before
     page.keyboard.press("Escape")
     assert not dialog.is_visible()

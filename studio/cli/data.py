@@ -82,7 +82,7 @@ def label(
     rule: Annotated[list[str] | None, typer.Option(help="With --numbers: one rule, such as money=words.")] = None,
     style: Annotated[str, typer.Option(help="Fix one kind of inconsistency that the style check names.")] = "",
     prelabel: Annotated[str, typer.Option(help="Let this model write down what it hears.")] = "",
-    use_heard: Annotated[bool, typer.Option("--use-heard", help="Take what was heard as labels.")] = False,
+    use_heard: Annotated[bool, typer.Option("--use-heard", help="Use what was heard as labels.")] = False,
     sure: Annotated[float, typer.Option(min=0, max=1, help="With --use-heard: of the least sure word.")] = 0.0,
     suspects: Annotated[str, typer.Option(help="Let this model look for labels that are wrong.")] = "",
     adapter: Annotated[str | None, typer.Option(help="For both: a LoRA folder, or a run.")] = None,
@@ -138,7 +138,7 @@ def split(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would move.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take the latest split back.")] = False,
 ) -> None:
-    """Put clips into train, validation and test; one sentence never stands on two sides."""
+    """Put clips into train, validation and test; the same sentence is never in two splits."""
     from studio.data.manifest import Dataset
     from studio.terminal import splitting
 

@@ -1,4 +1,4 @@
-"""Which clips train, choose the best checkpoint, or measure: one sentence never stands on two sides."""
+"""Which clips train, choose the best checkpoint, or measure: the same sentence is never in two splits."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ class Import {
     try {
       await request(at("undo", this.name), { body: { id: this.action } });
       studio.changed();
-      this.#result("", "The import was taken back: its clips are in the trash.", []);
+      this.#result("", "The import was undone: its clips are in the trash.", []);
     } catch (error) {
       this.#fault(error);
     }

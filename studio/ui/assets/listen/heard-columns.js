@@ -6,9 +6,9 @@ import { make } from "../studio.js";
 
 const NOTHING = "(nothing)";
 const WAITING = {
-  base: "What the base model writes will stand here.",
-  run: "What the fine-tuned model writes will stand here.",
-  none: "What your own model writes will stand here, as soon as a run has finished: record some clips, then press Start in the Train tab.",
+  base: "What the base model writes will appear here.",
+  run: "What the fine-tuned model writes will appear here.",
+  none: "What your own model writes will appear here once a run has finished: record some clips, then press Start in the Train tab.",
 };
 export const latency = (value) => (value < 1 ? `${Math.max(1, Math.round(1000 * value))} ms` : `${value.toFixed(1)} s`);
 const factor = (value) => (value < 0.1 ? value.toPrecision(1) : value.toFixed(2));

@@ -157,7 +157,7 @@ class Test {
   }
 
   #taken({ wav }, isCut) {
-    const after = this.modes.name === "free" ? "What you go on to say is read by itself." : "Press again to go on.";
+    const after = this.modes.name === "free" ? "What you say next is transcribed separately." : "Press again to go on.";
     const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that is read at once. ${after}`;
     return this.#hear(wav, isCut ? cut : "", this.modes.talk.lag);
   }

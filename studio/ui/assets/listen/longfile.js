@@ -139,7 +139,7 @@ class LongFile {
     this.$(".lf-delete").hidden = !isOver(status);
     this.$(".lf-delete").textContent = "Delete";
     if (status === "finished") this.$(".lf-task").replaceChildren(); // the text and its formats say it
-    if (status === "finished" && !this.count) this.$(".lf-task").replaceChildren(make("div", { class: "st-message look", role: "status" }, icon("info"), make("p", {}, "Nobody speaks in this recording, as far as the studio can hear.")));
+    if (status === "finished" && !this.count) this.$(".lf-task").replaceChildren(make("div", { class: "st-message look", role: "status" }, icon("info"), make("p", {}, "No speech was found in this recording.")));
   }
 
   /** Append what was read since; one question at a time. */

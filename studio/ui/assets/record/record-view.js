@@ -179,13 +179,13 @@ export class View {
     if (!studio.dataset()) return ["No dataset is chosen.", "Choose one in the sidebar, or make a new one there."];
     const deed = tab.isFree ? "say one sentence" : "read the line aloud";
     if (mode === "ready" && card?.clip) return verdict(tab);
-    if (mode === "recording" && this.isSilent) return ["Nothing is heard yet.", "Is the microphone muted, or another one chosen?", "look"];
+    if (mode === "recording" && this.isSilent) return ["No sound yet.", "Is the microphone muted, or another one chosen?", "look"];
     if (mode === "review") return found(tab);
     return {
       ready: [BY_TOUCH ? `Tap Record, ${deed}, tap Stop.` : `Press Space, ${deed}, press Space again.`, "Then check the label and save."],
-      countdown: ["Recording starts by itself.", "Esc waits."],
+      countdown: ["Recording starts on its own.", "Esc waits."],
       opening: ["Opening the microphone.", "If the browser asks, allow it."],
-      recording: [`${deed[0].toUpperCase()}${deed.slice(1)}.`, BY_TOUCH ? "" : `Space stops. ${SAVE_KEYS} stops, saves and goes on.`],
+      recording: [`${deed[0].toUpperCase()}${deed.slice(1)}.`, BY_TOUCH ? "" : `Space stops. ${SAVE_KEYS} stops, saves and moves to the next.`],
       tail: ["Keeping half a second more,", "so that the last word is whole."],
       saving: ["Saving the recording."],
     }[mode];
@@ -214,7 +214,7 @@ function verdict(tab) {
   const fault = worst(clip);
   if (fault) return [`Saved. ${fault.what}`, `${fault.remedy}${isLast || BY_TOUCH ? "" : " Or press S for the next one."}`, fault.verdict === "re-record" ? "bad" : "look"];
   if (wasTrimmed(tab)) return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
-  return [`Saved, ${seconds(clip.duration)}.`, isLast ? "Every prompt is recorded: go on to 2 Review, or to 3 Train." : "The recording is good.", "good"];
+  return [`Saved, ${seconds(clip.duration)}.`, isLast ? "Every prompt is recorded: continue with 2 Review or 3 Train." : "The recording is good.", "good"];
 }
 
 /** What can be done when a take could not be saved. */

@@ -9,7 +9,7 @@ import { at, icon, make, request, studio } from "../studio.js";
 import { goTo } from "../train/train-settings.js";
 
 const PICTURES = { good: "check", look: "info", bad: "warning" };
-const WAITING = "When a run has finished, the clips that it never trained on stand here: what was said, what was written before and after, and every error marked.";
+const WAITING = "When a run has finished, the clips that it never trained on appear here: what was said, what was written before and after, and every error marked.";
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
 const button = (name, picture, press) => make("button", { type: "button", class: "st-button small", onclick: press }, icon(picture), name);
 

@@ -69,7 +69,7 @@ export class Reader {
 /** What a search for wrong labels came to, and the way to the list of them in Review. */
 export function verdict({ doubted, likely, clips }, close) {
   if (!doubted) {
-    const words = "A model reads every clip and holds what it hears against the label. Labels that cost it far more than usual, and that it would write otherwise, are ranked first. A tuned run finds more than a model that never heard you.";
+    const words = "A model transcribes every clip and compares what it hears with the label. Labels that it finds very unlikely, and would write differently, come first. A model tuned on your voice finds more than one that has never heard you.";
     return make("div", { class: "st-empty" }, icon("search"), make("h3", {}, "Nobody has looked for wrong labels yet"), make("p", {}, words));
   }
   const text = likely ? `${likely.toLocaleString("en")} of ${doubted.toLocaleString("en")} clips may have a wrong label.` : `None of ${doubted.toLocaleString("en")} clips looks as if its label were wrong.`;

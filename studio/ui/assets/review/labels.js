@@ -7,12 +7,12 @@ import { at, icon, make, request, studio } from "../studio.js";
 const TABS = ["numbers", "style", "heard", "suspects"];
 const EXAMPLES = { words: "order 1296803 → order one two nine six eight zero three", digits: "order one two nine, double five → order 129, 55" };
 const NOTHING = {
-  words: ["check", "No digits to write as words", "Labels in which a number stands as digits would be listed here, with the words that replace them."],
-  digits: ["check", "No number words to write as digits", "Labels in which a number stands in words would be listed here, with its digits."],
-  style: ["check", "All are written in one style", "Labels in capitals, without the mark that most end with, with odd quotes, dashes or spaces, or with numbers in two ways would stand here."],
+  words: ["check", "No digits to write as words", "Labels with numbers in digits would be listed here, with the words that replace them."],
+  digits: ["check", "No number words to write as digits", "Labels with numbers in words would be listed here, with the digits that replace them."],
+  style: ["check", "All are written in one style", "Labels in capitals, without the mark that most end with, with odd quotes, dashes or spaces, or with numbers in two ways would be listed here."],
   mended: ["info", "Nothing here can be mended by rule", "Open these labels in Review and write them as you want them."],
-  unheard: ["microphone", "No model has read these clips yet", "Choose who reads, and start. What is heard is kept beside the labels; you then see it here and decide what to use."],
-  same: ["check", "Nothing to take over", "Where the model was this sure, it heard what the label says already. Lower the bar to see more."],
+  unheard: ["microphone", "No model has read these clips yet", "Choose a model and start. What it hears is kept next to the labels; you then see it here and decide what to use."],
+  same: ["check", "Nothing to take over", "Where the model was this sure, it heard what the label already says. Lower the threshold to see more."],
 };
 
 export const start = ({ element }) => new LabelsDialog(element.querySelector(".lab")).begin();

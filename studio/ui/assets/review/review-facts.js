@@ -21,7 +21,7 @@ function verdict({ verdict, findings, trim }) {
   const [picture, title] = VERDICTS[verdict];
   const said = findings.length
     ? make("ul", {}, ...findings.map((found) => make("li", { class: found.verdict }, make("b", {}, found.what), ` ${found.remedy}`)))
-    : make("p", { class: "st-quiet" }, "Nothing stands in the way of learning from it.");
+    : make("p", { class: "st-quiet" }, "Good to train on.");
   const shorten = trim > 0 ? make("button", { type: "button", class: "st-button small", "data-do": "trim" }, icon("cut"), `Trim ${trim.toFixed(1)} s of silence`) : null;
   return make("div", { class: "rvd-verdict" }, make("span", { class: `rev-verdict ${verdict}` }, icon(picture), title), said, shorten);
 }
@@ -47,5 +47,5 @@ function heard(row) {
     make("p", { class: "st-quiet st-small st-number" }, judged.map(([title, value, digits]) => `${title} ${figure(value, digits)}`).join(" · ")),
     make("div", { class: "st-row" },
       row.suspicion > 0 ? make("button", { type: "button", class: "st-button small", "data-do": "accept" }, "Label is right") : "",
-      row.heard && row.heard !== row.text ? make("button", { type: "button", class: "st-button small", "data-do": "take" }, "Take what was heard") : ""));
+      row.heard && row.heard !== row.text ? make("button", { type: "button", class: "st-button small", "data-do": "take" }, "Use what was heard") : ""));
 }

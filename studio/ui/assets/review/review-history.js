@@ -59,7 +59,7 @@ export class History {
         : make("button", { type: "button", class: "st-button small", "data-action": id, "aria-label": `Undo: ${what}` }, "Undo")));
     const head = make("thead", {}, make("tr", {}, ...["When", "What", "How many", "Undo"].map((title) => make("th", { scope: "col" }, title))));
     const table = make("table", { class: "st-table" }, head, make("tbody", {}, ...actions.map(row)));
-    this.list.replaceChildren(actions.length ? table : make("p", { class: "st-quiet" }, "Nothing was changed yet. Edits, moves, imports and deletions stand here."));
+    this.list.replaceChildren(actions.length ? table : make("p", { class: "st-quiet" }, "Nothing has changed yet. Edits, moves, imports and deletions will appear here."));
   }
 
   async #undoOne(id) {

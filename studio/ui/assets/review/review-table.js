@@ -4,10 +4,10 @@ import { icon, make } from "../studio.js";
 import { field, NONE } from "./review-columns.js";
 
 const EMPTY = {
-  none: ["wave", "No clips yet", "Every clip that you record or import stands here, to be heard, corrected and sorted out. Read a few prompts in 1 Record, or bring in sound files that you have."],
-  search: ["search", "Nothing matches", "No clip fits this filter. Press the i beside it to see what can be asked for, or clear it."],
-  unheard: ["search", "Nothing matches", "No clip fits this filter. It asks for what a model heard in the clips, and a clip that none has read has no such figure. Let one read them and look for wrong labels."],
-  trash: ["trash", "The trash is empty", "Clips that you delete stand here until you bring them back."],
+  none: ["wave", "No clips yet", "Every clip that you record or import appears here, to be played, corrected and sorted. Read a few prompts in 1 Record, or bring in sound files that you have."],
+  search: ["search", "Nothing matches", "No clip fits this filter. Press the i next to it to see what you can search for, or clear it."],
+  unheard: ["search", "Nothing matches", "No clip fits this filter. It asks for what a model heard in the clips, and no model has transcribed them yet. Let one look for wrong labels first."],
+  trash: ["trash", "The trash is empty", "Clips that you delete stay here until you restore them."],
 };
 
 export class Table {

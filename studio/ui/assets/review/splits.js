@@ -5,8 +5,8 @@ import { at, duration, icon, make, request, studio } from "../studio.js";
 const NAMES = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
 const ABOUT = {
   sentence: "Each sentence falls on a side by a hash of its words: the same clips fall the same way every time, and new clips of a sentence join the old ones.",
-  speaker: "Whole speakers measure and never train: this shows how well the model hears people it does not know. With nobody chosen, the speakers with the fewest clips are held out.",
-  session: "Clips of one sitting stay together: this shows how well the model hears the same voice on another day, in another room.",
+  speaker: "Whole speakers measure and never train: this shows how well the model hears people it does not know. If you choose none, the speakers with the fewest clips are held out.",
+  session: "Clips of one session stay together: this shows how well the model hears the same voice on another day, in another room.",
 };
 
 export const start = ({ element }) => new SplitsDialog(element.querySelector(".spl")).begin();
@@ -112,7 +112,7 @@ class SplitsDialog {
   async undo(id) {
     try {
       await request(at("undo", studio.dataset()), { body: { id } });
-      this.tell("The split was taken back.");
+      this.tell("The split was undone.");
     } catch (error) {
       return this.fail(error);
     }
@@ -152,7 +152,7 @@ function notes({ hash_before: was, hash_after: is, warnings, count: moved }) {
   const test = was === is
     ? note("", "check", "The test set stays as it is: earlier figures can be compared with new ones.")
     : note("look", "warning", make("b", {}, "The test set changes. "), "Figures of earlier runs can no longer be compared with new ones. Its name goes from ", make("code", {}, was.slice(0, 8)), " to ", make("code", {}, is.slice(0, 8)), ".");
-  return make("div", { class: "spl-notes" }, moved ? test : note("good", "check", "The clips stand like this already."), ...warnings.map((words) => note("look", "info", words)));
+  return make("div", { class: "spl-notes" }, moved ? test : note("good", "check", "The clips are already split like this."), ...warnings.map((words) => note("look", "info", words)));
 }
 
 function moves({ moves: listed, count: all }) {

@@ -218,7 +218,7 @@ export class LiveView {
   #messages() {
     const found = [...this.#outcome(), ...this.#history.warnings.map((text) => ["", "info", text])];
     if (this.#problem) found.unshift(["bad", "warning", this.#problem.message]);
-    if (this.#isBroken) found.unshift(["look", "warning", "The studio does not answer; trying again. The run goes on by itself."]);
+    if (this.#isBroken) found.unshift(["look", "warning", "The studio does not answer; trying again. The run continues."]);
     const box = this.$(".live-messages");
     if (box.dataset.shown === JSON.stringify(found)) return;
     box.dataset.shown = JSON.stringify(found);
@@ -230,7 +230,7 @@ export class LiveView {
     const { finished, failed, stopped, before, after, step, best } = this.#history;
     const { status } = this.#stands;
     if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
-    if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume goes on from its last checkpoint.`]];
+    if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume continues from its last checkpoint.`]];
     if (status === "stopped" && !finished) return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before it had learnt anything."]];
     if (!["finished", "stopped"].includes(status) || !finished) return [];
     const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss ran away after step ${finished.step}; the state of step ${finished.best_step} was kept.` };

@@ -122,7 +122,7 @@ class Train {
   async #queued(run, position) {
     await this.load(); // what goes on comes to the fore, if that is news
     const { running } = this.#form;
-    const text = `${running ? `${running} is still going. ` : ""}${run} waits in place ${position} and starts by itself.`;
+    const text = `${running ? `${running} is still going. ` : ""}${run} is number ${position} in the queue and starts on its own.`;
     if (this.#chosen) this.#say("", "info", text);
     else this.settings.say(text);
   }
@@ -210,7 +210,7 @@ class Train {
 const isOver = ({ status }) => status !== "running" && status !== "stopping";
 
 function nothingYet() {
-  const text = "Each run will stand here with its word error rate before and after. Set one up above and press Start.";
+  const text = "Each run will appear here with its word error rate before and after. Set one up above and press Start.";
   return make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, "No runs yet"), make("p", {}, text));
 }
 
