@@ -38,38 +38,60 @@ class TrainConfig(BaseModel):
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input while training; slower")
     targets: str = Field(
         "deep",
+        title="Target layers",
         description="Layers that get an adapter: conventions, voice, deep, deep-mlp, or a regex over their names",
     )
-    dora: bool = Field(False, description="DoRA: learn the size of the weights apart from their direction; slower")
-    rslora: bool = Field(False, description="rsLoRA: scale by alpha / √rank, for high ranks")
+    dora: bool = Field(
+        False, title="DoRA", description="DoRA: learn the size of the weights apart from their direction; slower"
+    )
+    rslora: bool = Field(False, title="rsLoRA", description="rsLoRA: scale by alpha / √rank, for high ranks")
     learning_rate: float = Field(5e-4, gt=0, le=1, description="Peak learning rate")
-    warmup_steps: int = Field(10, ge=0, description="Steps in which the learning rate rises to its peak")
-    max_steps: int = Field(60, ge=1, le=1_000_000, description="Optimiser steps at most")
+    warmup_steps: int = Field(
+        10, title="Warm-up steps", ge=0, description="Steps in which the learning rate rises to its peak"
+    )
+    max_steps: int = Field(60, title="Steps at most", ge=1, le=1_000_000, description="Optimiser steps at most")
     batch_size: int = Field(8, ge=1, le=512, description="Clips in one forward pass")
-    accumulation: int = Field(1, ge=1, le=512, description="Forward passes added up to one step")
+    accumulation: int = Field(
+        1, title="Gradient accumulation", ge=1, le=512, description="Forward passes added up to one step"
+    )
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay")
     augment: int = Field(
-        0, ge=0, le=20, description="Augmented copies of each clip (pace, noise, bandwidth, level) to train on as well"
+        0,
+        title="Augmented copies",
+        ge=0,
+        le=20,
+        description="Augmented copies of each clip (pace, noise, bandwidth, level) to train on as well",
     )
     replay: str = Field(
         BUNDLED, description="Clips replayed against forgetting: bundled (where the model has them), a dataset, or none"
     )
-    replay_share: float = Field(0.5, ge=0, le=0.9, description="Share of training clips that are replayed")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm")
-    eval_every: int = Field(10, ge=1, description="Steps between two scorings of the validation clips")
+    replay_share: float = Field(
+        0.5, title="Share of replay", ge=0, le=0.9, description="Share of training clips that are replayed"
+    )
+    max_grad_norm: float = Field(1.0, title="Gradient clipping", gt=0, description="Gradients are clipped to this norm")
+    eval_every: int = Field(
+        10, title="Steps between validations", ge=1, description="Steps between two scorings of the validation clips"
+    )
     patience: int = Field(4, ge=1, description="Scorings without a better WER before training stops early")
     normaliser: Normaliser = Field(
         "exact",
+        title="Compare texts",
         description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words); "
         "whisper (Whisper's English normaliser)",
     )
     short_seconds: float = Field(
-        0.0, ge=0, le=60, description="Held-out clips up to this many seconds are also scored separately; 0: none"
+        0.0,
+        title="Short clips, up to",
+        ge=0,
+        le=60,
+        description="Held-out clips up to this many seconds are also scored separately; 0: none",
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")
     precision: Precision = Field("fp32", description="Precision of the base model; the adapter stays fp32")
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 leaves the choice to PyTorch")
+    threads: int = Field(
+        0, title="CPU threads", ge=0, le=1024, description="CPU threads; 0 leaves the choice to PyTorch"
+    )
     gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time")
 
     @field_validator("model")

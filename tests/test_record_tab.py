@@ -318,7 +318,7 @@ def test_a_denied_microphone_is_explained_where_the_instruction_stood(studio: Se
         page.keyboard.press("Space")
         said = page.locator(".rec-message.bad")
         said.wait_for()
-        assert "The browser may not use the microphone." in said.inner_text()
+        assert "The browser is not allowed to use the microphone." in said.inner_text()
         assert "press Record again" in said.inner_text()
         assert violations(page) == []
 

@@ -445,7 +445,7 @@ def test_a_suspect_shows_what_was_heard_and_is_accepted_by_a_key(
         assert page.locator(".rev-heard .df-wrong").inner_text().startswith("thirst")
         page.locator(".rvd-heard").get_by_text("Both models hear something else.").wait_for()
         page.keyboard.press("a")
-        said(page, "The label counts as right.")
+        said(page, "Label marked as right.")
         page.get_by_text("Nothing matches").wait_for()
         page.keyboard.press("u")
         shows(page, 1)

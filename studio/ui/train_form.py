@@ -186,7 +186,7 @@ def knobs() -> dict[str, list[Knob]]:
 def _knob(name: str, schema: Mapping[str, Any]) -> Knob:
     return Knob(
         name=name,
-        label=name.replace("_", " ").capitalize(),
+        label=TrainConfig.model_fields[name].title or name.replace("_", " ").capitalize(),
         help=schema["description"],
         kind="choice" if "enum" in schema else schema["type"],
         default=schema["default"],

@@ -7,7 +7,7 @@ const PHASES = {
   loading: "Loading the model",
   reading: "Reading the clips",
   checking: "Checking the clips",
-  importing: "Taking in the clips",
+  importing: "Importing the clips",
   exporting: "Writing the files",
   training: "Training",
   writing: "Saving",
@@ -121,7 +121,7 @@ class TaskView {
   last() {
     const [kind, picture] = ENDS[this.status] || ENDS.interrupted;
     const failure = this.failed && [this.failed.message, this.failed.remedy].filter(Boolean).join(" ");
-    const texts = { stopped: "Cancelled. What was done until then is kept.", interrupted: "It was interrupted. Start it again; what was done is kept." };
+    const texts = { stopped: "Cancelled. What was finished is kept.", interrupted: "It was interrupted. Start it again; what was finished is kept." };
     const text = (this.status === "failed" && failure) || texts[this.status] || this.notes.join(" ") || "Done.";
     this.element.replaceChildren(make("div", { class: `st-message ${kind}`, role: "status" }, icon(picture), make("p", { class: "st-grow" }, text)));
   }

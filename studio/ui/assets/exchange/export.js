@@ -152,7 +152,7 @@ class Export {
   #result({ status, trouble, clips, max_difference: difference }) {
     const compared = `${clips} ${clips === 1 ? "clip" : "clips"}`;
     if (status === "done") return [`Equal to base model and adapter on ${compared}: no logit differs by more than ${difference.toExponential(1)}.`, "good"];
-    if (status === "stale") return ["The run has learnt more since this was made. Merge it again.", "look"];
+    if (status === "stale") return ["The run has trained further since this was made. Merge it again.", "look"];
     return [status === "failed" ? trouble : "", "bad"];
   }
 }

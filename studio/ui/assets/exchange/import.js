@@ -239,8 +239,8 @@ class Import {
 }
 
 const endings = {
-  stopped: "Cancelled: nothing came in, and the dataset is as it was before.",
-  interrupted: "The import was interrupted: nothing came in. Start it again.",
+  stopped: "Cancelled: nothing was imported, and the dataset is unchanged.",
+  interrupted: "The import was interrupted: nothing was imported. Start it again.",
 };
 
 function tiles({ rows, clips, already, minutes, speakers, checked }) {

@@ -4,7 +4,7 @@ import { icon, isShown, isTyping, make } from "../studio.js";
 
 const KEYS = { r: "right", w: "wrong", k: "keep", u: "undo" };
 const NEVER_MEASURES = "A clip kept here trains the next run; it never enters the test split.";
-const RIGHT = "Right. It may become a clip too.";
+const RIGHT = "Right. You can keep it as a clip too.";
 const WRONG = "Write what you really said; Enter keeps it as a clip.";
 
 const plain = (text) => text.trim().split(/\s+/).join(" ");

@@ -18,12 +18,12 @@ const HOW = {
 };
 const SAID = {
   opening: "Opening the microphone …",
-  recording: { hold: "Listening. Let go when you are done; Esc throws it away.", free: "Pause when you are done. The button reads what you said so far and stops; Esc throws it away and stops." },
+  recording: { hold: "Listening. Let go when you are done; Esc discards it.", free: "Pause when you are done. The button reads what you said so far and stops; Esc discards it and stops." },
   ending: "One moment …",
   missed: "The microphone is open now. Hold the button again and speak.",
-  waiting: "Speak when you like: a pause ends each turn. The button or Esc stops it.",
+  waiting: "Speak when you are ready: a pause ends each turn. The button or Esc stops it.",
   held: "Not listening while something plays or you are writing.",
-  mute: "The microphone gives nothing but silence. Is it muted, or is another one chosen in the browser?",
+  mute: "The microphone gives only silence. Is it muted, or is another one chosen in the browser?",
 };
 const STATES = { idle: "Microphone off", opening: "Opening", waiting: "Waiting", mute: "Waiting", held: "Resting", recording: "Hearing you", ending: "Hearing you" };
 const UNPLUGGED = "The microphone is gone. Plug it in again, then press the button.";
@@ -158,12 +158,12 @@ class Test {
 
   #taken({ wav }, isCut) {
     const after = this.modes.name === "free" ? "What you say next is transcribed separately." : "Press again to go on.";
-    const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that is read at once. ${after}`;
+    const cut = `Cut at ${this.modes.longest.toFixed(0)} s, the longest that can be transcribed at once. ${after}`;
     return this.#hear(wav, isCut ? cut : "", this.modes.talk.lag);
   }
 
   #lost(take) {
-    if (take) this.#hear(take.wav, `${UNPLUGGED} What you had said is read.`);
+    if (take) this.#hear(take.wav, `${UNPLUGGED} What you said until then is transcribed.`);
     else this.#tell(UNPLUGGED, "bad");
   }
 

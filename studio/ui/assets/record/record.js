@@ -192,7 +192,7 @@ class RecordTab {
   }
 
   lost(sound) {
-    const remedy = sound ? "What it heard until then is kept: save it, or record again." : "Plug it in again, or choose another one, and press Record.";
+    const remedy = sound ? "What was recorded until then is kept: save it, or record again." : "Plug it in again, or choose another one, and press Record.";
     const error = new StudioError("The microphone was disconnected.", remedy);
     if (sound) this.toReview(sound);
     else if (this.isBusy || this.mode === "countdown") this.quieten();

@@ -6,8 +6,8 @@ import { at, icon, make, request } from "../studio.js";
 import { followAt } from "../tasks.js";
 
 const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [480, 240, 56, 16, 24, 40];
-const WHY = "The same settings on a quarter and on half of the clips, measured on the same held-out ones: they say how fast the errors fall, and what more clips would bring.";
-const CAVEAT = "With 95 % intervals. The forecast is a power law; a curve that flattens gains less.";
+const WHY = "The same settings on a quarter and on half of the clips, measured on the same held-out ones: this shows how fast the errors fall, and what more clips would bring.";
+const CAVEAT = "With 95 % intervals. The forecast is a power law; the flatter the curve, the less more clips bring.";
 
 export class Curve {
   #asked = 0;

@@ -27,7 +27,7 @@ function picker(text, filter, about, pick) {
 
 export function words(found, pick) {
   const rows = found.map(({ word, said, right_before: before, right_after: after }) => [picker(word, { word }, `with “${word}”`, pick), `${said}`, before === null ? "–" : `${before}`, `${after}`]);
-  const sub = rows.length ? "Those that are still written wrong; press one to see its clips." : "Every word of the held-out clips is written right.";
+  const sub = rows.length ? "Words still written wrong; press one to see its clips." : "Every word of the held-out clips is right.";
   return box("Words", sub, rows.length ? table("Words that are wrong", ["Word", "Said", "Right before", "Right after"], rows, 3) : "");
 }
 
@@ -37,18 +37,18 @@ export function confusions(found, pick) {
     const name = picker(text, { said, written }, text, pick);
     return [isSpelling ? make("span", {}, name, make("span", { class: "st-pill" }, "different spelling")) : name, before === null ? "–" : `${before}`, `${after}`];
   });
-  const sub = rows.length ? "What was said → what is written for it, times." : "No word is taken for another.";
-  return box("Confusions", sub, rows.length ? table("What is taken for what", ["Said → written", "Before", "After"], rows, 2) : "");
+  const sub = rows.length ? "What was said → what the model writes, and how often." : "No words are confused.";
+  return box("Confusions", sub, rows.length ? table("Confused words", ["Said → written", "Before", "After"], rows, 2) : "");
 }
 
 export function conditions(groups) {
   const rows = groups.map(({ by, name, clips, before, after }) => [`${by}: ${name}`, `${clips}`, percent(before), percent(after)]);
-  const sub = rows.length ? "Word error rate by length, pace, noise and speaker, where they differ." : "All clips are alike in length, pace, noise and speaker.";
+  const sub = rows.length ? "Word error rate by length, pace, noise and speaker, where they differ." : "All clips are similar in length, pace, noise and speaker.";
   return box("Conditions", sub, rows.length ? table("Errors by condition", ["Clips", "Number", "Before", "After"], rows, 3) : "");
 }
 
 export function sureties(found) {
   const rows = found.map(({ name, words: count, mean, share }) => [name, count.toLocaleString("en"), percent(mean), percent(share)]);
-  const sub = rows.length ? "Words that the tuned model wrote, by how sure it was of them, and how many of them are right." : "This run is of an earlier version: it did not note how sure the model was of each word.";
+  const sub = rows.length ? "Words that the tuned model wrote, by its confidence, and how many of them are right." : "This run is of an earlier version: it did not record the model's confidence in each word.";
   return box("Does it know when it is wrong?", sub, rows.length ? table("How sure it is, and how right", ["Sure", "Words", "On average", "Right"], rows, 3) : "");
 }

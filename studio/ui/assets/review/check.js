@@ -129,8 +129,8 @@ class CheckDialog {
     button.replaceChildren(icon(this.trimmed ? "undo" : "cut"), this.trimmed ? "Undo the trim" : report?.trim_clips ? `Trim ${count(report.trim_clips)}` : "Nothing to trim");
     if (this.isBusy) words.textContent = "Working.";
     else if (this.trimmed) words.textContent = `${count(this.trimmed.clips)} trimmed by ${this.trimmed.seconds.toFixed(1)} s in all. The originals are kept.`;
-    else if (report?.trim_clips) words.textContent = `${count(report.trim_clips)} have more silence at an edge than a model needs: ${report.trim_seconds.toFixed(1)} s in all. The originals are kept, and one Undo brings them back.`;
-    else words.textContent = report ? "No clip has more silence at its edges than it needs." : "";
+    else if (report?.trim_clips) words.textContent = `${count(report.trim_clips)} have more silence at the edges than a model needs: ${report.trim_seconds.toFixed(1)} s in all. The originals are kept, and one Undo brings them back.`;
+    else words.textContent = report ? "No clip has too much silence at its edges." : "";
   }
 }
 

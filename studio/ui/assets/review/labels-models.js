@@ -70,9 +70,9 @@ export class Reader {
 export function verdict({ doubted, likely, clips }, close) {
   if (!doubted) {
     const words = "A model transcribes every clip and compares what it hears with the label. Labels that it finds very unlikely, and would write differently, come first. A model tuned on your voice finds more than one that has never heard you.";
-    return make("div", { class: "st-empty" }, icon("search"), make("h3", {}, "Nobody has looked for wrong labels yet"), make("p", {}, words));
+    return make("div", { class: "st-empty" }, icon("search"), make("h3", {}, "The labels have not been checked yet"), make("p", {}, words));
   }
-  const text = likely ? `${likely.toLocaleString("en")} of ${doubted.toLocaleString("en")} clips may have a wrong label.` : `None of ${doubted.toLocaleString("en")} clips looks as if its label were wrong.`;
+  const text = likely ? `${likely.toLocaleString("en")} of ${doubted.toLocaleString("en")} clips may have a wrong label.` : `None of ${doubted.toLocaleString("en")} clips seems to have a wrong label.`;
   const rest = clips > doubted ? ` ${(clips - doubted).toLocaleString("en")} were not looked at.` : "";
   const show = () => {
     close();

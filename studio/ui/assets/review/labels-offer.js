@@ -68,7 +68,7 @@ export class Offer {
     const { left, examples } = this.made;
     if (!left) return [];
     const quoted = examples.map((text) => `“${text}”`).join(", ");
-    const words = `${labels(left)} would still be written otherwise, since a rule leaves them alone or there is none for them: ${quoted}${left > examples.length ? " …" : ""}`;
+    const words = `${labels(left)} would still differ, because no rule applies to them: ${quoted}${left > examples.length ? " …" : ""}`;
     const all = () => {
       this.box.closest("dialog").close();
       studio.open("review-query", { query: this.wanted.convention === "words" ? "has digits" : "has numbers" });
@@ -82,7 +82,7 @@ export class Offer {
     const all = make("input", { type: "checkbox", checked: true, "aria-label": "All of them", onchange: ({ target }) => this.#tickAll(target.checked) });
     const head = make("tr", {}, make("th", { scope: "col" }, all), make("th", { scope: "col" }, "Now"), make("th", { scope: "col" }, "Then"), make("th", { scope: "col" }, "Why"));
     const table = make("table", { class: "st-table lab-table", "aria-label": "New labels" }, make("thead", {}, head), make("tbody", {}, ...rows.map((row) => this.#row(row))));
-    const more = count > rows.length ? make("p", { class: "st-quiet st-small" }, `These are the first ${rows.length} of ${labels(count)}; all are changed but those that you untick.`) : null;
+    const more = count > rows.length ? make("p", { class: "st-quiet st-small" }, `These are the first ${rows.length} of ${labels(count)}; all will be changed except those you untick.`) : null;
     this.apply = make("button", { type: "button", class: "st-button primary", onclick: () => this.#apply() });
     this.all = all;
     return [make("div", { class: "lab-sheet" }, table), ...[more].filter(Boolean), make("div", { class: "lab-foot" }, this.apply)];

@@ -10,9 +10,9 @@ const NOTHING = {
   words: ["check", "No digits to write as words", "Labels with numbers in digits would be listed here, with the words that replace them."],
   digits: ["check", "No number words to write as digits", "Labels with numbers in words would be listed here, with the digits that replace them."],
   style: ["check", "All are written in one style", "Labels in capitals, without the mark that most end with, with odd quotes, dashes or spaces, or with numbers in two ways would be listed here."],
-  mended: ["info", "Nothing here can be mended by rule", "Open these labels in Review and write them as you want them."],
+  mended: ["info", "Nothing here can be fixed by a rule", "Open these labels in Review and write them as you want them."],
   unheard: ["microphone", "No model has read these clips yet", "Choose a model and start. What it hears is kept next to the labels; you then see it here and decide what to use."],
-  same: ["check", "Nothing to take over", "Where the model was this sure, it heard what the label already says. Lower the threshold to see more."],
+  same: ["check", "Nothing to use", "Where the model was this sure, it heard what the label already says. Lower the threshold to see more."],
 };
 
 export const start = ({ element }) => new LabelsDialog(element.querySelector(".lab")).begin();

@@ -102,7 +102,7 @@ export class Bulk {
 
   change(changes, what) {
     const taken = this.count;
-    const along = (count) => (count > taken ? ` ${clips(count - taken)} of the same sentences went along.` : "");
+    const along = (count) => (count > taken ? ` ${clips(count - taken)} with the same sentences moved along.` : "");
     return this.#send("change", { selection: this.selection, changes, what }, (count) => `${what}.${along(count)}`);
   }
 

@@ -22,7 +22,7 @@ export class History {
   }
 
   async redo() {
-    await this.#turn("redo", "Done again", "There is nothing to do again.");
+    await this.#turn("redo", "Done again", "There is nothing to redo.");
   }
 
   async #turn(way, told, nothing) {

@@ -6,13 +6,13 @@ import { isShown, isTyping, make } from "../studio.js";
 const KEYS = [
   ["j", "down", "the next clip"], ["k", "up", "the one before"],
   ["p", "play", "play or pause"], [" ", "play", "play or pause"],
-  ["e", "edit", "edit the label: Enter saves, Esc gives it up"],
+  ["e", "edit", "edit the label: Enter saves, Esc restores it"],
   ["x", "trash", "delete the chosen clips, or the one in hand"],
-  ["a", "accept", "the label is right (a suspect is one no more)"],
+  ["a", "accept", "the label is right (no longer a suspect)"],
   ["r", "rerecord", "record this prompt again"],
-  ["s", "choose", "choose the clip, or let it go"],
+  ["s", "choose", "choose the clip, or unchoose it"],
   ["J", "chooseDown", "choose, and go on"],
-  ["Escape", "none", "let all chosen clips go"],
+  ["Escape", "none", "unchoose all clips"],
   ["h", "previous", "the page before"], ["l", "following", "the next page"],
   ["u", "undo", "undo the last change"], ["U", "redo", "do it again"],
   ["/", "search", "go to the filter"], ["d", "dock", "show or hide the details"], ["?", "keys", "these keys"],
@@ -53,14 +53,14 @@ export class Help {
       const shown = make("dt", {}, make("kbd", { class: "st-kbd" }, SHOWN[key] ?? key.toUpperCase()), ...(key === "p" ? [" ", make("kbd", { class: "st-kbd" }, "Space")] : []));
       return make("div", {}, shown, make("dd", {}, words));
     });
-    this.#open("Keys", make("dl", { class: "rev-keylist" }, ...rows), make("p", { class: "st-quiet" }, "Shift and a click on a box choose all clips in between. Keys rest while a text field has the focus."));
+    this.#open("Keys", make("dl", { class: "rev-keylist" }, ...rows), make("p", { class: "st-quiet" }, "Shift-click a box to choose all clips in between. Keys do nothing while you type in a text field."));
   }
 
   fields(fields) {
     const head = make("tr", {}, ...["Field", "Unit", "What it is"].map((title) => make("th", { scope: "col" }, title)));
     const row = ({ name, unit, what, values }) => make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, unit || ""), make("td", {}, what, values?.length ? make("span", { class: "st-quiet" }, ` (${values.slice(0, 6).join(", ")})`) : null));
     this.#open("What can be filtered",
-      make("p", {}, "Plain words find clips whose label or prompt holds them all. A field with a sign and a value narrows further; “and”, “or”, “not” and parentheses join them."),
+      make("p", {}, "Words find clips whose label or prompt has them all. A field with a sign and a value narrows the search; “and”, “or”, “not” and parentheses join them."),
       make("div", { class: "rev-examples" }, ...EXAMPLES.map((text) => make("button", { type: "button", class: "rev-chip st-mono", "data-example": text }, text))),
       make("table", { class: "st-table" }, make("thead", {}, head), make("tbody", {}, ...fields.map(row))));
   }

@@ -43,7 +43,7 @@ async function fetched(row) {
   }
   const content = await answer.blob();
   const sound = await decoder.decodeAudioData(await content.arrayBuffer()).catch(() => {
-    throw new StudioError("This clip is no sound that the browser can read.", "Record it again, or delete it.");
+    throw new StudioError("The browser cannot decode this clip's sound.", "Record it again, or delete it.");
   });
   return { url: URL.createObjectURL(content), samples: mono(sound) };
 }

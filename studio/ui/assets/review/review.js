@@ -168,8 +168,8 @@ class ReviewTab {
     const { row } = this;
     if (row?.suspicion == null || this.view.trash) return;
     const path = at("review", studio.dataset(), row.id, "doubt");
-    await this.act(path, "The label counts as right.", { suspicion: 0, reason: "Somebody listened: the label is right." });
-    this.history.own = () => this.act(path, "The label is doubted again.", { suspicion: row.suspicion, reason: row.reason }, false);
+    await this.act(path, "Label marked as right.", { suspicion: 0, reason: "Someone listened: the label is right." });
+    this.history.own = () => this.act(path, "Label marked as doubtful again.", { suspicion: row.suspicion, reason: row.reason }, false);
   }
 
   trim() {

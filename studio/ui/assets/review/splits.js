@@ -4,7 +4,7 @@ import { at, duration, icon, make, request, studio } from "../studio.js";
 
 const NAMES = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
 const ABOUT = {
-  sentence: "Each sentence falls on a side by a hash of its words: the same clips fall the same way every time, and new clips of a sentence join the old ones.",
+  sentence: "A hash of each sentence's words decides its split: the same clips always land in the same split, and new clips of a sentence join the old ones.",
   speaker: "Whole speakers measure and never train: this shows how well the model hears people it does not know. If you choose none, the speakers with the fewest clips are held out.",
   session: "Clips of one session stay together: this shows how well the model hears the same voice on another day, in another room.",
 };
@@ -69,7 +69,7 @@ class SplitsDialog {
   wait() {
     const box = this.$(".spl-plan");
     if (box.querySelector("table")) box.classList.add("waiting");
-    else box.replaceChildren(make("p", { class: "st-quiet", role: "status" }, "Dealing out the clips …"));
+    else box.replaceChildren(make("p", { class: "st-quiet", role: "status" }, "Splitting the clips …"));
     this.$("[data-do=apply]").disabled = true;
   }
 

@@ -191,7 +191,7 @@ function insecure() {
   const { hostname, port } = location;
   const local = port || "80";
   return new StudioError(
-    "The browser gives no microphone to a page opened over plain http from another computer.",
+    "Browsers do not allow the microphone on a page opened over plain http from another computer.",
     `On the computer in front of you run “ssh -L 7860:localhost:${local} ${hostname}”, then open http://localhost:7860. ` +
       "Importing sound files works here as it is.",
     "insecure",
@@ -203,8 +203,8 @@ function inWords(error) {
     ? "Allow the browser to use the microphone in the system's privacy settings, then press Record again."
     : "Allow it with the symbol at the left of the address bar, then press Record again.";
   const words = {
-    NotAllowedError: ["The browser may not use the microphone.", denied],
-    SecurityError: ["The browser may not use the microphone.", denied],
+    NotAllowedError: ["The browser is not allowed to use the microphone.", denied],
+    SecurityError: ["The browser is not allowed to use the microphone.", denied],
     NotFoundError: ["No microphone was found.", "Plug one in and press Record again, or import sound files."],
     NotReadableError: ["The microphone cannot be opened.", "Close the other program that uses it, or choose another one above, and press Record again."],
   };

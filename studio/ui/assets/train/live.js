@@ -127,9 +127,9 @@ export class LiveView {
   #ask() {
     const { step, max, best } = this.#history;
     const isSaving = this.#stands.status === "stopping";
-    const reached = step ? `It is at step ${step} of ${max}. ` : "It has not made a step yet. ";
+    const reached = step ? `It is at step ${step} of ${max}. ` : "It has not finished a step yet. ";
     const kept = best ? `Saving keeps the state of step ${best.step} (validation WER ${percent(best.wer)}) and scores it.` : "";
-    this.$(".live-dialog p").textContent = isSaving ? "It is saving and scoring what it learnt. Discarding throws that away." : reached + kept;
+    this.$(".live-dialog p").textContent = isSaving ? "It is saving and scoring what it learnt. Discard deletes that." : reached + kept;
     this.$(".live-dialog [data-do=save]").hidden = isSaving;
     this.$(".live-dialog [data-do=continue]").textContent = isSaving ? "Let it save" : "Continue";
     this.$(".live-dialog").showModal();
@@ -231,9 +231,9 @@ export class LiveView {
     const { status } = this.#stands;
     if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume continues from its last checkpoint.`]];
-    if (status === "stopped" && !finished) return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before it had learnt anything."]];
+    if (status === "stopped" && !finished) return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before the first step."]];
     if (!["finished", "stopped"].includes(status) || !finished) return [];
-    const why = { "early stop": `It ended early, since validation WER no longer fell, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss ran away after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
+    const why = { "early stop": `It ended early because validation WER stopped falling, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss diverged after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
     const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
     const rates = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
     const figures = rates.includes(undefined) ? "" : `Held-out word error rate: ${rates.map(percent).join(" → ")}. `;

@@ -66,7 +66,7 @@ export class Settings {
 
   /** Say what went wrong, beside the button. */
   tell(error) {
-    const text = error instanceof StudioError ? error.message : `The page made a mistake: ${error.message}`;
+    const text = error instanceof StudioError ? error.message : `The page has an error: ${error.message}`;
     if (this.$(".train-message").textContent === text) return;
     const box = make("div", { class: "st-message bad", "data-code": error.code }, icon("warning"), make("p", {}, text));
     this.$(".train-message").replaceChildren(box);
@@ -148,7 +148,7 @@ export class Settings {
   #usePreset() {
     const name = this.$("[name=train-preset]:checked").value;
     const preset = this.#form.presets.find((preset) => preset.name === name);
-    this.$(".train-meaning").textContent = `${preset.meaning} It ends earlier once validation WER no longer falls.`;
+    this.$(".train-meaning").textContent = `${preset.meaning} It ends earlier if validation WER stops falling.`;
     for (const field of this.element.querySelectorAll("[data-knob]")) {
       if (field.type === "checkbox") field.checked = preset.values[field.dataset.knob];
       else field.value = preset.values[field.dataset.knob];

@@ -199,7 +199,7 @@ class Train {
   }
 
   #tell(error) {
-    this.#say("bad", "warning", error instanceof StudioError ? error.message : `The page made a mistake: ${error.message}`);
+    this.#say("bad", "warning", error instanceof StudioError ? error.message : `The page has an error: ${error.message}`);
   }
 
   #say(kind, picture, text) {
