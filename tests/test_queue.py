@@ -152,9 +152,9 @@ def test_waiting_runs_are_moved_and_cancelled(workspace: Workspace, trainer: lis
     assert order(workspace) == ["c", "a"]
     assert not workspace.run("b").exists()
     for wrong in ("b", "now", "../.."):
-        with pytest.raises(JobError, match="does not wait"):
+        with pytest.raises(JobError, match="is not waiting"):
             queue.cancel(workspace, wrong)
-        with pytest.raises(JobError, match="does not wait"):
+        with pytest.raises(JobError, match="is not waiting"):
             queue.move(workspace, wrong, 1)
     stop(workspace, "now")
     until(lambda: going(workspace) == "c")

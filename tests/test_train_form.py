@@ -170,7 +170,7 @@ def test_a_second_start_waits_and_is_moved_and_cancelled(workspace: Workspace, c
     for what in ("cancel", "move"):
         refused = client.post(f"/studio/train/queue/tones-0002/{what}", json={"to": 1})
         assert refused.status_code == 409
-        assert "does not wait" in refused.json()["what"]
+        assert "is not waiting" in refused.json()["what"]
 
 
 def test_a_look_at_the_tab_goes_on_with_what_waits_after_a_restart(
