@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio import alarms, audio
@@ -23,6 +22,7 @@ from studio.errors import DataError, JobError, StudioError
 from studio.metrics import Score, score
 from studio.models import Clip, Family, Hypothesis, Recogniser, load
 from studio.models.base import Encodes
+from studio.models.writable import named, unwritable
 from studio.readings import BatchRead, Readings
 from studio.results.words import character_rate, percent, sentences_right, word_rate
 from studio.run_folder import RunFolder
@@ -145,19 +145,7 @@ def evaluate(
         skipped=skipped,
         probes=probes,
     )
-    return found.model_copy(update={"unwritable": unwritable(recogniser, good)})
-
-
-def unwritable(recogniser: Recogniser, clips: Sequence[Utterance]) -> list[str]:
-    """The clips whose label is longer than the model can write, and why; they are scored all the same."""
-    family, found = recogniser.family, []
-    if isinstance(family, Encodes):
-        for clip in clips:
-            try:
-                family.labels(recogniser.model, recogniser.processor, Clip(np.zeros(0, np.float32), clip.text))
-            except DataError as error:
-                found.append(f"{clip.id} ({error.what.rstrip('.')})")
-    return found
+    return found.model_copy(update={"unwritable": named(unwritable(good, recogniser))})
 
 
 def _read(recogniser: Recogniser, dataset: Dataset, batch: Sequence[Utterance], known: Readings) -> list[Hypothesis]:

@@ -94,6 +94,7 @@ UNDONE: list[tuple[list[str], str]] = [
     (["record", "../outside"], "outside"),
     (["train", "no-such-dataset"], "no-such-dataset"),
     (["train", "tones", "--targets", "("], "regular expression"),
+    (["train", "tones", "--targets", ".*no_such_layer"], "matches no layer of starter"),
     (["train", "tones", "--rank", "0", "--alpha", "0"], "alpha: must be greater than 0"),
     (["train", "tones", "--config", "nested.json"], "not JSON"),
     (["train", "tones", "--config", "list.json"], "no settings"),

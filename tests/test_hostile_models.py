@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from test_merged import adapter
 
 from studio.config import TrainConfig
-from studio.errors import ModelError
-from studio.models import load
+from studio.errors import ConfigError, ModelError
+from studio.models import before_start, load
 from studio.models.adapters import add_adapter
 from studio.models.catalogue import stored_numbers
 from studio.models.memory import estimate
@@ -135,6 +135,44 @@ def test_a_half_adapter_leaves_the_others_that_were_loaded(good: Path, folder: P
 def test_an_adapter_config_that_cannot_be_true_is_a_sentence(values: dict[str, Any], folder: Path) -> None:
     changed(folder / "lora" / "adapter_config.json", **values)
     refused(lambda: load(folder / "base", "cpu", adapter=folder / "lora"))
+
+
+ENDLESS = r"([a-z0-9_.]+)+!"  # doubles its time with every letter of a name
+
+
+@pytest.mark.parametrize(
+    "values", [{"target_modules": ENDLESS}, {"exclude_modules": ENDLESS}, {"rank_pattern": {ENDLESS: 4}},
+               {"alpha_pattern": {ENDLESS: 4}}, {"modules_to_save": [ENDLESS]},
+               {"layers_to_transform": [0], "layers_pattern": [ENDLESS]}], ids=str,
+)  # fmt: skip
+def test_a_pattern_of_an_adapter_that_takes_without_end_is_a_sentence(values: dict[str, Any], folder: Path) -> None:
+    changed(folder / "lora" / "adapter_config.json", **values)
+    assert "takes more than 2 s" in refused(lambda: load(folder / "base", "cpu", adapter=folder / "lora"))
+
+
+@pytest.mark.parametrize(
+    ("targets", "says"),
+    [
+        (ENDLESS, "takes more than 2 s"),
+        (r"(a+)+$", "matches no layer of starter"),
+        (r".*no_such_layer", "matches no layer of starter"),
+        (r".*encoder\.conv2", "below every adapter"),
+        (r".*embed_tokens", "not a linear layer"),
+        (r".*\.self_attn", "not a linear layer"),
+    ],
+)
+def test_targets_that_no_run_could_adapt_are_refused_before_it_starts(targets: str, says: str) -> None:
+    config = TrainConfig(dataset="me", targets=targets)
+    with pytest.raises(ConfigError, match=rf"^targets: .*{says}") as error:
+        before_start.check(config, [])
+    assert "conventions" in error.value.remedy
+    assert estimate(config, [2.0]) is None or says != "takes more than 2 s"
+
+
+def test_every_preset_and_a_fitting_pattern_can_start(good: Path) -> None:
+    for targets in ("conventions", "voice", "deep", "deep-mlp", "all", r".*q_proj"):
+        for model in ("starter", "echo", str(good / "base"), "openai/not-on-this-disk"):
+            assert before_start.check(TrainConfig(dataset="me", targets=targets, model=model), []) == []
 
 
 def test_the_memory_of_a_model_that_cannot_be_true_is_not_known(folder: Path) -> None:

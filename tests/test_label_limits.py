@@ -8,15 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
+import verbs
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from studio.audio import write_wav
 from studio.data.labels.cleaning import clean
 from studio.data.labels.proposals import apply
 from studio.data.labels.style import findings
 from studio.data.manifest import Dataset
+from studio.data.utterance import Utterance
 from studio.errors import DataError
+from studio.jobs import queue
 from studio.models import Clip, load
-from studio.train.clips import only_writable, unwritable, unwritable_note
+from studio.models.on_paper import on_paper
+from studio.models.writable import only_writable, unwritable, unwritable_note
+from studio.run_folder import RunFolder
+from studio.terminal import starting
+from studio.ui import faults, train
+from studio.workspace import Workspace
 
 LONG = "zq" * 300  # spelled letter by letter: more tokens than any of these decoders has positions for
 
@@ -72,3 +82,68 @@ def test_the_style_check_offers_the_cleaning_and_it_can_be_undone(tmp_path: Path
     assert [clip.text for clip in dataset.utterances()] == ["open the gate"]
     dataset.undo()
     assert [clip.text for clip in dataset.utterances()] == [before]
+
+
+@pytest.fixture
+def long_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """Two long labels, one to learn from and one held out, among ordinary ones, in a workspace."""
+    monkeypatch.setenv("STUDIO_WORKSPACE", str(tmp_path))
+    dataset = Dataset.create(tmp_path / "recordings" / "me")
+    write_wav(tmp_path / "clip.wav", np.zeros(16_000, np.float32) + 0.1, 16_000)
+    for place in range(6):
+        for split in ("train", "validation", "test"):
+            text = f"{LONG} {split}" if place == 5 and split != "validation" else f"sentence {place} of {split}"
+            dataset.add(tmp_path / "clip.wav", text=text, split=split)
+    return dataset
+
+
+def ids_of_long(dataset: Dataset) -> list[str]:
+    return [clip.id for clip in dataset.utterances() if LONG in clip.text]
+
+
+@pytest.mark.parametrize("make", [tiny_models.moonshine, tiny_models.moonshine_streaming, tiny_models.whisper, None])
+def test_tokens_are_counted_before_a_start_as_the_loaded_model_counts_them(make: Any, tmp_path: Path) -> None:
+    changes = {"max_position_embeddings": 200} if make is tiny_models.moonshine_streaming else {}
+    changes = {"max_target_positions": 448} if make is tiny_models.whisper else changes
+    source = str(make(tmp_path / "base", **changes)) if make else "starter"
+    on_disk, loaded = on_paper(source), load(source, "cpu")
+    assert on_disk is not None
+    for text in ("zq" * 90, LONG, "Straße, bitte! 1,234", "gate " * 200):
+        sides = [base.family.tokens(base.model, base.processor, text) for base in (on_disk, loaded)]
+        assert sides[0] == sides[1]
+        clip = Utterance(id="a1", audio_filepath="a.wav", text=text, duration=1.0)
+        assert unwritable([clip], on_disk) == unwritable([clip], loaded)
+
+
+def test_the_verb_names_the_clips_before_it_returns(long_labels: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "at_once", lambda *_: RunFolder(long_labels.folder))
+    ended = verbs.call(long_labels.folder.parent.parent, "train", "me", "--detach")
+    assert ended.code == 0
+    learnt, held_out = ids_of_long(long_labels)
+    assert f"Note: Left out (1): {learnt} (The label has " in ended.said
+    assert f"Note: Test clips whose label the model cannot write (1): {held_out}" in ended.said
+
+
+def test_a_run_whose_labels_none_can_be_written_is_refused_before_it_starts(long_labels: Dataset) -> None:
+    for clip in long_labels.utterances():
+        if clip.split == "train":
+            long_labels.edit(clip.id, text=f"{LONG} {clip.id}")
+    ended = verbs.call(long_labels.folder.parent.parent, "train", "me", "--detach")
+    assert ended.code == 1
+    assert "No label of the train split can be written" in ended.said
+    assert not (long_labels.folder.parent.parent / "outputs").exists()
+
+
+def test_the_page_names_the_clips_before_the_start_and_in_its_answer(
+    long_labels: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(long_labels.folder.parent.parent)
+    app = FastAPI(exception_handlers=faults.handlers())
+    app.include_router(train.router(workspace))
+    client, values = TestClient(app), {"dataset": "me"}
+    monkeypatch.setattr(queue, "submit", lambda *_, **__: queue.Place(RunFolder(long_labels.folder), 0))
+    learnt, held_out = ids_of_long(long_labels)
+    for answer in (client.post("/studio/train/command", json=values), client.post("/studio/train/start", json=values)):
+        first, second = answer.json()["notes"]
+        assert learnt in first
+        assert held_out in second

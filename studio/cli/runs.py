@@ -30,6 +30,7 @@ def train(**options: Any) -> None:
     from studio.cluster import address
     from studio.data.splits import shortage, trainable
     from studio.evaluate import open_dataset
+    from studio.models import before_start
     from studio.terminal import follow as following
     from studio.terminal import starting, together
     from studio.train import ranks
@@ -50,8 +51,11 @@ def train(**options: Any) -> None:
         return
     dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
     _tell_mixed_numbers(dataset)
-    if advice := shortage(trainable(dataset)):
+    clips = trainable(dataset)
+    if advice := shortage(clips):
         typer.echo(f"Note: {advice}")
+    for note in before_start.check(plan, clips):
+        typer.echo(f"Note: {note}")
     address.require_ray() if on else _tell_memory(plan, dataset)
     begin = starting.in_turn if queue else starting.at_once
     folder = begin(Workspace.here(), plan, name, typer.echo, on)

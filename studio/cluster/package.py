@@ -21,6 +21,7 @@ from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError, DataError
 from studio.evaluate import open_dataset
+from studio.models.writable import SIDES, Splits
 from studio.run_folder import RunFolder
 from studio.train import clips, general
 from studio.train.record import RunRecord
@@ -98,8 +99,8 @@ def _sets(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> tuple
     return sets, moved
 
 
-def _all(splits: clips.Splits) -> list[Utterance]:
-    return [clip for side in clips.SIDES for clip in splits[side]]
+def _all(splits: Splits) -> list[Utterance]:
+    return [clip for side in SIDES for clip in splits[side]]
 
 
 def _name(dataset: Dataset, taken: str = "") -> str:

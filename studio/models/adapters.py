@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import ConfigError, ModelError
+from studio.errors import ModelError
 from studio.models.base import Recogniser
 from studio.models.catalogue import lasting_name
-from studio.models.claims import check_adapter, header
+from studio.models.claims import check_adapter, header, patterns, read_object
 from studio.models.folders import written_whole
+from studio.models.layers import matching
 from studio.models.portable import NEEDS_PEFT, adapter_settings, needs
+from studio.models.targets import Kind, check_targets, pattern_of
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import torch
 
 BASE_NOTE = "base.json"  # in an adapter's folder: which base model it was made on
-EARLIER_NAMES: Mapping[str, str] = MappingProxyType({"attention": "deep", "all": "deep-mlp"})
-"""What presets of targets were called in runs that were begun by an earlier version."""
 
 
 def attach(
@@ -53,15 +51,14 @@ def attach(
     from peft import LoraConfig, get_peft_model
 
     base = without_peft(recogniser.model)
-    pattern = recogniser.family.lora_targets.get(EARLIER_NAMES.get(targets, targets), targets)
-    _check_targets(recogniser, base, pattern)
+    _check_targets(recogniser, base, targets)
     # A task type would pass arguments that these families' forward does not take (peft raises TypeError).
     config = LoraConfig(
         task_type=None,
         r=rank,
         lora_alpha=alpha,  # type: ignore[arg-type]  # peft's annotation is narrower than its arithmetic
         lora_dropout=dropout,
-        target_modules=pattern,
+        target_modules=pattern_of(recogniser.family, targets),
         use_dora=dora,
         use_rslora=rslora,
     )
@@ -207,26 +204,16 @@ def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _check_targets(recogniser: Recogniser, base: torch.nn.Module, pattern: str) -> None:
-    presets = f"Presets of this family: {', '.join(recogniser.family.lora_targets)}."
-    try:
-        matches = re.compile(pattern).fullmatch
-    except re.error as error:
-        raise ConfigError(f"targets: “{pattern}” is not a regular expression ({error}).", presets) from error
+def _check_targets(recogniser: Recogniser, base: torch.nn.Module, targets: str) -> None:
     import torch
 
-    found = [name for name, module in base.named_modules() if matches(name)]
-    if not found:
-        raise ConfigError(f"targets: “{pattern}” matches no layer of {recogniser.source}.", presets)
-    for name in found:
-        if re.fullmatch(recogniser.family.below_adapters, name):
-            raise ConfigError(f"targets: {name} is computed once per clip, below every adapter.", presets)
+    def kind_of(name: str) -> Kind:
         if _shares_weights(base, name):
-            raise ConfigError(
-                f"targets: {name} shares its weights with another layer; an adapter on it could not be merged.", presets
-            )
-        if not isinstance(base.get_submodule(name), torch.nn.Linear):
-            raise ConfigError(f"targets: {name} is not a linear layer.", presets)
+            return "shared"
+        return "linear" if isinstance(base.get_submodule(name), torch.nn.Linear) else "other"
+
+    names = [name for name, _ in base.named_modules() if name]
+    check_targets(recogniser.family, recogniser.source, targets, names, kind_of)
 
 
 def _shares_weights(base: torch.nn.Module, name: str) -> bool:
@@ -241,6 +228,7 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
         if not (folder / name).is_file():
             raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
     check_adapter(folder)
+    _check_patterns(recogniser, folder)
     note, name = base_note(folder), lasting_name(recogniser.source)
     made_on = note.get("source", name)
     if note.get("fingerprint", here := fingerprint(recogniser.folder)) == here:
@@ -250,6 +238,18 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
             f"The adapter in {folder} was made on another version of “{name}”.", "Train it again on this version."
         )
     raise ModelError(f"The adapter in {folder} was made on “{made_on}”, not on “{name}”.", f"Load it on “{made_on}”.")
+
+
+def _check_patterns(recogniser: Recogniser, folder: Path) -> None:
+    """Raise ModelError where a regular expression of the adapter in `folder` would keep peft busy without end."""
+    names = [name for name, _ in without_peft(recogniser.model).named_modules()]
+    try:
+        matching(patterns(read_object(folder / "adapter_config.json")), names)
+    except ValueError as error:
+        raise ModelError(
+            f"The adapter in {folder} cannot be used: a pattern of its adapter_config.json {error}.",
+            "Get the adapter from its makers again, or train it again.",
+        ) from error
 
 
 def base_note(folder: Path) -> dict[str, Any]:

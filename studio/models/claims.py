@@ -63,6 +63,19 @@ def check_adapter(folder: Path) -> None:
         raise _refused(path, f"lora_alpha is {_shown(alpha)}, not a number")
 
 
+def patterns(settings: Mapping[str, Any]) -> list[str]:
+    """The regular expressions that peft makes of an adapter's settings and tries on every layer's name."""
+    found = [text for name in ("target_modules", "exclude_modules") if isinstance(text := settings.get(name), str)]
+    for name in ("rank_pattern", "alpha_pattern"):
+        found += [rf"(.*\.)?({key})$" for key in settings.get(name) or ()]
+    found += [rf"(^|.*\.){name}($|\..*)" for name in _listed(settings.get("modules_to_save"))]
+    return found + [rf"(?:^|.*?\.){name}\.(?P<idx>\d+)\..*" for name in _listed(settings.get("layers_pattern"))]
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [text for text in value or () if isinstance(text, str)]
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in `path`. Raises ModelError where it is none, too large, or nested too deeply."""
     try:

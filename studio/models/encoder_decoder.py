@@ -90,9 +90,13 @@ class EncoderDecoder(ABC):
     def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
         """The model in eval mode and its processor, from a local folder of safetensors. Raises ModelError."""
         model = pretrained.load_network(self.network, folder, dtype)
-        if model.config.decoder_start_token_id is None:  # the streaming class's default; training needs it
-            model.config.decoder_start_token_id = model.config.bos_token_id
+        self.settle(model, folder)
         return model.to(device).eval(), self.load_processor(folder)
+
+    def settle(self, base: Any, folder: Path) -> None:
+        """Choose what the files in `folder` leave open about the text that `base` writes. Raises ModelError."""
+        if base.config.decoder_start_token_id is None:  # the streaming class's default; training needs it
+            base.config.decoder_start_token_id = base.config.bos_token_id
 
     def load_processor(self, folder: Path) -> Any:
         """The feature extractor and tokenizer in `folder`. Raises ModelError."""

@@ -8,22 +8,22 @@ meet in one batch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from studio.config import TrainConfig
 from studio.errors import ConfigError, ModelError
-from studio.models.adapters import EARLIER_NAMES
 from studio.models.base import Recogniser
 from studio.models.catalogue import locate, stored_numbers
 from studio.models.claims import check_model, read_object
 from studio.models.encoder_decoder import SMALL_VOCABULARY, SPELLED_TOKENS_PER_SECOND, EncoderDecoder, base_of
+from studio.models.layers import matching
+from studio.models.on_paper import tokenizer
 from studio.models.registry import family_of
+from studio.models.targets import pattern_of
 
 # The reentrant kind silently loses gradients where a layer's input needs none.
 _KIND = {"use_reentrant": False}
@@ -181,7 +181,7 @@ def _activations(
 
 
 def _sides(family: EncoderDecoder, settings: Mapping[str, Any], targets: str) -> tuple[_Side, _Side]:
-    pattern = family.lora_targets.get(EARLIER_NAMES.get(targets, targets), targets)
+    pattern = pattern_of(family, targets)
     width, inner, layers, *of_decoder = (_looked_up(settings, key) for key in _KEYS[family.name].split())
     encoder = _Side(width, inner, layers, _adapted(pattern, "encoder"))
     width, inner, layers = of_decoder
@@ -189,14 +189,12 @@ def _sides(family: EncoderDecoder, settings: Mapping[str, Any], targets: str) ->
 
 
 def _adapted(pattern: str, side: str) -> frozenset[str]:
-    """The layers of one block that `pattern` adapts; none where it is not a regular expression."""
+    """The layers of one block that `pattern` adapts. Raises ValueError where it is not a regular expression."""
     blocks = ("self_attn", "encoder_attn") if side == "decoder" else ("self_attn",)
     names = [f"{block}.{part}_proj" for block in blocks for part in ("q", "k", "v", "o", "out")]
     names += [f"{place}{layer}" for place in ("mlp.", "") for layer in ("fc1", "fc2")]
-    try:
-        found = [name for name in names if re.fullmatch(pattern, f"model.{side}.layers.0.{name}")]
-    except re.error:
-        return frozenset()
+    start = f"model.{side}.layers.0."
+    found = [name.removeprefix(start) for name in matching([pattern], [start + name for name in names])]
     return frozenset(name.removeprefix("mlp.").replace("out_proj", "o_proj") for name in found)
 
 
@@ -222,16 +220,5 @@ def _longest(folder: Path, texts: Sequence[str]) -> int:
     """Tokens of the longest of `texts`: of the few with the most bytes."""
     if not texts or not (folder / "tokenizer.json").is_file():
         return 0
-    tokenizer = _tokenizer(folder / "tokenizer.json", (folder / "tokenizer.json").stat().st_mtime)
-    return max(len(tokenizer.encode(text[:_READ])) for text in sorted(texts, key=len)[-_LOOKED_AT:])
-
-
-@lru_cache(maxsize=2)
-def _tokenizer(path: Path, changed: float) -> Any:
-    """Read once, since the page asks at every change of a setting. Raises ValueError where it cannot be read."""
-    from tokenizers import Tokenizer
-
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # what tokenizers raises has no class of its own
-        raise ValueError(f"{path} cannot be read") from error
+    written = tokenizer(folder / "tokenizer.json")
+    return max(len(written.encode(text[:_READ])) for text in sorted(texts, key=len)[-_LOOKED_AT:])

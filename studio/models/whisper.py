@@ -45,20 +45,20 @@ class Whisper(EncoderDecoder):
     lora_targets = LORA_TARGETS
     below_adapters = r"(.*\.)?encoder\.conv[12]"
 
-    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
-        """The model in eval mode, with one language and task settled, and its processor. Raises ModelError."""
-        model, processor = super().load(folder, device, dtype)
-        settings: Any = model.generation_config
-        if _is_multilingual(settings):
-            settings.language = getattr(settings, "language", None) or DEFAULT_LANGUAGE
-            settings.task = getattr(settings, "task", None) or "transcribe"
-            settings.forced_decoder_ids = None  # the older way to say both
-            if _language_token(settings) not in settings.lang_to_id or settings.task not in settings.task_to_id:
-                raise ModelError(
-                    f"The model in {folder} cannot {settings.task} the language “{settings.language}”.",
-                    "Put a language that it knows into its generation_config.json.",
-                )
-        return model, processor
+    def settle(self, base: Any, folder: Path) -> None:
+        """One language and one task, where the checkpoint has several. Raises ModelError where it lacks them."""
+        super().settle(base, folder)
+        settings = base.generation_config
+        if not _is_multilingual(settings):
+            return
+        settings.language = getattr(settings, "language", None) or DEFAULT_LANGUAGE
+        settings.task = getattr(settings, "task", None) or "transcribe"
+        settings.forced_decoder_ids = None  # the older way to say both
+        if _language_token(settings) not in settings.lang_to_id or settings.task not in settings.task_to_id:
+            raise ModelError(
+                f"The model in {folder} cannot {settings.task} the language “{settings.language}”.",
+                "Put a language that it knows into its generation_config.json.",
+            )
 
     def prompt(self, base: Any) -> list[int]:
         """Start, language, task, no timestamps: as far as this checkpoint has them, in transformers' order."""
@@ -115,7 +115,9 @@ def _is_multilingual(settings: Any) -> bool:
 
 def _language_token(settings: Any) -> str:
     """The token of the settled language, which may be given as “german”, “de” or “<|de|>”."""
+    language = settings.language.lower().strip("<|>")
+    if f"<|{language}|>" in settings.lang_to_id:
+        return f"<|{language}|>"
     from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
-    language = settings.language.lower().strip("<|>")
     return f"<|{TO_LANGUAGE_CODE.get(language, language)}|>"

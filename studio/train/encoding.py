@@ -13,8 +13,8 @@ from studio.evaluate import read_clip
 from studio.events import Event, Phase, Warned
 from studio.models import Clip, Recogniser
 from studio.models.base import Encodes
+from studio.models.writable import shortened
 from studio.train.augment import variant
-from studio.train.clips import shortened
 from studio.train.feature_cache import FeatureCache, open_cache
 from studio.train.rows import Rows, StoredRow
 from studio.train.stopping import Check

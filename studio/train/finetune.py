@@ -22,7 +22,8 @@ from studio.errors import ConfigError, JobError, StudioError
 from studio.evaluate import open_dataset
 from studio.events import Event, Failed, Phase
 from studio.models import pick_device
-from studio.models.adapters import EARLIER_NAMES
+from studio.models.targets import EARLIER_NAMES
+from studio.models.writable import Splits
 from studio.run_folder import RunFolder
 from studio.train import clips, general
 from studio.train.randomness import reproducible
@@ -73,7 +74,7 @@ def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[Plan, l
     return Plan(record, dataset, splits, others), moved
 
 
-def _new_record(config: TrainConfig, folder: RunFolder, splits: clips.Splits) -> RunRecord:
+def _new_record(config: TrainConfig, folder: RunFolder, splits: Splits) -> RunRecord:
     import torch
 
     record = RunRecord.of(

@@ -15,10 +15,10 @@ from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError
 from studio.evaluate import open_dataset, read_manifest, usable
 from studio.models import Recogniser
+from studio.models.writable import SIDES, Splits, named, unwritable
 from studio.run_folder import RunFolder
 from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES, digits_to_words
-from studio.train.clips import SIDES, Splits, named, unwritable
 from studio.workspace import Workspace, write_atomically
 
 AT_MOST = {"train": 2000, "validation": 40, "test": 200}  # clips of a large dataset: a sample shows as much

@@ -12,11 +12,11 @@ from studio.alarms import Probe
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
-from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, unwritable, usable
+from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
 from studio.events import Evaluated, Event, Phase, Sampled, Warned
 from studio.models import Hypothesis, Recogniser
+from studio.models.writable import named, shortened, unwritable
 from studio.readings import BatchRead, Readings
-from studio.train.clips import shortened
 from studio.train.rows import Rows
 from studio.train.stopping import Check
 
@@ -46,8 +46,8 @@ class Scorer:
         In the folder `kept` stands what was read so far: a run that was killed goes on there. A clip that cannot be
         read any more is left out, and named. Raises DataError where none is left.
         """
-        named = hash_of(clips)
-        known = Readings.of(kept, self.recogniser, named, with_adapter=adapter is not None) if kept else Readings()
+        of = hash_of(clips)
+        known = Readings.of(kept, self.recogniser, of, with_adapter=adapter is not None) if kept else Readings()
         good: list[Utterance] = []
         hypotheses: list[Hypothesis] = []
         skipped: list[str] = []
@@ -65,7 +65,7 @@ class Scorer:
         if not good:
             raise DataError(f"None of the {clips[0].split} clips can be read any more.", "Bring them back, and resume.")
         probes = [] if phase == "validating" else alarms.probes(self.recogniser)
-        too_long = [] if phase == "validating" else unwritable(self.recogniser, good)
+        too_long = [] if phase == "validating" else named(unwritable(good, self.recogniser))
         if too_long:
             yield Warned(message=UNWRITABLE.format(len(too_long), shortened(too_long)))
         found = self._scored(good, hypotheses, adapter, skipped, probes)

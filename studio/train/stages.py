@@ -15,6 +15,7 @@ from studio.evaluate import Evaluation, hash_of
 from studio.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Started, Stopped, Warned
 from studio.models import Recogniser, adapters, load
 from studio.models.folders import written_whole
+from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
 from studio.report import write_report
 from studio.run_folder import RunFolder
 from studio.train import checkpoint, clips, general
@@ -40,7 +41,7 @@ class Plan:
 
     record: RunRecord
     dataset: Dataset
-    splits: clips.Splits
+    splits: Splits
     general: General | None
 
 
@@ -79,9 +80,9 @@ class FineTune:
         """The model with its adapter, where the last checkpoint left it; the clips that it can hear."""
         base = load(self.config.model, self.ranks.device or self.record.resolved_device, self.config.precision)
         self.splits, left_out = clips.only_usable(self.dataset, self.splits, base.family)
-        self.splits, too_long = clips.only_writable(self.splits, base)
+        self.splits, too_long = only_writable(self.splits, base)
         left_out += too_long
-        too_long_to_test = clips.unwritable(self.splits["test"], base)
+        too_long_to_test = unwritable(self.splits["test"], base)
         self.record = self.record.using(self.splits)
         self.record.write(self.folder)
         self.recogniser = with_adapter(base, self.config)
@@ -101,7 +102,7 @@ class FineTune:
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
             yield Warned(message=note)
         if too_long_to_test:
-            yield Warned(message=clips.unwritable_note(too_long_to_test))
+            yield Warned(message=unwritable_note(too_long_to_test))
 
     def errand(self) -> Errand:
         """What other processes need to know of the run."""

@@ -18,6 +18,7 @@ from studio.cluster import address
 from studio.data.manifest import Dataset
 from studio.data.splits import trainable
 from studio.jobs import RunSummary, queue
+from studio.models import before_start
 from studio.ui import assets, live, train_form
 from studio.ui.page import QUIET, Page
 from studio.ui.train_form import Download, Form, Planned, WaitingRun
@@ -25,6 +26,14 @@ from studio.workspace import Workspace
 
 Values = dict[str, Any]
 """Settings as a browser sends them, checked by `train_form.plan`."""
+
+
+class Started(BaseModel):
+    """A run that was asked for."""
+
+    run: str
+    position: int  # 1 is the next to start; 0: it has started
+    notes: list[str]  # labels that the model cannot write, in sentences
 
 
 class Stop(BaseModel):
@@ -84,14 +93,14 @@ def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
         return train_form.planned(workspace, values)
 
     @routes.post("/start")
-    def start(values: Values) -> Mapping[str, str | int]:
+    def start(values: Values) -> Started:
         on, settings = train_form.where(values)
         plan = train_form.plan(workspace, settings)
         if on:
             address.require_ray()
-        trainable(Dataset(workspace.dataset(plan.dataset)))
+        notes = before_start.check(plan, trainable(Dataset(workspace.dataset(plan.dataset))))
         place = queue.submit(workspace, plan, on=on)
-        return {"run": place.folder.name, "position": place.position}
+        return Started(run=place.folder.name, position=place.position, notes=notes)
 
     @routes.get("/download")
     def download() -> Download | None:

@@ -23,6 +23,7 @@ from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
 from studio.errors import DataError, ModelError
 from studio.jobs import RunSummary, queue
+from studio.models import before_start
 from studio.models.catalogue import catalogue
 from studio.models.memory import estimate
 from studio.run_folder import RunFolder
@@ -139,6 +140,7 @@ class Planned(BaseModel):
 
     command: str
     memory: Memory | None
+    notes: list[str]  # labels that the model cannot write, in sentences
 
 
 class Form(BaseModel):
@@ -259,13 +261,14 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
     """What `values` come to, on the dataset as it is now. Raises as `where` and `plan`."""
     on, settings = where(values)
     config = plan(workspace, settings)
-    if on:
-        return Planned(command=shlex.join([*config.command(), "--on", on]), memory=None)
-    return Planned(command=shlex.join(config.command()), memory=_memory(workspace, config))
+    dataset = Dataset(workspace.dataset(config.dataset))
+    notes = before_start.check(config, dataset.utterances())
+    command = [*config.command(), *(["--on", on] if on else [])]
+    return Planned(command=shlex.join(command), memory=None if on else _memory(workspace, config, dataset), notes=notes)
 
 
-def _memory(workspace: Workspace, config: TrainConfig) -> Memory | None:
-    clips = [clip for clip in Dataset(workspace.dataset(config.dataset)).utterances() if clip.split != "unused"]
+def _memory(workspace: Workspace, config: TrainConfig, dataset: Dataset) -> Memory | None:
+    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
     is_cuda = "CUDA" in sidebar.device() if config.device == "auto" else config.device.startswith("cuda")
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
     needed = estimate(config, seconds, "cuda" if is_cuda else "cpu", texts)

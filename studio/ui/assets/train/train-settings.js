@@ -14,6 +14,7 @@ const SKELETON = `
     <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
     <p class="st-quiet st-small st-number train-memory" aria-live="polite"></p>
     <div class="train-mixed" role="status"></div>
+    <div class="train-notes" role="status"></div>
     <div class="train-readiness" role="status"></div>
     <div class="train-message" role="alert"></div>
     <div class="train-foot">
@@ -196,14 +197,16 @@ export class Settings {
     const box = this.$(".train-command code");
     for (const field of this.element.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
     try {
-      const { command, memory } = await request("train/command", { body: JSON.parse(values) });
+      const { command, memory, notes } = await request("train/command", { body: JSON.parse(values) });
       if (turn !== this.#asking) return;
       box.textContent = command;
       this.#memory(memory);
+      this.#notes(notes);
       this.$(".train-message [data-code=ConfigError]")?.remove();
     } catch (error) {
       if (turn !== this.#asking) return;
       this.#memory(null);
+      this.#notes([]);
       if (error.code !== "ConfigError") return;
       for (const [, name] of error.what.matchAll(/(?:^|; )(\w+): /g)) this.$(`[data-knob="${name}"], [data-setting="${name}"]`)?.setAttribute("aria-invalid", "true");
       this.tell(error);
@@ -215,6 +218,14 @@ export class Settings {
     line.classList.toggle("bad", needed?.is_enough === false);
     line.classList.toggle("st-quiet", needed?.is_enough !== false);
     if (line.textContent !== (needed?.text || "")) line.textContent = needed?.text || "";
+  }
+
+  /** Labels that the chosen model cannot write, before a run starts. */
+  #notes(sentences) {
+    const box = this.$(".train-notes");
+    const text = sentences.join(" ");
+    if (box.textContent === text) return;
+    box.replaceChildren(...(text ? [make("div", { class: "st-message look" }, icon("warning"), make("p", {}, text))] : []));
   }
 
   async #go() {

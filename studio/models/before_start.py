@@ -1,0 +1,43 @@
+"""What can be said of a run before it starts, from the model's files alone: no torch, a few milliseconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from studio.config import TrainConfig
+from studio.data.utterance import Utterance
+from studio.errors import ModelError
+from studio.models.catalogue import locate
+from studio.models.on_paper import Shape, layers, on_paper
+from studio.models.registry import family_of
+from studio.models.targets import Kind, check_targets
+from studio.models.writable import by_side, left_out_note, only_writable, unwritable, unwritable_note
+
+
+def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
+    """Whether a run by `config` on `clips`, each in its split, can be; and what a person should know first.
+
+    Raises ConfigError where its targets cannot be adapted, DataError where the model can write no label of a split.
+    Says nothing of a model that is not on this disk: a cluster may have it.
+    """
+    try:
+        folder = locate(config.model)
+    except ModelError:
+        return []
+    family, known = family_of(folder), layers(folder)
+    if known:
+        check_targets(family, config.model, config.targets, list(known), lambda name: _kind(name, known[name]))
+    base = on_paper(config.model)
+    if base is None:
+        return []
+    splits = by_side(clips)
+    _, left_out = only_writable(splits, base)
+    too_long = unwritable(splits["test"], base)
+    return [left_out_note(left_out)] * bool(left_out) + [unwritable_note(too_long)] * bool(too_long)
+
+
+def _kind(name: str, shape: Shape) -> Kind:
+    """By its name and the shape of its weight; of a model in several files the shapes are not known."""
+    is_table = re.search(r"(^|\.)embed_\w+$", name)
+    return "linear" if shape is not None and len(shape) == 2 and not is_table else "other"
