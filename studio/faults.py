@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
-
-from pydantic import ValidationError
+from typing import Any, NamedTuple, Protocol
 
 _LIMITS = MappingProxyType(
     {
@@ -17,41 +15,104 @@ _LIMITS = MappingProxyType(
         "less_than_equal": ("at most", "le"),
     }
 )
+_SIZES = MappingProxyType(
+    {
+        "string_too_long": ("must have at most", "max_length", "characters"),
+        "too_long": ("must have at most", "max_length", "entries"),
+        "bytes_too_long": ("must have at most", "max_length", "bytes"),
+        "too_short": ("must have at least", "min_length", "entries"),
+    }
+)
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
+        "json": "is not JSON",
+        "int_parsing_size": "is too large",
         "int": "must be a whole number",
         "float": "must be a number",
+        "decimal": "must be a number",
         "finite": "must be a finite number",
         "bool": "must be true or false",
         "string_type": "must be text",
+        "string_unicode": "must be text in UTF-8",
         "string_pattern": "has a form that is not known",
         "string_too_short": "must not be empty",
         "missing": "is missing",
         "extra": "is not known",
+        "none_required": "must be left out",
+        "list": "must be a list",
+        "tuple": "must be a list",
+        "set": "must be a list",
+        "iter": "must be a list",
+        "dict": "must be an object",
+        "mapping": "must be an object",
+        "model": "must be an object",
+        "dataclass": "must be an object",
+        "date": "must be a date",
+        "time": "must be a time",
+        "url": "must be an address",
+        "uuid": "must be an id",
+        "bytes": "must be bytes",
     }
 )
 """By how pydantic's names of faults begin: docs.pydantic.dev, “Validation Errors”."""
 
 
-def faults(error: ValidationError) -> dict[str, str]:
+class Fault(NamedTuple):
+    """One field that is wrong."""
+
+    field: str  # with dots, as in `words.0`; empty where it is the whole
+    reason: str  # “must be at least 1 (it was 0)”
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}" if self.field else self.reason
+
+
+class HasErrors(Protocol):
+    """pydantic's ValidationError, or FastAPI's of a request."""
+
+    def errors(self) -> Sequence[Any]:
+        """Each fault, as pydantic describes it."""
+        ...
+
+
+def faults(error: HasErrors) -> dict[str, str]:
     """Each field that is wrong, by its name, and what is wrong with it: `{"rank": "must be at least 1 (it was 0)"}`."""
     found: dict[str, str] = {}
-    for fault in error.errors(include_url=False):
-        name = ".".join(str(part) for part in fault["loc"])
-        was = "" if fault["type"] == "missing" else f" (it was {_shortened(fault['input'])})"
-        found.setdefault(name, _in_words(fault) + was)
+    for fault in map(_fault, error.errors()):
+        found.setdefault(fault.field, fault.reason)
     return found
 
 
+def first_fault(error: HasErrors) -> Fault:
+    """The first field that is wrong: `duration: is missing`."""
+    return _fault(error.errors()[0])
+
+
+def _fault(given: Mapping[str, Any]) -> Fault:
+    field = ".".join(str(part) for part in given["loc"])
+    kind = given["type"]
+    shows = kind != "missing" and not kind.startswith("json") and not isinstance(given.get("input"), Mapping)
+    was = f" (it was {_shortened(given['input'])})" if shows and "input" in given else ""
+    return Fault(field, _in_words(given) + was)
+
+
 def _in_words(fault: Mapping[str, Any]) -> str:
-    kind, facts = fault["type"], fault.get("ctx", {})
+    kind, facts = fault["type"], fault.get("ctx") or {}
     if kind in _LIMITS:
         words, limit = _LIMITS[kind]
-        return f"must be {words} {facts[limit]:g}"
-    if kind == "literal_error":
+        return f"must be {words} {_number(facts[limit])}"
+    if kind in _SIZES:
+        words, limit, things = _SIZES[kind]
+        return f"{words} {facts[limit]:,} {things}"
+    if kind in ("literal_error", "enum"):
         return f"must be {facts['expected']}"
-    known = next((text for start, text in _KINDS.items() if kind.startswith(start)), None)
-    return known or str(fault["msg"]).removeprefix("Value error, ")
+    if kind in ("value_error", "assertion_error"):
+        return str(fault["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return next((text for start, text in _KINDS.items() if kind.startswith(start)), "cannot be used")
+
+
+def _number(limit: object) -> str:
+    return f"{limit:g}" if isinstance(limit, int | float) else str(limit)
 
 
 def _shortened(value: object) -> str:

@@ -6,8 +6,13 @@ import errno
 import os
 
 import pytest
+from pydantic_core import ErrorDetails
+from pydantic_core._pydantic_core import list_all_errors
 
-from studio.faults import plain_reason
+from studio.data import lines
+from studio.data.utterance import Utterance
+from studio.errors import DataError
+from studio.faults import first_fault, plain_reason
 
 
 @pytest.mark.parametrize(
@@ -25,3 +30,35 @@ from studio.faults import plain_reason
 )
 def test_the_reason_is_the_systems_own_words_without_numbers(error: Exception, reason: str) -> None:
     assert plain_reason(error) == reason
+
+
+class Wrong:
+    """A fault as pydantic tells it."""
+
+    def __init__(self, kind: str, message: str, facts: dict[str, object]) -> None:
+        self.told = ErrorDetails(type=kind, loc=("body", "rank"), msg=message, input=0, ctx=facts)
+
+    def errors(self) -> list[ErrorDetails]:
+        return [self.told]
+
+
+@pytest.mark.parametrize("kind", list_all_errors(), ids=lambda kind: kind["type"])
+def test_no_fault_is_told_in_pydantics_own_words(kind: dict[str, object]) -> None:
+    message = str(kind["example_message_python"])
+    fault = first_fault(Wrong(str(kind["type"]), message, dict(kind["example_context"] or {})))  # type: ignore[call-overload]
+    assert fault.field == "body.rank"
+    assert fault.reason
+    if kind["type"] not in ("value_error", "assertion_error"):  # the words of our own validators
+        assert message not in fault.reason
+        assert "Input should" not in fault.reason
+
+
+def test_a_clip_that_cannot_be_saved_names_its_field_the_reason_and_what_to_do() -> None:
+    with pytest.raises(DataError) as error:
+        lines.checked(id="a", audio_filepath="clips/a.wav", text="yes", duration=-1.0)
+    assert str(error.value) == (
+        "The clip was not saved: duration: must be greater than 0 (it was -1.0). Correct it and save again."
+    )
+    assert lines.parse(b'{"id": "a", "text": "yes", "duration": 1}') == "audio_filepath: is missing"
+    assert lines.parse(b"{") == "is not JSON"
+    assert isinstance(lines.parse(b'{"id":"a","audio_filepath":"clips/a.wav","text":"yes","duration":1}'), Utterance)

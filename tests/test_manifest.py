@@ -217,7 +217,7 @@ def is_whole(line: bytes) -> bool:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("not json", "Invalid JSON"),
+        ("not json", "is not JSON"),
         ('{"text": "yes", "duration": 1}', "audio_filepath"),
         ('{"audio_filepath": "clips/no.wav", "text": "yes", "duration": 1}', "clips/no.wav is missing"),
         ('{"audio_filepath": "../secret.wav", "text": "yes", "duration": 1}', "points outside"),

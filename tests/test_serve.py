@@ -171,6 +171,14 @@ def sent(plain: TestClient, fields: dict[str, Any], file: tuple[str, bytes] | No
     return plain.post("/v1/audio/transcriptions", files={"file": file or clip()}, data=fields)
 
 
+def test_a_field_that_cannot_be_used_is_a_sentence_with_its_name_the_reason_and_what_to_do(plain: TestClient) -> None:
+    data = {"model": "echo", "response_format": "docx"}
+    said = plain.post("/v1/audio/transcriptions", data=data, files={"file": ("a.wav", clip())}).json()["error"]
+    assert said["param"] == "response_format"
+    assert said["message"].startswith("response_format: must be 'json'")
+    assert said["message"].endswith("(it was 'docx'). Correct the field, or leave it out.")
+
+
 @pytest.mark.parametrize("name", ["timestamp_granularities", "timestamp_granularities[]"])
 def test_granularities_are_understood_with_and_without_brackets(plain: TestClient, name: str) -> None:
     assert sent(plain, {"response_format": "verbose_json", name: "segment"}).json()["segments"]

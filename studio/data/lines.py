@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from studio.data.utterance import Utterance
 from studio.errors import DataError
+from studio.faults import first_fault
 from studio.workspace import disk_errors
 
 _fields: dict[frozenset[str], set[str]] = {}  # which fields a line has: a few ways in all
@@ -54,7 +55,7 @@ def parse(line: bytes) -> Utterance | str:
     try:
         return _lean(Utterance.model_validate_json(line))
     except ValidationError as error:
-        return first_fault(error)
+        return str(first_fault(error))
 
 
 def _lean(clip: Utterance) -> Utterance:
@@ -87,14 +88,6 @@ def checked(**fields: Any) -> Utterance:
         return Utterance(**fields)
     except ValidationError as error:
         raise DataError(f"The clip was not saved: {first_fault(error)}.", "Correct it and save again.") from error
-
-
-def first_fault(error: ValidationError) -> str:
-    """The first thing that a type found wrong, in words: `duration: Field required`."""
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
 
 
 def joined(clips: Iterable[Utterance]) -> str:

@@ -14,8 +14,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from studio.data import lines
 from studio.errors import DataError, StudioError
+from studio.faults import first_fault
 from studio.longform.reading import Reading
 from studio.longform.transcript import Segment
 from studio.serve import answers
@@ -150,8 +150,9 @@ async def _in_words(request: Request, error: Exception) -> JSONResponse:
 
 async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ValidationError)
-    name, message = str(error.errors()[0]["loc"][0]), lines.first_fault(error)
-    return refusal(400, f"{message}.", "invalid_value", param=name)
+    fault = first_fault(error)
+    name = fault.field.partition(".")[0]
+    return refusal(400, f"{fault}. Correct the field, or leave it out.", "invalid_value", param=name)
 
 
 async def _as_refusal(request: Request, error: Exception) -> JSONResponse:

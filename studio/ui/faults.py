@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from studio.errors import ConflictError, DiskError, StudioError
+from studio.faults import first_fault
 from studio.ui.bodies import refusal
 from studio.workspace import disk_errors
 
@@ -76,8 +77,6 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     """Which field of the request cannot be used; what was sent is not sent back, since JSON may not hold it."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"][1:] or first["loc"])
-    return refusal(
-        422, f"The request cannot be used: {place}: {first['msg']}.", "Reload the page and try again.", "Invalid"
-    )
+    fault = first_fault(error)
+    said = fault._replace(field=fault.field.partition(".")[2] or fault.field)  # without where it was: body, path, query
+    return refusal(422, f"The request cannot be used: {said}.", "Correct it, or reload the page.", "Invalid")
