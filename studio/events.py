@@ -39,6 +39,8 @@ class Started(_Event):
     processes: int = 1  # that share the clips of every step
 
 
+Unit = Literal["word", "character"]  # what errors are counted in
+
 PhaseName = Literal[
     "loading", "encoding", "baseline", "training", "validating", "tuned", "writing",
     "reading", "checking", "importing", "exporting",  # of tasks: see studio.jobs.tasks
@@ -73,6 +75,7 @@ class Evaluated(_Event):
     split: Literal["validation", "test", "general"]
     wer: float  # 0..1 and beyond
     cer: float
+    unit: Unit = "word"  # character: the language has no spaces, and `cer` is the rate to go by
     clips: int
     best: bool = False  # the best validation so far: this is what is kept
     loss: float | None = None  # nats per token, each token given the reference before it
@@ -144,6 +147,9 @@ class Finished(_Event):
     best_step: int
     wer_before: float | None
     wer_after: float | None
+    cer_before: float | None = None
+    cer_after: float | None = None
+    unit: Unit = "word"
     seconds: float  # wall time
     peak_memory: int  # bytes, resident (CPU) or allocated (GPU)
 

@@ -17,12 +17,11 @@ from studio.events import Evaluated, Event, Finished, Started, Stopped, Warned
 from studio.metrics import Score
 from studio.paired import Unit
 from studio.results.result import Sample, samples
-from studio.results.tiles import RATES
-from studio.results.words import character_rate, leading_rate, percent, sentences_right, word_rate
+from studio.results.words import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.run_folder import RunFolder
 from studio.text import COMPARED
 from studio.train.record import RunRecord
-from studio.verdict import judge, unit_of
+from studio.verdict import judge, rate, unit_of
 from studio.workspace import write_atomically
 
 ARTEFACTS = {
@@ -190,12 +189,14 @@ def _validation(story: _Story) -> str:
     if not scorings:
         return ""
     kept = story.finished.best_step if story.finished else None
+    unit = unit_of(story.after)
+    name = "CER" if unit == "character" else "WER"
     rows = [
-        [f"{step}", percent(event.wer), _loss(event.loss), percent(event.general_wer), _loss(event.general_loss),
-         "kept" if step == kept else ""]
+        [f"{step}", percent(rate(event, unit)), _loss(event.loss), percent(event.general_wer),
+         _loss(event.general_loss), "kept" if step == kept else ""]
         for step, event in sorted(scorings.items())
     ]  # fmt: skip
-    head = ["Step", "WER", "Loss, nats per token", "General WER", "General loss", ""]
+    head = ["Step", name, "Loss, nats per token", "General WER", "General loss", ""]
     return "## Validation while training\n\n" + table(head, rows)
 
 

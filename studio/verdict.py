@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.evaluate import Evaluation
+from studio.events import Evaluated
 from studio.metrics import Score, errors
 from studio.paired import LEAST_CLIPS, Change, Unit, Verdict, compare
 from studio.text import counted, lacks_spaces
@@ -174,8 +175,12 @@ def outcome(before: int, after: int) -> Outcome:
 
 def is_useful(score: Score, unit: Unit) -> bool:
     """Whether a model with this score is good enough to work with."""
-    rate = score.cer if unit == "character" else score.wer
-    return rate <= USEFUL_RATE or (score.sentence_accuracy or 0.0) >= USEFUL_SENTENCES
+    return rate(score, unit) <= USEFUL_RATE or (score.sentence_accuracy or 0.0) >= USEFUL_SENTENCES
+
+
+def rate(score: Score | Evaluated, unit: Unit) -> float:
+    """The error rate that a run goes by: of words, or of characters where the language has no spaces."""
+    return score.cer if unit == "character" else score.wer
 
 
 def unit_of(evaluation: Evaluation) -> Unit:

@@ -8,13 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from sounds import recording, saved
 from speech_data import dataset_in
 
 from studio.data.exporting import export_data
+from studio.data.formats.plan import Plan
+from studio.data.importing import import_data
 from studio.data.manifest import Dataset
 from studio.errors import DataError
-from studio.jobs.tasks import CancelledError
+from studio.jobs import tasks
+from studio.jobs.tasks import CancelledError, TaskState
+from studio.ui import exporting_data, faults
+from studio.workspace import Workspace
 
 KILLS = 200
 
@@ -68,6 +75,35 @@ def test_a_clip_whose_sound_is_gone_is_left_out_with_its_reason(tmp_path: Path) 
     report = export_data(dataset, "csv", tmp_path / "out")
     assert (report.clips, report.skipped) == (1, 1)
     assert "missing" in report.reasons[0].reason
+
+
+def test_the_page_asks_for_escaped_cells_where_a_format_has_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Dataset.create(tmp_path / "recordings" / "voice")
+    going = TaskState(name="export-data", what="", status="running", started_at=None, ended_at=None)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(tasks, "start", lambda *given: asked.append(given[3]) or going)
+    app = FastAPI(exception_handlers=faults.handlers())
+    app.include_router(exporting_data.router(Workspace(tmp_path)))
+    client = TestClient(app)
+    escapes = {row["name"]: row["escapes"] for row in client.get("/studio/export-data/voice").json()}
+    with_cells = {name: default for name, default in escapes.items() if default is not None}
+    assert with_cells == {"csv": True, "audiofolder": False, "speech-to-text-finetune": False}
+    for escape, flags in ((True, ["--escape"]), (False, ["--no-escape"]), (None, [])):
+        client.post("/studio/export-data/voice", json={"format": "csv", "escape": escape})
+        assert [word for word in asked[-1] if word in ("--escape", "--no-escape")] == flags
+
+
+def test_escaped_cells_come_in_again_as_they_were(tmp_path: Path) -> None:
+    dataset = dataset_in(tmp_path / "voice", ("=1+1", "@home", "yes"))
+    for format in ("csv", "audiofolder", "speech-to-text-finetune"):
+        export_data(dataset, format, tmp_path / format, escape=True)
+        sheets = "".join(path.read_text() for path in (tmp_path / format).rglob("*.csv"))
+        assert "'=1+1" in sheets
+        back = Dataset(tmp_path / f"back-{format}")
+        import_data(back, Plan([tmp_path / format]))
+        assert {clip.text for clip in back.utterances()} == {"=1+1", "@home", "yes"}
 
 
 def test_ids_that_cannot_be_file_names_do_not_leave_the_folder(tmp_path: Path) -> None:

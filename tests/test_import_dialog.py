@@ -145,7 +145,12 @@ def test_what_goes_out_is_a_zip_that_comes_in_again(page: Page, studio: Served, 
     dialog.get_by_role("button", name="Export", exact=True).wait_for()  # to choose again, with the reason in sight
     page.keyboard.press("Escape")
     page.evaluate("studio.open('export-data', { selection: { query: 'split = train' } })")
+    safe = dialog.get_by_role("checkbox", name="Safe to open in a spreadsheet")
+    dialog.get_by_label("Format", exact=True).select_option("csv")
+    assert safe.is_checked()
+    assert violations(page) == []
     dialog.get_by_label("Format", exact=True).select_option("nemo")
+    assert safe.is_hidden()
     assert violations(page) == []
     dialog.get_by_role("button", name="Export", exact=True).click()
     dialog.get_by_text("2 clips (").wait_for()

@@ -173,7 +173,7 @@ def sent(plain: TestClient, fields: dict[str, Any], file: tuple[str, bytes] | No
 
 def test_a_field_that_cannot_be_used_is_a_sentence_with_its_name_the_reason_and_what_to_do(plain: TestClient) -> None:
     data = {"model": "echo", "response_format": "docx"}
-    said = plain.post("/v1/audio/transcriptions", data=data, files={"file": ("a.wav", clip())}).json()["error"]
+    said = plain.post("/v1/audio/transcriptions", data=data, files={"file": clip()}).json()["error"]
     assert said["param"] == "response_format"
     assert said["message"].startswith("response_format: must be 'json'")
     assert said["message"].endswith("(it was 'docx'). Correct the field, or leave it out.")

@@ -6,7 +6,7 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,6 +31,9 @@ class RunSummary(BaseModel):
     dataset: str
     wer_before: float | None  # 0..1 and beyond
     wer_after: float | None
+    before: float | None  # the rate that the verdict goes by: of words, or of characters where `rate` says so
+    after: float | None
+    rate: Literal["WER", "CER"]
     step: int  # the last one done
     started_at: float  # seconds since the epoch
     seconds: float | None  # wall time
@@ -70,6 +73,7 @@ def _summary(folder: RunFolder) -> RunSummary:
     job, stands, events = Job.read(folder), state(folder), last_events(folder)
     about = job.about if job and job.about else _configured(folder)
     result = next((event for event in reversed(events) if isinstance(event, Finished)), None)
+    before, after = _rates(result) if result else (None, None)
     return RunSummary(
         name=folder.name,
         status=stands.status,
@@ -77,10 +81,19 @@ def _summary(folder: RunFolder) -> RunSummary:
         dataset=about.get("dataset", ""),
         wer_before=result.wer_before if result else None,
         wer_after=result.wer_after if result else None,
+        before=before,
+        after=after,
+        rate="CER" if result and result.unit == "character" else "WER",
         step=result.step if result else last_step(events),
         started_at=job.started_at if job else folder.config.stat().st_mtime,
         seconds=result.seconds if result else _lasted(job, stands.is_over),
     )
+
+
+def _rates(result: Finished) -> tuple[float | None, float | None]:
+    if result.unit == "character":
+        return result.cer_before, result.cer_after
+    return result.wer_before, result.wer_after
 
 
 def _lasted(job: Job | None, is_over: bool) -> float | None:

@@ -12,8 +12,8 @@ from studio.config import NOTHING
 from studio.paired import LEAST_CLIPS
 from studio.results.learning_curve import outlook
 from studio.results.result import General, RunResult, worse_clips
-from studio.results.tiles import RATES, tiles
-from studio.results.words import count, errors, factor, leading_rate, percent, points, sentences_right
+from studio.results.tiles import tiles
+from studio.results.words import RATES, count, errors, factor, leading_rate, percent, points, sentences_right
 
 State = Literal["good", "look", "bad", ""]
 

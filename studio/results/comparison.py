@@ -15,8 +15,7 @@ from studio.results import charts
 from studio.results.charts import Line
 from studio.results.markup import joined, page, table, tag
 from studio.results.result import Point, RunResult, result_of
-from studio.results.tiles import RATES
-from studio.results.words import count, factor, percent, points
+from studio.results.words import RATES, count, factor, percent, points
 from studio.run_folder import RunFolder
 from studio.verdict import change
 

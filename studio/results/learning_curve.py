@@ -8,9 +8,11 @@ from studio.errors import JobError
 from studio.evaluate import Evaluation
 from studio.learning import FEW_CLIPS, SHARES, Forecast, forecast, rates
 from studio.metrics import errors
-from studio.results.words import count, percent, points
+from studio.paired import Unit
+from studio.results.words import RATES, count, percent, points
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
+from studio.verdict import rate, unit_of
 
 
 class CurvePoint(BaseModel):
@@ -33,6 +35,7 @@ class LearningCurve(BaseModel):
 
     run: str
     normaliser: str
+    unit: Unit  # of what the rates of errors are: characters where the language has no spaces
     base_wer: float | None  # without any training clip
     points: list[CurvePoint]  # growing
     missing: list[int]  # shares that were not trained yet, percent
@@ -44,10 +47,11 @@ def learning_curve(folder: RunFolder, normaliser: str) -> LearningCurve:
     found = {share: read for share in SHARES if (read := _read(folder.point(share), normaliser))}
     if SHARES[-1] not in found:
         raise JobError(f"The run “{folder.name}” has not finished.", f"Go on with it: studio resume {folder.name}")
+    unit = unit_of(found[SHARES[-1]][1])
     shared = set.intersection(*({row.id for row in evaluation.rows} for _, evaluation in found.values()))
     counted = [
         [
-            errors(row.reference, row.hypothesis, normaliser)
+            errors(row.reference, row.hypothesis, normaliser, unit)
             for row in sorted(evaluation.rows, key=lambda row: row.id)
             if row.id in shared
         ]
@@ -61,7 +65,8 @@ def learning_curve(folder: RunFolder, normaliser: str) -> LearningCurve:
     return LearningCurve(
         run=folder.name,
         normaliser=normaliser,
-        base_wer=before.by(normaliser).score.wer if before else None,
+        unit=unit,
+        base_wer=rate(before.by(normaliser).score, unit) if before else None,
         points=[
             CurvePoint(share=share, clips=record.clips["train"], seconds=record.seconds["train"], **rate.model_dump())
             for (share, (record, _)), rate in zip(found.items(), measured, strict=False)
@@ -96,7 +101,7 @@ def outlook(curve: LearningCurve) -> str:
 
 def as_text(curve: LearningCurve) -> str:
     """The curve for a terminal."""
-    rows = [f"{curve.run}: held-out word error rate by training clips (normaliser: {curve.normaliser})"]
+    rows = [f"{curve.run}: held-out {RATES[curve.unit].lower()} by training clips (normaliser: {curve.normaliser})"]
     rows += [f"  {0:>5} clips  {percent(curve.base_wer):>8}  the base model"] if curve.base_wer is not None else []
     rows += [
         f"  {point.clips:>5} clips  {percent(point.wer):>8}  {percent(point.low)} to {percent(point.high)}"

@@ -23,7 +23,7 @@ from studio.paired import Change, Unit
 from studio.results.learning_curve import LearningCurve, learning_curve
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord
-from studio.verdict import Judgement, change, judge, unit_of
+from studio.verdict import Judgement, change, judge, rate, unit_of
 
 SAMPLES = 5  # clips of each kind
 
@@ -93,7 +93,7 @@ class Point(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     step: int
-    wer: float
+    wer: float  # of characters where the run's `unit` says so
     loss: float | None  # nats per token
     general_wer: float | None
     kept: bool
@@ -186,7 +186,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         mistakes=found,
         missed=list(misheard((row.reference, row.hypothesis) for row in after.rows)),
         samples=samples(before, after),
-        curve=_curve(log, finished),
+        curve=_curve(log, finished, unit_of(after)),
         learning=_learning(folder, normaliser),
         train_clips=record.clips.get("train", 0),
         train_seconds=record.seconds.get("train", 0.0),
@@ -221,11 +221,11 @@ def _general(folder: RunFolder) -> General | None:
     return General(before=before.score.wer, after=after.score.wer, clips=after.score.clips, change=found)
 
 
-def _curve(log: Sequence[Event], finished: Finished | None) -> list[Point]:
+def _curve(log: Sequence[Event], finished: Finished | None, unit: Unit) -> list[Point]:
     scorings = {event.step: event for event in log if isinstance(event, Evaluated) and event.split == "validation"}
     kept = finished.best_step if finished else None
     return [
-        Point(step=step, wer=event.wer, loss=event.loss, general_wer=event.general_wer, kept=step == kept)
+        Point(step=step, wer=rate(event, unit), loss=event.loss, general_wer=event.general_wer, kept=step == kept)
         for step, event in sorted(scorings.items())
     ]
 

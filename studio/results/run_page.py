@@ -18,8 +18,8 @@ from studio.results.charts import Line, Mark
 from studio.results.learning_curve import LearningCurve, described, outlook
 from studio.results.markup import Html, joined, page, table, tag
 from studio.results.result import RunResult
-from studio.results.tiles import RATES, Tile, tiles
-from studio.results.words import count, errors, factor, leading_rate, percent, word_rate
+from studio.results.tiles import Tile, tiles
+from studio.results.words import RATES, count, errors, factor, leading_rate, percent, word_rate
 from studio.text import COMPARED
 
 MOST_CLIPS = 500  # in the table; JSON has all of them
@@ -186,7 +186,7 @@ def _learning(result: RunResult) -> Iterator[Html]:
         yield tag("pre", tag("code", f"studio curve {shlex.quote(result.run)}"))
         return
     marks = [Mark(point.clips, point.wer, point.low, point.high) for point in curve.points]
-    drawing = charts.growth(marks, ahead(curve), f"Word error rate by training clips. {described(curve)}")
+    drawing = charts.growth(marks, ahead(curve), f"{RATES[curve.unit]} by training clips. {described(curve)}")
     yield tag("figure", tag("p", outlook(curve)), drawing, tag("figcaption", CAVEAT))
 
 
@@ -227,8 +227,9 @@ def _validation(result: RunResult) -> Html:
     rates = wer_lines(result)
     losses = [Line("validation loss", [(point.step, point.loss) for point in result.curve if point.loss is not None])]
     kept = next((point.step for point in result.curve if point.kept), None)
-    said = f"Word error rate. Step {kept} was kept." if kept is not None else "Word error rate."
-    percents = charts.curves(rates, "Validation word error rate over steps", lambda value: f"{100 * value:.0f} %")
+    name = RATES[result.unit]
+    said = f"{name}. Step {kept} was kept." if kept is not None else f"{name}."
+    percents = charts.curves(rates, f"Validation {name.lower()} over steps", lambda value: f"{100 * value:.0f} %")
     nats = charts.curves(losses, "Validation loss over steps, nats per token", lambda value: f"{value:.2g}")
     figures = [
         tag("figure", tag("figcaption", said), percents, charts.key(rates)),
@@ -239,9 +240,10 @@ def _validation(result: RunResult) -> Html:
 
 def wer_lines(result: RunResult) -> list[Line]:
     """The curves of word error rate that a run has."""
-    own = Line("validation WER", [(point.step, point.wer) for point in result.curve])
+    name = "CER" if result.unit == "character" else "WER"
+    own = Line(f"validation {name}", [(point.step, point.wer) for point in result.curve])
     others = [(point.step, point.general_wer) for point in result.curve if point.general_wer is not None]
-    return [own, Line("general WER, other voices", others)] if others else [own]
+    return [own, Line(f"general {name}, other voices", others)] if others else [own]
 
 
 def _samples(result: RunResult) -> Html:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.metrics import Score
-from studio.paired import Unit
 from studio.results.result import RunResult
-from studio.results.words import character_rate, percent, sentences_right, word_rate
-
-RATES: Mapping[Unit, str] = MappingProxyType({"word": "Word error rate", "character": "Character error rate"})
+from studio.results.words import RATES, character_rate, percent, sentences_right, word_rate
 
 
 class Tile(BaseModel):

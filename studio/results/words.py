@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from studio.metrics import LEAST_COUNTED, Score
 from studio.paired import LEAST_CLIPS, Unit
+
+RATES: Mapping[Unit, str] = MappingProxyType({"word": "Word error rate", "character": "Character error rate"})
 
 
 def percent(rate: float | None) -> str:

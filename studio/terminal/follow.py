@@ -208,9 +208,9 @@ def line(event: events.Event) -> str | None:
         case events.Evaluated(step=step, split=split):
             star = "  ← best so far" if event.best else ""
             known = "" if event.general_wer is None else f"; general WER {event.general_wer:.1%}"
-            return (
-                f"step {step:>5}  {split} WER {event.wer:.1%}, CER {event.cer:.1%} ({event.clips} clips){known}{star}"
-            )
+            rates = [f"WER {event.wer:.1%}", f"CER {event.cer:.1%}"]
+            told = ", ".join(rates[::-1] if event.unit == "character" else rates)
+            return f"step {step:>5}  {split} {told} ({event.clips} clips){known}{star}"
         case events.Warned():
             return f"Note: {event.message}"
         case events.Stopped():
@@ -218,7 +218,9 @@ def line(event: events.Event) -> str | None:
         case events.Failed():
             return f"Failed: {event.message} {event.remedy}".rstrip()
         case events.Finished():
-            change = f"WER {percent(event.wer_before)} → {percent(event.wer_after)} on the held-out clips"
+            of_words = f"WER {percent(event.wer_before)} → {percent(event.wer_after)}"
+            of_characters = f"CER {percent(event.cer_before)} → {percent(event.cer_after)}"
+            change = f"{of_characters if event.unit == 'character' else of_words} on the held-out clips"
             return f"Finished in {event.seconds:.0f} s: {change}."
     return None
 
@@ -241,9 +243,10 @@ def table(runs: Sequence[jobs.RunSummary]) -> str:
     """The runs, a line each."""
     if not runs:
         return "No runs yet. Record some clips (`studio record`), then `studio train <dataset>`."
-    rows = [("RUN", "STATE", "MODEL", "DATASET", "WER BEFORE", "AFTER")]
+    rows = [("RUN", "STATE", "MODEL", "DATASET", "ERRORS BEFORE", "AFTER", "")]
     rows += [
-        (run.name, run.status, run.model, run.dataset, percent(run.wer_before), percent(run.wer_after)) for run in runs
+        (run.name, run.status, run.model, run.dataset, percent(run.before), percent(run.after), run.rate)
+        for run in runs
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(

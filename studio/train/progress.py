@@ -19,9 +19,9 @@ class Scoring(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     step: int
-    wer: float
+    wer: float  # or the rate of character errors, where the language has no spaces: as the verdict counts
     loss: float  # nats per token
-    words: int = 0  # of the own clips' references; 0 in runs that were begun by an earlier version
+    words: int = 0  # of the own clips' references, or characters; 0 in runs that were begun by an earlier version
     general_wer: float | None = None
     general_loss: float | None = None
 

@@ -16,6 +16,7 @@ from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe,
 from studio.events import Evaluated, Event, Phase, Sampled, Warned
 from studio.models import Hypothesis, Recogniser
 from studio.models.writable import named, shortened, unwritable
+from studio.paired import Unit
 from studio.readings import BatchRead, Readings
 from studio.train.rows import Rows
 from studio.train.stopping import Check
@@ -141,6 +142,7 @@ def shown(
     evaluation: Evaluation,
     split: Literal["validation", "test"],
     step: int,
+    unit: Unit,
     *,
     best: bool = False,
     loss: float | None = None,
@@ -153,6 +155,7 @@ def shown(
         split=split,
         wer=evaluation.score.wer,
         cer=evaluation.score.cer,
+        unit=unit,
         clips=evaluation.score.clips,
         best=best,
         loss=loss,

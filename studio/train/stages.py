@@ -16,7 +16,9 @@ from studio.events import CheckpointSaved, Event, Finished, LossMeasured, Phase,
 from studio.models import Recogniser, adapters, load
 from studio.models.folders import written_whole
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
+from studio.paired import Unit
 from studio.report import write_report
+from studio.results.words import RATES
 from studio.run_folder import RunFolder
 from studio.train import checkpoint, clips, general
 from studio.train.adapted import with_adapter
@@ -32,6 +34,7 @@ from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
 from studio.train.short import keep_short
 from studio.train.stopping import Reason, Stopper, StopRequested
+from studio.verdict import rate, unit_of
 from studio.workspace import write_atomically
 
 
@@ -104,6 +107,11 @@ class FineTune:
         if too_long_to_test:
             yield Warned(message=unwritable_note(too_long_to_test))
 
+    @property
+    def unit(self) -> Unit:
+        """What errors are counted in, from when the base model was scored on."""
+        return unit_of(self.before)
+
     def errand(self) -> Errand:
         """What other processes need to know of the run."""
         return Errand(
@@ -155,7 +163,7 @@ class FineTune:
                 self.general_before = yield from self.scored_once(
                     self.general_scorer, known, self.folder.general_baseline
                 )
-        yield from shown(self.before, "test", 0, general_wer=_general_wer(self.general_before))
+        yield from shown(self.before, "test", 0, self.unit, general_wer=_general_wer(self.general_before))
 
     def scored_once(self, scorer: Scorer, chosen: list[Utterance], path: Path) -> Generator[Event, None, Evaluation]:
         """The evaluation in `path`, made where it is not there or is of other clips."""
@@ -209,9 +217,10 @@ class FineTune:
             forgetting = yield from scorer.evaluate(known, "validating", self.folder.name)
         others = {"general_wer": _general_wer(forgetting), "general_loss": general_loss}
         own_score = evaluation.score
-        scoring = Scoring(step=progress.step, wer=own_score.wer, words=own_score.words, loss=loss, **others)
+        size = own_score.characters if self.unit == "character" else own_score.words
+        scoring = Scoring(step=progress.step, wer=rate(own_score, self.unit), words=size, loss=loss, **others)
         is_best = progress.count(scoring)
-        yield from shown(evaluation, "validation", progress.step, best=is_best, loss=loss, **others)
+        yield from shown(evaluation, "validation", progress.step, self.unit, best=is_best, loss=loss, **others)
 
     def save(self, learner: Learner) -> Iterator[Event]:
         """Write a checkpoint."""
@@ -241,6 +250,9 @@ class FineTune:
             best_step=step,
             wer_before=self.before.score.wer,
             wer_after=after.score.wer,
+            cer_before=self.before.score.cer,
+            cer_after=after.score.cer,
+            unit=self.unit,
             seconds=self.learner.progress.wall_seconds,
             peak_memory=self.learner.progress.peak_memory,
         )
@@ -260,7 +272,7 @@ class FineTune:
         if self.general_scorer and (known := self.general_clips("test")):
             forgetting = yield from self.general_scorer.evaluate(known, "tuned", self.folder.name, self.folder.readings)
             forgetting.write(self.folder.general_tuned)
-        yield from shown(after, "test", step, general_wer=_general_wer(forgetting))
+        yield from shown(after, "test", step, self.unit, general_wer=_general_wer(forgetting))
         if self.config.short_seconds:
             yield from keep_short(self.folder, self.scorer, self.before, after, self.splits["test"])
         return after
@@ -273,7 +285,7 @@ class FineTune:
             return progress.step
         checkpoint.load_adapter(self.learner, self.folder.checkpoints, progress.best.step)
         if progress.base and not progress.has_helped:
-            yield Warned(message=_did_not_help(progress.base, progress.best))
+            yield Warned(message=_did_not_help(progress.base, progress.best, self.unit))
         return progress.best.step
 
     def stop(self, reason: Reason) -> Iterator[Event]:
@@ -293,14 +305,14 @@ class FineTune:
 
 def _general_wer(evaluation: Evaluation | None) -> float | None:
     """Digits and digit names count as the same: a convention that was learnt is nothing forgotten."""
-    return evaluation.spoken.wer if evaluation else None
+    return rate(evaluation.spoken, unit_of(evaluation)) if evaluation else None
 
 
-def _did_not_help(base: Scoring, best: Scoring) -> str:
+def _did_not_help(base: Scoring, best: Scoring, unit: Unit) -> str:
     if base.wer == 0:
         return "The base model makes no error on the validation clips: what tuning gains cannot be seen there."
     return (
-        f"Tuning did not help: on the validation clips the WER is {base.wer:.1%} without an adapter and "
-        f"{best.wer:.1%} with the best one (step {best.step}), which is kept all the same. Check the "
+        f"Tuning did not help: on the validation clips the {RATES[unit].lower()} is {base.wer:.1%} without an adapter "
+        f"and {best.wer:.1%} with the best one (step {best.step}), which is kept all the same. Check the "
         "labels, record more clips, or try another learning rate."
     )

@@ -35,6 +35,7 @@ class Order(BaseModel):
     """What is to be exported."""
 
     format: str
+    escape: bool | None = None  # cells that a spreadsheet would compute; None: as the format is meant
     query: str = Field("", max_length=10_000)
     ids: list[str] | None = Field(None, max_length=200_000)
 
@@ -55,7 +56,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/{name}")
     def offered(name: str) -> list[dict[str, Any]]:
-        return [{"name": each.name, "title": each.title, "holds": each.holds} for each in formats.FORMATS.values()]
+        return [_offered(each) for each in formats.FORMATS.values()]
 
     @routes.post("/{name}")
     def begin(name: str, order: Order) -> TaskState:
@@ -71,6 +72,8 @@ def router(workspace: Workspace) -> APIRouter:
             arguments += ["--clips", str(listed)]
         elif order.query.strip():
             arguments += ["--query", order.query]
+        if order.escape is not None:
+            arguments.append("--escape" if order.escape else "--no-escape")
         report_path(dataset.folder, TASK).unlink(missing_ok=True)
         return tasks.start(workspace, name, TASK, arguments, f"Exporting as {chosen.title}")
 
@@ -92,6 +95,12 @@ def router(workspace: Workspace) -> APIRouter:
         return StreamingResponse(zip_of(path), media_type="application/zip", headers=headers)
 
     return routes
+
+
+def _offered(format: formats.Format) -> dict[str, Any]:
+    """What the dialog shows of a format; `escapes` is its default, or None where it has no cells to escape."""
+    escapes = format.is_for_people if format.has_cells else None
+    return {"name": format.name, "title": format.title, "holds": format.holds, "escapes": escapes}
 
 
 def exports(workspace: Workspace) -> Path:

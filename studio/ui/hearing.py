@@ -32,8 +32,9 @@ class TestableRun(BaseModel):
     name: str
     model: str
     dataset: str  # a name under recordings/; empty where the run's dataset lies elsewhere
-    wer_before: float | None
-    wer_after: float | None
+    before: float | None  # the rate that the verdict goes by
+    after: float | None
+    rate: str  # its name: WER or CER
 
 
 class Column(BaseModel):
@@ -95,8 +96,9 @@ def _testable(run: jobs.RunSummary, folder: RunFolder, datasets: list[str]) -> T
         name=run.name,
         model=model,
         dataset=dataset if dataset in datasets else "",
-        wer_before=run.wer_before,
-        wer_after=run.wer_after,
+        before=run.before,
+        after=run.after,
+        rate=run.rate,
     )
 
 

@@ -26,6 +26,7 @@ class AudioFolder(Base):
 
     def __init__(self, kind: Literal["csv", "jsonl"]) -> None:
         self.kind = kind
+        self.has_cells = kind == "csv"
         self.name = "audiofolder" if kind == "csv" else "audiofolder-jsonl"
         self.title = f"Hugging Face AudioFolder (metadata.{kind})"
         self.holds = "Keeps speaker, split, prompt and word times" + (

@@ -152,6 +152,8 @@ class Format(Protocol):
     title: str  # for people
     holds: str  # one sentence: what it keeps of a clip beside sound and label
     single_file: bool  # it is written as one file instead of a folder
+    has_cells: bool  # it writes tables of text, whose cells can be escaped
+    is_for_people: bool  # who may open it in a spreadsheet: cells are escaped unless asked otherwise
     has_lists: bool  # lists name the sound files: others may lie beside them
 
     def recognise(self, path: Path) -> float:
@@ -179,6 +181,7 @@ class Base:
     """What most formats have in common."""
 
     single_file = False
+    has_cells = False  # it writes tables of text, whose cells can be escaped
     is_for_people = False  # who may open it in a spreadsheet
     has_lists = True
 

@@ -23,6 +23,7 @@ _DIGITS = 6  # a million clips
 class SpeechToTextFinetune(Base):
     """Its recorder writes `rec_0.wav`, `rec_1.wav`, …"""
 
+    has_cells = True
     name, title = "speech-to-text-finetune", "Mozilla speech-to-text-finetune"
     holds = "Keeps the label alone."
 

@@ -114,7 +114,7 @@ class Plain(Base):
 
     name, title = "csv", "CSV or TSV table"
     holds = "Keeps speaker, split, prompt and word times."
-    is_for_people = True
+    has_cells = is_for_people = True
 
     def recognise(self, path: Path) -> float:
         """A table with a header one of whose columns can name sound files."""

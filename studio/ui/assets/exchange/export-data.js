@@ -55,7 +55,10 @@ class Export {
   }
 
   #held() {
-    this.$(".ed-holds").textContent = this.formats.find(({ name }) => name === this.$(".ed-format").value)?.holds || "";
+    const { holds = "", escapes = null } = this.formats.find(({ name }) => name === this.$(".ed-format").value) || {};
+    this.$(".ed-holds").textContent = holds;
+    this.$(".ed-escape").hidden = escapes === null;
+    this.$("[name=ed-escape]").checked = !!escapes;
   }
 
   #which() {
@@ -65,6 +68,7 @@ class Export {
 
   async #begin() {
     const order = { format: this.$(".ed-format").value };
+    if (!this.$(".ed-escape").hidden) order.escape = this.$("[name=ed-escape]").checked;
     if (this.#chosen === "chosen") order.ids = this.selection.ids;
     if (this.#chosen === "query") order.query = this.$(".ed-query").value;
     localStorage.setItem("studio.export-format", order.format);

@@ -111,7 +111,7 @@ class Export {
 
   #draw(run, { adapter, merge, command, serve }) {
     this.$(".ex-message").hidden = true;
-    const wer = run.wer_after === null ? "" : ` · WER ${run.wer_before === null ? "" : `${percent(run.wer_before)} → `}${percent(run.wer_after)}`;
+    const wer = run.after === null ? "" : ` · ${run.rate} ${run.before === null ? "" : `${percent(run.before)} → `}${percent(run.after)}`;
     this.$(".li-about").textContent = `${run.model}${run.dataset ? `, fine-tuned on ${run.dataset}` : ""}${wer}`;
     this.$(".ex-download").href = `studio/export/${at(run.name)}/adapter.zip`;
     this.$(".ex-command").textContent = command;

@@ -94,7 +94,7 @@ export class Runs {
   }
 }
 
-function about({ model, dataset, wer_before: before, wer_after: after }) {
-  const wer = after === null ? "" : before === null ? ` · WER ${percent(after)}` : ` · WER ${percent(before)} → ${percent(after)}`;
+function about({ model, dataset, before, after, rate }) {
+  const wer = after === null ? "" : before === null ? ` · ${rate} ${percent(after)}` : ` · ${rate} ${percent(before)} → ${percent(after)}`;
   return `${model}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}`;
 }

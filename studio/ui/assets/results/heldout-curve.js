@@ -86,7 +86,7 @@ export class Curve {
   }
 }
 
-function drawing({ points, forecast }) {
+function drawing({ points, forecast, unit }) {
   const last = points.at(-1);
   const told = forecast && !forecast.doubt;
   const ahead = told && { clips: last.clips + forecast.more, wer: last.wer + forecast.change, low: Math.max(0, last.wer + forecast.low), high: last.wer + forecast.high };
@@ -107,7 +107,7 @@ function drawing({ points, forecast }) {
   ];
   const lines = [draw("polyline", { class: "li-line", points: path(points) }), ...(told ? [draw("polyline", { class: "li-line li-ahead", points: path([last, ahead]) })] : [])];
   const marks = [...points.flatMap((mark) => whisker(mark, "li-point")), ...(told ? whisker(ahead, "li-point li-hollow") : [])];
-  const label = `Word error rate by training clips: ${points.map(({ clips, wer }) => `${clips} clips ${percent(wer)}`).join(", ")}`;
+  const label = `${unit === "character" ? "Character" : "Word"} error rate by training clips: ${points.map(({ clips, wer }) => `${clips} clips ${percent(wer)}`).join(", ")}`;
   const named = draw("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "training clips");
   return draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...grid, ...below, named, ...lines, ...marks);
 }

@@ -80,7 +80,13 @@ export class History {
     this.steps.push(event);
   }
 
+  /** The name of the rate that the run goes by: of words, or of characters where the language has no spaces. */
+  get rateName() {
+    return (this.finished ?? this.before)?.unit === "character" ? "CER" : "WER";
+  }
+
   on_evaluated(event) {
+    event.rate = event.unit === "character" ? event.cer : event.wer;
     if (event.split === "validation") this.scorings = [...this.scorings.filter((past) => past.step < event.step), event];
     else if (event.split === "test") this[event.step ? "after" : "before"] = event;
   }
@@ -107,6 +113,6 @@ export class History {
   }
 
   on_finished(event) {
-    this.finished = event;
+    this.finished = { ...event, rates: event.unit === "character" ? [event.cer_before, event.cer_after] : [event.wer_before, event.wer_after] };
   }
 }

@@ -128,7 +128,7 @@ export class LiveView {
     const { step, max, best } = this.#history;
     const isSaving = this.#stands.status === "stopping";
     const reached = step ? `It is at step ${step} of ${max}. ` : "It has not finished a step yet. ";
-    const kept = best ? `Saving keeps the state of step ${best.step} (validation WER ${percent(best.wer)}) and scores it.` : "";
+    const kept = best ? `Saving keeps the state of step ${best.step} (validation ${this.#history.rateName} ${percent(best.rate)}) and scores it.` : "";
     this.$(".live-dialog p").textContent = isSaving ? "It is saving and scoring what it learnt. Discard deletes that." : reached + kept;
     this.$(".live-dialog [data-do=save]").hidden = isSaving;
     this.$(".live-dialog [data-do=continue]").textContent = isSaving ? "Let it save" : "Continue";
@@ -233,10 +233,10 @@ export class LiveView {
     if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume continues from its last checkpoint.`]];
     if (status === "stopped" && !finished) return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before the first step."]];
     if (!["finished", "stopped"].includes(status) || !finished) return [];
-    const why = { "early stop": `It ended early because validation WER stopped falling, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss diverged after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
-    const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation WER was ${percent(best.wer)}` : ""}.`;
-    const rates = [finished.wer_before ?? before?.wer, finished.wer_after ?? after?.wer];
-    const figures = rates.includes(undefined) ? "" : `Held-out word error rate: ${rates.map(percent).join(" → ")}. `;
+    const why = { "early stop": `It ended early because validation ${this.#history.rateName} stopped falling, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss diverged after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
+    const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation ${this.#history.rateName} was ${percent(best.rate)}` : ""}.`;
+    const rates = [finished.rates[0] ?? before?.rate, finished.rates[1] ?? after?.rate];
+    const figures = rates.includes(undefined) ? "" : `Held-out ${this.#history.rateName}: ${rates.map(percent).join(" → ")}. `;
     if (!this.#verdict) return [["", "info", figures + how, "test"]];
     const { headline, detail, alarm, state } = this.#verdict;
     const text = [`${headline}. ${detail}`, how, alarm].filter(Boolean).join("\n");
@@ -256,23 +256,24 @@ export class LiveView {
   #tiles() {
     const { steps, scorings, best, before, after, finished } = this.#history;
     const known = [before?.general_wer, after?.general_wer ?? scorings.at(-1)?.general_wer];
-    const general = known[0] == null ? [] : [["General WER", known[1] == null ? percent(known[0]) : known.map(percent).join(" → "), after ? "other voices: before → after" : "other voices: before → while training"]];
+    const general = known[0] == null ? [] : [[`General ${this.#history.rateName}`, known[1] == null ? percent(known[0]) : known.map(percent).join(" → "), after ? "other voices: before → after" : "other voices: before → while training"]];
     const loss = smoothed(lossPoints(steps), span(steps)).at(-1)?.[1];
     const now = scorings.at(-1);
-    const heldOut = finished ? [finished.wer_before, finished.wer_after] : [before?.wer, after?.wer];
+    const heldOut = finished ? finished.rates : [before?.rate, after?.rate];
+    const name = this.#history.rateName;
     const clips = (after || before)?.clips;
     const note = (heldOut[1] == null ? "before; after comes at the end" : "before → after") + (clips ? `, ${clips} clips` : "");
     tiles(this.$(".live-tiles"), [
       ["Loss", loss === undefined ? "–" : loss.toFixed(3), "smoothed, in nats per token"],
-      ["Validation WER", now ? percent(now.wer) : "–", best ? `best ${percent(best.wer)} at step ${best.step}` : "scored while training"],
-      ["Held-out WER", heldOut[1] == null ? percent(heldOut[0]) : heldOut.map(percent).join(" → "), note],
+      [`Validation ${name}`, now ? percent(now.rate) : "–", best ? `best ${percent(best.rate)} at step ${best.step}` : "scored while training"],
+      [`Held-out ${name}`, heldOut[1] == null ? percent(heldOut[0]) : heldOut.map(percent).join(" → "), note],
       ...general,
     ]);
   }
 
   #charts() {
     const { steps, scorings, losses, max } = this.#history;
-    const [raw, wers] = [lossPoints(steps), scorings.map((scoring) => [scoring.step, scoring.wer])];
+    const [raw, wers] = [lossPoints(steps), scorings.map((scoring) => [scoring.step, scoring.rate])];
     const soft = smoothed(raw, span(steps));
     const measured = [...scorings.filter((scoring) => scoring.loss != null), ...losses].sort((one, other) => one.step - other.step);
     const held = measured.map((scoring) => [scoring.step, scoring.loss]);
@@ -288,7 +289,9 @@ export class LiveView {
     );
     for (const chart of [this.loss, this.wer]) keys(chart.canvas.parentElement.querySelector(".live-key"), chart.lines);
     describe(this.loss.canvas, soft, (value) => value.toFixed(3), "Loss");
-    describe(this.wer.canvas, wers, percent, "Validation word error rate");
+    const name = this.#history.rateName;
+    replaceText(this.wer.canvas.parentElement.querySelector("b"), `Validation ${name}`);
+    describe(this.wer.canvas, wers, percent, name === "CER" ? "Validation character error rate" : "Validation word error rate");
   }
 
   #samples() {

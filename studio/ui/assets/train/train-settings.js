@@ -149,7 +149,7 @@ export class Settings {
   #usePreset() {
     const name = this.$("[name=train-preset]:checked").value;
     const preset = this.#form.presets.find((preset) => preset.name === name);
-    this.$(".train-meaning").textContent = `${preset.meaning} It ends earlier if validation WER stops falling.`;
+    this.$(".train-meaning").textContent = `${preset.meaning} It ends earlier if validation errors stop falling.`;
     for (const field of this.element.querySelectorAll("[data-knob]")) {
       if (field.type === "checkbox") field.checked = preset.values[field.dataset.knob];
       else field.value = preset.values[field.dataset.knob];

@@ -99,8 +99,8 @@ class Train {
   /** The run on show is over, and the next of the queue goes on: show that, and say what came of the one before. */
   #goOn(before, run) {
     this.#view(run);
-    const { status, wer_before, wer_after } = this.#form.runs.find(({ name }) => name === before) || {};
-    const result = wer_after == null ? "" : `: held-out WER ${percent(wer_before)} → ${percent(wer_after)}`;
+    const { status, before: was, after, rate } = this.#form.runs.find(({ name }) => name === before) || {};
+    const result = after == null ? "" : `: held-out ${rate} ${percent(was)} → ${percent(after)}`;
     const ended = status ? `${before} ${STANDS[status][1].toLowerCase()}${result}. ` : "";
     this.#say("", "info", `${ended}Now ${run}, the next of the queue.`);
   }
@@ -162,7 +162,7 @@ class Train {
     const head = make("h2", {}, "Runs");
     const undone = this.#undo ? [undoMessage(this.#undo.run)] : [];
     if (!runs.length) return box.replaceChildren(head, ...undone, nothingYet());
-    const names = ["Run", "State", "Base model", "Dataset", "Held-out WER", "Took", ""].map((name) => make("th", { scope: "col" }, name));
+    const names = ["Run", "State", "Base model", "Dataset", "Held-out errors", "Took", ""].map((name) => make("th", { scope: "col" }, name));
     names.at(-1).append(make("span", { class: "st-hidden" }, "Actions"));
     const rows = runs.map((run) => row(run, run.name === this.#chosen));
     box.replaceChildren(head, ...undone, make("table", { class: "st-table train-table" }, make("thead", {}, make("tr", {}, ...names)), make("tbody", {}, ...rows)));
@@ -221,7 +221,7 @@ function undoMessage(run) {
 
 function row(run, isChosen) {
   const [colour, word] = STANDS[run.status];
-  const wer = run.wer_after == null ? "–" : `${percent(run.wer_before)} → ${percent(run.wer_after)}`;
+  const errors = run.after == null ? "–" : `${run.rate === "CER" ? "CER " : ""}${percent(run.before)} → ${percent(run.after)}`;
   const name = make("button", { type: "button", class: "train-name", "data-do": "open", "data-run": run.name, "aria-current": isChosen ? "true" : null }, run.name);
   const remove = make("button", { type: "button", class: "st-button plain square small", "data-do": "remove", "data-run": run.name, "aria-label": `Delete ${run.name}`, title: "Delete" }, icon("trash"));
   const cells = [
@@ -229,7 +229,7 @@ function row(run, isChosen) {
     ["State", make("span", { class: `st-pill ${colour}` }, word)],
     ["Base model", run.model],
     ["Dataset", run.dataset],
-    ["Held-out WER", wer],
+    ["Held-out errors", errors],
     ["Took", isOver(run) && run.seconds != null ? duration(run.seconds) : "–"],
     ["", isOver(run) ? remove : null],
   ];
