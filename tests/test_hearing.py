@@ -150,6 +150,25 @@ def test_a_text_so_far_is_never_read_while_a_whole_one_is_and_never_waits(worksp
     assert (during.json(), after.json()) == ({"text": ""}, {"text": "so far"})
 
 
+class Sure(Worker):
+    """Hears one text, without a doubt."""
+
+    def __init__(self) -> None: ...
+
+    def hear(self, *_: Any) -> list[Reading]:
+        return [Reading(plain=Hypothesis(text="please call the clinic", confidence=0.95, seconds=1, latency=1))]
+
+
+@pytest.mark.parametrize(("text", "heard"), [("order 12", "please call the clinic"), ("Please call the clinic.", "")])
+def test_a_take_is_compared_with_what_was_to_be_read(workspace: Workspace, text: str, heard: str) -> None:
+    app = FastAPI()
+    app.include_router(listen.router(workspace, Sure()))
+    sound = {"sound": ("said.wav", wav("order 12"), "audio/wav")}
+    with TestClient(app) as client:
+        answer = client.post("/studio/listen/differs", files=sound, data={"model": "echo", "text": text})
+    assert answer.json() == {"heard": heard}
+
+
 @pytest.mark.parametrize(
     ("sound", "what"),
     [

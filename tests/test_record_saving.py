@@ -15,6 +15,7 @@ from studio.data import prompts
 from studio.data.manifest import Dataset, Utterance
 
 Sound = NDArray[np.float32]
+ANOTHER = {"heard": "please call the clinic"}
 DEAF = {"columns": [{"plain": {"text": ""}}]}
 PRESS_AS_IT_APPEARS = """() => {
     const timer = setInterval(() => {
@@ -137,6 +138,55 @@ def test_a_silent_take_can_be_recorded_again_but_not_saved(
     main.click()
     await_mode(page, "opening")
     assert clips(studio) == []
+
+
+@pytest.mark.browser
+def test_a_text_other_than_the_prompt_is_reported_before_it_is_saved(
+    page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound
+) -> None:
+    page.route("**/studio/listen/differs", lambda route: route.fulfill(json=ANOTHER))
+    page.evaluate("window.isCompared = true")
+    say(whole(spoken))
+    message(page, "The model heard something else: “please call the clinic”.")
+    assert violations(page) == []
+    page.wait_for_timeout(700)  # the person reads it
+    page.keyboard.press("Control+Enter")
+    await_recorded(page, 1)
+    expect(page.locator(".rec-step")).to_have_text("Prompt 2 of 50")
+    assert page.locator(".rec-pill[data-state=look]").count() == 1
+
+
+@pytest.mark.browser
+def test_saving_never_waits_for_the_comparison_and_a_late_answer_is_shown_and_can_be_undone(
+    page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound
+) -> None:
+    waiting: list[Route] = []
+    page.route("**/studio/listen/differs", lambda route: waiting.append(route))
+    page.evaluate("window.isCompared = true")
+    say(whole(spoken))
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".rec-step")).to_have_text("Prompt 2 of 50")
+    await_recorded(page, 1)
+    assert page.locator(".rec-pill[data-state=done]").count() == 1
+    waiting[0].fulfill(json=ANOTHER)
+    page.locator(".rec-last").get_by_text("Saved, but the model heard “please call the clinic”").wait_for()
+    assert page.locator(".rec-pill[data-state=look]").count() == 1
+    page.get_by_role("button", name="Undo").click()
+    await_recorded(page, 0)
+    assert clips(studio) == []
+
+
+@pytest.mark.browser
+def test_a_model_that_fails_says_nothing_about_the_take(
+    page: Page, say: Callable[[Sound], None], spoken: Sound
+) -> None:
+    page.route("**/studio/listen/differs", lambda route: route.fulfill(status=400, json={"code": "ModelError"}))
+    page.evaluate("window.isCompared = true")
+    with page.expect_response("**/studio/listen/differs"):
+        say(whole(spoken))
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".rec-step")).to_have_text("Prompt 2 of 50")
+    assert page.locator(".rec-pill[data-state=done]").count() == 1
 
 
 @pytest.mark.browser

@@ -14,6 +14,7 @@ from studio import worker
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.errors import AudioError
+from studio.labelling.another import heard_another
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Chosen, Heard, Kept, TestableRun
@@ -83,6 +84,17 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
             return {"text": hearing.so_far(reader, _content(sound), chosen(run, model))}
         finally:
             reading.release()
+
+    @routes.post("/differs")
+    def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
+        """What the model heard where it is not `text`; empty otherwise, and while it is busy with another clip."""
+        if not reading.acquire(blocking=False):
+            return {"heard": ""}
+        try:
+            [heard] = reader.hear(_content(sound), chosen([], model).model, (), (), DEFAULT_BOOST)
+        finally:
+            reading.release()
+        return {"heard": heard.plain.text if heard_another(text, heard.plain, model) else ""}
 
     @routes.post("/keep")
     def keep(sound: UploadFile, text: Field, run: Field = "", dataset: Field = "") -> Kept:

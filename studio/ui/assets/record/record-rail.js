@@ -42,12 +42,12 @@ export class Rail {
     this.list.scrollLeft += by(pill.left, pill.right, list.left, list.right);
   }
 
-  /** Say what was done: `{ kind: "saved" | "removed" | "relabelled" | "trimmed" | "discarded", clip, replaced, take, card }`, or nothing. */
+  /** Say what was done: `{ kind: "saved" | "doubted" | "removed" | "relabelled" | "trimmed" | "discarded", clip, replaced, take, card }`, or nothing. */
   tell(done) {
     this.last = done;
     if (!done) return this.line.replaceChildren();
     const { kind, clip, take } = done;
-    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
+    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: ", doubted: `Saved, but the model heard “${clip?.heard}” instead of: ` }[kind] || `Saved, ${seconds(clip.duration)}: `;
     const button = make("button", { type: "button", class: "st-button small", onclick: () => this.undo() }, icon("undo"), "Undo");
     this.line.replaceChildren(make("p", {}, words, make("b", {}, (clip || take).text || "no label yet")), button);
   }
@@ -58,7 +58,7 @@ const pillFor = (number) =>
     make("span", { class: "rec-mark" }), make("span", { class: "rec-number st-number" }, String(number + 1)), make("span", { class: "rec-words" })));
 
 function dress(pill, card, isActive) {
-  const state = card.take ? "unsaved" : !card.clip ? "pending" : card.clip.verdict.length || !card.clip.text ? "look" : "done";
+  const state = card.take ? "unsaved" : !card.clip ? "pending" : card.clip.verdict.length || card.clip.heard || !card.clip.text ? "look" : "done";
   const words = card.text || (card.clip ? card.clip.text || "No label yet" : "New recording");
   const status = { pending: "not recorded", unsaved: "not saved yet", done: "recorded", look: "recorded, needs a look" }[state];
   if (isActive) pill.setAttribute("aria-current", "step");

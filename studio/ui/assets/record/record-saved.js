@@ -41,7 +41,7 @@ export async function undo(tab) {
   try {
     if (action) await request(at("undo", tab.dataset), { body: { id: action } });
     if (kind === "discarded") await keep({ ...take, samples: undefined });
-    if (kind === "saved") await request(at("trash", tab.dataset), { body: { ids: [clip.id] } });
+    if (["saved", "doubted"].includes(kind)) await request(at("trash", tab.dataset), { body: { ids: [clip.id] } });
     const back = kind === "removed" ? [clip.id] : replaced;
     if (back.length) await request(at("restore", tab.dataset), { body: { ids: back } });
   } catch (error) {

@@ -16,6 +16,26 @@ export function refusal({ peak, samples, rate }, { silent, shortest }) {
 /** Something new on the card of `take`: the label that a model wrote, or what was found in the sound. */
 export const tellNews = (take) => (take.news = performance.now());
 
+/** Compare in the background what the chosen model hears with the label; saving never waits for it. Where it is another
+ *  text, the card says so, or, once the person has gone on to the next card, the line that says what was done last. */
+export function compare(tab, take) {
+  const { card } = tab;
+  const asked = request("listen/differs", { body: form({ sound: take.wav, text: take.text, model: studio.model() }) });
+  const { text } = take;
+  asked.then(({ heard }) => heard && take.text === text && tellHeard(tab, card, take, heard), () => {}); // no answer: no doubt
+}
+
+function tellHeard(tab, card, take, heard) {
+  if (tab.take === take) {
+    tellNews(Object.assign(take, { heard }));
+    return tab.refresh();
+  }
+  if (!take.savedAs || take.savedAs !== card.clip) return; // thrown away or recorded again meanwhile
+  card.clip.heard = heard;
+  tab.rail.tell({ kind: "doubted", clip: card.clip, replaced: take.replaced, card });
+  tab.show();
+}
+
 /** Ctrl+Enter: save, and go on to the next prompt; stay where the clip needs a second look. */
 export async function saveAndGoOn(tab, { trimmed = false } = {}) {
   if (tab.mode === "recording") await tab.stop();
@@ -23,8 +43,9 @@ export async function saveAndGoOn(tab, { trimmed = false } = {}) {
   const { take } = tab;
   if (tab.mode !== "review" || (await isHeld(tab)) || tab.take !== take) return;
   const seen = new Set((take.quality?.findings || []).map(({ what }) => what));
+  const { heard } = take;
   const saved = await save(tab, { trimmed });
-  if (!saved || saved.clip.verdict.some(({ what }) => !seen.has(what)) || tab.mode !== "ready") return;
+  if (!saved || saved.clip.heard !== heard || saved.clip.verdict.some(({ what }) => !seen.has(what)) || tab.mode !== "ready") return;
   tab.next();
   if (tab.view.goesOn && tab.mode === "ready" && !tab.card.clip) tab.countDown();
 }
@@ -56,6 +77,8 @@ export async function save(tab, { trimmed = false } = {}) {
   tab.mode = "review";
   if (saved instanceof Error) return tab.fail(saved);
   forget(take.id).catch(() => {});
+  Object.assign(take, { savedAs: saved.clip, replaced: saved.replaced });
+  if (take.heard) saved.clip.heard = take.heard;
   Object.assign(card, { clip: saved.clip, take: null });
   tab.rail.tell({ kind: "saved", ...saved, card });
   tab.addFreeCard();

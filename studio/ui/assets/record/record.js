@@ -11,7 +11,7 @@ import { watchOthers } from "./record-others.js";
 import { followProgress } from "./record-progress.js";
 import { Rail } from "./record-rail.js";
 import { relabel, remove, undo } from "./record-saved.js";
-import { refusal, save, saveAndGoOn, tellNews } from "./record-saving.js";
+import { compare, refusal, save, saveAndGoOn, tellNews } from "./record-saving.js";
 import { Sources } from "./record-sources.js";
 import { View } from "./record-view.js";
 
@@ -102,7 +102,7 @@ class RecordTab {
     this.view.text = this.take?.text ?? this.card.clip?.text ?? this.card.label;
     this.showSound();
     this.show();
-    if (this.take?.isBroughtBack && !this.card.text) this.reading = this.writeDown(this.take);
+    if (this.take?.isBroughtBack && !this.card.text) this.writeDown(this.take);
   }
 
   /** Leave the card in hand: nothing counts, plays or records any more. */
@@ -211,7 +211,9 @@ class RecordTab {
     this.keepTake();
     this.showSound();
     this.show();
-    if (!card.text) this.reading = this.writeDown(card.take);
+    if (refusal(card.take, this.limits)) return;
+    if (card.text) compare(this, card.take);
+    else this.writeDown(card.take);
   }
 
   keepTake() {
@@ -327,6 +329,7 @@ class RecordTab {
     if (!this.take) return;
     this.take.text = this.view.text;
     this.take.isGuess = false;
+    if (this.take.heard) delete this.take.heard, this.refresh(); // it was compared with another label
     clearTimeout(this.typing);
     this.typing = setTimeout(() => this.take && this.keepTake(), PAUSE);
   }
