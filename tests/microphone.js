@@ -1,6 +1,7 @@
 // The page's microphone in tests. The browser's own fake device is still asked for, allowed, named and let go; only its
 // sound is replaced: the page hears the samples of `say` and, unlike with a device, nothing before, between and after
-// them. So what a take holds depends on no clock and on no machine's speed. With `isReal` the device's sound is heard.
+// them. So what a take holds depends on no clock and on no machine's speed: time is counted in samples, and `late` ms
+// more. With `isReal` the device's sound and its time are used.
 (() => {
   if (window.microphone) return;
   const BLOCK = 1024; // samples that the recorder sends on at once
@@ -14,8 +15,10 @@
     const receive = node.port.onmessage;
     const found = { context, node, heard: 0 };
     node.port.onmessage = (event) => {
-      receive(event);
-      found.heard += event.data.length;
+      const { block, at } = event.data;
+      found.heard += block.length;
+      const counted = (1000 * found.heard) / context.sampleRate;
+      receive({ data: { block, at: microphone.isReal ? at : counted + microphone.late } });
     };
     [ear, said] = [found, 0];
     opened();
@@ -36,6 +39,7 @@
 
   window.microphone = {
     isReal: false,
+    late: 0,
     /** Samples that have reached the page since it opened the microphone. */
     get heard() {
       return ear?.heard ?? 0;

@@ -282,8 +282,8 @@ def test_a_microphone_unplugged_in_the_middle_of_a_turn_loses_nothing_that_was_s
     state(page, "Hearing you")
     page.evaluate("window.stream.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
     expect(page.locator(".li-keep")).to_be_visible()
-    expect(page.locator(".li-message")).to_contain_text("The microphone is gone")
-    expect(page.locator(".li-message")).to_contain_text("What you had said is read")
+    expect(page.locator(".li-message")).to_contain_text("The microphone was disconnected")
+    expect(page.locator(".li-message")).to_contain_text("What you said until then is transcribed")
     state(page, "Microphone off")
 
 

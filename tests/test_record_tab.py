@@ -358,6 +358,62 @@ def test_a_microphone_pulled_out_keeps_what_it_heard(
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(
+    ("interruption", "said"),
+    [
+        ("window.contexts.at(-1).suspend()", "The browser paused the recording."),
+        ("window.stream.getAudioTracks()[0].dispatchEvent(new Event('mute'))", "The system muted the microphone."),
+        ("microphone.late = 3000", "Part of the sound was lost."),
+    ],
+)
+def test_an_interrupted_take_ends_there_and_two_halves_are_never_joined(
+    page: Page, microphone: Microphone, sentence: NDArray[np.float32], studio: Served, interruption: str, said: str
+) -> None:
+    page.evaluate("""() => {
+        const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = async (wanted) => (window.stream = await ask(wanted));
+        window.contexts = [];
+        const Context = window.AudioContext;
+        window.AudioContext = class extends Context {
+            constructor(...options) { super(...options); window.contexts.push(this); }
+        };
+    }""")
+    page.keyboard.press("Space")
+    microphone.say(sentence)
+    await_mode(page, "recording")
+    page.evaluate(f"() => {{ {interruption}; }}")  # waits for nothing: the page closes what is suspended
+    microphone.begin(sentence)
+    await_mode(page, "review")
+    page.get_by_text(said).wait_for()
+    go_on_by_hand(page)
+    page.keyboard.press("Control+Enter")
+    await_clips(page, 1)
+    assert len(sentence) / MICROPHONE_RATE <= clips(studio)[0].duration < len(sentence) / MICROPHONE_RATE + 0.1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("AudioContext.prototype.resume = () => new Promise(() => {})", "does not start its audio"),
+        ("navigator.mediaDevices.getUserMedia = () => new Promise(() => {})", "has not opened the microphone"),
+    ],
+)
+def test_a_browser_that_never_answers_is_given_up_with_a_sentence(
+    studio: Served, browser: Browser, script: str, said: str
+) -> None:
+    studio.forget_everything()
+    hurry = "const wait = setTimeout; window.setTimeout = (f, ms, ...all) => wait(f, ms >= 10000 ? 500 : ms, ...all);"
+    with opened(browser, studio.url) as page:
+        page.add_init_script(hurry + script)
+        page.reload()
+        page.locator(".rec-pill").first.wait_for()
+        page.locator(".rec-main").click()
+        page.locator(".rec-message.bad").get_by_text(said).wait_for()
+        assert page.locator(".rec-main").is_enabled()
+
+
+@pytest.mark.browser
 def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser, sentence: NDArray[np.float32]) -> None:
     port = free_port()
     with served(tmp_path, port) as studio, opened(browser, studio.url, permissions=["microphone"]) as page:

@@ -9,10 +9,10 @@ const KEPT_AFTER = 0.4; // seconds kept of the silence that ended a turn
 const ENDING = 0.15; // seconds of silence after which the turn may be over
 
 /** Listens while `button` (or the key T) is switched on. `settings()` gives `{ silence, sensitivity, longest }`.
- *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, `on.lost(take)`,
+ *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, `on.lost(take, error)`,
  *  and asks `on.isHeld()` whether it should not listen now. */
 export class HandsFree {
-  #recorder = new Recorder({ onLevel: (peak, block) => this.#hear(peak, block), onLost: (take) => this.#lost(take) });
+  #recorder = new Recorder({ onLevel: (peak, block) => this.#hear(peak, block), onLost: (take, error) => this.#lost(take, error) });
   #turns = null; // while the microphone is open
   #state = "idle"; // idle, opening, waiting, mute, recording, held
   #loudness = null;
@@ -115,9 +115,9 @@ export class HandsFree {
     if (take) this.on.take(take, isCut);
   }
 
-  #lost(take) {
+  #lost(take, error) {
     this.#turns = null;
     this.#enter("idle");
-    this.on.lost(take);
+    this.on.lost(take, error);
   }
 }

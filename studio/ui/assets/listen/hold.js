@@ -14,10 +14,10 @@ async function isAsking() {
 }
 
 /** Turns presses of `button` (and of the key T) into takes. `longest()` gives the seconds that one may last.
- *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, and `on.lost(take)`
- *  when the microphone is unplugged (`take` is null where nothing was being said). */
+ *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, and `on.lost(take, error)`
+ *  when the microphone stops by itself (`take` is null where nothing was being said). */
 export class HoldToTalk {
-  #recorder = new Recorder({ onLevel: (peak) => this.#level(peak), onLost: (take) => this.#lost(take) });
+  #recorder = new Recorder({ onLevel: (peak) => this.#level(peak), onLost: (take, error) => this.#lost(take, error) });
   #since = 0; // when the press began; 0 while nothing is pressed
   #isMissed = false; // held and let go before the microphone was open
   #phase = "idle"; // idle, opening, recording, ending
@@ -142,9 +142,9 @@ export class HoldToTalk {
     this.on.level(peak, this.#phase === "recording");
   }
 
-  #lost(take) {
+  #lost(take, error) {
     this.#since = 0;
     this.#enter("idle");
-    this.on.lost(take);
+    this.on.lost(take, error);
   }
 }

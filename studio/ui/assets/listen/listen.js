@@ -26,7 +26,6 @@ const SAID = {
   mute: "The microphone gives only silence. Is it muted, or is another one chosen in the browser?",
 };
 const STATES = { idle: "Microphone off", opening: "Opening", waiting: "Waiting", mute: "Waiting", held: "Resting", recording: "Hearing you", ending: "Hearing you" };
-const UNPLUGGED = "The microphone is gone. Plug it in again, then press the button.";
 
 class Test {
   #began = 0; // when the recording began
@@ -54,7 +53,7 @@ class Test {
       level: (peak, isRecording) => this.#level(peak, isRecording),
       take: (take, isCut) => this.#taken(take, isCut),
       error: (error) => this.#tell(error.message, "bad"),
-      lost: (take) => this.#lost(take),
+      lost: (take, error) => this.#lost(take, error),
     });
     this.#listen();
   }
@@ -162,9 +161,9 @@ class Test {
     return this.#hear(wav, isCut ? cut : "", this.modes.talk.lag);
   }
 
-  #lost(take) {
-    if (take) this.#hear(take.wav, `${UNPLUGGED} What you said until then is transcribed.`);
-    else this.#tell(UNPLUGGED, "bad");
+  #lost(take, error) {
+    if (take) this.#hear(take.wav, `${error.what} What you said until then is transcribed.`);
+    else this.#tell(error.message, "bad");
   }
 
   /** Who reads what is too long for this tab. */

@@ -27,7 +27,7 @@ class RecordTab {
   constructor(root) {
     Object.assign(this, { root, mode: "ready", cards: [], place: 0, error: null, loudest: 0, lastUse: 0, limits: {} });
     this.view = new View(root);
-    this.recorder = new Recorder({ onLevel: (peak) => this.heard(peak), onLost: (take) => this.lost(take) });
+    this.recorder = new Recorder({ onLevel: (peak) => this.heard(peak), onLost: (take, error) => this.lost(take, error) });
     this.rail = new Rail(root, (place) => this.goTo(place), () => undo(this));
     this.sources = new Sources(root, this);
     this.player = new Audio();
@@ -191,9 +191,8 @@ class RecordTab {
     if (performance.now() - this.begun > this.limits.longest * 1000 - 1000) this.stop();
   }
 
-  lost(sound) {
-    const remedy = sound ? "What was recorded until then is kept: save it, or record again." : "Plug it in again, or choose another one, and press Record.";
-    const error = new StudioError("The microphone was disconnected.", remedy);
+  lost(sound, error) {
+    if (sound) error.remedy = "What was recorded until then is kept: save it, or record again.";
     if (sound) this.toReview(sound);
     else if (this.isBusy || this.mode === "countdown") this.quieten();
     else return;

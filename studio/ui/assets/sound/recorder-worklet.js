@@ -22,7 +22,7 @@ class Collector extends AudioWorkletProcessor {
   }
 
   send() {
-    this.port.postMessage(this.block, [this.block.buffer]);
+    this.port.postMessage({ block: this.block, at: Date.now() }, [this.block.buffer]); // the page's own clock may stall
     this.block = new Float32Array(BLOCK);
     this.filled = 0;
   }

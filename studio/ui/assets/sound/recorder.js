@@ -5,7 +5,14 @@ import { gone, StudioError } from "../studio.js";
 
 const TAIL = 500; // ms recorded after Stop: the end of the last word
 const RECENT = 1; // seconds kept between takes, for one that begins with what was just heard
-const PATIENCE = 10_000; // ms until an open microphone must have given its first sound
+const PATIENCE = 10_000; // ms that the browser has to open the microphone, and that the microphone has to give sound
+const MISSING = 1_500; // ms that a take may lag behind the clock: the jitter of a headset or a busy machine is less
+const LOST = {
+  unplugged: ["The microphone was disconnected.", "Plug it in again or choose another one, then start again."],
+  muted: ["The system muted the microphone.", "Unmute it, then start again."],
+  paused: ["The browser paused the recording.", "Start again."],
+  torn: ["Part of the sound was lost.", "Close programs that keep this computer busy, then start again."],
+};
 const PROCESSING = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
 const WORKLET = new URL("recorder-worklet.js", import.meta.url);
@@ -20,7 +27,8 @@ export class Recorder {
   #opened = ""; // the device asked for
   #turn = Promise.resolve(); // two calls of `open` never overlap
 
-  /** `onLevel(peak, block)` for every block of about 20 ms while the microphone is open; `onLost()` when it is unplugged. */
+  /** `onLevel(peak, block)` for every block of about 20 ms while the microphone is open; `onLost(take, error)` when it
+   *  stops by itself: with what it had recorded of a take, or null, and the reason. */
   constructor({ onLevel, onLost }) {
     Object.assign(this, { onLevel, onLost });
   }
@@ -50,11 +58,13 @@ export class Recorder {
     this.#stream = await microphone(id);
     this.#opened = id;
     const [track] = this.#stream.getAudioTracks();
-    track.addEventListener("ended", () => this.#lost());
+    track.addEventListener("ended", () => this.#lost(LOST.unplugged));
+    track.addEventListener("mute", () => this.#take && this.#lost(LOST.muted));
     try {
       await this.#listen(track.getSettings().sampleRate);
     } catch (error) {
       this.close();
+      if (error instanceof StudioError) throw error;
       if (await isGone()) throw gone();
       throw new StudioError("The browser cannot record sound.", "Use a current Chromium, Firefox or Safari.", error.name);
     }
@@ -63,7 +73,11 @@ export class Recorder {
   async #listen(rate) {
     this.#context = contextAt(rate);
     await this.#context.audioWorklet.addModule(WORKLET);
-    await this.#context.resume();
+    await within(PATIENCE, this.#context.resume(), asleep);
+    const context = this.#context;
+    context.addEventListener("statechange", () => {
+      if (context === this.#context && context.state !== "running") this.#lost(LOST.paused);
+    });
     const node = new AudioWorkletNode(this.#context, "collector", {
       numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit", channelInterpretation: "speakers",
     });
@@ -72,8 +86,9 @@ export class Recorder {
     this.#source.connect(node);
   }
 
-  #receive(block) {
+  #receive({ block, at }) {
     if (!this.#context) return; // let go meanwhile
+    if (this.#take && this.#isTorn(block, at)) return this.#lost(LOST.torn);
     let peak = 0;
     for (const sample of block) peak = Math.max(peak, Math.abs(sample));
     if (this.#take) {
@@ -84,6 +99,14 @@ export class Recorder {
       if (this.#recent.length * block.length > RECENT * this.#context.sampleRate) this.#recent.shift();
     }
     this.onLevel(peak, block);
+  }
+
+  /** Whether sound is missing before `block`, which was complete at `at` (ms): two halves are never joined. */
+  #isTorn(block, at) {
+    const take = this.#take;
+    if (take.due && at - take.due > MISSING) return true;
+    take.due = (take.due ?? at) + (1000 * block.length) / this.#context.sampleRate;
+    return false;
   }
 
   /** Begin a take at once, with the last `before` seconds in it. */
@@ -149,10 +172,10 @@ export class Recorder {
     this.#recent = [];
   }
 
-  #lost() {
+  #lost([what, remedy]) {
     const take = this.#take && finished(this.#take.blocks, this.#context.sampleRate);
     this.close();
-    this.onLost(take?.seconds ? take : null);
+    this.onLost(take?.seconds ? take : null, new StudioError(what, remedy));
   }
 }
 
@@ -170,14 +193,32 @@ export async function microphones() {
 async function microphone(id) {
   if (!navigator.mediaDevices) throw insecure();
   const wanted = (device) => ({ audio: { ...PROCESSING, ...(device && { deviceId: { exact: device } }) } });
+  const asked = (device) => within(PATIENCE, navigator.mediaDevices.getUserMedia(wanted(device)), unanswered, letGo);
   try {
-    return await navigator.mediaDevices.getUserMedia(wanted(id));
+    return await asked(id);
   } catch (error) {
+    if (error instanceof StudioError) throw error;
     const gone = id && ["NotFoundError", "OverconstrainedError"].includes(error.name);
     if (!gone) throw inWords(error);
   }
-  return navigator.mediaDevices.getUserMedia(wanted("")).catch((error) => { throw inWords(error); });
+  return asked("").catch((error) => { throw error instanceof StudioError ? error : inWords(error); });
 }
+
+/** The result of `promise`, or after `limit` ms the error `late()`; a result that comes later goes to `unwanted`. */
+function within(limit, promise, late, unwanted = () => {}) {
+  return new Promise((done, failed) => {
+    const timer = setTimeout(() => {
+      failed(late());
+      promise.then(unwanted, () => {});
+    }, limit);
+    promise.then(done, failed).finally(() => clearTimeout(timer));
+  });
+}
+
+const letGo = (stream) => stream.getTracks().forEach((track) => track.stop());
+const asleep = () => new StudioError("The browser does not start its audio.", "Click anywhere on the page, then try again.", "asleep");
+const unanswered = () =>
+  new StudioError("The browser has not opened the microphone.", "If it asks for permission, allow it; then try again.", "unanswered");
 
 function contextAt(rate) {
   try {
