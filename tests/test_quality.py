@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,21 @@ from hypothesis.extra.numpy import arrays
 from sounds import tone
 from voices import LEVEL, Sound, loudest, noise, silence, speech, steps, wave
 
-from studio.audio import Waveform, read, resample
+from studio.audio import Waveform, read, resample, to_16_bit
 from studio.data import quality
-from studio.data.quality import THRESHOLDS, Finding, Quality, findings, measure, pace, remembered, usual_pace, verdict
+from studio.data.quality import (
+    THRESHOLDS,
+    Finding,
+    Quality,
+    faults,
+    findings,
+    measure,
+    pace,
+    remembered,
+    usual_pace,
+    verdict,
+)
+from studio.data.quality.faults import FARTHEST
 from studio.data.quality.loudness import loudness
 
 Spoil = Callable[[Sound, int], Sound]
@@ -289,6 +302,28 @@ def test_a_lost_and_a_doubled_buffer_are_found_whatever_the_step(bits: int) -> N
     coarse = (np.rint(speech(16_000) * 2 / step) * step).astype(np.float32)
     for spoil, code in ((gap(0.02), "dropped"), (doubled(640), "doubled")):
         assert code in found(spoil(coarse, 16_000))
+
+
+@pytest.mark.parametrize("sound", ["tone", "noise that repeats"])
+def test_two_minutes_at_48_khz_cost_a_bounded_number_of_comparisons(
+    sound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate, looks = 48_000, Counter[str]()
+    samples = {"tone": tone(120.0, rate), "noise that repeats": np.tile(noise(4800, 0.1, 0), 1200)}[sound]
+    compare = faults._equal_stretch
+
+    def counting(steps: faults.Steps, place: int, lag: int) -> tuple[int, int]:
+        first, last = compare(steps, place, lag)
+        looks.update(stretches=1)
+        assert last - first <= 8 * FARTHEST * rate
+        return first, last
+
+    monkeypatch.setattr(faults, "_equal_stretch", counting)
+    pairs = faults._equal_windows(to_16_bit(samples).astype(np.int64), round(FARTHEST * rate))
+    assert pairs == sorted(pairs)
+    assert len(pairs) <= faults.MOST_PAIRS
+    measure(wave(samples, rate))
+    assert looks["stretches"] <= faults.MOST_LOOKED_AT
 
 
 @pytest.mark.parametrize("make", ["tone", "square", "held", "noise that repeats"])

@@ -213,6 +213,15 @@ def test_only_the_clips_on_the_cards_are_judged(
     assert judged == [ids[1]]
 
 
+def test_a_take_too_long_to_be_saved_is_refused_before_it_is_measured(
+    client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.data.quality.measured", lambda _: pytest.fail("it was measured"))
+    answer = client.post("/studio/quality/mine", files={"audio": recording(seconds=61.0, rate=8_000)})
+    assert answer.status_code == 400
+    assert "a clip may last 60 s at most" in answer.json()["what"]
+
+
 def test_a_long_list_of_prompts_is_laid_out_quickly(client: TestClient) -> None:
     lines = "\n".join(f"this is sentence {number}" for number in range(2000))
     client.post("/studio/prompts/mine", json={"script": "own", "text": lines})

@@ -8,14 +8,15 @@ import gradio as gr
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel
 
-from studio.audio import read
+from studio.audio import inspect, read, refusal
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import Card, Quality, check, trim
 from studio.data.table import Table
-from studio.errors import DataError
+from studio.errors import AudioError, DataError
 from studio.jobs import tasks
 from studio.jobs.tasks import TaskState
+from studio.text import counted
 from studio.ui import assets
 from studio.ui.clips import shown
 from studio.ui.page import Page
@@ -46,7 +47,10 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.post("/quality/{name}")
     def of_take(name: str, audio: Annotated[UploadFile, File()], text: Annotated[str, Form()] = "") -> Card | None:
-        wave = read(audio.file.read())
+        sound = audio.file.read()
+        if (refused := refusal(inspect(sound))) and refused.code == "too long":
+            raise AudioError(refused.what, refused.remedy)  # it cannot be saved: it is not worth measuring
+        wave = read(sound)
         context = Table.of(Dataset(workspace.dataset(name))).context(None)
         figures = quality.measured(wave)
         return quality.card_of(figures, duration=wave.duration, text=text, **context) if figures else None
@@ -76,7 +80,7 @@ def router(workspace: Workspace) -> APIRouter:
     def measure_again(name: str, chosen: Again) -> TaskState:
         count = len(check.unmeasured(Dataset.open(workspace.dataset(name)).utterances(), again=chosen.again))
         arguments = ["check", name, *(["--again"] if chosen.again else [])]
-        return tasks.start(workspace, name, TASK, arguments, f"Measuring {count:,} clips")
+        return tasks.start(workspace, name, TASK, arguments, f"Measuring {counted(count, 'clip')}")
 
     return routes
 

@@ -24,6 +24,7 @@ TONE = 0.02  # of the sound's spread: by less a steady tone changes from one tim
 LOUD_ENOUGH = 16.0  # steps of 16 bits, standard deviation of what is doubled: below, it harms nobody
 VARIED = 6.0  # the file's own steps, standard deviation: with fewer, stretches are equal by chance
 MOST_LOOKED_AT = 2_000  # stretches: a tone, or a machine's signal, has more; each takes up to a millisecond
+MOST_PAIRS = 50_000  # of equal windows: two minutes of a tone have 400,000, of speech with a lost buffer a few hundred
 
 LEAST_HELD = 0.001  # seconds for which a sample stands still
 NEAR = 0.005  # seconds around a gap that tell whether somebody was speaking
@@ -125,15 +126,18 @@ def _is_a_buffer(steps: Steps, start: int, stop: int, lag: int, step: float) -> 
 
 
 def _equal_windows(steps: Steps, farthest: int) -> list[tuple[int, int]]:
-    """Places of windows of equal content, in order, each with the next place of that content."""
+    """Places of windows of equal content, in order, each with the next place of that content; MOST_PAIRS at most."""
     names = _names_of_windows(steps)
     chosen = np.flatnonzero((names >> np.uint64(40)) % np.uint64(EVERY) == 0)
     order = chosen[np.argsort(names[chosen], kind="stable")]
     here, there = order[:-1], order[1:]
     lag = there - here
     matching = (names[here] == names[there]) & (lag > 0) & (lag <= farthest)
-    moving = matching & (np.abs(steps[here + WINDOW - 1] - steps[here]) + np.abs(steps[here + 9] - steps[here]) > 2)
-    return sorted(zip(here[moving].tolist(), there[moving].tolist(), strict=True))
+    here, there = here[matching], there[matching]
+    moving = np.abs(steps[here + WINDOW - 1] - steps[here]) + np.abs(steps[here + 9] - steps[here]) > 2
+    here, there = here[moving], there[moving]
+    first = np.argsort(here)[:MOST_PAIRS]
+    return list(zip(here[first].tolist(), there[first].tolist(), strict=True))
 
 
 def _names_of_windows(steps: Steps) -> NDArray[np.uint64]:
@@ -184,6 +188,8 @@ def _sharp_bends(samples: Samples, rate: int, level: float, step: float) -> Plac
     floor = CLICK_FLOOR * step
     places = np.flatnonzero(bend > max(CLICK_LEVEL * level, CLICK_RATIO * floor))
     places = places[(places >= near + 2) & (places < len(bend) - near - 3)]
+    if not len(places):
+        return places
     around = np.maximum(*_beside(bend, places, near)) + floor
     is_loud = np.minimum(*_beside(samples, places, near)) > CLICK_BESIDE * level
     return np.asarray(places[(bend[places] > CLICK_RATIO * around) & is_loud])
