@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from browsing import Served, await_drawn, chromium, free_port, opened, served, show_tab, violations
+from playwright.sync_api import expect
 from sounds import recording
 
 from studio.data.manifest import Dataset
@@ -196,6 +197,21 @@ def test_the_page_opens_offline_without_a_fault_in_light_and_dark(studio: Served
                 show_tab(page, tab)
                 await_drawn(page)
                 assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+
+
+@pytest.mark.browser
+def test_a_list_of_the_sidebar_closes_when_tab_leaves_it(studio: Served) -> None:
+    with chromium() as browser, opened(browser, studio.url) as page:
+        await_drawn(page)
+        page.locator("#st-dataset input").focus()
+        expect(page.locator("ul[role=listbox]")).to_have_count(1)
+        for _ in range(3):
+            page.keyboard.press("Tab")
+        expect(page.locator("ul[role=listbox]")).to_have_count(0)
+        page.locator("#st-model input").focus()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Shift+Tab")
+        expect(page.locator("ul[role=listbox]")).to_have_count(0)
 
 
 @pytest.mark.browser

@@ -1,6 +1,6 @@
 // The sidebar: minutes and clips of the dataset in hand, the device, light or dark.
 
-import { at, duration, giveBackFocus, make, request, studio } from "./studio.js";
+import { at, counted, duration, giveBackFocus, make, request, studio } from "./studio.js";
 
 const SOON = 150; // ms: several changes at once are one look
 
@@ -25,9 +25,12 @@ export function start({ element }) {
     $(".side-splits [data-split=unused]").hidden = !counts.unused;
     $(".side-bar").classList.toggle("empty", !clips);
     $(".side-problems").hidden = !problems.length;
-    $(".side-problems summary").textContent = `${problems.length} ${problems.length === 1 ? "thing needs" : "things need"} a look`;
+    $(".side-problems summary").textContent = `${counted(problems.length, "thing needs", "things need")} a look`;
     $(".side-problems ul").replaceChildren(...problems.slice(0, 50).map((words) => make("li", {}, words)));
   }
+
+  // Gradio's list would open again after Tab has left it: it never hears of that key
+  document.addEventListener("keydown", (event) => event.key === "Tab" && event.target.matches("[role=combobox]") && event.stopPropagation(), true);
 
   const soon = () => {
     clearTimeout(waiting);
