@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from studio.models.base import Clip
-from studio.text import spoken
+from studio.text import counted, spoken
 
 if TYPE_CHECKING:
     from studio.models.base import Recogniser
@@ -128,7 +128,7 @@ def summary(alarms: Sequence[Alarm]) -> str:
     for kind, (one, many) in verbs.items():
         found = [alarm for alarm in alarms if alarm.kind == kind]
         if found:
-            clips = f"1 clip {one}" if len(found) == 1 else f"{len(found):,} clips {many}"
+            clips = counted(len(found), f"clip {one}", f"clips {many}")
             parts.append(f"{clips} (“{_short(found[0].text)}”)")
     made_up = [alarm for alarm in alarms if alarm.kind == "made up"]
     return ", ".join(parts + [f"“{_short(alarm.text)}” {_manner(alarm)} for {alarm.where}" for alarm in made_up])

@@ -26,7 +26,7 @@ from studio.evaluate import Evaluation, evaluate
 from studio.run_folder import RunFolder
 from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER, domain, synthesis
 from studio.terminal.follow import line, percent
-from studio.text import Convention, words_to_digits, write_numbers
+from studio.text import Convention, counted, words_to_digits, write_numbers
 from studio.workspace import Workspace
 
 SIZES: Mapping[Split, int] = MappingProxyType({"train": 34, "validation": 6, "test": 20})
@@ -117,7 +117,7 @@ def record(workspace: Workspace, story: Story, seed: int, say: Say) -> Dataset:
     for split, (sentence, sound) in zip(SIDES, _spoken(story, seed, say), strict=True):
         label = write_numbers(sentence, story.convention)
         dataset.add(sound, text=label, prompt=sentence, speaker=story.voice, source="synthetic", split=split)
-    say(f"{sum(dataset.counts().values())} clips, {dataset.seconds() / 60:.1f} min, in {folder}")
+    say(f"{counted(sum(dataset.counts().values()), 'clip')}, {dataset.seconds() / 60:.1f} min, in {folder}")
     return dataset
 
 

@@ -26,6 +26,7 @@ from studio.models.writable import named, unwritable
 from studio.readings import BatchRead, Readings
 from studio.results.words import character_rate, percent, sentences_right, word_rate
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.train.record import RunRecord
 from studio.workspace import Workspace, write_atomically
 
@@ -196,7 +197,7 @@ def as_text(comparison: Comparison) -> str:
     before, after = comparison.before, comparison.after
     score = before.score
     lines = [
-        f"{before.model}: {score.clips} clips of the {before.split} split, {score.words} words, "
+        f"{before.model}: {counted(score.clips, 'clip')} of the {before.split} split, {counted(score.words, 'word')}, "
         f"test set {before.test_set_hash}"
     ]
     for name, value in _figures(before).items():

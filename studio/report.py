@@ -19,7 +19,7 @@ from studio.paired import Unit
 from studio.results.result import Sample, samples
 from studio.results.words import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.run_folder import RunFolder
-from studio.text import COMPARED
+from studio.text import COMPARED, counted
 from studio.train.record import RunRecord
 from studio.verdict import judge, rate, unit_of
 from studio.workspace import write_atomically
@@ -94,10 +94,10 @@ def _headline(story: _Story) -> str:
     return (
         f"# {escaped(story.record.run)}: {RATES[unit].lower()} {was} → {now}\n\n"
         f"**{escaped(found.headline)}.** {escaped(found.detail)}\n\n"
-        f"On {_count(after.clips, 'held-out clip')} with {_count(after.words, 'word')}, the texts compared "
+        f"On {counted(after.clips, 'held-out clip')} with {counted(after.words, 'word')}, the texts compared "
         f"{COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
-        f"{_count(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the "
-        f"base model “{escaped(story.record.model)}”; {_count(clips['validation'], 'more clip')} chose its "
+        f"{counted(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the "
+        f"base model “{escaped(story.record.model)}”; {counted(clips['validation'], 'more clip')} chose its "
         "best state."
     )
 
@@ -125,7 +125,7 @@ def _short(story: _Story) -> list[list[str]]:
     if before is None or after is None:
         return []
     score, limit = after.score, story.record.short_seconds
-    name = f"WER, `{score.normaliser}`: {_count(score.clips, 'clip')} of at most {limit:g} s"
+    name = f"WER, `{score.normaliser}`: {counted(score.clips, 'clip')} of at most {limit:g} s"
     return [[name, percent(before.score.wer), percent(score.wer)]]
 
 
@@ -134,7 +134,7 @@ def _general(story: _Story) -> list[list[str]]:
     before, after = story.general
     if before is None or after is None:
         return []
-    name = f"General WER, `spoken`: {_count(after.score.clips, 'clip')} of other voices, none of them replayed"
+    name = f"General WER, `spoken`: {counted(after.score.clips, 'clip')} of other voices, none of them replayed"
     return [[name, percent(before.spoken.wer), percent(after.spoken.wer)]]
 
 
@@ -206,7 +206,7 @@ def _loss(nats: float | None) -> str:
 
 def _time(story: _Story) -> str:
     record, finished = story.record, story.finished
-    rows = [["Device", f"{record.resolved_device}, {_count(record.resolved_threads, 'thread')}"]]
+    rows = [["Device", f"{record.resolved_device}, {counted(record.resolved_threads, 'thread')}"]]
     if started := next((event for event in reversed(story.log) if isinstance(event, Started)), None):
         if started.processes > 1:
             rows.append(["Processes", f"{started.processes}, which shared the clips of every step"])
@@ -245,10 +245,6 @@ def _artefacts(story: _Story) -> str:
 def _versions(story: _Story) -> str:
     versions = ", ".join(f"{name} {escaped(version)}" for name, version in story.record.versions.items())
     return f"## Versions\n\n{versions}. Test set `{story.after.test_set_hash}`. Begun {story.record.created_at}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _duration(seconds: float) -> str:

@@ -136,6 +136,6 @@ def spread(text: str) -> str:
     return " ".join(re.sub(WITHOUT_SPACES, r" \g<0> ", text).split())
 
 
-def counted(count: int, noun: str) -> str:
-    """A number and what it counts: “1 clip”, “1,200 clips”."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun, and verb, in the right number: “1 clip”, “1,200 clips”, “1 clip is”, “2 clips are”."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

@@ -104,7 +104,7 @@ class Judgement(BaseModel):
         if found.verdict in ("better", "worse"):
             return f"By how much: {self.size} ({measured})."
         if found.verdict == "too few clips":
-            held = f"only {_clips(found)} {'was' if found.clips == 1 else 'were'} held out"
+            held = f"only {counted(found.clips, 'clip was', 'clips were')} held out"
             rates = f"Wrong {found.unit}s in 100, {measured}."
             return f"It takes {LEAST_CLIPS}, and {held}: one odd clip would decide. {rates}"
         return f"The true change is probably between {_ends(found)} wrong {found.unit}s in 100 ({measured})."

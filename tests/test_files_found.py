@@ -158,7 +158,7 @@ def test_every_sound_file_that_is_passed_over_is_counted(tmp_path: Path) -> None
     saved(tmp_path / "in" / "takes" / "c.m4a", b"x")
     saved(tmp_path / "in" / "._a.wav", b"x")
     saved(tmp_path / "in" / "metadata.csv", b"file_name,text\na.wav,yes\n")
-    note = "2 sound files do not come in, since no usable row names them: takes/b.flac, takes/c.m4a."
+    note = "2 sound files are left out, since no usable row names them: takes/b.flac, takes/c.m4a."
     found = preview(Plan([tmp_path / "in"]))
     assert (found.clips, found.notes) == (1, [note])
     report = import_data(Dataset.create(tmp_path / "voice"), Plan([tmp_path / "in"]))

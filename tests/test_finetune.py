@@ -244,7 +244,7 @@ def test_a_small_dataset_is_split_and_told_what_it_cannot_show(tmp_path: Path) -
     for place in range(9):
         dataset.add(wav(f"order {place}"), text=f"order {place}", split="train")
     warnings = [event.message for event in train(tmp_path, "small", config(max_steps=1)) if isinstance(event, Warned)]
-    assert "4 were moved for good" in warnings[0]
+    assert "4 clips were moved permanently" in warnings[0]
     assert "a single wrong word moves its WER by 25.0 points" in warnings[1]
 
 

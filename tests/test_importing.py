@@ -162,7 +162,7 @@ def test_a_sentence_never_comes_in_on_two_sides_what_measures_wins(dataset: Data
     assert report.moved == 3
     assert found.moved == 2  # without the one that only its prompt ties
     assert found.notes[0].startswith("2 clips will be in a different split from the source")
-    assert "3 clips stand in another split" in report.sentence()
+    assert "3 clips will be in a different split from the source" in report.sentence()
 
 
 def test_an_import_never_moves_what_is_there_already(dataset: Dataset, folder: Path) -> None:

@@ -75,6 +75,12 @@ def test_the_whole_history_comes_first_then_how_the_run_stands_then_the_end(
     assert json.loads(named[0][1])["status"] == "finished"
 
 
+def test_a_run_that_is_asked_to_discard_says_so_while_it_stops(workspace: Workspace, client: TestClient) -> None:
+    ended_run(workspace, step(1)).request_stop("discard")
+    [state, _] = [message for message in messages(client.get("/studio/runs/one/events").text) if "event" in message]
+    assert json.loads(state["data"])["how"] == "discard"
+
+
 def test_one_who_was_cut_off_goes_on_where_they_were(workspace: Workspace, client: TestClient) -> None:
     one, two, three = (step(number) for number in (1, 2, 3))
     ended_run(workspace, one + two + three)

@@ -17,11 +17,12 @@ from browsing import (
     microphone_file,
     opened,
     served,
+    show_tab,
     speech,
     violations,
 )
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, Route, expect
 from sounds import recording
 from spoken import Microphone, between, silence
 from voices import steps
@@ -210,6 +211,13 @@ def test_recording_again_and_deleting_can_be_undone(page: Page, take: Callable[[
     page.keyboard.press("Control+Enter")
     await_clips(page, 1)
     [first] = clips(studio)
+    dataset = Dataset.open(studio.workspace / "recordings" / "my-voice")
+    for change, count in ((dataset.trash, 0), (dataset.restore, 1)):
+        change([first.id])  # as in Review
+        show_tab(page, "2 Review")
+        show_tab(page, "1 Record")
+        await_clips(page, count)
+        expect(page.locator(".rec-last")).to_be_empty()  # “Saved” is no longer true
     page.keyboard.press("b")
     page.get_by_role("button", name="Delete").click()
     await_clips(page, 0)
@@ -413,6 +421,9 @@ def test_a_browser_that_never_answers_is_given_up_with_a_sentence(
         assert page.locator(".rec-main").is_enabled()
 
 
+DEAD = {"2 Review": ".rev-fault", "3 Train": ".train-message", "4 Test": ".li-message", "5 Export": ".ex-message"}
+
+
 @pytest.mark.browser
 def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser, sentence: NDArray[np.float32]) -> None:
     port = free_port()
@@ -425,14 +436,22 @@ def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser, sent
         studio.process.kill()
         studio.process.wait()
         page.keyboard.press("Control+Enter")
-        page.get_by_text("The studio does not answer.").wait_for()
+        page.locator(".rec-message", has_text="The studio does not answer. Is it still running?").wait_for()
+        for tab, box in DEAD.items():
+            show_tab(page, tab)
+            page.locator(box, has_text="The studio does not answer").wait_for()
+        show_tab(page, "1 Record")
         with page.expect_download() as download:
             page.get_by_role("link", name="Download").click()
         assert soundfile.info(download.value.path()).duration >= len(sentence) / MICROPHONE_RATE
         with served(tmp_path, port) as again:
-            page.get_by_role("button", name="Save again").click()
+            expect(page.locator(".rec-message")).not_to_contain_text("does not answer")  # it noticed by itself
+            page.keyboard.press("Control+Enter")
             await_clips(page, 1)
             assert len(clips(again)) == 1
+            for tab, box in DEAD.items():
+                show_tab(page, tab)
+                expect(page.locator(box, has_text="The studio does not answer")).to_be_hidden()
 
 
 @pytest.mark.browser

@@ -216,6 +216,10 @@ def test_keys_move_play_edit_and_delete_and_each_deed_is_undone_and_done_again(p
     page.keyboard.press("Shift+U")
     said(page, "Done again: “fourth” is now “corrected jkx”")
     assert "corrected jkx" in labels(dataset)
+    page.evaluate("studio.changed()")  # as after an import: its Undo would take back that
+    assert page.locator(".rev-said").inner_text() == ""
+    page.keyboard.press("u")
+    said(page, "Undone: ")
     page.evaluate("studio.choose('another')")
     page.get_by_text("No clips yet").wait_for()
     assert page.locator(".rev-said").inner_text() == ""  # its Undo would be another dataset's

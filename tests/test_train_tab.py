@@ -193,7 +193,7 @@ def test_discard_keeps_nothing(studio: Studio, page: Page) -> None:
     wait_for_step(page, 3)
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("button", name="Discard").click()
-    pill(page, "Stopped")
+    pill(page, "Discarded")
     assert "nothing was kept" in page.locator(".live-messages").inner_text()
     assert not page.get_by_role("button", name="Resume").is_visible()
     assert not studio.run("tones-0001").done.exists()
@@ -209,21 +209,26 @@ def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio:
     start(page)
     wait_for_step(page, 3)
     second.locator(".train-start").evaluate("button => button.click()")  # without a focus that would bring news
-    note = second.locator(".train-note", has_text="tones-0002 waits in place 1 and starts by itself.")
+    note = second.locator(".train-note", has_text="tones-0002 is number 1 in the queue and starts on its own.")
     note.wait_for()
     assert "tones-0001 is still going." in note.inner_text()
     pill(second, "Training")  # what goes on came to the fore
     page.get_by_role("button", name="All runs").click()
     page.get_by_role("button", name="Add to the queue", exact=True).click()
     page.locator(".train-waiting li", has_text="tones-0003").wait_for()
-    page.locator(".train-message", has_text="tones-0003 waits in place 2").wait_for()  # beside the button
+    page.locator(".train-message", has_text="tones-0003 is number 2 in the queue").wait_for()  # beside the button
     assert waiting_runs(page) == "tones-0002 tones-0003"
+    assert "tones-0001 is still going." in page.locator(".train-message").inner_text()
     page.get_by_role("button", name="Move tones-0003 up", exact=True).focus()
     page.keyboard.press("Enter")
     page.locator(".train-waiting li:first-child", has_text="tones-0003").wait_for()
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Move tones-0003 down"
     assert [run.name for run in queue.waiting(studio.workspace)] == ["tones-0003", "tones-0002"]
+    page.locator(
+        ".train-message", has_text="tones-0003 is number 1 in the queue"
+    ).wait_for()  # a notice says what is true now
     page.get_by_role("button", name="Cancel tones-0002", exact=True).click()
+    second.locator(".train-note .st-message").wait_for(state="detached")  # it waits no longer
     page.wait_for_function("document.querySelectorAll('.train-waiting li').length === 1")
     jobs.stop(studio.run("tones-0001"), "discard")
     second.locator(".live-name", has_text="tones-0003").wait_for()
@@ -232,6 +237,7 @@ def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio:
     page.locator(".train-table", has_text="tones-0003").wait_for()
     assert page.locator(".train-setup").is_visible()  # who was at the form is left there
     assert not page.locator(".train-waiting").is_visible()
+    page.locator(".train-message .st-message").wait_for(state="detached")
 
 
 def test_the_memory_that_a_run_takes_is_told_as_the_settings_change(studio: Studio, page: Page) -> None:

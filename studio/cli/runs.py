@@ -196,7 +196,8 @@ def stop(
     from studio import jobs
 
     jobs.stop(jobs.existing(Workspace.here(), run), "discard" if discard else "save")
-    typer.echo(f"{run} will stop after its current step.")
+    then = "discarded" if discard else "saved and scored"
+    typer.echo(f"{run} will stop after its current step. What it has learnt will be {then}.")
 
 
 @app.command()

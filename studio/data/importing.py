@@ -44,7 +44,7 @@ class ImportReport(BaseModel):
     def sentence(self) -> str:
         """The report in one line."""
         parts = [f"{counted(self.added, 'clip')} added ({self.minutes:.1f} min)"]
-        parts += [f"{self.already} were there already"] if self.already else []
+        parts += [f"{counted(self.already, 'was', 'were')} there already"] if self.already else []
         parts += [f"{self.skipped} skipped"] if self.skipped else []
         return " ".join([", ".join(parts) + ".", *self.notes])
 

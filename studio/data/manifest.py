@@ -77,8 +77,7 @@ class Dataset(Store):
             return [clip.id for clip in self._found(selection.ids or [])]
         ids = Table.of(self).ids(selection.query)
         if selection.expected not in (None, len(ids)):
-            match = "matches" if len(ids) == 1 else "match"
-            what = f"{counted(len(ids), 'clip')} {match} now, not {selection.expected:,}."
+            what = f"{counted(len(ids), 'clip matches', 'clips match')} now, not {selection.expected:,}."
             raise ConflictError(what, "Look at the list again, then repeat what you were about to do.")
         return ids
 

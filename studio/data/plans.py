@@ -234,14 +234,13 @@ def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: Sp
             found.append(f"{side.capitalize()} has {counted(counts[side], 'clip')}; a run needs {MINIMUM[side]}.")
     aside = counts["unused"] - (len(after) - len(used))
     if aside:
-        clips = "1 clip is" if aside == 1 else f"{aside:,} clips are"
+        clips = counted(aside, "clip is", "clips are")
         found.append(
             f"{clips} set aside: the same sentence is in the other split, or the clip may not be used to measure."
         )
     if len(after) > len(used):
-        found.append(
-            f"{counted(len(after) - len(used), 'clip')} set aside before, and they stay so; Review moves them back."
-        )
+        clips = counted(len(after) - len(used), "clip stays", "clips stay")
+        found.append(f"{clips} set aside, as before; to use them, move them back in Review.")
     if request.by != "speaker" and len({clip.speaker for clip in used}) == 1:
         found.append("All clips are of one voice: the figure says nothing about other people.")
     return found

@@ -142,10 +142,9 @@ def notes(unlabelled: int, moved: int) -> list[str]:
     """What a person should know of clips that come in."""
     found = []
     if unlabelled:
-        has = "clip has" if unlabelled == 1 else "clips have"
         found.append(
-            f"{unlabelled:,} {has} no label: set aside, to be labelled by you or by a model (Labels in the Review tab, "
-            "or studio label --prelabel); until then they neither train nor measure."
+            f"{counted(unlabelled, 'clip has', 'clips have')} no label: set aside, to be labelled by you or by a model "
+            "(Labels in the Review tab, or studio label --prelabel); until then they neither train nor measure."
         )
     if moved:
         found.append(

@@ -10,6 +10,7 @@ from studio.data.grouping import Sides, digest, groups
 from studio.data.manifest import Dataset
 from studio.data.utterance import Origin, Split, Utterance
 from studio.errors import DataError
+from studio.text import counted
 
 MINIMUM: Mapping[Split, int] = MappingProxyType({"test": 2, "validation": 2, "train": 4})
 """Clips below which a split says nothing; together the fewest clips that a run can start with."""
@@ -45,8 +46,7 @@ def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
     A sentence that stands on two sides already was put there by a person, and stays.
     """
     if len(clips) < sum(MINIMUM.values()):
-        clip = "1 clip is" if len(clips) == 1 else f"{len(clips)} clips are"
-        what = f"{clip} too few to train on and to measure with."
+        what = f"{counted(len(clips), 'clip is', 'clips are')} too few to train on and to measure with."
         raise DataError(what, f"Record {more_for_first_training(clips)} more.")
     sizes = Counter(clip.split for clip in clips)
     movable = {place: group for place, group in enumerate(groups(clips)) if _on_one_side(group)}
@@ -55,7 +55,7 @@ def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
         target = lacking[0]
         place = _spare(movable, sizes, target)
         if place is None:
-            what = f"{len(clips)} clips of so few different sentences leave too little for {target}."
+            what = f"{counted(len(clips), 'clip')} of so few different sentences leave too little for {target}."
             raise DataError(what, "Record 2 more sentences that are not yet there.")
         group = movable.pop(place)
         moves += [(clip, target) for clip in group]
@@ -87,8 +87,9 @@ def shortage(clips: Sequence[Utterance]) -> str:
         return ""
     sizes = Counter(clip.split for clip in clips)
     return (
-        f"{len(clips)} clips are few: {sizes['train']} to learn from, {sizes['validation']} to validate, "
-        f"{sizes['test']} to test. A first training is worth it from about {FIRST_TRAINING} clips: {more} more."
+        f"{counted(len(clips), 'clip is', 'clips are')} few: {sizes['train']} to learn from, "
+        f"{sizes['validation']} to validate, {sizes['test']} to test. A first training is worth it from about "
+        f"{FIRST_TRAINING} clips: {more} more."
     )
 
 

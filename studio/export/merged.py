@@ -17,6 +17,7 @@ from studio.models.folders import written_whole
 from studio.models.portable import needs
 from studio.models.registry import family_of
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.train.record import RunRecord
 from studio.workspace import Workspace
 
@@ -50,7 +51,7 @@ class MergeReport(BaseModel):
 
     def as_text(self) -> str:
         """The report as a few lines for a terminal."""
-        clips = "1 clip" if self.clips == 1 else f"{self.clips} clips"
+        clips = counted(self.clips, "clip")
         return (
             f"Merged {self.adapter} into {self.base}: {self.folder} ({self.size / 1e6:.0f} MB).\n"
             f"Logits on {clips} differ from model + adapter by {self.max_difference:.1e} at most.\n"

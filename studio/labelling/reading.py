@@ -10,6 +10,7 @@ from studio.errors import DataError
 from studio.evaluate import in_batches, read_clip
 from studio.models import Clip, Hypothesis, Recogniser
 from studio.models.limits import check_length
+from studio.text import counted
 
 Progress = Callable[[int, int], None]
 """Gets (clips done, clips in all); what it raises ends the work between two batches."""
@@ -56,4 +57,4 @@ def skipped_sentence(skipped: Sequence[str]) -> str:
     """How many clips could not be read and why the first could not; empty where all could."""
     if not skipped:
         return ""
-    return f"{len(skipped):,} clip{'' if len(skipped) == 1 else 's'} could not be read; the first: {skipped[0]}"
+    return f"{counted(len(skipped), 'clip')} could not be read; the first: {skipped[0]}"

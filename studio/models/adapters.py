@@ -20,6 +20,7 @@ from studio.models.layers import matching
 from studio.models.portable import NEEDS_PEFT, adapter_settings, needs
 from studio.models.targets import Kind, check_targets, pattern_of
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ def _check_whole(model: Any, folder: Path, name: str) -> None:
         return
     model.unload() if len(model.peft_config) == 1 else model.delete_adapter(name)
     raise ModelError(
-        f"The adapter in {folder} is not whole: {len(wanted - found)} of its {len(wanted)} tensors are missing"
-        + (f", and {len(found - wanted)} belong to no layer." if found - wanted else "."),
+        f"The adapter in {folder} is not whole: it lacks {len(wanted - found)} of {counted(len(wanted), 'tensor')}"
+        + (f", and has {counted(len(found - wanted), 'tensor')} of no layer." if found - wanted else "."),
         "Copy it again, or train it again.",
     )
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from studio.errors import ModelError
+from studio.text import counted
 
 _AGAIN = "Fetch or copy the model again, whole."
 _SETTINGS = (
@@ -156,7 +157,7 @@ def check_shapes(network: Any, folder: Path) -> None:
     if _layers(asked) != _layers(stored):
         raise _refused(
             folder / "config.json",
-            f"it asks for {len(_layers(asked))} layers, and the weights have {len(_layers(stored))}",
+            f"it asks for {counted(len(_layers(asked)), 'layer')}, and the weights have {len(_layers(stored))}",
         )
     for name, shape in asked.items():
         if name in stored and stored[name] != shape:

@@ -13,7 +13,8 @@ from studio.paired import LEAST_CLIPS
 from studio.results.learning_curve import outlook
 from studio.results.result import General, RunResult, worse_clips
 from studio.results.tiles import tiles
-from studio.results.words import RATES, count, errors, factor, leading_rate, percent, points, sentences_right
+from studio.results.words import RATES, errors, factor, leading_rate, percent, points, sentences_right
+from studio.text import counted
 
 State = Literal["good", "look", "bad", ""]
 
@@ -68,7 +69,9 @@ def _size(result: RunResult) -> tuple[str, str, State]:
         return "Not known", found.how_much, "look"
     if found.direction == "too few clips":
         return "Not known", found.how_much, "look"
-    amount = f"Measured on {count(found.change.clips, 'held-out clip')} with {count(found.change.words, result.unit)}:"
+    amount = (
+        f"Measured on {counted(found.change.clips, 'held-out clip')} with {counted(found.change.words, result.unit)}:"
+    )
     change = f"{points(found.change.change)} points."
     is_sure = found.direction in ("better", "worse")
     return (
@@ -85,9 +88,9 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
     heads += ["other voices"] if forgot else []
     parts.append(_forgetting(general, forgot))
     if worse:
-        heads += [f"{len(worse)} of {count(result.clips, 'clip')}"]
+        heads += [f"{len(worse)} of {counted(result.clips, 'clip')}"]
         parts.append(
-            f"{count(len(worse), 'held-out clip')} of {result.clips} got worse, such as “{worse[0].reference}”."
+            f"{counted(len(worse), 'held-out clip')} of {result.clips} got worse, such as “{worse[0].reference}”."
         )
     alarm, is_alarming = _alarms(result)
     heads += [alarm] if alarm else []
@@ -100,7 +103,7 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
 def _forgetting(general: General | None, forgot: bool) -> str:
     if general is None:
         return "Forgetting was not measured: there was no general set (--replay names one)."
-    figures = f"{percent(general.before)} → {percent(general.after)} on {count(general.clips, 'clip')}"
+    figures = f"{percent(general.before)} → {percent(general.after)} on {counted(general.clips, 'clip')}"
     if general.change:
         figures += f" ({points(general.change.low)} to {points(general.change.high)} points)"
     return f"Other voices: {figures}, {'worse: sure' if forgot else 'no loss shown'}."
@@ -132,7 +135,7 @@ def _advice(result: RunResult) -> tuple[str, str, State]:
         return "Compare texts otherwise" if is_empty else "Score it again", found.how_much, "look"
     if found.direction == "too few clips":
         more = LEAST_CLIPS - found.change.clips
-        return f"Hold out {count(more, 'more clip')}", f"{_HELD_OUT} {_record(result, words)}", "look"
+        return f"Hold out {counted(more, 'more clip')}", f"{_HELD_OUT} {_record(result, words)}", "look"
     if found.direction == "worse":
         suspects = (
             f"studio label {_dataset(result)} --suspects {shlex.quote(result.model)} finds labels that are wrong."

@@ -15,8 +15,9 @@ from studio.results import charts
 from studio.results.charts import Line
 from studio.results.markup import joined, page, table, tag
 from studio.results.result import Point, RunResult, result_of
-from studio.results.words import RATES, count, factor, percent, points
+from studio.results.words import RATES, factor, percent, points
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.verdict import change
 
 MOST = 12  # runs in one comparison
@@ -80,7 +81,7 @@ def compare_runs(runs: Sequence[RunFolder], normaliser: str | None = None) -> Ru
     """
     folders = list(dict.fromkeys(runs))
     if not 2 <= len(folders) <= MOST:
-        raise ConfigError(f"{len(folders)} runs cannot be compared.", f"Name 2 to {MOST} different runs.")
+        raise ConfigError(f"{counted(len(folders), 'run')} cannot be compared.", f"Name 2 to {MOST} different runs.")
     results = [result_of(folders[0], normaliser)]
     results += [result_of(folder, results[0].normaliser) for folder in folders[1:]]
     option = f" --normaliser {normaliser}" if normaliser else ""
@@ -180,7 +181,7 @@ def headline(comparison: RunComparison) -> str:
         return "These runs were measured on different clips: their error rates cannot be compared."
     is_by_word = comparison.runs[0].unit == "word"
     best = min(comparison.runs, key=lambda run: run.wer_after if is_by_word else run.cer_after)
-    rate = f"{percent(best.wer_after if is_by_word else best.cer_after)} on {count(best.clips, 'held-out clip')}"
+    rate = f"{percent(best.wer_after if is_by_word else best.cer_after)} on {counted(best.clips, 'held-out clip')}"
     judged = [best] if best.against_first else comparison.runs[1:]
     unsure = ("no difference shown", "too few clips")
     may_be_chance = any(run.against_first and run.against_first.verdict in unsure for run in judged)

@@ -9,8 +9,9 @@ from studio.evaluate import Evaluation
 from studio.learning import FEW_CLIPS, SHARES, Forecast, forecast, rates
 from studio.metrics import errors
 from studio.paired import Unit
-from studio.results.words import RATES, count, percent, points
+from studio.results.words import RATES, percent, points
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.train.record import RunRecord
 from studio.verdict import rate, unit_of
 
@@ -95,16 +96,17 @@ def outlook(curve: LearningCurve) -> str:
         "too wide": f"the 95 % interval, {interval}, is wider than all that is still wrong",
     }
     if found.doubt:
-        return f"What {found.more} more clips would bring cannot be told yet: {reasons[found.doubt]}."
-    return f"{found.more} more clips ≈ {points(found.change)} points (95 % interval {interval})."
+        return f"What {counted(found.more, 'more clip')} would bring cannot be told yet: {reasons[found.doubt]}."
+    return f"{counted(found.more, 'more clip')} ≈ {points(found.change)} points (95 % interval {interval})."
 
 
 def as_text(curve: LearningCurve) -> str:
     """The curve for a terminal."""
     rows = [f"{curve.run}: held-out {RATES[curve.unit].lower()} by training clips (normaliser: {curve.normaliser})"]
-    rows += [f"  {0:>5} clips  {percent(curve.base_wer):>8}  the base model"] if curve.base_wer is not None else []
+    base = f"  {counted(0, 'clip'):>11}  {percent(curve.base_wer):>8}  the base model"
+    rows += [base] if curve.base_wer is not None else []
     rows += [
-        f"  {point.clips:>5} clips  {percent(point.wer):>8}  {percent(point.low)} to {percent(point.high)}"
+        f"  {counted(point.clips, 'clip'):>11}  {percent(point.wer):>8}  {percent(point.low)} to {percent(point.high)}"
         for point in curve.points
     ]
     missing = f"Not trained yet: {', '.join(f'{share} %' for share in curve.missing)}." if curve.missing else ""
@@ -113,4 +115,4 @@ def as_text(curve: LearningCurve) -> str:
 
 def described(curve: LearningCurve) -> str:
     """The points in words, for who does not see them."""
-    return "; ".join(f"{count(point.clips, 'clip')}: {percent(point.wer)}" for point in curve.points)
+    return "; ".join(f"{counted(point.clips, 'clip')}: {percent(point.wer)}" for point in curve.points)

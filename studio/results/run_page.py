@@ -19,8 +19,8 @@ from studio.results.learning_curve import LearningCurve, described, outlook
 from studio.results.markup import Html, joined, page, table, tag
 from studio.results.result import RunResult
 from studio.results.tiles import Tile, tiles
-from studio.results.words import RATES, count, errors, factor, leading_rate, percent, word_rate
-from studio.text import COMPARED
+from studio.results.words import RATES, errors, factor, leading_rate, percent, word_rate
+from studio.text import COMPARED, counted
 
 MOST_CLIPS = 500  # in the table; JSON has all of them
 MOST_WORDS, MOST_CONFUSIONS = 40, 25
@@ -50,8 +50,8 @@ def _first_screen(result: RunResult) -> Iterator[Html]:
     was, now = (leading_rate(side.score, result.unit) for side in (result.before, result.after))
     yield tag("h1", f"{result.run}: {RATES[result.unit].lower()} {was} → {now}")
     about = (
-        f"{result.model}, tuned on {count(result.train_clips, 'clip')} ({result.train_seconds / 60:.1f} min) of "
-        f"“{result.dataset}”, read on {count(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) that it "
+        f"{result.model}, tuned on {counted(result.train_clips, 'clip')} ({result.train_seconds / 60:.1f} min) of "
+        f"“{result.dataset}”, read on {counted(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) that it "
         f"never trained on; the texts compared {COMPARED[result.normaliser]} (normaliser: {result.normaliser})."
     )
     yield tag("p", about, class_="quiet about")
@@ -67,7 +67,7 @@ def _clips(result: RunResult) -> Html:
     clips = result.mistakes.clips
     known = [clip for clip in clips if clip.before]
     became = Counter(clip.outcome for clip in known)
-    said = f"{count(became['better'], 'clip')} got better, {became['worse']} got worse, {became['same']} stayed."
+    said = f"{counted(became['better'], 'clip')} got better, {became['worse']} got worse, {became['same']} stayed."
     worst = sorted(clips, key=lambda clip: (-clip.after.errors, -(clip.before.errors if clip.before else 0), clip.id))
     head = ["Reference", "Before", "After", "Errors"]
     rows = [_clip(clip) for clip in worst[:MOST_CLIPS]]
@@ -205,7 +205,7 @@ def _speed(result: RunResult) -> Html:
         ["Seconds to read one second", factor(before.speed.real_time_factor), factor(after.speed.real_time_factor)],
         ["Latency of a clip, median", f"{before.speed.latency:.3f} s", f"{after.speed.latency:.3f} s"],
         ["Words replaced, missing, added", errors(before.score), errors(after.score)],
-        [f"of {count(after.score.words, 'word')}, WER", _wrong(before.score), _wrong(after.score)],
+        [f"of {counted(after.score.words, 'word')}, WER", _wrong(before.score), _wrong(after.score)],
         ["WER as spoken (normaliser: spoken)", word_rate(before.spoken), word_rate(after.spoken)],
     ]
     if result.general:
@@ -260,7 +260,7 @@ def _samples(result: RunResult) -> Html:
 def _facts(result: RunResult) -> Html:
     speakers = ", ".join(result.speakers) or "not named"
     rows = [
-        ["Test set", f"{result.test_set_hash}: {count(result.clips, 'clip')}, {result.seconds / 60:.1f} min"],
+        ["Test set", f"{result.test_set_hash}: {counted(result.clips, 'clip')}, {result.seconds / 60:.1f} min"],
         ["Speakers", speakers],
         ["Left out", "; ".join(result.left_out) or "none"],
         ["Labels it cannot write", "; ".join(result.unwritable) or "none"],

@@ -44,11 +44,6 @@ def points(change: float) -> str:
     return f"{100 * change:+.1f}".replace("-", "−")
 
 
-def count(number: int, noun: str) -> str:
-    """`1 clip`, `1,200 clips`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def errors(score: Score) -> str:
     """`12, 3, 0`: words replaced, missing, added."""
     return f"{score.substitutions}, {score.deletions}, {score.insertions}"

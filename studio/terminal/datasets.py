@@ -117,7 +117,7 @@ def listed_ids(dataset: Dataset, listed: Path) -> list[str]:
         raise DataError(f"{listed} lists no clip.", "Write the clips' ids into it, one a line.")
     known = {clip.id for clip in dataset.utterances()}
     if unknown := [clip for clip in ids if clip not in known]:
-        more = f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else ""
+        more = f" and {counted(len(unknown) - 1, 'other')}" if len(unknown) > 1 else ""
         what = f"{dataset.name} has no clip “{unknown[0][:60]}”{more}, which {listed} lists."
         raise DataError(what, "Remove them from the list, or choose the dataset that has them.")
     return ids
@@ -133,8 +133,8 @@ def as_text(found: Preview) -> str:
     length = f"{found.minutes:.1f} min ({splits or 'none'})"
     lines += ["", f"{found.clips:,} of {counted(found.rows, 'row')} would come in: {length}."]
     lines += found.notes
-    lines += [f"{found.already} are there already."] if found.already else []
-    lines += [f"{found.skipped} would be skipped:", *_reasons(found.reasons)] if found.skipped else []
+    lines += [f"{counted(found.already, 'clip is', 'clips are')} there already."] if found.already else []
+    lines += [f"{counted(found.skipped, 'row')} would be skipped:", *_reasons(found.reasons)] if found.skipped else []
     return "\n".join(lines)
 
 
@@ -145,4 +145,4 @@ def report_text(report: ImportReport | ExportReport) -> str:
 
 def _reasons(groups: list[Group]) -> list[str]:
     told = [f"  {group.count} × {group.reason} ({', '.join(group.examples)})" for group in groups[:SHOWN]]
-    return told + ([f"  and {len(groups) - SHOWN} other reasons"] if len(groups) > SHOWN else [])
+    return told + ([f"  and {counted(len(groups) - SHOWN, 'other reason')}"] if len(groups) > SHOWN else [])

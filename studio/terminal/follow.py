@@ -14,6 +14,7 @@ from studio import events, jobs
 from studio.config import TrainConfig
 from studio.errors import ConfigError, JobError
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.train.ranks import Alone
 from studio.workspace import Workspace, disk_errors
 
@@ -210,7 +211,7 @@ def line(event: events.Event) -> str | None:
             known = "" if event.general_wer is None else f"; general WER {event.general_wer:.1%}"
             rates = [f"WER {event.wer:.1%}", f"CER {event.cer:.1%}"]
             told = ", ".join(rates[::-1] if event.unit == "character" else rates)
-            return f"step {step:>5}  {split} {told} ({event.clips} clips){known}{star}"
+            return f"step {step:>5}  {split} {told} ({counted(event.clips, 'clip')}){known}{star}"
         case events.Warned():
             return f"Note: {event.message}"
         case events.Stopped():
@@ -226,7 +227,7 @@ def line(event: events.Event) -> str | None:
 
 
 def _plan(event: events.Started) -> str:
-    clips = f"{event.train_clips} clips to learn from ({event.train_seconds / 60:.1f} min), "
+    clips = f"{counted(event.train_clips, 'clip')} to learn from ({event.train_seconds / 60:.1f} min), "
     clips += f"{event.validation_clips} to validate, {event.test_clips} to test"
     parameters = f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters are trained"
     resumed = f" It goes on from step {event.resumed_from}." if event.resumed_from else ""

@@ -17,7 +17,7 @@ from studio.data.quality import Quality, findings
 from studio.data.table import Table
 from studio.errors import AudioError, DataError
 from studio.reading_list import read_next
-from studio.text import Convention
+from studio.text import Convention, counted
 from studio.workspace import Workspace, disk_errors
 
 METER_WIDTH = 30  # characters for 60 dB
@@ -120,7 +120,7 @@ class Session:
     def _farewell(self) -> str:
         stand = prompts.progress(self.cards, self.dataset.utterances())
         lacking = f"About {stand.more} more make a first training worth it. " if stand.more else ""
-        so_far = f"{stand.clips} clips, {stand.seconds / 60:.1f} min in {self.dataset.name}. "
+        so_far = f"{counted(stand.clips, 'clip')}, {stand.seconds / 60:.1f} min in {self.dataset.name}. "
         return f"{so_far}{lacking}Next: studio train {self.dataset.name}"
 
     def _one(self) -> bool:

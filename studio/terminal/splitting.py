@@ -44,7 +44,7 @@ def as_text(found: SplitPlan) -> str:
         cells = (f"{counted(one.clips, 'clip')} {one.seconds / 60:7.1f} min" for one in (before, after))
         rows.append(f"{side:12}" + "".join(f"{cell:>26}" for cell in cells))
     listed = [f"  {move.before} -> {move.after}: {move.text[:60]}" for move in found.moves[:LISTED]]
-    moving = f"{counted(len(found.moves), 'clip')} {'moves' if len(found.moves) == 1 else 'move'}"
+    moving = counted(len(found.moves), "clip moves", "clips move")
     more = len(found.moves) - len(listed)
     test = "stays as it is" if found.hash_before == found.hash_after else "changes: earlier figures cannot be compared"
     return "\n".join(

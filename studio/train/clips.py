@@ -11,6 +11,7 @@ from studio.evaluate import read_manifest, usable
 from studio.models import Family
 from studio.models.writable import SIDES, Splits, by_side, left_out_note, shortened
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.workspace import write_atomically
 
 FEW_TEST_WORDS = 200  # below this one word is more than half a point of WER
@@ -61,11 +62,12 @@ def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problem
     words = sum(len(clip.text.split()) for clip in splits["test"])
     if words < FEW_TEST_WORDS:
         yield (
-            f"The test split has {len(splits['test'])} clips with {words} words: a single wrong word moves "
-            f"its WER by {100 / words:.1f} points, so small differences there say nothing."
+            f"The test split has {counted(len(splits['test']), 'clip')} with {counted(words, 'word')}: a single wrong "
+            f"word moves its WER by {100 / words:.1f} points, so small differences there say nothing."
         )
 
 
 def moved_note(moved: Sequence[str]) -> str:
     """What was moved so that a run could begin."""
-    return f"So that every split has its clips, {len(moved)} were moved for good: {shortened(moved)}"
+    clips = counted(len(moved), "clip was", "clips were")
+    return f"So that every split has enough clips, {clips} moved permanently: {shortened(moved)}"

@@ -15,6 +15,7 @@ from studio.events import StepDone
 from studio.learning import SHARES
 from studio.models import pick_device
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.train import clips
 from studio.train.finetune import run
 from studio.train.record import RunRecord
@@ -74,7 +75,8 @@ def nested(chosen: Sequence[Utterance], share: int, seed: int) -> list[Utterance
     """`share` percent of `chosen`, in their order: drawn by `seed`, and part of any larger share. Raises DataError."""
     least = math.ceil(100 * MINIMUM["train"] / min(SHARES))
     if len(chosen) < least:
-        what = f"{len(chosen)} training clips are too few for a learning curve: a quarter of them is too little."
+        clips = counted(len(chosen), "training clip is", "training clips are")
+        what = f"{clips} too few for a learning curve: a quarter of them is too little."
         raise DataError(what, f"Record until there are {least}, and train again.")
     order = list(range(len(chosen)))
     random.Random(seed).shuffle(order)

@@ -14,6 +14,7 @@ from studio.events import Event, Phase, Warned
 from studio.models import Clip, Recogniser
 from studio.models.base import Encodes
 from studio.models.writable import shortened
+from studio.text import counted
 from studio.train.augment import variant
 from studio.train.feature_cache import FeatureCache, open_cache
 from studio.train.rows import Rows, StoredRow
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 PROGRESS_EVENTS = 200  # at most
 NO_ROOM = (
-    "The disk has no room for what was computed of {0} clips: it is kept in memory, and the next run must compute it "
+    "The disk has no room for what was computed of {0}: it is kept in memory, and the next run must compute it "
     "again. Free some space; {1} may be deleted at any time."
 )
 
@@ -61,7 +62,7 @@ def encode(recogniser: Recogniser, shelves: Sequence[Shelf], check: Check) -> It
     if refused:
         yield Warned(message=f"Not trained on ({len(refused)}): {shortened(refused)}.")
     if encoder.in_memory and encoder.cache:
-        yield Warned(message=NO_ROOM.format(encoder.in_memory, encoder.cache.folder))
+        yield Warned(message=NO_ROOM.format(counted(encoder.in_memory, "clip"), encoder.cache.folder))
     yield Phase(name="encoding", done=len(todo), total=len(todo))
 
 

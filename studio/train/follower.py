@@ -10,6 +10,7 @@ from studio.data.manifest import Utterance
 from studio.errors import DataError
 from studio.evaluate import open_dataset
 from studio.models import load
+from studio.text import counted
 from studio.train import checkpoint, general
 from studio.train.adapted import with_adapter
 from studio.train.checkpoint import State
@@ -64,7 +65,7 @@ def _check_rows(learner: Learner, order: Order) -> None:
     rows = len(learner.rows) + len(learner.replayed)
     if rows != order.rows:
         raise DataError(
-            f"Process {learner.ranks.rank} could read {rows} of the {order.rows} clips that the run learns from.",
+            f"Process {learner.ranks.rank} could read {rows} of the run's {counted(order.rows, 'training clip')}.",
             "Copy the whole dataset to every machine.",
         )
 

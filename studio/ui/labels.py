@@ -26,6 +26,7 @@ from studio.labelling.offers import Request
 from studio.labelling.suspects import LIKELY
 from studio.models import catalogue
 from studio.run_folder import RunFolder
+from studio.text import counted
 from studio.ui import assets
 from studio.ui.page import Page
 from studio.workspace import Workspace, write_atomically
@@ -236,5 +237,5 @@ def _start(workspace: Workspace, name: str, verb: Literal["prelabel", "suspects"
         write_atomically(listed, "\n".join(clip.id for clip in clips) + "\n")
         arguments += ["--clips", str(listed)]
     doing = "Reading" if verb == "prelabel" else "Looking for wrong labels in"
-    what = f"{doing} {len(clips):,} clip{'' if len(clips) == 1 else 's'}"
+    what = f"{doing} {counted(len(clips), 'clip')}"
     return tasks.start(workspace, name, verb, arguments, what)

@@ -80,7 +80,7 @@ def read_text(path: Path, offset: int) -> tuple[str, int]:
 
 async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> AsyncIterator[str]:
     """Server-sent events of `path` from `offset` on, until the run is over and all of it was sent."""
-    told, looked, spoke = "", 0.0, time.monotonic()
+    told, looked, spoke = None, 0.0, time.monotonic()
     stands = jobs.state(folder)
     yield "retry: 1000\n\n"
     while True:
@@ -92,9 +92,9 @@ async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> As
         payload, offset = read(path, offset)
         if payload:
             yield f"id: {offset}\ndata: {payload}\n\n"
-        if stands.status != told:
-            told = stands.status
-            yield f"event: state\ndata: {json.dumps({**stands.model_dump(), 'now': time.time()})}\n\n"
+        if (news := {**stands.model_dump(include={"status"}), "how": folder.stop_request()}) != told:
+            told = news
+            yield f"event: state\ndata: {json.dumps({**stands.model_dump(), **news, 'now': time.time()})}\n\n"
         if payload:
             spoke = now
             continue

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from studio.errors import ConfigError
+from studio.text import counted
 
 SHORTEST_PASSWORD = (
     12  # characters: NIST SP 800-63B-4 asks for 15, or for 8 with a second factor; guesses are slow here
@@ -51,7 +52,7 @@ class Login:
             )
         if len(password) < SHORTEST_PASSWORD:
             raise ConfigError(
-                f"The password has {len(password)} characters; at least {SHORTEST_PASSWORD} are needed.",
+                f"The password has {counted(len(password), 'character')}; at least {SHORTEST_PASSWORD} are needed.",
                 "Use four or more words that do not belong together.",
             )
         if is_common(password, user):

@@ -14,6 +14,7 @@ from studio.data.formats.clip import Clip
 from studio.data.formats.files import READABLE, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.errors import DataError
+from studio.text import counted
 
 _SUFFIXES = ("", ".wav", ".flac", ".mp3", *sorted(READABLE - {".wav", ".flac", ".mp3"}))  # the likeliest first
 
@@ -49,7 +50,9 @@ class LJSpeech(Base):
                 continue
             cells = line.split("|")
             if len(cells) not in (2, 3):
-                yield Refused(name, f"It has {len(cells)} cells between pipes, not 2 or 3.", "Write id|text.")
+                yield Refused(
+                    name, f"It has {counted(len(cells), 'cell')} between pipes, not 2 or 3.", "Write id|text."
+                )
                 continue
             try:
                 audio = files.find(cells[0].strip(), within=("wavs", "", "wav"), suffixes=_SUFFIXES)

@@ -76,13 +76,12 @@ class Noted:
             names = ", ".join(f"“{printable(name)}” is {split}" for name, split in sorted(followed.items())[:10])
             said.append(f"Splits come from the names of folders or lists: {names}.")
         if followed and self.free:
-            has, places = "clip has" if self.free == 1 else "clips have", ", ".join(self.places)
-            said.append(f"{self.free:,} other {has} no such name ({places}): the split is chosen by sentence.")
+            has = counted(self.free, "other clip has", "other clips have")
+            said.append(f"{has} no such name ({', '.join(self.places)}): the split is chosen by sentence.")
         if self.passed:
-            what = "does" if self.passed == 1 else "do"
-            names = _listed(self.examples, self.passed)
-            said.append(f"{counted(self.passed, 'sound file')} {what} not come in, since no usable row names "
-                        f"{'it' if self.passed == 1 else 'them'}: {names}.")  # fmt: skip
+            nameless = "is left out, since no usable row names it", "are left out, since no usable row names them"
+            files = counted(self.passed, f"sound file {nameless[0]}", f"sound files {nameless[1]}")
+            said.append(f"{files}: {_listed(self.examples, self.passed)}.")
         return said
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import checked_label
 from studio.errors import DataError
+from studio.text import counted
 
 Rewrite = Callable[[str], tuple[str, list[str]]]
 """From a label to the new one and the rules that changed it; the same label where nothing is to be done."""
@@ -56,7 +57,7 @@ def apply(dataset: Dataset, proposals: Sequence[Proposal], what: str) -> list[Ut
 
 def described(title: str, count: int) -> str:
     """What the history calls it: `Numbers as words in 31 labels`."""
-    return f"{title} in {count:,} label{'' if count == 1 else 's'}"
+    return f"{title} in {counted(count, 'label')}"
 
 
 def as_diff(proposals: Sequence[Proposal]) -> str:

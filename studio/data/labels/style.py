@@ -22,6 +22,7 @@ from studio.data.labels.proposals import Proposal, propose
 from studio.data.labels.rules import DigitRules, WordRules
 from studio.data.manifest import Utterance
 from studio.errors import ModelError
+from studio.text import counted
 
 MOST = 0.8  # share of the labels from which on a habit is the dataset's convention
 FEWEST = 5  # labels below which there is no telling what the convention is
@@ -180,7 +181,9 @@ def _numbers(clips: Sequence[Utterance]) -> Iterator[Finding]:
     odd = with_digits if to_words else with_words
     proposals = propose(odd, lambda text: rewrite(text, rules))
     mended = {item.id for item in proposals}
-    what = f"{len(with_digits):,} labels write numbers as digits, {len(with_words):,} as words."
+    what = (
+        f"{counted(len(with_digits), 'label writes', 'labels write')} numbers as digits, {len(with_words):,} as words."
+    )
     stuck = [clip.text for clip in odd if clip.id not in mended]
     yield from _finding("numbers", "Numbers in two ways", what, proposals, stuck)
 

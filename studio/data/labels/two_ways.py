@@ -26,10 +26,9 @@ def numbers_in_two_ways(labels: Iterable[str]) -> TwoWays | None:
     rare, common = sorted(written, key=lambda style: len(written[style]))
     if not written[rare]:
         return None
-    write = "writes" if len(written[rare]) == 1 else "write"
     example = written[rare][0]
     what = (
-        f"{counted(len(written[rare]), 'label')} {write} numbers as {rare} (“{example[:60]}”), "
+        f"{counted(len(written[rare]), 'label writes', 'labels write')} numbers as {rare} (“{example[:60]}”), "
         f"{len(written[common]):,} as {common}: the model will learn to mix them."
     )
     return TwoWays(what, common)

@@ -9,6 +9,7 @@ from studio.data.manifest import Dataset
 from studio.data.quality.edges import edges, offered
 from studio.data.quality.figures import Quality
 from studio.data.utterance import Utterance
+from studio.text import counted
 
 LEAST = 0.05  # seconds that a cut must save
 
@@ -26,7 +27,7 @@ def apply(dataset: Dataset, ids: Iterable[str]) -> list[Utterance]:
 
     chosen = [clip for clip in clips if clip.duration - cuts[clip.id] > LEAST]
     total = sum(clip.duration - cuts[clip.id] for clip in chosen)
-    name = f"“{chosen[0].text}”" if len(chosen) == 1 else f"{len(chosen):,} clips"
+    name = f"“{chosen[0].text}”" if len(chosen) == 1 else counted(len(chosen), "clip")
     return dataset.remake([clip.id for clip in chosen], remade, f"{total:.1f} s of silence trimmed from {name}")
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from studio.data.quality.figures import Quality
 from studio.data.quality.pacing import pace
 from studio.data.quality.thresholds import THRESHOLDS
-from studio.text import spoken
+from studio.text import counted, spoken
 
 Code = Literal[
     "no-speech", "cut", "clipped", "quiet", "noisy", "silence", "pause", "long", "fast", "slow",
@@ -183,7 +183,7 @@ def _pace(quality: Quality, duration: float, text: str, usual: float | None) -> 
 
 def _twins(twins: Sequence[str]) -> Iterator[Finding]:
     if twins:
-        others = "another clip" if len(twins) == 1 else f"{len(twins)} other clips"
+        others = counted(len(twins), "other clip")
         what = f"The same sound, sample for sample, is in {others}."
         yield Finding(
             code="twin",

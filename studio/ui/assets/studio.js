@@ -43,7 +43,7 @@ export const studio = {
     unopened.set(`open:${name}`, detail);
     say(`open:${name}`, detail);
   },
-  /** `on("dataset" | "model" | "run" | "changed" | "cards" | "theme" | "open:NAME", element, call)`: call until `element` leaves the page. */
+  /** `on("dataset" | "model" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
     const listener = ({ detail }) => {
       if (!element.isConnected) return document.removeEventListener(`studio:${name}`, listener);
@@ -64,10 +64,29 @@ export class StudioError extends Error {
   }
 }
 
-const GONE = "Start it again with “studio ui” on the computer where it runs; this page keeps what you recorded.";
+const GONE = ["The studio does not answer.", "Is it still running? Start it again with “studio ui”; this page keeps what you recorded and goes on by itself."];
+const PROXIES = [502, 503, 504]; // what a proxy answers in the studio's place
+const LOOK = 2000; // ms between two looks whether it is back
+let looking = 0;
 
 /** Where no answer comes at all. */
-export const gone = () => new StudioError("The studio does not answer.", GONE, "Gone");
+export const gone = () => new StudioError(...GONE, "Gone");
+const brokenOff = () => new StudioError("The connection to the studio broke off.", "Try again.", "BrokenOff");
+
+/** Whether the studio does not answer; from then on the page looks until it does, and says so. */
+export async function isGone() {
+  const answer = await fetch(new URL("studio/assets/studio.js", document.baseURI), { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok) looking ||= setTimeout(lookAgain, LOOK);
+  return !answer?.ok;
+}
+
+async function lookAgain() {
+  looking = 0;
+  if (await isGone()) return;
+  for (const box of document.querySelectorAll("[class*=-fault]")) if (box.textContent.includes(GONE[0])) box.hidden = true;
+  say("back");
+  studio.changed();
+}
 
 /** JSON of `studio/<path>`. `body` is sent as JSON, or as it is if it is a FormData or Blob. Throws StudioError. */
 export async function request(path, { method, body } = {}) {
@@ -76,13 +95,26 @@ export async function request(path, { method, body } = {}) {
   if (body !== undefined) options.body = isData ? body : JSON.stringify(body);
   if (body !== undefined && !isData) options.headers = { "Content-Type": "application/json" };
   const address = new URL(`studio/${path}`, document.baseURI);
-  const answer = await fetch(address, options).catch(() => {
-    throw gone();
-  });
-  const content = await answer.json().catch(() => null);
+  const failed = async () => ((await isGone()) ? gone() : brokenOff());
+  const answer = await fetch(address, options).catch(() => null);
+  const text = await answer?.text().catch(() => null);
+  if (text == null) throw await failed();
+  const content = parsed(text);
+  if (PROXIES.includes(answer.status) && !content?.what) throw await failed();
   if (!answer.ok) throw new StudioError(content?.what || `The studio answered ${answer.status}.`, content?.remedy || "", content?.code, content?.clip);
   return content;
 }
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** A count with its noun, and verb, in the right number: “1 clip”, “1,200 clips”, “1 clip is”, “2 clips are”. */
+export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
 /** FormData of plain fields and blobs; a list is sent as one field for each of its values. */
 export function form(fields) {

@@ -56,6 +56,7 @@ class TaskView {
       state: (stands) => this.stand(stands),
       restart: () => Object.assign(this, { phase: null, notes: [], failed: null }),
       end: () => this.end(),
+      trouble: (isBroken) => Object.assign(this, { isBroken }).draw(),
     });
     this.stream.isWanted = true;
     this.clock = setInterval(() => (this.element.isConnected ? this.draw() : this.close()), 1000);
@@ -106,6 +107,7 @@ class TaskView {
   }
 
   figures() {
+    if (this.isBroken) return "The studio does not answer; trying again.";
     if (!this.phase) return "starting";
     const { name, done, total } = this.phase;
     return [this.phases[name] || name, total ? `${this.count(done)} of ${this.count(total)}` : null, this.left()].filter(Boolean).join("  ·  ");

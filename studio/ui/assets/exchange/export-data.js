@@ -1,6 +1,6 @@
 // The data export dialog: format and clips → progress → where it lies, and a zip to download.
 
-import { at, icon, make, request, studio } from "../studio.js";
+import { at, counted, icon, make, request, studio } from "../studio.js";
 import { followRunning, followTask } from "../tasks.js";
 
 const TASK = "export-data";
@@ -82,13 +82,14 @@ class Export {
   }
 
   async #ended(status) {
-    const report = status === "finished" ? await request(at("export-data", this.name, "report")).catch(() => null) : null;
+    const report = status === "finished" ? await request(at("export-data", this.name, "report")).catch((error) => error) : null;
     const said = this.$(".ed-task").textContent; // of a failure: its reason
     this.$(".ed-task").replaceChildren();
     if (!report) return this.#show("choose"), status === "stopped" || this.#fault(new Error(said));
+    if (report instanceof Error) return this.#show("choose"), this.#fault(report);
     this.#show("done");
     const skipped = report.skipped ? ` ${report.skipped.toLocaleString("en")} left out.` : "";
-    const text = `${report.clips.toLocaleString("en")} clips (${report.minutes.toFixed(1)} min, ${(report.size / 1e6).toFixed(1)} MB) written.${skipped}`;
+    const text = `${counted(report.clips, "clip")} (${report.minutes.toFixed(1)} min, ${(report.size / 1e6).toFixed(1)} MB) written.${skipped}`;
     this.$(".ed-result").replaceChildren(make("div", { class: "st-message good", role: "status" }, icon("check"), make("p", {}, text)));
     this.$(".ed-path").hidden = false;
     this.$(".ed-path").textContent = report.path;

@@ -1,6 +1,6 @@
 // The Export tab: what a run made, where it lies, and the lines of Python that use it.
 
-import { at, icon, isShown, make, request, studio } from "../studio.js";
+import { at, counted, icon, isShown, make, request, studio } from "../studio.js";
 
 const STAGES = ["Starting", "Loading", "Merging", "Checking", "Finishing"];
 const POLL = 700; // ms between two looks at a merge that goes on
@@ -30,7 +30,7 @@ async function copied(text) {
 }
 
 function where(target) {
-  const files = `${target.files.length} files: ${target.files.join(", ")}`;
+  const files = `${counted(target.files.length, "file")}: ${target.files.join(", ")}`;
   return [make("code", { class: "st-mono ex-path", tabindex: "0" }, target.path), copier(target.path, "Copy the path"), make("p", { class: "st-quiet st-small" }, files)];
 }
 
@@ -70,6 +70,7 @@ class Export {
     }
     picker.replaceChildren(...this.#runs.map(({ name }) => make("option", { value: name }, name)));
     const isEmpty = !this.#runs.length;
+    this.$(".ex-message").hidden = true; // it was about an earlier look
     this.$(".ex-empty").hidden = !isEmpty;
     this.$(".ex-head").hidden = isEmpty;
     for (const target of this.root.querySelectorAll(".ex-target")) target.hidden = isEmpty;
@@ -150,8 +151,7 @@ class Export {
   }
 
   #result({ status, trouble, clips, max_difference: difference }) {
-    const compared = `${clips} ${clips === 1 ? "clip" : "clips"}`;
-    if (status === "done") return [`Equal to base model and adapter on ${compared}: no logit differs by more than ${difference.toExponential(1)}.`, "good"];
+    if (status === "done") return [`Equal to base model and adapter on ${counted(clips, "clip")}: no logit differs by more than ${difference.toExponential(1)}.`, "good"];
     if (status === "stale") return ["The run has trained further since this was made. Merge it again.", "look"];
     return [status === "failed" ? trouble : "", "bad"];
   }

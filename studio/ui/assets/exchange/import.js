@@ -1,6 +1,6 @@
 // The import dialog: choose or drop → upload → preview with what each column becomes → import → result and undo.
 
-import { at, duration, icon, make, request, studio } from "../studio.js";
+import { at, counted, duration, icon, make, request, studio } from "../studio.js";
 import { followRunning, followTask } from "../tasks.js";
 
 const TASK = "import";
@@ -8,7 +8,6 @@ const MOST_FILES = 80; // in one request
 const MOST_BYTES = 48e6;
 const LARGEST = 2 ** 30; // bytes that the server takes at once
 const FIELDS = { audio: "Sound file", text: "Label", speaker: "Speaker", split: "Split", prompt: "Prompt", session: "Session", start: "Start (s)", end: "End (s)", duration: "Length (s)", words: "Word times" };
-const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
 export const start = ({ element }) => new Import(element.querySelector("dialog"));
 
@@ -161,12 +160,12 @@ class Import {
     this.$(".im-rows tbody").replaceChildren(...found.first.map(row));
     this.$(".im-first").hidden = !found.first.length;
     this.$(".im-skips").hidden = !found.skipped;
-    this.$(".im-skips h3").textContent = `${count(found.skipped, "row")} will be skipped`;
+    this.$(".im-skips h3").textContent = `${counted(found.skipped, "row")} will be skipped`;
     this.$(".im-skips ul").replaceChildren(...found.reasons.map(reason));
     this.$(".im-link").hidden = !this.choice.place;
     const button = this.$("[data-do=commit]");
     button.disabled = !found.clips;
-    button.textContent = found.clips ? `Import ${count(found.clips, "clip")}` : "Nothing to import";
+    button.textContent = found.clips ? `Import ${counted(found.clips, "clip")}` : "Nothing to import";
   }
 
   #columns(columns) {
@@ -204,15 +203,16 @@ class Import {
   }
 
   async #ended(status) {
-    const report = status === "finished" ? await request(at("import", this.name, "report")).catch(() => null) : null;
+    const report = status === "finished" ? await request(at("import", this.name, "report")).catch((error) => error) : null;
     const said = this.$(".im-task").textContent; // of a failure: its reason
     await this.#forget();
     this.$(".im-task").replaceChildren();
     if (!report) return this.#show("done"), this.#result("look", endings[status] || `${said} The dataset is as it was before.`, []);
+    if (report instanceof Error) return this.#show("done"), this.#result("look", `The import is done. ${report.message}`, []);
     studio.changed();
     this.#show("done");
-    const parts = [`${count(report.added, "clip")} added${report.added ? ` (${duration(report.minutes * 60)})` : ""}`];
-    if (report.already) parts.push(`${report.already.toLocaleString("en")} were there already`);
+    const parts = [`${counted(report.added, "clip")} added${report.added ? ` (${duration(report.minutes * 60)})` : ""}`];
+    if (report.already) parts.push(`${counted(report.already, "was", "were")} there already`);
     if (report.skipped) parts.push(`${report.skipped.toLocaleString("en")} skipped`);
     this.#result(report.added ? "good" : "look", `${parts.join(", ")}.${report.added ? " You find them in 2 Review." : ""} ${report.notes.join(" ")}`.trim(), report.reasons);
     this.action = report.added ? report.action : "";

@@ -79,7 +79,10 @@ class Test {
   }
 
   async load() {
-    await Promise.all([this.terms.load(), this.runs.load()]).catch((error) => this.#tell(error.message, "bad"));
+    const error = await Promise.all([this.terms.load(), this.runs.load()]).then(() => null, (error) => error);
+    if (error) this.#tell(error.message, "bad");
+    else if (this.isGone) this.#tell(HOW[this.modes.name]);
+    this.isGone = error?.code === "Gone";
   }
 
   /** Load the models now, so that the first utterance is read at once. */
@@ -98,6 +101,7 @@ class Test {
       if (asked !== this.asked) return;
       this.#ready("Not ready", "bad");
       this.#tell(error.message, "bad");
+      if (error.code === "Gone") Object.assign(this, { asked: null, isGone: true }); // asked again when it is back
     }
   }
 

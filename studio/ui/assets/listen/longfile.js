@@ -1,6 +1,6 @@
 // The dialog for recordings longer than the model hears: which one → progress and growing text → four formats.
 
-import { at, duration, form, icon, make, request, studio } from "../studio.js";
+import { at, duration, form, gone, icon, isGone, make, request, studio } from "../studio.js";
 import { follow } from "../tasks.js";
 
 const HEARD = 30; // seconds: what every model hears at once
@@ -165,7 +165,7 @@ class LongFile {
   #line({ start, end, text }) {
     const play = () => {
       this.sound.currentTime = start;
-      this.sound.play().catch(() => this.#fault({ message: "This browser cannot play the recording." }));
+      this.sound.play().catch(async () => this.#fault((await isGone()) ? gone() : { message: "This browser cannot play the recording." }));
     };
     const button = make("button", { type: "button", class: "st-button plain small lf-time", "aria-label": `Play from ${clock(start)}`, onclick: play }, clock(start));
     const line = make("li", {}, button, make("p", {}, text));

@@ -1,6 +1,6 @@
 // How far the dataset is: minutes in all, and about how many clips are still missing for a first training.
 
-import { at, duration, request, studio } from "../studio.js";
+import { at, counted, duration, request, studio } from "../studio.js";
 
 /** Keeps the line `.rec-lacking` in `root` up to date. */
 export function followProgress(root) {
@@ -17,7 +17,7 @@ export function followProgress(root) {
 }
 
 function words({ clips, seconds, more }) {
-  if (!clips) return `About ${more} clips make a first training worth it.`;
-  const sum = `${clips} ${clips === 1 ? "clip" : "clips"}, ${duration(seconds)}.`;
+  if (!clips) return `About ${counted(more, "clip")} make a first training worth it.`;
+  const sum = `${counted(clips, "clip")}, ${duration(seconds)}.`;
   return more ? `${sum} About ${more} more for a first training.` : `${sum} Enough for a first training.`;
 }

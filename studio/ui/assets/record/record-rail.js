@@ -1,6 +1,6 @@
 // The list of prompts beside the card: which are recorded, which is in hand, and what was done last, with its undo.
 
-import { icon, make, seconds } from "../studio.js";
+import { counted, icon, make, seconds } from "../studio.js";
 
 const EDGE = 6; // px that stay between the pill in hand and the edge of the list
 
@@ -23,7 +23,7 @@ export class Rail {
 
   show(cards, place, isFree) {
     const recorded = cards.filter((card) => card.clip).length;
-    this.done.textContent = isFree ? `${recorded} ${recorded === 1 ? "clip" : "clips"}` : `${recorded} of ${cards.length} recorded`;
+    this.done.textContent = isFree ? counted(recorded, "clip") : `${recorded} of ${cards.length} recorded`;
     this.bar.max = Math.max(cards.length, 1);
     this.bar.value = recorded;
     this.bar.hidden = isFree;

@@ -30,7 +30,7 @@ export class Sources {
     if (name === "rec-script" && (value === "own" || value === "needed")) return this.write(value);
     if (name !== "rec-script" && name !== "rec-convention") return;
     const wanted = { ...this.chosen, [name === "rec-script" ? "script" : "convention"]: value };
-    this.#send(wanted).catch((error) => this.tab.fail(error));
+    this.#send(wanted).catch((error) => (this.#restore(), this.tab.fail(error)));
   }
 
   async #send(choice) {
@@ -52,9 +52,10 @@ export class Sources {
   /** With the list in hand, or with the one that another script took the place of: a glance at Numbers loses no text. */
   async openOwn() {
     const isInHand = this.chosen?.script === "own";
-    const cards = isInHand ? this.cards : await request(at("prompts", studio.dataset(), "own")).catch(() => []);
+    let fault = "";
+    const cards = isInHand ? this.cards : await request(at("prompts", studio.dataset(), "own")).catch((error) => ((fault = error.message), []));
     this.text.value = cards.map(({ text, label }) => (text === label ? text : `${text}\t${label}`)).join("\n");
-    this.#ownFault("");
+    this.#ownFault(fault);
     this.own.showModal();
     this.text.focus();
   }

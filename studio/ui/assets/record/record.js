@@ -1,7 +1,7 @@
 // The Record tab. A take goes ready → (countdown) → opening → recording → tail → review → saving → ready; what the
 // page shows follows from the mode and the card in hand. A take belongs to its card until it is saved or discarded.
 
-import { at, form, giveBackFocus, isShown, isTyping, request, studio, StudioError } from "../studio.js";
+import { at, form, giveBackFocus, gone, isGone, isShown, isTyping, request, studio, StudioError } from "../studio.js";
 import { microphones, Recorder } from "../sound/recorder.js";
 import { samplesOf } from "../sound/scope.js";
 import { forget, keep, kept } from "../sound/keep.js";
@@ -261,6 +261,14 @@ class RecordTab {
     this.view.showMessage(this);
   }
 
+  /** The studio answers again. */
+  isBack() {
+    if (!this.cards.length) this.load();
+    if (this.error?.code !== "Gone") return;
+    this.error = null;
+    this.show();
+  }
+
   relabelled() {
     return relabel(this);
   }
@@ -279,7 +287,7 @@ class RecordTab {
     if (!this.player.paused) return this.player.pause();
     if (!this.take && !this.card?.clip) return;
     this.player.src = this.take ? URL.createObjectURL(this.take.wav) : address(this.card.clip);
-    this.player.play().catch(() => this.fail(new StudioError("The clip cannot be played.", "Reload the page.")));
+    this.player.play().catch(async () => this.fail((await isGone()) ? gone() : new StudioError("The clip cannot be played.", "Its file may have been moved or deleted.")));
   }
 
   toggle() {
@@ -316,6 +324,7 @@ class RecordTab {
     this.view.onMicrophone((id) => this.chooseMicrophone(id));
     studio.on("dataset", this.root, () => this.load());
     studio.on("cards", this.root, () => this.load());
+    studio.on("back", this.root, () => this.isBack());
     listenForAgain(this);
     followProgress(this.root);
     watchOthers(this);

@@ -3,7 +3,7 @@
 import { diffed } from "../diff.js";
 import { nameOf } from "./heldout-words.js";
 import { play, silence } from "../sound/player.js";
-import { at, icon, make, request, seconds } from "../studio.js";
+import { at, counted, icon, make, request, seconds } from "../studio.js";
 import { percent, sureWord } from "../sureness.js";
 
 const SHOWS = { all: "All", wrong: "Wrong", worse: "Worse", better: "Better" };
@@ -113,7 +113,7 @@ export class Clips {
     const { about } = this.#picked;
     this.pill.hidden = !about;
     this.pill.replaceChildren(icon("close"), make("span", { class: "st-hidden" }, "No longer only "), about ?? "");
-    this.told.textContent = `${found.found} ${found.found === 1 ? "clip" : "clips"}`;
+    this.told.textContent = counted(found.found, "clip");
     const focused = document.activeElement?.dataset?.sort;
     const table = make("table", { class: "st-table li-table" }, this.#head(), make("tbody", {}, ...found.rows.map((row) => this.#row(row))));
     const rows = found.rows.length ? table : make("p", { class: "st-quiet li-nothing" }, "No held-out clip is like that.");

@@ -2,7 +2,7 @@
 
 import { draw } from "./heldout-scatter.js";
 import { percent } from "./heldout-words.js";
-import { at, icon, make, request } from "../studio.js";
+import { at, counted, icon, make, request } from "../studio.js";
 import { followAt } from "../tasks.js";
 
 const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [480, 240, 56, 16, 24, 40];
@@ -107,7 +107,7 @@ function drawing({ points, forecast, unit }) {
   ];
   const lines = [draw("polyline", { class: "li-line", points: path(points) }), ...(told ? [draw("polyline", { class: "li-line li-ahead", points: path([last, ahead]) })] : [])];
   const marks = [...points.flatMap((mark) => whisker(mark, "li-point")), ...(told ? whisker(ahead, "li-point li-hollow") : [])];
-  const label = `${unit === "character" ? "Character" : "Word"} error rate by training clips: ${points.map(({ clips, wer }) => `${clips} clips ${percent(wer)}`).join(", ")}`;
+  const label = `${unit === "character" ? "Character" : "Word"} error rate by training clips: ${points.map(({ clips, wer }) => `${counted(clips, "clip")} ${percent(wer)}`).join(", ")}`;
   const named = draw("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "training clips");
   return draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...grid, ...below, named, ...lines, ...marks);
 }

@@ -1,7 +1,7 @@
 // Accuracy of each clip before (across) against after (up): what stands above the diagonal got better.
 
 import { nameOf } from "./heldout-words.js";
-import { make } from "../studio.js";
+import { counted, make } from "../studio.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [480, 280, 56, 20, 28, 40];
@@ -38,14 +38,14 @@ export function scatter(dots, pick) {
   const named = draw("text", { x: x(50), y: HEIGHT - 4, "text-anchor": "middle" }, "accuracy before; up: after");
   const shapes = dots.map((dot) => pressable(dot, pick));
   const drawing = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Clips by their accuracy before and after" }, ...grid, named, diagonal, ...shapes);
-  const said = `${up} of ${up + down + same} clips got better (triangle up), ${down} worse (triangle down), ${same} stayed. Press one to see its clips.`;
+  const said = `${up} of ${counted(up + down + same, "clip")} got better (triangle up), ${down} worse (triangle down), ${same} stayed. Press one to see its clips.`;
   return make("section", { class: "li-box li-scatter" }, make("h3", {}, "Before against after"), make("p", { class: "st-quiet st-small" }, said), drawing);
 }
 
 function pressable(dot, pick) {
   const filter = { dot: `${dot.before}-${dot.after}-${dot.outcome}` };
   const about = `from ${dot.before} % to ${dot.after} %${dot.before === dot.after && dot.outcome !== "same" ? `, ${dot.outcome}` : ""}`;
-  const label = `${dot.clips} ${dot.clips === 1 ? "clip" : "clips"} ${about}`;
+  const label = `${counted(dot.clips, "clip")} ${about}`;
   const mark = shape(dot, { role: "button", tabindex: "0", "aria-pressed": "false", "data-pick": nameOf(filter), "aria-label": label });
   mark.append(draw("title", {}, label));
   const press = () => pick({ ...filter, about });

@@ -5,7 +5,7 @@ import { Curve } from "./heldout-curve.js";
 import { scatter } from "./heldout-scatter.js";
 import { conditions, confusions, sureties, words } from "./heldout-words.js";
 import { silence } from "../sound/player.js";
-import { at, icon, make, request, studio } from "../studio.js";
+import { at, counted, icon, make, request, studio } from "../studio.js";
 import { goTo } from "../train/train-settings.js";
 
 const PICTURES = { good: "check", look: "info", bad: "warning" };
@@ -27,6 +27,7 @@ export class HeldOut {
     this.element = element;
     this.clips = new Clips(() => this.#mark());
     this.curve = new Curve();
+    studio.on("back", element, () => this.show(this.#run));
   }
 
   /** Show `run`; without one, what will stand here. */
@@ -38,7 +39,8 @@ export class HeldOut {
       const found = await request(`listen/heldout/${at(run.name)}?${new URLSearchParams(this.#by)}`);
       if (asked === this.#asked) await this.#draw(found);
     } catch (error) {
-      if (asked === this.#asked) this.#say("No held-out results", error.message);
+      const [title, text] = error.code === "Gone" ? [error.what, error.remedy] : ["No held-out results", error.message];
+      if (asked === this.#asked) this.#say(title, text);
     }
   }
 
@@ -54,7 +56,7 @@ export class HeldOut {
 
   #draw(found) {
     silence();
-    const about = (clips, what) => clips.length && `${clips.length} ${clips.length === 1 ? "clip" : "clips"} ${what}: ${clips.join("; ")}.`;
+    const about = (clips, what) => clips.length && `${counted(clips.length, "clip")} ${what}: ${clips.join("; ")}.`;
     const notes = [about(found.skipped, "could not be scored"), about(found.unwritable, "with a label that the model cannot write, wrong before and after")].filter(Boolean);
     this.element.replaceChildren(
       this.#head(found),
@@ -82,7 +84,7 @@ export class HeldOut {
     return make(
       "header",
       { class: "li-results" },
-      make("div", { class: "st-grow" }, make("h2", { class: "li-title" }, "Held-out clips"), make("p", { class: "st-quiet" }, `${after.clips} clips with ${unit === "character" ? after.characters : after.words} ${unit}s that the run never trained on.`)),
+      make("div", { class: "st-grow" }, make("h2", { class: "li-title" }, "Held-out clips"), make("p", { class: "st-quiet" }, `${counted(after.clips, "clip")} with ${counted(unit === "character" ? after.characters : after.words, unit)} that the run never trained on.`)),
       make("label", { class: "li-by" }, "Texts compared", by),
       make("div", { class: "st-row" }, next, compare, save),
     );

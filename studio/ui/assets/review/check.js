@@ -1,11 +1,11 @@
 // The Check dialog: what was found in the recordings of a dataset, measuring anew, and trimming them all.
 
-import { at, icon, make, request, studio } from "../studio.js";
+import { at, counted, icon, make, request, studio } from "../studio.js";
 import { followRunning, followTask } from "../tasks.js";
 
 const TASK = "check";
 const PICTURES = { look: "warning", "re-record": "close", note: "info" };
-const count = (clips) => `${clips.toLocaleString("en")} ${clips === 1 ? "clip" : "clips"}`;
+const count = (clips) => counted(clips, "clip");
 
 export const start = ({ element }) => new CheckDialog(element.querySelector(".chk"));
 
@@ -129,7 +129,7 @@ class CheckDialog {
     button.replaceChildren(icon(this.trimmed ? "undo" : "cut"), this.trimmed ? "Undo the trim" : report?.trim_clips ? `Trim ${count(report.trim_clips)}` : "Nothing to trim");
     if (this.isBusy) words.textContent = "Working.";
     else if (this.trimmed) words.textContent = `${count(this.trimmed.clips)} trimmed by ${this.trimmed.seconds.toFixed(1)} s in all. The originals are kept.`;
-    else if (report?.trim_clips) words.textContent = `${count(report.trim_clips)} have more silence at the edges than a model needs: ${report.trim_seconds.toFixed(1)} s in all. The originals are kept, and one Undo brings them back.`;
+    else if (report?.trim_clips) words.textContent = `${counted(report.trim_clips, "clip has", "clips have")} more silence at the edges than a model needs: ${report.trim_seconds.toFixed(1)} s in all. The originals are kept, and one Undo brings them back.`;
     else words.textContent = report ? "No clip has too much silence at its edges." : "";
   }
 }

@@ -1,6 +1,6 @@
 // What a model does for labels, as a task that goes on by itself: reading clips, and looking for wrong labels.
 
-import { at, icon, make, request, studio } from "../studio.js";
+import { at, counted, icon, make, request, studio } from "../studio.js";
 import { followRunning, followTask } from "../tasks.js";
 
 export class Reader {
@@ -72,8 +72,8 @@ export function verdict({ doubted, likely, clips }, close) {
     const words = "A model transcribes every clip and compares what it hears with the label. Labels that it finds very unlikely, and would write differently, come first. A model tuned on your voice finds more than one that has never heard you.";
     return make("div", { class: "st-empty" }, icon("search"), make("h3", {}, "The labels have not been checked yet"), make("p", {}, words));
   }
-  const text = likely ? `${likely.toLocaleString("en")} of ${doubted.toLocaleString("en")} clips may have a wrong label.` : `None of ${doubted.toLocaleString("en")} clips seems to have a wrong label.`;
-  const rest = clips > doubted ? ` ${(clips - doubted).toLocaleString("en")} were not looked at.` : "";
+  const text = likely ? `${likely.toLocaleString("en")} of ${counted(doubted, "clip")} may have a wrong label.` : `${counted(doubted, "label")} checked: none looks wrong.`;
+  const rest = clips > doubted ? ` ${counted(clips - doubted, "was", "were")} not checked.` : "";
   const show = () => {
     close();
     studio.open("review-query", { query: "suspicion > 0.5", sort: "-suspicion" });

@@ -1,10 +1,10 @@
 // New labels, before and after, each with a box to leave it out; applied as one action, and taken back.
 
 import { diffed, wordEdits } from "../diff.js";
-import { at, icon, make, request, studio } from "../studio.js";
+import { at, counted, icon, make, request, studio } from "../studio.js";
 import { sureWords } from "../sureness.js";
 
-export const labels = (count) => `${count.toLocaleString("en")} ${count === 1 ? "label" : "labels"}`;
+const labels = (count) => counted(count, "label");
 
 /** Edits with neighbours that changed as one: “129” became “one two nine”, not three words more. */
 function inRuns(edits) {

@@ -2,7 +2,7 @@
 
 import { Offer, patiently } from "./labels-offer.js";
 import { Reader, verdict } from "./labels-models.js";
-import { at, icon, make, request, studio } from "../studio.js";
+import { at, counted, icon, make, request, studio } from "../studio.js";
 
 const TABS = ["numbers", "style", "heard", "suspects"];
 const EXAMPLES = { words: "order 1296803 → order one two nine six eight zero three", digits: "order one two nine, double five → order 129, 55" };
@@ -22,10 +22,9 @@ class LabelsDialog {
     Object.assign(this, { dialog, tab: "numbers", selection: { ids: null, query: "", expected: null }, standing: null, chosen: {} });
     this.$ = (selector) => dialog.querySelector(selector);
     this.offers = Object.fromEntries(["numbers", "style", "heard"].map((name) => [name, new Offer(this.$(`#lab-${name} .lab-offer`), this)]));
-    const clips = (count) => `${count.toLocaleString("en")} ${count === 1 ? "clip" : "clips"}`;
     this.readers = {
-      heard: new Reader(this.$("#lab-heard .lab-reader"), "prelabel", this, (count) => `Read ${clips(count)}`, () => this.show()),
-      suspects: new Reader(this.$("#lab-suspects .lab-reader"), "suspects", this, (count) => `Look through ${clips(count)}`, () => this.show()),
+      heard: new Reader(this.$("#lab-heard .lab-reader"), "prelabel", this, (count) => `Read ${counted(count, "clip")}`, () => this.show()),
+      suspects: new Reader(this.$("#lab-suspects .lab-reader"), "suspects", this, (count) => `Look through ${counted(count, "clip")}`, () => this.show()),
     };
   }
 
@@ -80,7 +79,7 @@ class LabelsDialog {
     const { clips } = this.standing;
     const which = this.selection.ids ? "chosen" : this.selection.query ? `that match “${this.selection.query}”` : "in this dataset";
     if (!clips) return this.$(".lab-chosen").replaceChildren("There are no clips here yet. Record or import some first."), this[this.tab]();
-    this.$(".lab-chosen").textContent = `${clips.toLocaleString("en")} ${clips === 1 ? "clip" : "clips"} ${which}. Nothing is changed before you apply it.`;
+    this.$(".lab-chosen").textContent = `${counted(clips, "clip")} ${which}. Nothing is changed before you apply it.`;
     return this[this.tab]();
   }
 

@@ -1,9 +1,9 @@
 // Which clips are chosen, and what is done to all of them at once. Each deed says how many, and can be undone.
 
-import { at, make, request, studio } from "../studio.js";
+import { at, counted, make, request, studio } from "../studio.js";
 import { SPLITS } from "./review-columns.js";
 
-export const clips = (count) => `${count.toLocaleString("en")} ${count === 1 ? "clip" : "clips"}`;
+export const clips = (count) => counted(count, "clip");
 
 export class Bulk {
   /** `tab` shows, tells and fails; `changed()` when other clips are chosen. */
@@ -102,7 +102,7 @@ export class Bulk {
 
   change(changes, what) {
     const taken = this.count;
-    const along = (count) => (count > taken ? ` ${clips(count - taken)} with the same sentences moved along.` : "");
+    const along = (count) => (count > taken ? ` ${counted(count - taken, "clip with the same sentence", "clips with the same sentences")} moved along.` : "");
     return this.#send("change", { selection: this.selection, changes, what }, (count) => `${what}.${along(count)}`);
   }
 

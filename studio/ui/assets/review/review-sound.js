@@ -1,6 +1,6 @@
 // The sounds of the Review tab: fetched and decoded once, the next one in advance, played at the speed chosen.
 
-import { at, studio, StudioError } from "../studio.js";
+import { at, gone, isGone, studio, StudioError } from "../studio.js";
 import { RATE } from "../sound/spectrum.js";
 
 const KEPT = 8; // clips, the last used
@@ -39,7 +39,8 @@ async function fetched(row) {
   const answer = await fetch(address(row)).catch(() => null);
   if (!answer?.ok) {
     const told = await answer?.json().catch(() => null);
-    throw new StudioError(told?.what || "The clip cannot be read.", told?.remedy || "Is the studio still running?");
+    if (!told && (await isGone())) throw gone();
+    throw new StudioError(told?.what || "The clip cannot be read.", told?.remedy || "Its file may have been moved or deleted.");
   }
   const content = await answer.blob();
   const sound = await decoder.decodeAudioData(await content.arrayBuffer()).catch(() => {

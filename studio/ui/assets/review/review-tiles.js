@@ -1,6 +1,6 @@
 // What the clips that match are like: histograms that filter, minutes per split and speaker, words. It comes after the table.
 
-import { at, duration, make, request, studio } from "../studio.js";
+import { at, counted, duration, make, request, studio } from "../studio.js";
 import { SPLITS } from "./review-columns.js";
 
 const TITLES = { duration: "Length", pace: "Pace", loudness: "Loudness", snr: "SNR" };
@@ -130,14 +130,14 @@ function minutes({ clips, seconds, splits, speakers }) {
   const shown = named.length > 1 ? named.slice(0, MOST.speakers) : [];
   return make("div", { class: "rvt-tile rvt-minutes" },
     make("h2", {}, "Time"),
-    make("p", { class: "st-number" }, make("b", {}, duration(seconds)), ` in ${clips.toLocaleString("en")} ${clips === 1 ? "clip" : "clips"}`),
+    make("p", { class: "st-number" }, make("b", {}, duration(seconds)), ` in ${counted(clips, "clip")}`),
     ...Object.keys(SPLITS).filter((name) => splits[name]).map((name) => row(SPLITS[name], splits[name], `split = ${name}`, most, name)),
     ...shown.map(([name, value]) => row(name, value, `speaker = "${name.replaceAll('"', "")}"`, named[0][1])),
-    named.length > shown.length && shown.length ? make("p", { class: "st-quiet st-small" }, `and ${named.length - shown.length} more speakers`) : "");
+    named.length > shown.length && shown.length ? make("p", { class: "st-quiet st-small" }, `and ${counted(named.length - shown.length, "more speaker")}`) : "");
 }
 
 function vocabulary({ frequent, rare, different }) {
-  const word = ({ word, count }) => make("button", { type: "button", class: "rvt-word", "data-term": `"${word}"`, title: `${count} times` }, word, make("small", {}, String(count)));
+  const word = ({ word, count }) => make("button", { type: "button", class: "rvt-word", "data-term": `"${word}"`, title: counted(count, "time") }, word, make("small", {}, String(count)));
   return make("div", { class: "rvt-tile rvt-words" },
     make("h2", {}, "Words"),
     make("p", { class: "st-number" }, make("b", {}, different.toLocaleString("en")), " different"),

@@ -201,7 +201,7 @@ class ReviewTab {
     this.say(words, canUndo ? button : "");
   }
 
-  /** What was said last has an Undo for the last change: it goes when that was made elsewhere, or in another dataset. */
+  /** What was said last, and its Undo, are of the last change: they go when another one was made, here or elsewhere. */
   forget() {
     this.history.own = null;
     this.say("");
@@ -222,7 +222,7 @@ class ReviewTab {
     this.root.addEventListener("click", (event) => this.clicked(event));
     this.table.body.addEventListener("dblclick", ({ target }) => target.closest(".is-text") && this.deeds.edit());
     studio.on("dataset", this.root, () => this.enter());
-    studio.on("changed", this.root, (by) => (by === "script" && this.forget(), !this.editor.isOpen && this.load()));
+    studio.on("changed", this.root, () => (this.forget(), !this.editor.isOpen && this.load()));
     studio.on("open:review-query", this.root, (wanted) => this.ask({ ...FIRST, ...wanted })); // from a dialog: these clips
     const back = () => this.root.isConnected && !document.hidden && !this.editor.isOpen && this.load();
     addEventListener("focus", back); // another page may have written meanwhile

@@ -1,6 +1,6 @@
 // The Splits dialog: what a split would move is shown before it is done, and can be undone.
 
-import { at, duration, icon, make, request, studio } from "../studio.js";
+import { at, counted, duration, icon, make, request, studio } from "../studio.js";
 
 const NAMES = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
 const ABOUT = {
@@ -81,7 +81,7 @@ class SplitsDialog {
     box.replaceChildren(bars(plan), table(plan), notes(plan), moves(plan));
     const button = this.$("[data-do=apply]");
     button.disabled = !plan.count;
-    button.textContent = plan.count ? `Move ${count(plan.count)}` : "Nothing to move";
+    button.textContent = plan.count ? `Move ${counted(plan.count, "clip")}` : "Nothing to move";
   }
 
   fail({ what, remedy }) {
@@ -101,7 +101,7 @@ class SplitsDialog {
     try {
       await request(`${at("split", studio.dataset())}/apply`, { body: { request: this.request, plan: plan.name } });
       const [latest] = await request(at("history", studio.dataset()));
-      this.tell(`${count(plan.count)} moved.`, latest?.id);
+      this.tell(`${counted(plan.count, "clip")} moved.`, latest?.id);
     } catch (error) {
       return this.fail(error);
     }
@@ -127,8 +127,6 @@ class SplitsDialog {
     box.replaceChildren(icon("check"), make("p", {}, words), button || "");
   }
 }
-
-const count = (clips) => `${clips.toLocaleString("en")} ${clips === 1 ? "clip" : "clips"}`;
 
 /** One bar before and one after: how the time is shared out. */
 function bars({ before, after }) {
@@ -159,5 +157,5 @@ function moves({ moves: listed, count: all }) {
   if (!all) return "";
   const line = ({ text, before, after }) => make("li", {}, make("span", {}, text), make("span", {}, `${NAMES[before]} → ${NAMES[after]}`));
   const more = all > listed.length ? make("li", {}, make("span", {}, `and ${(all - listed.length).toLocaleString("en")} more`), make("span", {})) : "";
-  return make("details", { class: "spl-moves" }, make("summary", {}, `Which ${count(all)}`), make("ul", { tabindex: "0" }, ...listed.map(line), more));
+  return make("details", { class: "spl-moves" }, make("summary", {}, `Which ${counted(all, "clip")}`), make("ul", { tabindex: "0" }, ...listed.map(line), more));
 }

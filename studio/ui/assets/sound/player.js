@@ -1,6 +1,6 @@
 // One sound at a time for the whole page; the button that started it shows how it stands.
 
-import { StudioError, icon } from "../studio.js";
+import { gone, icon, isGone, StudioError } from "../studio.js";
 
 const audio = new Audio();
 let current = null; // { button, address, onProgress }
@@ -41,6 +41,7 @@ export async function play(button, address, onProgress = () => {}) {
   } catch (error) {
     if (error.name === "AbortError") return; // another one was started
     rest();
+    if (await isGone()) throw gone();
     throw new StudioError("This clip cannot be played.", "Its file may have been moved or deleted.", error.name);
   }
 }

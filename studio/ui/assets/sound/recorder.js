@@ -1,7 +1,7 @@
 // The microphone, unprocessed: getUserMedia without echo cancellation, noise suppression and gain control, an
 // AudioWorklet, and 16-bit PCM at the device's own rate. MediaRecorder would give lossy, processed sound.
 
-import { gone, StudioError } from "../studio.js";
+import { gone, isGone, StudioError } from "../studio.js";
 
 const TAIL = 500; // ms recorded after Stop: the end of the last word
 const RECENT = 1; // seconds kept between takes, for one that begins with what was just heard
@@ -178,9 +178,6 @@ export class Recorder {
     this.onLost(take?.seconds ? take : null, new StudioError(what, remedy));
   }
 }
-
-/** Whether the studio does not answer: the part that records comes from there, once. */
-const isGone = () => fetch(WORKLET, { cache: "no-store" }).then(() => false, () => true);
 
 /** Every microphone as `{ id, name }`; names are empty until the person has allowed one. */
 export async function microphones() {

@@ -41,7 +41,7 @@ export const SKELETON = `
     <div class="live-choices">
       <button type="button" class="st-button" data-do="continue">Continue</button>
       <button type="button" class="st-button primary" data-do="save">Stop and save</button>
-      <button type="button" class="st-button live-discard" data-do="discard">Discard</button>
+      <button type="button" class="st-button live-discard" data-do="discard">Discard the run</button>
     </div>
   </dialog>`;
 

@@ -5,7 +5,7 @@ import { Chart, bestSoFar, smoothed } from "./live-chart.js";
 import { History, PHASES, STAGES } from "./live-history.js";
 import { SKELETON, STANDS, action, describe, keys, lossPoints, message, percent, replaceText, span, tiles } from "./live-parts.js";
 import { Stream, watchVisibility } from "../stream.js";
-import { at, duration, icon, make, request, studio } from "../studio.js";
+import { at, counted, duration, icon, make, request, studio } from "../studio.js";
 
 const PICTURES = { good: "check", look: "info", bad: "warning" };
 const isGoingOn = (status) => status === "running" || status === "stopping";
@@ -89,6 +89,7 @@ export class LiveView {
 
   #stand(stands) {
     this.#stands = stands;
+    this.#problem = null; // it was about how the run stood before
     this.#skew = stands.now - Date.now() / 1000;
     this.#draw();
   }
@@ -114,7 +115,7 @@ export class LiveView {
     try {
       this.#problem = null;
       await request(`train/runs/${at(this.run)}/${what}`, { body });
-      if (what === "stop") this.#stands = { ...this.#stands, status: "stopping" };
+      if (what === "stop") this.#stands = { ...this.#stands, ...body, status: "stopping" };
       return true;
     } catch (error) {
       this.#problem = error;
@@ -172,17 +173,19 @@ export class LiveView {
   }
 
   #head() {
-    const { status } = this.#stands;
+    const { status, how } = this.#stands;
     const phase = PHASES[this.#history.phase?.name]?.text;
+    const isDiscarded = this.#history.stopped?.reason === "discard";
     const [colour, word] = STANDS[status];
-    const text = status === "none" ? "Opening" : status === "running" ? phase || "Starting" : status === "stopping" ? `Stopping: ${(phase || "").toLowerCase()}` : word;
+    const stopping = how === "discard" ? "Discarding" : ["Stopping", phase?.toLowerCase()].filter(Boolean).join(": ");
+    const text = { none: "Opening", running: phase || "Starting", stopping, stopped: isDiscarded ? "Discarded" : word }[status] ?? word;
     this.$(".live-name").textContent = this.run;
     const pill = this.$(".live-pill");
     pill.className = `st-pill live-pill ${colour}`;
     replaceText(pill, text);
     const isTraining = status === "running" && PHASES[this.#history.phase?.name]?.stage === 2;
     replaceText(this.$(".live-status"), `${this.run}: ${isTraining ? "Training" : text}`); // not each scoring is announced
-    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && !this.#history.finished && this.#history.stopped?.reason !== "discard";
+    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && !this.#history.finished && !isDiscarded;
     const names = isGoingOn(status) ? ["stop"] : isResumable ? ["resume", "remove"] : ["remove"];
     const actions = this.$(".live-actions");
     actions.style.visibility = status === "none" ? "hidden" : ""; // kept in place
@@ -207,7 +210,7 @@ export class LiveView {
     const isScoring = phase?.total && PHASES[phase.name].stage !== 2 && isGoingOn(status);
     const parts = [
       max ? `step ${step} of ${max}` : "getting ready",
-      isScoring ? `${phase.done} of ${phase.total} clips` : null,
+      isScoring ? `${phase.done} of ${counted(phase.total, "clip")}` : null,
       elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
       status === "running" && left !== null ? `about ${duration(left)} left` : null,
       steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)}\u00a0clips/s` : null,
@@ -262,7 +265,7 @@ export class LiveView {
     const heldOut = finished ? finished.rates : [before?.rate, after?.rate];
     const name = this.#history.rateName;
     const clips = (after || before)?.clips;
-    const note = (heldOut[1] == null ? "before; after comes at the end" : "before → after") + (clips ? `, ${clips} clips` : "");
+    const note = (heldOut[1] == null ? "before; after comes at the end" : "before → after") + (clips ? `, ${counted(clips, "clip")}` : "");
     tiles(this.$(".live-tiles"), [
       ["Loss", loss === undefined ? "–" : loss.toFixed(3), "smoothed, in nats per token"],
       [`Validation ${name}`, now ? percent(now.rate) : "–", best ? `best ${percent(best.rate)} at step ${best.step}` : "scored while training"],

@@ -36,7 +36,7 @@ export class Queue {
     const { do: what, run, to } = button.dataset;
     if (what === "cancel") return this.on.cancel(run);
     await this.on.move(run, Number(to));
-    this.told.textContent = `${run} waits in place ${to}.`;
+    this.told.textContent = `${run} is number ${to} in the queue.`;
   }
 }
 

@@ -1,7 +1,7 @@
 // What a run is to be: base model, preset, every knob, the command that does the same; and one button that starts it.
 
 import { Where } from "./train-where.js";
-import { StudioError, duration, icon, make, request, studio } from "../studio.js";
+import { counted, duration, icon, make, request, studio, StudioError } from "../studio.js";
 
 const SKELETON = `
   <div class="st-card train-card">
@@ -53,6 +53,7 @@ export class Settings {
     const isFirst = !this.#form;
     this.#form = form;
     this.#dataset = dataset;
+    this.$(".train-message [data-code=Gone]")?.remove(); // it answers again
     this.#clips();
     this.where.allow(form.can_go_away);
     this.#models();
@@ -73,11 +74,6 @@ export class Settings {
     this.$(".train-message").replaceChildren(box);
   }
 
-  /** Say what came of it, in the same place. */
-  say(text) {
-    this.$(".train-message").replaceChildren(make("div", { class: "st-message" }, icon("info"), make("p", {}, text)));
-  }
-
   get #model() {
     return this.$("[name=train-model]:checked")?.value || studio.model();
   }
@@ -91,7 +87,7 @@ export class Settings {
     const { train, validation, test, seconds } = this.#form.clips;
     const total = train + validation + test;
     const parts = `${train} to learn from, ${validation} to validate, ${test} held out`;
-    this.$(".train-clips").textContent = total ? `${this.#dataset}: ${total} clips, ${duration(seconds)}. ${parts}.` : `${this.#dataset} has no clips yet.`;
+    this.$(".train-clips").textContent = total ? `${this.#dataset}: ${counted(total, "clip")}, ${duration(seconds)}. ${parts}.` : `${this.#dataset} has no clips yet.`;
     this.#readiness();
   }
 
@@ -168,12 +164,13 @@ export class Settings {
     this.#tellMixed(clips.mixed);
     const button = this.$(".train-start");
     button.disabled = isComing || this.#isStarting;
-    if (clips.missing) [this.next, button.textContent] = ["record", `Record ${clips.missing} more clip${clips.missing > 1 ? "s" : ""}`];
+    if (clips.missing) [this.next, button.textContent] = ["record", `Record ${counted(clips.missing, "more clip")}`];
     else if (clips.blocker) [this.next, button.textContent] = ["record", "Record more clips"];
     else if (isComing) [this.next, button.textContent] = ["wait", `Downloading  ${download.line}`];
     else if (model.state === "download") [this.next, button.textContent] = ["download", `Download ${megabytes(model.download_bytes)}`];
     else [this.next, button.textContent] = ["start", this.#isStarting ? "Starting …" : running || waiting.length ? "Add to the queue" : "Start"];
     if (download?.status === "failed" && download.model === model.id) this.tell(new StudioError(download.line));
+    else this.$('.train-message [data-code=""]')?.remove();
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.#ask(), 150);
   }
@@ -202,7 +199,7 @@ export class Settings {
       box.textContent = command;
       this.#memory(memory);
       this.#notes(notes);
-      this.$(".train-message [data-code=ConfigError]")?.remove();
+      this.$('.train-message .bad:not([data-code=""])')?.remove(); // it was about other settings
     } catch (error) {
       if (turn !== this.#asking) return;
       this.#memory(null);

@@ -15,6 +15,7 @@ class Train {
   #chosen = ""; // the run on show; empty for the set-up
   #going = ""; // the run that went on last
   #undo = null; // the run just deleted: { token, run }
+  #notice = null; // what was said last: { line, words }
   #loading = 0;
 
   constructor(element, trigger) {
@@ -75,6 +76,8 @@ class Train {
     this.settings.show(this.#form, studio.dataset());
     this.$(".train-run").hidden = !this.#chosen;
     this.$(".train-setup").hidden = !!this.#chosen;
+    this.#renew();
+    if (this.#form.runs.some(({ name }) => name === this.#undo?.run)) this.#undo = null; // restored elsewhere
     this.queue.show(this.#form.waiting.filter(({ name }) => name !== running));
     this.#list();
     clearTimeout(this.timer);
@@ -102,13 +105,13 @@ class Train {
     const { status, before: was, after, rate } = this.#form.runs.find(({ name }) => name === before) || {};
     const result = after == null ? "" : `: held-out ${rate} ${percent(was)} → ${percent(after)}`;
     const ended = status ? `${before} ${STANDS[status][1].toLowerCase()}${result}. ` : "";
-    this.#say("", "info", `${ended}Now ${run}, the next of the queue.`);
+    this.#say("", "info", () => (this.#form.running === run ? `${ended}Now ${run}, the next of the queue.` : ""));
   }
 
   async #start(values) {
     try {
       const { run, position } = await request("train/start", { body: values });
-      if (position) return await this.#queued(run, position);
+      if (position) return await this.#queued(run);
       this.#form.running = this.#going = run;
       this.#open(run);
       this.#changed();
@@ -119,12 +122,14 @@ class Train {
     }
   }
 
-  async #queued(run, position) {
+  async #queued(run) {
     await this.load(); // what goes on comes to the fore, if that is news
-    const { running } = this.#form;
-    const text = `${running ? `${running} is still going. ` : ""}${run} is number ${position} in the queue and starts on its own.`;
-    if (this.#chosen) this.#say("", "info", text);
-    else this.settings.say(text);
+    const words = () => {
+      const { running, waiting } = this.#form;
+      const place = waiting.filter(({ name }) => name !== running).findIndex(({ name }) => name === run) + 1;
+      return place && `${running ? `${running} is still going. ` : ""}${run} is number ${place} in the queue and starts on its own.`;
+    };
+    if (words()) this.#say("", "info", words, this.$(this.#chosen ? ".train-note" : ".train-message"));
   }
 
   async #requeue(path, body) {
@@ -184,6 +189,7 @@ class Train {
       if (this.#chosen === run) this.#open("");
       this.#changed();
     } catch (error) {
+      await this.load();
       this.#tell(error);
     }
   }
@@ -194,18 +200,34 @@ class Train {
       this.#undo = null;
       this.#changed();
     } catch (error) {
+      await this.load();
       this.#tell(error);
     }
   }
 
   #tell(error) {
-    this.#say("bad", "warning", error instanceof StudioError ? error.message : `The page has an error: ${error.message}`);
+    const was = standing(this.#form);
+    const text = error instanceof StudioError ? error.message : `The page has an error: ${error.message}`;
+    this.#say("bad", "warning", () => (standing(this.#form) === was ? text : ""));
   }
 
-  #say(kind, picture, text) {
-    this.$(".train-note").replaceChildren(make("div", { class: `st-message ${kind}` }, icon(picture), make("p", {}, text)));
+  /** Show what `words()` gives, for as long as it gives anything: no notice outlives its cause. */
+  #say(kind, picture, words, box = this.$(".train-note")) {
+    this.#notice = { line: make("p", {}, words()), words };
+    box.replaceChildren(make("div", { class: `st-message ${kind}` }, icon(picture), this.#notice.line));
+  }
+
+  #renew() {
+    if (!this.#notice?.line.isConnected) return (this.#notice = null);
+    const { line, words } = this.#notice;
+    const text = words();
+    if (!text) line.parentElement.remove();
+    else if (line.textContent !== text) line.textContent = text;
   }
 }
+
+/** How all runs stand: an error of one of them may be over once this has changed. */
+const standing = ({ running, waiting, runs }) => JSON.stringify([running, waiting.map(({ name }) => name), runs.map(({ name, status }) => [name, status])]);
 
 const isOver = ({ status }) => status !== "running" && status !== "stopping";
 
