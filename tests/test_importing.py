@@ -315,7 +315,7 @@ def test_what_is_no_data_is_a_sentence(dataset: Dataset, folder: Path) -> None:
     for path, sentence in (
         (folder, "holds no WAV"),
         (folder / "gone", "nothing at"),
-        (folder / "readme.md", "no format"),
+        (folder / "readme.md", "unknown format"),
     ):
         with pytest.raises(DataError, match=sentence):
             imported(dataset, path)

@@ -455,9 +455,13 @@ def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser, sent
 
 
 @pytest.mark.browser
-def test_a_full_disk_keeps_the_take_on_the_page(page: Page, take: Callable[[], None]) -> None:
+def test_a_full_disk_or_a_request_cut_off_keeps_the_take_on_the_page(page: Page, take: Callable[[], None]) -> None:
     go_on_by_hand(page)
     take()
+    page.route("**/studio/record/**", lambda route: route.abort())
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("The connection to the studio broke off.").wait_for()  # the studio itself is there
+    page.unroute("**/studio/record/**")
     page.route(
         "**/studio/record/**",
         lambda route: route.fulfill(

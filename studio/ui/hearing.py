@@ -14,9 +14,11 @@ from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import AudioError, DataError, JobError
 from studio.evaluate import open_dataset
+from studio.labelling.another import heard_another
 from studio.metrics import Edit
 from studio.models.base import Hypothesis
 from studio.models.catalogue import locate
+from studio.models.key_terms import DEFAULT_BOOST
 from studio.models.registry import family_of
 from studio.run_folder import RunFolder
 from studio.word_diff import compared
@@ -162,6 +164,12 @@ def hear(recogniser: Worker, sound: bytes, chosen: Chosen, terms: Sequence[str],
 def so_far(recogniser: Worker, sound: bytes, chosen: Chosen) -> str:
     """What has been said so far, by the first run, or by the base where there is none. Raises as `hear` does."""
     return recogniser.partial(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
+
+
+def another(reader: Worker, content: bytes, who: Chosen, label: str) -> str:
+    """What the base model of `who` heard, where it is sure that it is not `label`; empty otherwise."""
+    [heard] = reader.hear(content, who.model, (), (), DEFAULT_BOOST)
+    return heard.plain.text if heard_another(label, heard.plain, who.model) else ""
 
 
 def longest(model: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import gradio as gr
@@ -14,7 +14,6 @@ from studio import worker
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.errors import AudioError
-from studio.labelling.another import heard_another
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Chosen, Heard, Kept, TestableRun
@@ -75,26 +74,22 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         with reading:
             return hearing.hear(reader, _content(sound), chosen(run, model), prompts.parse_terms(terms), boost)
 
-    @routes.post("/partial")
-    def partial(sound: UploadFile, run: Fields = (), model: Field = "") -> dict[str, str]:
-        """The text so far; empty while something else is read, which must not wait for it, nor it wait behind that."""
+    def if_idle(read: Callable[[], str]) -> str:
+        """What `read` gives; empty while another clip is transcribed: neither waits for the other."""
         if not reading.acquire(blocking=False):
-            return {"text": ""}
+            return ""
         try:
-            return {"text": hearing.so_far(reader, _content(sound), chosen(run, model))}
+            return read()
         finally:
             reading.release()
 
+    @routes.post("/partial")
+    def partial(sound: UploadFile, run: Fields = (), model: Field = "") -> dict[str, str]:
+        return {"text": if_idle(lambda: hearing.so_far(reader, _content(sound), chosen(run, model)))}
+
     @routes.post("/differs")
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
-        """What the model heard where it is not `text`; empty otherwise, and while it is busy with another clip."""
-        if not reading.acquire(blocking=False):
-            return {"heard": ""}
-        try:
-            [heard] = reader.hear(_content(sound), chosen([], model).model, (), (), DEFAULT_BOOST)
-        finally:
-            reading.release()
-        return {"heard": heard.plain.text if heard_another(text, heard.plain, model) else ""}
+        return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
     @routes.post("/keep")
     def keep(sound: UploadFile, text: Field, run: Field = "", dataset: Field = "") -> Kept:

@@ -198,8 +198,8 @@ function found({ take, limits, view, card }) {
   if (refused) return refused;
   const fault = worst(take);
   if (take.isWarned && !card.text && !view.text.trim()) return UNREVIEWED;
+  if (take.heard && fault?.verdict !== "re-record") return heardAnother("", take.heard);
   if (fault) return [fault.what, fault.remedy, fault.verdict === "look" ? "look" : "bad"];
-  if (take.heard) return heardAnother("", take.heard);
   if (take.isGuess) return ["The model wrote this label.", "Correct it where it is wrong, then save.", "look"];
   if (take.isBroughtBack) return ["This recording was not saved.", "It was kept here: save it, or discard it.", "look"];
   return ["Listen if you like, correct the label, then save.", BY_TOUCH ? "" : "Space records again."];
@@ -215,8 +215,8 @@ function verdict(tab) {
   const isLast = cards.every((card) => card.clip);
   if (!clip.text) return ["Saved without a label.", "It neither trains nor measures until you write what was said.", "look"];
   const fault = worst(clip);
+  if (clip.heard && fault?.verdict !== "re-record") return heardAnother("Saved. ", clip.heard);
   if (fault) return [`Saved. ${fault.what}`, `${fault.remedy}${isLast || BY_TOUCH ? "" : " Or press S for the next one."}`, fault.verdict === "re-record" ? "bad" : "look"];
-  if (clip.heard) return heardAnother("Saved. ", clip.heard);
   if (wasTrimmed(tab)) return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
   return [`Saved, ${seconds(clip.duration)}.`, isLast ? "Every prompt is recorded: continue with 2 Review or 3 Train." : "The recording is good.", "good"];
 }
