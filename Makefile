@@ -25,9 +25,10 @@ demo: $(VENV)/.studio
 test: $(VENV)/.test check
 	$(BIN)/python -m pytest $(CORES) $(ARGS)
 
-# What would make `make test` too long for every change: many processes, lost machines, random kills.
+# What would make `make test` too long for every change: further variants, second ways through the page, many
+# processes, lost machines, random kills.
 thorough: $(VENV)/.test
-	$(BIN)/python -m pytest -m thorough $(ARGS)
+	$(BIN)/python -m pytest $(CORES) -m thorough $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -83,7 +83,7 @@ def _whisper() -> Callable[[str], str]:
     """transformers ships the rules; the table of spellings comes with Whisper's models, and so with this package."""
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
-    normalise: Callable[[str], str] = EnglishTextNormalizer(american_spellings())  # type: ignore[no-untyped-call]
+    normalise: Callable[[str], str] = EnglishTextNormalizer(american_spellings())
     return lambda text: " ".join(normalise(text).split())
 
 

@@ -120,6 +120,7 @@ def test_a_run_that_loses_every_machine_fails_with_a_sentence(
     assert last.message == failure.value.what
 
 
+@pytest.mark.thorough
 def test_discard_keeps_nothing_of_what_was_learnt(workspace: Path, cluster: FakeCluster) -> None:
     folder = folder_of(workspace, "away")
     seen = there(workspace, cluster, config(**LONG), once(is_step(30), lambda: folder.request_stop("discard")))
@@ -185,6 +186,7 @@ def test_discard_is_done_at_home_even_while_the_cluster_is_silent(workspace: Pat
     assert not folder.checkpoints.exists()
 
 
+@pytest.mark.thorough
 def test_a_machine_without_a_requirement_says_which(
     workspace: Path, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +202,7 @@ def test_a_machine_without_a_requirement_says_which(
         there(workspace, cluster, config())
 
 
+@pytest.mark.thorough
 def test_what_the_run_refuses_there_is_said_here(workspace: Path, cluster: FakeCluster) -> None:
     seen = there(workspace, cluster, config(targets="no such layer"))
     assert isinstance(seen[-1], Failed)
@@ -243,6 +246,7 @@ def test_the_bundled_model_and_its_general_set_go_along_where_they_are_used() ->
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_replayed_dataset_goes_along(workspace: Path, cluster: FakeCluster) -> None:
     tones(workspace / "other")
     (workspace / "other" / "recordings" / "tones").rename(workspace / "recordings" / "known")

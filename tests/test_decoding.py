@@ -168,6 +168,7 @@ def test_an_hour_in_half_a_megabyte_takes_no_more_memory_than_a_clip(
         tracemalloc.stop()
 
 
+@pytest.mark.thorough
 def test_many_channels_at_a_high_rate_are_bounded_together() -> None:
     silence = encoded(np.zeros((192_000 * 60, 8), np.float32), 192_000, "FLAC")
     loud = encoded(np.zeros((384_000 * 9, 32), np.float32), 384_000)

@@ -228,13 +228,13 @@ def test_train_ends_with_0_once_its_result_is_there(client: Callable[[str], Clie
     assert (code, "Finished" in said) == (0, True), said
 
 
-@pytest.mark.parametrize("words", ["steps=5 crash", "steps=5 silent-exit"])
+@pytest.mark.parametrize("words", ["steps=5 crash", pytest.param("steps=5 silent-exit", marks=pytest.mark.thorough)])
 def test_train_ends_with_1_where_the_trainer_fails(words: str, client: Callable[[str], Client]) -> None:
     code, said = client(words).ended()
     assert (code, "tones-0001" in said) == (1, True), said
 
 
-@pytest.mark.parametrize("who", ["child", "supervisor"])
+@pytest.mark.parametrize("who", [pytest.param("child", marks=pytest.mark.thorough), "supervisor"])
 def test_train_ends_with_1_where_a_process_of_the_run_is_killed(who: str, client: Callable[[str], Client]) -> None:
     running = client(LONG)
     running.until_step()
@@ -265,7 +265,9 @@ def test_train_ends_with_1_where_the_run_is_discarded(client: Callable[[str], Cl
     assert (code, "left no result" in said) == (1, True), said
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.thorough)]
+)
 def test_a_client_that_is_ended_stops_the_run_and_saves_it(
     number: signal.Signals, code: int, client: Callable[[str], Client]
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_merge_ends_in_a_folder_that_was_compared_and_a_retrained_run_makes_it
     assert exports(run).merge.status == "stale"
 
 
+@pytest.mark.thorough
 def test_a_merge_that_fails_says_why_and_keeps_the_older_one(workspace: Workspace, run: RunFolder) -> None:
     assert merged(workspace, run).status == "done"
     (run.adapter / "base.json").write_text(json.dumps({"source": "no-such-model"}))
@@ -115,6 +116,7 @@ def test_a_merge_that_fails_says_why_and_keeps_the_older_one(workspace: Workspac
     assert MergeReport.read(run.merged) is not None
 
 
+@pytest.mark.thorough
 def test_a_second_press_does_not_start_a_second_merge(workspace: Workspace, run: RunFolder) -> None:
     exporting.start_merge(workspace, run)
     job = RunFolder(run.path / "merging")
@@ -151,6 +153,7 @@ def page(browser: Browser, studio: Served) -> Iterator[Page]:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_lines_that_use_the_adapter_can_be_copied_whole(page: Page, root: Path) -> None:
     page.get_by_role("button", name="Copy the Python lines").first.click()
     expect(page.locator(".ex-adapter .ex-bar .ex-copy")).to_have_text("Copied")
@@ -159,6 +162,7 @@ def test_the_lines_that_use_the_adapter_can_be_copied_whole(page: Page, root: Pa
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_adapter_can_be_downloaded(page: Page, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as zip").click()
@@ -179,6 +183,7 @@ def test_a_merge_goes_on_through_a_reload_and_ends_with_its_difference(page: Pag
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_before_any_run_the_tab_says_what_will_stand_there(browser: Browser, tmp_path: Path) -> None:
     with served(tmp_path) as studio, opened(browser, studio.url) as page:
         show_tab(page, "5 Export")
@@ -188,6 +193,7 @@ def test_before_any_run_the_tab_says_what_will_stand_there(browser: Browser, tmp
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.thorough
 def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, scheme: str) -> None:
     with opened(browser, studio.url, color_scheme=scheme) as page:
         show_tab(page, "5 Export")

@@ -86,7 +86,7 @@ def kept(workspace: Path) -> list[Path]:
     return sorted(Workspace(workspace).features.rglob("*.features"))
 
 
-@pytest.mark.parametrize("targets", ["voice", "deep"])
+@pytest.mark.parametrize("targets", ["voice", pytest.param("deep", marks=pytest.mark.thorough)])
 def test_a_run_learns_the_same_to_the_bit_from_memory_from_a_new_cache_and_from_an_old_one(
     targets: str, workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch, computed: list[str]
 ) -> None:
@@ -141,7 +141,14 @@ def test_a_corrected_label_costs_no_encoding_and_a_cut_clip_is_encoded_alone(
     assert computed == [second.id]
 
 
-@pytest.mark.parametrize("harm", ["torn", "empty", "altered", "exchanged", "gone", "nonsense"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "torn",
+        "altered",
+        *(pytest.param(harm, marks=pytest.mark.thorough) for harm in ("empty", "exchanged", "gone", "nonsense")),
+    ],
+)
 def test_a_file_that_is_not_whole_is_computed_again_and_mended(
     harm: str, workspace: Path, model: Path, computed: list[str]
 ) -> None:

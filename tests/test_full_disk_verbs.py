@@ -102,6 +102,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_half_written_file(words: str, d
     assert files(disk) == before
 
 
+@pytest.mark.thorough
 def test_a_run_whose_disk_fills_up_ends_with_1_and_can_be_resumed(disk: Path) -> None:
     workspace = Workspace(disk)
     environment = {**os.environ, "STUDIO_WORKSPACE": str(disk)}

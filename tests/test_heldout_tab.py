@@ -160,6 +160,7 @@ def test_a_word_a_confusion_and_a_dot_each_lead_to_their_clips_and_back(page: Pa
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_clips_are_filtered_sorted_and_compared_by_another_normaliser(page: Page) -> None:
     table = page.locator(".li-table tbody tr")
     page.get_by_role("radio", name="Wrong", exact=True).check()
@@ -188,6 +189,7 @@ def test_what_was_missed_is_handed_to_the_recorder(page: Page, studio: Served) -
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_smaller_runs_are_trained_from_the_page_and_go_on_when_it_is_closed(
     browser: Browser, studio: Served
 ) -> None:
@@ -210,6 +212,7 @@ def test_the_smaller_runs_are_trained_from_the_page_and_go_on_when_it_is_closed(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_run_with_too_few_clips_for_a_learning_curve_says_so_in_the_page(page: Page) -> None:
     curve = page.locator(".li-curve")
     button = curve.get_by_role("button", name="Train the smaller runs", exact=True)
@@ -220,6 +223,7 @@ def test_a_run_with_too_few_clips_for_a_learning_curve_says_so_in_the_page(page:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_how_sure_the_model_was_of_each_word_is_seen_and_sorted_by(page: Page) -> None:
     page.get_by_role("combobox", name="Run", exact=True).select_option("learnt")
     rows = page.locator(".li-table tbody tr")
@@ -236,6 +240,7 @@ def test_how_sure_the_model_was_of_each_word_is_seen_and_sorted_by(page: Page) -
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_report_is_saved_as_one_file(page: Page, tmp_path: Path) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="Save the report", exact=True).click()
@@ -264,6 +269,7 @@ def test_runs_stand_side_by_side_and_axe_finds_nothing_wrong(browser: Browser, s
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_at_the_width_of_a_phone_nothing_is_cut_off(browser: Browser, studio: Served) -> None:
     with opened(browser, studio.url, viewport={"width": 390, "height": 844}) as page:
         show_second(page)

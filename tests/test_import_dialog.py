@@ -94,6 +94,7 @@ def test_a_table_is_mapped_comes_in_and_is_undone(page: Page, studio: Served, tm
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_zip_comes_in_and_a_second_time_nothing_does(page: Page, studio: Served, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -120,6 +121,7 @@ def test_a_zip_comes_in_and_a_second_time_nothing_does(page: Page, studio: Serve
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_folder_that_was_named_at_the_start_is_offered_and_no_other(page: Page, studio: Served) -> None:
     open_import(page)
     page.get_by_label("Or from this computer").select_option("0/nemo")
@@ -134,6 +136,7 @@ def test_a_folder_that_was_named_at_the_start_is_offered_and_no_other(page: Page
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_what_goes_out_is_a_zip_that_comes_in_again(page: Page, studio: Served, tmp_path: Path) -> None:
     dataset = Dataset.create(studio.workspace / "recordings" / NAME)
     for number in range(3):
@@ -195,6 +198,7 @@ def test_uploads_stay_within_their_folder_whatever_they_are_called(studio: Serve
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_dialog_fits_a_phone(browser: Browser, studio: Served, tmp_path: Path) -> None:
     studio.forget_everything()
     with opened(browser, studio.url, viewport={"width": 390, "height": 800}) as page:

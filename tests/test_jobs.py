@@ -287,6 +287,7 @@ def test_a_training_gets_a_fresh_readable_name(workspace: Workspace, monkeypatch
         jobs.start_training(workspace, TrainConfig(dataset="my numbers"), "../../etc")
 
 
+@pytest.mark.thorough
 def test_the_real_trainer_is_killed_as_a_job_and_finishes_when_it_is_resumed(workspace: Workspace) -> None:
     tones(workspace.root)
     folder = jobs.start_training(workspace, tones_config(max_steps=20_000, eval_every=50, patience=1000))

@@ -63,6 +63,7 @@ def test_the_command_line_says_why_a_long_label_stays_outside(tmp_path: Path) ->
     assert SAYS in result.output
 
 
+@pytest.mark.thorough
 def test_the_page_and_its_api_refuse_a_long_label_and_keep_the_old_one(tmp_path: Path) -> None:
     with served(tmp_path) as studio, studio.client() as client:
         audio = {"audio": ("take.wav", recording(1, 1.0))}

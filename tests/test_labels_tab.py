@@ -75,6 +75,7 @@ def test_numbers_are_previewed_applied_but_for_what_was_unticked_and_undone(page
     page.wait_for_function("document.querySelector('#rev-query').value === 'has digits'")
 
 
+@pytest.mark.thorough
 def test_a_rule_changes_the_preview_and_the_way_back_is_offered(page: Page) -> None:
     labels(page)
     page.locator(".lab-more summary").click()
@@ -85,12 +86,14 @@ def test_a_rule_changes_the_preview_and_the_way_back_is_offered(page: Page) -> N
     page.get_by_text("No number words to write as digits").wait_for()
 
 
+@pytest.mark.thorough
 def test_only_the_chosen_clips_are_looked_at(page: Page, dataset: Dataset) -> None:
     labels(page, selection=f"{{ids: ['{dataset.utterances()[0].id}']}}")
     page.get_by_text("1 clip chosen.").wait_for()
     page.get_by_role("button", name="Apply to 1 label", exact=True).wait_for()
 
 
+@pytest.mark.thorough
 def test_a_label_changed_meanwhile_is_not_overwritten(page: Page, dataset: Dataset) -> None:
     labels(page)
     page.get_by_role("button", name="Apply to 2 labels").wait_for()
@@ -101,6 +104,7 @@ def test_a_label_changed_meanwhile_is_not_overwritten(page: Page, dataset: Datas
     assert texts(dataset)[0] == "order 777"
 
 
+@pytest.mark.thorough
 def test_what_stands_out_in_style_is_mended_where_it_is_listed(page: Page, dataset: Dataset) -> None:
     labels(page, "style")
     page.get_by_role("button", name="Mend: All capitals").click()
@@ -109,6 +113,7 @@ def test_what_stands_out_in_style_is_mended_where_it_is_listed(page: Page, datas
     assert "go back now" in texts(dataset)
 
 
+@pytest.mark.thorough
 def test_the_dialog_has_no_barrier_and_the_arrows_turn_its_tabs(page: Page) -> None:
     labels(page)
     page.get_by_role("button", name="Apply to 2 labels").wait_for()

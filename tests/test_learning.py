@@ -51,7 +51,12 @@ def drawn(
 
 
 @pytest.mark.parametrize(
-    ("sizes", "fall", "level"), [([10, 20, 40], 1.0, 4.0), ([25, 50, 100], 0.5, 1.0), ([25, 50, 100], 0.2, 0.5)]
+    ("sizes", "fall", "level"),
+    [
+        ([10, 20, 40], 1.0, 4.0),
+        pytest.param([25, 50, 100], 0.5, 1.0, marks=pytest.mark.thorough),
+        pytest.param([25, 50, 100], 0.2, 0.5, marks=pytest.mark.thorough),
+    ],
 )
 def test_the_interval_of_the_forecast_holds_the_truth_as_often_as_it_says(
     sizes: list[int], fall: float, level: float, monkeypatch: pytest.MonkeyPatch
@@ -256,6 +261,7 @@ def test_as_a_job_it_tells_how_far_it_is_is_cancelled_killed_and_goes_on(root: P
     assert adapter(root, "as-a-job/curve/050") == adapter(root, "taught/curve/050")
 
 
+@pytest.mark.thorough
 def test_the_verb_prints_text_or_json_and_refuses_in_words(root: Path) -> None:
     def studio(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "studio", "--workspace", str(root), "curve", *words]

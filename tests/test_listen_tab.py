@@ -103,6 +103,7 @@ def test_holding_the_button_reads_what_is_said_before_and_after(page: Page, micr
 
 @pytest.mark.browser
 @pytest.mark.parametrize("key", ["t", "Space", "Enter"])
+@pytest.mark.thorough
 def test_who_cannot_hold_presses_once_to_begin_and_once_to_end(page: Page, microphone: Microphone, key: str) -> None:
     if key != "t":
         page.locator(".li-hold").focus()
@@ -128,6 +129,7 @@ def test_a_file_is_read_and_its_correction_kept_and_taken_back(page: Page, datas
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_every_utterance_of_the_visit_can_be_shown_and_heard_again(page: Page) -> None:
     for words in ("code 1", "code 2"):
         upload(page, words)
@@ -141,6 +143,7 @@ def test_every_utterance_of_the_visit_can_be_shown_and_heard_again(page: Page) -
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_what_cannot_be_read_is_told_where_the_instruction_stood(page: Page) -> None:
     silent = {"name": "s.wav", "mimeType": "audio/wav", "buffer": encoded(tone(1.0, level=0.0), 16_000)}
     page.locator(".li-open input").set_input_files(silent)
@@ -150,6 +153,7 @@ def test_what_cannot_be_read_is_told_where_the_instruction_stood(page: Page) -> 
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_held_out_clip_can_be_played_and_a_label_is_never_markup(page: Page) -> None:
     rows = page.locator(".li-table tbody tr")
     expect(rows.first).to_contain_text(SCRIPT_IN_A_LABEL)
@@ -161,6 +165,7 @@ def test_a_held_out_clip_can_be_played_and_a_label_is_never_markup(page: Page) -
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_running_page_never_loads_torch(page: Page, studio: Served) -> None:
     upload(page, "order 129")
     expect(page.locator(".li-keep")).to_be_visible()
@@ -169,6 +174,7 @@ def test_the_running_page_never_loads_torch(page: Page, studio: Served) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_before_any_run_the_base_model_alone_answers_and_the_page_says_what_comes(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -183,6 +189,7 @@ def test_before_any_run_the_base_model_alone_answers_and_the_page_says_what_come
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_refused_microphone_says_how_to_allow_it(page: Page) -> None:
     refused = "() => Promise.reject(new DOMException('Permission denied', 'NotAllowedError'))"
     page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {refused}; }}")
@@ -237,6 +244,7 @@ def test_hands_free_a_pause_makes_two_turns_of_two_sentences_and_loses_no_first_
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_hands_free_the_text_so_far_appears_while_speaking_and_gives_way_to_the_answer(
     page: Page, microphone: Microphone
 ) -> None:
@@ -254,6 +262,7 @@ def test_hands_free_the_text_so_far_appears_while_speaking_and_gives_way_to_the_
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_microphone_is_let_go_when_the_tab_is_left_and_the_way_to_speak_is_remembered(page: Page) -> None:
     page.evaluate(KEEP_THE_STREAM)
     listen_hands_free(page)
@@ -273,6 +282,7 @@ KEEP_THE_STREAM = """() => {
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_microphone_unplugged_in_the_middle_of_a_turn_loses_nothing_that_was_said(
     page: Page, microphone: Microphone
 ) -> None:
@@ -288,6 +298,7 @@ def test_a_microphone_unplugged_in_the_middle_of_a_turn_loses_nothing_that_was_s
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_nothing_is_heard_while_somebody_writes(page: Page) -> None:
     page.locator(".li-terms summary").click()
     page.locator(".li-terms-text").focus()
@@ -392,6 +403,7 @@ def test_key_terms_show_each_text_without_and_with_them_and_are_remembered(page:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_confidence_by_word_is_shown_when_it_is_asked_for_and_told_in_figures(page: Page) -> None:
     upload(page, "order 129")
     word = page.locator(".li-after .st-word").first
@@ -405,6 +417,7 @@ def test_confidence_by_word_is_shown_when_it_is_asked_for_and_told_in_figures(pa
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_one_key_says_right_another_wrong_and_the_tally_counts_both(page: Page, dataset: Dataset) -> None:
     upload(page, "order 12")
     expect(page.locator(".li-said")).to_have_value("order one two")
@@ -426,6 +439,7 @@ def test_one_key_says_right_another_wrong_and_the_tally_counts_both(page: Page, 
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_what_is_right_may_become_a_clip_too(page: Page, dataset: Dataset) -> None:
     upload(page, "order 12")
     expect(page.locator(".li-keep")).to_be_visible()
@@ -439,6 +453,7 @@ def test_what_is_right_may_become_a_clip_too(page: Page, dataset: Dataset) -> No
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_what_a_deleted_run_could_not_read_is_read_by_another(page: Page, root: Path) -> None:
     hidden = (root / "outputs" / ALSO).rename(root / "hidden")
     try:
@@ -454,6 +469,7 @@ def test_what_a_deleted_run_could_not_read_is_read_by_another(page: Page, root: 
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_an_adapter_whose_base_is_another_now_is_told_and_loses_no_utterance(page: Page) -> None:
     page.locator(".li-runs").select_option(OTHER_BASE)
     expect(page.locator(".li-message")).to_contain_text("was made on “echo”, not on “starter”")

@@ -99,6 +99,7 @@ def test_a_long_file_opened_in_the_test_tab_is_read_in_a_dialog_of_its_own(page:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_pressing_a_time_plays_the_recording_from_there(page: Page, client: httpx.Client, meeting: Path) -> None:
     known = ended(client, given(client, meeting).json()["id"])
     page.get_by_role("button", name="Long files", exact=True).click()

@@ -116,6 +116,7 @@ def test_both_sides_of_a_call_on_two_channels_are_heard(tmp_path: Path) -> None:
     assert said(found) == ["left speaks first", "right answers"]
 
 
+@pytest.mark.thorough
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     def peak(minutes: int) -> int:
         path = file_of(tmp_path, layout(*[part for _ in range(minutes * 6) for part in (1.0, talk(9.0))]))

@@ -27,7 +27,7 @@ MAKERS: dict[str, Any] = {
 SECONDS = 6.0
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+@pytest.fixture(scope="module", params=["moonshine", pytest.param("streaming", marks=pytest.mark.thorough), "whisper"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = MAKERS[request.param](tmp_path_factory.mktemp(request.param))
     return made

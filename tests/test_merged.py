@@ -50,7 +50,10 @@ def read(recogniser: Recogniser, seconds: float = 1.7) -> str:
     return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip).text
 
 
-@pytest.mark.parametrize("kind", ["moonshine", "moonshine_streaming", "starter"])
+STREAMING = pytest.param("moonshine_streaming", marks=pytest.mark.thorough)
+
+
+@pytest.mark.parametrize("kind", ["moonshine", STREAMING, "starter"])
 def test_the_merged_model_has_the_logits_of_model_and_adapter(kind: str, tmp_path: Path) -> None:
     base = model_folder(kind, tmp_path / "base")
     lora = adapter(tmp_path / "run" / "lora_adapter", base)
@@ -63,7 +66,7 @@ def test_the_merged_model_has_the_logits_of_model_and_adapter(kind: str, tmp_pat
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own call
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
-@pytest.mark.parametrize("kind", ["moonshine", "moonshine_streaming", "starter"])
+@pytest.mark.parametrize("kind", ["moonshine", STREAMING, "starter"])
 def test_both_snippets_run_without_this_project_and_read_alike(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

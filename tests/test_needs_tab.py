@@ -48,6 +48,7 @@ def test_terms_become_cards_that_say_why_and_stay_after_a_reload(studio: Served,
     assert len(prompts.load(dataset)) == 20
 
 
+@pytest.mark.thorough
 def test_a_dialog_closed_without_a_choice_changes_nothing_and_has_no_barriers(studio: Served, browser: Browser) -> None:
     with opened(browser, studio.url) as page:
         page.get_by_label("Phrases").check()
@@ -60,6 +61,7 @@ def test_a_dialog_closed_without_a_choice_changes_nothing_and_has_no_barriers(st
         expect(page.get_by_label("Phrases")).to_be_checked()
 
 
+@pytest.mark.thorough
 def test_a_term_that_is_none_is_refused_where_the_eye_is(studio: Served, browser: Browser) -> None:
     with opened(browser, studio.url) as page:
         ask(page, "x" * 100)

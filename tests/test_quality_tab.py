@@ -85,6 +85,7 @@ def open_check(page: Page) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_take_is_judged_before_it_is_saved_then_trimmed_and_brought_back(page: Page, studio: Served) -> None:
     empty = height_of_card(page)
     page.locator(".rec-countdown").uncheck()
@@ -121,6 +122,7 @@ def test_a_take_is_judged_before_it_is_saved_then_trimmed_and_brought_back(page:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_keys_belong_to_an_open_dialog_and_escape_closes_it(page: Page, studio: Served) -> None:
     show_tab(page, "2 Review")
     open_check(page)

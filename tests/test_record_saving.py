@@ -127,6 +127,7 @@ def test_silence_is_trimmed_and_the_take_saved_in_one_step(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_silent_take_can_be_recorded_again_but_not_saved(
     page: Page, studio: Served, say: Callable[[Sound], None]
 ) -> None:
@@ -273,6 +274,7 @@ def test_an_edit_of_a_saved_label_ends_with_enter_and_no_shortcut_types_into_it(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_verdict_follows_the_label(page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound) -> None:
     say(whole(spoken))
     page.keyboard.press("Control+Enter")
@@ -287,6 +289,7 @@ def test_the_verdict_follows_the_label(page: Page, studio: Served, say: Callable
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_next_is_the_first_thing_to_do_on_a_saved_clip_and_recording_again_is_beside_it(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound
 ) -> None:
@@ -303,6 +306,7 @@ def test_next_is_the_first_thing_to_do_on_a_saved_clip_and_recording_again_is_be
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_tab_writes_a_tab_in_ones_own_text_once_a_line_and_leaves_it_otherwise(page: Page) -> None:
     page.get_by_label("My text").check()
     field = page.get_by_label("Prompts, one a line")

@@ -168,6 +168,7 @@ def test_the_label_is_edited_before_saving_and_after(page: Page, take: Callable[
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_keys_alone_record_discard_wait_and_go_on(page: Page, take: Callable[[], None], studio: Served) -> None:
     take()
     page.keyboard.press("Escape")
@@ -205,6 +206,7 @@ def test_the_countdown_records_by_itself_and_control_enter_stops_saves_and_goes_
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_recording_again_and_deleting_can_be_undone(page: Page, take: Callable[[], None], studio: Served) -> None:
     go_on_by_hand(page)
     take()
@@ -245,6 +247,7 @@ def test_an_unsaved_take_waits_on_its_card_and_survives_a_reload(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_saved_take_does_not_come_back_when_the_page_is_reloaded_at_once(
     page: Page, take: Callable[[], None]
 ) -> None:
@@ -260,6 +263,7 @@ def test_a_saved_take_does_not_come_back_when_the_page_is_reloaded_at_once(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(
     page: Page, microphone: Microphone, sentence: NDArray[np.float32], studio: Served
 ) -> None:
@@ -283,6 +287,7 @@ def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_an_answer_that_comes_after_the_next_dataset_was_chosen_changes_nothing(page: Page, studio: Served) -> None:
     late: list[Route] = []
     page.route("**/studio/record/slow", lambda route: late.append(route))
@@ -299,6 +304,7 @@ def test_an_answer_that_comes_after_the_next_dataset_was_chosen_changes_nothing(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_what_another_page_recorded_is_marked_when_this_one_comes_to_the_front(page: Page, studio: Served) -> None:
     third = prompts.numbers("words")[2]
     Dataset.create(studio.workspace / "recordings" / "my-voice").add(recording(), text=third.label, prompt=third.text)
@@ -308,6 +314,7 @@ def test_what_another_page_recorded_is_marked_when_this_one_comes_to_the_front(p
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_silence_is_noticed_while_it_is_recorded_and_again_after(page: Page, microphone: Microphone) -> None:
     page.keyboard.press("Space")
     microphone.begin(silence(20))
@@ -332,6 +339,7 @@ def test_a_denied_microphone_is_explained_where_the_instruction_stood(studio: Se
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_missing_microphone_and_an_insecure_page_say_what_to_do(studio: Served, browser: Browser) -> None:
     studio.forget_everything()
     missing = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotFoundError'))"
@@ -347,6 +355,7 @@ def test_a_missing_microphone_and_an_insecure_page_say_what_to_do(studio: Served
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_microphone_pulled_out_keeps_what_it_heard(
     page: Page, microphone: Microphone, sentence: NDArray[np.float32], studio: Served
 ) -> None:
@@ -481,6 +490,7 @@ def test_a_full_disk_or_a_request_cut_off_keeps_the_take_on_the_page(page: Page,
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_own_text_comes_in_through_the_page(page: Page) -> None:
     page.get_by_label("My text").check()
     page.get_by_label("Prompts, one a line").fill("please call the clinic\nthe meeting is at noon")
@@ -512,6 +522,7 @@ def test_the_tab_has_no_barrier_in_any_of_its_states(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_card_keeps_its_place_whatever_the_state(
     page: Page, microphone: Microphone, sentence: NDArray[np.float32]
 ) -> None:
@@ -536,6 +547,7 @@ def test_the_card_keeps_its_place_whatever_the_state(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_who_works_by_keyboard_keeps_the_focus_from_record_to_save(
     page: Page, microphone: Microphone, sentence: NDArray[np.float32]
 ) -> None:

@@ -50,7 +50,13 @@ def whole(workspace: Path) -> list[Event]:
     return train(workspace, "whole", config())
 
 
-@pytest.mark.parametrize("moment", random.Random(2026).sample(range(1, 60), 9))
+MOMENTS = random.Random(2026).sample(range(1, 60), 9)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(at, marks=[pytest.mark.thorough] if number >= 3 else []) for number, at in enumerate(MOMENTS)],
+)
 def test_a_run_killed_at_any_event_resumes_to_the_same_bits(moment: int, workspace: Path, whole: list[Event]) -> None:
     name = f"killed-{moment}"
     assert in_child(train_until, workspace, name, config(), moment) == -signal.SIGKILL
@@ -61,7 +67,10 @@ def test_a_run_killed_at_any_event_resumes_to_the_same_bits(moment: int, workspa
     assert told(workspace, name) == told(workspace, "whole")
 
 
-@pytest.mark.parametrize("write", [2, 5, 8, 11, 17, 20, 23, 32, 37, 42, 48])
+@pytest.mark.parametrize(
+    "write",
+    [2, 11, 32, *(pytest.param(at, marks=pytest.mark.thorough) for at in (5, 8, 17, 20, 23, 37, 42, 48))],
+)
 def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(write: int, workspace: Path, whole: list[Event]) -> None:
     name = f"torn-{write}"
     assert in_child(train_until_write, workspace, name, config(), write) == -signal.SIGKILL
@@ -139,7 +148,7 @@ def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace:
         train(workspace, "begun", config(rank=4), resume=True)
 
 
-@pytest.mark.parametrize("targets", ["attention", "conventions"])
+@pytest.mark.parametrize("targets", [pytest.param("attention", marks=pytest.mark.thorough), "conventions"])
 def test_a_real_architecture_resumes_to_the_same_bits(targets: str, workspace: Path, tmp_path: Path) -> None:
     model = tiny_models.moonshine(tmp_path / "tiny")
     settings = config(model=str(model), targets=targets, max_steps=5, eval_every=2)
@@ -153,6 +162,7 @@ def test_a_real_architecture_resumes_to_the_same_bits(targets: str, workspace: P
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_the_starter_resumes_to_the_same_bits(workspace: Path) -> None:
     settings = config(model="starter", targets="deep", max_steps=6, eval_every=2, dropout=0.1)
     story = train(workspace, "starter", settings)  # half of what it learns from is replayed

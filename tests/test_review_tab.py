@@ -183,6 +183,7 @@ def client_of(studio: Served) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_label_is_text_even_where_it_looks_like_markup(page: Page) -> None:
     assert held(page) == ATTACK
     await_drawn(page)  # the tiles come after the table
@@ -226,6 +227,7 @@ def test_keys_move_play_edit_and_delete_and_each_deed_is_undone_and_done_again(p
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_playing_follows_the_clip_in_hand_where_the_person_wants_it(page: Page) -> None:
     page.get_by_label("Play on move").check()
     page.locator(".rvd-rate").select_option("1.5")
@@ -240,6 +242,7 @@ def test_playing_follows_the_clip_in_hand_where_the_person_wants_it(page: Page) 
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_any_column_sorts_by_mouse_and_by_keyboard_and_the_order_outlasts_a_reload(page: Page) -> None:
     page.locator("[data-sort=text]").focus()
     page.keyboard.press("Enter")
@@ -256,6 +259,7 @@ def test_any_column_sorts_by_mouse_and_by_keyboard_and_the_order_outlasts_a_relo
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_column_can_be_hidden_and_stays_so(page: Page) -> None:
     page.get_by_text("Columns", exact=True).click()
     page.get_by_role("checkbox", name="Loudness").uncheck()
@@ -301,6 +305,7 @@ def test_a_filter_is_typed_helped_on_refused_in_a_sentence_and_remembered(page: 
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_brushing_a_histogram_and_a_click_on_a_word_narrow_the_filter(page: Page) -> None:
     chart = page.get_by_role("toolbar", name=re.compile("^Length"))
     chart.wait_for()
@@ -369,6 +374,7 @@ def test_a_label_that_somebody_else_changed_meanwhile_is_shown_and_neither_text_
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_label_edited_twice_before_the_page_is_read_anew_is_in_no_conflict_with_itself(
     page: Page, dataset: Dataset
 ) -> None:
@@ -384,6 +390,7 @@ def test_a_label_edited_twice_before_the_page_is_read_anew_is_in_no_conflict_wit
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_what_is_written_is_read_anew_once(page: Page, dataset: Dataset) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/studio/review/mine?" in request.url else None)
@@ -396,6 +403,7 @@ def test_what_is_written_is_read_anew_once(page: Page, dataset: Dataset) -> None
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_an_empty_label_is_refused_and_the_old_one_stays(page: Page, dataset: Dataset) -> None:
     page.keyboard.press("e")
     page.keyboard.press("Delete")
@@ -405,6 +413,7 @@ def test_an_empty_label_is_refused_and_the_old_one_stays(page: Page, dataset: Da
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_what_another_page_wrote_is_seen_when_this_one_comes_to_the_front(page: Page, dataset: Dataset) -> None:
     dataset.edit(dataset.utterances()[0].id, text="written elsewhere")
     page.evaluate("dispatchEvent(new Event('focus'))")
@@ -424,6 +433,7 @@ PIXELS = """() => {
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_spectrogram_shows_a_rising_tone_as_a_slope_and_silence_as_nothing(page: Page) -> None:
     page.wait_for_function("document.querySelectorAll('.rvd-ticks span').length > 3")
     page.locator(".rvd-scale").select_option("linear")
@@ -486,6 +496,7 @@ def test_the_tab_has_no_barrier_full_or_empty_in_light_and_dark(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_ten_thousand_clips_are_turned_filtered_and_edited_fluently(studio: Served, browser: Browser) -> None:
     studio.forget_everything()
     dataset = crowd(studio.workspace / "recordings" / "mine")

@@ -130,6 +130,7 @@ def test_a_split_is_shown_done_and_undone_in_the_page(page: Page, dataset: Datas
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_plan_that_is_out_of_date_is_refused_in_words(page: Page, dataset: Dataset) -> None:
     page.locator(".spl [data-do=apply]:enabled").wait_for()
     dataset.trash([clip.id for clip in dataset.utterances()][:12])

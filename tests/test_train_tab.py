@@ -187,6 +187,7 @@ def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
     assert studio.run("tones-0001").done.exists()
 
 
+@pytest.mark.thorough
 def test_discard_keeps_nothing(studio: Studio, page: Page) -> None:
     studio.train_like(*ENDLESS)
     start(page)
@@ -240,6 +241,7 @@ def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio:
     page.locator(".train-message .st-message").wait_for(state="detached")
 
 
+@pytest.mark.thorough
 def test_the_memory_that_a_run_takes_is_told_as_the_settings_change(studio: Studio, page: Page) -> None:
     page.locator(".train-memory", has_text="Memory: about").wait_for()
     before = page.locator(".train-memory").inner_text()
@@ -269,6 +271,7 @@ def test_a_failed_run_says_why_and_resumes(studio: Studio, page: Page) -> None:
     assert steps_on_show(page) == 20
 
 
+@pytest.mark.thorough
 def test_an_earlier_run_is_looked_at_deleted_and_had_back(studio: Studio, page: Page) -> None:
     studio.train_like("steps=9", "pause=0")
     start(page)
@@ -301,6 +304,7 @@ def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio
     assert page.locator(".train-message").inner_text() == ""
 
 
+@pytest.mark.thorough
 def test_what_to_teach_is_chosen_first_and_shows_in_the_command(studio: Studio, page: Page) -> None:
     page.get_by_label("Conventions").check()
     page.locator(".train-command code", has_text="--targets conventions").wait_for()
@@ -313,6 +317,7 @@ def test_what_to_teach_is_chosen_first_and_shows_in_the_command(studio: Studio, 
     assert not page.locator("[name=train-adapter]:checked").count()
 
 
+@pytest.mark.thorough
 def test_a_cluster_is_chosen_by_its_address_which_shows_in_the_command(studio: Studio, page: Page) -> None:
     command = page.get_by_role("group", name="The same from the command line")
     field = page.get_by_label("Address of the cluster", exact=True)
@@ -347,6 +352,7 @@ def test_the_button_names_what_is_missing(studio: Studio, page: Page, tmp_path: 
         few.rename(tmp_path / "gone")
 
 
+@pytest.mark.thorough
 def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, page: Page) -> None:
     page.get_by_text("Moonshine tiny", exact=True).click()
     page.get_by_role("button", name="Download 112 MB").click()
@@ -357,6 +363,7 @@ def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, 
     assert "on this disk" in page.locator(".train-model", has_text="Moonshine tiny").inner_text()
 
 
+@pytest.mark.thorough
 def test_a_tab_out_of_sight_follows_nothing_and_misses_nothing(studio: Studio, page: Page) -> None:
     page.evaluate(COUNT_STREAMS)
     studio.train_like(*ENDLESS)
@@ -376,6 +383,7 @@ def test_a_tab_out_of_sight_follows_nothing_and_misses_nothing(studio: Studio, p
     assert " at step 1," in curve(page)
 
 
+@pytest.mark.thorough
 def test_the_tab_is_usable_on_a_phone_wide_window(studio: Studio, page: Page) -> None:
     studio.train_like("steps=9", "pause=0")
     page.set_viewport_size({"width": 390, "height": 844})
@@ -385,6 +393,7 @@ def test_the_tab_is_usable_on_a_phone_wide_window(studio: Studio, page: Page) ->
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.thorough
 def test_everything_can_be_reached_by_a_screen_reader(studio: Studio, page: Page, theme: str) -> None:
     page.evaluate("theme => window.studioTheme.choose(theme)", theme)
     page.get_by_text("Advanced").click()

@@ -30,11 +30,14 @@ def _argument(forward: Callable[..., Any]) -> str:
     return "cache" if "cache" in known else "past_key_values"
 
 
-class Roomy(DynamicLayer):  # type: ignore[no-untyped-call]
+class Roomy(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values (batch, heads, tokens, width): views of larger ones, doubled when they are full."""
 
+    keys: Tensor
+    values: Tensor
+
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)  # type: ignore[no-untyped-call]
+        super().__init__(**settings)
         self._rooms: dict[str, Tensor] = {}
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
@@ -56,7 +59,7 @@ class Roomy(DynamicLayer):  # type: ignore[no-untyped-call]
         return room[..., :end, :]
 
 
-class Given(DynamicLayer):  # type: ignore[no-untyped-call]
+class Given(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values, given once, in the order in which attention reads them."""
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ def export(checkpoint: Path, folder: Path) -> None:
     """
     recogniser = averaged(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    recogniser.half().save_pretrained(folder)  # type: ignore[no-untyped-call]
+    recogniser.half().save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
     _save_preprocessor(folder)
     # Stored in half precision, loaded and run in single: CPUs are slow in half.
@@ -66,7 +66,7 @@ def _save_preprocessor(folder: Path) -> None:
     """Raw samples, levelled: a whisper and a shout look alike to the network (do_normalize)."""
     from transformers import Wav2Vec2FeatureExtractor
 
-    Wav2Vec2FeatureExtractor(  # type: ignore[no-untyped-call]
+    Wav2Vec2FeatureExtractor(
         feature_size=1, sampling_rate=16_000, padding_value=0.0, do_normalize=True, return_attention_mask=True
     ).save_pretrained(folder)
     _amend(folder / "preprocessor_config.json", {"processor_class": "Wav2Vec2Processor"})

@@ -48,7 +48,7 @@ class Recogniser:
         self.model: Any = MoonshineForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
         self.model.train(False)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.extractor: Any = AutoFeatureExtractor.from_pretrained(folder)  # type: ignore[no-untyped-call]
+        self.extractor: Any = AutoFeatureExtractor.from_pretrained(folder)
 
     def transcribe(self, sound: Sound) -> str:
         """The text of one 16 kHz clip, greedy."""

@@ -50,7 +50,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     fast.decoder = decoders.Sequence(
         [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=fast,
         bos_token="<s>",
         eos_token="</s>",
