@@ -135,7 +135,7 @@ def alike(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray, 
     return rng.binomial(words, hard), rng.binomial(words, hard), words
 
 
-@pytest.mark.parametrize("clips", [10, 20, 60])
+@pytest.mark.parametrize("clips", [20, *(pytest.param(clips, marks=pytest.mark.thorough) for clips in (10, 60))])
 @pytest.mark.parametrize("draw", [common, taught, alike])
 def test_the_interval_holds_the_truth_in_93_of_100_test_sets_or_more(draw: object, clips: int) -> None:
     assert callable(draw)

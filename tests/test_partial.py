@@ -24,7 +24,14 @@ def texts(recogniser: Recogniser, clip: Clip, draft: str) -> tuple[str, list[str
     return f"{read.text} {words} {read.confidence:.4f}", told
 
 
-@pytest.mark.parametrize("write", [tiny_models.moonshine, tiny_models.moonshine_streaming, tiny_models.whisper])
+@pytest.mark.parametrize(
+    "write",
+    [
+        tiny_models.moonshine,
+        pytest.param(tiny_models.moonshine_streaming, marks=pytest.mark.thorough),
+        pytest.param(tiny_models.whisper, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_draft_changes_nothing_whether_it_holds_in_part_or_not_at_all(
     write: Callable[[Path], Path], tmp_path: Path
 ) -> None:

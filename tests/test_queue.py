@@ -303,6 +303,7 @@ def test_the_turn_that_comes_is_that_of_the_folder_that_is_there_now(workspace: 
     waits.join()
 
 
+@pytest.mark.thorough
 def test_a_dataset_that_vanished_fails_its_run_with_a_sentence_and_the_queue_goes_on(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

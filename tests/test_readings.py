@@ -111,7 +111,8 @@ def test_an_evaluation_killed_in_a_batch_goes_on_there_and_ends_with_the_same_re
     (root / "out.json").unlink()
 
 
-@pytest.mark.parametrize(("seed", "kills"), [(1, 2), pytest.param(2, 30, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize(("seed", "kills"), [(1, 2), (2, 30)])
 def test_an_evaluation_killed_at_random_moments_ends_with_the_same_result(root: Path, seed: int, kills: int) -> None:
     numbers = random.Random(seed)
     for _ in range(kills):
@@ -124,7 +125,7 @@ def test_an_evaluation_killed_at_random_moments_ends_with_the_same_result(root: 
     (root / "out.json").unlink()
 
 
-@pytest.mark.parametrize("phase", ["baseline", "tuned"])
+@pytest.mark.parametrize("phase", [pytest.param("baseline", marks=pytest.mark.thorough), "tuned"])
 def test_a_run_killed_while_it_measures_keeps_what_was_read_and_ends_with_the_same_figures(
     root: Path, phase: str
 ) -> None:

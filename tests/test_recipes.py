@@ -100,6 +100,7 @@ def test_the_original_experiment_run_twice_gives_the_same_figures_in_all_its_fil
         assert (first.path / name).read_text() == (second.path / name).read_text()
 
 
+@pytest.mark.thorough
 def test_the_short_clips_are_those_of_ten_seconds_at_most_and_are_scored_as_within_the_whole(workspace: Path) -> None:
     train(workspace, "scored", original(workspace))
     folder = folder_of(workspace, "scored")
