@@ -4,7 +4,7 @@ BIN  := $(VENV)/bin
 # The exact versions to install; empty: whatever pyproject.toml admits.
 PINS := constraints.txt
 RESOLUTION := highest
-TORCH = $(shell sed -n '/"torch/ s/.*"\(torch[^"]*\)".*/\1/p' pyproject.toml)
+TORCH = $(shell sed -n 's/^ *"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 CONSTRAINED = $(if $(PINS),--constraint $(PINS))
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RESOLUTION) $(CONSTRAINED)
 # A process for each core, four at the most: each may hold a model. A file's tests share a studio and stay together.
