@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio import alarms, audio
 from studio.alarms import Alarm, Probe
+from studio.data import renaming
 from studio.data.lines import split_lines
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits import test_set_hash
@@ -312,6 +313,8 @@ def open_dataset(workspace: Workspace, name: str) -> Dataset:
     for folder in (workspace.recordings / name, Path(name).expanduser()):
         if (folder / "manifest.jsonl").is_file():
             return Dataset.open(folder)
+    if new := renaming.finish(workspace).get(name):
+        return Dataset.open(workspace.dataset(new))
     raise DataError(f"There is no dataset “{name}”.", f"Record one first: `studio record {name}`.")
 
 

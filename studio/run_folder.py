@@ -148,6 +148,11 @@ class RunFolder:
         return self.path / "report.md"
 
     @property
+    def note(self) -> Path:
+        """What a person wrote down about the run."""
+        return self.path / "note.txt"
+
+    @property
     def done(self) -> Path:
         return self.path / "DONE"
 

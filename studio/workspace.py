@@ -88,6 +88,15 @@ class Workspace:
         """Names of the datasets, sorted."""
         return _folders_with(self.recordings, "manifest.jsonl")
 
+    def last_used(self) -> str | None:
+        """The dataset that was written to last, if there is any."""
+
+        def written(name: str) -> float:
+            files = (self.recordings / name / file for file in ("manifest.jsonl", "journal.jsonl"))
+            return max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
+
+        return max(self.datasets(), key=written, default=None)
+
     def runs(self) -> list[str]:
         """Names of the runs, newest first."""
         names = _folders_with(self.outputs, "config.json")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from studio.cli.app import AsJson, Device, app
+from studio.errors import ConfigError
 from studio.workspace import Workspace, disk_errors
 
 _FORMATS = (
@@ -34,6 +35,40 @@ def record(
         typer.echo(recording.microphones())
         return
     recording.session(Workspace.here(), dataset, script, numbers_as, microphone, speaker)
+
+
+@app.command()
+def dataset(
+    name: Annotated[str, typer.Argument(help="A dataset: a name under recordings/; none lists them all.")] = "",
+    rename: Annotated[str, typer.Option(metavar="NEW", help="Give it another name; its runs follow.")] = "",
+    empty_trash: Annotated[bool, typer.Option("--empty-trash", help="Delete its trash for good.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete it for good; asks for its name.")] = False,
+    confirm: Annotated[str, typer.Option(metavar="NAME", help="With --delete: its name, instead of asking.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what a dataset holds; rename it, empty its trash, delete it for good."""
+    from studio.jobs import datasets
+    from studio.terminal import keeping
+
+    workspace = Workspace.here()
+    if sum((bool(rename), empty_trash, delete)) > 1 or (not name and (rename or empty_trash or delete)):
+        raise ConfigError(
+            "One thing at a time, on one dataset.", "For example: studio dataset my-voice --rename office"
+        )
+    if rename:
+        typer.echo(f"{name} is called {datasets.rename(workspace, name, rename).name} now.")
+    elif empty_trash:
+        typer.echo(f"Deleted for good: {datasets.empty_trash(workspace, name)}.")
+    elif delete:
+        held = datasets.holding(workspace, name)
+        if not confirm:
+            confirm = typer.prompt(f"{held.loss()}\nType the name of the dataset to delete it", err=True)
+        typer.echo(f"Deleted for good: {datasets.delete(workspace, name, confirm).clips}.")
+    elif name:
+        held = datasets.holding(workspace, name)
+        typer.echo(held.model_dump_json(indent=2) if as_json else keeping.held(held))
+    else:
+        typer.echo(keeping.listed(workspace))
 
 
 @app.command()

@@ -87,7 +87,17 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
         names_none = not file and preset == settings.BALANCED and chosen.keys() == {"dataset"}
         if names_none and (kept := RunFolder(Workspace.here().run(options["name"])).settings()):
             return kept
+    if options["like"]:
+        if file:
+            raise ConfigError("--like and --config exclude each other.", "Leave one of them out.")
+        return settings.TrainConfig.checked(**_as_in(options["like"]) | chosen)
     return settings.from_file(file, **chosen) if file else settings.preset(preset, **chosen)
+
+
+def _as_in(run: str) -> dict[str, Any]:
+    from studio.jobs import keeping
+
+    return keeping.settings_of(Workspace.here(), run).model_dump()
 
 
 def _tell_memory(plan: settings.TrainConfig, dataset: Dataset) -> None:
@@ -124,6 +134,7 @@ def _train_signature() -> inspect.Signature:
     recipes = ", ".join(settings.RECIPES)
     text = f"A JSON file of settings to start from instead, or a recipe: {recipes}."
     found.append(parameter("config", Annotated[str | None, flag(text, show_default=False)], None))
+    found.append(parameter("like", Annotated[str, flag("A run whose settings to start from instead.")], ""))
     for name, info in settings.knobs():
         kind = info.annotation if info.annotation in (int, float, bool) else str
         text = f"{info.description} [default: {info.default}]"
@@ -163,6 +174,29 @@ def runs(as_json: AsJson = False) -> None:
     typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))
     if waiting and not as_json:
         typer.echo(f"Waiting: {', '.join(run.name for run in waiting)}. `studio queue` moves or cancels them.")
+
+
+@app.command()
+def run(
+    name: RunName,
+    rename: Annotated[str, typer.Option(metavar="NEW", help="Give it another name.")] = "",
+    note: Annotated[str | None, typer.Option(help="Write this down about it; an empty text removes the note.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run's settings and note; rename it, write a note."""
+    from studio.jobs import keeping, listing
+    from studio.terminal import keeping as told
+
+    workspace = Workspace.here()
+    if note is not None:
+        keeping.write_note(listing.existing(workspace, name), note)
+    if rename:
+        name = keeping.rename(workspace, name, rename).name
+        typer.echo(f"The run is called {name} now.")
+    elif note is None and as_json:
+        typer.echo(keeping.settings_of(workspace, name).model_dump_json(indent=2))
+    elif note is None:
+        typer.echo(told.run(workspace, name))
 
 
 @app.command()

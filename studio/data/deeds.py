@@ -64,7 +64,11 @@ def undo(store: Store, id: str | None) -> Action | None:
     log = store.journal.read()
     gone = set(log.undone)
     entry = (
-        log.entries.get(id) if id else next((log.entries[id] for id in reversed(log.entries) if id not in gone), None)
+        log.entries.get(id)
+        if id
+        else next(
+            (each for each in reversed(log.entries.values()) if each.id not in gone and not _is_lost(store, each)), None
+        )
     )
     if id and entry is None:
         raise DataError("This action is too long ago to be undone.", "Change the clips again by hand.")
@@ -73,6 +77,14 @@ def undo(store: Store, id: str | None) -> Action | None:
     if entry.id in gone:
         raise ConflictError(f"“{entry.what}” was undone already.", "Reload the history.")
     return _turn(store, entry, False)
+
+
+def _is_lost(store: Store, entry: Entry) -> bool:
+    """Whether it threw clips away that have left the trash for good since: then it cannot be undone any more."""
+    if entry.kind != "trash":
+        return False
+    kept = store.look().places.keys() | {clip.id for clip in store.trashed()}
+    return not entry.rows.keys() <= kept
 
 
 def redo(store: Store) -> Action | None:

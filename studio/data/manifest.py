@@ -71,6 +71,12 @@ class Dataset(Store):
         """The clip `id`. Raises DataError."""
         return self._found([id])[0]
 
+    def get_trashed(self, id: str) -> Utterance:
+        """The clip `id`, which is in the trash. Raises DataError."""
+        if found := next((clip for clip in self.trashed() if clip.id == id), None):
+            return found
+        raise DataError(f"There is no clip “{id[:80]}” in the trash of {self.name}.", "Reload the list of clips.")
+
     def resolve(self, selection: Selection) -> list[str]:
         """The ids that `selection` means now. Raises DataError; ConflictError where other clips match than it says."""
         if selection.query is None:

@@ -140,7 +140,13 @@ def resume(folder: RunFolder) -> None:
             raise JobError(f"The run “{folder.name}” was not started from here.", "Start a new run.")
         if folder.done.is_file() or _ended(folder, job) == "finished":
             raise JobError(f"The run “{folder.name}” has finished.", "Start a new run.")
-        _launch(folder, Job(command=job.command, folder=job.folder, about=job.about), lock)
+        _launch(folder, Job(command=_by_name(job.command, folder.name), folder=job.folder, about=job.about), lock)
+
+
+def _by_name(command: list[str], name: str) -> list[str]:
+    """`command` with the run's own name, which may have been renamed since."""
+    before = command.index("--name") + 1 if "--name" in command else len(command)
+    return [*command[:before], *([name] if before < len(command) else []), *command[before + 1 :]]
 
 
 def stop(folder: RunFolder, how: StopRequest) -> None:

@@ -17,6 +17,7 @@ from studio.jobs.tasks import TaskState
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
 
+LEARNING_CURVE = " (learning curve)"  # after a run's name, where its smaller runs are trained
 WHAT = "Training on a quarter and on half of the clips"
 
 
@@ -45,5 +46,5 @@ def task(workspace: Workspace, run: str) -> RunFolder:
 def turn(workspace: Workspace, run: str) -> Iterator[None]:
     """Hold the right to run in `outputs/` within the block. Raises BusyError, naming it, where a run is going on."""
     with record.claim(workspace.outputs) as lock:
-        record.sign(lock, f"{run} (learning curve)")
+        record.sign(lock, run + LEARNING_CURVE)
         yield

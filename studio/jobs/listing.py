@@ -37,6 +37,7 @@ class RunSummary(BaseModel):
     step: int  # the last one done
     started_at: float  # seconds since the epoch
     seconds: float | None  # wall time
+    note: str = ""
 
 
 def existing(workspace: Workspace, name: str) -> RunFolder:
@@ -87,7 +88,16 @@ def _summary(folder: RunFolder) -> RunSummary:
         step=result.step if result else last_step(events),
         started_at=job.started_at if job else folder.config.stat().st_mtime,
         seconds=result.seconds if result else _lasted(job, stands.is_over),
+        note=note(folder),
     )
+
+
+def note(folder: RunFolder) -> str:
+    """What a person wrote down about the run; empty where nobody did."""
+    try:
+        return folder.note.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _rates(result: Finished) -> tuple[float | None, float | None]:

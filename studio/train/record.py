@@ -59,7 +59,8 @@ class RunRecord(TrainConfig):
     def read(cls, folder: RunFolder) -> Self:
         """The record in `folder`. Raises JobError where there is none, or none that can be read."""
         try:
-            return cls.model_validate_json(folder.config.read_bytes())
+            found = cls.model_validate_json(folder.config.read_bytes())
+            return found.model_copy(update={"run": folder.name})  # it may have been renamed
         except FileNotFoundError:
             raise JobError(f"There is no run “{folder.name}”.", "`studio runs` lists them.") from None
         except ValidationError as error:

@@ -107,6 +107,11 @@ def router(workspace: Workspace) -> APIRouter:
     def trash(name: str, chosen: Chosen) -> dict[str, Any]:
         return {"ids": [clip.id for clip in dataset(name).trash(dataset(name).resolve(chosen.all()))]}
 
+    @routes.get("/trash/{name}/{clip_id}")
+    def thrown_away(name: str, clip_id: str, v: str = "") -> FileResponse:
+        path = dataset(name).trash_path(dataset(name).get_trashed(clip_id))
+        return sound_answer(path, path.name, "private, max-age=3600" if v else "no-cache")
+
     @routes.post("/restore/{name}")
     def restore(name: str, chosen: Chosen) -> dict[str, Any]:
         return {"ids": [clip.id for clip in dataset(name).restore(chosen.all().ids or [])]}

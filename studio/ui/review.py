@@ -112,8 +112,13 @@ def thrown_away(dataset: Dataset, first: int, query: str) -> dict[str, Any]:
     words = query.casefold().split()
     clips = [clip for clip in reversed(dataset.trashed()) if all(word in clip.text.casefold() for word in words)]
     start = max(0, min(first, len(clips) - 1))
-    rows = [Row(clip, None).shown([]) for clip in clips[start : start + PAGE]]
-    return _page(Found(total=len(clips), clips=len(clips), first=start, rows=rows), {})
+    shown = clips[start : start + PAGE]
+    page = _page(
+        Found(total=len(clips), clips=len(clips), first=start, rows=[Row(clip, None).shown([]) for clip in shown]), {}
+    )
+    for row, clip in zip(page["rows"], shown, strict=True):
+        row |= {"trashed": True, "samples": clip.audio_sha256[:16]}
+    return page
 
 
 def _page(found: Found, clips: dict[str, Utterance]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from studio.ui import (
     assets,
     clips,
     comparing,
+    datasets,
     export,
     exporting_data,
     importing,
@@ -31,7 +32,7 @@ from studio.workspace import Workspace
 
 TABS = {"1 Record": record, "2 Review": review, "3 Train": train, "4 Test": listen, "5 Export": export}
 
-DIALOGS = (needs, labels, splitting, quality, importing, exporting_data, comparing, longfile)
+DIALOGS = (needs, labels, splitting, quality, importing, exporting_data, comparing, longfile, datasets)
 """Rooms that stand outside the tabs, each a `gr.HTML` with one `<dialog>`: any tab opens them by `studio.open`."""
 
 

@@ -92,11 +92,16 @@ def _device() -> str:
 
 def _dataset(workspace: Workspace) -> gr.Dropdown:
     names = _names(workspace)
-    return gr.Dropdown(names, value=names[0], label="Dataset", elem_id="st-dataset")
+    return gr.Dropdown(names, value=_first(workspace, names), label="Dataset", elem_id="st-dataset")
 
 
 def _names(workspace: Workspace) -> list[str]:
     return workspace.datasets() or [FIRST_DATASET]
+
+
+def _first(workspace: Workspace, names: list[str]) -> str:
+    """What a browser opens that was not here before, or whose dataset is gone: the one last used."""
+    return workspace.last_used() or names[0]
 
 
 def _models() -> list[tuple[str, str]]:
@@ -122,8 +127,14 @@ def _maker(page: Page) -> None:
         told = gr.HTML(elem_id="st-new-told", js_on_load=None)
         button = gr.Button("Create", size="sm")
     gr.on([button.click, name.submit], make, name, [page.dataset, name, told], **QUIET).then(
-        None, [page.dataset, page.model], None, js=_script("studio.choose(...values)")
+        None, [page.dataset, page.model], None, js=script("studio.choose(...values)")
     )
+
+
+def offered(workspace: Workspace, name: str) -> gr.Dropdown:
+    """The picker with the datasets there are now, and `name` chosen, or the one last used where that is gone."""
+    names = _names(workspace)
+    return gr.Dropdown(choices=names, value=name if name in names else _first(workspace, names))
 
 
 def make_dataset(workspace: Workspace, name: str) -> str:
@@ -143,18 +154,18 @@ def _wire(page: Page, blocks: gr.Blocks) -> None:
         names, models = _names(page.workspace), _models()
         sources = [source for _, source in models]
         return (
-            gr.Dropdown(choices=names, value=dataset if dataset in names else names[0]),
+            gr.Dropdown(choices=names, value=dataset if dataset in names else _first(page.workspace, names)),
             gr.Dropdown(choices=models, value=model if model in sources else DEFAULT_MODEL),
         )
 
-    blocks.load(offer, remembered, pickers, js=_script("studio.remembered()"), **QUIET).then(
-        None, pickers, None, js=_script("studio.choose(...values)")
+    blocks.load(offer, remembered, pickers, js=script("studio.remembered()"), **QUIET).then(
+        None, pickers, None, js=script("studio.choose(...values)")
     )
     for picker in pickers:
-        picker.input(None, pickers, None, js=_script("studio.choose(...values)"))
+        picker.input(None, pickers, None, js=script("studio.choose(...values)"))
 
 
-def _script(call: str) -> str:
+def script(call: str) -> str:
     """A call of `studio.js`, for an event of Gradio."""
     module = "import(new URL('studio/assets/studio.js', document.baseURI).href)"
     return f"(...values) => {module}.then(({{ studio }}) => {call})"

@@ -7,21 +7,21 @@ below. A run itself reaches the page through `studio.ui.live` alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import gradio as gr
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from studio import jobs
 from studio.cluster import address
 from studio.data.manifest import Dataset
 from studio.data.splits import trainable
-from studio.jobs import RunSummary, queue
+from studio.jobs import RunSummary, keeping, queue
 from studio.models import before_start
 from studio.ui import assets, live, train_form
 from studio.ui.page import QUIET, Page
-from studio.ui.train_form import Download, Form, Planned, WaitingRun
+from studio.ui.train_form import About, Download, Form, Planned, WaitingRun
 from studio.workspace import Workspace
 
 Values = dict[str, Any]
@@ -46,6 +46,18 @@ class Place(BaseModel):
     """Where a waiting run is to stand."""
 
     to: int = Field(ge=1)  # 1 is the next to start
+
+
+class Named(BaseModel):
+    """What a run is to be called."""
+
+    to: Annotated[str, StringConstraints(max_length=200)]
+
+
+class Noted(BaseModel):
+    """What a person writes down about a run."""
+
+    note: Annotated[str, StringConstraints(max_length=20_000)]
 
 
 class Token(BaseModel):
@@ -124,6 +136,18 @@ def _run_routes(routes: APIRouter, workspace: Workspace) -> None:
     @routes.post("/runs/{run}/resume")
     def resume(run: str) -> None:
         jobs.resume(jobs.existing(workspace, run))
+
+    @routes.get("/runs/{run}")
+    def about(run: str) -> About:
+        return train_form.about(workspace, run)
+
+    @routes.post("/runs/{run}/rename")
+    def rename(run: str, wanted: Named) -> Mapping[str, str]:
+        return {"name": keeping.rename(workspace, run, wanted.to).name}
+
+    @routes.post("/runs/{run}/note")
+    def note(run: str, wanted: Noted) -> None:
+        keeping.write_note(jobs.existing(workspace, run), wanted.note)
 
     @routes.post("/runs/{run}/delete")
     def delete(run: str) -> Token:

@@ -22,7 +22,8 @@ from studio.data.labels.two_ways import numbers_in_two_ways
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
 from studio.errors import DataError, ModelError
-from studio.jobs import RunSummary, queue
+from studio.jobs import RunSummary, keeping, queue
+from studio.jobs.listing import note
 from studio.models import before_start
 from studio.models.catalogue import catalogue
 from studio.models.memory import estimate
@@ -143,6 +144,15 @@ class Planned(BaseModel):
     notes: list[str]  # labels that the model cannot write, in sentences
 
 
+class About(BaseModel):
+    """What a person can know of a run beside its figures."""
+
+    note: str
+    settings: dict[str, Any]  # by name
+    changed: list[str]  # those that are not the defaults
+    is_over: bool
+
+
 class Form(BaseModel):
     """All that the Train tab shows beside a run itself."""
 
@@ -248,6 +258,14 @@ def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
         Dataset.open(workspace.dataset(config.replay))
     known_model(config.model)
     return config
+
+
+def about(workspace: Workspace, run: str) -> About:
+    """The note and the settings of `run`. Raises JobError, ConfigError."""
+    folder, config = jobs.existing(workspace, run), keeping.settings_of(workspace, run)
+    settings_, defaults = config.model_dump(), {name: info.default for name, info in settings.knobs()}
+    changed = [name for name, default in defaults.items() if settings_[name] != default]
+    return About(note=note(folder), settings=settings_, changed=changed, is_over=jobs.state(folder).is_over)
 
 
 def where(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

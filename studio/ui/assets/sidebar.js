@@ -39,6 +39,7 @@ export function start({ element }) {
   studio.on("dataset", element, soon);
   studio.on("changed", element, soon);
 
+  $(".side-manage").addEventListener("click", () => studio.open("dataset"));
   element.addEventListener("change", ({ target }) => target.name === "side-theme" && window.studioTheme.choose(target.value));
   $(`[name=side-theme][value=${window.studioTheme.choice()}]`).checked = true;
   request("device").then(({ name }) => ($(".side-device").textContent = name), () => ($(".side-device").textContent = "unknown"));

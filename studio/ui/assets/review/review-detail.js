@@ -39,7 +39,7 @@ export class Dock {
     this.root.hidden = !row;
     if (!row) return this.stop();
     this.$(".rvd-label").textContent = row.text;
-    this.$(".rvd-facts").replaceChildren(...facts(row));
+    this.$(".rvd-facts").replaceChildren(...(row.trashed ? [] : facts(row)));
     this.#marks();
     if (isSame && this.sound) return;
     const wasPlaying = this.isPlaying;

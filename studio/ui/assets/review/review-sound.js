@@ -33,7 +33,7 @@ export class Sounds {
 }
 
 /** Where the clip is heard; new samples have a new address, so that no cache mixes them with the old ones. */
-const address = (row) => new URL(`studio/${at("clips", studio.dataset(), row.id)}?v=${row.samples}`, document.baseURI);
+const address = (row) => new URL(`studio/${at(row.trashed ? "trash" : "clips", studio.dataset(), row.id)}?v=${row.samples}`, document.baseURI);
 
 async function fetched(row) {
   const answer = await fetch(address(row)).catch(() => null);

@@ -56,7 +56,7 @@ export class Table {
     const changes = isTrash ? [button("restore", icon("undo"), "Bring back")] : [button("edit", icon("edit"), "Edit"), button("trash", icon("trash"), "Delete")];
     return make("tr", { "data-place": String(number) },
       make("td", { class: "rev-tick" }, make("input", { type: "checkbox", "aria-label": `Choose ${said}` })),
-      make("td", { class: "rev-play" }, isTrash ? null : button("play", icon("play"), "Play")),
+      make("td", { class: "rev-play" }, button("play", icon("play"), "Play")),
       ...shown.map((column) => cellOf(column, row)),
       make("td", { class: "rev-changes" }, ...changes));
   }

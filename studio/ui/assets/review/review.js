@@ -117,6 +117,7 @@ class ReviewTab {
     this.filter.show(this.view);
     this.table.show(rows, this.view);
     this.table.empty(rows.length ? null : this.view.trash ? "trash" : !clips ? "none" : ASKS_A_MODEL.test(this.view.query) ? "unheard" : "search");
+    this.$(".rev-empty-trash").hidden = !this.view.trash || !rows.length;
     this.$(".rev-range").textContent = total ? `${place(first, rows.length)} of ${total.toLocaleString("en")}` : "";
     this.$("[data-do=previous]").disabled = first === 0;
     this.$("[data-do=following]").disabled = first + rows.length >= total;
@@ -131,7 +132,7 @@ class ReviewTab {
   }
 
   showHeld() {
-    const row = this.view.trash ? null : this.row ?? null;
+    const row = this.row ?? null;
     this.dock.show(row, this.rows[this.table.place + 1]);
     this.table.playing(this.dock.isPlaying ? row?.id : null);
   }

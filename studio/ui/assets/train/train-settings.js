@@ -66,6 +66,26 @@ export class Settings {
     this.#refresh();
   }
 
+  /** Take the settings of another run. */
+  use(values) {
+    if (values.model && values.model !== studio.model()) this.#pick(values.model);
+    for (const field of this.element.querySelectorAll("[data-knob]")) {
+      const value = values[field.dataset.knob];
+      if (value === undefined) continue;
+      if (field.type === "checkbox") field.checked = value;
+      else field.value = value;
+    }
+    this.#refresh();
+    this.$(".train-start").focus();
+  }
+
+  #pick(model) {
+    const field = this.$(`[name=train-model][value="${CSS.escape(model)}"]`);
+    if (!field) return this.say(`The base model ${model} is not in the list here: choose one.`);
+    field.checked = true;
+    this.on.model(model);
+  }
+
   /** Say what went wrong, beside the button. */
   tell(error) {
     const text = error instanceof StudioError ? error.message : `The page has an error: ${error.message}`;

@@ -1,5 +1,6 @@
 // The Train tab: set up a run, start it, watch it, go back to earlier ones.
 
+import { About } from "./train-about.js";
 import { LiveView } from "./live.js";
 import { STANDS, percent } from "./live-parts.js";
 import { watchVisibility } from "../stream.js";
@@ -27,6 +28,11 @@ class Train {
       remove: (run) => this.#remove(run),
       ended: () => this.#changed(),
       test: () => goTo("Test"),
+    });
+    this.about = new About(this.$(".train-about"), {
+      renamed: (before, run) => this.#renamed(before, run),
+      again: (values) => this.#again(values),
+      noted: () => this.load(),
     });
     this.settings = new Settings(this.$(".train-setup"), {
       start: (values) => this.#start(values),
@@ -78,6 +84,7 @@ class Train {
     this.$(".train-setup").hidden = !!this.#chosen;
     this.#renew();
     if (this.#form.runs.some(({ name }) => name === this.#undo?.run)) this.#undo = null; // restored elsewhere
+    this.about.show(this.#chosen, this.#form);
     this.queue.show(this.#form.waiting.filter(({ name }) => name !== running));
     this.#list();
     clearTimeout(this.timer);
@@ -205,6 +212,22 @@ class Train {
     }
   }
 
+  /** The run is called otherwise now: show it under that name. */
+  async #renamed(before, run) {
+    if (this.#going === before) this.#going = run;
+    await this.load();
+    this.#view(run);
+    studio.changed();
+  }
+
+  /** Set up a run with the settings of another one. */
+  #again(values) {
+    this.#open("");
+    const other = () => (values.dataset === studio.dataset() ? "" : `These settings were for ${values.dataset}; the run will train on ${studio.dataset()}.`);
+    if (other()) this.#say("", "info", other);
+    this.settings.use(values);
+  }
+
   #tell(error) {
     const was = standing(this.#form);
     const text = error instanceof StudioError ? error.message : `The page has an error: ${error.message}`;
@@ -244,10 +267,11 @@ function undoMessage(run) {
 function row(run, isChosen) {
   const [colour, word] = STANDS[run.status];
   const errors = run.after == null ? "–" : `${run.rate === "CER" ? "CER " : ""}${percent(run.before)} → ${percent(run.after)}`;
+  const note = run.note ? make("small", { class: "st-quiet" }, run.note.split("\n")[0].slice(0, 120)) : null;
   const name = make("button", { type: "button", class: "train-name", "data-do": "open", "data-run": run.name, "aria-current": isChosen ? "true" : null }, run.name);
   const remove = make("button", { type: "button", class: "st-button plain square small", "data-do": "remove", "data-run": run.name, "aria-label": `Delete ${run.name}`, title: "Delete" }, icon("trash"));
   const cells = [
-    ["Run", name],
+    ["Run", note ? make("div", {}, name, note) : name],
     ["State", make("span", { class: `st-pill ${colour}` }, word)],
     ["Base model", run.model],
     ["Dataset", run.dataset],
