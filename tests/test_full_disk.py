@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import served
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from finished import finished
@@ -120,3 +121,14 @@ def test_every_route_says_so_and_leaves_the_disk_as_it_was(small: Path, client: 
     dataset = Dataset.open(small / "recordings" / "tones")
     assert len(dataset.utterances()) == lines - (told["trash/tones"] == 200)
     assert dataset.problems() == []
+
+
+def test_gradios_own_upload_is_closed_and_keeps_nothing(tmp_path: Path, small: Path) -> None:
+    """By it a file that a full disk refused left its fragment, which kept the disk full."""
+    with served(tmp_path / "workspace", TMPDIR=str(small)) as studio, studio.client() as client:
+        for size in (1, 8 << 20):
+            answer = client.post("/gradio_api/upload", files={"files": ("../../x.bin", bytes(size))})
+            assert (answer.status_code, "takes no files" in answer.json()["what"]) == (404, True)
+        [folder] = small.glob("studio-*")
+        assert folder.stat().st_mode & 0o077 == 0
+        assert [path for path in small.rglob("*") if path.is_file() and path.stat().st_size] == []

@@ -170,6 +170,30 @@ def test_what_goes_out_is_a_zip_that_comes_in_again(page: Page, studio: Served, 
         assert sum(name.endswith(".wav") for name in archive.namelist()) == 2
 
 
+@pytest.mark.browser
+def test_a_dataset_is_renamed_with_undo_and_deleted_after_its_name_was_typed(page: Page, studio: Served) -> None:
+    for name in (NAME, "other"):
+        Dataset.create(studio.workspace / "recordings" / name).add(recording(1), text="yes", split="train")
+    page.get_by_role("button", name="Rename or delete…").click()
+    dialog = page.locator("#st-whole-dataset dialog")
+    dialog.get_by_label("Name", exact=True).fill("office")
+    dialog.get_by_role("button", name="Rename").click()
+    dialog.get_by_text(f"{NAME} is now called office.").wait_for()
+    page.wait_for_function("document.querySelector('#st-dataset input').value === 'office'")
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Undo").click()
+    dialog.get_by_text(f"office is now called {NAME}.").wait_for()
+    dialog.get_by_text("Delete this dataset…").click()
+    dialog.get_by_text("This deletes 1 clip (").wait_for()
+    final = dialog.get_by_role("button", name="Delete for good")
+    assert final.is_disabled()
+    dialog.get_by_label(f"Type “{NAME}” to confirm").fill(NAME)
+    assert violations(page) == []
+    final.click()
+    page.wait_for_function("document.querySelector('#st-dataset input').value === 'other'")
+    assert [path.name for path in (studio.workspace / "recordings").iterdir()] == ["other"]
+
+
 def test_uploads_stay_within_their_folder_whatever_they_are_called(studio: Served) -> None:
     studio.forget_everything()
     names = [

@@ -111,7 +111,6 @@ def test_the_page_works_behind_the_proxy(client: httpx.Client, studio: Served, p
     saved = client.post("/studio/record/mine", files=sound, data={"text": "hello", "prompt": "hello"})
     assert saved.status_code == 200
     assert (studio.workspace / "recordings" / "mine" / "manifest.jsonl").read_text().count("\n") >= 1
-    assert client.post("/gradio_api/upload", files={"files": ("a.txt", b"x")}).status_code == 200
 
 
 def test_events_arrive_as_they_happen(client: httpx.Client) -> None:

@@ -22,7 +22,8 @@ class Amount(BaseModel):
     seconds: float  # of audio
 
     def __str__(self) -> str:
-        return f"{counted(self.clips, 'clip')} ({self.seconds / 60:.1f} min)"
+        length = f"{self.seconds / 60:.1f} min" if self.seconds >= 60 else f"{self.seconds:.0f} s"
+        return f"{counted(self.clips, 'clip')} ({length})"
 
 
 def in_trash(dataset: Dataset) -> Amount:

@@ -144,6 +144,7 @@ def create_app(
     app.add_middleware(Gate, hosts=HostRule.listening_on(host, public), login=login, public=public)  # the outermost
     for router in shell.routers(workspace):
         app.include_router(router)
+    _close_gradios_uploads(app)
     gr.mount_gradio_app(
         app,
         shell.build(workspace),
@@ -163,6 +164,15 @@ def create_app(
         app_kwargs=closed | {"exception_handlers": {OSError: handlers[OSError]}},
     )
     return app
+
+
+def _close_gradios_uploads(app: FastAPI) -> None:
+    """The page sends no files by Gradio's own route, which keeps what it was sent, and fragments on a full disk."""
+    from studio.ui.bodies import refusal
+
+    @app.post("/gradio_api/upload")
+    def upload() -> Any:
+        return refusal(404, "The studio takes no files here.", "Import them in Review, or post to /studio/import.")
 
 
 def _private_uploads() -> None:

@@ -42,7 +42,8 @@ def build(page: Page) -> None:
         return sidebar.offered(page.workspace, name)
 
     chosen = sidebar.script("studio.choose(...values)")
-    changed = room.input(offered, page.dataset, page.dataset, js="() => window.studio.dataset()", **QUIET)
+    named = gr.Textbox(visible=False)  # not the picker: Gradio refuses a value that it does not offer yet
+    changed = room.input(offered, named, page.dataset, js="() => window.studio.dataset()", **QUIET)
     changed.then(None, [page.dataset, page.model], None, js=chosen)
 
 

@@ -39,7 +39,7 @@ class Whole {
     this.$("#set-name").value = name;
     this.$("#set-confirm").value = "";
     this.$("[data-do=delete] button").disabled = true;
-    this.$("[for=set-confirm]").textContent = `Type ${name} to confirm`;
+    this.$("[for=set-confirm]").textContent = `Type “${name}” to confirm`;
     this.#sure(false);
     const found = await request(at("datasets", name)).catch((error) => this.#fail(error));
     for (const part of this.dialog.querySelectorAll(".set-part")) part.hidden = !found;

@@ -36,6 +36,7 @@ export class About {
     if (name === this.run && stands === this.stands) return;
     if (name !== this.run) this.#tell();
     Object.assign(this, { run: name, stands });
+    this.names = new Map(Object.values(form.knobs).flat().map((knob) => [knob.name, knob.label])).set("dataset", "Dataset").set("model", "Base model");
     if (name) this.#look(name);
   }
 
@@ -50,7 +51,7 @@ export class About {
     this.$("#about-name").value = name;
     for (const field of this.element.querySelectorAll("[data-do=rename] :is(input, button)")) field.disabled = !found.is_over;
     const rows = Object.entries(found.settings).map(([setting, value]) =>
-      make("div", { class: found.changed.includes(setting) ? "changed" : null }, make("dt", {}, setting), make("dd", {}, String(value))));
+      make("div", { class: found.changed.includes(setting) ? "changed" : null }, make("dt", {}, this.names.get(setting) ?? setting), make("dd", {}, String(value))));
     this.$(".about-settings").replaceChildren(...rows);
   }
 
