@@ -66,7 +66,9 @@ def _note(workspace: Workspace) -> Path:
 def _refer(path: Path, old: Path, new: Path) -> None:
     """Let the settings in `path` name the dataset `new` where they named `old`."""
     content = _object(path)
-    named = {name: _renamed(content[name], old, new) for name in ("dataset", "replay") if name in content}
+    named: dict[str, Any] = {
+        name: _renamed(content[name], old, new) for name in ("dataset", "replay") if name in content
+    }
     if all(content[name] == value for name, value in named.items()):
         return
     if isinstance(command := content.get("started_by"), str):
