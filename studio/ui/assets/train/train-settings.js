@@ -66,9 +66,13 @@ export class Settings {
     this.#refresh();
   }
 
-  /** Take the settings of another run. */
+  /** Take the settings of another run; whether its base model is offered here. */
   use(values) {
-    if (values.model && values.model !== studio.model()) this.#pick(values.model);
+    const field = this.$(`[name=train-model][value="${CSS.escape(values.model)}"]`);
+    if (field && values.model !== studio.model()) {
+      field.checked = true;
+      this.on.model(values.model);
+    }
     for (const field of this.element.querySelectorAll("[data-knob]")) {
       const value = values[field.dataset.knob];
       if (value === undefined) continue;
@@ -77,13 +81,7 @@ export class Settings {
     }
     this.#refresh();
     this.$(".train-start").focus();
-  }
-
-  #pick(model) {
-    const field = this.$(`[name=train-model][value="${CSS.escape(model)}"]`);
-    if (!field) return this.say(`The base model ${model} is not in the list here: choose one.`);
-    field.checked = true;
-    this.on.model(model);
+    return !!field;
   }
 
   /** Say what went wrong, beside the button. */

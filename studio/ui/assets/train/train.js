@@ -223,9 +223,10 @@ class Train {
   /** Set up a run with the settings of another one. */
   #again(values) {
     this.#open("");
-    const other = () => (values.dataset === studio.dataset() ? "" : `These settings were for ${values.dataset}; the run will train on ${studio.dataset()}.`);
-    if (other()) this.#say("", "info", other);
-    this.settings.use(values);
+    const isOffered = this.settings.use(values);
+    const dataset = () => (values.dataset === studio.dataset() ? "" : `These settings were for ${values.dataset}; the run will train on ${studio.dataset()}. `);
+    const told = () => dataset() + (isOffered ? "" : `Choose a base model: ${values.model} is not in the list here.`);
+    if (told()) this.#say("", "info", told);
   }
 
   #tell(error) {
