@@ -243,7 +243,11 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
 
 def _check_patterns(recogniser: Recogniser, folder: Path) -> None:
     """Raise ModelError where a regular expression of the adapter in `folder` would keep peft busy without end."""
-    names = [name for name, _ in without_peft(recogniser.model).named_modules()]
+    from peft import PeftModel
+
+    model = recogniser.model
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model  # adapters that are on it stay
+    names = [name for name, _ in inner.named_modules()]
     try:
         matching(patterns(read_object(folder / "adapter_config.json")), names)
     except ValueError as error:
