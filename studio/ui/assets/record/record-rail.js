@@ -42,14 +42,15 @@ export class Rail {
     this.list.scrollLeft += by(pill.left, pill.right, list.left, list.right);
   }
 
-  /** Say what was done: `{ kind: "saved" | "doubted" | "removed" | "relabelled" | "trimmed" | "discarded", clip, replaced, take, card }`, or nothing. */
+  /** Say what was done: `{ kind: "saved" | "doubted" | "removed" | "relabelled" | "trimmed" | "discarded", clip, replaced, take, card, place }`, or nothing. */
   tell(done) {
     this.last = done;
     if (!done) return this.line.replaceChildren();
-    const { kind, clip, take } = done;
-    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: ", doubted: `Saved, but the model heard “${clip?.heard}” instead of: ` }[kind] || `Saved, ${seconds(clip.duration)}: `;
+    const { kind, clip, take, place } = done;
+    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
+    const told = kind === "doubted" ? [`Prompt ${place + 1}: the model heard `, make("b", {}, `“${clip.heard}”`)] : [words, make("b", {}, (clip || take).text || "no label yet")];
     const button = make("button", { type: "button", class: "st-button small", onclick: () => this.undo() }, icon("undo"), "Undo");
-    this.line.replaceChildren(make("p", {}, words, make("b", {}, (clip || take).text || "no label yet")), button);
+    this.line.replaceChildren(make("p", {}, ...told), button);
   }
 }
 

@@ -32,7 +32,7 @@ function tellHeard(tab, card, take, heard) {
   }
   if (!take.savedAs || take.savedAs !== card.clip) return; // thrown away or recorded again meanwhile
   card.clip.heard = heard;
-  tab.rail.tell({ kind: "doubted", clip: card.clip, replaced: take.replaced, card });
+  tab.rail.tell({ kind: "doubted", clip: card.clip, replaced: take.replaced, card, place: tab.cards.indexOf(card) });
   tab.show();
 }
 
