@@ -19,7 +19,7 @@ from studio.jobs import control
 from studio.jobs.record import Job
 from studio.models import ModelCard
 from studio.run_folder import RunFolder
-from studio.ui import train_form
+from studio.ui import base_models, train_form
 from studio.workspace import Workspace
 
 FETCH = """
@@ -32,7 +32,7 @@ while not pathlib.Path(sys.argv[1]).exists():
 
 def main() -> None:
     """The command line, with what it starts replaced."""
-    launch, catalogue = control._launch, train_form.catalogue
+    launch, catalogue = control._launch, base_models.catalogue
 
     def launching(folder: RunFolder, job: Job, lock: int) -> None:
         root = Workspace.here().root
@@ -55,7 +55,7 @@ def main() -> None:
 
     real = control.training
     address.is_ray_here = lambda: True
-    control._launch, control.training, train_form.catalogue = launching, training, offered
+    control._launch, control.training, base_models.catalogue = launching, training, offered
     cli.main()
 
 

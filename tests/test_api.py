@@ -85,7 +85,7 @@ def test_a_runs_figures_and_what_tells_two_runs_apart(client: Client, root: Path
         ("list_clips", ["../../etc"], "cannot be a name"),
         ("list_clips", ["no-such"], "no-such"),
         ("transcribe_clip", ["tones", "../manifest"], "manifest"),
-        ("transcribe_clip", ["tones", "{first}", "", "/etc"], "no model"),
+        ("transcribe_clip", ["tones", "{first}", "", "/etc"], "does not offer the model"),
         ("transcribe_clip", ["tones", "{first}", "../tones-0001"], "cannot be a name"),
         ("report_run", ["/etc"], "cannot be a name"),
         ("compare_runs", [["tones-0001", "gone"]], "no run"),

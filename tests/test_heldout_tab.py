@@ -269,8 +269,24 @@ def test_runs_stand_side_by_side_and_axe_finds_nothing_wrong(browser: Browser, s
 
 
 @pytest.mark.browser
-@pytest.mark.thorough
-def test_at_the_width_of_a_phone_nothing_is_cut_off(browser: Browser, studio: Served) -> None:
+def test_on_a_phone_the_verdict_is_on_the_first_screen_and_sections_stay_as_they_were_left(
+    browser: Browser, studio: Served
+) -> None:
     with opened(browser, studio.url, viewport={"width": 390, "height": 844}) as page:
-        show_second(page)
+        show_tab(page, "4 Test")
+        verdict = page.locator(".li-answers section").first
+        box = verdict.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 844
+        assert page.locator(".li-hold").is_visible()
+        for title in ("Try it", "Where it is wrong", "Would more", "Clips:"):
+            page.locator(".st-fold > summary", has_text=title).click()
+        expect(page.locator(".li-hold")).to_be_hidden()
+        expect(page.locator(".li-table")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.reload()
+        show_tab(page, "4 Test")
+        expect(page.locator(".li-table")).to_be_visible()
+        expect(page.locator(".li-hold")).to_be_hidden()
+        page.keyboard.press("t")  # which speaks all the same
+        expect(page.locator(".li-hold")).to_be_visible()

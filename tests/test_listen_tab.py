@@ -182,10 +182,29 @@ def test_before_any_run_the_base_model_alone_answers_and_the_page_says_what_come
         page.evaluate("studio.choose('model', 'echo')")
         show_tab(page, "4 Test")
         expect(page.locator(".li-ready")).to_have_text("Ready")
-        expect(page.locator(".li-after")).to_contain_text("as soon as a run has finished")
+        expect(page.locator(".li-after")).to_contain_text("once a run has finished")
         upload(page, "order 129")
         expect(page.locator(".li-before .li-text")).to_have_text("order 129")
-        expect(page.locator(".li-after")).to_contain_text("as soon as a run has finished")
+        expect(page.locator(".li-after")).to_contain_text("once a run has finished")
+
+
+@pytest.mark.browser
+def test_one_base_model_is_chosen_in_the_sidebar_in_train_and_here(page: Page) -> None:
+    sidebar = page.get_by_label("Base model", exact=True)
+    run = page.get_by_role("combobox", name="Run", exact=True)
+    expect(sidebar).to_have_value(re.compile("^echo"))  # nobody has chosen: that of the run on show
+    run.select_option(OTHER_BASE)
+    expect(sidebar).to_have_value(re.compile("^Starter"))
+    sidebar.click()
+    page.get_by_role("option", name=re.compile("^Whisper tiny, English")).click()
+    expect(run.locator("option:checked")).to_have_text("No run of this base model yet")
+    expect(page.locator(".li-message")).to_contain_text("no model “openai/whisper-tiny.en” on this disk")
+    show_tab(page, "3 Train")
+    expect(page.get_by_role("radio", name=re.compile("^Whisper tiny, English"))).to_be_checked()
+    page.get_by_role("radio", name=re.compile("^echo")).check()
+    expect(sidebar).to_have_value(re.compile("^echo"))
+    show_tab(page, "4 Test")
+    expect(run).to_have_value(RUN)
 
 
 @pytest.mark.browser
@@ -194,7 +213,7 @@ def test_a_refused_microphone_says_how_to_allow_it(page: Page) -> None:
     refused = "() => Promise.reject(new DOMException('Permission denied', 'NotAllowedError'))"
     page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {refused}; }}")
     page.locator(".li-hold").click()
-    expect(page.locator(".li-message")).to_contain_text("may not use the microphone")
+    expect(page.locator(".li-message")).to_contain_text("not allowed to use the microphone")
     expect(page.locator(".li-message")).to_contain_text("address bar")
 
 

@@ -157,7 +157,7 @@ def test_the_command_is_the_one_that_will_run(workspace: Workspace, client: Test
 def test_a_second_start_waits_and_is_moved_and_cancelled(workspace: Workspace, client: TestClient) -> None:
     tones(workspace.root, 8)
     started = [client.post("/studio/train/start", json=values(rank=rank)).json() for rank in (8, 4, 2)]
-    assert started == [{"run": f"tones-000{place + 1}", "position": place} for place in range(3)]
+    assert started == [{"run": f"tones-000{place + 1}", "position": place, "notes": []} for place in range(3)]
     form = client.get("/studio/train/form/tones").json()
     assert form["running"] == "tones-0001"
     assert [run["name"] for run in form["runs"]] == ["tones-0001"]
@@ -171,6 +171,21 @@ def test_a_second_start_waits_and_is_moved_and_cancelled(workspace: Workspace, c
         refused = client.post(f"/studio/train/queue/tones-0002/{what}", json={"to": 1})
         assert refused.status_code == 409
         assert "is not waiting" in refused.json()["what"]
+
+
+def test_every_page_can_ask_in_a_few_bytes_what_goes_on(workspace: Workspace, client: TestClient) -> None:
+    tones(workspace.root, 8)
+    assert client.get("/studio/runs/going").json() == {"run": None, "waiting": 0}
+    for rank in (8, 4):
+        client.post("/studio/train/start", json=values(rank=rank))
+    assert client.get("/studio/runs/going").json() == {"run": "tones-0001", "waiting": 1}
+
+
+def test_the_time_that_a_run_takes_is_told_before_it_starts(workspace: Workspace, client: TestClient) -> None:
+    tones(workspace.root, 8)
+    told = client.post("/studio/train/command", json=values(model="starter")).json()["time"]
+    assert told.startswith("Time: roughly ")
+    assert client.post("/studio/train/command", json=values(device="cuda")).json()["time"] == ""  # not known there
 
 
 def test_a_look_at_the_tab_goes_on_with_what_waits_after_a_restart(

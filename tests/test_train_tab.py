@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from browsing import chromium, opened, served, show_tab, violations
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+from tiny_models import moonshine
 from tones import tones
 
 from studio import jobs
@@ -321,6 +322,8 @@ def test_what_to_teach_is_chosen_first_and_shows_in_the_command(studio: Studio, 
 def test_a_cluster_is_chosen_by_its_address_which_shows_in_the_command(studio: Studio, page: Page) -> None:
     command = page.get_by_role("group", name="The same from the command line")
     field = page.get_by_label("Address of the cluster", exact=True)
+    expect(page.get_by_role("radio", name="A Ray cluster", exact=True)).to_be_hidden()  # few need it
+    page.get_by_text("Advanced").click()
     expect(page.get_by_role("radio", name="This machine", exact=True)).to_be_checked()
     expect(field).to_be_hidden()
     page.get_by_role("radio", name="A Ray cluster", exact=True).check()
@@ -329,6 +332,7 @@ def test_a_cluster_is_chosen_by_its_address_which_shows_in_the_command(studio: S
     expect(field).to_have_accessible_description(re.compile("settings and the studio’s own source are sent there"))
     field.fill("http://head:8265")
     expect(command).to_contain_text("--on http://head:8265")
+    expect(page.locator(".train-advanced summary")).to_contain_text("runs on a Ray cluster")  # also where it is closed
     page.set_viewport_size({"width": 390, "height": 844})
     card = page.locator(".train-card").bounding_box()
     assert card is not None
@@ -360,7 +364,32 @@ def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, 
     page.locator(".train-start:disabled", has_text="45 %").wait_for()
     (studio.workspace.root / "arrived").touch()
     page.locator(".train-start:enabled", has_text="Start").wait_for()
-    assert "on this disk" in page.locator(".train-model", has_text="Moonshine tiny").inner_text()
+    assert "on this disk" in page.locator(".train-line", has_text="Moonshine tiny").first.inner_text()
+
+
+def test_any_other_model_is_added_by_its_folder_and_then_chosen_everywhere(
+    studio: Studio, page: Page, tmp_path: Path
+) -> None:
+    folder = moonshine(tmp_path / "mine")
+    sidebar = page.get_by_label("Base model", exact=True)
+    show_tab(page, "1 Record")
+    sidebar.click()
+    page.get_by_role("option", name="Another model …").click()
+    field = page.get_by_label("Folder on the studio’s computer, or Hub id")
+    expect(field).to_be_focused()
+    expect(page.get_by_role("button", name="Add the model first")).to_be_disabled()
+    expect(sidebar).to_have_value(re.compile("^Starter"))
+    field.fill(str(tmp_path))
+    field.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="is not a model folder")).to_be_visible()
+    assert violations(page) == []
+    field.fill(str(folder))
+    field.press("Enter")
+    page.locator(".train-command code", has_text=f"--model {folder}").wait_for()
+    expect(sidebar).to_have_value("mine · on disk")
+    page.get_by_role("button", name="Take off the list").click()
+    expect(sidebar).to_have_value(re.compile("^Starter"))
+    expect(page.get_by_role("radio", name=re.compile("^mine"))).to_have_count(0)
 
 
 @pytest.mark.thorough
@@ -383,13 +412,92 @@ def test_a_tab_out_of_sight_follows_nothing_and_misses_nothing(studio: Studio, p
     assert " at step 1," in curve(page)
 
 
-@pytest.mark.thorough
-def test_the_tab_is_usable_on_a_phone_wide_window(studio: Studio, page: Page) -> None:
+def test_start_is_in_sight_on_a_desk_and_stays_so_on_a_phone(studio: Studio, page: Page) -> None:
     studio.train_like("steps=9", "pause=0")
+    page.locator(".train-time", has_text="Time: roughly").wait_for()
+    button = page.locator(".train-start")
+    assert page.viewport_size == {"width": 1440, "height": 900}
+    assert is_in_sight(button, 900)
     page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_text("Advanced").click()
+    for place in (".train-head", ".train-adapters", ".train-knobs"):
+        page.locator(place).evaluate("part => part.scrollIntoView()")
+        assert is_in_sight(button, 844)
     start(page)
     pill(page, "Finished")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def is_in_sight(button: Locator, height: int) -> bool:
+    """Whether all of `button` is in a window of `height`, and nothing lies over it."""
+    box = button.bounding_box()
+    assert box is not None
+    is_on_top = button.evaluate(
+        """button => {
+            const { x, y, width, height } = button.getBoundingClientRect();
+            return button.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+        }"""
+    )
+    return box["y"] >= 0 and box["y"] + box["height"] <= height and bool(is_on_top)
+
+
+NOTICES = """() => {
+  window.asked = 0;
+  window.notices = [];
+  window.Notification = class {
+    static permission = "default";
+    static async requestPermission() {
+      window.asked += 1;
+      return (Notification.permission = "granted");
+    }
+    constructor(title, { body }) {
+      window.notices.push(`${title}: ${body}`);
+    }
+  };
+}"""
+
+
+def test_a_run_marks_its_tab_and_a_notice_says_when_it_is_done(studio: Studio, page: Page) -> None:
+    page.evaluate(NOTICES)
+    tab = page.get_by_role("tab", name="3 Train")
+    studio.train_like("steps=30", "pause=0.1")
+    start(page)
+    expect(tab).to_have_accessible_name("3 Train, a run is going on")
+    show_tab(page, "1 Record")
+    page.wait_for_function("window.notices.length")
+    assert page.evaluate("window.notices") == ["tones-0001 is done: Held-out word error rate: 96.0 % → 8.0 %."]
+    expect(tab).to_have_accessible_name("3 Train, a run is done")
+    show_tab(page, "3 Train")
+    expect(tab).to_have_accessible_name("3 Train")
+    page.get_by_role("button", name="All runs").click()
+    studio.train_like("steps=3", "pause=0")
+    start(page)
+    pill(page, "Finished")
+    assert page.evaluate("window.asked") == 1
+    assert len(page.evaluate("window.notices")) == 1  # nothing is announced that is being looked at
+
+
+def test_the_time_that_scoring_still_takes_is_told(page: Page) -> None:
+    """`done` of `total` clips scored since `at`: how long is left, as the live view has it."""
+    left = page.evaluate(
+        """async () => {
+            const { History } = await import(new URL("studio/assets/train/live-history.js", document.baseURI).href);
+            const history = new History();
+            const told = [];
+            const scored = (name, done, total, at) => {
+                history.add({ type: "phase", name, done, total, at });
+                told.push(history.scoringLeft(at));
+            };
+            scored("baseline", 0, 40, 100);
+            scored("baseline", 8, 40, 104);
+            scored("baseline", 40, 40, 120);
+            scored("training", 0, 10, 120);
+            scored("tuned", 0, 40, 200);
+            scored("tuned", 8, 40, 205);
+            return told;
+        }"""
+    )
+    assert left == [None, 16, None, None, 20, 20]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -56,7 +56,7 @@ def train(**options: Any) -> None:
         typer.echo(f"Note: {advice}")
     for note in before_start.check(plan, clips):
         typer.echo(f"Note: {note}")
-    address.require_ray() if on else _tell_memory(plan, dataset)
+    address.require_ray() if on else _tell_needs(plan, dataset)
     begin = starting.in_turn if queue else starting.at_once
     folder = begin(Workspace.here(), plan, name, typer.echo, on)
     if not (options["detach"] or queue):
@@ -100,16 +100,19 @@ def _as_in(run: str) -> dict[str, Any]:
     return keeping.settings_of(Workspace.here(), run).model_dump()
 
 
-def _tell_memory(plan: settings.TrainConfig, dataset: Dataset) -> None:
-    """Say what the run is going to need of this machine, where that is known."""
+def _tell_needs(plan: settings.TrainConfig, dataset: Dataset) -> None:
+    """Say what memory and time the run is going to take, where that is known."""
     import psutil
 
+    from studio.jobs.pace import expected
     from studio.models.memory import estimate
 
-    clips = dataset.utterances()
+    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
     if needed := estimate(plan, seconds, plan.device, texts):
         typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
+    if time := expected(Workspace.here(), plan, clips, on_cpu=plan.device == "cpu"):
+        typer.echo(time.as_text(plan.max_steps))
 
 
 def _train_signature() -> inspect.Signature:

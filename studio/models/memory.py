@@ -53,6 +53,7 @@ _MLP_WIDTHS, _MLP_INNER = 1.25, 2.25  # where the MLP is adapted, beside the one
 _WITHOUT_DROPOUT = 0.65  # of all that: dropout keeps a copy for each adapter
 _LOOKED_AT = 8  # labels whose tokens are counted: the most characters do not always make the most tokens
 _READ = 10_000  # characters of each: beyond it no decoder has positions
+_ENCODED_ONCE = 0.25  # of the operations, where no layer of the encoder is adapted and its output is kept
 _LOGITS = 2  # copies of the vocabulary's logits, in fp32
 
 
@@ -178,6 +179,24 @@ def _activations(
     kept *= (1.0 if config.dropout else _WITHOUT_DROPOUT) * _KEPT_BYTES[config.precision]
     logits = _LOGITS * tokens * int(settings["vocab_size"]) * 4
     return round(_SLACK * config.batch_size * (kept + logits))
+
+
+def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float]) -> float | None:
+    """About how many operations it takes to learn once from a clip of the mean length of `seconds`.
+
+    Twice the model's numbers for each frame: the encoder is a third of them and is run forth and back; a few tokens run
+    through the rest. None as for `estimate`.
+    """
+    try:
+        folder = locate(config.model)
+        family, settings = family_of(folder), read_object(folder / "config.json")
+        if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
+            return None
+        encoder, _ = _sides(family, settings, config.targets)
+    except (ModelError, KeyError, TypeError, ValueError):
+        return None
+    frames = sum(_frames(family, length) for length in seconds) / len(seconds)
+    return 2.0 * stored_numbers(folder) * frames * (1 if encoder.adapted else _ENCODED_ONCE)
 
 
 def _sides(family: EncoderDecoder, settings: Mapping[str, Any], targets: str) -> tuple[_Side, _Side]:

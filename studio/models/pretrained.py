@@ -26,7 +26,7 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
 
     from studio.kernels.linear import quicken
 
-    _check_weights(folder)
+    check_weights(folder)
     try:
         with _quiet():
             kind = getattr(transformers, name)
@@ -75,7 +75,8 @@ def _check_shapes(kind: Any, folder: Path) -> None:
     check_shapes(network, folder)
 
 
-def _check_weights(folder: Path) -> None:
+def check_weights(folder: Path) -> None:
+    """Raise ModelError where the folder has no weights as safetensors."""
     if any((folder / name).is_file() for name in WEIGHTS):
         return
     if (folder / "pytorch_model.bin").is_file():

@@ -51,8 +51,7 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
     Raises ModelError and DeviceError.
     """
     folder = locate(source)
-    family = family_of(folder)
-    check_model(folder)
+    family = check(folder)
     device = pick_device(device)
     model, processor = family.load(folder, device, pick_dtype(precision, device))
     recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)
@@ -61,6 +60,13 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
     from studio.models.adapters import load_adapter
 
     return load_adapter(recogniser, adapter)
+
+
+def check(folder: Path) -> Family:
+    """The family of the model in `folder`, whose files were looked at but not loaded. Raises ModelError."""
+    family = family_of(folder)
+    check_model(folder)
+    return family
 
 
 def _why(folder: Path) -> str:

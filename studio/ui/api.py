@@ -13,10 +13,10 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from gradio.events import api
 
-from studio import jobs, models, worker
+from studio import jobs, worker
 from studio.data.manifest import Dataset
 from studio.data.query import Selection
-from studio.errors import DeviceError, ModelError, StudioError
+from studio.errors import DeviceError, StudioError
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.results import answers, comparison
 from studio.results.result import result_of
@@ -86,7 +86,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         opened = Dataset.open(workspace.dataset(dataset))
         row = opened.get(clip)
         sound = opened.clip_path(row).read_bytes()
-        reader = hearing.choose(workspace, [run] if run else [], model if run else _offered(model))
+        reader = hearing.choose(workspace, [run] if run else [], model)
         heard = hearing.hear(worker.shared(), sound, reader, [], DEFAULT_BOOST)
         before, *after = [column.plain.model_dump(mode="json") for column in heard.columns]
         return {"reference": row.text, "before": before, "after": after[0] if after else None, "notes": heard.notes}
@@ -111,13 +111,6 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         return {"headline": comparison.headline(found), **found.model_dump(mode="json")}
 
     return transcribe_clip, report_run, compare_runs
-
-
-def _offered(model: str) -> str:
-    """`model` where the page's picker offers it. Raises ModelError: a folder is no client's business."""
-    if model not in [card.id for card in models.catalogue()]:
-        raise ModelError(f"There is no model “{model}”.", "Use “starter”, or the Hub id of a model on this disk.")
-    return model
 
 
 def _in_words(function: Callable[P, R]) -> Callable[P, R]:

@@ -21,6 +21,7 @@ from studio.models.catalogue import locate
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.models.registry import family_of
 from studio.run_folder import RunFolder
+from studio.ui import base_models
 from studio.word_diff import compared
 from studio.worker import Worker
 from studio.workspace import Workspace
@@ -123,7 +124,8 @@ def finished(workspace: Workspace, run: str) -> RunFolder:
 def choose(workspace: Workspace, runs: Sequence[str], model: str) -> Chosen:
     """What reads: `runs`, all on one base, or `model` alone where there are none.
 
-    Raises JobError for a run without an adapter, and where their bases differ.
+    Raises JobError for a run without an adapter, and where their bases differ; ModelError for a model that the page
+    does not offer.
     """
     folders = {run: finished(workspace, run) for run in runs}
     bases = {run: setting(folder, "model") for run, folder in folders.items()}
@@ -131,7 +133,7 @@ def choose(workspace: Workspace, runs: Sequence[str], model: str) -> Chosen:
         if base != bases[runs[0]]:
             what = f"“{runs[0]}” was trained on {bases[runs[0]]}, “{run}” on {base}."
             raise JobError(what, "Compare runs of one base model.")
-    base = bases[runs[0]] if runs else model
+    base = bases[runs[0]] if runs else base_models.known(workspace, model)
     return Chosen(model=base, adapters={run: folder.adapter for run, folder in folders.items()})
 
 

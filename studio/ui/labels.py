@@ -24,10 +24,9 @@ from studio.jobs.tasks import TaskState
 from studio.labelling import offers
 from studio.labelling.offers import Request
 from studio.labelling.suspects import LIKELY
-from studio.models import catalogue
 from studio.run_folder import RunFolder
 from studio.text import counted
-from studio.ui import assets
+from studio.ui import assets, base_models
 from studio.ui.page import Page
 from studio.workspace import Workspace, write_atomically
 
@@ -151,7 +150,8 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/{name}/style")
     def style(name: str, wanted: Style) -> list[dict[str, Any]]:
         _, clips = _chosen(workspace, name, wanted.selection)
-        return [_finding(finding) for finding in offers.style(clips, wanted.model)]
+        model = base_models.known(workspace, wanted.model) if wanted.model else ""
+        return [_finding(finding) for finding in offers.style(clips, model)]
 
     @routes.post("/{name}/{verb}")
     def start(name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
@@ -198,7 +198,7 @@ def _rules(kind: type[WordRules] | type[DigitRules]) -> list[Rule]:
 def _readers(workspace: Workspace) -> list[Reader]:
     """Models on this disk, and before each the runs that tuned it, the latest first."""
     tuned = [run for run in jobs.runs(workspace) if (RunFolder(workspace.run(run.name)).adapter).is_dir()]
-    cards = [card for card in catalogue() if card.state != "download"]
+    cards = [card for card in base_models.offered(workspace) if card.state != "download"]
     adapters = [Reader(title=f"{run.name} (tuned {run.model})", model=run.model, adapter=run.name) for run in tuned]
     return adapters + [Reader(title=f"{card.title} (as it comes)", model=card.id, adapter=None) for card in cards]
 
@@ -230,8 +230,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _start(workspace: Workspace, name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
     dataset, clips = _chosen(workspace, name, work.selection)
-    arguments = ["label", name, f"--{verb}", work.model]
-    arguments += ["--adapter", work.adapter] if work.adapter else []
+    arguments = ["label", name, f"--{verb}", base_models.known(workspace, work.model)]
+    arguments += ["--adapter", jobs.existing(workspace, work.adapter).name] if work.adapter else []
     if len(clips) < len(dataset.utterances()):
         listed = dataset.folder / ".tasks" / f"{verb}.ids"
         write_atomically(listed, "\n".join(clip.id for clip in clips) + "\n")

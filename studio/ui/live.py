@@ -18,9 +18,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from studio import events, jobs
 from studio.errors import StudioError
+from studio.jobs import queue
 from studio.run_folder import RunFolder
 from studio.workspace import Workspace
 
@@ -36,9 +38,21 @@ Reader = Callable[[Path, int], tuple[str, int]]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
 
 
+class Going(BaseModel):
+    """What goes on now, in a few bytes: every page that is open asks, whichever tab it shows."""
+
+    run: str | None
+    waiting: int  # runs behind it
+
+
 def router(workspace: Workspace) -> APIRouter:
     """The streams of the runs in `workspace`; a name from a client is looked up, never opened."""
     routes = APIRouter(prefix="/studio/runs")
+
+    @routes.get("/going")
+    def going() -> Going:
+        active = jobs.active(workspace)
+        return Going(run=active.name if active else None, waiting=len(queue.waiting(workspace)))
 
     @routes.get("/{run}/events")
     async def follow_events(run: str, request: Request, offset: Offset = 0) -> StreamingResponse:

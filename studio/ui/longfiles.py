@@ -26,6 +26,7 @@ from studio.jobs.control import Status
 from studio.longform.reading import part_of
 from studio.longform.transcript import Part, Segment, Transcript
 from studio.run_folder import RunFolder
+from studio.ui import base_models
 from studio.ui.hearing import finished, setting
 from studio.workspace import Workspace, checked_name, disk_errors, write_atomically
 
@@ -70,10 +71,10 @@ def show(workspace: Workspace, id: str, after: int = 0) -> LongFile:
 
 
 def take(workspace: Workspace, name: str, sound: BinaryIO, run: str, model: str) -> str:
-    """Keep a recording and begin to read it: its id. Raises AudioError, BusyError, JobError, DiskError."""
+    """Keep a recording and begin to read it: its id. Raises AudioError, BusyError, JobError, ModelError, DiskError."""
     if going := record.holder(_home(workspace)):
         raise _busy(workspace, going)
-    base = setting(finished(workspace, run), "model") if run else model
+    base = setting(finished(workspace, run), "model") if run else base_models.known(workspace, model)
     id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     folder = RunFolder(_home(workspace) / id)
     try:

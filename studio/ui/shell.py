@@ -27,6 +27,7 @@ from studio.ui import (
     splitting,
     tasks,
     train,
+    welcome,
 )
 from studio.workspace import Workspace
 
@@ -43,6 +44,7 @@ def build(workspace: Workspace) -> gr.Blocks:
         with gr.Column(elem_id="st-side"):
             page = sidebar.build(workspace, blocks)
         with gr.Column(elem_id="st-main"):
+            welcome.build()
             with gr.Tabs(elem_id="st-tabs"):
                 for title, tab in TABS.items():
                     with gr.Tab(title, id=title):
@@ -57,7 +59,7 @@ def build(workspace: Workspace) -> gr.Blocks:
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
     """Every route beside Gradio's own."""
     yield assets.router()
-    for room in (clips, sidebar, tasks, *DIALOGS, *TABS.values()):
+    for room in (clips, sidebar, tasks, welcome, *DIALOGS, *TABS.values()):
         yield room.router(workspace)
 
 

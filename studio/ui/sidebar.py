@@ -13,16 +13,18 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from studio import jobs
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
 from studio.errors import DataError, StudioError
-from studio.models import ModelCard, catalogue, is_cpu_build
-from studio.ui import assets
+from studio.models import ModelCard, is_cpu_build
+from studio.ui import assets, base_models
 from studio.ui.page import QUIET, Page
 from studio.workspace import Workspace
 
 FIRST_DATASET = "my-voice"
+ANOTHER = "another model"  # no name that `studio.models.load` takes; as in studio.js
 DEFAULT_MODEL: str = TrainConfig.model_fields["model"].default
 ASK_DEVICE = "from studio.models import pick_device; print(pick_device('auto'))"
 _ASKING = Lock()  # who asks meanwhile waits for the answer, rather than asking too
@@ -43,13 +45,14 @@ def build(workspace: Workspace, blocks: gr.Blocks) -> Page:
     gr.HTML(html_template=assets.read("brand.html"), js_on_load=None, apply_default_css=False)
     page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"))
     _maker(page)
-    gr.HTML(
+    overview = gr.HTML(
         html_template=assets.read("sidebar.html"),
         js_on_load=assets.on_load("sidebar.js"),
         apply_default_css=False,
         elem_id="st-overview",
     )
     _wire(page, blocks)
+    _follow(page, overview)
     return page
 
 
@@ -104,12 +107,15 @@ def _first(workspace: Workspace, names: list[str]) -> str:
     return workspace.last_used() or names[0]
 
 
-def _models() -> list[tuple[str, str]]:
-    return [(f"{card.title} · {_cost(card)}", card.id) for card in catalogue()]
+def models(workspace: Workspace) -> list[tuple[str, str]]:
+    """The choices of the base model: a title and what it costs, and the name; the last one leads to the Train tab."""
+    cards = [(f"{card.title} · {_cost(card)}", card.id) for card in base_models.offered(workspace)]
+    return [*cards, ("Another model …", ANOTHER)]
 
 
 def _cost(card: ModelCard) -> str:
-    return card.state if card.state != "download" else f"download {card.download_bytes / 1e6:.0f} MB"
+    size = f" {card.download_bytes / 1e6:.0f} MB" if card.download_bytes else ""
+    return card.state if card.state != "download" else f"download{size}"
 
 
 def _maker(page: Page) -> None:
@@ -151,18 +157,34 @@ def _wire(page: Page, blocks: gr.Blocks) -> None:
     remembered = [gr.Textbox(visible=False), gr.Textbox(visible=False)]  # filled by the script that remembers
 
     def offer(dataset: str | None, model: str | None) -> tuple[gr.Dropdown, gr.Dropdown]:
-        names, models = _names(page.workspace), _models()
-        sources = [source for _, source in models]
+        names, choices = _names(page.workspace), models(page.workspace)
+        sources = [source for _, source in choices[:-1]]
         return (
             gr.Dropdown(choices=names, value=dataset if dataset in names else _first(page.workspace, names)),
-            gr.Dropdown(choices=models, value=model if model in sources else DEFAULT_MODEL),
+            gr.Dropdown(choices=choices, value=model if model in sources else _first_model(page.workspace, sources)),
         )
 
     blocks.load(offer, remembered, pickers, js=script("studio.remembered()"), **QUIET).then(
-        None, pickers, None, js=script("studio.choose(...values)")
+        None, pickers, None, js=script("studio.begin(...values)")
     )
     for picker in pickers:
         picker.input(None, pickers, None, js=script("studio.choose(...values)"))
+
+
+def _follow(page: Page, overview: gr.HTML) -> None:
+    """The picker shows the model that was chosen elsewhere: in the Train tab, or with a run."""
+    chosen = gr.Textbox(visible=False)
+
+    def offer(model: str) -> gr.Dropdown:
+        return gr.Dropdown(choices=models(page.workspace), value=model)
+
+    overview.input(offer, chosen, page.model, js="() => window.studio.model()", **QUIET)
+
+
+def _first_model(workspace: Workspace, sources: list[str]) -> str:
+    """For who has not chosen any: that of the newest run."""
+    newest = next((run.model for run in jobs.runs(workspace)), DEFAULT_MODEL)
+    return newest if newest in sources else DEFAULT_MODEL
 
 
 def script(call: str) -> str:

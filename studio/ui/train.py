@@ -19,8 +19,8 @@ from studio.data.manifest import Dataset
 from studio.data.splits import trainable
 from studio.jobs import RunSummary, keeping, queue
 from studio.models import before_start
-from studio.ui import assets, live, train_form
-from studio.ui.page import QUIET, Page
+from studio.ui import assets, base_models, live, train_form
+from studio.ui.page import Page
 from studio.ui.train_form import About, Download, Form, Planned, WaitingRun
 from studio.workspace import Workspace
 
@@ -74,13 +74,12 @@ class Wanted(BaseModel):
 
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
-    room = gr.HTML(
+    gr.HTML(
         html_template=assets.read("train/train.html"),
         js_on_load=assets.on_load("train/train.js"),
         apply_default_css=False,
         elem_id="st-train",
     )
-    room.input(None, None, page.model, js="() => window.studio.model()", **QUIET)  # a model was picked here
 
 
 def router(workspace: Workspace) -> APIRouter:
@@ -92,6 +91,7 @@ def router(workspace: Workspace) -> APIRouter:
     everything = APIRouter()
     everything.include_router(routes)
     everything.include_router(live.router(workspace))
+    everything.include_router(base_models.router(workspace))
     return everything
 
 

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -16,19 +17,21 @@ from pydantic import BaseModel
 from studio import config as settings
 from studio import jobs
 from studio.cluster import address
-from studio.config import ECHO, TrainConfig
+from studio.config import TrainConfig
 from studio.data import splits
 from studio.data.labels.two_ways import numbers_in_two_ways
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM
-from studio.errors import DataError, ModelError
+from studio.data.utterance import Utterance
+from studio.errors import DataError
 from studio.jobs import RunSummary, keeping, queue
 from studio.jobs.listing import note
+from studio.jobs.pace import expected
+from studio.jobs.record import Job
 from studio.models import before_start
-from studio.models.catalogue import catalogue
 from studio.models.memory import estimate
 from studio.run_folder import RunFolder
-from studio.ui import sidebar
+from studio.ui import base_models, sidebar
 from studio.workspace import Workspace
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
@@ -96,7 +99,8 @@ class Model(BaseModel):
     title: str
     parameters: int
     state: Literal["bundled", "on disk", "download"]
-    download_bytes: int
+    download_bytes: int  # 0 where it is not known yet
+    is_own: bool = False  # a person added it, and can take it off the list
 
 
 class Clips(BaseModel):
@@ -137,11 +141,12 @@ class Memory(BaseModel):
 
 
 class Planned(BaseModel):
-    """What the form comes to: the command that does the same, and the memory it takes, where that can be known."""
+    """What the form comes to: the command that does the same; memory and time, where they can be known."""
 
     command: str
     memory: Memory | None
     notes: list[str]  # labels that the model cannot write, in sentences
+    time: str = ""  # how long it takes, in a sentence; empty where nothing tells
 
 
 class About(BaseModel):
@@ -177,13 +182,20 @@ def form(workspace: Workspace, dataset: str) -> Form:
         knobs=knobs(),
         adapters=adapters(),
         presets=presets(),
-        models=[Model.model_validate(card, from_attributes=True) for card in catalogue()],
+        models=models(workspace),
         download=download(workspace),
         running=active.name if active else None,
         waiting=waits,
         runs=jobs.runs(workspace),
         can_go_away=address.is_ray_here(),
     )
+
+
+def models(workspace: Workspace) -> list[Model]:
+    """The lines of the model picker."""
+    own = base_models.added(workspace)
+    cards = base_models.offered(workspace)
+    return [Model(**asdict(card), is_own=card.id in own) for card in cards]
 
 
 def knobs() -> dict[str, list[Knob]]:
@@ -256,7 +268,7 @@ def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
     Dataset.open(workspace.dataset(config.dataset))
     if config.replay not in (settings.BUNDLED, settings.NOTHING):
         Dataset.open(workspace.dataset(config.replay))
-    known_model(config.model)
+    base_models.known(workspace, config.model)
     return config
 
 
@@ -281,13 +293,20 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
     config = plan(workspace, settings)
     dataset = Dataset(workspace.dataset(config.dataset))
     notes = before_start.check(config, dataset.utterances())
-    command = [*config.command(), *(["--on", on] if on else [])]
-    return Planned(command=shlex.join(command), memory=None if on else _memory(workspace, config, dataset), notes=notes)
-
-
-def _memory(workspace: Workspace, config: TrainConfig, dataset: Dataset) -> Memory | None:
+    if on:
+        return Planned(command=shlex.join([*config.command(), "--on", on]), memory=None, notes=notes)
     clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
-    is_cuda = "CUDA" in sidebar.device() if config.device == "auto" else config.device.startswith("cuda")
+    kind = sidebar.device() if config.device == "auto" else config.device.upper()
+    time = expected(workspace, config, clips, on_cpu=kind == "CPU")
+    return Planned(
+        command=shlex.join(config.command()),
+        memory=_memory(workspace, config, clips, is_cuda="CUDA" in kind),
+        time=time.as_text(config.max_steps) if time else "",
+        notes=notes,
+    )
+
+
+def _memory(workspace: Workspace, config: TrainConfig, clips: list[Utterance], *, is_cuda: bool) -> Memory | None:
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
     needed = estimate(config, seconds, "cuda" if is_cuda else "cpu", texts)
     if needed is None:
@@ -310,16 +329,9 @@ def waiting(workspace: Workspace) -> list[WaitingRun]:
     return [WaitingRun(name=run.name, **run.job.about, settings=run.settings) for run in queue.waiting(workspace)]
 
 
-def known_model(model: str) -> str:
-    """`model` if the picker offers it. Raises ModelError otherwise: clients name models, never folders."""
-    if model != ECHO and model not in {card.id for card in catalogue()}:
-        raise ModelError(f"The page does not offer the model “{model[:80]}”.", "Choose one from the list.")
-    return model
-
-
 def fetch(workspace: Workspace, model: str) -> None:
     """Start the download of `model`, in a process of its own. Raises ModelError, or JobError where one is going on."""
-    folder = RunFolder(workspace.outputs / ".fetch" / known_model(model).replace("/", "--"))
+    folder = RunFolder(workspace.outputs / ".fetch" / base_models.known(workspace, model).replace("/", "--"))
     jobs.start(folder, [sys.executable, "-m", "studio", "fetch", model], {"model": model})
 
 
@@ -328,9 +340,10 @@ def download(workspace: Workspace) -> Download | None:
     last = jobs.latest(workspace.outputs / ".fetch")
     if last is None:
         return None
+    job = Job.read(last)
     try:
         said = last.log.read_text(errors="replace").split("\n")
     except FileNotFoundError:
         said = []
     line = next((line.strip() for line in reversed(said) if line.strip()), "")
-    return Download(model=last.name.replace("--", "/"), status=jobs.state(last).status, line=line)
+    return Download(model=job.about["model"] if job else "", status=jobs.state(last).status, line=line)

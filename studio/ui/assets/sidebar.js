@@ -1,10 +1,12 @@
 // The sidebar: minutes and clips of the dataset in hand, the device, light or dark.
 
 import { at, counted, duration, giveBackFocus, make, request, studio } from "./studio.js";
+import { followRuns } from "./train/going.js";
+import { goTo } from "./train/train-settings.js";
 
 const SOON = 150; // ms: several changes at once are one look
 
-export function start({ element }) {
+export function start({ element, trigger }) {
   const $ = (selector) => element.querySelector(selector);
   let waiting = 0;
   let known = ""; // the dataset whose clips the server has read
@@ -38,6 +40,12 @@ export function start({ element }) {
   };
   studio.on("dataset", element, soon);
   studio.on("changed", element, soon);
+  studio.on("picker", element, () => trigger("input")); // the list of models is Gradio's
+  studio.on("another", element, () => {
+    goTo("Train");
+    trigger("input");
+    studio.open("another-model");
+  });
 
   $(".side-manage").addEventListener("click", () => studio.open("dataset"));
   element.addEventListener("change", ({ target }) => target.name === "side-theme" && window.studioTheme.choose(target.value));
@@ -45,4 +53,5 @@ export function start({ element }) {
   request("device").then(({ name }) => ($(".side-device").textContent = name), () => ($(".side-device").textContent = "unknown"));
   document.querySelector("#st-main").addEventListener("click", (event) => event.target.closest("[role=tab]") && giveBackFocus(event));
   look();
+  followRuns(element);
 }

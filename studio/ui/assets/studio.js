@@ -1,7 +1,9 @@
 // What the scripts of all tabs share: the dataset in hand, news of changes, requests, and small tools for the page.
 
 const say = (name, detail) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
+const ANOTHER = "another model"; // the sidebar's last choice, as in sidebar.py
 const chosen = { dataset: "", model: "" };
+let isModelPicked = !!localStorage.getItem("studio.model"); // by a person; else it is that of the run on show
 let run = { name: "", dataset: "" }; // the run that Test and Export show, and the dataset that it was chosen with
 const unopened = new Map(); // dialogs that were asked for before their script had come
 
@@ -10,29 +12,47 @@ export const studio = {
   dataset: () => chosen.dataset,
   /** The base model chosen in the sidebar: a source that `studio.models.load` takes. */
   model: () => chosen.model,
-  /** Called by the sidebar when a dataset or a model was chosen; the browser remembers both. */
+  /** What the page begins with; the browser keeps to the dataset, and to a model only once a person chose it. */
+  begin(dataset, model) {
+    if (take("dataset", dataset)) localStorage.setItem("studio.dataset", dataset);
+    take("model", model);
+  },
+  /** Called by the sidebar when a person chose a dataset or a model; the browser remembers both. */
   choose(dataset, model) {
+    if (model === ANOTHER) say("another");
+    else if (model && model !== chosen.model) [isModelPicked, run] = [true, { name: "", dataset: "" }]; // shown is a run of that model
     for (const [name, value] of Object.entries({ dataset, model })) {
-      if (!value || value === chosen[name]) continue;
-      chosen[name] = value;
-      localStorage.setItem(`studio.${name}`, value);
-      say(name, value);
+      if (value !== ANOTHER && take(name, value)) localStorage.setItem(`studio.${name}`, value);
     }
+  },
+  /** The same for a model that was chosen elsewhere: the sidebar shows it too. */
+  chooseModel(model) {
+    studio.choose(chosen.dataset, model);
+    say("picker");
   },
   /** What was chosen when this browser was here last. */
   remembered: () => [localStorage.getItem("studio.dataset") || "", localStorage.getItem("studio.model") || ""],
   /** The run that Test and Export show; null until one is chosen, and after a change of dataset: then the newest of its runs. */
   run: () => (run.name && run.dataset === chosen.dataset ? run.name : null),
-  /** Show the run `name` in every tab that shows one. */
-  chooseRun(name) {
-    if (name === studio.run()) return;
+  /** Show the run `name` in every tab that shows one, and its base model wherever one is chosen. */
+  chooseRun(name, model = "") {
+    const isNew = name !== studio.run();
     run = { name, dataset: chosen.dataset };
-    say("run", name);
+    if (isNew) say("run", name);
+    studio.follow(model);
   },
-  /** Which of `runs` to show: the chosen one, else the newest of the chosen dataset, else the newest; null without any. */
+  /** The base model of what is on show is the one chosen everywhere. */
+  follow(model) {
+    if (take("model", model)) say("picker");
+  },
+  /**
+   * Which of `runs` to show: the chosen one, else the newest of the chosen dataset, else the newest; null without any. Once
+   * a person has chosen a base model, only runs of that.
+   */
   shownRun(runs) {
-    const mine = runs.find(({ dataset }) => dataset === chosen.dataset);
-    return runs.find(({ name }) => name === studio.run()) ?? mine ?? runs[0] ?? null;
+    const possible = isModelPicked ? runs.filter(({ model }) => model === chosen.model) : runs;
+    const mine = possible.find(({ dataset }) => dataset === chosen.dataset);
+    return runs.find(({ name }) => name === studio.run()) ?? mine ?? possible[0] ?? null;
   },
   /** Say that clips or runs were written: the sidebar and every tab that listens read them again. */
   changed: () => say("changed"),
@@ -43,7 +63,7 @@ export const studio = {
     unopened.set(`open:${name}`, detail);
     say(`open:${name}`, detail);
   },
-  /** `on("dataset" | "model" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME", element, call)`: call until `element` leaves the page. */
+  /** `on("dataset" | "model" | "picker" | "another" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME", element, call)`: call until `element` leaves the page. */
   on(name, element, call) {
     const listener = ({ detail }) => {
       if (!element.isConnected) return document.removeEventListener(`studio:${name}`, listener);
@@ -55,6 +75,14 @@ export const studio = {
   },
 };
 window.studio = studio;
+
+/** Take note of a choice; whether it is another one than before. */
+function take(name, value) {
+  if (!value || value === chosen[name]) return false;
+  chosen[name] = value;
+  say(name, value);
+  return true;
+}
 
 /** What a request can end in, in the words of the server: `what` happened and the `remedy`. */
 export class StudioError extends Error {

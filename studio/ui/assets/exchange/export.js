@@ -49,7 +49,7 @@ class Export {
   constructor(root) {
     this.root = root;
     this.$ = (selector) => root.querySelector(selector);
-    this.$(".ex-runs").onchange = ({ target }) => studio.chooseRun(target.value);
+    this.$(".ex-runs").onchange = ({ target }) => studio.chooseRun(target.value, this.#runs.find(({ name }) => name === target.value)?.model);
     this.$(".ex-merge").onclick = () => this.#merge();
     for (const news of ["changed", "dataset"]) studio.on(news, root, () => this.load());
     studio.on("run", root, () => this.#pick());
@@ -78,7 +78,7 @@ class Export {
   }
 
   async #pick() {
-    const run = studio.shownRun(this.#runs);
+    const run = studio.shownRun(this.#runs) ?? this.#runs[0] ?? null; // any run can be exported
     if (!run) return;
     this.$(".ex-runs").value = run.name;
     await this.#show();

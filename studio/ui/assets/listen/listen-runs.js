@@ -13,7 +13,7 @@ export class Runs {
   /** `onMain(run)` when the tab stands for another run, or none; `onChange()` when others read; `onTold(text)`. */
   constructor(root, { onMain, onChange, onTold }) {
     Object.assign(this, { onMain, onChange, onTold, $: (selector) => root.querySelector(selector) });
-    this.$(".li-runs").onchange = ({ target }) => studio.chooseRun(target.value);
+    this.$(".li-runs").onchange = ({ target }) => studio.chooseRun(target.value, this.main?.model);
     studio.on("run", root, () => this.#pick());
     this.$(".li-add").onchange = ({ target }) => this.#set([...this.#beside, target.value]);
   }
@@ -34,13 +34,19 @@ export class Runs {
     const picker = this.$(".li-runs");
     this.#all = await request("listen/runs");
     const options = this.#all.map(({ name }) => make("option", { value: name }, name));
-    picker.replaceChildren(...(options.length ? options : [make("option", { value: "" }, "No run has finished yet")]));
+    const none = options.length ? "No run of this base model yet" : "No run has finished yet";
+    picker.replaceChildren(make("option", { value: "", disabled: true }, none), ...options);
     picker.disabled = !options.length;
     this.#pick();
   }
 
+  /** Show the run that every tab shows: of the base model that is chosen everywhere, or that model alone. */
   #pick() {
-    this.$(".li-runs").value = studio.shownRun(this.#all)?.name ?? "";
+    const shown = studio.shownRun(this.#all);
+    const picker = this.$(".li-runs");
+    picker.value = shown?.name ?? "";
+    picker.options[0].hidden = !!shown;
+    studio.follow(shown?.model);
     this.#chosen();
   }
 
@@ -48,7 +54,7 @@ export class Runs {
     const main = this.main;
     if (main?.name !== this.#shown?.name || this.#shown === undefined) {
       this.#shown = main;
-      this.$(".li-about").textContent = main ? about(main) : "";
+      this.$(".li-about").textContent = main ? about(main) : this.#all.length ? "The base model alone reads; choose a run to hear it beside." : "";
       this.onMain(main);
     }
     this.#set(this.#beside);

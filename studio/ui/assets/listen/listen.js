@@ -8,6 +8,7 @@ import { Partial } from "./listen-partial.js";
 import { Runs } from "./listen-runs.js";
 import { Terms } from "./listen-terms.js";
 import { isLong } from "./longfile.js";
+import { remember } from "../fold.js";
 import { silence } from "../sound/player.js";
 import { Meter, Scope } from "../sound/scope.js";
 import { form, icon, isShown, request, seconds, studio } from "../studio.js";
@@ -38,7 +39,8 @@ class Test {
     this.$ = (selector) => root.querySelector(selector);
     this.scope = new Scope(this.$(".li-wave"));
     this.meter = new Meter(this.$(".rec-meter"), this.$(".rec-clip"));
-    this.heldout = new HeldOut(this.$(".li-heldout"));
+    this.heldout = new HeldOut(this.$(".li-verdicts"), this.$(".li-heldout"));
+    remember(this.$(".li-try"), "speak", true);
     this.terms = new Terms(root);
     this.runs = new Runs(root, { onMain: (run) => this.heldout.show(run), onChange: () => this.#prepare(), onTold: (text) => this.#tell(text, "look") });
     this.partial = new Partial(this.$(".li-sofar"), () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }));
@@ -119,6 +121,7 @@ class Test {
     const was = this.#phaseNow;
     this.#phaseNow = this.root.dataset.phase = name === "missed" ? "idle" : name;
     const isOn = name === "recording";
+    if (name === "opening") this.$(".li-try").open = true; // the key T works wherever one is
     const isHold = this.modes?.name !== "free";
     this.$(".li-hold").classList.toggle("record", isOn);
     this.$(".li-hold").setAttribute("aria-pressed", `${isOn}`);

@@ -56,7 +56,7 @@ export class Clips {
     this.pill = make("button", { type: "button", hidden: true, class: "st-button small", onclick: () => this.filter({}) });
     this.told = make("span", { class: "st-quiet st-small st-number", role: "status" });
     this.table = make("div", {});
-    this.element = make("div", { class: "li-clips" }, make("h3", {}, "Clips"), make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.told), this.table);
+    this.element = make("div", { class: "li-clips" }, make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.told), this.table);
   }
 
   #rest() {
@@ -87,7 +87,9 @@ export class Clips {
     const { about, ...filter } = picked;
     this.#picked = nameOf(filter) === this.picked ? {} : picked;
     await this.#ask({});
-    if (this.#picked.about) this.element.scrollIntoView({ block: "nearest" });
+    if (!this.#picked.about) return;
+    this.element.closest("details").open = true;
+    this.element.scrollIntoView({ block: "nearest" });
   }
 
   #type() {

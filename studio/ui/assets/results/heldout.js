@@ -4,6 +4,7 @@ import { Clips } from "./heldout-clips.js";
 import { Curve } from "./heldout-curve.js";
 import { scatter } from "./heldout-scatter.js";
 import { conditions, confusions, sureties, words } from "./heldout-words.js";
+import { fold, isNarrow } from "../fold.js";
 import { silence } from "../sound/player.js";
 import { at, counted, icon, make, request, studio } from "../studio.js";
 import { goTo } from "../train/train-settings.js";
@@ -17,14 +18,14 @@ function tile({ name, before, after, is_better: isBetter }) {
   return make("div", { class: "st-tile" }, make("b", {}, make("span", { class: "li-was" }, before), arrow(), make("span", { class: isBetter ? "li-better" : "" }, after)), make("span", {}, name));
 }
 
-/** Shows the held-out results in `element`. */
+/** Shows the verdict on a run in `verdicts`, and what it rests on in `element`. */
 export class HeldOut {
   #run = null;
   #normaliser = ""; // empty: the run's own
   #asked = 0; // the latest question: answers to earlier ones are dropped
 
-  constructor(element) {
-    this.element = element;
+  constructor(verdicts, element) {
+    Object.assign(this, { verdicts, element });
     this.clips = new Clips(() => this.#mark());
     this.curve = new Curve();
     studio.on("back", element, () => this.show(this.#run));
@@ -34,6 +35,7 @@ export class HeldOut {
   async show(run) {
     this.#run = run;
     const asked = (this.#asked += 1);
+    this.verdicts.hidden = !run;
     if (!run) return this.#say("Held-out clips", WAITING);
     try {
       const found = await request(`listen/heldout/${at(run.name)}?${new URLSearchParams(this.#by)}`);
@@ -51,6 +53,7 @@ export class HeldOut {
   #say(title, text) {
     silence();
     this.curve.leave();
+    this.verdicts.replaceChildren();
     this.element.replaceChildren(make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, title), make("p", {}, text)));
   }
 
@@ -58,14 +61,18 @@ export class HeldOut {
     silence();
     const about = (clips, what) => clips.length && `${counted(clips.length, "clip")} ${what}: ${clips.join("; ")}.`;
     const notes = [about(found.skipped, "could not be scored"), about(found.unwritable, "with a label that the model cannot write, wrong before and after")].filter(Boolean);
-    this.element.replaceChildren(
-      this.#head(found),
+    this.verdicts.replaceChildren(
+      make("h2", { class: "st-hidden" }, "The run’s answers"),
       this.#answers(found),
       make("div", { class: "st-tiles" }, ...found.tiles.map(tile)),
       ...notes.map((text) => make("p", { class: "st-message look" }, icon("warning"), text)),
-      this.#where(found),
-      make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties)),
-      this.clips.element,
+      this.#head(found),
+    );
+    const isWide = !isNarrow();
+    this.element.replaceChildren(
+      fold("wrong", "Where it is wrong", isWide, this.#where(found)),
+      fold("more", "Would more clips help? Does it know when it is wrong?", isWide, make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties))),
+      fold("clips", `Clips: ${found.after.clips} that the run never trained on`, isWide, this.clips.element),
     );
     this.curve.show(this.#run, found.normaliser);
     return this.clips.show(this.#run, found.normaliser);

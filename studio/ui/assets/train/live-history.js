@@ -53,6 +53,16 @@ export class History {
     return ((last.at - first.at) / (last.step - first.step || 1)) * (this.max - last.step) + this.baselineSeconds;
   }
 
+  /** Seconds until the test clips are scored, at `now`, in seconds of the server's clock; null while nothing tells. */
+  scoringLeft(now) {
+    const { name, done, total } = this.phase || {};
+    if (!total || done >= total || !["baseline", "tuned"].includes(name)) return null;
+    const { at, done: from } = this.scoringFrom;
+    const lasted = now - at;
+    if (done > from && lasted > 2) return Math.max(1, (lasted / (done - from)) * (total - from) - lasted);
+    return name === "tuned" && this.baselineSeconds ? Math.max(1, this.baselineSeconds - lasted) : null;
+  }
+
   /** How much of each stage is done, 0 to 1. */
   get stages() {
     if (this.finished) return STAGES.map(() => 1);
@@ -72,6 +82,8 @@ export class History {
   on_phase(event) {
     if (this.phase?.name === "baseline") this.baselineSeconds = event.at - this.baselineAt;
     else if (event.name === "baseline") this.baselineAt = event.at;
+    const { name, total, done } = this.phase || {};
+    if (event.name !== name || event.total !== total || event.done < done) this.scoringFrom = event; // own clips, then others'
     this.phase = event;
   }
 

@@ -208,11 +208,13 @@ export class LiveView {
     const until = isGoingOn(status) ? Date.now() / 1000 + this.#skew : ended_at;
     const elapsed = finished?.seconds ?? (started_at && until ? until - started_at : null);
     const isScoring = phase?.total && PHASES[phase.name].stage !== 2 && isGoingOn(status);
+    const scoring = status === "running" ? this.#history.scoringLeft(until) : null;
     const parts = [
       max ? `step ${step} of ${max}` : "getting ready",
       isScoring ? `${phase.done} of ${counted(phase.total, "clip")}` : null,
       elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
       status === "running" && left !== null ? `about ${duration(left)} left` : null,
+      scoring !== null ? `about ${duration(scoring)} until ${phase.name === "baseline" ? "training begins" : "the end"}` : null,
       steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)}\u00a0clips/s` : null,
     ];
     replaceText(this.$(".live-times"), parts.filter(Boolean).join("  ·  "));

@@ -1,31 +1,37 @@
 // What a run is to be: base model, preset, every knob, the command that does the same; and one button that starts it.
 
+import { knobGroups, valueOf } from "./train-knobs.js";
+import { Models, adapterLine, megabytes } from "./train-models.js";
 import { Where } from "./train-where.js";
 import { counted, duration, icon, make, request, studio, StudioError } from "../studio.js";
 
 const SKELETON = `
   <div class="st-card train-card">
     <header class="train-head"><h2>Set up a run</h2><p class="st-quiet train-clips"></p></header>
-    <fieldset class="train-part"><legend class="st-label">Base model</legend><div class="train-models"></div></fieldset>
-    <fieldset class="train-part"><legend class="st-label">What to teach</legend><div class="train-adapters"></div></fieldset>
-    <fieldset class="train-part"><legend class="st-label">How long</legend>
-      <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
-    <fieldset class="train-part"><legend class="st-label">Run on</legend><div class="train-where"></div></fieldset>
-    <details class="train-advanced"><summary>Advanced</summary><div class="train-knobs"></div></details>
-    <p class="st-quiet st-small st-number train-memory" aria-live="polite"></p>
-    <div class="train-mixed" role="status"></div>
-    <div class="train-notes" role="status"></div>
-    <div class="train-readiness" role="status"></div>
-    <div class="train-message" role="alert"></div>
-    <div class="train-foot">
-      <button type="button" class="st-button primary train-start"></button>
-      <div class="train-command" role="group" aria-label="The same from the command line"><code class="st-mono" tabindex="0"></code>
-        <button type="button" class="st-button plain small train-copy">Copy</button></div>
+    <div class="train-choices">
+      <fieldset><legend class="st-label">Base model</legend><div class="train-list train-models"></div></fieldset>
+      <div class="train-column">
+        <fieldset><legend class="st-label">What to teach</legend><div class="train-list train-adapters"></div></fieldset>
+        <fieldset><legend class="st-label">How long</legend>
+          <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
+        <p class="train-memory st-quiet st-small st-number" aria-live="polite"></p>
+        <div class="train-mixed" role="status"></div>
+        <div class="train-notes" role="status"></div>
+        <div class="train-readiness" role="status"></div>
+      </div>
     </div>
+    <details class="train-advanced"><summary>Advanced<span class="st-quiet train-away"></span></summary>
+      <div class="train-knobs">
+        <fieldset class="train-on"><legend>Run on</legend><div class="train-where"></div></fieldset>
+      </div></details>
+    <div class="train-foot">
+      <div class="train-message" role="alert"></div>
+      <button type="button" class="st-button primary train-start"></button>
+      <div class="train-needs st-small st-number" aria-live="polite"><p class="train-time"></p></div>
+    </div>
+    <div class="train-command" role="group" aria-label="The same from the command line"><code class="st-mono" tabindex="0"></code>
+      <button type="button" class="st-button plain small train-copy">Copy</button></div>
   </div>`;
-
-const megabytes = (bytes) => (bytes < 1e9 ? `${Math.round(bytes / 1e6)}\u00a0MB` : `${(bytes / 1e9).toFixed(1)}\u00a0GB`);
-const millions = (count) => (count >= 1e6 ? `${Math.round(count / 1e6)}\u00a0M parameters` : count ? `${Math.round(count / 1e3)}\u00a0k parameters` : "");
 
 export class Settings {
   #form = null;
@@ -33,7 +39,7 @@ export class Settings {
   #asking = 0;
   #isStarting = false;
 
-  /** Fills `element`; `on` has `start(values)`, `download(model)` and `model(id)`. */
+  /** Fills `element`; `on` has `start(values)`, `download(model)` and `models()`, when the list is another one. */
   constructor(element, on) {
     Object.assign(this, { element, on });
     element.innerHTML = SKELETON;
@@ -41,11 +47,14 @@ export class Settings {
     this.where = new Where(this.$(".train-where"), () => this.#refresh());
     this.$(".train-start").addEventListener("click", () => this.#go());
     this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
-    this.$(".train-models").addEventListener("change", () => this.on.model(this.#model));
+    this.models = new Models(this.$(".train-models"), { asked: () => this.#refresh(), changed: () => this.on.models() });
     this.$(".train-adapters").addEventListener("change", () => this.#usePreset());
     this.$(".train-presets").addEventListener("change", () => this.#usePreset());
     this.$(".train-knobs").addEventListener("input", () => this.#refresh());
-    studio.on("model", element, () => this.#choose());
+    studio.on("model", element, () => {
+      this.models.leaveAnother();
+      this.#choose();
+    });
   }
 
   /** Bring the form up to date; what the person chose stays. */
@@ -56,7 +65,8 @@ export class Settings {
     this.$(".train-message [data-code=Gone]")?.remove(); // it answers again
     this.#clips();
     this.where.allow(form.can_go_away);
-    this.#models();
+    this.models.show(form.models);
+    this.#choose();
     if (isFirst) {
       this.#adapters();
       this.#presets();
@@ -93,7 +103,7 @@ export class Settings {
   }
 
   get #model() {
-    return this.$("[name=train-model]:checked")?.value || studio.model();
+    return this.models.value || studio.model();
   }
 
   get #values() {
@@ -118,29 +128,19 @@ export class Settings {
     box.replaceChildren(...(text ? [make("div", { class: `st-message ${blocker ? "look" : ""}` }, icon("info"), make("p", {}, text))] : []));
   }
 
-  #models() {
-    const { models } = this.#form;
-    const box = this.$(".train-models");
-    const shown = JSON.stringify(models);
-    if (box.dataset.shown === shown) return;
-    box.dataset.shown = shown;
-    box.replaceChildren(...models.map((model) => modelCard(model)));
-    this.#choose();
-  }
-
   /** Mark the model that the sidebar names. */
   #choose() {
-    for (const field of this.element.querySelectorAll("[name=train-model]")) field.checked = field.value === studio.model();
+    this.models.choose(studio.model());
     this.#refresh();
   }
 
   #adapters() {
-    this.$(".train-adapters").replaceChildren(...this.#form.adapters.map((adapter) => adapterCard(adapter)));
+    this.$(".train-adapters").replaceChildren(...this.#form.adapters.map(adapterLine));
     const { targets } = this.#form.presets[0].values;
     this.$(`[name=train-adapter][value="${CSS.escape(targets)}"]`).checked = true;
   }
 
-  /** What the chosen card stands for; targets of one's own, under Advanced, leave no card chosen. */
+  /** What the chosen line stands for; targets of one's own, under Advanced, leave none chosen. */
   #useAdapter() {
     const name = this.$("[name=train-adapter]:checked")?.value;
     const values = this.#form.adapters.find((adapter) => adapter.name === name)?.values || {};
@@ -154,10 +154,7 @@ export class Settings {
   }
 
   #knobs() {
-    const groups = Object.entries(this.#form.knobs).map(([title, knobs]) =>
-      make("fieldset", {}, make("legend", {}, title), ...knobs.map(knobField)),
-    );
-    this.$(".train-knobs").replaceChildren(...groups);
+    this.$(".train-knobs").append(...knobGroups(this.#form.knobs));
   }
 
   #usePreset() {
@@ -180,12 +177,14 @@ export class Settings {
     if (!model) return;
     const isComing = download?.status === "running" && download.model === model.id;
     this.#tellMixed(clips.mixed);
+    this.$(".train-away").textContent = this.where.value === null ? "" : "runs on a Ray cluster";
     const button = this.$(".train-start");
-    button.disabled = isComing || this.#isStarting;
-    if (clips.missing) [this.next, button.textContent] = ["record", `Record ${counted(clips.missing, "more clip")}`];
+    button.disabled = isComing || this.#isStarting || this.models.isAsking;
+    if (this.models.isAsking) [this.next, button.textContent] = ["wait", "Add the model first"];
+    else if (clips.missing) [this.next, button.textContent] = ["record", `Record ${counted(clips.missing, "more clip")}`];
     else if (clips.blocker) [this.next, button.textContent] = ["record", "Record more clips"];
     else if (isComing) [this.next, button.textContent] = ["wait", `Downloading  ${download.line}`];
-    else if (model.state === "download") [this.next, button.textContent] = ["download", `Download ${megabytes(model.download_bytes)}`];
+    else if (model.state === "download") [this.next, button.textContent] = ["download", ["Download", megabytes(model.download_bytes)].join(" ").trim()];
     else [this.next, button.textContent] = ["start", this.#isStarting ? "Starting …" : running || waiting.length ? "Add to the queue" : "Start"];
     if (download?.status === "failed" && download.model === model.id) this.tell(new StudioError(download.line));
     else this.$('.train-message [data-code=""]')?.remove();
@@ -212,27 +211,39 @@ export class Settings {
     const box = this.$(".train-command code");
     for (const field of this.element.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
     try {
-      const { command, memory, notes } = await request("train/command", { body: JSON.parse(values) });
+      const { command, memory, notes, time } = await request("train/command", { body: JSON.parse(values) });
       if (turn !== this.#asking) return;
       box.textContent = command;
-      this.#memory(memory);
+      this.#needs(memory, time);
       this.#notes(notes);
       this.$('.train-message .bad:not([data-code=""])')?.remove(); // it was about other settings
     } catch (error) {
       if (turn !== this.#asking) return;
-      this.#memory(null);
+      this.#needs(null, "");
       this.#notes([]);
-      if (error.code !== "ConfigError") return;
-      for (const [, name] of error.what.matchAll(/(?:^|; )(\w+): /g)) this.$(`[data-knob="${name}"], [data-setting="${name}"]`)?.setAttribute("aria-invalid", "true");
+      if (!["ConfigError", "ModelError"].includes(error.code)) return;
+      for (const [, name] of error.what.matchAll(/(?:^|; )(\w+): /g)) this.#markWrong(this.$(`[data-knob="${name}"], [data-setting="${name}"]`));
       this.tell(error);
     }
   }
 
-  #memory(needed) {
+  /** A field with a value that cannot be used, in sight. */
+  #markWrong(field) {
+    if (!field) return;
+    field.setAttribute("aria-invalid", "true");
+    this.$(".train-advanced").open = true;
+  }
+
+  /** How long the run takes, and how much memory: beside Start where that is too much. */
+  #needs(memory, time) {
     const line = this.$(".train-memory");
-    line.classList.toggle("bad", needed?.is_enough === false);
-    line.classList.toggle("st-quiet", needed?.is_enough !== false);
-    if (line.textContent !== (needed?.text || "")) line.textContent = needed?.text || "";
+    const isTooMuch = memory?.is_enough === false;
+    if (line.classList.toggle("bad", isTooMuch) !== this.$(".train-needs").contains(line)) {
+      if (isTooMuch) this.$(".train-needs").append(line);
+      else this.$(".train-mixed").before(line);
+    }
+    if (line.textContent !== (memory?.text || "")) line.textContent = memory?.text || "";
+    if (this.$(".train-time").textContent !== time) this.$(".train-time").textContent = time;
   }
 
   /** Labels that the chosen model cannot write, before a run starts. */
@@ -266,37 +277,4 @@ export class Settings {
 /** Bring the tab whose title ends with `name` to the front. */
 export function goTo(name) {
   [...document.querySelectorAll("#st-tabs [role=tab]")].find((tab) => tab.textContent.trim().endsWith(name))?.click();
-}
-
-function adapterCard({ name, title, meaning }) {
-  const field = make("input", { type: "radio", name: "train-adapter", value: name });
-  return make("label", { class: "train-model" }, field, make("b", {}, title), make("span"), make("span", { class: "st-quiet st-small" }, meaning));
-}
-
-function modelCard(model) {
-  const state = { bundled: "bundled", "on disk": "on this disk", download: `download ${megabytes(model.download_bytes)}` }[model.state];
-  const about = [millions(model.parameters), state].filter(Boolean).join(" · ");
-  const field = make("input", { type: "radio", name: "train-model", value: model.id });
-  const picture = model.state === "download" ? icon("download") : icon("check");
-  return make("label", { class: "train-model" }, field, make("b", {}, model.title), picture, make("span", { class: "st-quiet st-small" }, about));
-}
-
-function knobField(knob) {
-  const id = `train-knob-${knob.name}`;
-  const shared = { id, "data-knob": knob.name, "data-kind": knob.kind, "aria-describedby": `${id}-help` };
-  const help = make("small", { id: `${id}-help`, class: "st-quiet" }, knob.help);
-  const bounds = { min: knob.minimum, max: knob.maximum, step: knob.kind === "integer" ? 1 : "any" };
-  if (knob.kind === "boolean")
-    return make("div", { class: "train-knob" }, make("label", { class: "st-check" }, make("input", { type: "checkbox", ...shared }), knob.label), help);
-  const field =
-    knob.kind === "choice"
-      ? make("select", { class: "st-select", ...shared }, ...knob.choices.map((choice) => make("option", {}, choice)))
-      : make("input", { class: "st-field", autocomplete: "off", spellcheck: "false", ...shared, ...(knob.kind === "string" ? { type: "text" } : { type: "number", ...bounds }) });
-  return make("div", { class: "train-knob" }, make("label", { class: "st-label", for: id }, knob.label), field, help);
-}
-
-function valueOf(field) {
-  if (field.type === "checkbox") return field.checked;
-  if (field.type === "number") return field.value === "" ? null : Number(field.value);
-  return field.value;
 }

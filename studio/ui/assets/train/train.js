@@ -1,5 +1,6 @@
 // The Train tab: set up a run, start it, watch it, go back to earlier ones.
 
+import { askForNotices } from "./going.js";
 import { About } from "./train-about.js";
 import { LiveView } from "./live.js";
 import { STANDS, percent } from "./live-parts.js";
@@ -19,7 +20,7 @@ class Train {
   #notice = null; // what was said last: { line, words }
   #loading = 0;
 
-  constructor(element, trigger) {
+  constructor(element) {
     this.element = element;
     this.$ = (selector) => element.querySelector(selector);
     this.live = new LiveView(this.$(".train-run"), {
@@ -37,10 +38,7 @@ class Train {
     this.settings = new Settings(this.$(".train-setup"), {
       start: (values) => this.#start(values),
       download: (model) => this.#download(model),
-      model: (id) => {
-        studio.choose(studio.dataset(), id);
-        trigger("input"); // the sidebar's own picker follows
-      },
+      models: () => this.load(),
     });
     this.queue = new Queue(this.$(".train-queue"), {
       move: (run, to) => this.#requeue(`${at(run)}/move`, { to }),
@@ -49,6 +47,10 @@ class Train {
     this.$(".train-runs").addEventListener("click", (event) => this.#press(event.target.closest("[data-do]")));
     studio.on("dataset", element, () => this.load());
     studio.on("changed", element, () => this.load());
+    studio.on("open:another-model", element, () => {
+      if (this.#chosen) this.#open("");
+      this.settings.models.askForAnother();
+    });
     watchVisibility(element, (isVisible) => isVisible && this.load());
     addEventListener("focus", () => this.load());
   }
@@ -99,7 +101,7 @@ class Train {
 
   #view(run) {
     this.#chosen = run;
-    if (run) studio.chooseRun(run); // Test and Export show it as soon as it is done
+    if (run) studio.chooseRun(run, this.#form.runs.find(({ name }) => name === run)?.model); // Test and Export show it as soon as it is done
     this.$(".train-note").replaceChildren();
     if (run) this.live.show(run);
     else this.live.close();
@@ -116,6 +118,7 @@ class Train {
   }
 
   async #start(values) {
+    askForNotices();
     try {
       const { run, position } = await request("train/start", { body: values });
       if (position) return await this.#queued(run);
@@ -283,6 +286,6 @@ function row(run, isChosen) {
   return make("tr", { class: isChosen ? "chosen" : null }, ...cells.map(([title, content]) => make("td", { "data-title": title }, content)));
 }
 
-export function start({ element, trigger }) {
-  new Train(element.querySelector(".train"), trigger);
+export function start({ element }) {
+  new Train(element.querySelector(".train"));
 }

@@ -1,0 +1,93 @@
+// Whether a run goes on, wherever on the page one is: a mark on the Train tab, and a notice when it is over.
+
+import { percent } from "./live-parts.js";
+import { at, isShown, request, studio } from "../studio.js";
+
+const POLL = 3000; // milliseconds between two looks, while a run goes on or waits
+const ASKED = "studio.notices.asked";
+const ENDS = { finished: "is done", stopped: "was stopped", failed: "has failed", interrupted: "was interrupted" };
+const WORDS = { going: "a run is going on", done: "a run is done", failed: "a run has failed" };
+
+const tab = () => [...document.querySelectorAll("#st-tabs [role=tab]")].find(({ textContent }) => textContent.trim().endsWith("Train"));
+const isLookedAt = () => document.hasFocus() && [...document.querySelectorAll("#st-train .train")].some(isShown);
+
+/** Ask, once for this browser, whether the studio may show notices. Without an answer everything else works. */
+export function askForNotices() {
+  if (localStorage.getItem(ASKED) || globalThis.Notification?.permission !== "default") return;
+  localStorage.setItem(ASKED, "yes");
+  Notification.requestPermission().catch(() => {});
+}
+
+/** Follow what goes on for as long as `element` is on the page. */
+export function followRuns(element) {
+  new Going(element);
+}
+
+class Going {
+  #run = null; // that goes on now
+  #timer = 0;
+  #asking = 0;
+
+  constructor(element) {
+    this.element = element;
+    const look = () => this.look();
+    studio.on("changed", element, look);
+    addEventListener("focus", look);
+    document.addEventListener("click", ({ target }) => target.closest?.("[role=tab]") && setTimeout(() => this.#seen()));
+    this.look();
+  }
+
+  async look() {
+    clearTimeout(this.#timer);
+    const turn = ++this.#asking;
+    const found = await request("runs/going").catch(() => null);
+    if (turn !== this.#asking || !this.element.isConnected) return;
+    if (!found) return void (this.#timer = setTimeout(() => this.look(), POLL));
+    const before = this.#run;
+    this.#run = found.run;
+    if (found.run) this.#mark("going", found.run);
+    else if (!before) this.#seen();
+    if (before && before !== found.run) await this.#ended(before);
+    if (found.run || found.waiting) this.#timer = setTimeout(() => this.look(), POLL);
+  }
+
+  async #ended(name) {
+    const run = (await request("train/runs").catch(() => [])).find((run) => run.name === name);
+    if (!run) return this.#mark(this.#run ? "going" : "", this.#run ?? "");
+    const isGood = run.status === "finished" || run.status === "stopped";
+    if (!this.#run) this.#mark(isGood ? "done" : "failed", name);
+    if (!isLookedAt()) this.#notify(run, await this.#result(run));
+    this.#seen();
+  }
+
+  async #result({ name, status, wer_before: before, wer_after: after }) {
+    const verdict = status === "finished" && (await request(`listen/heldout/${at(name)}/verdict`).catch(() => null));
+    const rates = after == null ? "" : `Held-out word error rate: ${percent(before)} → ${percent(after)}.`;
+    return [verdict && `${verdict.headline}.`, rates].filter(Boolean).join(" ");
+  }
+
+  #notify({ name, status }, body) {
+    if (globalThis.Notification?.permission !== "granted") return;
+    const notice = new Notification(`${name} ${ENDS[status] || "is over"}`, { body, tag: `studio-${name}` }); // one, however many pages are open
+    notice.onclick = () => {
+      window.focus();
+      tab()?.click();
+    };
+  }
+
+  /** Once a person looks at the tab, only a run that goes on is marked. */
+  #seen() {
+    if (!this.#run && isLookedAt()) this.#mark("");
+  }
+
+  #mark(kind, run = "") {
+    const button = tab();
+    if (!button) return;
+    button.title = kind ? `${run}: ${WORDS[kind]}` : "";
+    button.toggleAttribute("data-run", !!kind);
+    button.toggleAttribute("aria-label", !!kind);
+    if (!kind) return;
+    button.setAttribute("data-run", kind);
+    button.setAttribute("aria-label", `${button.textContent.trim()}, ${WORDS[kind]}`);
+  }
+}

@@ -1,0 +1,28 @@
+// A few lines for who opens an empty studio; after the first clip they are gone for good.
+
+import { request, studio } from "./studio.js";
+import { goTo } from "./train/train-settings.js";
+
+const OVER = "studio.welcomed";
+const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+
+export function start({ element }) {
+  const $ = (selector) => element.querySelector(selector);
+
+  async function look() {
+    if (localStorage.getItem(OVER)) return;
+    const found = await request("welcome").catch(() => null);
+    if (!found) return;
+    $(".welcome").hidden = !found.is_new;
+    if (!found.is_new) localStorage.setItem(OVER, "yes");
+  }
+
+  if (!isHere) $(".welcome-where").textContent = "the computer that runs this studio";
+  $(".welcome-begin").onclick = () => {
+    goTo("Record");
+    document.querySelector("#st-record .rec-prompt")?.scrollIntoView({ block: "center" });
+    document.querySelector("#st-record [data-do=main]")?.focus({ preventScroll: true }); // now Space records
+  };
+  studio.on("changed", element, look);
+  look();
+}

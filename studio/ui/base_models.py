@@ -1,0 +1,134 @@
+"""Which base models the page offers: the catalogue, those that a person has added, and those of this workspace's runs.
+
+A client names a model of this list and never a path. A folder or a Hub id enters the list through `add`, which looks
+at it by the rules of `--model`; nothing is downloaded by that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ValidationError
+
+from studio import jobs
+from studio.config import ECHO, STARTER
+from studio.errors import ModelError
+from studio.models.catalogue import ModelCard, catalogue, in_cache, is_hub_id, locate, stored_numbers
+from studio.models.claims import read_object
+from studio.models.pretrained import check_weights
+from studio.models.registry import check
+from studio.workspace import Workspace, disk_errors, write_atomically
+
+_LONGEST = 1000  # characters of a path
+
+
+class Source(BaseModel):
+    """A folder on the studio's computer, or an id on the Hub."""
+
+    source: str
+
+
+class _Added(BaseModel):
+    sources: list[str] = []
+
+
+def router(workspace: Workspace) -> APIRouter:
+    """Routes that lengthen and shorten the list."""
+    routes = APIRouter(prefix="/studio/models")
+
+    @routes.post("/add")
+    def lengthen(wanted: Source) -> dict[str, str]:
+        return {"id": add(workspace, wanted.source)}
+
+    @routes.post("/forget")
+    def shorten(wanted: Source) -> None:
+        forget(workspace, wanted.source)
+
+    return routes
+
+
+def offered(workspace: Workspace) -> list[ModelCard]:
+    """Every model of the picker: the catalogue first."""
+    listed = catalogue()
+    names = {card.id for card in listed}
+    more = dict.fromkeys([*added(workspace), *(run.model for run in jobs.runs(workspace))])
+    return listed + [card for source in more if source not in names and (card := _card(source))]
+
+
+def known(workspace: Workspace, source: str) -> str:
+    """`source` if the page offers it. Raises ModelError otherwise, and where its folder is no longer a model."""
+    listed = {card.id for card in catalogue()}
+    if source in listed or source == ECHO:
+        return source
+    card = next((card for card in offered(workspace) if card.id == source), None)
+    if card is None:
+        raise ModelError(
+            f"The page does not offer the model “{source[:80]}”.", "Choose one from the list, or add it there."
+        )
+    if card.state != "download":
+        check(locate(source))
+    return source
+
+
+def add(workspace: Workspace, source: str) -> str:
+    """Offer the model in the folder `source`, or of that Hub id, from now on; its name in the list.
+
+    Raises ModelError where it is neither, or holds no model that the studio can train; and DiskError.
+    """
+    source = source.strip()
+    if not source or len(source) > _LONGEST or not source.isprintable():
+        raise ModelError("This is neither a folder nor a Hub id.", "Enter the folder’s full path, or owner/name.")
+    name = _checked(source)
+    if name not in {card.id for card in offered(workspace)}:
+        _write(workspace, [*added(workspace), name])
+    return name
+
+
+def forget(workspace: Workspace, source: str) -> None:
+    """Take an added model off the list; its files stay. Raises DiskError."""
+    _write(workspace, [name for name in added(workspace) if name != source])
+
+
+def _checked(source: str) -> str:
+    """What `source` is called from every folder; a Hub id that is not on this disk is not asked for."""
+    try:
+        folder = locate(source)
+    except ModelError:
+        if is_hub_id(source) and source[0].isalnum():
+            return source
+        raise
+    if check(folder).name != ECHO:  # it needs none
+        check_weights(folder)
+    is_named = source in (STARTER, ECHO) or (is_hub_id(source) and in_cache(source) == folder)
+    return source if is_named else str(folder)
+
+
+def _card(source: str) -> ModelCard | None:
+    """A line of the picker; None for a folder that is gone."""
+    try:
+        folder = locate(source)
+        family = str(read_object(folder / "config.json").get("model_type", ""))
+    except ModelError:
+        return ModelCard(source, source, "", 0, "download", 0) if is_hub_id(source) else None
+    title = source if is_hub_id(source) or source == ECHO else folder.name
+    return ModelCard(source, title, family, stored_numbers(folder), "on disk", 0)
+
+
+def added(workspace: Workspace) -> list[str]:
+    """What a person added, in order."""
+    try:
+        return _Added.model_validate_json(_file(workspace).read_bytes()).sources
+    except (FileNotFoundError, ValidationError):
+        return []
+
+
+def _write(workspace: Workspace, sources: list[str]) -> None:
+    path = _file(workspace)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, _Added(sources=sources).model_dump_json(indent=1) + "\n")
+
+
+def _file(workspace: Workspace) -> Path:
+    return workspace.outputs / ".models.json"
