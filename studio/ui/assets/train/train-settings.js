@@ -78,11 +78,8 @@ export class Settings {
 
   /** Take the settings of another run; whether its base model is offered here. */
   use(values) {
-    const field = this.$(`[name=train-model][value="${CSS.escape(values.model)}"]`);
-    if (field && values.model !== studio.model()) {
-      field.checked = true;
-      this.on.model(values.model);
-    }
+    const isOffered = !!this.$(`[name=train-model][value="${CSS.escape(values.model)}"]`);
+    if (isOffered) studio.chooseModel(values.model);
     for (const field of this.element.querySelectorAll("[data-knob]")) {
       const value = values[field.dataset.knob];
       if (value === undefined) continue;
@@ -91,7 +88,7 @@ export class Settings {
     }
     this.#refresh();
     this.$(".train-start").focus();
-    return !!field;
+    return isOffered;
   }
 
   /** Say what went wrong, beside the button. */
