@@ -32,6 +32,7 @@ NEVER_ONE = (  # a noun that is no count's, or a count that is more than one whe
     "as digits, {len(with_words):,} as words",
     "The label has {count:,} tokens",  # what is too much
     "The label is {len(text):,} characters long",
+    "The note has {len(text):,} characters",
     "it adds {len(added):,} tokens",
     "would unpack to {count} files",
     "adapters were given; {MOST",
