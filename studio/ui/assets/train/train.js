@@ -229,7 +229,7 @@ class Train {
     const isOffered = this.settings.use(values);
     const dataset = () => (values.dataset === studio.dataset() ? "" : `These settings were for ${values.dataset}; the run will train on ${studio.dataset()}. `);
     const told = () => dataset() + (isOffered ? "" : `Choose a base model: ${values.model} is not in the list here.`);
-    if (told()) this.#say("", "info", told);
+    if (told()) this.#say("", "info", told, this.$(".train-message"));
   }
 
   #tell(error) {
