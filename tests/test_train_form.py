@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from studio.cluster import address
 from studio.config import PRESETS, TrainConfig, knobs
 from studio.data.manifest import Dataset
 from studio.data.splits import FIRST_TRAINING
+from studio.errors import JobError
 from studio.jobs import control, queue, record
 from studio.jobs.record import Job
 from studio.run_folder import RunFolder
@@ -48,7 +50,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     workspace = Workspace(tmp_path)
     yield workspace
     for run in queue.waiting(workspace):
-        queue.cancel(workspace, run.name)
+        with suppress(JobError):  # its turn has just come
+            queue.cancel(workspace, run.name)
     if running := jobs.active(workspace):
         jobs.stop(running, "discard")
         over(running)

@@ -181,7 +181,7 @@ def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
     page.get_by_role("button", name="Stop", exact=True).click()
     dialog.get_by_role("button", name="Stop and save").click()
     pill(page, "Stopped")
-    assert "Held-out word error rate: 96.0 % → 8.0 %." in page.locator(".live-messages").inner_text()
+    assert "Held-out WER: 96.0 % → 8.0 %." in page.locator(".live-messages").inner_text()
     page.locator(".train-table", has_text="96.0 % → 8.0 %").wait_for()
     tile = page.locator(".live-tiles .st-tile", has_text="General WER")
     assert "1.0 % → 3.0 %" in tile.inner_text()  # what it cost everybody else
@@ -465,7 +465,7 @@ def test_a_run_marks_its_tab_and_a_notice_says_when_it_is_done(studio: Studio, p
     expect(tab).to_have_accessible_name("3 Train, a run is going on")
     show_tab(page, "1 Record")
     page.wait_for_function("window.notices.length")
-    assert page.evaluate("window.notices") == ["tones-0001 is done: Held-out word error rate: 96.0 % → 8.0 %."]
+    assert page.evaluate("window.notices") == ["tones-0001 is done: Held-out WER: 96.0 % → 8.0 %."]
     expect(tab).to_have_accessible_name("3 Train, a run is done")
     show_tab(page, "3 Train")
     expect(tab).to_have_accessible_name("3 Train")

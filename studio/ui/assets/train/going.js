@@ -62,7 +62,7 @@ class Going {
 
   async #result({ name, status, wer_before: before, wer_after: after }) {
     const verdict = status === "finished" && (await request(`listen/heldout/${at(name)}/verdict`).catch(() => null));
-    const rates = after == null ? "" : `Held-out word error rate: ${percent(before)} → ${percent(after)}.`;
+    const rates = after == null ? "" : `Held-out WER: ${percent(before)} → ${percent(after)}.`;
     return [verdict && `${verdict.headline}.`, rates].filter(Boolean).join(" ");
   }
 
