@@ -385,7 +385,7 @@ def test_two_hundred_runs_are_listed_at_once(workspace: Workspace) -> None:
         Job(command=[], folder="/", started_at=number, ended_at=number + 1.0, exit_code=0).write(folder)
     before = time.process_time()
     found = jobs.runs(workspace)
-    assert time.process_time() - before < 1.0
+    assert time.process_time() - before < 5  # 0.5 s on an idle core; reading every event would take half a minute
     assert [run.name for run in found[:2]] == ["run-199", "run-198"]
 
 
