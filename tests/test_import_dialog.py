@@ -88,7 +88,7 @@ def test_a_table_is_mapped_comes_in_and_is_undone(page: Page, studio: Served, tm
     assert labels(studio) == [f"sentence {n}" for n in range(4)]
     assert violations(page) == []
     dialog.get_by_role("button", name="Undo the import").click()
-    dialog.get_by_text("The import was taken back").wait_for()
+    dialog.get_by_text("The import was undone").wait_for()
     assert labels(studio) == []
     assert not any((studio.workspace / "recordings" / NAME / ".uploads").glob("*"))
 
