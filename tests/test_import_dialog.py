@@ -216,7 +216,7 @@ def test_uploads_stay_within_their_folder_whatever_they_are_called(studio: Serve
     folder = studio.workspace / "recordings" / NAME / ".uploads" / token / "files"
     kept = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert kept == ["C/x.wav", "a/b.wav", "abs.wav", "deep/er/c.wav", "evil.wav", "nul.wav"]
-    assert sum(group["count"] for group in found["reasons"] if "cannot be a file's name" in group["reason"]) == 3
+    assert sum(group["count"] for group in found["reasons"] if "not a valid file name" in group["reason"]) == 3
     assert bad.status_code == 400
     assert not any(studio.workspace.rglob("*evil*")) or kept[4] == "evil.wav"
 

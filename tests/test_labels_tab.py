@@ -62,7 +62,7 @@ def test_numbers_are_previewed_applied_but_for_what_was_unticked_and_undone(page
     page.locator(".rev tbody tr").first.wait_for()
     page.get_by_role("button", name="Labels", exact=True).click()
     page.get_by_role("button", name="Apply to 2 labels").wait_for()
-    page.get_by_text("1 label would still be written otherwise").wait_for()
+    page.get_by_text("1 label would still differ").wait_for()
     assert page.locator(".lab-table .df-now").first.inner_text().startswith("one two nine")
     page.get_by_label("Change “call 555-0199”").uncheck()
     page.get_by_role("button", name="Apply to 1 label", exact=True).click()
@@ -81,7 +81,7 @@ def test_a_rule_changes_the_preview_and_the_way_back_is_offered(page: Page) -> N
     page.locator(".lab-more summary").click()
     page.get_by_label("10:45, 5 pm").select_option("words")
     page.get_by_role("button", name="Apply to 3 labels").wait_for()
-    page.get_by_text("would still be written otherwise").wait_for(state="detached")
+    page.get_by_text("would still differ").wait_for(state="detached")
     page.locator(".lab").get_by_text("As digits").click()
     page.get_by_text("No number words to write as digits").wait_for()
 

@@ -47,7 +47,7 @@ def test_a_short_password_is_refused() -> None:
     ],
 )
 def test_a_password_that_everybody_tries_first_is_refused(password: str) -> None:
-    with pytest.raises(ConfigError, match="one of the first"):
+    with pytest.raises(ConfigError, match="among the first"):
         Login.parse(f"Anna:{password}")
 
 

@@ -296,7 +296,7 @@ def test_a_filter_is_typed_helped_on_refused_in_a_sentence_and_remembered(page: 
     shows(page, 2)
     assert page.locator("#rev-query").input_value() == "duration > 0.75 and fourth or third"
     page.get_by_role("button", name="Suspect", exact=True).click()
-    page.get_by_text("a clip that none has read has no such figure").wait_for()
+    page.get_by_text("no model has transcribed them yet").wait_for()
     page.get_by_role("button", name="Look for wrong labels").click()
     page.get_by_role("dialog").get_by_role("button", name="Look through 5 clips").wait_for()
     page.keyboard.press("Escape")

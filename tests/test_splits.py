@@ -287,7 +287,7 @@ def test_what_cannot_be_held_out_is_a_sentence(tmp_path: Path) -> None:
         planned(dataset, by="speaker")
     with pytest.raises(DataError, match=r"There is no speaker “bert”. Speakers: anna"):
         planned(dataset, by="speaker", hold_out=["bert"])
-    with pytest.raises(DataError, match="nobody is left to train on"):
+    with pytest.raises(DataError, match="no one left to train on"):
         planned(dataset, by="speaker", hold_out=["anna"])
     with pytest.raises(DataError, match="There are no clips to split"):
         planned(Dataset.create(tmp_path / "empty"))
@@ -313,7 +313,7 @@ def test_clips_of_one_sitting_stay_together(tmp_path: Path) -> None:
     ("clips", "sentence"),
     [
         (1, "1 clip is too few"),
-        (8, "2 test clips: one clip more or less that is understood changes the figure by 50"),
+        (8, "2 test clips: one clip understood or not changes the figure by 50"),
     ],
 )
 def test_a_small_dataset_gets_a_minimum_and_a_plain_warning(tmp_path: Path, clips: int, sentence: str) -> None:
