@@ -325,7 +325,16 @@ def test_a_missing_line_is_noticed(home: RunFolder, tmp_path: Path) -> None:
 
 def test_every_result_that_a_run_leaves_is_taken_home(home: RunFolder) -> None:
     names = {value.name for name in dir(home) if isinstance(value := getattr(home, name), Path)} - {home.name}
-    local = {"job.json", "events.jsonl", "stdout.log", "cluster.json", "stop.request", "merged", "checkpoints"}
+    local = {
+        "job.json",
+        "events.jsonl",
+        "stdout.log",
+        "cluster.json",
+        "stop.request",
+        "merged",
+        "note.txt",
+        "checkpoints",
+    }
     wanted = {name for name in names - local if "." in name or name == "DONE"}
     assert {"heldout_tuned.json", "report.md"} <= wanted
     assert [name for name in sorted(wanted) if not receiving._FILES.fullmatch(name)] == []
