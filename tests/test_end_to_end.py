@@ -65,14 +65,15 @@ def photographed_if_it_fails(page: Page) -> Iterator[None]:
 
 
 def records_prompts(page: Page, microphone: Microphone, workspace: Path) -> Dataset:
-    """Twelve prompts with a reload before each; the third label is edited."""
+    """Twelve prompts, with a reload before the second and the last; the third label is edited."""
     page.get_by_role("radio", name="Numbers", exact=True).check()
     page.get_by_role("radio", name="as words", exact=True).check()
     for number in range(PROMPTS):
         prompt = page.locator(".rec-prompt").inner_text()
-        page.reload()
-        page.locator(".rec-pill").first.wait_for()
-        assert page.locator(".rec-prompt").inner_text() == prompt, "the page comes back to where it was"
+        if number in (1, PROMPTS - 1):
+            page.reload()
+            page.locator(".rec-pill").first.wait_for()
+            assert page.locator(".rec-prompt").inner_text() == prompt, "the page comes back to where it was"
         page.locator("[data-do=main]").click()
         microphone.say(voice(prompt))
         await_mode(page, "recording")
