@@ -32,7 +32,7 @@ export function start({ element, trigger }) {
   }
 
   // Gradio's list would open again after Tab has left it: it never hears of that key
-  document.addEventListener("keydown", (event) => ["Tab", "Shift"].includes(event.key) && event.target.matches("[role=combobox]") && event.stopPropagation(), true);
+  document.addEventListener("keydown", (event) => ["Tab", "Shift"].includes(event.key) && event.target.closest("#st-dataset, #st-model") && event.stopPropagation(), true);
 
   const soon = () => {
     clearTimeout(waiting);
