@@ -57,7 +57,7 @@ DONE: list[list[str]] = [
     ["split", "tones", "--dry-run"], ["prompts", "tones", "--dry-run"], ["import", "new", "good", "--dry-run"],
     ["import", "new", "good"], ["import", "new", "good"],
     ["label", "tones", "--style", "case"], ["label", "tones", "--numbers", "words", "--rule", "money=words"],
-    ["--help"], ["train", "--help"],
+    ["--help"], ["train", "--help"], ["dataset"], ["dataset", "tones"],
 ]  # fmt: skip
 UNDONE: list[tuple[list[str], str]] = [
     (["check", "tones"], "10 to record again"),  # to a measure of speech tones are none
@@ -90,6 +90,9 @@ UNDONE: list[tuple[list[str], str]] = [
     (["check", "no-such-dataset"], "no-such-dataset"),
     (["split", "tones", "--shares", "a/b"], "70/10/20"),
     (["split", "tones", "--undo"], "no split to take back"),
+    (["dataset", "no-such-dataset", "--rename", "other"], "no-such-dataset"),
+    (["dataset", "tones", "--delete", "--confirm", "tone"], "tones"),
+    (["run", "no-such-run"], "no-such-run"),
     (["prompts", "tones", "--terms", "no-such-file"], "no-such-file"),
     (["record", "../outside"], "outside"),
     (["train", "no-such-dataset"], "no-such-dataset"),
