@@ -127,7 +127,7 @@ def plain_reason(error: Exception) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return _without_number(error.strerror)
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()] or [""]
     is_heading = lines[0].endswith(":") and len(lines) > 1
     said = f"{lines[0]} {lines[-1]}" if is_heading else lines[0]
     if numbered := re.search(r"\[Errno -?\d+\] ([^'\")\]]+)", said):
