@@ -82,6 +82,7 @@ def test_a_run_that_was_scored_anew_is_worked_out_anew(run: RunFolder, tmp_path:
     assert held_out(finished_result(run)).missed == 0
 
 
+@pytest.mark.thorough
 def test_thousands_of_held_out_clips_come_by_pages(tmp_path: Path) -> None:
     many = SAID * 500
     folder = finished(tmp_path, "many", many, BEFORE * 500, AFTER * 500)
