@@ -1,9 +1,10 @@
 // A few lines for who opens an empty studio; after the first clip they are gone for good.
 
-import { request, studio } from "./studio.js";
+import { isShown, request, studio } from "./studio.js";
 import { goTo } from "./train/train-settings.js";
 
 const OVER = "studio.welcomed";
+const FRAMES = 120; // Gradio shows a tab some moments after it was chosen
 const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 
 export function start({ element }) {
@@ -18,10 +19,12 @@ export function start({ element }) {
   }
 
   if (!isHere) $(".welcome-where").textContent = "the computer that runs this studio";
-  $(".welcome-begin").onclick = () => {
+  $(".welcome-begin").onclick = async () => {
     goTo("Record");
+    const record = document.querySelector("#st-record [data-do=main]");
+    for (let frame = 0; frame < FRAMES && !isShown(record); frame += 1) await new Promise(requestAnimationFrame);
     document.querySelector("#st-record .rec-prompt")?.scrollIntoView({ block: "center" });
-    document.querySelector("#st-record [data-do=main]")?.focus({ preventScroll: true }); // now Space records
+    record.focus({ preventScroll: true }); // now Space records
   };
   studio.on("changed", element, look);
   look();
