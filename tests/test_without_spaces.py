@@ -40,7 +40,7 @@ def run(workspace: Path) -> list[Event]:
 def test_the_best_step_is_chosen_by_character_errors(run: list[Event]) -> None:
     scorings = [event for event in run if isinstance(event, Evaluated) and event.split == "validation"]
     assert {event.unit for event in scorings} == {"character"}
-    assert {event.wer for event in scorings} == {1.0}, "by words all steps are alike"
+    assert all(event.wer >= 1.0 for event in scorings), "by words every step is wrong throughout"
 
 
 def test_a_scoring_keeps_the_rate_of_characters_and_their_number(workspace: Path, run: list[Event]) -> None:
