@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.paired import Unit
+from studio.events import Unit
 from studio.text import NORMALISERS, spoken, words_to_digits
 
 EditKind = Literal["equal", "substitute", "delete", "insert", "spelling"]

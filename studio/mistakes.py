@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from studio.data.quality import Quality, pace
 from studio.data.utterance import Utterance
 from studio.evaluate import Evaluation, ScoredClip
+from studio.events import Unit
 from studio.metrics import LEAST_COUNTED, Edit, diff, errors
-from studio.paired import Unit
 from studio.text import NORMALISERS, spread
 from studio.verdict import Outcome, outcome, unit_of
 from studio.word_diff import compared, means_same

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from studio.events import Unit
+
 Verdict = Literal["better", "worse", "no difference shown", "too few clips"]
-Unit = Literal["word", "character"]
 """What errors are counted in: characters where a language is written without spaces."""
 
 LEVEL = 0.95

@@ -13,9 +13,8 @@ from studio import alarms, events
 from studio.config import knobs
 from studio.errors import JobError
 from studio.evaluate import Evaluation
-from studio.events import Evaluated, Event, Finished, Started, Stopped, Warned
+from studio.events import Evaluated, Event, Finished, Started, Stopped, Unit, Warned
 from studio.metrics import Score
-from studio.paired import Unit
 from studio.results.result import Sample, samples
 from studio.results.words import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.run_folder import RunFolder

@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.evaluate import Evaluation
-from studio.events import Evaluated
+from studio.events import Evaluated, Unit
 from studio.metrics import Score, errors
-from studio.paired import LEAST_CLIPS, Change, Unit, Verdict, compare
+from studio.paired import LEAST_CLIPS, Change, Verdict, compare
 from studio.text import counted, lacks_spaces
 from studio.what_changed import Pairs, WhatChanged, listed, what_changed
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from studio.evaluate import ScoredClip
+from studio.events import Unit
 from studio.metrics import errors
-from studio.paired import Change, Unit, compare
+from studio.paired import Change, compare
 from studio.text import plain
 from studio.word_diff import compared
 

@@ -125,7 +125,7 @@ def test_a_folder_that_is_gone_is_no_longer_offered(client: TestClient, model: P
 
 @pytest.mark.parametrize("path", ["/etc", "mine", "../mine"])
 def test_no_route_opens_a_folder_that_a_client_names(client: TestClient, model: Path, path: str) -> None:
-    """`mine` lies beside the workspace's models: only `add` may look there."""
+    """`mine` is not one of the workspace's models: only `add` may look there."""
     named = str(model) if path == "mine" else path
     selection = {"ids": [], "query": ""}
     answers = [

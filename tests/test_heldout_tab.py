@@ -207,7 +207,7 @@ def test_the_smaller_runs_are_trained_from_the_page_and_go_on_when_it_is_closed(
     with opened(browser, studio.url) as page:
         curve = shown(page)
         expect(curve.get_by_role("img", name="6 clips")).to_be_visible()
-        expect(curve).to_contain_text("What 50 more clips would bring cannot be told yet: fewer than 20 held-out clips")
+        expect(curve).to_contain_text("What 50 more clips would bring is not known yet: fewer than 20 held-out clips")
         expect(curve.get_by_role("button")).to_have_count(0)
         assert violations(page) == []
 

@@ -462,7 +462,7 @@ def test_a_run_marks_its_tab_and_a_notice_says_when_it_is_done(studio: Studio, p
     tab = page.get_by_role("tab", name="3 Train")
     studio.train_like("steps=30", "pause=0.1")
     start(page)
-    expect(tab).to_have_accessible_name("3 Train, a run is going on")
+    expect(tab).to_have_accessible_name("3 Train, a run is training")
     show_tab(page, "1 Record")
     page.wait_for_function("window.notices.length")
     assert page.evaluate("window.notices") == ["tones-0001 is done: Held-out WER: 96.0 % → 8.0 %."]

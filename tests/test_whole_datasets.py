@@ -129,7 +129,7 @@ def test_a_deletion_that_is_killed_leaves_nothing_half_deleted(
 
 @pytest.fixture
 def training(workspace: Workspace) -> Iterator[None]:
-    """A run on `voice` that goes on."""
+    """A run on `voice` that is training."""
     with control.laid_out(workspace, TrainConfig(dataset="voice"), "voice-0002") as folder:
         pass
     with record.claim(workspace.outputs) as lock:

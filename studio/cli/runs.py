@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +22,7 @@ AnyNormaliser = Annotated[
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page here.")]
 
 if TYPE_CHECKING:
-    from studio.data.manifest import Dataset
+    from studio.data.manifest import Dataset, Utterance
 
 
 def train(**options: Any) -> None:
@@ -56,7 +56,7 @@ def train(**options: Any) -> None:
         typer.echo(f"Note: {advice}")
     for note in before_start.check(plan, clips):
         typer.echo(f"Note: {note}")
-    address.require_ray() if on else _tell_needs(plan, dataset)
+    address.require_ray() if on else _tell_needs(plan, clips)
     begin = starting.in_turn if queue else starting.at_once
     folder = begin(Workspace.here(), plan, name, typer.echo, on)
     if not (options["detach"] or queue):
@@ -100,18 +100,19 @@ def _as_in(run: str) -> dict[str, Any]:
     return keeping.settings_of(Workspace.here(), run).model_dump()
 
 
-def _tell_needs(plan: settings.TrainConfig, dataset: Dataset) -> None:
+def _tell_needs(plan: settings.TrainConfig, clips: Sequence[Utterance]) -> None:
     """Say what memory and time the run is going to take, where that is known."""
     import psutil
 
     from studio.jobs.pace import expected
+    from studio.models import is_cpu_build
     from studio.models.memory import estimate
 
-    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
+    on_cpu = plan.device == "cpu" or (plan.device == "auto" and is_cpu_build())
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
     if needed := estimate(plan, seconds, plan.device, texts):
         typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
-    if time := expected(Workspace.here(), plan, clips, on_cpu=plan.device == "cpu"):
+    if time := expected(Workspace.here(), plan, clips, on_cpu=on_cpu):
         typer.echo(time.as_text(plan.max_steps))
 
 
@@ -188,7 +189,7 @@ def run(
 ) -> None:
     """Show a run's settings and note; rename it, write a note."""
     from studio.jobs import keeping, listing
-    from studio.terminal import keeping as told
+    from studio.terminal import keeping as rendering
 
     workspace = Workspace.here()
     if note is not None:
@@ -199,7 +200,7 @@ def run(
     elif note is None and as_json:
         typer.echo(keeping.settings_of(workspace, name).model_dump_json(indent=2))
     elif note is None:
-        typer.echo(told.run(workspace, name))
+        typer.echo(rendering.run(workspace, name))
 
 
 @app.command()

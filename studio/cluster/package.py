@@ -19,9 +19,10 @@ from pydantic import BaseModel, ConfigDict
 import studio
 from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
+from studio.data.utterance import SIDES
 from studio.errors import ConfigError, DataError
 from studio.evaluate import open_dataset
-from studio.models.writable import SIDES, Splits
+from studio.models.writable import Splits
 from studio.run_folder import RunFolder
 from studio.train import clips, general
 from studio.train.record import RunRecord

@@ -11,12 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from studio.data.grouping import digest, linked, sentence
 from studio.data.manifest import Dataset
 from studio.data.splits import MINIMUM, minimum_moves, test_set_hash
-from studio.data.utterance import Split, Utterance, hashed_share
+from studio.data.utterance import SIDES, Split, Utterance, hashed_share
 from studio.errors import ConflictError, DataError
 from studio.text import counted
 
 By = Literal["sentence", "speaker", "session"]
-SIDES: tuple[Split, ...] = ("train", "validation", "test")
 ENOUGH = 30  # test clips from which one more or less moves the figure by 3 points or fewer
 SHOWN = 200  # moves that a page lists
 

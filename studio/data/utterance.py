@@ -13,6 +13,7 @@ from studio.errors import DataError
 from studio.text import prompt_key
 
 Split = Literal["train", "validation", "test", "unused"]
+SIDES: tuple[Split, ...] = ("train", "validation", "test")  # the splits that a run uses
 Origin = Literal["microphone", "import", "live", "synthetic"]
 
 LONGEST_LABEL = 2_000  # characters: in the 60 s that a clip may last, the fastest speakers say about 1,500

@@ -145,8 +145,10 @@ def resume(folder: RunFolder) -> None:
 
 def _by_name(command: list[str], name: str) -> list[str]:
     """`command` with the run's own name, which may have been renamed since."""
-    before = command.index("--name") + 1 if "--name" in command else len(command)
-    return [*command[:before], *([name] if before < len(command) else []), *command[before + 1 :]]
+    if "--name" not in command:
+        return command
+    place = command.index("--name") + 1
+    return [*command[:place], name, *command[place + 1 :]]
 
 
 def stop(folder: RunFolder, how: StopRequest) -> None:

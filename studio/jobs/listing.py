@@ -93,7 +93,7 @@ def _summary(folder: RunFolder) -> RunSummary:
 
 
 def note(folder: RunFolder) -> str:
-    """What a person wrote down about the run; empty where nobody did."""
+    """What a person wrote about the run; empty without a note."""
     try:
         return folder.note.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

@@ -1,8 +1,8 @@
-"""How long a run will take, told before it starts: by an earlier run of its kind, else by how fast this computer is.
+"""How long a run will take, estimated before it starts: from an earlier run like it, else from this computer's speed.
 
-The guess was fitted to whole runs of the starter, Moonshine tiny and Whisper base on CPUs: to learn from a clip once
-takes about as many operations as twice the model's numbers for each of its frames, and a CPU does a third of what it
-does in a plain matrix product. It is given as a range. A GPU's speed is not known before its first run.
+Without an earlier run, training on a clip once is taken as two operations for each parameter and frame, at a third of
+the speed of a plain matrix product. A few runs on one busy CPU set that, so the estimate is a range; one run in three
+kept to it. A GPU's speed is not known before its first run.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _scored(story: Sequence[Event]) -> float:
 
 @lru_cache(maxsize=1)
 def _operations_per_second() -> float:
-    """How fast this computer multiplies matrices beside all else that it does now."""
+    """How fast this computer multiplies matrices now, whatever else is running."""
     import numpy as np
 
     matrix = np.ones((_SIDE, _SIDE), np.float32)

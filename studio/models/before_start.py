@@ -1,4 +1,4 @@
-"""What can be said of a run before it starts, from the model's files alone: no torch, a few milliseconds."""
+"""What can be said of a run before it starts, from the model's files alone and without torch."""
 
 from __future__ import annotations
 

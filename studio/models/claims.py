@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -38,9 +39,14 @@ _LAYER = re.compile(r"(en|de)coder\.layers\.\d+")
 
 def check_model(folder: Path) -> None:
     """Raise ModelError where a JSON file of the model in `folder` cannot be what it should be."""
-    for name in _LARGEST:
-        if (folder / name).is_file():
-            _check_values(folder / name, read_object(folder / name))
+    present = [name for name in _LARGEST if (folder / name).is_file()]
+    _check_files(folder, tuple((name, (folder / name).stat().st_mtime_ns) for name in present))
+
+
+@lru_cache(maxsize=8)  # the page asks at every change of a setting, and a tokenizer takes 0.2 s
+def _check_files(folder: Path, files: tuple[tuple[str, int], ...]) -> None:
+    for name, _changed in files:
+        _check_values(folder / name, read_object(folder / name))
     _check_processor(folder)
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 
-SECONDS = 2  # of processor time, for all names together: an honest pattern takes a few milliseconds
+SECONDS = 2  # of processor time, for all names together
 _PATIENCE = 60.0  # seconds, on a machine that is busy with other things
 _TRY = f"""
 import json, re, resource, sys

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from studio.data.utterance import Utterance
+from studio.data.utterance import SIDES, Split, Utterance
 from studio.errors import DataError
 from studio.models.base import Recogniser
 
-SIDES = ("train", "validation", "test")
-Splits = Mapping[str, list[Utterance]]  # one list for each of SIDES
+Splits = Mapping[Split, list[Utterance]]  # one list for each of SIDES
 
 NAMED = 3  # clips that a warning names; it counts the others
 
@@ -20,7 +19,7 @@ def only_writable(splits: Splits, base: Recogniser) -> tuple[Splits, list[str]]:
     Test clips stay: no adapter could write them, so they count alike before and after. Raises DataError where train
     or validation is left without a clip.
     """
-    good: dict[str, list[Utterance]] = {"test": list(splits["test"])}
+    good: dict[Split, list[Utterance]] = {"test": list(splits["test"])}
     bad: list[str] = []
     for side in ("train", "validation"):
         reasons = unwritable(splits[side], base)

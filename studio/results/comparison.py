@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import ConfigError
 from studio.evaluate import Evaluation
-from studio.paired import Change, Unit
+from studio.events import Unit
+from studio.paired import Change
 from studio.results import charts
 from studio.results.charts import Line
 from studio.results.markup import joined, page, table, tag

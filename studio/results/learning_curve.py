@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import JobError
 from studio.evaluate import Evaluation
+from studio.events import Unit
 from studio.learning import FEW_CLIPS, SHARES, Forecast, forecast, rates
 from studio.metrics import errors
-from studio.paired import Unit
 from studio.results.words import RATES, percent, points
 from studio.run_folder import RunFolder
 from studio.text import counted
@@ -96,7 +96,7 @@ def outlook(curve: LearningCurve) -> str:
         "too wide": f"the 95 % interval, {interval}, is wider than all that is still wrong",
     }
     if found.doubt:
-        return f"What {counted(found.more, 'more clip')} would bring cannot be told yet: {reasons[found.doubt]}."
+        return f"What {counted(found.more, 'more clip')} would bring is not known yet: {reasons[found.doubt]}."
     return f"{counted(found.more, 'more clip')} ≈ {points(found.change)} points (95 % interval {interval})."
 
 

@@ -15,11 +15,11 @@ from studio.config import TrainConfig
 from studio.data.prompts.needs import misheard
 from studio.errors import JobError
 from studio.evaluate import Evaluation, ScoredClip, read_manifest
-from studio.events import Evaluated, Event, Finished
+from studio.events import Evaluated, Event, Finished, Unit
 from studio.learning import SHARES
 from studio.metrics import Score, errors
 from studio.mistakes import ClipReading, Mistakes, mistakes
-from studio.paired import Change, Unit
+from studio.paired import Change
 from studio.results.learning_curve import LearningCurve, learning_curve
 from studio.run_folder import RunFolder
 from studio.train.record import RunRecord

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from studio.events import Unit
 from studio.metrics import LEAST_COUNTED, Score
-from studio.paired import LEAST_CLIPS, Unit
+from studio.paired import LEAST_CLIPS
 
 RATES: Mapping[Unit, str] = MappingProxyType({"word": "Word error rate", "character": "Character error rate"})
 

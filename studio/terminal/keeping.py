@@ -1,4 +1,4 @@
-"""Datasets and runs as wholes in the terminal: what they hold, and what is to become of them."""
+"""What the terminal shows of a whole dataset or run."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def run(workspace: Workspace, name: str) -> str:
     """A run's note, its settings and the command that starts it again."""
     settings = keeping.settings_of(workspace, name)
     rows = [f"  {field}: {value}" for field, value in settings.model_dump().items()]
-    told = note(existing(workspace, name))
+    written = note(existing(workspace, name))
     again = f"To train again like this: studio train {settings.dataset} --like {name}"
-    return "\n".join([*([told, ""] if told else []), f"Settings of {name}:", *rows, again])
+    return "\n".join([*([written, ""] if written else []), f"Settings of {name}:", *rows, again])

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits import ensure_minimum
+from studio.data.utterance import SIDES, Split
 from studio.errors import DataError
 from studio.evaluate import read_manifest, usable
 from studio.models import Family
-from studio.models.writable import SIDES, Splits, by_side, left_out_note, shortened
+from studio.models.writable import Splits, by_side, left_out_note, shortened
 from studio.run_folder import RunFolder
 from studio.text import counted
 from studio.workspace import write_atomically
@@ -38,7 +39,7 @@ def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Split
 
     Raises DataError where a split is left without a clip.
     """
-    good: dict[str, list[Utterance]] = {}
+    good: dict[Split, list[Utterance]] = {}
     bad: list[str] = []
     for side in SIDES:
         good[side], reasons = usable(dataset, splits[side], family)

@@ -15,6 +15,7 @@ import studio
 from studio.config import NOTHING, TrainConfig
 from studio.data.manifest import Utterance
 from studio.data.splits import test_set_hash
+from studio.data.utterance import Split
 from studio.errors import JobError
 from studio.run_folder import RunFolder
 from studio.workspace import write_atomically
@@ -68,7 +69,7 @@ class RunRecord(TrainConfig):
                 raise JobError(f"The run “{folder.name}” has not begun.", "`studio runs` shows its state.") from error
             raise JobError(f"{folder.config} cannot be read.", "Start a new run.") from error
 
-    def using(self, splits: Mapping[str, Sequence[Utterance]]) -> Self:
+    def using(self, splits: Mapping[Split, Sequence[Utterance]]) -> Self:
         """The same record, of these clips."""
         return self.model_copy(
             update={

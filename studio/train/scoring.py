@@ -13,10 +13,9 @@ from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
 from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
-from studio.events import Evaluated, Event, Phase, Sampled, Warned
+from studio.events import Evaluated, Event, Phase, Sampled, Unit, Warned
 from studio.models import Hypothesis, Recogniser
 from studio.models.writable import named, shortened, unwritable
-from studio.paired import Unit
 from studio.readings import BatchRead, Readings
 from studio.train.rows import Rows
 from studio.train.stopping import Check
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from studio.models.base import Row
 
 ScoringPhase = Literal["baseline", "validating", "tuned"]
-UNWRITABLE = "Labels that this model cannot write, so that these held-out clips are wrong before and after ({}): {}."
 SAMPLES = 3  # clips shown after each scoring: always the same, so that one sees them change
 
 
@@ -67,8 +65,6 @@ class Scorer:
             raise DataError(f"None of the {clips[0].split} clips can be read any more.", "Bring them back, and resume.")
         probes = [] if phase == "validating" else alarms.probes(self.recogniser)
         too_long = [] if phase == "validating" else named(unwritable(good, self.recogniser))
-        if too_long:
-            yield Warned(message=UNWRITABLE.format(len(too_long), shortened(too_long)))
         found = self._scored(good, hypotheses, adapter, skipped, probes)
         return found.model_copy(update={"unwritable": too_long})
 

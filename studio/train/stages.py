@@ -12,11 +12,10 @@ from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
 from studio.errors import DataError
 from studio.evaluate import Evaluation, hash_of
-from studio.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Started, Stopped, Warned
+from studio.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Started, Stopped, Unit, Warned
 from studio.models import Recogniser, adapters, load
 from studio.models.folders import written_whole
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
-from studio.paired import Unit
 from studio.report import write_report
 from studio.results.words import RATES
 from studio.run_folder import RunFolder

@@ -58,10 +58,10 @@ def offered(workspace: Workspace) -> list[ModelCard]:
 
 def known(workspace: Workspace, source: str) -> str:
     """`source` if the page offers it. Raises ModelError otherwise, and where its folder is no longer a model."""
-    listed = {card.id for card in catalogue()}
-    if source in listed or source == ECHO:
+    if source == ECHO or source in {card.id for card in catalogue()}:
         return source
-    card = next((card for card in offered(workspace) if card.id == source), None)
+    is_offered = source in added(workspace) or any(run.model == source for run in jobs.runs(workspace))
+    card = _card(source) if is_offered else None
     if card is None:
         raise ModelError(
             f"The page does not offer the model “{source[:80]}”.", "Choose one from the list, or add it there."

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from studio import jobs
 from studio.config import Normaliser
+from studio.events import Unit
 from studio.learning import SHARES
 from studio.metrics import Score
 from studio.mistakes import ClipReading, Confusion, Group, Surety, Word
-from studio.paired import Unit
 from studio.results import run_page
 from studio.results.answers import Answer, State, answers, figures
 from studio.results.result import RunResult, result_of

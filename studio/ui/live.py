@@ -39,7 +39,7 @@ Offset = Annotated[int, Query(ge=0, le=2**53)]
 
 
 class Going(BaseModel):
-    """What goes on now, in a few bytes: every page that is open asks, whichever tab it shows."""
+    """The run that is training now, in a few bytes: every open page asks, whichever tab it shows."""
 
     run: str | None
     waiting: int  # runs behind it
@@ -94,7 +94,7 @@ def read_text(path: Path, offset: int) -> tuple[str, int]:
 
 async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> AsyncIterator[str]:
     """Server-sent events of `path` from `offset` on, until the run is over and all of it was sent."""
-    told, looked, spoke = None, 0.0, time.monotonic()
+    sent, looked, spoke = None, 0.0, time.monotonic()
     stands = jobs.state(folder)
     yield "retry: 1000\n\n"
     while True:
@@ -106,8 +106,8 @@ async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> As
         payload, offset = read(path, offset)
         if payload:
             yield f"id: {offset}\ndata: {payload}\n\n"
-        if (news := {**stands.model_dump(include={"status"}), "how": folder.stop_request()}) != told:
-            told = news
+        if (news := {**stands.model_dump(include={"status"}), "how": folder.stop_request()}) != sent:
+            sent = news
             yield f"event: state\ndata: {json.dumps({**stands.model_dump(), **news, 'now': time.time()})}\n\n"
         if payload:
             spoke = now

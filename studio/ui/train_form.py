@@ -150,7 +150,7 @@ class Planned(BaseModel):
 
 
 class About(BaseModel):
-    """What a person can know of a run beside its figures."""
+    """What a run was asked to do, and a person's note on it."""
 
     note: str
     settings: dict[str, Any]  # by name
@@ -292,10 +292,10 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
     on, settings = where(values)
     config = plan(workspace, settings)
     dataset = Dataset(workspace.dataset(config.dataset))
-    notes = before_start.check(config, dataset.utterances())
+    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
+    notes = before_start.check(config, clips)
     if on:
         return Planned(command=shlex.join([*config.command(), "--on", on]), memory=None, notes=notes)
-    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
     kind = sidebar.device() if config.device == "auto" else config.device.upper()
     time = expected(workspace, config, clips, on_cpu=kind == "CPU")
     return Planned(

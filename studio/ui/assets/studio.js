@@ -92,7 +92,7 @@ export class StudioError extends Error {
   }
 }
 
-const GONE = ["The studio does not answer.", "Is it still running? Start it again with “studio ui”; this page keeps what you recorded and goes on by itself."];
+const GONE = ["The studio does not answer.", "Is it still running? Start it again with “studio ui”; this page keeps what you recorded and reconnects on its own."];
 const PROXIES = [502, 503, 504]; // what a proxy answers in the studio's place
 const LOOK = 2000; // ms between two looks whether it is back
 let looking = 0;
@@ -143,6 +143,23 @@ function parsed(text) {
 
 /** A count with its noun, and verb, in the right number: “1 clip”, “1,200 clips”, “1 clip is”, “2 clips are”. */
 export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+
+/** `tell(text, more)` and `fail(error)`, of which only one is seen at a time: in the boxes `done` and `fault`. */
+export function messages(done, fault) {
+  return {
+    tell(text = "", more = "") {
+      fault.hidden = true;
+      done.hidden = !text;
+      done.replaceChildren(...(text ? [icon("check"), make("p", { class: "st-grow" }, text), more] : []));
+    },
+    fail(error) {
+      done.hidden = true;
+      fault.hidden = false;
+      fault.replaceChildren(icon("warning"), make("p", {}, error.message));
+      return null;
+    },
+  };
+}
 
 /** FormData of plain fields and blobs; a list is sent as one field for each of its values. */
 export function form(fields) {

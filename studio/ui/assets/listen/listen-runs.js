@@ -54,7 +54,7 @@ export class Runs {
     const main = this.main;
     if (main?.name !== this.#shown?.name || this.#shown === undefined) {
       this.#shown = main;
-      this.$(".li-about").textContent = main ? about(main) : this.#all.length ? "The base model alone reads; choose a run to hear it beside." : "";
+      this.$(".li-about").textContent = main ? about(main) : this.#all.length ? "Only the base model transcribes; choose a run to compare it with." : "";
       this.onMain(main);
     }
     this.#set(this.#beside);

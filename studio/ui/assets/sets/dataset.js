@@ -1,21 +1,21 @@
 // The dialog of a whole dataset: rename it, empty its trash, delete it for good.
 
-import { at, duration, icon, make, request, studio } from "../studio.js";
+import { at, counted, duration, icon, make, messages, request, studio } from "../studio.js";
 
 export const start = ({ element, trigger }) => new Whole(element.querySelector("dialog"), trigger);
 
-const clips = (count) => `${count.toLocaleString("en")} clip${count === 1 ? "" : "s"}`;
-const amount = ({ clips: count, seconds }) => `${clips(count)} (${duration(seconds)})`;
+const amount = ({ clips, seconds }) => `${counted(clips, "clip")} (${duration(seconds)})`;
 
 class Whole {
   /** `trigger("input")` makes the sidebar's list of datasets follow. */
   constructor(dialog, trigger) {
     Object.assign(this, { dialog, trigger, name: "" });
     this.$ = (selector) => dialog.querySelector(selector);
-    const deeds = {
+    Object.assign(this, messages(this.$(".set-done"), this.$(".set-fault")));
+    const actions = {
       close: () => dialog.close(), "ask-empty": () => this.#sure(true), keep: () => this.#sure(false), empty: () => this.#empty(),
     };
-    dialog.addEventListener("click", ({ target }) => deeds[target.closest("button[data-do]")?.dataset.do]?.());
+    dialog.addEventListener("click", ({ target }) => actions[target.closest("button[data-do]")?.dataset.do]?.());
     dialog.addEventListener("submit", (event) => {
       event.preventDefault();
       if (event.target.dataset.do === "rename") this.#rename();
@@ -27,7 +27,7 @@ class Whole {
 
   async open() {
     if (this.dialog.open || !studio.dataset()) return;
-    this.#tell();
+    this.tell();
     this.$(".set-delete").open = false;
     await this.#look(studio.dataset());
     this.dialog.showModal();
@@ -41,9 +41,9 @@ class Whole {
     this.$("[data-do=delete] button").disabled = true;
     this.$("[for=set-confirm]").textContent = `Type “${name}” to confirm`;
     this.#sure(false);
-    const found = await request(at("datasets", name)).catch((error) => this.#fail(error));
+    const found = await request(at("datasets", name)).catch((error) => this.fail(error));
     for (const part of this.dialog.querySelectorAll(".set-part")) part.hidden = !found;
-    this.$(".set-holds").textContent = found ? `${amount(found.clips)}${found.runs.length ? `, ${found.runs.length} run${found.runs.length > 1 ? "s" : ""}` : ""}` : "";
+    this.$(".set-holds").textContent = found ? `${amount(found.clips)}${found.runs.length ? `, ${counted(found.runs.length, "run")}` : ""}` : "";
     if (!found) return;
     this.$(".set-trash span").textContent = found.trash.clips ? `In the trash: ${amount(found.trash)}` : "The trash is empty.";
     this.$("[data-do=ask-empty]").hidden = !found.trash.clips;
@@ -64,9 +64,9 @@ class Whole {
       this.trigger("input");
       await this.#look(name);
       const undo = make("button", { type: "button", class: "st-button small", onclick: () => ((this.$("#set-name").value = before), this.#rename()) }, icon("undo"), "Undo");
-      this.#tell(`${before} is now called ${name}.`, undo);
+      this.tell(`${before} is now called ${name}.`, undo);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -74,10 +74,10 @@ class Whole {
     try {
       const gone = await request(at("datasets", this.name, "empty-trash"), { method: "POST" });
       await this.#look(this.name);
-      this.#tell(`Deleted for good: ${amount(gone)}.`);
+      this.tell(`Deleted for good: ${amount(gone)}.`);
       studio.changed();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -87,20 +87,7 @@ class Whole {
       this.dialog.close();
       this.trigger("input"); // the one last used is chosen
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
-  }
-
-  #tell(text = "", more = "") {
-    this.$(".set-fault").hidden = true;
-    this.$(".set-done").hidden = !text;
-    this.$(".set-done").replaceChildren(...(text ? [icon("check"), make("p", { class: "st-grow" }, text), more] : []));
-  }
-
-  #fail(error) {
-    this.$(".set-done").hidden = true;
-    this.$(".set-fault").hidden = false;
-    this.$(".set-fault").replaceChildren(icon("warning"), make("p", {}, error.message));
-    return null;
   }
 }

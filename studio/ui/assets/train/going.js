@@ -1,12 +1,12 @@
-// Whether a run goes on, wherever on the page one is: a mark on the Train tab, and a notice when it is over.
+// Shows on every tab whether a run is training: a mark on the Train tab, and a notice when it is over.
 
 import { percent } from "./live-parts.js";
 import { at, isShown, request, studio } from "../studio.js";
 
-const POLL = 3000; // milliseconds between two looks, while a run goes on or waits
+const POLL = 3000; // milliseconds between two requests, while a run is training or waiting
 const ASKED = "studio.notices.asked";
 const ENDS = { finished: "is done", stopped: "was stopped", failed: "has failed", interrupted: "was interrupted" };
-const WORDS = { going: "a run is going on", done: "a run is done", failed: "a run has failed" };
+const WORDS = { going: "a run is training", done: "a run is done", failed: "a run has failed" };
 
 const tab = () => [...document.querySelectorAll("#st-tabs [role=tab]")].find(({ textContent }) => textContent.trim().endsWith("Train"));
 const isLookedAt = () => document.hasFocus() && [...document.querySelectorAll("#st-train .train")].some(isShown);
@@ -18,13 +18,13 @@ export function askForNotices() {
   Notification.requestPermission().catch(() => {});
 }
 
-/** Follow what goes on for as long as `element` is on the page. */
+/** Follow the runs for as long as `element` is on the page. */
 export function followRuns(element) {
   new Going(element);
 }
 
 class Going {
-  #run = null; // that goes on now
+  #run = null; // that is training now
   #timer = 0;
   #asking = 0;
 
@@ -60,9 +60,9 @@ class Going {
     this.#seen();
   }
 
-  async #result({ name, status, wer_before: before, wer_after: after }) {
+  async #result({ name, status, before, after, rate }) {
     const verdict = status === "finished" && (await request(`listen/heldout/${at(name)}/verdict`).catch(() => null));
-    const rates = after == null ? "" : `Held-out WER: ${percent(before)} → ${percent(after)}.`;
+    const rates = after == null ? "" : `Held-out ${rate}: ${percent(before)} → ${percent(after)}.`;
     return [verdict && `${verdict.headline}.`, rates].filter(Boolean).join(" ");
   }
 
@@ -75,7 +75,7 @@ class Going {
     };
   }
 
-  /** Once a person looks at the tab, only a run that goes on is marked. */
+  /** Once a person looks at the tab, only a run that is training is marked. */
   #seen() {
     if (!this.#run && isLookedAt()) this.#mark("");
   }

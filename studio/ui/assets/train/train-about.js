@@ -1,6 +1,6 @@
-// A run beside its figures: its name, a note, the settings that it was given; and the same settings once more.
+// The card “About this run”: its name, a note, its settings, and training again with the same settings.
 
-import { at, icon, make, request } from "../studio.js";
+import { at, icon, make, messages, request } from "../studio.js";
 
 const SKELETON = `
   <div class="about-head"><h3>About this run</h3><span class="st-grow"></span>
@@ -18,9 +18,10 @@ export class About {
 
   /** Fills `element`; `on` has `renamed(before, run)`, `again(values)` and `noted()`. */
   constructor(element, on) {
-    Object.assign(this, { element, on, run: "", stands: "" });
+    Object.assign(this, { element, on, run: "", status: "" });
     element.innerHTML = SKELETON;
     this.$ = (selector) => element.querySelector(selector);
+    Object.assign(this, messages(this.$(".about-done"), this.$(".about-fault")));
     this.$("[data-do=again]").onclick = () => on.again(this.settings);
     element.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -31,11 +32,11 @@ export class About {
 
   /** Show the run `name` of the tab's `form`, or nothing; what is being typed stays. */
   show(name, form) {
-    const stands = form.runs.find((run) => run.name === name)?.status ?? "";
+    const status = form.runs.find((run) => run.name === name)?.status ?? "";
     if (!name) this.element.hidden = true;
-    if (name === this.run && stands === this.stands) return;
-    if (name !== this.run) this.#tell();
-    Object.assign(this, { run: name, stands });
+    if (name === this.run && status === this.status) return;
+    if (name !== this.run) this.tell();
+    Object.assign(this, { run: name, status });
     this.names = new Map(Object.values(form.knobs).flat().map((knob) => [knob.name, knob.label])).set("dataset", "Dataset").set("model", "Base model");
     if (name) this.#look(name);
   }
@@ -58,10 +59,10 @@ export class About {
   async #note() {
     try {
       await request(`train/runs/${at(this.run)}/note`, { body: { note: this.$("#about-note").value } });
-      this.#tell("Note saved.");
+      this.tell("Note saved.");
       this.on.noted();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -70,21 +71,9 @@ export class About {
     try {
       const { name } = await request(`train/runs/${at(before)}/rename`, { body: { to } });
       await this.on.renamed(before, name);
-      this.#tell(`${before} is now called ${name}.`, make("button", { type: "button", class: "st-button small", onclick: () => this.#rename(before) }, icon("undo"), "Undo"));
+      this.tell(`${before} is now called ${name}.`, make("button", { type: "button", class: "st-button small", onclick: () => this.#rename(before) }, icon("undo"), "Undo"));
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
-  }
-
-  #tell(text = "", more = "") {
-    this.$(".about-fault").hidden = true;
-    this.$(".about-done").hidden = !text;
-    this.$(".about-done").replaceChildren(...(text ? [icon("check"), make("p", { class: "st-grow" }, text), more] : []));
-  }
-
-  #fail(error) {
-    this.$(".about-done").hidden = true;
-    this.$(".about-fault").hidden = false;
-    this.$(".about-fault").replaceChildren(icon("warning"), make("p", {}, error.message));
   }
 }

@@ -35,7 +35,7 @@ export class Models {
     return this.radio.checked;
   }
 
-  /** Draw the list anew where it is another one. */
+  /** Draw the list again if it has changed. */
   show(models) {
     const shown = JSON.stringify(models);
     if (shown === this.#shown) return;
@@ -65,14 +65,14 @@ export class Models {
   #another() {
     this.radio = make("input", { type: "radio", name: "train-model", value: "", id: "train-another" });
     this.source = make("input", { id: "train-source", class: "st-field", type: "text", autocomplete: "off", spellcheck: "false", placeholder: "/home/me/my-model or owner/name", "aria-describedby": "train-source-help" });
-    this.told = make("p", { class: "train-refused", role: "alert" });
+    this.refused = make("p", { class: "train-refused", role: "alert" });
     const add = make("button", { type: "submit", class: "st-button" }, "Add");
     const form = make(
       "form",
       { class: "train-more", onsubmit: (event) => this.#add(event) },
       make("label", { class: "st-label", for: "train-source" }, "Folder on the studio’s computer, or Hub id"),
       make("div", { class: "train-adding" }, this.source, add),
-      this.told,
+      this.refused,
       make("p", { id: "train-source-help", class: "st-quiet" }, HELP),
     );
     return make("div", { class: "train-line train-another" }, this.radio, make("label", { for: "train-another" }, make("b", {}, "Another model …")), form);
@@ -80,14 +80,14 @@ export class Models {
 
   async #add(event) {
     event.preventDefault();
-    this.told.textContent = "";
+    this.refused.textContent = "";
     try {
       const { id } = await request("models/add", { body: { source: this.source.value } });
       this.source.value = "";
       this.radio.checked = false;
       this.#use(id);
     } catch (error) {
-      this.told.textContent = error.message;
+      this.refused.textContent = error.message;
       this.source.focus();
     }
   }

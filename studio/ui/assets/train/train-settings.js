@@ -137,7 +137,7 @@ export class Settings {
     this.$(`[name=train-adapter][value="${CSS.escape(targets)}"]`).checked = true;
   }
 
-  /** What the chosen line stands for; targets of one's own, under Advanced, leave none chosen. */
+  /** The values of the chosen line; own target layers, under Advanced, leave none chosen. */
   #useAdapter() {
     const name = this.$("[name=train-adapter]:checked")?.value;
     const values = this.#form.adapters.find((adapter) => adapter.name === name)?.values || {};
@@ -231,7 +231,7 @@ export class Settings {
     this.$(".train-advanced").open = true;
   }
 
-  /** How long the run takes, and how much memory: beside Start where that is too much. */
+  /** How long the run takes and how much memory it needs; next to Start if that is too much. */
   #needs(memory, time) {
     const line = this.$(".train-memory");
     const isTooMuch = memory?.is_enough === false;

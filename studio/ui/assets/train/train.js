@@ -253,7 +253,7 @@ class Train {
   }
 }
 
-/** How all runs stand: an error of one of them may be over once this has changed. */
+/** The status of all runs: an error about one of them may be outdated once this has changed. */
 const standing = ({ running, waiting, runs }) => JSON.stringify([running, waiting.map(({ name }) => name), runs.map(({ name, status }) => [name, status])]);
 
 const isOver = ({ status }) => status !== "running" && status !== "stopping";
