@@ -307,7 +307,7 @@ def test_the_report_says_what_more_clips_would_bring(tmp_path: Path) -> None:
 
 def test_the_report_says_where_it_cannot_be_told_and_how_to_find_out(tmp_path: Path) -> None:
     result = result_of(told(tmp_path, 20, 22, 20))
-    assert "cannot be told yet" in answers(result)[-1].detail
+    assert "is not known yet" in answers(result)[-1].detail
     assert 'class="ring c0"' not in run_page.as_html(result)
     shutil.rmtree(tmp_path / "outputs" / "run" / "curve")
     result = result_of(folder_of(tmp_path, "run"))
