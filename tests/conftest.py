@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small tests share two cores
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -11,6 +13,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:  # a test without a page loads no browser's driver
+    from browsing import Browser, Served
 
 RERUNS = 2  # of a browser's test; each is printed, and what fails three times fails
 
@@ -53,3 +58,28 @@ def cases() -> Path:
     if not folder.is_dir():
         pytest.skip("the cases are absent: they belong in shared/cases beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def one_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A studio in a process of its own: starting one takes ten seconds of the processor."""
+    from browsing import served
+
+    with served(tmp_path_factory.mktemp("workspace")) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def studio(one_studio: Served) -> Served:
+    """The studio of all files that need nothing special of it, empty at the file's first test."""
+    one_studio.forget_everything()
+    return one_studio
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a microphone that is silent."""
+    from browsing import chromium
+
+    with chromium() as browser:
+        yield browser

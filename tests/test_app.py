@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browsing import Served, await_drawn, chromium, free_port, opened, served, show_tab, violations
+from browsing import Served, await_drawn, chromium, free_port, opened, show_tab, violations
 from playwright.sync_api import expect
 from sounds import recording
 
@@ -23,15 +23,9 @@ from studio.ui.theme import PAGE_COLOURS
 from studio.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("workspace")
-
-
-@pytest.fixture(scope="module")
-def studio(root: Path) -> Iterator[Served]:
-    with served(root) as studio:
-        yield studio
+@pytest.fixture
+def root(studio: Served) -> Path:
+    return studio.workspace
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import PATIENCE, Served, chromium, opened, served, show_tab, violations
+from browsing import PATIENCE, Served, opened, served, show_tab, violations
 from playwright.sync_api import Browser, Page, expect
 from tones import config, folder_of, tones, train
 
@@ -27,10 +27,10 @@ from studio.workspace import Workspace
 WEIGHTS = "adapter_model.safetensors"
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", autouse=True)
+def root(studio: Served) -> Path:
     """A workspace with one finished run."""
-    root = tmp_path_factory.mktemp("workspace")
+    root = studio.workspace
     tones(root)
     train(root, "tones-0001", config())
     return root
@@ -130,18 +130,6 @@ def test_a_second_press_does_not_start_a_second_merge(workspace: Workspace, run:
 
 
 # The page
-
-
-@pytest.fixture(scope="module")
-def studio(root: Path) -> Iterator[Served]:
-    with served(root) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

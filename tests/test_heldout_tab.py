@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, opened, served, show_tab, violations
+from browsing import Served, opened, show_tab, violations
 from finished import finished
 from playwright.sync_api import Browser, Locator, Page, expect
 from pydantic import ValidationError
@@ -93,13 +93,13 @@ def test_thousands_of_held_out_clips_come_by_pages(tmp_path: Path) -> None:
 # The page
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", autouse=True)
+def root(studio: Served) -> Path:
     """A dataset of tones, and two runs over its test clips: the second has a fifteen for a fifty in one.
 
     And a larger dataset, with a run that was really trained.
     """
-    root = tmp_path_factory.mktemp("workspace")
+    root = studio.workspace
     tones(root, clips=40)
     (root / "recordings" / "tones").rename(root / "recordings" / "waves")
     train(root, "learnt", config(dataset="waves", max_steps=4))
@@ -113,18 +113,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder.adapter.mkdir()
         (folder.adapter / "adapter_model.safetensors").touch()
     return root
-
-
-@pytest.fixture(scope="module")
-def studio(root: Path) -> Iterator[Served]:
-    with served(root) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

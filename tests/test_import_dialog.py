@@ -9,19 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, opened, served, show_tab, violations
+from browsing import Served, opened, served, show_tab, violations
 from playwright.sync_api import Browser, Page
 from sounds import recording, saved
 
 from studio.data.manifest import Dataset
 
 NAME = "my-voice"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

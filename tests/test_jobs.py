@@ -343,6 +343,15 @@ def test_a_deleted_run_can_be_had_back(workspace: Workspace) -> None:
         jobs.restore(workspace, "../..")
 
 
+def test_the_trash_of_runs_is_emptied_for_good(workspace: Workspace) -> None:
+    finished(begin(workspace))
+    token = jobs.delete(RunFolder(workspace.run("one")))
+    assert jobs.empty_trash(workspace) == ["one"]
+    assert jobs.empty_trash(workspace) == []
+    with pytest.raises(JobError, match="no longer"):
+        jobs.restore(workspace, token)
+
+
 def test_undoing_a_deletion_never_overwrites_a_newer_run(workspace: Workspace) -> None:
     finished(begin(workspace))
     token = jobs.delete(RunFolder(workspace.run("one")))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, opened, served, show_tab, violations
+from browsing import Served, opened, show_tab, violations
 from playwright.sync_api import Browser, Page
 from sounds import recording
 
@@ -17,18 +17,6 @@ from studio.starter import GENERAL_FOLDER
 pytestmark = pytest.mark.browser
 
 TEXTS = ["order 129", "call 555-0199", "please hold", "GO BACK NOW", "yes", "no problem", "next page", "at 10:45"]
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("workspace")) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from browsing import MICROPHONE_RATE, Served, chromium, opened, served, show_tab, violations
+from browsing import MICROPHONE_RATE, Served, opened, served, show_tab, violations
 from compared import ALSO, OTHER_BASE, RUN, SAME, SCRIPT_IN_A_LABEL, WEAK, compared
 from playwright.sync_api import Browser, Page, expect
 from sounds import encoded, tone
@@ -25,10 +25,10 @@ from studio.ui import hearing
 from studio.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", autouse=True)
+def root(studio: Served) -> Path:
     """A workspace with runs to compare."""
-    root = tmp_path_factory.mktemp("workspace")
+    root = studio.workspace
     compared(root)
     return root
 
@@ -41,18 +41,6 @@ def workspace(root: Path) -> Workspace:
 @pytest.fixture
 def dataset(workspace: Workspace) -> Dataset:
     return hearing.dataset_of(workspace, "tones-0001", "")
-
-
-@pytest.fixture(scope="module")
-def studio(root: Path) -> Iterator[Served]:
-    with served(root) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from browsing import Served, chromium, opened, served, show_tab, violations
+from browsing import Served, opened, show_tab, violations
 from playwright.sync_api import Browser, Page, expect
 from subtitles_read import read_srt, read_vtt
 
@@ -38,21 +38,9 @@ def meeting(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("workspace")) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
 def client(studio: Served) -> Iterator[httpx.Client]:
     with studio.client() as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

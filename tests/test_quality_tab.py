@@ -9,9 +9,7 @@ import pytest
 from browsing import (
     Served,
     await_mode,
-    chromium,
     opened,
-    served,
     show_tab,
     speech,
     violations,
@@ -31,18 +29,6 @@ def hesitant() -> Sound:
     """A sentence between two silences, in a room: such a one is never quite silent."""
     said = between(QUIET, speech("order number three five one three nine three three"), QUIET)
     return said + np.random.default_rng(0).normal(0, 0.0005, len(said)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("workspace")) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

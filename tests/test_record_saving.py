@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from browsing import MICROPHONE_RATE, Served, await_mode, chromium, opened, served, speech, violations
+from browsing import MICROPHONE_RATE, Served, await_mode, opened, speech, violations
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, Route, expect
 from spoken import Microphone, between, silence
@@ -30,18 +30,6 @@ PRESS_AS_IT_APPEARS = """() => {
 @pytest.fixture(scope="module")
 def spoken() -> Sound:
     return speech("order number three five one three nine three three")
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("workspace")) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -40,12 +40,6 @@ def sentence() -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("workspace")) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, sentence: NDArray[np.float32]) -> Iterator[Browser]:
     again_and_again = np.tile(sentence, 30)
     with chromium(microphone_file(tmp_path_factory.mktemp("sound") / "voice.wav", again_and_again)) as browser:

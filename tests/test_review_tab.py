@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from browsing import Served, await_drawn, chromium, opened, served, show_tab, violations
+from browsing import Served, await_drawn, opened, served, show_tab, violations
 from crowds import crowd
 from playwright.sync_api import Browser, Page
 from sounds import encoded, recording
@@ -91,18 +91,6 @@ def test_a_label_that_somebody_listened_to_is_no_suspect_and_can_be_one_again(tm
 
 
 # ---- over HTTP and in the browser: one studio and one browser for all ----
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("workspace")) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

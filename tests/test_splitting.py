@@ -9,17 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browsing import Served, chromium, opened, served, show_tab, violations
+from browsing import Served, chromium, opened, show_tab, violations
 from playwright.sync_api import Page
 from sounds import recording
 
 from studio.data.manifest import Dataset
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("workspace")) as studio:
-        yield studio
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browsing import chromium, opened, served, show_tab, violations
+from browsing import opened, served, show_tab, violations
 from playwright.sync_api import Browser, Locator, Page, expect
 from tiny_models import moonshine
 from tones import tones
@@ -74,12 +74,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     tones(root, 20)
     with served(root, program=FAKE_STUDIO) as process:
         yield Studio(Workspace(root), process.url)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

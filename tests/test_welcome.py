@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, opened, served, show_tab, violations
-from playwright.sync_api import expect
+from browsing import Served, opened, show_tab, violations
+from playwright.sync_api import Browser, expect
 from tones import wav
 
 from studio.data.manifest import Dataset
@@ -26,15 +25,9 @@ def test_a_studio_is_new_until_its_first_clip_and_never_again(tmp_path: Path) ->
     assert not is_new(workspace)
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as studio:
-        yield studio
-
-
 @pytest.mark.browser
-def test_the_welcome_says_where_to_begin_and_goes_with_the_first_clip(studio: Served) -> None:
-    with chromium() as browser, opened(browser, studio.url) as page:
+def test_the_welcome_says_where_to_begin_and_goes_with_the_first_clip(studio: Served, browser: Browser) -> None:
+    with opened(browser, studio.url) as page:
         welcome = page.get_by_role("region", name="Welcome")
         expect(welcome).to_contain_text("Your recordings stay on this computer.")
         box = page.locator(".rec [data-do=main]").bounding_box()

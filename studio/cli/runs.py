@@ -166,13 +166,19 @@ _register_train()
 
 
 @app.command()
-def runs(as_json: AsJson = False) -> None:
+def runs(
+    empty_trash: Annotated[bool, typer.Option("--empty-trash", help="Delete the deleted runs for good.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the runs, newest first."""
     from studio import jobs
     from studio.jobs import queue as waiting_line
     from studio.terminal import follow as following
 
     workspace = Workspace.here()
+    if empty_trash:
+        typer.echo(f"Deleted for good: {', '.join(jobs.empty_trash(workspace)) or 'nothing; the trash is empty'}.")
+        return
     waiting_line.look_after(workspace)
     found, waiting = jobs.runs(workspace), waiting_line.waiting(workspace)
     typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))

@@ -19,7 +19,7 @@ from studio.jobs.control import (
 )
 from studio.jobs.foreground import in_foreground
 from studio.jobs.listing import RunSummary, existing, runs
-from studio.jobs.trash import delete, restore
+from studio.jobs.trash import delete, empty_trash, restore
 
 __all__ = [
     "JobState",
@@ -27,6 +27,7 @@ __all__ = [
     "Status",
     "active",
     "delete",
+    "empty_trash",
     "existing",
     "in_foreground",
     "latest",

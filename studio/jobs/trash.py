@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from studio.data.emptying import remove_folder
 from studio.errors import JobError
 from studio.jobs.control import state
 from studio.run_folder import RunFolder
@@ -39,3 +40,11 @@ def restore(workspace: Workspace, token: str) -> RunFolder:
         found[0].rename(folder.path)
         place.rmdir()
     return folder
+
+
+def empty_trash(workspace: Workspace) -> list[str]:
+    """Delete for good the runs in the trash; their names. Raises DiskError."""
+    trash = workspace.outputs / ".trash"
+    gone = sorted(path.name for path in trash.glob("run-*/*"))
+    remove_folder(trash)
+    return gone
