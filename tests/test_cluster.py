@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from tones import adapter, config, folder_of, told, tones, train
 
 from studio import events
-from studio.cluster import address, follower, frames, package
+from studio.cluster import address, follower, frames, package, ray_jobs
 from studio.cluster import receiver as receiving
+from studio.cluster.follower import Unreachable
 from studio.cluster.receiver import Receiver
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
@@ -392,3 +394,13 @@ def test_addresses_of_clusters_are_taken(given: str) -> None:
 def test_what_is_no_address_or_holds_a_secret_is_refused(given: str) -> None:
     with pytest.raises(ConfigError, match=r"^on: "):
         address.checked(given)
+
+
+def test_a_cluster_that_never_lets_its_client_in_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_jobs, "_CONNECTING", 0.05)
+    for_ever = threading.Event().wait
+    with (
+        pytest.raises(Unreachable, match=r"No Ray cluster answers at ray://head:10001: no answer within"),
+        ray_jobs._sentences("ray://head:10001"),
+    ):
+        ray_jobs._in_time(for_ever)

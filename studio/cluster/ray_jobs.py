@@ -10,7 +10,8 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from studio.faults import plain_reason
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
+_CONNECTING = 180  # seconds; where a cluster cannot start a server for its client, Ray's client waits for ever
 _MOMENT = 0.25  # seconds without a word before `tail` says so
 _SAVING = 300  # seconds that a job gets to score and save what it learnt
 _ENTRYPOINT = "exec python -m studio.cluster.worker"
@@ -48,7 +50,7 @@ class RayCluster:
         for name in _OTHER_ADDRESSES:
             os.environ.pop(name, None)  # they would go before the address that the person named
         with _sentences(address):
-            self._client: JobSubmissionClient = JobSubmissionClient(address)
+            self._client: JobSubmissionClient = _in_time(lambda: JobSubmissionClient(address))
 
     def submit(self, archive: Path, run: str, config: TrainConfig) -> str:
         """Start a job on one machine of the cluster; its name. Raises Unreachable, JobError."""
@@ -115,6 +117,23 @@ class RayCluster:
         with suppress(Exception):
             return list(list_nodes(address=self._client.get_address()))
         return []
+
+
+def _in_time(connect: Callable[[], JobSubmissionClient]) -> JobSubmissionClient:
+    """What `connect` gives. Raises as it does, or TimeoutError: then its thread is left behind, waiting."""
+    answer: Future[JobSubmissionClient] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(connect())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(_CONNECTING)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {_CONNECTING} s") from None
 
 
 @contextmanager
