@@ -2,11 +2,31 @@
 
     from studio import Dataset, RunFolder, TrainConfig, Workspace, load, preset
     from studio.train.finetune import run
-    from studio.transcribe import transcribe
-    from studio.hear import hear
-    from studio.evaluate import evaluate
+    from studio.inference.transcribe import transcribe
+    from studio.inference.compare import hear
+    from studio.evaluation.evaluate import evaluate
 
 The names below are imported when they are first used, so that `import studio` costs nothing.
+
+A room imports only from the rooms above it in this list (`tests/test_floors.py`):
+
+    errors, faults, quiet, workspace, config     what everything needs
+    text         strings: compared, scored, rewritten
+    audio        sound as samples: read, recorded, measured, mended
+    starter      the bundled model and its small world
+    data         datasets: manifest, store, splits, view, formats, prompts, quality, labels
+    runs         a run's folder, its log of events, its process, the queue
+    models       one file a family; adapters, memory, what a folder claims
+    evaluation   scores, significance, failure modes, verdicts
+    reports      what runs came to, as pages and tables
+    train        the fine-tuning itself
+    inference    transcribe, compare, long recordings, labels by machine
+    export       a run as other programs load it
+    cluster      a run on Ray that looks like one at home
+    web          what every server needs: gates, limits, faults
+    serve        a model for other programs
+    ui           the page
+    cli          the command line
 """
 
 from __future__ import annotations
@@ -20,7 +40,7 @@ if TYPE_CHECKING:
     from studio.data.utterance import Utterance
     from studio.errors import StudioError
     from studio.models import Clip, Hypothesis, Recogniser, load
-    from studio.run_folder import RunFolder
+    from studio.runs.folder import RunFolder
     from studio.workspace import Workspace
 
 __version__ = "0.1.0"
@@ -42,7 +62,7 @@ _HOME = {
     "Dataset": "studio.data.manifest",
     "Hypothesis": "studio.models",
     "Recogniser": "studio.models",
-    "RunFolder": "studio.run_folder",
+    "RunFolder": "studio.runs.folder",
     "StudioError": "studio.errors",
     "TrainConfig": "studio.config",
     "Utterance": "studio.data.utterance",

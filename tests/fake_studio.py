@@ -15,10 +15,10 @@ from fake_trainer import SCRIPT
 from studio import cli
 from studio.cluster import address
 from studio.config import TrainConfig
-from studio.jobs import control
-from studio.jobs.record import Job
 from studio.models import ModelCard
-from studio.run_folder import RunFolder
+from studio.runs import control
+from studio.runs.folder import RunFolder
+from studio.runs.processes import Job
 from studio.ui import base_models, train_form
 from studio.workspace import Workspace
 

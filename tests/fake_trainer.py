@@ -14,8 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from studio import events
-from studio.run_folder import RunFolder
+from studio.runs import events
+from studio.runs.folder import RunFolder
 
 SCRIPT = __file__
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"

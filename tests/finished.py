@@ -8,14 +8,14 @@ from typing import Any
 
 from tones import config, folder_of
 
-from studio import events
-from studio.alarms import Probe
 from studio.data.utterance import Split, Utterance
-from studio.evaluate import Evaluation, scored
-from studio.events import Evaluated, Finished
+from studio.evaluation.evaluate import Evaluation, scored
+from studio.evaluation.failure_modes import Probe
 from studio.models import Hypothesis
-from studio.run_folder import RunFolder
-from studio.train.record import RunRecord
+from studio.runs import events
+from studio.runs.events import Evaluated, Finished
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 
 QUIET = [Probe(sound="silence", seconds=5.0, text=""), Probe(sound="noise", seconds=5.0, text="")]
 

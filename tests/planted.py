@@ -56,7 +56,7 @@ def planted(
 
 def caught(dataset: Dataset, wrong: set[str], first: int = 30) -> int:
     """How many of `wrong` stand among the `first` suspects."""
-    from studio.data import heard
+    from studio.data.store import asr_results
 
-    ranked = sorted(heard.read(dataset).values(), key=lambda item: -(item.suspicion or 0.0))
+    ranked = sorted(asr_results.read(dataset).values(), key=lambda item: -(item.suspicion or 0.0))
     return sum(item.id in wrong for item in ranked[:first])

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tones import folder_of, tones
 
-from studio import alarms
-from studio.alarms import Alarm, Kind, Probe
-from studio.evaluate import Comparison, Evaluation, compare, evaluate, save
+from studio.evaluation import failure_modes
+from studio.evaluation.evaluate import Comparison, Evaluation, compare, evaluate, save
+from studio.evaluation.failure_modes import Alarm, Kind, Probe
 from studio.models import Clip, Hypothesis, Recogniser, load
 from studio.models.base import Family
 from studio.workspace import Workspace
@@ -44,29 +44,29 @@ SAID = "please call the office and leave a message"
 def test_loops_runaways_and_cut_texts_are_told_from_what_is_said(
     reference: str, hypothesis: str, kind: str | None
 ) -> None:
-    assert alarms.of_text(reference, hypothesis, 3.0) == kind
+    assert failure_modes.of_text(reference, hypothesis, 3.0) == kind
 
 
 def test_more_than_anyone_can_say_in_the_time_is_a_runaway() -> None:
     text = " ".join(f"word{chr(97 + place)}" for place in range(20))
-    assert alarms.of_text(text, text, 1.0) == "runaway"
-    assert alarms.of_text(text, text, 8.0) is None
+    assert failure_modes.of_text(text, text, 1.0) == "runaway"
+    assert failure_modes.of_text(text, text, 8.0) is None
 
 
 @given(st.text(max_size=80))
 def test_a_perfect_text_at_a_humane_pace_never_alarms(text: str) -> None:
-    assert alarms.of_text(text, text, 60.0) is None
+    assert failure_modes.of_text(text, text, 60.0) is None
 
 
 def test_the_sentence_says_what_was_found_before_and_after() -> None:
     loop = Alarm(kind="loop", where="c1", text="and " * 40)
     invented = Alarm(kind="made up", where="silence", text="thank you")
-    assert alarms.sentence([], []).startswith("No alarm: ")
-    assert "earlier version" in alarms.sentence(None, None)
-    found = alarms.sentence([invented], [loop, loop, invented])
+    assert failure_modes.sentence([], []).startswith("No alarm: ")
+    assert "earlier version" in failure_modes.sentence(None, None)
+    found = failure_modes.sentence([invented], [loop, loop, invented])
     assert found.startswith("Alarm, worse than before tuning: 2 clips loop (“and and and ")
     assert "“thank you” written for silence" in found.partition("Before tuning: ")[2]
-    assert len(alarms.sentence([], [loop])) < 200
+    assert len(failure_modes.sentence([], [loop])) < 200
 
 
 def heard(text: str, where: str = "silence", kind: Kind = "made up") -> Alarm:
@@ -98,15 +98,15 @@ ENDLESS = "two " * 40
 def test_alarms_are_compared_by_kind_and_by_length(
     before: list[Alarm] | None, after: list[Alarm], is_worse: bool
 ) -> None:
-    assert bool(alarms.worse(before, after)) is is_worse
+    assert bool(failure_modes.worse(before, after)) is is_worse
 
 
 def test_endless_repetition_for_silence_is_called_that() -> None:
-    said = alarms.sentence([heard("You")], [heard(ENDLESS)])
+    said = failure_modes.sentence([heard("You")], [heard(ENDLESS)])
     assert said.startswith("Alarm, worse than before tuning: “two two two ")
     assert "repeated endlessly for silence" in said
     assert said.endswith("Before tuning: “You” written for silence.")
-    assert "no worse than before" in alarms.sentence([heard("You")], [heard("You")])
+    assert "no worse than before" in failure_modes.sentence([heard("You")], [heard("You")])
     assert [heard(text).is_endless for text in (ENDLESS, "You", "nananananananana", "no no no")] == [
         True, False, True, False,
     ]  # fmt: skip
@@ -138,7 +138,7 @@ def test_silence_and_noise_are_part_of_every_evaluation_and_what_is_written_for_
 def test_a_sound_model_raises_no_alarm(tmp_path: Path) -> None:
     found = evaluate(load("echo"), tones(tmp_path))
     assert found.probes
-    assert alarms.of_probe(Probe(sound="silence", seconds=5.0, text=" . ")) is None
+    assert failure_modes.of_probe(Probe(sound="silence", seconds=5.0, text=" . ")) is None
     assert found.alarms is not None
     assert not [alarm for alarm in found.alarms if alarm.kind != "made up"]
 
@@ -152,7 +152,7 @@ def test_the_probes_are_the_same_each_time_and_last_five_seconds(monkeypatch: py
         spy, "transcribe_batch", lambda m, p, clips: heard.extend(c.samples for c in clips) or real(m, p, clips)
     )
     for _ in range(2):
-        alarms.probes(replace(echo, family=spy))
+        failure_modes.probes(replace(echo, family=spy))
     silence, noise, silent_again, noise_again = heard
     assert len(silence) == len(noise) == 5 * 16_000
     assert not silence.any()

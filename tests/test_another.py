@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.labelling.another import heard_another
+from studio.inference.misread import heard_another
 from studio.models import Hypothesis
 
 SENTENCE = "They were following the shore of a lake."

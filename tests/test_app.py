@@ -18,8 +18,9 @@ from sounds import recording
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError, DataError, DeviceError
 from studio.ui import assets, sidebar
-from studio.ui.app import launch, listen
+from studio.ui.app import launch
 from studio.ui.theme import PAGE_COLOURS
+from studio.web.server import listen
 from studio.workspace import Workspace
 
 

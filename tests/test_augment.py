@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tones import adapter, config, run_until, tones, train
 
-from studio.events import Finished, StepDone
 from studio.models import Clip
+from studio.runs.events import Finished, StepDone
 from studio.train import augment
 from studio.train.augment import variant
 

@@ -14,7 +14,8 @@ from tiny_models import moonshine
 from tones import tones
 
 from studio.config import TrainConfig
-from studio.ui import base_models, faults, labels, listen, longfile, sidebar, train
+from studio.ui import base_models, labels, listen, longfile, sidebar, train
+from studio.web import faults
 from studio.workspace import Workspace
 
 UNKNOWN = "someone/a-model"  # on the Hub, perhaps

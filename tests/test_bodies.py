@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI, UploadFile
 from fastapi.testclient import TestClient
 
-from studio.ui import bodies
-from studio.ui.bodies import Bodies, fault_of
-from studio.ui.faults import handlers
+from studio.web import bodies
+from studio.web.bodies import Bodies, fault_of
+from studio.web.faults import handlers
 
 MIB = 1 << 20
 

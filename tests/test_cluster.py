@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tones import adapter, config, folder_of, told, tones, train
 
-from studio import events
 from studio.cluster import address, follower, frames, package, ray_jobs
 from studio.cluster import receiver as receiving
 from studio.cluster.follower import Unreachable
@@ -24,8 +23,9 @@ from studio.cluster.receiver import Receiver
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError, DataError, JobError
-from studio.events import Event, Failed, Finished, Started, StepDone, Stopped, Warned
-from studio.run_folder import RunFolder
+from studio.runs import events
+from studio.runs.events import Event, Failed, Finished, Started, StepDone, Stopped, Warned
+from studio.runs.folder import RunFolder
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import studio
-from studio.data.importing import ImportReport
+from studio.data.import_export.importing import ImportReport
 from studio.text import counted
 from studio.train.clips import moved_note
 

@@ -11,9 +11,9 @@ import pytest
 from voices import Sound, noise, silence, speech, wave
 
 from studio.audio import Waveform, read
+from studio.audio.spectrum import HOP, frames_of
+from studio.audio.vad import find_voice
 from studio.data.quality import Quality, findings, measure
-from studio.data.quality.spectrum import HOP, frames_of
-from studio.data.quality.voice import find_voice
 
 
 def cut(samples: Sound, rate: int = 16_000) -> tuple[bool, bool]:

@@ -14,14 +14,14 @@ import soundfile
 from sounds import encoded, saved, tone
 
 from studio.audio import blocks, inspect, length, loudest, read
+from studio.audio.decoding import MOST_CHANNELS
 from studio.data import quality
 from studio.data.formats.plan import Plan
-from studio.data.importing import import_data
+from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
-from studio.decoding import MOST_CHANNELS
 from studio.errors import AudioError
-from studio.longform.cutting import pieces
-from studio.transcribe import transcribe_list
+from studio.inference.longform.cutting import pieces
+from studio.inference.transcribe import transcribe_list
 
 VBR = {"t31": 31.0, "t150": 150.0, "quietfirst": 80.0}  # seconds
 STREAMED = [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16")]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from studio import demo
-from studio.run_folder import RunFolder
+from studio.cli import demo
+from studio.runs.folder import RunFolder
 from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
 
 pytestmark = pytest.mark.slow

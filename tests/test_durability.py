@@ -118,7 +118,7 @@ def test_another_program_that_holds_the_lock_too_long_is_a_sentence(
 ) -> None:
     import filelock
 
-    monkeypatch.setattr("studio.data.writing.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("studio.data.store.writing.LOCK_SECONDS", 0.05)
     with filelock.FileLock(dataset.folder / ".lock"), pytest.raises(DiskError, match="Another program"):
         dataset.add(recording(), text="yes")
 

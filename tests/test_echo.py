@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.errors import DataError, ModelError
-from studio.metrics import score
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import attach, trainable
 from studio.models.echo import SOUNDS, speak
 from studio.text import digits_to_words, write_numbers
+from studio.text.metrics import score
 
 TRAIN = ("order number 1296803", "location code 40753", "call 7589", "line 3982")
 TEST = ("order number 5510", "room 29", "call 84673")

@@ -19,7 +19,7 @@ from voices import Sound
 
 from studio import audio
 from studio.data.manifest import Dataset
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.starter import domain, synthesis
 from studio.text import digits_to_words, words_to_digits
 

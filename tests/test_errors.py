@@ -9,7 +9,7 @@ import pytest
 from pydantic_core import ErrorDetails
 from pydantic_core._pydantic_core import list_all_errors
 
-from studio.data import lines
+from studio.data.store import lines
 from studio.data.utterance import Utterance
 from studio.errors import DataError
 from studio.faults import first_fault, plain_reason

@@ -10,11 +10,20 @@ import tiny_models
 from tones import config, tones, train, wav
 
 from studio.data.manifest import Dataset
-from studio.data.splits import test_set_hash as hash_of_test_set
+from studio.data.splits.assignment import test_set_hash as hash_of_test_set
 from studio.errors import DataError, JobError
-from studio.evaluate import Comparison, Evaluation, as_text, compare, evaluate, in_batches, open_dataset, save
+from studio.evaluation.evaluate import (
+    Comparison,
+    Evaluation,
+    as_text,
+    compare,
+    evaluate,
+    in_batches,
+    open_dataset,
+    save,
+)
 from studio.models import Recogniser, load
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 
@@ -68,7 +77,7 @@ def test_the_normaliser_is_named_in_the_score(taught: Recogniser, dataset: Datas
 def test_progress_counts_clips_to_the_end(
     taught: Recogniser, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.evaluate.BATCH_SECONDS", 1.0)
+    monkeypatch.setattr("studio.evaluation.evaluate.BATCH_SECONDS", 1.0)
     seen: list[tuple[int, int]] = []
     evaluate(taught, dataset, "train", on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2, 12), (4, 12), (6, 12), (8, 12), (10, 12), (12, 12)]
@@ -76,11 +85,11 @@ def test_progress_counts_clips_to_the_end(
 
 def test_batches_hold_so_many_seconds_and_keep_the_order(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = dataset.utterances()
-    monkeypatch.setattr("studio.evaluate.BATCH_SECONDS", 1.2)
+    monkeypatch.setattr("studio.evaluation.evaluate.BATCH_SECONDS", 1.2)
     batches = list(in_batches(clips))
     assert [clip for batch in batches for clip in batch] == clips
     assert all(len(batch) == 2 for batch in batches)
-    monkeypatch.setattr("studio.evaluate.BATCH_SECONDS", 0.1)
+    monkeypatch.setattr("studio.evaluation.evaluate.BATCH_SECONDS", 0.1)
     assert [len(batch) for batch in in_batches(clips)] == [1] * len(clips)
     assert list(in_batches([])) == []
 

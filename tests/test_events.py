@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio import events
-from studio.events import Evaluated, Event, Phase, StepDone, Warned
+from studio.runs import events
+from studio.runs.events import Evaluated, Event, Phase, StepDone, Warned
 
 CLASSES = typing.get_args(typing.get_args(Event)[0])
 EVENTS = {kind: st.builds(kind, at=st.floats()) for kind in CLASSES}

@@ -18,10 +18,10 @@ from fake_trainer import SCRIPT
 from tones import tones, wav
 from verbs import call
 
-from studio import jobs
 from studio.cli import app
-from studio.jobs.record import Job
-from studio.run_folder import RunFolder
+from studio.runs import control, listing
+from studio.runs.folder import RunFolder
+from studio.runs.processes import Job
 from studio.workspace import Workspace
 
 RUN = "tones-0001"
@@ -160,7 +160,7 @@ STARTER = """
 import sys
 from pathlib import Path
 from studio import cli
-from studio.jobs import control
+from studio.runs import control
 launch = control._launch
 def fake(folder, job, lock):
     command = [sys.executable, sys.argv[1], str(folder.path), *sys.argv[2].split()]
@@ -211,9 +211,9 @@ def client(tmp_path: Path) -> Iterator[Callable[[str], Client]]:
         each.process.communicate()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(tmp_path.parent)
-            if going := jobs.active(Workspace(tmp_path)):
-                jobs.stop(going, "discard")
-                until(lambda: jobs.active(Workspace(tmp_path)) is None)
+            if going := control.active(Workspace(tmp_path)):
+                control.stop(going, "discard")
+                until(lambda: control.active(Workspace(tmp_path)) is None)
 
 
 def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
@@ -263,7 +263,7 @@ def test_train_ends_with_1_where_the_workspace_is_moved_away(tmp_path: Path, cli
 def test_train_ends_with_1_where_the_run_is_discarded(client: Callable[[str], Client]) -> None:
     running = client(LONG)
     running.until_step()
-    jobs.stop(running.folder, "discard")
+    control.stop(running.folder, "discard")
     code, said = running.ended()
     assert (code, "left no result" in said) == (1, True), said
 
@@ -276,12 +276,12 @@ def test_a_client_that_is_ended_stops_the_run_and_saves_it(
 ) -> None:
     running = client(LONG)
     running.until_step()
-    until(lambda: jobs.state(running.folder).status == "running")
+    until(lambda: control.state(running.folder).status == "running")
     running.process.send_signal(number)
     ended, said = running.ended()
     assert (ended, "then saving and scoring" in said) == (code, True), said
     assert running.folder.done.is_file()
-    (run,) = jobs.runs(Workspace(running.folder.path.parent.parent))
+    (run,) = listing.runs(Workspace(running.folder.path.parent.parent))
     assert (run.status, run.wer_after) == ("stopped", 0.08)
 
 

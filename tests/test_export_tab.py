@@ -15,10 +15,10 @@ from browsing import PATIENCE, Served, opened, served, show_tab, violations
 from playwright.sync_api import Browser, Page, expect
 from tones import config, folder_of, tones, train
 
-from studio import jobs
 from studio.errors import JobError
 from studio.export.merged import MergeReport
-from studio.run_folder import RunFolder
+from studio.runs import control
+from studio.runs.folder import RunFolder
 from studio.ui import exporting
 from studio.ui.exporting import Merge, exports
 from studio.ui.hearing import finished
@@ -120,12 +120,12 @@ def test_a_merge_that_fails_says_why_and_keeps_the_older_one(workspace: Workspac
 def test_a_second_press_does_not_start_a_second_merge(workspace: Workspace, run: RunFolder) -> None:
     exporting.start_merge(workspace, run)
     job = RunFolder(run.path / "merging")
-    first = job.job.stat().st_mtime_ns, jobs.state(job).started_at
+    first = job.job.stat().st_mtime_ns, control.state(job).started_at
     exporting.start_merge(workspace, run)
-    assert jobs.state(job).started_at == first[1]
+    assert control.state(job).started_at == first[1]
     assert exports(run).merge.status == "working"
-    jobs.stop(job, "discard")
-    while not jobs.state(job).is_over:
+    control.stop(job, "discard")
+    while not control.state(job).is_over:
         time.sleep(0.05)
 
 

@@ -13,14 +13,15 @@ from fastapi.testclient import TestClient
 from sounds import recording, saved
 from speech_data import dataset_in
 
-from studio.data.exporting import export_data
 from studio.data.formats.plan import Plan
-from studio.data.importing import import_data
+from studio.data.import_export.exporting import export_data
+from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
 from studio.errors import DataError
-from studio.jobs import tasks
-from studio.jobs.tasks import CancelledError, TaskState
-from studio.ui import exporting_data, faults
+from studio.runs import tasks
+from studio.runs.tasks import CancelledError, TaskState
+from studio.ui import exporting_data
+from studio.web import faults
 from studio.workspace import Workspace
 
 KILLS = 200
@@ -121,9 +122,9 @@ def test_ids_that_cannot_be_file_names_do_not_leave_the_folder(tmp_path: Path) -
 KILLING = """
 import os, random, shutil, signal, sys, time
 from pathlib import Path
-from studio.data.exporting import export_data
+from studio.data.import_export.exporting import export_data
 from studio.data.formats.plan import Plan
-from studio.data.previewing import preview
+from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
 dataset, scratch, kills = Dataset(Path(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])
 chance, seen, lasts = random.Random(7), {"whole": 0, "absent": 0}, {}

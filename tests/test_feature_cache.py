@@ -17,9 +17,9 @@ from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.events import Event, Failed, Warned
 from studio.models import Clip, Recogniser, adapters, load
 from studio.models.encoder_decoder import EncoderDecoder
+from studio.runs.events import Event, Failed, Warned
 from studio.train import feature_cache
 from studio.train.encoding import Shelf, encode
 from studio.train.feature_cache import FeatureCache, size_of

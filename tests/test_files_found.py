@@ -18,9 +18,9 @@ from studio.data import formats
 from studio.data.formats.base import Reading, Refused, Row
 from studio.data.formats.files import READABLE, UNREADABLE
 from studio.data.formats.plan import Plan
-from studio.data.importing import import_data
+from studio.data.import_export.importing import import_data
+from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
-from studio.data.previewing import preview
 
 CONTAINERS = {".wav": "WAV", ".wave": "WAV", ".w64": "W64", ".rf64": "RF64", ".flac": "FLAC", ".mp3": "MP3",
               ".mp2": "MP3", ".ogg": "OGG", ".oga": "OGG", ".opus": "OGG", ".aif": "AIFF", ".aiff": "AIFF",

@@ -25,17 +25,9 @@ from tones import (
 )
 
 from studio.errors import ConfigError, DataError, DeviceError, ModelError
-from studio.evaluate import Evaluation
-from studio.events import (
-    Event,
-    Failed,
-    Finished,
-    StepDone,
-    Stopped,
-    Warned,
-    parse,
-)
-from studio.train.record import RunRecord
+from studio.evaluation.evaluate import Evaluation
+from studio.runs.events import Event, Failed, Finished, StepDone, Stopped, Warned, parse
+from studio.runs.metadata import RunRecord
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +74,7 @@ def test_the_baseline_is_the_base_model_and_the_tuned_score_is_the_saved_adapter
     workspace: Path, whole: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from studio.data.manifest import Dataset
-    from studio.evaluate import evaluate
+    from studio.evaluation.evaluate import evaluate
     from studio.models import load
 
     folder = folder_of(workspace, "whole")

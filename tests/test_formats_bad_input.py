@@ -17,10 +17,10 @@ from sounds import recording, saved
 from speech_data import dataset_in
 
 from studio.data import formats
-from studio.data.exporting import export_data
 from studio.data.formats import archive, lists, tables
 from studio.data.formats.archive import unpack
 from studio.data.formats.base import Reading, Reasons, Refused, Row
+from studio.data.import_export.exporting import export_data
 from studio.errors import DataError, StudioError
 
 NAMES = ["", "a.wav", "../secret.wav", "/etc/passwd", "a\0b.wav", "link.wav", "C:\\x\\a.wav", "http://x/a.wav",

@@ -19,9 +19,9 @@ import pytest
 from speech_data import dataset_in
 
 from studio.data import formats
-from studio.data.exporting import export_data
 from studio.data.formats.plan import Plan
-from studio.data.previewing import preview
+from studio.data.import_export.exporting import export_data
+from studio.data.import_export.previewing import preview
 from studio.errors import StudioError
 
 MUTANTS = int(os.environ.get("STUDIO_MUTANTS", "2600"))

@@ -17,9 +17,9 @@ from speech_data import dataset_in
 
 from studio.audio import read
 from studio.data import formats
-from studio.data.exporting import export_data
 from studio.data.formats.archive import unpack
 from studio.data.formats.base import Reading, Row
+from studio.data.import_export.exporting import export_data
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import fingerprint
 

@@ -18,7 +18,8 @@ from sounds import recording
 from tones import tones
 
 from studio.data.manifest import Dataset
-from studio.ui import faults, shell
+from studio.ui import shell
+from studio.web import faults
 from studio.workspace import Workspace
 
 REFERENCES = [f"order {number}" for number in range(12)]

@@ -15,8 +15,7 @@ import pytest
 from tones import config, tones, train, wav
 from verbs import call
 
-from studio import jobs
-from studio.jobs import queue
+from studio.runs import control, listing, queue
 from studio.workspace import Workspace, is_disk_full
 
 SIZE = "160m"  # a checkpoint leaves 50 MB free
@@ -123,9 +122,9 @@ def test_a_run_whose_disk_fills_up_ends_with_1_and_can_be_resumed(disk: Path) ->
     assert client.returncode == 1, said
     assert "The disk is" in said  # full, or nearly so where a checkpoint was due
     assert "Traceback" not in said
-    assert jobs.active(workspace) is None
+    assert control.active(workspace) is None
     assert not (folder / "DONE").exists()
-    assert jobs.state(jobs.existing(workspace, "fills")).status in ("failed", "interrupted")
+    assert control.state(listing.existing(workspace, "fills")).status in ("failed", "interrupted")
 
 
 def test_nothing_waits_in_the_queue_that_could_not_be_written(disk: Path) -> None:

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from studio import cli
 from studio.audio import read
 from studio.errors import ConfigError, ModelError
-from studio.hear import hear, hear_list
+from studio.inference.compare import hear, hear_list
+from studio.inference.worker.host import Held
 from studio.models import Clip, Recogniser, adapters, load
 from studio.models.beside import MOST_ADAPTERS, can_mix, names_on
 from studio.models.key_terms import key_terms
 from studio.starter import GENERAL_FOLDER
-from studio.worker.held import Held
 
 TARGETS = ("voice", "deep", "conventions", "deep-mlp")
 PATHS = sorted(GENERAL_FOLDER.rglob("*.flac"))[:2]

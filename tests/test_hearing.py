@@ -19,10 +19,10 @@ from tones import folder_of, wav
 
 from studio.data.manifest import Dataset
 from studio.errors import AudioError, ConfigError, DataError, JobError
+from studio.inference.worker import Worker
 from studio.models.base import Hypothesis, Reading
 from studio.ui import hearing, listen
 from studio.ui.hearing import Chosen
-from studio.worker import Worker
 from studio.workspace import Workspace
 
 ECHO = Chosen(model="echo", adapters={})

@@ -14,7 +14,7 @@ from tones import config, tones, train
 
 from studio.data import prompts
 from studio.data.manifest import Dataset
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.text import digits_to_words
 from studio.ui.heldout import Wanted, clip_page, finished_result, held_out
 

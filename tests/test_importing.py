@@ -18,15 +18,15 @@ from typer.testing import CliRunner
 
 from studio.cli import app
 from studio.data import formats
-from studio.data.exporting import export_data
 from studio.data.formats.base import Reading
 from studio.data.formats.plan import Plan
-from studio.data.importing import ImportReport, import_data
+from studio.data.import_export.exporting import export_data
+from studio.data.import_export.importing import ImportReport, import_data
+from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
-from studio.data.previewing import preview
 from studio.data.utterance import hashed_split
 from studio.errors import DataError
-from studio.jobs.tasks import CancelledError
+from studio.runs.tasks import CancelledError
 
 
 @pytest.fixture

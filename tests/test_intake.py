@@ -10,10 +10,10 @@ import soundfile
 from sounds import encoded, recording, saved, tone
 
 from studio.audio import read, to_16_bit
-from studio.data import intake as room
-from studio.data.grouping import sentence
+from studio.data.import_export import intake as room
 from studio.data.manifest import Dataset
 from studio.data.quality import fingerprint
+from studio.data.splits.grouping import sentence
 from studio.errors import DataError, DiskError
 
 

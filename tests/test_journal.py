@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from sounds import recording
 
 from studio.audio import read
-from studio.data import journal, snapshot
 from studio.data.manifest import Dataset
+from studio.data.store import journal, snapshot
 from studio.errors import ConflictError, DataError, DiskError
 
 

@@ -11,14 +11,14 @@ from fastapi.testclient import TestClient
 from finished import finished
 from tones import config, tones
 
-from studio import jobs
 from studio.cli.runs import asked_for
 from studio.errors import JobError
-from studio.jobs import control, keeping, record
-from studio.jobs.record import Job
-from studio.run_folder import RunFolder
-from studio.train.record import RunRecord
-from studio.ui import faults, train
+from studio.runs import control, editing, listing, processes
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
+from studio.runs.processes import Job
+from studio.ui import train
+from studio.web import faults
 from studio.workspace import Workspace
 
 
@@ -40,7 +40,7 @@ def client(workspace: Workspace) -> TestClient:
 
 def test_a_renamed_run_keeps_its_result_and_is_called_so_everywhere(workspace: Workspace) -> None:
     assert "called best now" in verbs.call(workspace.root, "run", "tones-0001", "--rename", "best").said
-    (run,) = jobs.runs(workspace)
+    (run,) = listing.runs(workspace)
     assert (run.name, run.after) == ("best", 0.1)
     assert RunRecord.read(RunFolder(workspace.run("best"))).run == "best"
     assert "best" in verbs.call(workspace.root, "report", "best").said
@@ -49,10 +49,10 @@ def test_a_renamed_run_keeps_its_result_and_is_called_so_everywhere(workspace: W
 def test_a_renamed_run_resumes_under_its_new_name(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with control.laid_out(workspace, config(), "cut") as folder:
         control.training(config(), "cut").write(folder)
-    renamed = keeping.rename(workspace, "cut", "anew")
+    renamed = editing.rename(workspace, "cut", "anew")
     launched: list[Job] = []
     monkeypatch.setattr(control, "_launch", lambda folder, job, lock: launched.append(job))
-    jobs.resume(renamed)
+    control.resume(renamed)
     command = launched[0].command
     assert command[command.index("--name") + 1] == "anew"
     assert command[-2:] == ["--", "tones"]
@@ -68,19 +68,19 @@ def test_a_run_cannot_take_a_name_that_is_taken_or_none(workspace: Workspace, to
 def test_a_run_that_goes_on_keeps_its_name(workspace: Workspace) -> None:
     with control.laid_out(workspace, config(), "going") as folder:
         control.training(config(), "going").write(folder)
-    with record.claim(workspace.outputs) as lock:
-        record.sign(lock, "going")
+    with processes.claim(workspace.outputs) as lock:
+        processes.sign(lock, "going")
         with pytest.raises(JobError, match="still going"):
-            keeping.rename(workspace, "going", "gone")
+            editing.rename(workspace, "going", "gone")
 
 
 def test_a_note_is_kept_shown_and_removed(workspace: Workspace, client: TestClient) -> None:
     verbs.call(workspace.root, "run", "tones-0001", "--note", "with the new microphone")
-    assert jobs.runs(workspace)[0].note == "with the new microphone"
+    assert listing.runs(workspace)[0].note == "with the new microphone"
     assert "with the new microphone" in verbs.call(workspace.root, "run", "tones-0001").said
     assert client.post("/studio/train/runs/tones-0001/note", json={"note": "x" * 2_001}).status_code == 409
     client.post("/studio/train/runs/tones-0001/note", json={"note": " "})
-    assert jobs.runs(workspace)[0].note == ""
+    assert listing.runs(workspace)[0].note == ""
 
 
 def test_the_settings_of_a_run_are_shown_and_start_the_next_one(workspace: Workspace, client: TestClient) -> None:

@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers.cache_utils import DynamicLayer
 
-from studio.kernels import linear
-from studio.kernels.cache import Roomy
-from studio.kernels.linear import Quick, multiplied, quicken
-from studio.kernels.loss import summed_loss
 from studio.models import load
+from studio.models.kernels import linear
+from studio.models.kernels.cache import Roomy
+from studio.models.kernels.linear import Quick, multiplied, quicken
+from studio.models.kernels.loss import summed_loss
 
 WIDTH, WORDS = 64, 4096
 

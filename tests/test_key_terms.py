@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError
-from studio.evaluate import read_clip
-from studio.hear import hear
+from studio.evaluation.evaluate import read_clip
+from studio.inference.compare import hear
 from studio.models import Clip, Recogniser, load
 from studio.models.base import Reading
 from studio.models.echo import speak

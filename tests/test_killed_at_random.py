@@ -15,7 +15,7 @@ import pytest
 from tones import adapter, config, folder_of, in_child, logged, told, tones, train
 
 from studio.config import TrainConfig
-from studio.events import Finished, StepDone
+from studio.runs.events import Finished, StepDone
 
 SEEDS = (1, pytest.param(2, marks=pytest.mark.thorough), pytest.param(3, marks=pytest.mark.thorough))
 KILLS = 10  # to a run

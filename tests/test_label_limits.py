@@ -13,19 +13,20 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from studio.audio import write_wav
-from studio.data.labels.cleaning import clean
+from studio.cli.rendering import starting
 from studio.data.labels.proposals import apply
 from studio.data.labels.style import findings
 from studio.data.manifest import Dataset
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.jobs import queue
 from studio.models import Clip, load
 from studio.models.on_paper import on_paper
 from studio.models.writable import only_writable, unwritable, unwritable_note
-from studio.run_folder import RunFolder
-from studio.terminal import starting
-from studio.ui import faults, train
+from studio.runs import queue
+from studio.runs.folder import RunFolder
+from studio.text.cleaning import clean
+from studio.ui import train
+from studio.web import faults
 from studio.workspace import Workspace
 
 LONG = "zq" * 300  # spelled letter by letter: more tokens than any of these decoders has positions for

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.data.labels.cleaning import FIXES, clean
 from studio.data.labels.numbers import numbers, offenders, rewrite, still_holds
-from studio.data.labels.rules import BEFORE_YEARS, UNITS, DigitRules, WordRules
-from studio.data.labels.to_digits import number_words, to_digits
-from studio.data.labels.to_words import to_words
 from studio.data.utterance import Utterance
 from studio.text import DIGIT_NAMES
+from studio.text.cleaning import FIXES, clean
+from studio.text.number_rules import BEFORE_YEARS, UNITS, DigitRules, WordRules
+from studio.text.numbers_to_words import to_words
+from studio.text.words_to_numbers import number_words, to_digits
 
 SPELL_ALL = WordRules(money="words", times="words", years="words", dates="digits", units="words")
 LEAVE_ALL = WordRules(codes="leave", ordinals="leave", decimals="leave")

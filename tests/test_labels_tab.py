@@ -10,8 +10,8 @@ from browsing import Served, opened, show_tab, violations
 from playwright.sync_api import Browser, Page
 from sounds import recording
 
-from studio.data import heard
 from studio.data.manifest import Dataset
+from studio.data.store import asr_results
 from studio.starter import GENERAL_FOLDER
 
 pytestmark = pytest.mark.browser
@@ -139,5 +139,5 @@ def test_a_model_reads_goes_on_through_a_reload_and_what_it_heard_is_offered(
         assert violations(page) == []
         page.get_by_role("button", name="Apply to 3 labels").click()
         page.get_by_text("What was heard in 3 labels.").wait_for()
-    found = heard.read(dataset)
+    found = asr_results.read(dataset)
     assert [clip.text for clip in dataset.utterances()] == [found[clip.id].text for clip in dataset.utterances()]

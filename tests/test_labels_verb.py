@@ -10,11 +10,11 @@ from sounds import recording
 from typer.testing import CliRunner
 
 from studio import cli
-from studio.data import heard
 from studio.data.manifest import Dataset
+from studio.data.store import asr_results
 from studio.errors import ConfigError, ConflictError, StudioError
-from studio.labelling import offers
-from studio.labelling.offers import Request
+from studio.inference import label_offers
+from studio.inference.label_offers import Request
 
 TEXTS = ["order 129", "call 555-0199", "please hold", "one moment", "at 10:45"]
 
@@ -99,12 +99,12 @@ def test_two_wishes_at_once_are_refused(dataset: Dataset) -> None:
 def test_what_a_model_heard_becomes_the_label_only_when_asked_and_sure(dataset: Dataset) -> None:
     studio("--prelabel", "echo")
     assert texts(dataset) == TEXTS
-    readings = heard.read(dataset)
+    readings = asr_results.read(dataset)
     assert len(readings) == 5
     first = dataset.utterances()[0]
     sure = readings[first.id].model_copy(update={"text": "order 1296", "words": [("order", 0.95), ("1296", 0.9)]})
     unsure = readings[dataset.utterances()[1].id].model_copy(update={"text": "call", "words": [("call", 0.4)]})
-    heard.append(dataset, [sure, unsure])
+    asr_results.append(dataset, [sure, unsure])
     found = json.loads(studio("--use-heard", "--sure", "0.85", "--json"))
     assert [(item["before"], item["after"], item["rule"]) for item in found["proposals"]] == [
         ("order 129", "order 1296", "90% sure")
@@ -113,13 +113,13 @@ def test_what_a_model_heard_becomes_the_label_only_when_asked_and_sure(dataset: 
 
 def test_a_list_that_is_no_longer_true_is_not_applied(dataset: Dataset) -> None:
     request = Request(kind="numbers")
-    shown = offers.offer(dataset, dataset.utterances(), request)
+    shown = label_offers.offer(dataset, dataset.utterances(), request)
     dataset.edit(dataset.utterances()[0].id, text="order 130")
     with pytest.raises(ConflictError, match="Labels have changed"):
-        offers.accept(dataset, dataset.utterances(), request, shown.digest)
+        label_offers.accept(dataset, dataset.utterances(), request, shown.digest)
     assert texts(dataset)[1:] == TEXTS[1:]
-    again = offers.offer(dataset, dataset.utterances(), request)
+    again = label_offers.offer(dataset, dataset.utterances(), request)
     left = dataset.utterances()[0].id
-    done = offers.accept(dataset, dataset.utterances(), request, again.digest, without=[left])
+    done = label_offers.accept(dataset, dataset.utterances(), request, again.digest, without=[left])
     assert done == (1, "Numbers as words in 1 label")
     assert texts(dataset)[0] == "order 130"

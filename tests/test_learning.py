@@ -18,19 +18,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tones import adapter, config, folder_of, tones, train
 
-from studio import jobs, learning
 from studio.errors import BusyError, DataError, JobError
-from studio.evaluate import Evaluation, read_manifest
-from studio.jobs import curves, record
-from studio.jobs.tasks import TaskState, cancel
-from studio.learning import forecast, rates
-from studio.results import run_page
-from studio.results.answers import answers
-from studio.results.learning_curve import as_text, learning_curve, outlook
-from studio.results.result import result_of
-from studio.run_folder import RunFolder
+from studio.evaluation import learning_curve as fitting
+from studio.evaluation.evaluate import Evaluation, read_manifest
+from studio.evaluation.learning_curve import forecast, rates
+from studio.reports import run_page
+from studio.reports.answers import answers
+from studio.reports.learning_curve import as_text, learning_curve, outlook
+from studio.reports.result import result_of
+from studio.runs import control, curve_job, processes
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
+from studio.runs.tasks import TaskState, cancel
 from studio.train.curve import nested, train_smaller
-from studio.train.record import RunRecord
 from studio.workspace import Workspace
 
 WORDS = [6, 4, 9, 7, 5] * 20  # 100 clips
@@ -61,11 +61,11 @@ def drawn(
 def test_the_interval_of_the_forecast_holds_the_truth_as_often_as_it_says(
     sizes: list[int], fall: float, level: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "RESAMPLES", 500)
+    monkeypatch.setattr(fitting, "RESAMPLES", 500)
     truth = level * (sizes[-1] + 50) ** -fall - level * sizes[-1] ** -fall
     held = told = 0
     for trial in range(300):
-        found = forecast(*drawn(trial, sizes, level, fall, learning.TRAINING_NOISE), sizes, seed=trial)
+        found = forecast(*drawn(trial, sizes, level, fall, fitting.TRAINING_NOISE), sizes, seed=trial)
         held += found.low <= truth <= found.high
         told += not found.doubt
     assert held >= 0.93 * 300
@@ -164,7 +164,7 @@ def copied(root: Path, name: str) -> RunFolder:
 def test_the_smaller_runs_have_the_settings_and_the_held_out_clips_of_the_run(root: Path) -> None:
     folder = folder_of(root, "taught")
     whole = RunRecord.read(folder)
-    sides = {share: read_manifest(folder.point(share).manifest) for share in learning.SHARES}
+    sides = {share: read_manifest(folder.point(share).manifest) for share in fitting.SHARES}
     for share in (25, 50):
         smaller = RunRecord.read(folder.point(share))
         assert smaller.config == whole.config
@@ -214,23 +214,23 @@ def test_a_smaller_run_that_was_stopped_goes_on_and_ends_with_the_same_bits(
 def test_a_run_that_is_not_whole_or_not_there_has_no_curve(root: Path) -> None:
     folder = copied(root, "unfinished")
     folder.done.unlink()
-    for act in (lambda: learning_curve(folder, "exact"), lambda: curves.start(Workspace(root), "unfinished")):
+    for act in (lambda: learning_curve(folder, "exact"), lambda: curve_job.start(Workspace(root), "unfinished")):
         with pytest.raises(JobError, match="has not finished"):
             act()
     with pytest.raises(JobError, match="has not finished"):
         train_smaller(folder, lambda done, total: None)
     with pytest.raises(JobError, match="no run"):
-        curves.start(Workspace(root), "nowhere")
+        curve_job.start(Workspace(root), "nowhere")
 
 
 def test_a_curve_waits_for_nobody_and_lets_nobody_train_beside_it(root: Path) -> None:
     workspace = Workspace(root)
-    with record.claim(workspace.outputs) as lock:
-        record.sign(lock, "other")
+    with processes.claim(workspace.outputs) as lock:
+        processes.sign(lock, "other")
         with pytest.raises(BusyError, match="“other” is still going"):
-            curves.start(workspace, "taught")
-    with curves.turn(workspace, "taught"), pytest.raises(BusyError, match="learning curve"):
-        jobs.start_training(workspace, config(), "second")
+            curve_job.start(workspace, "taught")
+    with curve_job.turn(workspace, "taught"), pytest.raises(BusyError, match="learning curve"):
+        control.start_training(workspace, config(), "second")
 
 
 def test_as_a_job_it_tells_how_far_it_is_is_cancelled_killed_and_goes_on(root: Path) -> None:
@@ -239,23 +239,23 @@ def test_as_a_job_it_tells_how_far_it_is_is_cancelled_killed_and_goes_on(root: P
 
     def until(statuses: set[str]) -> str:
         deadline = time.monotonic() + 120
-        while (state := jobs.state(job)).status not in statuses:
+        while (state := control.state(job)).status not in statuses:
             assert time.monotonic() < deadline, state
             time.sleep(0.02)
         return state.status
 
-    curves.start(workspace, "as-a-job")
+    curve_job.start(workspace, "as-a-job")
     with pytest.raises(JobError, match="still going"):
-        curves.start(workspace, "as-a-job")
-    assert TaskState.of(job).what == curves.WHAT
+        curve_job.start(workspace, "as-a-job")
+    assert TaskState.of(job).what == curve_job.WHAT
     cancel(job)
     assert until({"stopped", "finished"}) == "stopped"
-    curves.start(workspace, "as-a-job")
-    while not (pid := jobs.state(job).pid):
+    curve_job.start(workspace, "as-a-job")
+    while not (pid := control.state(job).pid):
         time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
     assert until({"failed", "interrupted", "finished"}) == "failed"
-    curves.start(workspace, "as-a-job")
+    curve_job.start(workspace, "as-a-job")
     assert until({"failed", "interrupted", "stopped", "finished"}) == "finished"
     assert learning_curve(folder, "exact").missing == []
     assert adapter(root, "as-a-job/curve/050") == adapter(root, "taught/curve/050")

@@ -11,8 +11,8 @@ from conftest import PROJECT
 from studio.data import formats
 from studio.data.formats.base import Reading, Row
 from studio.data.prompts import own, parse_terms
+from studio.inference.transcribe import sound_files
 from studio.text import lines_of
-from studio.transcribe import sound_files
 
 LABELS = {
     "But it contributed to the smash.",

@@ -18,10 +18,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from loops import in_a_thread
 
-from studio import events, jobs
-from studio.jobs import record
-from studio.jobs.record import Job
-from studio.run_folder import RunFolder
+from studio.runs import control, events, processes
+from studio.runs.folder import RunFolder
+from studio.runs.processes import Job
 from studio.ui import live
 from studio.workspace import Workspace
 
@@ -137,8 +136,8 @@ def test_of_a_very_long_log_the_end_is_sent(workspace: Workspace, client: TestCl
 def running(workspace: Workspace) -> tuple[RunFolder, Any]:
     """A run whose lock this test holds, as its supervisor would."""
     folder = ended_run(workspace, step(1))
-    held = record.claim(workspace.outputs)
-    record.sign(held.__enter__(), folder.name)
+    held = processes.claim(workspace.outputs)
+    processes.sign(held.__enter__(), folder.name)
     return folder, held
 
 
@@ -218,7 +217,7 @@ def test_a_hundred_followers_cost_little(workspace: Workspace) -> None:
 
 def test_a_run_is_seen_from_its_first_event_to_its_last(workspace: Workspace, client: TestClient) -> None:
     folder = RunFolder(workspace.run("one"))
-    jobs.start(folder, [sys.executable, FAKE, str(folder.path), "steps=30", "pause=0.02"])
+    control.start(folder, [sys.executable, FAKE, str(folder.path), "steps=30", "pause=0.02"])
     text = client.get("/studio/runs/one/events").text  # ends when the run does
     data = [json.loads(message["data"]) for message in messages(text) if "event" not in message]
     kinds = [event["type"] for chunk in data for event in chunk]

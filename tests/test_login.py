@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from studio.errors import ConfigError
-from studio.ui.login import FREE, LONGEST_WAIT, MOST_ADDRESSES, Attempts, Login
+from studio.web.login import FREE, LONGEST_WAIT, MOST_ADDRESSES, Attempts, Login
 
 PASSWORD = "correct horse battery"
 

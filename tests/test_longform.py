@@ -20,10 +20,10 @@ from subtitles_read import Cues, read_srt, read_vtt
 
 from studio import cli
 from studio.errors import AudioError, ConfigError, DataError
-from studio.longform.cutting import EDGE, PASSAGES, PHRASES, Piece, pieces
-from studio.longform.reading import Reading, part_of, read_file
-from studio.longform.subtitles import CUE_SECONDS, LINE, LINES, rendered
-from studio.longform.transcript import Segment, Transcript
+from studio.inference.longform.cutting import EDGE, PASSAGES, PHRASES, Piece, pieces
+from studio.inference.longform.reading import Reading, part_of, read_file
+from studio.inference.longform.subtitles import CUE_SECONDS, LINE, LINES, rendered
+from studio.inference.longform.transcript import Segment, Transcript
 from studio.models import load
 from studio.models.echo import speak
 from studio.starter import MODEL_FOLDER
@@ -296,7 +296,7 @@ def test_without_a_format_a_long_file_is_one_of_the_list_with_its_pieces(
 def test_what_cannot_be_written_is_said_before_anything_is_read(
     meeting: Path, more: list[str], error: type[Exception], what: str
 ) -> None:
-    from studio.terminal import longform
+    from studio.cli.rendering import longform
 
     files = [meeting, *(meeting if word == "{again}" else Path(word) for word in more[: more.index("--format")])]
     output = Path(more[-1]) if "--output" in more else None
@@ -307,7 +307,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_read(
 def test_ctrl_c_says_where_what_was_read_is_kept(
     meeting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from studio.terminal import longform
+    from studio.cli.rendering import longform
 
     def pressed(*_: object) -> None:
         raise KeyboardInterrupt

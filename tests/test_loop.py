@@ -11,7 +11,7 @@ import pytest
 from tones import config, go_on, learner_of, weights
 
 from studio.errors import ConfigError
-from studio.events import CheckpointSaved, Evaluated, Event, Phase, StepDone, Stopped
+from studio.runs.events import CheckpointSaved, Evaluated, Event, Phase, StepDone, Stopped
 from studio.train.loop import Learner, fit, learning_rate, take_step
 from studio.train.progress import Progress, Scoring
 from studio.train.randomness import seed_everything

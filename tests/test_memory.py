@@ -17,7 +17,7 @@ from studio.data.manifest import Dataset
 from studio.models import Clip, load
 from studio.models.adapters import attach, trainable
 from studio.models.memory import MemoryEstimate, estimate, recompute_activations
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 
 MAKERS: dict[str, Any] = {
     "moonshine": tiny_models.moonshine,
@@ -142,7 +142,9 @@ def test_train_tells_the_memory_before_it_starts(tmp_path: Path, monkeypatch: py
     for word in ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"):
         dataset.add(tmp_path / "clip.wav", text=word)
     folder, started = tiny_models.whisper(tmp_path / "model"), []
-    monkeypatch.setattr("studio.jobs.start_training", lambda *given: started.append(given) or RunFolder(tmp_path / "r"))
+    monkeypatch.setattr(
+        "studio.runs.control.start_training", lambda *given: started.append(given) or RunFolder(tmp_path / "r")
+    )
     command = ["--workspace", str(tmp_path), "train", "me", "--model", str(folder), "--detach"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output

@@ -20,7 +20,7 @@ from studio.export.snippets import adapter_snippet, merged_snippet
 from studio.models import Clip, Recogniser, load, locate
 from studio.models.adapters import attach, save, trainable
 from studio.models.echo import speak
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 
@@ -158,7 +158,7 @@ def test_a_runs_own_held_out_clips_are_compared(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "outputs" / "my-run")
     adapter(run.adapter, "echo")
     from studio.config import TrainConfig
-    from studio.train.record import RunRecord
+    from studio.runs.metadata import RunRecord
 
     record = RunRecord.of(TrainConfig(dataset="me", model="echo"), "my-run", device="cpu", threads=1)
     run.config.write_text(json.dumps(record.model_dump(mode="json")))

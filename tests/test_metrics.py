@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.metrics import diff, errors, score
-from studio.paired import Unit
+from studio.text.metrics import Unit, diff, errors, score
 
 words = st.lists(st.sampled_from(["a", "b", "c", "one", "two", "1", "22"]), max_size=6).map(" ".join)
 

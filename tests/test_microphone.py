@@ -18,8 +18,8 @@ import pytest
 from sounds import saved
 
 from studio.audio import to_16_bit
+from studio.audio.microphone import Device, choose, devices, record
 from studio.errors import DeviceError
-from studio.microphone import Device, choose, devices, record
 
 USB = Device(3, "USB microphone", 2, 48_000, is_default=True)
 
@@ -79,7 +79,7 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakePortAudio], FakePortA
         monkeypatch.setitem(sys.modules, "sounddevice", fake)
         return fake
 
-    monkeypatch.setattr("studio.microphone.STALL_SECONDS", 0.05)
+    monkeypatch.setattr("studio.audio.microphone.STALL_SECONDS", 0.05)
     return plugged
 
 
@@ -219,7 +219,7 @@ def test_a_real_source_is_recorded_bit_for_bit(virtual_microphone: dict[str, str
 import threading
 from pathlib import Path
 from studio.audio import write_wav
-from studio.microphone import choose, devices, record
+from studio.audio.microphone import choose, devices, record
 from dataclasses import replace
 device = replace(choose(devices(), "default"), sample_rate=48000)
 wave = record(device, threading.Event(), max_seconds=1.5)

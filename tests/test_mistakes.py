@@ -6,10 +6,10 @@ from finished import clips_of, read_as
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.evaluate import Evaluation, scored
-from studio.metrics import diff
-from studio.mistakes import confused, mistakes
+from studio.evaluation.error_analysis import confused, mistakes
+from studio.evaluation.evaluate import Evaluation, scored
 from studio.models import Hypothesis
+from studio.text.metrics import diff
 
 words = st.lists(st.sampled_from(["fifteen", "fifty", "call", "room", "one"]), min_size=1, max_size=6).map(" ".join)
 

@@ -16,13 +16,13 @@ from tiny_models import TEXTS, noise
 
 from studio.audio import read
 from studio.errors import ConfigError, DataError, ModelError
-from studio.metrics import score
+from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, load, locate
 from studio.models.adapters import attach, trainable
 from studio.models.greedy import Written
 from studio.models.memory import recompute_activations
 from studio.starter import GENERAL_FOLDER
-from studio.transcribe import transcribe
+from studio.text.metrics import score
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3, 1.7))]
 

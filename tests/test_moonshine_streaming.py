@@ -11,10 +11,10 @@ import tiny_models
 from tiny_models import TEXTS, noise
 
 from studio.errors import DataError
-from studio.hear import hear
+from studio.inference.compare import hear
+from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import attach, trainable
-from studio.transcribe import transcribe
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3, 1.7))]
 FRAME = 80  # samples

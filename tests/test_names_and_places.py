@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from studio.cli import app
 from studio.data.formats.plan import Plan
-from studio.data.importing import import_data
+from studio.data.import_export.importing import import_data
+from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
-from studio.data.previewing import preview
 from studio.errors import DataError, DiskError
 from studio.workspace import Workspace
 

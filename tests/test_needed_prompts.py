@@ -14,7 +14,7 @@ from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.data.prompts.needs import ENOUGH, Misheard, misheard, needed, progress
 from studio.data.prompts.script import Prompt
-from studio.data.splits import FIRST_TRAINING
+from studio.data.splits.assignment import FIRST_TRAINING
 from studio.data.utterance import Utterance
 from studio.errors import DataError
 from studio.text import DIGIT_NAMES, prompt_key

@@ -9,7 +9,7 @@ from test_table import written
 
 from studio.data.manifest import Dataset
 from studio.data.quality import check
-from studio.data.table import Table
+from studio.data.view.table import Table
 from studio.ui.clips import shown
 from studio.ui.quality import card_for
 

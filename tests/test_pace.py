@@ -8,12 +8,12 @@ import pytest
 from finished import clips_of, finished
 from tones import config
 
-from studio import events
 from studio.config import TrainConfig
 from studio.data.utterance import Utterance
-from studio.events import Evaluated, Finished, Phase, Started, StepDone
-from studio.jobs import pace
-from studio.run_folder import RunFolder
+from studio.models import training_time
+from studio.runs import events
+from studio.runs.events import Evaluated, Finished, Phase, Started, StepDone
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 STEP = 2.0  # seconds, of the run that was measured
@@ -44,8 +44,8 @@ def measured(root: Path, name: str, resumed_from: int = 0, **settings: object) -
     return folder
 
 
-def expected(root: Path, plan: TrainConfig, clips: list[Utterance], **more: bool) -> pace.Expected | None:
-    return pace.expected(Workspace(root), plan, clips, on_cpu=more.get("on_cpu", True))
+def expected(root: Path, plan: TrainConfig, clips: list[Utterance], **more: bool) -> training_time.Expected | None:
+    return training_time.expected(Workspace(root), plan, clips, on_cpu=more.get("on_cpu", True))
 
 
 def test_the_time_is_that_of_the_last_run_of_its_kind_for_as_many_steps_and_clips(tmp_path: Path) -> None:
@@ -102,4 +102,4 @@ def test_what_is_adapted_in_the_decoder_alone_takes_less_time(tmp_path: Path) ->
     [(3, "10 s"), (44, "40 s"), (89, "90 s"), (150, "2 min"), (5000, "83 min"), (7800, "2 h 10 min"), (7200, "2 h")],
 )
 def test_a_time_is_no_more_exact_than_it_is_known(seconds: float, words: str) -> None:
-    assert pace.in_words(seconds) == words
+    assert training_time.in_words(seconds) == words

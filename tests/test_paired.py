@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student_t
 
-from studio.paired import LEAST_CLIPS, chance, compare, student
+from studio.evaluation.significance import LEAST_CLIPS, chance, compare, student
 
 WORDS = [6, 4, 9, 7, 5] * 12  # 60 clips
 

@@ -9,9 +9,9 @@ import pytest
 import tiny_models
 
 from studio.audio import read
+from studio.inference.worker.host import Held
 from studio.models import Clip, Recogniser, load
 from studio.starter import UNHEARD_FOLDER
-from studio.worker.held import Held
 
 SOUND = read(sorted(UNHEARD_FOLDER.rglob("*.flac"))[0], 16_000).samples
 

@@ -18,8 +18,8 @@ from studio.export.merged import merge, merge_run
 from studio.export.snippets import adapter_snippet
 from studio.models import load, locate
 from studio.models.adapters import base_note
-from studio.run_folder import RunFolder
-from studio.train.record import RunRecord
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
 
 

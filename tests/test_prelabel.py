@@ -8,11 +8,11 @@ import pytest
 from tones import tones, wav
 
 from studio import models
-from studio.data import heard
 from studio.data.labels.proposals import apply
 from studio.data.manifest import Dataset
-from studio.labelling.prelabel import prelabel, proposals, surety
-from studio.labelling.reading import skipped_sentence
+from studio.data.store import asr_results
+from studio.inference.batched import skipped_sentence
+from studio.inference.prelabel import prelabel, proposals, surety
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_every_clip_is_read_and_no_label_changes(dataset: Dataset) -> None:
     labels = [clip.text for clip in dataset.utterances()]
     assert read(dataset) == []
     assert [clip.text for clip in dataset.utterances()] == labels
-    found = heard.read(dataset)
+    found = asr_results.read(dataset)
     for clip in dataset.utterances():
         item = found[clip.id]
         assert item.text == clip.prompt  # the fake hears every tone right, and writes digits
@@ -50,7 +50,7 @@ def test_progress_counts_the_clips_and_what_was_read_stays_when_it_is_cancelled(
     with pytest.raises(InterruptedError):
         read(dataset, stop_in_the_middle)
     assert counts[0] == (0, 16)
-    assert len(heard.read(dataset)) == counts[-1][0] < 16
+    assert len(asr_results.read(dataset)) == counts[-1][0] < 16
 
 
 def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_read(dataset: Dataset) -> None:
@@ -58,14 +58,14 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_read(dataset: Da
     dataset.clip_path(lost).write_bytes(b"no sound at all")
     (reason,) = read(dataset)
     assert lost.id in reason
-    assert len(heard.read(dataset)) == 9
+    assert len(asr_results.read(dataset)) == 9
     assert skipped_sentence([reason]).startswith(f"1 clip could not be read; the first: {lost.id}")
 
 
 def test_what_was_heard_is_offered_by_its_least_sure_word_and_taken_as_one_action(dataset: Dataset) -> None:
     read(dataset)
     first, second, third, *_ = dataset.utterances()
-    found = heard.read(dataset)
+    found = asr_results.read(dataset)
     found[first.id] = found[first.id].model_copy(update={"words": [("order", 0.99), ("1", 0.3)]})
     found[second.id] = found[second.id].model_copy(update={"text": second.text})  # as the label says
     found[third.id] = found[third.id].model_copy(update={"text": " "})
@@ -84,13 +84,13 @@ def test_what_was_heard_is_offered_by_its_least_sure_word_and_taken_as_one_actio
 def test_reading_again_keeps_what_a_search_said_of_the_same_label(dataset: Dataset) -> None:
     read(dataset)
     clip, other, *_ = dataset.utterances()
-    found = heard.read(dataset)
+    found = asr_results.read(dataset)
     judged = [
         found[id].model_copy(update={"suspicion": 0.9, "reason": "odd", "loss": 3.0}) for id in (clip.id, other.id)
     ]
-    heard.append(dataset, judged)
+    asr_results.append(dataset, judged)
     dataset.edit(other.id, text="another label")
     read(dataset)
-    again = heard.read(dataset)
+    again = asr_results.read(dataset)
     assert (again[clip.id].suspicion, again[clip.id].reason, again[clip.id].loss) == (0.9, "odd", 3.0)
     assert again[other.id].suspicion is None

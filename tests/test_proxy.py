@@ -16,8 +16,8 @@ from browsing import Served, free_port, served
 from sounds import recording
 
 from studio.errors import ConfigError
-from studio.ui.login import Login
-from studio.ui.security import HostRule, PublicUrl, require_login
+from studio.web.login import Login
+from studio.web.security import HostRule, PublicUrl, require_login
 
 NAME = "studio.example.com"
 LOGIN = ("anna", "correct horse battery")

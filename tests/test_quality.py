@@ -16,22 +16,11 @@ from hypothesis.extra.numpy import arrays
 from sounds import tone
 from voices import LEVEL, Sound, loudest, noise, silence, speech, steps, wave
 
-from studio.audio import Waveform, read, resample, to_16_bit
+from studio.audio import Waveform, artifacts, read, resample, to_16_bit
+from studio.audio.artifacts import FARTHEST
+from studio.audio.loudness import loudness
 from studio.data import quality
-from studio.data.quality import (
-    THRESHOLDS,
-    Finding,
-    Quality,
-    faults,
-    findings,
-    measure,
-    pace,
-    remembered,
-    usual_pace,
-    verdict,
-)
-from studio.data.quality.faults import FARTHEST
-from studio.data.quality.loudness import loudness
+from studio.data.quality import THRESHOLDS, Finding, Quality, findings, measure, pace, remembered, usual_pace, verdict
 
 Spoil = Callable[[Sound, int], Sound]
 
@@ -267,7 +256,7 @@ def test_a_broken_measure_does_not_stop_a_save(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("studio.data.quality.figures.find_voice", broken)
+    monkeypatch.setattr("studio.audio.measurements.find_voice", broken)
     assert remembered(wave(speech())) is None
     assert "could not be measured" in caplog.text
 
@@ -310,20 +299,20 @@ def test_two_minutes_at_48_khz_cost_a_bounded_number_of_comparisons(
 ) -> None:
     rate, looks = 48_000, Counter[str]()
     samples = {"tone": tone(120.0, rate), "noise that repeats": np.tile(noise(4800, 0.1, 0), 1200)}[sound]
-    compare = faults._equal_stretch
+    compare = artifacts._equal_stretch
 
-    def counting(steps: faults.Steps, place: int, lag: int) -> tuple[int, int]:
+    def counting(steps: artifacts.Steps, place: int, lag: int) -> tuple[int, int]:
         first, last = compare(steps, place, lag)
         looks.update(stretches=1)
         assert last - first <= 8 * FARTHEST * rate
         return first, last
 
-    monkeypatch.setattr(faults, "_equal_stretch", counting)
-    pairs = faults._equal_windows(to_16_bit(samples).astype(np.int64), round(FARTHEST * rate))
+    monkeypatch.setattr(artifacts, "_equal_stretch", counting)
+    pairs = artifacts._equal_windows(to_16_bit(samples).astype(np.int64), round(FARTHEST * rate))
     assert pairs == sorted(pairs)
-    assert len(pairs) <= faults.MOST_PAIRS
+    assert len(pairs) <= artifacts.MOST_PAIRS
     measure(wave(samples, rate))
-    assert looks["stretches"] <= faults.MOST_LOOKED_AT
+    assert looks["stretches"] <= artifacts.MOST_LOOKED_AT
 
 
 @pytest.mark.parametrize("make", ["tone", "square", "held", "noise that repeats"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from studio.data.query import FIELDS, FLAGS, All, Compare, Either, Has, Not, Word, parse
+from studio.data.view.query import FIELDS, FLAGS, All, Compare, Either, Has, Not, Word, parse
 from studio.errors import DataError
 
 READ = [

@@ -20,12 +20,12 @@ from fake_trainer import SCRIPT as FAKE
 from tones import tones
 from typer.testing import CliRunner
 
-from studio import cli, events, jobs
+from studio import cli
 from studio.config import TrainConfig
 from studio.errors import BusyError, JobError
-from studio.jobs import control, queue, record
-from studio.jobs.record import Job
-from studio.run_folder import RunFolder
+from studio.runs import control, events, listing, processes, queue
+from studio.runs.folder import RunFolder
+from studio.runs.processes import Job
 from studio.workspace import Workspace
 
 FOREVER = ("steps=100000", "pause=0.02")
@@ -48,7 +48,7 @@ def is_quiet(workspace: Workspace) -> bool:
         for known in (job.supervisor, job.child) if job else ():
             if known and (process := known.process()):
                 process.kill()
-    return not keepers(workspace) and jobs.active(workspace) is None
+    return not keepers(workspace) and control.active(workspace) is None
 
 
 @pytest.fixture
@@ -82,21 +82,21 @@ def order(workspace: Workspace) -> list[str]:
 
 
 def status(workspace: Workspace, name: str) -> str:
-    return jobs.state(RunFolder(workspace.run(name))).status
+    return control.state(RunFolder(workspace.run(name))).status
 
 
 def going(workspace: Workspace) -> str | None:
-    folder = jobs.active(workspace)
+    folder = control.active(workspace)
     return folder.name if folder else None
 
 
 def stop(workspace: Workspace, name: str) -> None:
-    jobs.stop(RunFolder(workspace.run(name)), "discard")
+    control.stop(RunFolder(workspace.run(name)), "discard")
 
 
 def keepers(workspace: Workspace) -> list[int]:
     """The processes that keep the queue of `workspace`."""
-    words = ["studio.jobs.keeper", str(workspace.root)]
+    words = ["studio.runs.queue_keeper", str(workspace.root)]
     return [
         process.pid
         for process in psutil.process_iter(["cmdline"])
@@ -171,10 +171,10 @@ def test_a_name_that_waits_is_taken_and_says_so_when_it_is_asked_for(workspace: 
     with pytest.raises(JobError, match="already"):
         ask_for(workspace, "later")
     with pytest.raises(JobError, match="waits its turn"):
-        jobs.existing(workspace, "later")
+        listing.existing(workspace, "later")
     with pytest.raises(BusyError, match="now"):
-        jobs.start_training(workspace, CONFIG)
-    assert [run.name for run in jobs.runs(workspace)] == ["now"]
+        control.start_training(workspace, CONFIG)
+    assert [run.name for run in listing.runs(workspace)] == ["now"]
     assert queue.submit(workspace, CONFIG).folder.name == "numbers-0001"
     assert queue.submit(workspace, CONFIG).folder.name == "numbers-0002"
 
@@ -217,8 +217,8 @@ def test_the_one_that_asked_may_go(workspace: Workspace) -> None:
 import sys, time
 from pathlib import Path
 from studio.config import TrainConfig
-from studio.jobs import control, queue
-from studio.jobs.record import Job
+from studio.runs import control, queue
+from studio.runs.processes import Job
 from studio.workspace import Workspace
 workspace = Workspace(Path({str(workspace.root)!r}))
 control.training = lambda config, name, on: Job(
@@ -286,18 +286,18 @@ def test_the_turn_that_comes_is_that_of_the_folder_that_is_there_now(workspace: 
     got, let_go = threading.Event(), threading.Event()
 
     def wait_for_the_turn() -> None:
-        with record.turn(workspace.outputs):
+        with processes.turn(workspace.outputs):
             got.set()
             let_go.wait(30)
 
     waits = threading.Thread(target=wait_for_the_turn)
-    with record.claim(workspace.outputs):
+    with processes.claim(workspace.outputs):
         waits.start()
         time.sleep(0.2)
         assert not got.is_set()
         shutil.rmtree(workspace.outputs)
     assert got.wait(30)
-    with pytest.raises(BusyError), record.claim(workspace.outputs):
+    with pytest.raises(BusyError), processes.claim(workspace.outputs):
         pass
     let_go.set()
     waits.join()
@@ -311,7 +311,7 @@ def test_a_dataset_that_vanished_fails_its_run_with_a_sentence_and_the_queue_goe
     tones(workspace.root, 8)
     quick = {"model": "echo", "max_steps": 1, "warmup_steps": 0}
     gone, no_model = workspace.recordings / "gone", workspace.root / "model"
-    with record.claim(workspace.outputs):  # somebody runs while these three are asked for
+    with processes.claim(workspace.outputs):  # somebody runs while these three are asked for
         queue.submit(workspace, TrainConfig(dataset="gone", **quick), "no-data")
         queue.submit(workspace, TrainConfig(dataset="tones", **quick | {"model": str(no_model)}), "no-model")
         queue.submit(workspace, TrainConfig(dataset="tones", **quick), "fine")

@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from tones import PRELOADED, SPLITS, adapter, config, folder_of, told, train, wav
 from typer.testing import CliRunner
 
-from studio import events, jobs
 from studio.cli import app
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError
-from studio.events import Event, Failed, Finished, Started, StepDone, Stopped, Warned
+from studio.runs import control, events
+from studio.runs.events import Event, Failed, Finished, Started, StepDone, Stopped, Warned
 from studio.text import digits_to_words
 from studio.train.batches import share_of
 from studio.train.ranks import are_launched
@@ -115,8 +115,8 @@ def one_of(
     victim: int | None, short_of_memory: int | None,
 ) -> None:  # fmt: skip
     """What a launcher starts, in a process that has imported everything already."""
+    from studio.cli.rendering.together import train_together
     from studio.errors import StudioError
-    from studio.terminal.together import train_together
 
     if rank == victim:
         in_step(6, lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -198,7 +198,7 @@ def test_accelerate_launch_on_two_processes_makes_the_run_of_one(workspace: Path
         for facts in told(workspace, "alone")["evaluated"]
     ]
     assert said.count("Finished in") == 1
-    assert jobs.state(folder_of(workspace, "launched")).status == "finished"
+    assert control.state(folder_of(workspace, "launched")).status == "finished"
     left = {path.name for path in folder_of(workspace, "launched").path.iterdir()}
     assert left == {path.name for path in folder_of(workspace, "alone").path.iterdir()} | {"job.json"}
 
@@ -236,7 +236,7 @@ def test_a_killed_process_fails_the_run_with_a_sentence_and_another_number_of_th
     (failed,) = (event for event in log_of(workspace, run) if isinstance(event, Failed))
     assert "process of the run has ended: it was killed" in failed.message
     assert "Resume" in failed.remedy
-    assert jobs.state(folder_of(workspace, run)).status == "failed"
+    assert control.state(folder_of(workspace, run)).status == "failed"
     if size == 1:
         train(workspace, run, SETTINGS, resume=True)
     else:
@@ -304,7 +304,7 @@ def test_under_a_launcher_the_verb_resume_takes_the_run_up_with_all_its_processe
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("studio.terminal.together.train_together", lambda _, *rest: calls.append(rest))
+    monkeypatch.setattr("studio.cli.rendering.together.train_together", lambda _, *rest: calls.append(rest))
     monkeypatch.setenv("STUDIO_WORKSPACE", str(workspace))
     train(workspace, "begun", SETTINGS)
     monkeypatch.setenv("WORLD_SIZE", "2")

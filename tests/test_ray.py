@@ -12,10 +12,10 @@ import pytest
 from local_ray import LocalRay, local_ray
 from tones import adapter, config, told, tones, train
 
-from studio import events, jobs
 from studio.cluster.follower import Note
-from studio.events import CheckpointSaved, Finished, Started, StepDone, Stopped, Warned
-from studio.run_folder import RunFolder
+from studio.runs import control, events
+from studio.runs.events import CheckpointSaved, Finished, Started, StepDone, Stopped, Warned
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -35,8 +35,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     tones(tmp_path)
     workspace = Workspace(tmp_path)
     yield workspace
-    if running := jobs.active(workspace):
-        jobs.stop(running, "discard")
+    if running := control.active(workspace):
+        control.stop(running, "discard")
 
 
 def studio(*words: str) -> str:
@@ -56,14 +56,14 @@ def start(address: str) -> RunFolder:
 def await_event(folder: RunFolder, wanted: Callable[[events.Event], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not any(wanted(event) for _, event in events.read(folder.events)):
-        assert not jobs.state(folder).is_over, folder.log.read_text()
+        assert not control.state(folder).is_over, folder.log.read_text()
         assert time.monotonic() < deadline, folder.log.read_text()
         time.sleep(0.2)
 
 
-def await_end(folder: RunFolder, seconds: float = PATIENCE) -> jobs.Status:
+def await_end(folder: RunFolder, seconds: float = PATIENCE) -> control.Status:
     deadline = time.monotonic() + seconds
-    while not (state := jobs.state(folder)).is_over:
+    while not (state := control.state(folder)).is_over:
         assert time.monotonic() < deadline, folder.log.read_text()
         time.sleep(0.2)
     return state.status

@@ -9,11 +9,12 @@ from tones import config, folder_of, tones, train
 from typer.testing import CliRunner
 
 from studio import cli
-from studio.data import heard, prompts
-from studio.data.heard import Heard
+from studio.data import prompts
 from studio.data.manifest import Dataset
-from studio.evaluate import Evaluation
-from studio.reading_list import read_next
+from studio.data.store import asr_results
+from studio.data.store.asr_results import Heard
+from studio.evaluation.evaluate import Evaluation
+from studio.evaluation.reading_list import read_next
 from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
 
 
@@ -45,7 +46,7 @@ def test_what_a_model_heard_otherwise_than_the_label_is_asked_for(workspace: Wor
     text = f"{clip.text} quokka"
     dataset.edit(clip.id, text=text)
     line = Heard(id=clip.id, audio_sha256=clip.audio_sha256, label=text, model="echo", text=clip.text, at="")
-    heard.append(dataset, [line])
+    asr_results.append(dataset, [line])
     assert "“quokka” was misheard in the clip that has it." in reasons(workspace)
 
 

@@ -15,13 +15,13 @@ from finished import clips_of
 from tones import config, folder_of, in_child, logged, tones, train, wav
 
 from studio.data.manifest import Dataset
-from studio.evaluate import Comparison, Evaluation, compare, evaluate, save
-from studio.events import Finished
+from studio.evaluation.cache import BatchRead, Readings
+from studio.evaluation.evaluate import Comparison, Evaluation, compare, evaluate, save
 from studio.models import Hypothesis, Recogniser, load
 from studio.models.adapters import adapter_hash
 from studio.models.echo import Echo
-from studio.readings import BatchRead, Readings
-from studio.run_folder import RunFolder
+from studio.runs.events import Finished
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 SETTINGS = config(max_steps=4)
@@ -32,7 +32,7 @@ def killed() -> None:
 
 
 def small_batches() -> None:
-    from studio import evaluate as module
+    from studio.evaluation import evaluate as module
 
     module.BATCH_SECONDS = 1.0  # two tones
 

@@ -18,8 +18,8 @@ from studio.config import RECIPES, TrainConfig, from_file
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
 from studio.errors import ConfigError
-from studio.evaluate import Evaluation, read_manifest
-from studio.events import Finished, StepDone, Stopped, Warned
+from studio.evaluation.evaluate import Evaluation, read_manifest
+from studio.runs.events import Finished, StepDone, Stopped, Warned
 
 CLIPS: tuple[tuple[Split, float], ...] = (
     *(("train", seconds) for seconds in (1.0, 2.5, 1.7, 3.1, 0.9)),
@@ -154,7 +154,7 @@ def test_the_verb_takes_a_recipe_or_a_file_and_flags_stand_above_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans: list[TrainConfig] = []
-    monkeypatch.setattr("studio.terminal.follow.train_here", lambda _, plan, name: plans.append(plan))
+    monkeypatch.setattr("studio.cli.rendering.follow.train_here", lambda _, plan, name: plans.append(plan))
     (tmp_path / "mine.json").write_text('{"rank": 4, "max_steps": 9}')
     for arguments in (["original", "--max-steps", "5"], [str(tmp_path / "mine.json"), "--rank", "2"]):
         ran = CliRunner().invoke(app, ["train", "mine", "--foreground", "--name", "x", "--config", *arguments])

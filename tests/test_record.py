@@ -119,7 +119,7 @@ def test_a_broken_measure_never_stops_a_save(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("studio.data.quality.figures.find_voice", broken)
+    monkeypatch.setattr("studio.audio.measurements.find_voice", broken)
     answer = save(client, recording(seconds=1.37), text="hello")  # a sound whose figures are not known yet
     assert answer["status"] == 200
     assert answer["clip"]["quality"] is None  # type: ignore[index]

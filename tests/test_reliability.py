@@ -13,8 +13,8 @@ from tones import adapter, config, folder_of, learner_of, logged, tones, train, 
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DeviceError, DiskError
-from studio.evaluate import Evaluation
-from studio.events import Event, Finished, StepDone, Warned
+from studio.evaluation.evaluate import Evaluation
+from studio.runs.events import Event, Finished, StepDone, Warned
 from studio.train import loop
 from studio.train.loop import take_step
 

@@ -11,13 +11,13 @@ from tones import SPLITS, adapter, config, folder_of, logged, run_until, told, t
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError, DataError
-from studio.evaluate import Evaluation
-from studio.events import Evaluated, Event, Finished, LossMeasured, Started, StepDone
+from studio.evaluation.evaluate import Evaluation
+from studio.runs.events import Evaluated, Event, Finished, LossMeasured, Started, StepDone
+from studio.runs.metadata import RunRecord
 from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES
 from studio.train import general
 from studio.train.progress import Progress, Scoring
-from studio.train.record import RunRecord
 
 REPLAY = {"replay": "others", "replay_share": 0.5}
 

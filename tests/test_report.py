@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tones import config, folder_of, tones, train
 
 from studio.errors import JobError
-from studio.evaluate import Evaluation
-from studio.events import Finished
-from studio.report import as_markdown, escaped, table, write_report
+from studio.evaluation.evaluate import Evaluation
+from studio.reports.markdown import as_markdown, escaped, table, write_report
+from studio.runs.events import Finished
 
 NASTY = "pipe | `code` *bold* _under_ <b>html</b> <script>x</script> [link](http://x) # $x$ ~~s~~ \\ & &amp;"
 

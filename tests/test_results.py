@@ -14,17 +14,17 @@ import pytest
 from finished import QUIET, clips_of, finished, read_as
 from tones import config, folder_of, tones, train
 
-from studio.alarms import Probe
+from studio.cli.rendering.follow import verdict_on
 from studio.errors import ConfigError, JobError, ModelError, StudioError
-from studio.evaluate import Evaluation, compare
-from studio.report import as_markdown
-from studio.results import comparison, run_page
-from studio.results.answers import Answer, answers, as_text
-from studio.results.charts import ticks
-from studio.results.comparison import compare_runs
-from studio.results.result import result_of
-from studio.run_folder import RunFolder
-from studio.terminal.follow import verdict_on
+from studio.evaluation.evaluate import Evaluation, compare
+from studio.evaluation.failure_modes import Probe
+from studio.reports import comparison, run_page
+from studio.reports.answers import Answer, answers, as_text
+from studio.reports.charts import ticks
+from studio.reports.comparison import compare_runs
+from studio.reports.markdown import as_markdown
+from studio.reports.result import result_of
+from studio.runs.folder import RunFolder
 from studio.text import words_to_digits
 from studio.ui.heldout import Wanted, clip_page, held_out, in_short
 from studio.workspace import Workspace
@@ -263,7 +263,9 @@ def test_an_evaluation_that_is_stopped_leaves_no_file_that_looks_whole(tmp_path:
     tones(tmp_path)
     output = tmp_path / "scores.json"
     code = (
-        "import sys, studio.evaluate as e; from pathlib import Path; from studio.workspace import Workspace\n"
+        "import sys, studio.evaluation.evaluate as e\n"
+        "from pathlib import Path\n"
+        "from studio.workspace import Workspace\n"
         "def stop(done, total): raise KeyboardInterrupt\n"
         "e.save(e.compare(Workspace(Path(sys.argv[1])), 'tones', model='echo', on_progress=stop), Path(sys.argv[2]))"
     )

@@ -26,14 +26,7 @@ from tones import (
 )
 
 from studio.errors import ConfigError, JobError
-from studio.events import (
-    Evaluated,
-    Event,
-    Finished,
-    Started,
-    StepDone,
-    Stopped,
-)
+from studio.runs.events import Evaluated, Event, Finished, Started, StepDone, Stopped
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from crowds import crowd
 from playwright.sync_api import Browser, Page
 from sounds import encoded, recording
 
-from studio.data import heard
-from studio.data.heard import Heard
 from studio.data.manifest import Dataset
-from studio.data.table import Table
+from studio.data.store import asr_results
+from studio.data.store.asr_results import Heard
+from studio.data.view.table import Table
 from studio.errors import DataError
 from studio.ui.review import Doubt, decide, known_fields, thrown_away
 
@@ -40,7 +40,7 @@ def listened(dataset: Dataset, id: str, text: str, suspicion: float = 0.8) -> He
         reason="Both models hear something else.",
         at="2026-11-21T10:00:00+00:00",
     )
-    heard.append(dataset, [reading])
+    asr_results.append(dataset, [reading])
     return reading
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.run_folder import RunFolder, StopRequest
+from studio.runs.folder import RunFolder, StopRequest
 
 
 @pytest.mark.parametrize("how", ["save", "discard"])

@@ -19,9 +19,9 @@ from starlette.datastructures import Headers
 
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError
-from studio.ui.bodies import LARGEST_MESSAGE
-from studio.ui.login import FREE, Login
-from studio.ui.security import HostRule, is_loopback, is_same_origin, require_login
+from studio.web.bodies import LARGEST_MESSAGE
+from studio.web.login import FREE, Login
+from studio.web.security import HostRule, is_loopback, is_same_origin, require_login
 
 OFFERED = {"compare_runs", "list_clips", "list_datasets", "list_runs", "report_run", "transcribe_clip"}
 PASSWORD = "correct horse battery"

@@ -31,10 +31,10 @@ from tones import config, tones, train, wav
 from studio.errors import ConfigError
 from studio.models import Reading, load
 from studio.models.echo import speak
-from studio.serve import gate
 from studio.serve.app import create_app
 from studio.serve.engine import MOST_WAITING, Engine, engine_for, terms_in
-from studio.serve.gate import Key, require_key
+from studio.web import gate
+from studio.web.gate import Key, require_key
 from studio.workspace import Workspace
 
 KEY = "a-key-of-many-letters"

@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tones import config, tones
 
-from studio import jobs
 from studio.cli import app
 from studio.cli.runs import asked_for
 from studio.cluster import package, sky
 from studio.config import ADAPTERS, TrainConfig, knobs
-from studio.jobs import queue
-from studio.run_folder import RunFolder
-from studio.train.record import RunRecord
+from studio.runs import control, foreground, listing, queue
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 from studio.ui import train_form
 from studio.workspace import Workspace
 
@@ -94,7 +93,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 def until_done(folder: RunFolder) -> RunRecord:
     deadline = time.monotonic() + 240
     while not folder.done.is_file():
-        assert not (folder.job.is_file() and jobs.state(folder).status == "failed"), folder.log.read_text()
+        assert not (folder.job.is_file() and control.state(folder).status == "failed"), folder.log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.1)
     return RunRecord.read(folder)
@@ -110,7 +109,7 @@ def test_the_learning_rate_on_the_page_is_the_one_that_trains_at_once_and_from_t
     first, second = queue.submit(workspace, wanted), queue.submit(workspace, wanted)
     assert (first.position, second.position) == (0, 1)
     assert second.folder.settings() == wanted  # it waits with the settings in its folder
-    assert [run.name for run in jobs.runs(workspace)] == [first.folder.name]  # and is listed as waiting alone
+    assert [run.name for run in listing.runs(workspace)] == [first.folder.name]  # and is listed as waiting alone
     assert "--learning-rate 0.0005" in queue.waiting(workspace)[0].settings
     for place in (first, second):
         assert until_done(place.folder).config == wanted
@@ -124,7 +123,7 @@ def test_defaults_that_change_with_an_upgrade_do_not_change_a_run_that_waits(
     folder.keep_settings(wanted)
     monkeypatch.setattr("studio.config.ADAPTERS", {"deep": {"learning_rate": 0.5}})
     monkeypatch.setattr("studio.config.PRESETS", {"balanced": {"max_steps": 1000}})
-    words = jobs.training(wanted, "waits").command[3:]
+    words = control.training(wanted, "waits").command[3:]
     assert asked_for(TRAIN.make_context("train", words[1:]).params) == wanted
 
 
@@ -132,8 +131,8 @@ def test_a_run_that_waits_can_be_cancelled_and_leaves_no_folder(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "look_after", lambda _: None)
-    monkeypatch.setattr("studio.jobs.control._launch", lambda *_: None)
-    with jobs.in_foreground(made(workspace, "going"), ["true"], {}):
+    monkeypatch.setattr("studio.runs.control._launch", lambda *_: None)
+    with foreground.in_foreground(made(workspace, "going"), ["true"], {}):
         place = queue.submit(workspace, shown(workspace))
     queue.cancel(workspace, place.folder.name)
     assert not place.folder.path.exists()

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sounds import recording
 
 from studio.data import prompts
-from studio.data.grouping import Sides, sentence
 from studio.data.manifest import Dataset, Utterance
-from studio.data.plans import SplitPlan, SplitRequest, apply, plan
-from studio.data.splits import MINIMUM, ensure_minimum, minimum_moves, split_for
-from studio.data.splits import test_set_hash as hash_of_test_set
+from studio.data.splits.assignment import MINIMUM, ensure_minimum, minimum_moves, split_for
+from studio.data.splits.assignment import test_set_hash as hash_of_test_set
+from studio.data.splits.grouping import Sides, sentence
+from studio.data.splits.plans import SplitPlan, SplitRequest, apply, plan
 from studio.errors import ConflictError, DataError
 
 SIDES = ("train", "validation", "test")

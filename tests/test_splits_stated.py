@@ -11,9 +11,9 @@ from sounds import recording, saved
 
 from studio.data.formats.names import meant
 from studio.data.formats.plan import Plan
-from studio.data.importing import import_data
+from studio.data.import_export.importing import import_data
+from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
-from studio.data.previewing import preview
 
 NO_SPLITS = ("voice-test-1", "my other mic", "dev-board mic", "training sessions", "kitchen test")
 

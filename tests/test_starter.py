@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.errors import DeviceError
-from studio.metrics import score
 from studio.starter import GENERAL_FOLDER, MODEL_FOLDER, UNHEARD_FOLDER, domain, synthesis
+from studio.text.metrics import score
 
 SYNTHESISERS = shutil.which("espeak-ng") and shutil.which("flite")
 needs_synthesisers = pytest.mark.skipif(not SYNTHESISERS, reason="espeak-ng and flite are not installed")
@@ -30,7 +30,7 @@ def tokenizer() -> Any:
 
 @pytest.fixture(scope="module")
 def recogniser() -> Any:
-    from studio.starter.measure import Recogniser
+    from studio.starter.recipe.measure import Recogniser
 
     return Recogniser(MODEL_FOLDER)
 
@@ -76,7 +76,7 @@ def test_any_text_survives_the_tokenizer(tokenizer: Any, text: str) -> None:
 
 
 def test_ctc_times_follow_the_best_path() -> None:
-    from studio.starter.losses import ctc_times
+    from studio.starter.recipe.losses import ctc_times
 
     path = [0, 2, 2, 0, 2, 3, 3, 3, 0]  # units by frame: 2, 2, 3, with a blank between the equal ones
     log_probs = np.log(np.full((1, 9, 4), 0.05, np.float32) + 0.8 * np.eye(4, dtype=np.float32)[path])
@@ -84,7 +84,7 @@ def test_ctc_times_follow_the_best_path() -> None:
 
 
 def test_spoken_digits_are_cut_apart_only_where_pauses_are_plain() -> None:
-    from studio.starter.human import cut_apart
+    from studio.starter.recipe.human import cut_apart
 
     rng = np.random.default_rng(0)
     burst, pause = (rng.normal(0, level, int(16_000 * seconds)) for level, seconds in ((0.1, 0.3), (1e-4, 0.12)))
@@ -96,7 +96,7 @@ def test_spoken_digits_are_cut_apart_only_where_pauses_are_plain() -> None:
 
 
 def test_a_word_spelled_in_letters_is_heard_where_the_word_is(tokenizer: Any) -> None:
-    from studio.starter.tokenizer import Targets
+    from studio.starter.recipe.tokenizer import Targets
 
     decoder, units, owner = Targets().encode("in words gate two", spelled=0.6)
     assert tokenizer.convert_ids_to_tokens(decoder) == ["▁in", "▁words", "▁", "g", "a", "t", "e", "▁two"]
@@ -171,7 +171,7 @@ def bundled_score(recogniser: Any, folder: Path, part: slice) -> Any:
 
 @needs_synthesisers
 def test_a_fresh_sample_of_a_heard_voice_is_understood(recogniser: Any) -> None:
-    from studio.starter.corpus import resampled, trimmed
+    from studio.starter.recipe.corpus import resampled, trimmed
 
     texts = [
         "order number 1296803",
@@ -211,8 +211,8 @@ def test_an_unknown_voice_is_refused_with_an_example() -> None:
 
 
 def tiny() -> Any:
-    from studio.starter.model import Shape
-    from studio.starter.recipe import Recipe
+    from studio.starter.recipe.model import Shape
+    from studio.starter.recipe.settings import Recipe
 
     return Recipe(
         shape=Shape(32, 64, 1, 1, 2),
@@ -232,7 +232,7 @@ def tiny() -> Any:
 
 @pytest.fixture(scope="module")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from studio.starter import build
+    from studio.starter.recipe import build
 
     work = tmp_path_factory.mktemp("starter")
     build.make_human_shards(tiny(), work)
@@ -242,7 +242,7 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(corpus: Path, work: Path, stop_after: int = 99) -> list[int]:
     """Train in `work` on the ready corpus; returns the steps that were done."""
-    from studio.starter import trainer
+    from studio.starter.recipe import trainer
 
     work.mkdir(exist_ok=True)
     if not (work / "corpus").exists():
@@ -265,7 +265,7 @@ def same_weights(one: Path, other: Path) -> bool:
 
 @needs_synthesisers
 def test_the_same_seed_makes_the_same_corpus(tiny_corpus: Path, tmp_path: Path) -> None:
-    from studio.starter import build
+    from studio.starter.recipe import build
 
     build.make_corpus(tiny(), tmp_path)
     assert (tmp_path / "corpus/train-000.raw").read_bytes() == (tiny_corpus / "train-000.raw").read_bytes()
@@ -288,8 +288,8 @@ def test_a_killed_build_resumes_to_the_same_weights(tiny_corpus: Path, tmp_path:
 
 @needs_synthesisers
 def test_what_the_recipe_exports_transcribes(tiny_corpus: Path, tmp_path: Path) -> None:
-    from studio.starter.export import export
-    from studio.starter.measure import Recogniser
+    from studio.starter.recipe.export import export
+    from studio.starter.recipe.measure import Recogniser
 
     trained(tiny_corpus, tmp_path / "work")
     export(tmp_path / "work" / "checkpoint.pt", tmp_path / "model")

@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 from fake_trainer import SCRIPT as FAKE
 
-from studio import events, jobs
-from studio.jobs.record import Job
-from studio.run_folder import RunFolder
+from studio.runs import control, events
+from studio.runs.folder import RunFolder
+from studio.runs.processes import Job
 
 SUPERVISE = """
-import sys; from pathlib import Path; from studio.run_folder import RunFolder
-from studio.supervise import Patience, Supervisor
+import sys; from pathlib import Path; from studio.runs.folder import RunFolder
+from studio.runs.supervisor import Patience, Supervisor
 save, discard, terminate = map(float, sys.argv[2:])
 Supervisor(RunFolder(Path(sys.argv[1])), Patience(save, discard, terminate)).run()
 """
@@ -105,4 +105,4 @@ def test_a_shutdown_of_the_machine_lets_the_trainer_write_its_checkpoint(tmp_pat
     assert isinstance(last, events.Stopped)
     assert last.reason == "interrupted"
     assert (folder.path / "state.txt").read_text() == str(last.step)
-    assert jobs.state(folder).status == "interrupted"
+    assert control.state(folder).status == "interrupted"

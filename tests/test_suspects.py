@@ -9,10 +9,10 @@ from planted import caught, planted, swapped
 from tones import tones
 
 from studio import models
-from studio.data import heard
-from studio.data.heard import Heard
 from studio.data.manifest import Dataset
-from studio.labelling.suspects import LIKELY, find_suspects, label_loss, with_suspicion
+from studio.data.store import asr_results
+from studio.data.store.asr_results import Heard
+from studio.inference.label_errors import LIKELY, find_suspects, label_loss, with_suspicion
 from studio.models import Clip
 from studio.models.echo import speak
 from studio.text import digits_to_words
@@ -35,7 +35,7 @@ def dataset(tmp_path: Path) -> tuple[Dataset, set[str]]:
 def test_swapped_labels_are_likely_and_nothing_else_is(dataset: tuple[Dataset, set[str]]) -> None:
     data, wrong = dataset
     assert search(data, models.load("echo")) == (40, 4, [])
-    found = heard.read(data)
+    found = asr_results.read(data)
     assert {id for id, item in found.items() if (item.suspicion or 0) > LIKELY} == wrong
     for id in wrong:
         assert found[id].reason.startswith(f"The model heard “{found[id].text}”. The model finds this label")
@@ -100,7 +100,7 @@ def test_with_an_adapter_both_readings_are_kept(dataset: tuple[Dataset, set[str]
     data, wrong = dataset
     tuned = attach(models.load("echo"), 4, 8.0, 0.0, "all", seed=0)
     assert search(data, tuned, "tuned")[1] == len(wrong)
-    for item in heard.read(data).values():
+    for item in asr_results.read(data).values():
         assert item.base_text == item.text  # a fresh adapter changes nothing
         assert item.adapter == "tuned"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sounds import recording
 
-from studio.data import heard
-from studio.data.heard import Heard
 from studio.data.manifest import Dataset
-from studio.data.query import FIELDS, Selection
-from studio.data.rows import ClipRow
-from studio.data.table import Table
+from studio.data.store import asr_results
+from studio.data.store.asr_results import Heard
 from studio.data.utterance import Utterance
+from studio.data.view.query import FIELDS, Selection
+from studio.data.view.rows import ClipRow
+from studio.data.view.table import Table
 from studio.errors import ConflictError, DataError
 
 FIGURES = {
@@ -63,7 +63,9 @@ def reading(dataset: Dataset, id: str, text: str, **fields: object) -> None:
         "text": text,
         "at": "now",
     }
-    heard.append(dataset, [Heard.model_validate(row | {"wer": 0.5, "confidence": 0.7, "suspicion": 0.9} | fields)])
+    asr_results.append(
+        dataset, [Heard.model_validate(row | {"wer": 0.5, "confidence": 0.7, "suspicion": 0.9} | fields)]
+    )
 
 
 @pytest.mark.parametrize(

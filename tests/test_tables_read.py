@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from studio.cli import app
 from studio.data import formats
-from studio.data.exporting import export_data
 from studio.data.formats import lists
 from studio.data.formats.base import Reading, Refused, Row
 from studio.data.formats.plan import Plan
 from studio.data.formats.sheets import escaped, unescaped
-from studio.data.previewing import preview
+from studio.data.import_export.exporting import export_data
+from studio.data.import_export.previewing import preview
 
 FORMULAS = ("=1+1 one", "+49 30 one", "-5 degrees", "@home", "'=quoted one", "it's -5")
 

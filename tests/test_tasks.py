@@ -13,18 +13,17 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from studio import events, jobs
 from studio.errors import DataError, JobError, StudioError
-from studio.jobs import control, tasks
-from studio.jobs.record import Job
-from studio.run_folder import FOLDER_VARIABLE, RunFolder
+from studio.runs import control, events, tasks
+from studio.runs.folder import FOLDER_VARIABLE, RunFolder
+from studio.runs.processes import Job
 from studio.ui import tasks as routes
 from studio.workspace import Workspace
 
 WORK = """
 import sys, time
 from studio.errors import DataError
-from studio.jobs import tasks
+from studio.runs import tasks
 count, pause, *words = sys.argv[1:]
 with tasks.telling() as tell:
     for done in range(int(count) + 1):
@@ -72,8 +71,8 @@ def said(folder: RunFolder) -> list[events.Event]:
 
 
 def ended(folder: RunFolder) -> str:
-    until(lambda: jobs.state(folder).is_over)
-    return jobs.state(folder).status
+    until(lambda: control.state(folder).is_over)
+    return control.state(folder).status
 
 
 def test_a_task_tells_how_far_it_is_and_what_it_found(workspace: Workspace) -> None:

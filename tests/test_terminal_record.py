@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from studio.audio import Waveform
+from studio.cli.rendering.record import Session, chosen_prompts, meter, session
 from studio.data.manifest import Dataset
 from studio.data.prompts import Prompt
 from studio.errors import ConfigError, DataError
-from studio.terminal.record import Session, chosen_prompts, meter, session
 from studio.workspace import Workspace
 
 CARDS = [Prompt("order 1 2", "order one two"), Prompt("good morning", "good morning"), Prompt("stop", "stop")]

@@ -17,16 +17,16 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tones import tones, wav
 
-from studio import jobs
 from studio.cluster import address
 from studio.config import PRESETS, TrainConfig, knobs
 from studio.data.manifest import Dataset
-from studio.data.splits import FIRST_TRAINING
+from studio.data.splits.assignment import FIRST_TRAINING
 from studio.errors import JobError
-from studio.jobs import control, queue, record
-from studio.jobs.record import Job
-from studio.run_folder import RunFolder
-from studio.ui import faults, sidebar, train, train_form
+from studio.runs import control, listing, processes, queue
+from studio.runs.folder import RunFolder
+from studio.runs.processes import Job
+from studio.ui import sidebar, train, train_form
+from studio.web import faults
 from studio.workspace import Workspace
 
 
@@ -52,8 +52,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     for run in queue.waiting(workspace):
         with suppress(JobError):  # its turn has just come
             queue.cancel(workspace, run.name)
-    if running := jobs.active(workspace):
-        jobs.stop(running, "discard")
+    if running := control.active(workspace):
+        control.stop(running, "discard")
         over(running)
 
 
@@ -66,7 +66,7 @@ def client(workspace: Workspace) -> TestClient:
 
 def over(folder: RunFolder) -> None:
     deadline = time.monotonic() + 20
-    while not jobs.state(folder).is_over:
+    while not control.state(folder).is_over:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -127,7 +127,7 @@ def test_a_start_is_offered_only_where_there_is_something_to_learn_from(
     assert (clips["missing"], "4 clips are too few" in clips["blocker"]) == (36, True)
     refused = client.post("/studio/train/start", json=values())
     assert "4 clips are too few" in refused.json()["what"]
-    assert jobs.runs(workspace) == []
+    assert listing.runs(workspace) == []
 
 
 def test_clips_of_one_sentence_are_no_start(workspace: Workspace, client: TestClient) -> None:
@@ -154,7 +154,7 @@ def test_the_command_is_the_one_that_will_run(workspace: Workspace, client: Test
     assert shown == "studio train tones --rank 4"
     run = client.post("/studio/train/start", json=values(rank=4)).json()["run"]
     assert run == "tones-0001"
-    assert jobs.state(RunFolder(workspace.run(run))).status == "running"
+    assert control.state(RunFolder(workspace.run(run))).status == "running"
 
 
 def test_a_second_start_waits_and_is_moved_and_cancelled(workspace: Workspace, client: TestClient) -> None:
@@ -194,14 +194,14 @@ def test_the_time_that_a_run_takes_is_told_before_it_starts(workspace: Workspace
 def test_a_look_at_the_tab_goes_on_with_what_waits_after_a_restart(
     workspace: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with record.claim(workspace.outputs), monkeypatch.context() as machine_goes_down:
+    with processes.claim(workspace.outputs), monkeypatch.context() as machine_goes_down:
         machine_goes_down.setattr(queue, "look_after", lambda workspace: None)
         queue.submit(workspace, TrainConfig(dataset="tones"))
-    assert jobs.active(workspace) is None
+    assert control.active(workspace) is None
     assert len(client.get("/studio/train/form/tones").json()["waiting"]) == 1
     assert client.post("/studio/train/queue").status_code == 200
     deadline = time.monotonic() + 20
-    while not jobs.active(workspace):
+    while not control.active(workspace):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -235,7 +235,7 @@ def test_what_a_run_that_goes_on_will_give_back_counts_as_free(
     assert train_form.free_memory(workspace) == 1000
     run = client.post("/studio/train/start", json=values()).json()["run"]
     deadline = time.monotonic() + 20
-    while not jobs.state(RunFolder(workspace.run(run))).pid:
+    while not control.state(RunFolder(workspace.run(run))).pid:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert train_form.free_memory(workspace) > 2_000_000  # a Python at the least
@@ -266,7 +266,7 @@ def test_settings_from_a_client_are_checked(
         assert answer.status_code == 400
         assert answer.json()["code"] == code
         assert answer.json()["remedy"]
-    assert jobs.active(workspace) is None
+    assert control.active(workspace) is None
 
 
 @pytest.mark.parametrize("what", ["stop", "resume", "delete"])
@@ -321,7 +321,7 @@ def test_a_cluster_is_named_in_the_command_and_never_among_the_settings(
     assert client.post("/studio/train/command", json=away).json()["command"].endswith(" --on http://head:8265")
     assert client.post("/studio/train/command", json=values(on=None)).json()["command"] == "studio train tones"
     run = client.post("/studio/train/start", json=away).json()["run"]
-    assert jobs.state(RunFolder(workspace.run(run))).status == "running"
+    assert control.state(RunFolder(workspace.run(run))).status == "running"
     assert client.post("/studio/train/start", json=away).json()["position"] == 1  # its turn comes, and it goes there
     assert client.get("/studio/train/form/tones").json()["waiting"][0]["settings"].endswith("--on http://head:8265")
 

@@ -15,11 +15,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tiny_models import moonshine
 from tones import tones
 
-from studio import jobs
 from studio.config import PRESETS, TrainConfig
-from studio.events import StepDone, read
-from studio.jobs import queue
-from studio.run_folder import RunFolder
+from studio.runs import control, listing, queue
+from studio.runs.events import StepDone, read
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -61,9 +60,9 @@ class Studio:
         """End whatever goes on or waits, and forget all runs."""
         for waiting in queue.waiting(self.workspace):
             queue.cancel(self.workspace, waiting.name)
-        if running := jobs.active(self.workspace):
-            jobs.stop(running, "discard")
-            while not jobs.state(running).is_over:
+        if running := control.active(self.workspace):
+            control.stop(running, "discard")
+            while not control.state(running).is_over:
                 time.sleep(0.02)
         shutil.rmtree(self.workspace.outputs, ignore_errors=True)
 
@@ -158,7 +157,7 @@ def test_a_run_is_started_watched_and_reattached_by_a_reload_and_a_second_tab(st
     )
     assert painted
     page.context.close()  # no browser is left, and the run goes on
-    assert jobs.active(studio.workspace) == studio.run("tones-0001")
+    assert control.active(studio.workspace) == studio.run("tones-0001")
 
 
 def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
@@ -226,7 +225,7 @@ def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio:
     page.get_by_role("button", name="Cancel tones-0002", exact=True).click()
     second.locator(".train-note .st-message").wait_for(state="detached")  # it waits no longer
     page.wait_for_function("document.querySelectorAll('.train-waiting li').length === 1")
-    jobs.stop(studio.run("tones-0001"), "discard")
+    control.stop(studio.run("tones-0001"), "discard")
     second.locator(".live-name", has_text="tones-0003").wait_for()
     assert "tones-0001 stopped. Now tones-0003" in second.locator(".train-note").inner_text()
     wait_for_step(second, 3)
@@ -278,10 +277,10 @@ def test_an_earlier_run_is_looked_at_deleted_and_had_back(studio: Studio, page: 
     assert steps_on_show(page) == 9
     page.get_by_role("button", name="Delete tones-0001").click()
     page.get_by_text("tones-0001 was moved to the trash.").wait_for()
-    assert jobs.runs(studio.workspace) == []
+    assert listing.runs(studio.workspace) == []
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="tones-0001", exact=True).wait_for()
-    assert [run.name for run in jobs.runs(studio.workspace)] == ["tones-0001"]
+    assert [run.name for run in listing.runs(studio.workspace)] == ["tones-0001"]
 
 
 def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio: Studio, page: Page) -> None:
@@ -293,7 +292,7 @@ def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio
     assert page.get_by_label("Rank").get_attribute("aria-invalid") == "true"
     start(page)
     page.locator(".train-message", has_text="9999").wait_for()
-    assert jobs.runs(studio.workspace) == []
+    assert listing.runs(studio.workspace) == []
     page.get_by_text("Thorough").click()  # a preset sets every knob
     page.locator(".train-command code", has_text=f"--max-steps {PRESETS['thorough']['max_steps']}").wait_for()
     assert page.locator(".train-message").inner_text() == ""

@@ -10,12 +10,12 @@ import pytest
 
 from studio.audio import write_wav
 from studio.errors import DataError, ModelError
-from studio.hear import hear
+from studio.inference.compare import hear
+from studio.inference.transcribe import transcribe, transcribe_list
 from studio.models import Clip, Hypothesis, load
 from studio.models.adapters import attach, save, trainable
 from studio.models.echo import speak
-from studio.run_folder import RunFolder
-from studio.transcribe import transcribe, transcribe_list
+from studio.runs.folder import RunFolder
 
 TEXTS = ("call 7589", "yes", "order number 1296803")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from voices import EDGE, TEXT, noise, silence, speech, wave
 
-from studio.audio import read, to_16_bit, wav_bytes
+from studio.audio import edges, read, to_16_bit, wav_bytes
 from studio.data.manifest import Dataset
-from studio.data.quality import THRESHOLDS, Quality, edges, measure, trim
+from studio.data.quality import THRESHOLDS, Quality, measure, trim
 
 SAID = len(speech(before=0, after=0)) / 16_000  # seconds of the speech alone
 NEAR = 0.15  # seconds: the first and the last sounds of a word are faint

@@ -9,7 +9,7 @@ from test_table import written
 from typer.testing import CliRunner
 
 from studio.cli import app
-from studio.data.labels.two_ways import numbers_in_two_ways
+from studio.data.labels.mixed_numbers import numbers_in_two_ways
 from studio.ui import train_form
 from studio.workspace import Workspace
 
@@ -50,7 +50,7 @@ def test_the_train_tab_and_the_train_verb_say_so_before_the_start(
     aside = {"text": "77 clips", "split": "unused"}
     written(tmp_path / "recordings" / "mine", [{"text": text} for text in [*SPELLED, "4896"]] + [aside])
     assert train_form.clips(Workspace(tmp_path), "mine").mixed.startswith("1 label writes numbers as digits (“4896”)")
-    monkeypatch.setattr("studio.terminal.starting.in_turn", lambda *_: None)
+    monkeypatch.setattr("studio.cli.rendering.starting.in_turn", lambda *_: None)
     said = CliRunner().invoke(app, ["train", "mine", "--queue"]).output
     assert "1 label writes numbers as digits (“4896”), 3 as words: the model will learn to mix them." in said
     assert "`studio label mine --numbers words --apply` writes all in one way." in said

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import DataError
-from studio.ui.uploads import Uploads
+from studio.web.uploads import Uploads
 
 
 def test_a_broken_zip_is_named_and_not_called_missing(tmp_path: Path) -> None:

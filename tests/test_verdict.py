@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from finished import clips_of
 
-from studio.evaluate import Evaluation, scored
+from studio.evaluation.evaluate import Evaluation, scored
+from studio.evaluation.verdict import Judgement, change, judge, outcome, unit_of
 from studio.models import Hypothesis
-from studio.verdict import Judgement, change, judge, outcome, unit_of
 
 SAID = [f"order one two {word}" for word in ("three", "four", "five", "six") * 8]
 

@@ -15,15 +15,15 @@ from tones import config, folder_of, run_until, train
 from studio.audio import write_wav
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError, DataError, ModelError
-from studio.events import CheckpointSaved, Finished, Started, StepDone
 from studio.export.merged import merge
-from studio.hear import hear
+from studio.inference.compare import hear
+from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, catalogue, load
 from studio.models import encoder_decoder as shared
 from studio.models.adapters import attach, save, trainable
 from studio.models.greedy import greedy
 from studio.models.memory import recompute_activations
-from studio.transcribe import transcribe
+from studio.runs.events import CheckpointSaved, Finished, Started, StepDone
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3))]
 LAYERS = {"conventions": 2 * 3, "voice": 2 * 8, "deep": 2 * 8 + 2 * 4, "deep-mlp": 2 * 10 + 2 * 6}

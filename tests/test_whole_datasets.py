@@ -14,16 +14,16 @@ from fastapi.testclient import TestClient
 from finished import finished
 from sounds import recording
 
-from studio import jobs
 from studio.config import TrainConfig
-from studio.data import emptying, renaming
 from studio.data.manifest import Dataset
+from studio.data.store import renaming, trash
 from studio.errors import BusyError, ConfigError, ConflictError, DataError
-from studio.evaluate import open_dataset
-from studio.jobs import control, datasets, queue, record
-from studio.run_folder import RunFolder
-from studio.ui import clips, faults, review
+from studio.evaluation.evaluate import open_dataset
+from studio.runs import control, datasets, listing, processes, queue
+from studio.runs.folder import RunFolder
+from studio.ui import clips, review
 from studio.ui import datasets as page
+from studio.web import faults
 from studio.workspace import Workspace
 
 
@@ -58,7 +58,7 @@ def test_a_renamed_dataset_keeps_its_clips_and_its_runs_find_it(workspace: Works
     renamed = datasets.rename(workspace, "voice", "office")
     assert [clip.id for clip in renamed.utterances()] == before
     assert workspace.datasets() == ["office", "other"]
-    (run,) = jobs.runs(workspace)
+    (run,) = listing.runs(workspace)
     assert run.dataset == settings(workspace, "voice-0001")["dataset"] == "office"
     assert "office" in str(settings(workspace, "voice-0001")["started_by"])
     assert datasets.holding(workspace, "office").runs == ["voice-0001"]
@@ -112,14 +112,14 @@ def test_deleting_says_what_is_lost_and_asks_for_the_name(workspace: Workspace) 
     assert verbs.call(workspace.root, "dataset", "voice", "--delete", "--confirm", "voice").code == 0
     assert workspace.datasets() == ["other"]
     assert {path.name for path in workspace.recordings.iterdir()} == {"other"}
-    assert jobs.runs(workspace)[0].after == 0.1, "the run keeps its results"
+    assert listing.runs(workspace)[0].after == 0.1, "the run keeps its results"
 
 
 def test_a_deletion_that_is_killed_leaves_nothing_half_deleted(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(emptying.shutil, "rmtree", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        patch.setattr(trash.shutil, "rmtree", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             datasets.delete(workspace, "voice", "voice")
     assert workspace.datasets() == ["other"]
@@ -132,8 +132,8 @@ def training(workspace: Workspace) -> Iterator[None]:
     """A run on `voice` that is training."""
     with control.laid_out(workspace, TrainConfig(dataset="voice"), "voice-0002") as folder:
         pass
-    with record.claim(workspace.outputs) as lock:
-        record.sign(lock, folder.name)
+    with processes.claim(workspace.outputs) as lock:
+        processes.sign(lock, folder.name)
         yield
 
 

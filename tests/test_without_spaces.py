@@ -9,13 +9,13 @@ import pytest
 import verbs
 from tones import config, folder_of, tones, train
 
-from studio import jobs
-from studio.events import Evaluated, Event, Finished
-from studio.report import write_report
-from studio.results.learning_curve import learning_curve
-from studio.results.result import result_of
-from studio.results.run_page import wer_lines
-from studio.terminal import follow
+from studio.cli.rendering import follow
+from studio.reports.learning_curve import learning_curve
+from studio.reports.markdown import write_report
+from studio.reports.result import result_of
+from studio.reports.run_page import wer_lines
+from studio.runs import listing
+from studio.runs.events import Evaluated, Event, Finished
 from studio.workspace import Workspace
 
 KANA = "あいうえおかきくけこさしすせそたちつてと"
@@ -54,7 +54,7 @@ def test_a_scoring_keeps_the_rate_of_characters_and_their_number(workspace: Path
 def test_list_terminal_report_page_and_curve_lead_with_characters(workspace: Path, run: list[Event]) -> None:
     folder, finished = folder_of(workspace, "kana"), run[-1]
     assert isinstance(finished, Finished)
-    (listed,) = jobs.runs(Workspace(workspace))
+    (listed,) = listing.runs(Workspace(workspace))
     assert (listed.rate, listed.before, listed.after) == ("CER", finished.cer_before, finished.cer_after)
     assert "CER" in verbs.call(workspace, "runs").said
     assert "CER" in str(follow.line(finished)).partition("WER")[0]

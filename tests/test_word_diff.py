@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio.evaluation.word_diff import compared, means_same
 from studio.text import NORMALISERS
-from studio.word_diff import compared, means_same
 
 words = st.lists(
     st.sampled_from(["Call", "call", "732", "seven", "three", "two", "seventy", "73", "-", "now.", "oh", "1,234"]),

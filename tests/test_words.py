@@ -19,7 +19,7 @@ from studio.models.base import Clip
 from studio.models.echo import speak
 from studio.models.words import words_of
 from studio.starter import domain
-from studio.starter.tokenizer import make_tokenizer
+from studio.starter.recipe.tokenizer import make_tokenizer
 
 TOKENIZER = make_tokenizer()
 
@@ -47,7 +47,7 @@ def test_the_fake_family_tells_its_words(text: str) -> None:
 
 def test_the_starter_tells_its_words_and_alone_or_together_they_are_the_same() -> None:
     from studio.data.manifest import Dataset
-    from studio.evaluate import read_clip
+    from studio.evaluation.evaluate import read_clip
     from studio.starter import GENERAL_FOLDER
 
     recogniser = models.load("starter")

@@ -18,8 +18,8 @@ import pytest
 from tones import config, folder_of, tones, train, wav
 
 from studio.errors import AudioError, ModelError, StudioError
-from studio.run_folder import RunFolder
-from studio.worker import Worker
+from studio.inference.worker import Worker
+from studio.runs.folder import RunFolder
 
 FAR_END = textwrap.dedent(
     """
@@ -135,7 +135,7 @@ def test_a_closed_worker_leaves_no_process_behind(worker: Worker) -> None:
 
 
 def test_importing_the_near_end_loads_no_torch() -> None:
-    code = "import sys, studio.worker; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    code = "import sys, studio.inference.worker; print('torch' in sys.modules, 'numpy' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["False", "False"]
 
@@ -155,7 +155,7 @@ def test_the_real_process_dies_with_its_page_even_of_kill_9() -> None:
         """
         import sys, time
         from studio.errors import StudioError
-        from studio.worker import Worker
+        from studio.inference.worker import Worker
         worker = Worker()
         try:
             worker.prepare("no such model")

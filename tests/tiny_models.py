@@ -146,7 +146,7 @@ def _scatter(model: Any, std: float = 0.1) -> None:
 def _write(folder: Path, model: Any, do_normalize: bool) -> Path:
     from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
-    from studio.starter.tokenizer import make_tokenizer
+    from studio.starter.recipe.tokenizer import make_tokenizer
 
     _scatter(model)
     model.save_pretrained(folder)

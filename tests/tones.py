@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import soundfile
 
-from studio import events
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
-from studio.events import Event, Phase
 from studio.models.echo import speak
-from studio.run_folder import RunFolder
+from studio.runs import events
+from studio.runs.events import Event, Phase
+from studio.runs.folder import RunFolder
 from studio.text import digits_to_words
 from studio.train.loop import Learner, fresh_learner
 

@@ -14,7 +14,7 @@ import typer
 from studio.cli.app import app
 from studio.errors import StudioError
 from studio.quiet import hide_warnings
-from studio.run_folder import FOLDER_VARIABLE
+from studio.runs.folder import FOLDER_VARIABLE
 from studio.workspace import disk_errors_explained
 
 # isort: off

@@ -29,7 +29,7 @@ def record(
     microphones: Annotated[bool, typer.Option("--microphones", help="List the microphones and stop.")] = False,
 ) -> None:
     """Record prompts with this computer's microphone."""
-    from studio.terminal import record as recording
+    from studio.cli.rendering import record as recording
 
     if microphones:
         typer.echo(recording.microphones())
@@ -47,8 +47,8 @@ def dataset(
     as_json: AsJson = False,
 ) -> None:
     """Say what a dataset holds; rename it, empty its trash, delete it for good."""
-    from studio.jobs import datasets
-    from studio.terminal import keeping
+    from studio.cli.rendering import keeping
+    from studio.runs import datasets
 
     workspace = Workspace.here()
     if sum((bool(rename), empty_trash, delete)) > 1 or (not name and (rename or empty_trash or delete)):
@@ -82,7 +82,7 @@ def prompts(
     """Choose what to read next: words that a model missed, your own terms, what was not recorded yet."""
     from studio.data import prompts as cards
     from studio.data.manifest import Dataset
-    from studio.reading_list import read_next
+    from studio.evaluation.reading_list import read_next
 
     into = Dataset.create(Workspace.here().dataset(dataset))
     if terms is not None:
@@ -103,7 +103,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Measure every clip's quality and say which need a look; exit code 1 where something does."""
-    from studio.terminal import check as checking
+    from studio.cli.rendering import check as checking
 
     report = checking.run(Workspace.here(), dataset, again=again)
     typer.echo(report.model_dump_json(indent=2) if as_json else checking.as_text(report))
@@ -131,8 +131,8 @@ def label(
     device: Device = "auto",
 ) -> None:
     """Look at labels and mend them: numbers, style, what a model hears. Shows what would change; --apply does it."""
-    from studio.labelling.offers import Request
-    from studio.terminal import label as labels
+    from studio.cli.rendering import label as labels
+    from studio.inference.label_offers import Request
 
     labels.rules(rule or [], numbers)
     data, found = labels.chosen(Workspace.here(), dataset, query, clips)
@@ -174,8 +174,8 @@ def split(
     undo: Annotated[bool, typer.Option("--undo", help="Take the latest split back.")] = False,
 ) -> None:
     """Put clips into train, validation and test; the same sentence is never in two splits."""
+    from studio.cli.rendering import splitting
     from studio.data.manifest import Dataset
-    from studio.terminal import splitting
 
     chosen = Dataset.open(Workspace.here().dataset(dataset))
     wanted = splitting.request(by, hold_out or [], shares)
@@ -203,9 +203,9 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Take in recordings that exist already: sound files with text files, tables, and the formats of other tools."""
+    from studio.cli.rendering import datasets
     from studio.data.formats import Reading
     from studio.data.formats.plan import Plan
-    from studio.terminal import datasets
 
     plan = Plan(datasets.given(dataset, paths or []), format, Reading(datasets.mapping(map or []), delimiter, audio))
     if dry_run:
@@ -231,6 +231,6 @@ def export_data(
     as_json: AsJson = False,
 ) -> None:
     """Write a dataset in the format of another tool; the dataset stays as it is."""
-    from studio.terminal import datasets
+    from studio.cli.rendering import datasets
 
     datasets.give_out(Workspace.here(), dataset, out, format, query, clips, portable, escape, as_json)

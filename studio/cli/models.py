@@ -38,13 +38,13 @@ def transcribe(
 ) -> None:
     """Write down what is said in sound files: JSON with text, seconds, latency, and WER where references exist."""
     if format:
-        from studio.terminal import longform
+        from studio.cli.rendering import longform
 
         reader = longform.Reader(model, longform.only_one(adapter or [], terms), processor, device)
         typer.echo(longform.write(list(audio or []), format, output, reader))
         return
-    from studio.hear import hear_list
-    from studio.transcribe import transcribe_list
+    from studio.inference.compare import hear_list
+    from studio.inference.transcribe import transcribe_list
 
     sources, adapters = audio_list or list(audio or []), adapter or []
     if terms or len(adapters) > 1:
@@ -67,8 +67,8 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Score a run before and after, or any model on a dataset."""
-    from studio import evaluate as evaluation
-    from studio import verdict
+    from studio.evaluation import evaluate as evaluation
+    from studio.evaluation import verdict
 
     result = evaluation.compare(
         Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
@@ -100,7 +100,7 @@ def serve(
 ) -> None:
     """Let other programs use a model: OpenAI's transcription interface on this machine."""
     from studio.serve import server
-    from studio.serve.gate import Key
+    from studio.web.gate import Key
 
     text = secret_of(key, "STUDIO_SERVE_KEY")
     server.serve(Workspace.here(), run, model, device, host, port, None if text is None else Key.parse(text))
@@ -121,6 +121,6 @@ def merge(
 @app.command()
 def fetch(model: Annotated[str, typer.Argument(help="A Hub id such as UsefulSensors/moonshine-tiny.")]) -> None:
     """Download a model from the Hugging Face Hub: the only verb that uses the internet."""
-    from studio.terminal import follow as following
+    from studio.cli.rendering import follow as following
 
     following.fetch(model, typer.echo)

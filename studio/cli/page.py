@@ -35,8 +35,8 @@ def ui(
     if import_from:
         os.environ["STUDIO_IMPORT_FROM"] = os.pathsep.join(str(folder.resolve()) for folder in import_from)
     from studio.ui.app import launch
-    from studio.ui.login import Login
-    from studio.ui.security import PublicUrl
+    from studio.web.login import Login
+    from studio.web.security import PublicUrl
 
     text = secret_of(login, "STUDIO_LOGIN")
     shut = None if text is None else Login.parse(text)
@@ -49,7 +49,7 @@ def demo(
     seeds: Annotated[int, typer.Option(min=1, max=20, help="Repeat with this many seeds, from --seed on.")] = 1,
 ) -> None:
     """Run the whole loop on the bundled model with a synthetic voice: about 5 minutes on 2 cores, no microphone."""
-    from studio import demo as demonstration
+    from studio.cli import demo as demonstration
 
     demonstration.run(Workspace.here(), list(range(seed, seed + seeds)), typer.echo)
 
@@ -60,7 +60,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check this machine: devices, memory, disk, microphone, versions. Each line says fine, or what to do."""
-    from studio import doctor as checks
+    from studio.cli import doctor as checks
 
     found = checks.check(Workspace.here(), ask_hub=hub)
     typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else checks.as_text(found))

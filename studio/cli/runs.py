@@ -13,7 +13,7 @@ import typer
 from studio import config as settings
 from studio.cli.app import AsJson, RunName, app
 from studio.errors import ConfigError
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, write_atomically
 
 AnyNormaliser = Annotated[
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 def train(**options: Any) -> None:
     """Fine-tune a model on a dataset and follow it. Ctrl-C stops and saves; a second Ctrl-C leaves it running."""
+    from studio.cli.rendering import follow as following
+    from studio.cli.rendering import starting, together
     from studio.cluster import address
-    from studio.data.splits import shortage, trainable
-    from studio.evaluate import open_dataset
+    from studio.data.splits.assignment import shortage, trainable
+    from studio.evaluation.evaluate import open_dataset
     from studio.models import before_start
-    from studio.terminal import follow as following
-    from studio.terminal import starting, together
     from studio.train import ranks
 
     name, on, dry_run, queue = (options[key] for key in ("name", "on", "dry_run", "queue"))
@@ -65,7 +65,7 @@ def train(**options: Any) -> None:
 
 def _tell_mixed_numbers(dataset: Dataset) -> None:
     """Say where labels write numbers in two ways."""
-    from studio.data.labels.two_ways import numbers_in_two_ways
+    from studio.data.labels.mixed_numbers import numbers_in_two_ways
 
     if mixed := numbers_in_two_ways(clip.text for clip in dataset.utterances() if clip.split != "unused"):
         remedy = f"`studio label {dataset.name} --numbers {mixed.common} --apply` writes all in one way."
@@ -95,18 +95,18 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
 
 
 def _as_in(run: str) -> dict[str, Any]:
-    from studio.jobs import keeping
+    from studio.runs import editing
 
-    return keeping.settings_of(Workspace.here(), run).model_dump()
+    return editing.settings_of(Workspace.here(), run).model_dump()
 
 
 def _tell_needs(plan: settings.TrainConfig, clips: Sequence[Utterance]) -> None:
     """Say what memory and time the run is going to take, where that is known."""
     import psutil
 
-    from studio.jobs.pace import expected
     from studio.models import is_cpu_build
     from studio.models.memory import estimate
+    from studio.models.training_time import expected
 
     on_cpu = plan.device == "cpu" or (plan.device == "auto" and is_cpu_build())
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
@@ -171,16 +171,16 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the runs, newest first."""
-    from studio import jobs
-    from studio.jobs import queue as waiting_line
-    from studio.terminal import follow as following
+    from studio.cli.rendering import follow as following
+    from studio.runs import listing, trash
+    from studio.runs import queue as waiting_line
 
     workspace = Workspace.here()
     if empty_trash:
-        typer.echo(f"Deleted for good: {', '.join(jobs.empty_trash(workspace)) or 'nothing; the trash is empty'}.")
+        typer.echo(f"Deleted for good: {', '.join(trash.empty_trash(workspace)) or 'nothing; the trash is empty'}.")
         return
     waiting_line.look_after(workspace)
-    found, waiting = jobs.runs(workspace), waiting_line.waiting(workspace)
+    found, waiting = listing.runs(workspace), waiting_line.waiting(workspace)
     typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))
     if waiting and not as_json:
         typer.echo(f"Waiting: {', '.join(run.name for run in waiting)}. `studio queue` moves or cancels them.")
@@ -194,17 +194,17 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Show a run's settings and note; rename it, write a note."""
-    from studio.jobs import keeping, listing
-    from studio.terminal import keeping as rendering
+    from studio.cli.rendering import keeping as rendering
+    from studio.runs import editing, listing
 
     workspace = Workspace.here()
     if note is not None:
-        keeping.write_note(listing.existing(workspace, name), note)
+        editing.write_note(listing.existing(workspace, name), note)
     if rename:
-        name = keeping.rename(workspace, name, rename).name
+        name = editing.rename(workspace, name, rename).name
         typer.echo(f"The run is called {name} now.")
     elif note is None and as_json:
-        typer.echo(keeping.settings_of(workspace, name).model_dump_json(indent=2))
+        typer.echo(editing.settings_of(workspace, name).model_dump_json(indent=2))
     elif note is None:
         typer.echo(rendering.run(workspace, name))
 
@@ -217,8 +217,8 @@ def queue(
     as_json: AsJson = False,
 ) -> None:
     """List the runs that wait their turn (`studio train --queue`); move or cancel one."""
-    from studio.jobs import queue as waiting_line
-    from studio.terminal import starting
+    from studio.cli.rendering import starting
+    from studio.runs import queue as waiting_line
 
     workspace = Workspace.here()
     if cancel:
@@ -237,9 +237,9 @@ def stop(
     ] = False,
 ) -> None:
     """Stop a run: it keeps its best state so far, scores it and writes its report."""
-    from studio import jobs
+    from studio.runs import control, listing
 
-    jobs.stop(jobs.existing(Workspace.here(), run), "discard" if discard else "save")
+    control.stop(listing.existing(Workspace.here(), run), "discard" if discard else "save")
     then = "discarded" if discard else "saved and scored"
     typer.echo(f"{run} will stop after its current step. What it has learnt will be {then}.")
 
@@ -247,17 +247,17 @@ def stop(
 @app.command()
 def resume(run: RunName, detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False) -> None:
     """Go on with a run that was killed or interrupted, from its last checkpoint."""
-    from studio import jobs
-    from studio.terminal import follow as following
-    from studio.terminal import together
+    from studio.cli.rendering import follow as following
+    from studio.cli.rendering import together
+    from studio.runs import control, listing
+    from studio.runs.metadata import RunRecord
     from studio.train import ranks
-    from studio.train.record import RunRecord
 
-    folder = jobs.existing(Workspace.here(), run)
+    folder = listing.existing(Workspace.here(), run)
     if ranks.are_launched():
         together.train_together(Workspace.here(), RunRecord.read(folder).config, run)
         return
-    jobs.resume(folder)
+    control.resume(folder)
     if not detach:
         following.follow(folder, typer.echo)
 
@@ -265,11 +265,11 @@ def resume(run: RunName, detach: Annotated[bool, typer.Option("--detach", help="
 @app.command()
 def report(run: RunName, html: HtmlFile = None, as_json: AsJson = False, normaliser: AnyNormaliser = None) -> None:
     """Say whether a run is better, how sure that is, what it got worse at, and what to do next."""
-    from studio import jobs
-    from studio.results import answers, run_page
-    from studio.results.result import result_of
+    from studio.reports import answers, run_page
+    from studio.reports.result import result_of
+    from studio.runs import listing
 
-    result = result_of(jobs.existing(Workspace.here(), run), normaliser)
+    result = result_of(listing.existing(Workspace.here(), run), normaliser)
     if as_json:
         told = {"answers": [answer.model_dump() for answer in answers.answers(result)], "alarm": result.alarm}
         typer.echo(json.dumps(told | result.model_dump(mode="json"), indent=2, ensure_ascii=False))
@@ -287,10 +287,10 @@ def compare(
     normaliser: AnyNormaliser = None,
 ) -> None:
     """Lay runs side by side: one table, their curves, and of their settings only what differs."""
-    from studio import jobs
-    from studio.results import comparison
+    from studio.reports import comparison
+    from studio.runs import listing
 
-    found = comparison.compare_runs([jobs.existing(Workspace.here(), run) for run in runs], normaliser)
+    found = comparison.compare_runs([listing.existing(Workspace.here(), run) for run in runs], normaliser)
     typer.echo(found.model_dump_json(indent=2) if as_json else comparison.as_text(found))
     if html:
         write_atomically(html, comparison.as_html(found))
@@ -299,8 +299,8 @@ def compare(
 @app.command()
 def curve(run: RunName, as_json: AsJson = False, normaliser: AnyNormaliser = None) -> None:
     """Train on a quarter and on half of a run's clips, and say what more clips would bring."""
-    from studio.results.learning_curve import as_text
-    from studio.terminal.curve import complete
+    from studio.cli.rendering.curve import complete
+    from studio.reports.learning_curve import as_text
 
     found = complete(Workspace.here(), run, normaliser)
     typer.echo(found.model_dump_json(indent=2) if as_json else as_text(found))

@@ -20,8 +20,8 @@ from studio.cluster import frames, package
 from studio.cluster.receiver import Receiver
 from studio.config import TrainConfig
 from studio.errors import JobError, StudioError
-from studio.events import Event, Failed, Finished, Phase, Started, StepDone, Stopped, Warned
-from studio.run_folder import RunFolder
+from studio.runs.events import Event, Failed, Finished, Phase, Started, StepDone, Stopped, Warned
+from studio.runs.folder import RunFolder
 from studio.train.clips import moved_note
 from studio.workspace import write_atomically
 

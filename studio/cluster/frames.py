@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from studio.events import Event, to_line
+from studio.runs.events import Event, to_line
 
 MARK = "\x1estudio "
 PART = 12_000  # bytes of a file in a line: 16,000 characters, less than Ray sends of a log at once

@@ -21,11 +21,11 @@ from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError, DataError
-from studio.evaluate import open_dataset
+from studio.evaluation.evaluate import open_dataset
 from studio.models.writable import Splits
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 from studio.train import clips, general
-from studio.train.record import RunRecord
 from studio.workspace import Workspace, checked_name, disk_errors
 
 SOURCE = Path(studio.__file__).parent

@@ -12,10 +12,10 @@ from pathlib import PurePosixPath
 from studio.cluster.frames import EventFrame, FileFrame, FolderFrame, Frame, PartFrame
 from studio.config import TrainConfig
 from studio.errors import JobError
-from studio.events import Event, parse
 from studio.models.folders import written_whole
-from studio.run_folder import RunFolder
-from studio.train.record import RunRecord
+from studio.runs.events import Event, parse
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 from studio.workspace import disk_errors, write_atomically
 
 _FILES = re.compile(

@@ -14,12 +14,12 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-from studio import jobs
 from studio.cluster import package
 from studio.cluster.package import SentJob
 from studio.config import ECHO, STARTER, TrainConfig
 from studio.models.folders import written_whole
-from studio.run_folder import RunFolder
+from studio.runs import control
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, write_atomically
 
 ACCELERATORS = ("L4:1", "A10:1", "A10G:1", "RTX4090:1", "A40:1")  # 22 GB and more; the cheapest that is free is taken
@@ -52,7 +52,7 @@ def task(job: SentJob, workdir: Path, path: Path) -> str:
     name = re.sub(r"[^a-z0-9-]+", "-", job.run.lower()).strip("-")
     name = name if name[:1].isalpha() else f"run-{name}".rstrip("-")
     wanted = "" if job.config.device == "cpu" else f"  accelerators: {{{', '.join(ACCELERATORS)}}}\n"
-    run = shlex.join(["python", *jobs.training(job.config, job.run).command[1:]])
+    run = shlex.join(["python", *control.training(job.config, job.run).command[1:]])
     return (
         f"{_notes(name, job.run, path)}"
         f"name: {name}\n"

@@ -20,8 +20,8 @@ from studio.cluster.frames import Sender
 from studio.cluster.package import SentJob
 from studio.config import TrainConfig
 from studio.errors import ModelError, StudioError
-from studio.events import CheckpointSaved, Evaluated, Event, Failed, Finished, Started, Stopped
-from studio.run_folder import RunFolder
+from studio.runs.events import CheckpointSaved, Evaluated, Event, Failed, Finished, Started, Stopped
+from studio.runs.folder import RunFolder
 from studio.train.progress import Progress
 from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from studio.data.snapshot import Snapshot
-from studio.data.store import Store
+from studio.data.store.files import Store
+from studio.data.store.snapshot import Snapshot
 from studio.data.utterance import Utterance
 
 

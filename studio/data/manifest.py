@@ -2,12 +2,12 @@
 
     recordings/<dataset>/
         manifest.jsonl          appended durably, edited by atomic rewrite under a lock
-        journal.jsonl           what was done, so that it can be undone: see studio.data.journal
+        journal.jsonl           what was done, so that it can be undone: see studio.data.store.journal
         clips/<id>.wav          mono, 16 bits, at the rate of the device
         originals/              recordings that were trimmed or replaced
         prompts.txt, own.txt    see studio.data.prompts
         pending/<id>.json       the line of a clip being saved; the next write takes up what a crash left
-        incoming/<name>/        clips being imported: see studio.data.intake
+        incoming/<name>/        clips being imported: see studio.data.import_export.intake
         trash.jsonl, trash/     what was thrown away and can be restored
         manifest.torn.jsonl     half lines that a crash left, kept aside
 
@@ -24,16 +24,17 @@ from pathlib import Path
 from typing import Any
 
 from studio.audio import Waveform, read, write_wav
-from studio.data import changes as changing
-from studio.data import checks, conflicts, deeds, lines, quality, snapshot
-from studio.data.intake import Intake
-from studio.data.journal import Action
-from studio.data.query import Selection
-from studio.data.snapshot import many_objects
-from studio.data.store import Store
-from studio.data.table import Table
+from studio.data import checks, quality
+from studio.data.import_export.intake import Intake
+from studio.data.store import changes as changing
+from studio.data.store import conflicts, lines, operations, snapshot
+from studio.data.store.files import Store
+from studio.data.store.journal import Action
+from studio.data.store.snapshot import many_objects
+from studio.data.store.writing import writing
 from studio.data.utterance import Origin, Split, Utterance, checked_label
-from studio.data.writing import writing
+from studio.data.view.query import Selection
+from studio.data.view.table import Table
 from studio.errors import ConflictError, DataError, StudioError
 from studio.text import counted
 from studio.workspace import append_durably, disk_errors, write_atomically
@@ -147,7 +148,7 @@ class Dataset(Store):
         return Intake(self, what)
 
     def edit(self, id: str, /, was: Mapping[str, Any] | None = None, **changes: Any) -> Utterance:
-        """Change the fields of a clip that are `EDITABLE` in studio.data.changes. Raises DataError or DiskError.
+        """Change the fields of a clip that are `EDITABLE` in studio.data.store.changes. Raises DataError or DiskError.
 
         `was` holds fields as the person saw them: ConflictError, which carries the clip as it is now, where it was
         changed meanwhile. A new label that is a sentence of another split takes the clip there: no sentence stands
@@ -171,7 +172,7 @@ class Dataset(Store):
             for clip in old:
                 conflicts.seen(clip, (was or {}).get(clip.id, {}), wanted[clip.id])
             new, sides = changing.changed(self.look(), old, wanted)
-            deeds.edit(self, what or changing.told(old, new, wanted), new, sides)
+            operations.edit(self, what or changing.told(old, new, wanted), new, sides)
         return new
 
     def assign(self, splits: Mapping[str, Split], what: str = "") -> list[Utterance]:
@@ -197,14 +198,14 @@ class Dataset(Store):
             old = {clip.id: clip for clip in self._found(ids)}
             new = [changing.with_sound(*remade(clip)) for clip in old.values()]
             if new:
-                deeds.edit(self, what, new, None, lambda id: remade(old[id])[1])
+                operations.edit(self, what, new, None, lambda id: remade(old[id])[1])
         return new
 
     def trash(self, ids: Iterable[str]) -> list[Utterance]:
         """Take clips out of the dataset; `restore` brings them back. Raises DataError or DiskError."""
         with writing(self):
             if gone := self._found(ids):
-                deeds.trash(self, f"{changing.in_words(gone)} deleted", [clip.id for clip in gone])
+                operations.trash(self, f"{changing.in_words(gone)} deleted", [clip.id for clip in gone])
         return gone
 
     def restore(self, ids: Iterable[str]) -> list[Utterance]:
@@ -212,7 +213,7 @@ class Dataset(Store):
         with writing(self):
             trashed = {clip.id: clip for clip in self.trashed()}
             if back := [trashed[id] if id in trashed else self._missing(id) for id in dict.fromkeys(ids)]:
-                deeds.restore(self, f"{changing.in_words(back)} brought back", back)
+                operations.restore(self, f"{changing.in_words(back)} brought back", back)
         return back
 
     def undo(self, id: str | None = None) -> Action | None:
@@ -221,16 +222,16 @@ class Dataset(Store):
         Raises ConflictError, naming the clip, where something was changed since; DataError; DiskError.
         """
         with writing(self), many_objects():
-            return deeds.undo(self, id)
+            return operations.undo(self, id)
 
     def redo(self) -> Action | None:
         """Do again what was undone last; None where something new was done since. Raises ConflictError, DiskError."""
         with writing(self), many_objects():
-            return deeds.redo(self)
+            return operations.redo(self)
 
     def history(self, limit: int = 50) -> list[Action]:
         """What was done, the latest first. Raises DiskError."""
-        return deeds.history(self)[:limit]
+        return operations.history(self)[:limit]
 
     def _found(self, ids: Iterable[str]) -> list[Utterance]:
         now = self.look()
@@ -242,7 +243,7 @@ class Dataset(Store):
         raise DataError(f"There is no clip “{id[:80]}” in {self.name}.", "Reload the list of clips.")
 
     def _save(self, clip: Utterance, wave: Waveform) -> None:
-        """Write a note, the clip, its line: `studio.data.writing` ends what a crash cuts short."""
+        """Write a note, the clip, its line: `studio.data.store.writing` ends what a crash cuts short."""
         path, note = self.clip_path(clip), self.pending / f"{clip.id}.json"
         try:
             write_atomically(note, clip.to_line())

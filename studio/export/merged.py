@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.errors import ConfigError, ModelError, StudioError
-from studio.evaluate import open_dataset, read_clip, read_manifest
+from studio.evaluation.evaluate import open_dataset, read_clip, read_manifest
 from studio.export.snippets import merged_snippet
 from studio.models import Clip, Family, Recogniser, load
 from studio.models.adapters import base_note, find_adapter
 from studio.models.folders import written_whole
 from studio.models.portable import needs
 from studio.models.registry import family_of
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 from studio.text import counted
-from studio.train.record import RunRecord
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:

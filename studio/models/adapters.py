@@ -19,7 +19,7 @@ from studio.models.folders import written_whole
 from studio.models.layers import matching
 from studio.models.portable import NEEDS_PEFT, adapter_settings, needs
 from studio.models.targets import Kind, check_targets, pattern_of
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.text import counted
 from studio.workspace import Workspace
 

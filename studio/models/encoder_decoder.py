@@ -80,7 +80,7 @@ class EncoderDecoder(ABC):
 
         `memory` is the encoder's output and may be changed in place; once it is in the cache it is not read again.
         """
-        from studio.kernels.cache import cache_for
+        from studio.models.kernels.cache import cache_for
 
         decoder = base.model.decoder
         return decoder(
@@ -182,7 +182,7 @@ class EncoderDecoder(ABC):
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy of the labels, in fp32 whatever the model's precision."""
-        from studio.kernels.loss import summed_loss
+        from studio.models.kernels.loss import summed_loss
 
         base, counted = base_of(model), batch["labels"] != IGNORED
         hidden = self._hidden(base, batch)

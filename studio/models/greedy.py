@@ -114,7 +114,7 @@ class _Batch:
         """Nothing is written yet."""
         import torch
 
-        from studio.kernels.cache import empty_cache
+        from studio.models.kernels.cache import empty_cache
 
         frames, mask = padded(memories)
         ids = torch.tensor([list(rules.prompt)] * len(memories), device=frames.device)

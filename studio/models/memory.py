@@ -42,7 +42,7 @@ _FRAMES: Mapping[str, float] = MappingProxyType({"moonshine": 16_000 / 384, "moo
 """Frames a second; Whisper's clips all fill 30 s."""
 
 _PROCESS = 600_000_000  # bytes: Python with PyTorch, transformers and peft, on a CPU
-_READ_AT_ONCE = 8  # clips decoded together, as studio.evaluate does: their cross-attention is cached
+_READ_AT_ONCE = 8  # clips decoded together, as studio.evaluation.evaluate does: their cross-attention is cached
 _BYTES = MappingProxyType({"fp32": 4, "bf16": 2, "fp16": 2})
 _KEPT_BYTES = MappingProxyType({"fp32": 4, "bf16": 3, "fp16": 3})  # an adapter computes in fp32: 0.75 was measured
 _SLACK = 1.4  # gradients on their way back, and what the allocator cannot use again

@@ -24,7 +24,7 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
     """
     import transformers
 
-    from studio.kernels.linear import quicken
+    from studio.models.kernels.linear import quicken
 
     check_weights(folder)
     try:

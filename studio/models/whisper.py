@@ -103,7 +103,7 @@ class Whisper(EncoderDecoder):
 
     def decode(self, base: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
         """As every family's, without the mask, which this decoder does not take."""
-        from studio.kernels.cache import cache_for
+        from studio.models.kernels.cache import cache_for
 
         decoder = base.model.decoder
         return decoder(input_ids=ids, encoder_hidden_states=memory, **cache_for(decoder, cache)).last_hidden_state

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from studio.longform.subtitles import rendered
-from studio.longform.transcript import Segment, Transcript
+from studio.inference.longform.subtitles import rendered
+from studio.inference.longform.transcript import Segment, Transcript
 
 Shape = Literal["json", "text", "srt", "vtt", "verbose_json"]
 

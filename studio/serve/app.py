@@ -16,13 +16,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from studio.errors import DataError, StudioError
 from studio.faults import first_fault
-from studio.longform.reading import Reading
-from studio.longform.transcript import Segment
+from studio.inference.longform.reading import Reading
+from studio.inference.longform.transcript import Segment
 from studio.serve import answers
 from studio.serve.asked import Asked, Received
 from studio.serve.engine import Engine
-from studio.serve.gate import Gate, Key, refusal
-from studio.ui.security import HostRule
+from studio.web.gate import Gate, Key, refusal
+from studio.web.security import HostRule
 
 RETRY_AFTER = "5"  # seconds
 _POLL = 0.5  # seconds between two looks at whether the program still waits

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.datastructures import FormData, UploadFile
 
 from studio.serve import answers
-from studio.ui.uploads import safe_parts
+from studio.web.uploads import safe_parts
 from studio.workspace import disk_errors
 
 GRANULARITIES = "timestamp_granularities"  # OpenAI's name; its own client sends it with brackets, curl often without

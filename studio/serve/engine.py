@@ -8,14 +8,15 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from studio import audio, jobs
+from studio import audio
 from studio.errors import BusyError, ModelError
-from studio.longform.reading import Reading, biased
-from studio.longform.transcript import Segment
+from studio.inference.longform.reading import Reading, biased
+from studio.inference.longform.transcript import Segment
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import find_adapter, without_adapter
 from studio.models.key_terms import MOST_TERMS, KeyTerms, key_terms
-from studio.train.record import RunRecord
+from studio.runs import listing
+from studio.runs.metadata import RunRecord
 from studio.workspace import Workspace
 
 MOST_WAITING = 8  # requests; more are sent away until later
@@ -103,5 +104,5 @@ def engine_for(workspace: Workspace, run: str, model: str, device: str) -> Engin
     """The engine of the finished run `run`, or without one of `model`. Raises JobError, ModelError, DeviceError."""
     if not run:
         return Engine(load(model, device))
-    folder = jobs.existing(workspace, run)
+    folder = listing.existing(workspace, run)
     return Engine(load(RunRecord.read(folder).model, device, adapter=find_adapter(folder.path, workspace)), run)

@@ -6,8 +6,8 @@ import uvicorn
 
 from studio.serve.app import create_app
 from studio.serve.engine import engine_for
-from studio.serve.gate import Key, require_key
-from studio.ui.app import address_of, listen
+from studio.web.gate import Key, require_key
+from studio.web.server import address_of, listen
 from studio.workspace import Workspace
 
 GRACE = 10  # seconds that a reading has to end when the server is closed

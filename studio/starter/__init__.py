@@ -1,6 +1,4 @@
-"""The bundled starter model: its weights, its card, and the recipe that made it (`python -m
-studio.starter.build`).
-"""
+"""The bundled starter model: its weights, its card, its small world; `studio.starter.recipe.build` made it."""
 
 from __future__ import annotations
 

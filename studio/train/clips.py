@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from studio.data.manifest import Dataset, Utterance
-from studio.data.splits import ensure_minimum
+from studio.data.splits.assignment import ensure_minimum
 from studio.data.utterance import SIDES, Split
 from studio.errors import DataError
-from studio.evaluate import read_manifest, usable
+from studio.evaluation.evaluate import read_manifest, usable
 from studio.models import Family
 from studio.models.writable import Splits, by_side, left_out_note, shortened
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.text import counted
 from studio.workspace import write_atomically
 

@@ -7,18 +7,18 @@ import random
 import shutil
 from collections.abc import Callable, Sequence
 
-from studio import events
 from studio.data.manifest import Utterance
-from studio.data.splits import MINIMUM
+from studio.data.splits.assignment import MINIMUM
 from studio.errors import DataError, JobError
-from studio.events import StepDone
-from studio.learning import SHARES
+from studio.evaluation.learning_curve import SHARES
 from studio.models import pick_device
-from studio.run_folder import RunFolder
+from studio.runs import events
+from studio.runs.events import StepDone
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 from studio.text import counted
 from studio.train import clips
 from studio.train.finetune import run
-from studio.train.record import RunRecord
 
 SMALLER = SHARES[:-1]
 

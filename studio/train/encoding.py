@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
-from studio.evaluate import read_clip
-from studio.events import Event, Phase, Warned
+from studio.evaluation.evaluate import read_clip
 from studio.models import Clip, Recogniser
 from studio.models.base import Encodes
 from studio.models.writable import shortened
+from studio.runs.events import Event, Phase, Warned
 from studio.text import counted
 from studio.train.augment import variant
 from studio.train.feature_cache import FeatureCache, open_cache

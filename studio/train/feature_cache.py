@@ -139,7 +139,7 @@ def _all_but_the_sound(recogniser: Recogniser) -> bytes:
     import torch
     import transformers
 
-    from studio.kernels.linear import gains
+    from studio.models.kernels.linear import gains
 
     assert isinstance(recogniser.family, Encodes)
     parts = (

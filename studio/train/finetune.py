@@ -19,16 +19,16 @@ from collections.abc import Iterator
 
 from studio.config import TrainConfig
 from studio.errors import ConfigError, JobError, StudioError
-from studio.evaluate import open_dataset
-from studio.events import Event, Failed, Phase
+from studio.evaluation.evaluate import open_dataset
 from studio.models import pick_device
 from studio.models.targets import EARLIER_NAMES
 from studio.models.writable import Splits
-from studio.run_folder import RunFolder
+from studio.runs.events import Event, Failed, Phase
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
 from studio.train import clips, general
 from studio.train.randomness import reproducible
 from studio.train.ranks import Alone
-from studio.train.record import RunRecord
 from studio.train.resources import out_of_memory_explained
 from studio.train.stages import FineTune, Plan
 from studio.train.stopping import Stopper

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from studio.config import TrainConfig
 from studio.data.manifest import Utterance
 from studio.errors import DataError
-from studio.evaluate import open_dataset
+from studio.evaluation.evaluate import open_dataset
 from studio.models import load
 from studio.text import counted
 from studio.train import checkpoint, general

@@ -14,10 +14,10 @@ from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError
-from studio.evaluate import open_dataset, read_manifest, usable
+from studio.evaluation.evaluate import open_dataset, read_manifest, usable
 from studio.models import Recogniser
 from studio.models.writable import Splits, named, unwritable
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES, digits_to_words
 from studio.workspace import Workspace, write_atomically

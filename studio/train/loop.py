@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from studio.config import TrainConfig
 from studio.errors import ConfigError
-from studio.events import Event, Phase, StepDone, Stopped, Warned
 from studio.models import Recogniser
+from studio.runs.events import Event, Phase, StepDone, Stopped, Warned
 from studio.train import randomness
 from studio.train.batches import clips_of_step, share_of
 from studio.train.progress import Progress

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from studio import alarms
-from studio.alarms import Probe
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
-from studio.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
-from studio.events import Evaluated, Event, Phase, Sampled, Unit, Warned
+from studio.evaluation import failure_modes
+from studio.evaluation.cache import BatchRead, Readings
+from studio.evaluation.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
+from studio.evaluation.failure_modes import Probe
 from studio.models import Hypothesis, Recogniser
 from studio.models.writable import named, shortened, unwritable
-from studio.readings import BatchRead, Readings
+from studio.runs.events import Evaluated, Event, Phase, Sampled, Warned
+from studio.text.metrics import Unit
 from studio.train.rows import Rows
 from studio.train.stopping import Check
 
@@ -63,7 +64,7 @@ class Scorer:
             yield Warned(message=f"Skipped while scoring ({len(skipped)}): {shortened(skipped)}.")
         if not good:
             raise DataError(f"None of the {clips[0].split} clips can be read any more.", "Bring them back, and resume.")
-        probes = [] if phase == "validating" else alarms.probes(self.recogniser)
+        probes = [] if phase == "validating" else failure_modes.probes(self.recogniser)
         too_long = [] if phase == "validating" else named(unwritable(good, self.recogniser))
         found = self._scored(good, hypotheses, adapter, skipped, probes)
         return found.model_copy(update={"unwritable": too_long})

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from studio.data.manifest import Utterance
-from studio.evaluate import Evaluation
-from studio.events import Event, Warned
-from studio.run_folder import RunFolder
+from studio.evaluation.evaluate import Evaluation
+from studio.runs.events import Event, Warned
+from studio.runs.folder import RunFolder
 from studio.train.scoring import Scorer
 from studio.workspace import write_atomically
 

@@ -11,14 +11,17 @@ from pathlib import Path
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
 from studio.errors import DataError
-from studio.evaluate import Evaluation, hash_of
-from studio.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Started, Stopped, Unit, Warned
+from studio.evaluation.evaluate import Evaluation, hash_of
+from studio.evaluation.figures import RATES
+from studio.evaluation.verdict import rate, unit_of
 from studio.models import Recogniser, adapters, load
 from studio.models.folders import written_whole
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
-from studio.report import write_report
-from studio.results.words import RATES
-from studio.run_folder import RunFolder
+from studio.reports.markdown import write_report
+from studio.runs.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Started, Stopped, Warned
+from studio.runs.folder import RunFolder
+from studio.runs.metadata import RunRecord
+from studio.text.metrics import Unit
 from studio.train import checkpoint, clips, general
 from studio.train.adapted import with_adapter
 from studio.train.encoding import Shelf, encode
@@ -27,13 +30,11 @@ from studio.train.general import General
 from studio.train.loop import Diverged, Learner, fit, fresh_learner
 from studio.train.progress import Scoring
 from studio.train.ranks import Alone
-from studio.train.record import RunRecord
 from studio.train.resources import peak_memory
 from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
 from studio.train.short import keep_short
 from studio.train.stopping import Reason, Stopper, StopRequested
-from studio.verdict import rate, unit_of
 from studio.workspace import write_atomically
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 
 Reason = Literal["stop and save", "discard", "interrupted"]
 Check = Callable[[], None]

@@ -13,13 +13,14 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from gradio.events import api
 
-from studio import jobs, worker
 from studio.data.manifest import Dataset
-from studio.data.query import Selection
+from studio.data.view.query import Selection
 from studio.errors import DeviceError, StudioError
+from studio.inference import worker
 from studio.models.key_terms import DEFAULT_BOOST
-from studio.results import answers, comparison
-from studio.results.result import result_of
+from studio.reports import answers, comparison
+from studio.reports.result import result_of
+from studio.runs import listing
 from studio.ui import hearing
 from studio.workspace import Workspace
 
@@ -68,7 +69,7 @@ def _lists(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
 
     def list_runs() -> list[dict[str, Any]]:
         """List the runs, newest first: status, base model, dataset, and word error rates before and after (0 to 1)."""
-        return [run.model_dump() for run in jobs.runs(workspace)]
+        return [run.model_dump() for run in listing.runs(workspace)]
 
     return list_datasets, list_clips, list_runs
 
@@ -97,7 +98,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         Args:
             run: a finished run that list_runs gives
         """
-        result = result_of(jobs.existing(workspace, run))
+        result = result_of(listing.existing(workspace, run))
         told = [answer.model_dump() for answer in answers.answers(result)]
         return {"answers": told, "alarm": result.alarm, **result.model_dump(mode="json", exclude=_KEPT_BACK)}
 
@@ -107,7 +108,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         Args:
             runs: two or more that list_runs gives; the others are measured against the first
         """
-        found = comparison.compare_runs([jobs.existing(workspace, run) for run in runs], None)
+        found = comparison.compare_runs([listing.existing(workspace, run) for run in runs], None)
         return {"headline": comparison.headline(found), **found.model_dump(mode="json")}
 
     return transcribe_clip, report_run, compare_runs

@@ -14,15 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import DeviceError, StudioError
-from studio.jobs import queue
+from studio.errors import StudioError
+from studio.runs import queue
+from studio.web.server import address_of, listen
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from studio.ui.login import Login
-    from studio.ui.security import PublicUrl
+    from studio.web.login import Login
+    from studio.web.security import PublicUrl
 
 PORT = 7860
 OFFLINE = {
@@ -48,7 +49,7 @@ def launch(
     Raises ConfigError where other computers could open it without a login, DeviceError for a taken port or without the
     package for MCP.
     """
-    from studio.ui.security import require_login
+    from studio.web.security import require_login
 
     require_login(host, port, login, public)
     workspace = workspace.held()
@@ -72,48 +73,9 @@ def launch(
     server.run(sockets=[listener])
 
 
-def listen(host: str, port: int, command: str = "studio ui") -> socket.socket:
-    """A socket bound to `host:port`, so that nobody can take the port while Gradio is imported.
-
-    Raises DeviceError, naming the next free port, where it is taken.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    if sys.platform != "win32":
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise DeviceError(
-            f"Port {port} of {host} cannot be used: {(error.strerror or str(error)).lower()}.",
-            f"Is it open already? Otherwise: {command} --port {_next_free(host, port, family)}",
-        ) from error
-    listener.listen()
-    return listener
-
-
-def address_of(host: str, port: int) -> str:
-    """What to type into a browser on this computer."""
-    if host in ("127.0.0.1", "0.0.0.0", "::", "::1"):
-        return f"http://localhost:{port}"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _has_a_screen() -> bool:
     """Whether a browser can be shown: without one, `webbrowser` starts a text browser in this terminal."""
     return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
-
-
-def _next_free(host: str, port: int, family: int) -> int:
-    for candidate in (*range(port + 1, min(port + 20, 65536)), 0):
-        with socket.socket(family) as probe:
-            try:
-                probe.bind((host, candidate))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    return 0
 
 
 def create_app(
@@ -130,10 +92,11 @@ def create_app(
     import gradio as gr
     from fastapi import FastAPI
 
-    from studio.ui import api, assets, faults, shell
-    from studio.ui.bodies import LARGEST_UPLOAD, Bodies
-    from studio.ui.security import Gate, HostRule
+    from studio.ui import api, assets, shell
     from studio.ui.theme import theme
+    from studio.web import faults
+    from studio.web.bodies import LARGEST_UPLOAD, Bodies
+    from studio.web.security import Gate, HostRule
 
     if mcp:
         api.require_mcp()
@@ -168,7 +131,7 @@ def create_app(
 
 def _close_gradios_uploads(app: FastAPI) -> None:
     """The page sends no files by Gradio's own route, which keeps what it was sent, and fragments on a full disk."""
-    from studio.ui.bodies import refusal
+    from studio.web.bodies import refusal
 
     @app.post("/gradio_api/upload")
     def upload() -> Any:

@@ -11,13 +11,13 @@ from pathlib import Path
 from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
 
-from studio import jobs
 from studio.config import ECHO, STARTER
 from studio.errors import ModelError
 from studio.models.catalogue import ModelCard, catalogue, in_cache, is_hub_id, locate, stored_numbers
 from studio.models.claims import read_object
 from studio.models.pretrained import check_weights
 from studio.models.registry import check
+from studio.runs import listing
 from studio.workspace import Workspace, disk_errors, write_atomically
 
 _LONGEST = 1000  # characters of a path
@@ -52,7 +52,7 @@ def offered(workspace: Workspace) -> list[ModelCard]:
     """Every model of the picker: the catalogue first."""
     listed = catalogue()
     names = {card.id for card in listed}
-    more = dict.fromkeys([*added(workspace), *(run.model for run in jobs.runs(workspace))])
+    more = dict.fromkeys([*added(workspace), *(run.model for run in listing.runs(workspace))])
     return listed + [card for source in more if source not in names and (card := _card(source))]
 
 
@@ -60,7 +60,7 @@ def known(workspace: Workspace, source: str) -> str:
     """`source` if the page offers it. Raises ModelError otherwise, and where its folder is no longer a model."""
     if source == ECHO or source in {card.id for card in catalogue()}:
         return source
-    is_offered = source in added(workspace) or any(run.model == source for run in jobs.runs(workspace))
+    is_offered = source in added(workspace) or any(run.model == source for run in listing.runs(workspace))
     card = _card(source) if is_offered else None
     if card is None:
         raise ModelError(

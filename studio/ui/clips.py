@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, StringConstraints
 
-from studio.data.grouping import siblings
-from studio.data.journal import Action
 from studio.data.manifest import Dataset, Utterance
-from studio.data.quality import Finding, Quality, findings
-from studio.data.query import Selection
-from studio.data.table import Table
+from studio.data.quality import Finding, findings
+from studio.data.quality.known import quality_of
+from studio.data.splits.grouping import siblings
+from studio.data.store.journal import Action
 from studio.data.utterance import Split
+from studio.data.view.query import Selection
+from studio.data.view.table import Table
 from studio.errors import StudioError
 from studio.ui.sounds import sound_answer
 from studio.workspace import Workspace
@@ -69,7 +70,7 @@ def shown(dataset: Dataset, clip: Utterance) -> dict[str, Any]:
 def warnings(dataset: Dataset, clip: Utterance) -> list[Finding]:
     """What a person should know about a recording; one without figures of today is measured."""
     try:
-        figures = Quality.of(clip, dataset)
+        figures = quality_of(clip, dataset)
     except StudioError as error:
         return [Finding(code="no-speech", verdict="re-record", what=error.what, remedy=error.remedy)]
     context = Table.of(dataset).context(clip)

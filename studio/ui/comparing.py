@@ -8,10 +8,10 @@ import gradio as gr
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from studio import jobs
 from studio.config import Normaliser
-from studio.results import comparison
-from studio.results.comparison import RunComparison
+from studio.reports import comparison
+from studio.reports.comparison import RunComparison
+from studio.runs import listing
 from studio.ui import assets
 from studio.ui.heldout import saved_as
 from studio.ui.page import Page
@@ -35,7 +35,7 @@ def router(workspace: Workspace) -> APIRouter:
     routes = APIRouter(prefix="/studio/compare")
 
     def compare(runs: list[str], normaliser: str | None) -> RunComparison:
-        return comparison.compare_runs([jobs.existing(workspace, run) for run in runs], normaliser)
+        return comparison.compare_runs([listing.existing(workspace, run) for run in runs], normaliser)
 
     @routes.get("/runs")
     def compared(runs: Runs, normaliser: Normaliser | None = None) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel, StringConstraints
 
-from studio.data.emptying import Amount
-from studio.jobs import datasets
+from studio.data.store.trash import Amount
+from studio.runs import datasets
 from studio.ui import assets, sidebar
 from studio.ui.page import QUIET, Page
 from studio.workspace import Workspace

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.ui import assets
 from studio.ui.exporting import Exports, exports, start_merge, zipped
 from studio.ui.hearing import finished

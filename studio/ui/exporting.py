@@ -12,13 +12,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from studio import jobs
 from studio.errors import StudioError
-from studio.events import Failed
 from studio.export.merged import MergeReport
 from studio.export.snippets import adapter_snippet, merged_snippet
-from studio.jobs.ending import last_events
-from studio.run_folder import RunFolder
+from studio.runs import control
+from studio.runs.ending import last_events
+from studio.runs.events import Failed
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 Status = Literal["none", "working", "done", "stale", "failed"]
@@ -73,10 +73,10 @@ def exports(folder: RunFolder) -> Exports:
 def start_merge(workspace: Workspace, folder: RunFolder) -> None:
     """Merge in a process of its own; one that goes on already is left alone. Raises JobError, DiskError."""
     job = _job(folder)
-    if jobs.state(job).is_over:
+    if control.state(job).is_over:
         command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), "merge", folder.name]
         job.log.unlink(missing_ok=True)
-        jobs.start(job, command)
+        control.start(job, command)
 
 
 def zipped(folder: Path, name: str) -> Path:
@@ -99,7 +99,7 @@ def _merge(folder: RunFolder) -> Merge:
     job = _job(folder)
     report = MergeReport.read(folder.merged)
     target = _target(folder.merged, merged_snippet) if report else None
-    state = jobs.state(job)
+    state = control.state(job)
     if not state.is_over:
         return Merge(status="working", stage=_stage(job), target=target)
     if state.status in ("failed", "interrupted", "stopped") and not _was_mended(folder, state.ended_at):

@@ -19,10 +19,10 @@ from pydantic import BaseModel, Field
 
 from studio.data import formats
 from studio.data.manifest import Dataset
-from studio.data.reports import report_path
+from studio.data.store.task_reports import report_path
 from studio.errors import DataError
-from studio.jobs import tasks
-from studio.jobs.tasks import TaskState
+from studio.runs import tasks
+from studio.runs.tasks import TaskState
 from studio.ui import assets
 from studio.ui.page import Page
 from studio.workspace import Workspace, checked_name, disk_errors, write_atomically

@@ -9,21 +9,22 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from studio import audio, jobs
+from studio import audio
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import AudioError, DataError, JobError
-from studio.evaluate import open_dataset
-from studio.labelling.another import heard_another
-from studio.metrics import Edit
+from studio.evaluation.evaluate import open_dataset
+from studio.evaluation.word_diff import compared
+from studio.inference.misread import heard_another
+from studio.inference.worker import Worker
 from studio.models.base import Hypothesis
 from studio.models.catalogue import locate
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.models.registry import family_of
-from studio.run_folder import RunFolder
+from studio.runs import listing
+from studio.runs.folder import RunFolder
+from studio.text.metrics import Edit
 from studio.ui import base_models
-from studio.word_diff import compared
-from studio.worker import Worker
 from studio.workspace import Workspace
 
 
@@ -84,11 +85,11 @@ class Kept(BaseModel):
 def testable_runs(workspace: Workspace) -> list[TestableRun]:
     """Runs that are done and left an adapter, newest first; one whose settings cannot be read is left out."""
     here = workspace.datasets()
-    found = [_testable(run, RunFolder(workspace.outputs / run.name), here) for run in jobs.runs(workspace)]
+    found = [_testable(run, RunFolder(workspace.outputs / run.name), here) for run in listing.runs(workspace)]
     return [run for run in found if run]
 
 
-def _testable(run: jobs.RunSummary, folder: RunFolder, datasets: list[str]) -> TestableRun | None:
+def _testable(run: listing.RunSummary, folder: RunFolder, datasets: list[str]) -> TestableRun | None:
     if not has_adapter(folder):
         return None
     try:
@@ -113,7 +114,7 @@ def has_adapter(folder: RunFolder) -> bool:
 def finished(workspace: Workspace, run: str) -> RunFolder:
     """The run called `run`. Raises JobError where it was deleted, or left no adapter."""
     try:
-        folder = jobs.existing(workspace, run)
+        folder = listing.existing(workspace, run)
     except JobError as error:
         raise JobError(f"The run “{run}” is not there any more.", "Choose another one above.") from error
     if not has_adapter(folder):
@@ -217,7 +218,7 @@ def take_back(dataset: Dataset, id: str) -> None:
 def dataset_of(workspace: Workspace, run: str, in_hand: str) -> Dataset:
     """Where corrections go: the run's dataset, or without a run the one in hand. Raises DataError."""
     if run:
-        return open_dataset(workspace, setting(jobs.existing(workspace, run), "dataset"))
+        return open_dataset(workspace, setting(listing.existing(workspace, run), "dataset"))
     return Dataset.create(workspace.dataset(in_hand))
 
 

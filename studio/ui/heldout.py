@@ -12,20 +12,19 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from studio import jobs
 from studio.config import Normaliser
-from studio.events import Unit
-from studio.learning import SHARES
-from studio.metrics import Score
-from studio.mistakes import ClipReading, Confusion, Group, Surety, Word
-from studio.results import run_page
-from studio.results.answers import Answer, State, answers, figures
-from studio.results.result import RunResult, result_of
-from studio.results.tiles import Tile, tiles
-from studio.run_folder import RunFolder
+from studio.evaluation.error_analysis import ClipReading, Confusion, Group, Surety, Word
+from studio.evaluation.learning_curve import SHARES
+from studio.evaluation.verdict import Outcome
+from studio.reports import run_page
+from studio.reports.answers import Answer, State, answers, figures
+from studio.reports.result import RunResult, result_of
+from studio.reports.tiles import Tile, tiles
+from studio.runs import listing
+from studio.runs.folder import RunFolder
 from studio.text import COMPARED, Convention
+from studio.text.metrics import Score, Unit
 from studio.ui import learning
-from studio.verdict import Outcome
 from studio.workspace import Workspace
 
 ROWS = 50  # on one page of the table
@@ -130,7 +129,7 @@ def router(workspace: Workspace) -> APIRouter:
     routes = APIRouter()
 
     def result(run: str, normaliser: str | None) -> RunResult:
-        return finished_result(jobs.existing(workspace, run), normaliser)
+        return finished_result(listing.existing(workspace, run), normaliser)
 
     @routes.get("/heldout/{run}")
     def totals(run: str, normaliser: Normaliser | None = None) -> HeldOut:

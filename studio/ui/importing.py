@@ -18,15 +18,15 @@ from pydantic import BaseModel, Field
 from studio.data import formats
 from studio.data.formats.base import Reading, Reasons
 from studio.data.formats.plan import Plan
+from studio.data.import_export.previewing import Preview, preview
 from studio.data.manifest import Dataset
-from studio.data.previewing import Preview, preview
-from studio.data.reports import report_path
+from studio.data.store.task_reports import report_path
 from studio.errors import DataError
-from studio.jobs import tasks
-from studio.jobs.tasks import TaskState
+from studio.runs import tasks
+from studio.runs.tasks import TaskState
 from studio.ui import assets
 from studio.ui.page import Page
-from studio.ui.uploads import Uploads
+from studio.web.uploads import Uploads
 from studio.workspace import Workspace, inside
 
 FOLDERS_VARIABLE = "STUDIO_IMPORT_FROM"  # folders, between os.pathsep

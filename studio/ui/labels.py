@@ -12,20 +12,19 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from studio import jobs
-from studio.data import heard
 from studio.data.labels.numbers import offenders
-from studio.data.labels.rules import DigitRules, WordRules
 from studio.data.labels.style import SHOWN, Finding
 from studio.data.manifest import Dataset, Utterance
-from studio.data.query import Selection
-from studio.jobs import tasks
-from studio.jobs.tasks import TaskState
-from studio.labelling import offers
-from studio.labelling.offers import Request
-from studio.labelling.suspects import LIKELY
-from studio.run_folder import RunFolder
+from studio.data.store import asr_results
+from studio.data.view.query import Selection
+from studio.inference import label_offers
+from studio.inference.label_errors import LIKELY
+from studio.inference.label_offers import Request
+from studio.runs import listing, tasks
+from studio.runs.folder import RunFolder
+from studio.runs.tasks import TaskState
 from studio.text import counted
+from studio.text.number_rules import DigitRules, WordRules
 from studio.ui import assets, base_models
 from studio.ui.page import Page
 from studio.workspace import Workspace, write_atomically
@@ -144,14 +143,14 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/{name}/apply")
     def apply(name: str, accepted: Accepted) -> dict[str, Any]:
         dataset, clips = _chosen(workspace, name, accepted.selection)
-        count, what = offers.accept(dataset, clips, accepted.request, accepted.digest, accepted.without)
+        count, what = label_offers.accept(dataset, clips, accepted.request, accepted.digest, accepted.without)
         return {"changed": count, "what": what}
 
     @routes.post("/{name}/style")
     def style(name: str, wanted: Style) -> list[dict[str, Any]]:
         _, clips = _chosen(workspace, name, wanted.selection)
         model = base_models.known(workspace, wanted.model) if wanted.model else ""
-        return [_finding(finding) for finding in offers.style(clips, model)]
+        return [_finding(finding) for finding in label_offers.style(clips, model)]
 
     @routes.post("/{name}/{verb}")
     def start(name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
@@ -169,7 +168,7 @@ def _chosen(workspace: Workspace, name: str, selection: Selection) -> tuple[Data
 
 
 def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) -> Standing:
-    found = heard.read(dataset)
+    found = asr_results.read(dataset)
     readings = [found[clip.id] for clip in clips if clip.id in found]
     judged = [item.suspicion for item in readings if item.suspicion is not None]
     return Standing(
@@ -197,16 +196,16 @@ def _rules(kind: type[WordRules] | type[DigitRules]) -> list[Rule]:
 
 def _readers(workspace: Workspace) -> list[Reader]:
     """Models on this disk, and before each the runs that tuned it, the latest first."""
-    tuned = [run for run in jobs.runs(workspace) if (RunFolder(workspace.run(run.name)).adapter).is_dir()]
+    tuned = [run for run in listing.runs(workspace) if (RunFolder(workspace.run(run.name)).adapter).is_dir()]
     cards = [card for card in base_models.offered(workspace) if card.state != "download"]
     adapters = [Reader(title=f"{run.name} (tuned {run.model})", model=run.model, adapter=run.name) for run in tuned]
     return adapters + [Reader(title=f"{card.title} (as it comes)", model=card.id, adapter=None) for card in cards]
 
 
 def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> Offered:
-    made = offers.offer(dataset, clips, request)
+    made = label_offers.offer(dataset, clips, request)
     sent = made.proposals[:ROWS]
-    words = heard.read(dataset) if request.kind == "heard" else {}
+    words = asr_results.read(dataset) if request.kind == "heard" else {}
     rows = [Row(**item.model_dump(), words=words[item.id].words if words else []) for item in sent]
     left: list[str] = []
     if request.kind == "numbers":
@@ -231,7 +230,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _start(workspace: Workspace, name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
     dataset, clips = _chosen(workspace, name, work.selection)
     arguments = ["label", name, f"--{verb}", base_models.known(workspace, work.model)]
-    arguments += ["--adapter", jobs.existing(workspace, work.adapter).name] if work.adapter else []
+    arguments += ["--adapter", listing.existing(workspace, work.adapter).name] if work.adapter else []
     if len(clips) < len(dataset.utterances()):
         listed = dataset.folder / ".tasks" / f"{verb}.ids"
         write_atomically(listed, "\n".join(clip.id for clip in clips) + "\n")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from studio import jobs
 from studio.config import Normaliser
-from studio.evaluate import Evaluation
-from studio.jobs import curves
-from studio.jobs.tasks import TaskState
-from studio.results.learning_curve import LearningCurve, learning_curve, outlook
-from studio.run_folder import RunFolder
+from studio.evaluation.evaluate import Evaluation
+from studio.reports.learning_curve import LearningCurve, learning_curve, outlook
+from studio.runs import curve_job, listing
+from studio.runs.folder import RunFolder
+from studio.runs.tasks import TaskState
 from studio.ui import tasks
 from studio.workspace import Workspace
 
@@ -32,19 +31,19 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("")
     def learning(run: str, normaliser: Normaliser | None = None) -> Learning:
-        folder = jobs.existing(workspace, run)
+        folder = listing.existing(workspace, run)
         after = Evaluation.read(folder.tuned)
         found = learning_curve(folder, normaliser or (after.score.normaliser if after else "exact"))
-        job = curves.task(workspace, run)
+        job = curve_job.task(workspace, run)
         state = TaskState.of(job) if job.job.is_file() else None
         return Learning(curve=found, outlook=outlook(found), task=state)
 
     @routes.post("")
     def start(run: str) -> TaskState:
-        return curves.start(workspace, run)
+        return curve_job.start(workspace, run)
 
     def job(run: str) -> RunFolder:
-        return curves.task(workspace, run)
+        return curve_job.task(workspace, run)
 
     tasks.offer(routes, "/task", job)
     return routes

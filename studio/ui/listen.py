@@ -10,15 +10,15 @@ import gradio as gr
 from fastapi import APIRouter, Form, UploadFile
 from pydantic import BaseModel
 
-from studio import worker
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.errors import AudioError
+from studio.inference import worker
+from studio.inference.worker import Worker
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Chosen, Heard, Kept, TestableRun
 from studio.ui.page import Page
-from studio.worker import Worker
 from studio.workspace import Workspace
 
 LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz

@@ -20,10 +20,9 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from studio import events, jobs
 from studio.errors import StudioError
-from studio.jobs import queue
-from studio.run_folder import RunFolder
+from studio.runs import control, events, listing, queue
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 POLL = 0.04  # seconds between two looks at the size of a log
@@ -51,7 +50,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/going")
     def going() -> Going:
-        active = jobs.active(workspace)
+        active = control.active(workspace)
         return Going(run=active.name if active else None, waiting=len(queue.waiting(workspace)))
 
     @routes.get("/{run}/events")
@@ -77,7 +76,7 @@ def read_events(path: Path, offset: int) -> tuple[str, int]:
 def _as_json(event: events.Event) -> str:
     if not isinstance(event, events.Sampled):
         return event.model_dump_json()
-    from studio.word_diff import compared
+    from studio.evaluation.word_diff import compared
 
     edits = [edit.model_dump() for edit in compared(event.reference, event.hypothesis)]
     return json.dumps({**event.model_dump(), "edits": edits})
@@ -95,11 +94,11 @@ def read_text(path: Path, offset: int) -> tuple[str, int]:
 async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> AsyncIterator[str]:
     """Server-sent events of `path` from `offset` on, until the run is over and all of it was sent."""
     sent, looked, spoke = None, 0.0, time.monotonic()
-    stands = jobs.state(folder)
+    stands = control.state(folder)
     yield "retry: 1000\n\n"
     while True:
         if (now := time.monotonic()) - looked >= STATE_POLL:
-            stands, looked = jobs.state(folder), now  # before reading: all that an ended run wrote is then read
+            stands, looked = control.state(folder), now  # before reading: all that an ended run wrote is then read
         if offset > _size(path):
             offset = 0
             yield "event: restart\ndata: \n\n"
@@ -128,7 +127,7 @@ def stream(folder: RunFolder, path: Path, read: Reader, offset: int) -> Streamin
 
 def _known(workspace: Workspace, run: str) -> RunFolder:
     try:
-        return jobs.existing(workspace, run)
+        return listing.existing(workspace, run)
     except StudioError as error:
         raise HTTPException(404, str(error)) from error
 

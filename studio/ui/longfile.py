@@ -11,8 +11,8 @@ from fastapi import APIRouter, Form, Query, UploadFile
 from fastapi.responses import FileResponse, Response
 
 from studio.errors import DataError
-from studio.longform.subtitles import FORMATS, rendered
-from studio.run_folder import RunFolder
+from studio.inference.longform.subtitles import FORMATS, rendered
+from studio.runs.folder import RunFolder
 from studio.ui import assets, longfiles, tasks
 from studio.ui.longfiles import LongFile
 from studio.ui.page import Page

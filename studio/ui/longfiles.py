@@ -21,11 +21,11 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import audio
 from studio.errors import BusyError, DataError, StudioError
-from studio.jobs import control, record, tasks
-from studio.jobs.control import Status
-from studio.longform.reading import part_of
-from studio.longform.transcript import Part, Segment, Transcript
-from studio.run_folder import RunFolder
+from studio.inference.longform.reading import part_of
+from studio.inference.longform.transcript import Part, Segment, Transcript
+from studio.runs import control, processes, tasks
+from studio.runs.control import Status
+from studio.runs.folder import RunFolder
 from studio.ui import base_models
 from studio.ui.hearing import finished, setting
 from studio.workspace import Workspace, checked_name, disk_errors, write_atomically
@@ -72,7 +72,7 @@ def show(workspace: Workspace, id: str, after: int = 0) -> LongFile:
 
 def take(workspace: Workspace, name: str, sound: BinaryIO, run: str, model: str) -> str:
     """Keep a recording and begin to read it: its id. Raises AudioError, BusyError, JobError, ModelError, DiskError."""
-    if going := record.holder(_home(workspace)):
+    if going := processes.holder(_home(workspace)):
         raise _busy(workspace, going)
     base = setting(finished(workspace, run), "model") if run else base_models.known(workspace, model)
     id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
@@ -99,7 +99,7 @@ def begin(workspace: Workspace, id: str) -> None:
     try:
         control.start(folder, command, {"what": f"Reading {about.name}"})
     except BusyError as error:
-        raise _busy(workspace, record.holder(_home(workspace)) or id) from error
+        raise _busy(workspace, processes.holder(_home(workspace)) or id) from error
 
 
 def transcript(workspace: Workspace, id: str) -> Transcript:

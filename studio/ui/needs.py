@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from studio.data import prompts
 from studio.data.manifest import Dataset
-from studio.reading_list import missed_words, read_next
+from studio.evaluation.reading_list import missed_words, read_next
 from studio.text import Convention
 from studio.ui import assets
 from studio.ui.page import Page

@@ -11,11 +11,12 @@ from pydantic import BaseModel
 from studio.audio import inspect, read, refusal
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
-from studio.data.quality import Card, Quality, check, trim
-from studio.data.table import Table
+from studio.data.quality import Card, check, trim
+from studio.data.quality.known import quality_of
+from studio.data.view.table import Table
 from studio.errors import AudioError, DataError
-from studio.jobs import tasks
-from studio.jobs.tasks import TaskState
+from studio.runs import tasks
+from studio.runs.tasks import TaskState
 from studio.text import counted
 from studio.ui import assets
 from studio.ui.clips import shown
@@ -91,7 +92,7 @@ def _nothing_to_trim() -> NoReturn:
 
 def card_for(dataset: Dataset, clip: Utterance) -> Card | None:
     """The card of a saved clip; None where measuring failed. Raises AudioError or DiskError."""
-    if (figures := Quality.of(clip, dataset)) is None:
+    if (figures := quality_of(clip, dataset)) is None:
         return None
     return quality.card_of(figures, duration=clip.duration, text=clip.text, **Table.of(dataset).context(clip))
 

@@ -12,14 +12,15 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from studio.data import heard
+from studio.audio import edges
 from studio.data.manifest import Dataset
-from studio.data.quality import Quality, edges
-from studio.data.query import FIELDS, FLAGS
-from studio.data.rows import ClipRow, Row
-from studio.data.summary import Summary, Words
-from studio.data.table import PAGE, Found, Table
+from studio.data.quality import Quality
+from studio.data.store import asr_results
 from studio.data.utterance import Utterance
+from studio.data.view.query import FIELDS, FLAGS
+from studio.data.view.rows import ClipRow, Row
+from studio.data.view.summary import Summary, Words
+from studio.data.view.table import PAGE, Found, Table
 from studio.errors import DataError
 from studio.ui import assets
 from studio.ui.page import Page
@@ -100,10 +101,10 @@ def known_fields(table: Table | None) -> list[dict[str, Any]]:
 def decide(dataset: Dataset, id: str, doubt: Doubt) -> dict[str, Any]:
     """Put a person's doubt in the place of the model's. Raises DataError where no model heard the label as it is."""
     clip = dataset.get(id)
-    reading = heard.read(dataset).get(id)
+    reading = asr_results.read(dataset).get(id)
     if reading is None or reading.stale_for(clip):
         raise DataError("No model has judged this label.", "Press Labels, then look for wrong labels.")
-    heard.append(dataset, [reading.model_copy(update=doubt.model_dump())])
+    asr_results.append(dataset, [reading.model_copy(update=doubt.model_dump())])
     return {"id": id}
 
 
@@ -141,6 +142,6 @@ def _diff(label: str, heard: str | None) -> list[dict[str, Any]]:
     """How what was heard differs from the label; empty where it does not, or nothing was heard."""
     if heard is None or heard == label:
         return []
-    from studio.word_diff import compared
+    from studio.evaluation.word_diff import compared
 
     return [edit.model_dump() for edit in compared(label, heard)]

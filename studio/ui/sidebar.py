@@ -13,12 +13,12 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from studio import jobs
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
 from studio.errors import DataError, StudioError
 from studio.models import ModelCard, is_cpu_build
+from studio.runs import listing
 from studio.ui import assets, base_models
 from studio.ui.page import QUIET, Page
 from studio.workspace import Workspace
@@ -183,7 +183,7 @@ def _follow(page: Page, overview: gr.HTML) -> None:
 
 def _first_model(workspace: Workspace, sources: list[str]) -> str:
     """For who has not chosen any: that of the newest run."""
-    newest = next((run.model for run in jobs.runs(workspace)), DEFAULT_MODEL)
+    newest = next((run.model for run in listing.runs(workspace)), DEFAULT_MODEL)
     return newest if newest in sources else DEFAULT_MODEL
 
 

@@ -8,9 +8,9 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from studio.data import plans
 from studio.data.manifest import Dataset
-from studio.data.plans import SplitPlan, SplitRequest
+from studio.data.splits import plans
+from studio.data.splits.plans import SplitPlan, SplitRequest
 from studio.ui import assets
 from studio.ui.page import Page
 from studio.workspace import Workspace

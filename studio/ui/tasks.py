@@ -1,6 +1,6 @@
 """Tasks of a dataset for the page: how they stand, their events as a stream, and Cancel.
 
-A room starts its own tasks (`studio.jobs.tasks.start`) from its own routes; following them is the same for all:
+A room starts its own tasks (`studio.runs.tasks.start`) from its own routes; following them is the same for all:
 `assets/tasks.js` asks here.
 """
 
@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
 from studio.errors import StudioError
-from studio.jobs import tasks
-from studio.jobs.tasks import TaskState
-from studio.run_folder import RunFolder
+from studio.runs import tasks
+from studio.runs.folder import RunFolder
+from studio.runs.tasks import TaskState
 from studio.ui import live
 from studio.workspace import Workspace
 

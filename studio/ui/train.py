@@ -13,12 +13,12 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
-from studio import jobs
 from studio.cluster import address
 from studio.data.manifest import Dataset
-from studio.data.splits import trainable
-from studio.jobs import RunSummary, keeping, queue
+from studio.data.splits.assignment import trainable
 from studio.models import before_start
+from studio.runs import control, editing, listing, queue, trash
+from studio.runs.listing import RunSummary
 from studio.ui import assets, base_models, live, train_form
 from studio.ui.page import Page
 from studio.ui.train_form import About, Download, Form, Planned, WaitingRun
@@ -127,15 +127,15 @@ def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
 def _run_routes(routes: APIRouter, workspace: Workspace) -> None:
     @routes.get("/runs")
     def runs() -> list[RunSummary]:
-        return jobs.runs(workspace)
+        return listing.runs(workspace)
 
     @routes.post("/runs/{run}/stop")
     def stop(run: str, how: Stop) -> None:
-        jobs.stop(jobs.existing(workspace, run), how.how)
+        control.stop(listing.existing(workspace, run), how.how)
 
     @routes.post("/runs/{run}/resume")
     def resume(run: str) -> None:
-        jobs.resume(jobs.existing(workspace, run))
+        control.resume(listing.existing(workspace, run))
 
     @routes.get("/runs/{run}")
     def about(run: str) -> About:
@@ -143,19 +143,19 @@ def _run_routes(routes: APIRouter, workspace: Workspace) -> None:
 
     @routes.post("/runs/{run}/rename")
     def rename(run: str, wanted: Named) -> Mapping[str, str]:
-        return {"name": keeping.rename(workspace, run, wanted.to).name}
+        return {"name": editing.rename(workspace, run, wanted.to).name}
 
     @routes.post("/runs/{run}/note")
     def note(run: str, wanted: Noted) -> None:
-        keeping.write_note(jobs.existing(workspace, run), wanted.note)
+        editing.write_note(listing.existing(workspace, run), wanted.note)
 
     @routes.post("/runs/{run}/delete")
     def delete(run: str) -> Token:
-        return Token(token=jobs.delete(jobs.existing(workspace, run)))
+        return Token(token=trash.delete(listing.existing(workspace, run)))
 
     @routes.post("/restore")
     def restore(undo: Token) -> Mapping[str, str]:
-        return {"run": jobs.restore(workspace, undo.token).name}
+        return {"run": trash.restore(workspace, undo.token).name}
 
 
 def _queue_routes(routes: APIRouter, workspace: Workspace) -> None:

@@ -15,22 +15,21 @@ import psutil
 from pydantic import BaseModel
 
 from studio import config as settings
-from studio import jobs
 from studio.cluster import address
 from studio.config import TrainConfig
-from studio.data import splits
-from studio.data.labels.two_ways import numbers_in_two_ways
+from studio.data.labels.mixed_numbers import numbers_in_two_ways
 from studio.data.manifest import Dataset
-from studio.data.splits import MINIMUM
+from studio.data.splits import assignment
+from studio.data.splits.assignment import MINIMUM
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.jobs import RunSummary, keeping, queue
-from studio.jobs.listing import note
-from studio.jobs.pace import expected
-from studio.jobs.record import Job
 from studio.models import before_start
 from studio.models.memory import estimate
-from studio.run_folder import RunFolder
+from studio.models.training_time import expected
+from studio.runs import control, editing, listing, queue
+from studio.runs.folder import RunFolder
+from studio.runs.listing import RunSummary, note
+from studio.runs.processes import Job
 from studio.ui import base_models, sidebar
 from studio.workspace import Workspace
 
@@ -120,7 +119,7 @@ class Download(BaseModel):
     """A model on its way to this disk."""
 
     model: str
-    status: jobs.Status
+    status: control.Status
     line: str  # what it said last
 
 
@@ -176,7 +175,7 @@ class Form(BaseModel):
 def form(workspace: Workspace, dataset: str) -> Form:
     """The form for `dataset`. Raises ConfigError where that cannot be a name."""
     waits = waiting(workspace)  # before the next line: a run that begins meanwhile is in both rather than in neither
-    active = jobs.active(workspace)
+    active = control.active(workspace)
     return Form(
         clips=clips(workspace, dataset),
         knobs=knobs(),
@@ -186,7 +185,7 @@ def form(workspace: Workspace, dataset: str) -> Form:
         download=download(workspace),
         running=active.name if active else None,
         waiting=waits,
-        runs=jobs.runs(workspace),
+        runs=listing.runs(workspace),
         can_go_away=address.is_ray_here(),
     )
 
@@ -256,9 +255,9 @@ def clips(workspace: Workspace, dataset: str) -> Clips:
         mixed=mixed.what if mixed else "",
     )
     try:
-        return found.model_copy(update={"advice": splits.shortage(splits.trainable(folder))})
+        return found.model_copy(update={"advice": assignment.shortage(assignment.trainable(folder))})
     except DataError as error:
-        missing = splits.more_for_first_training(used) if len(used) < sum(MINIMUM.values()) else 0
+        missing = assignment.more_for_first_training(used) if len(used) < sum(MINIMUM.values()) else 0
         return found.model_copy(update={"missing": missing, "blocker": str(error)})
 
 
@@ -274,10 +273,10 @@ def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
 
 def about(workspace: Workspace, run: str) -> About:
     """The note and the settings of `run`. Raises JobError, ConfigError."""
-    folder, config = jobs.existing(workspace, run), keeping.settings_of(workspace, run)
+    folder, config = listing.existing(workspace, run), editing.settings_of(workspace, run)
     settings_, defaults = config.model_dump(), {name: info.default for name, info in settings.knobs()}
     changed = [name for name, default in defaults.items() if settings_[name] != default]
-    return About(note=note(folder), settings=settings_, changed=changed, is_over=jobs.state(folder).is_over)
+    return About(note=note(folder), settings=settings_, changed=changed, is_over=control.state(folder).is_over)
 
 
 def where(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -318,7 +317,7 @@ def _memory(workspace: Workspace, config: TrainConfig, clips: list[Utterance], *
 def free_memory(workspace: Workspace) -> int:
     """Bytes that a run could have: what is free, and what the run that goes on now gives back before another starts."""
     free = int(psutil.virtual_memory().available)
-    if (going := jobs.active(workspace)) and (pid := jobs.state(going).pid):
+    if (going := control.active(workspace)) and (pid := control.state(going).pid):
         with suppress(psutil.Error):
             free += psutil.Process(pid).memory_info().rss
     return free
@@ -332,12 +331,12 @@ def waiting(workspace: Workspace) -> list[WaitingRun]:
 def fetch(workspace: Workspace, model: str) -> None:
     """Start the download of `model`, in a process of its own. Raises ModelError, or JobError where one is going on."""
     folder = RunFolder(workspace.outputs / ".fetch" / base_models.known(workspace, model).replace("/", "--"))
-    jobs.start(folder, [sys.executable, "-m", "studio", "fetch", model], {"model": model})
+    control.start(folder, [sys.executable, "-m", "studio", "fetch", model], {"model": model})
 
 
 def download(workspace: Workspace) -> Download | None:
     """The download that was started last, if any."""
-    last = jobs.latest(workspace.outputs / ".fetch")
+    last = control.latest(workspace.outputs / ".fetch")
     if last is None:
         return None
     job = Job.read(last)
@@ -346,4 +345,4 @@ def download(workspace: Workspace) -> Download | None:
     except FileNotFoundError:
         said = []
     line = next((line.strip() for line in reversed(said) if line.strip()), "")
-    return Download(model=job.about["model"] if job else "", status=jobs.state(last).status, line=line)
+    return Download(model=job.about["model"] if job else "", status=control.state(last).status, line=line)

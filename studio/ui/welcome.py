@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from fastapi import APIRouter
 
-from studio.data.store import Store
+from studio.data.store.files import Store
 from studio.ui import assets
 from studio.workspace import Workspace
 

@@ -23,10 +23,10 @@ from studio import audio, config, models
 from studio.data.manifest import Dataset
 from studio.data.prompts import numbers
 from studio.data.utterance import Split
-from studio.evaluate import Evaluation, evaluate
-from studio.run_folder import RunFolder
+from studio.evaluation.evaluate import Evaluation, evaluate
+from studio.runs.folder import RunFolder
 from studio.starter import GENERAL_FOLDER, domain, synthesis
-from studio.starter.human import speech_folder
+from studio.starter.recipe.human import speech_folder
 from studio.text import Convention, words_to_digits, write_numbers
 from studio.workspace import Workspace
 

@@ -21,9 +21,9 @@ import numpy as np
 
 from studio.audio import wav_bytes
 from studio.data import quality
-from studio.data.exporting import export_data
 from studio.data.formats.plan import Plan
-from studio.data.importing import import_data
+from studio.data.import_export.exporting import export_data
+from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
 from studio.data.utterance import Utterance
 

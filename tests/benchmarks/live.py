@@ -30,7 +30,7 @@ from browsing import Served, served
 
 from studio.audio import read, wav_bytes
 from studio.models import adapters, load
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.starter import UNHEARD_FOLDER
 
 SECONDS, RATE = 5.0, 48_000

@@ -118,7 +118,7 @@ def as_transformers_loads(folder: Path | str) -> Recogniser:
     """The model in `folder` with PyTorch's own linear layers; Moonshine's heads stay unpadded, which helps the peer."""
     from torch.nn import Linear
 
-    from studio.kernels.linear import Quick
+    from studio.models.kernels.linear import Quick
 
     recogniser = load(folder, "cpu")
     for layer in recogniser.model.modules():

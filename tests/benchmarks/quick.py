@@ -22,13 +22,13 @@ from typing import Any
 
 from studio.config import ADAPTERS, TrainConfig, preset
 from studio.data.manifest import Dataset
-from studio.evaluate import Evaluation, read_clip
-from studio.metrics import score
+from studio.evaluation.evaluate import Evaluation, read_clip
 from studio.models import Clip, Recogniser, adapters
 from studio.models.encoder_decoder import base_of
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 from studio.starter import UNHEARD_FOLDER
 from studio.text import digits_to_words
+from studio.text.metrics import score
 from studio.train import clips as chosen_clips
 from studio.train import general
 from studio.train.batches import clips_of_step

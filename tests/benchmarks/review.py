@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from studio.data import lines, snapshot
 from studio.data.manifest import Dataset
-from studio.data.table import Table
+from studio.data.store import lines, snapshot
 from studio.data.utterance import Utterance
+from studio.data.view.table import Table
 from studio.workspace import write_atomically
 
 WORDS = (

@@ -22,7 +22,7 @@ from browsing import PATIENCE, Served, chromium, microphone_file, opened, served
 from playwright.sync_api import Browser, Page, Route, expect
 
 from studio.models import adapters, load
-from studio.run_folder import RunFolder
+from studio.runs.folder import RunFolder
 
 SENTENCE = "order number seven three zero nine two eight four extension forty seven please"
 TOLD = re.compile(r"came (\d+(?:\.\d+)?) (ms|s) after you stopped")

@@ -19,9 +19,9 @@ from planted import caught, planted
 from tones import folder_of
 
 from studio import config, models
-from studio.data import heard
 from studio.data.manifest import Dataset
-from studio.labelling.suspects import LIKELY, find_suspects
+from studio.data.store import asr_results
+from studio.inference.label_errors import LIKELY, find_suspects
 from studio.text import Convention
 
 CLIPS, WRONG, FIRST = 400, 20, 30
@@ -42,7 +42,7 @@ def rows(seed: int, convention: Convention, workspace: Path) -> Iterator[str]:
 def _search(recogniser: models.Recogniser, dataset: Dataset, wrong: set[str], adapter: str | None) -> str:
     began = time.perf_counter()
     find_suspects(recogniser, dataset, dataset.utterances(), adapter, lambda done, total: None)
-    likely = [item.id for item in heard.read(dataset).values() if (item.suspicion or 0) > LIKELY]
+    likely = [item.id for item in asr_results.read(dataset).values() if (item.suspicion or 0) > LIKELY]
     hits = f"{caught(dataset, wrong, FIRST)} of {WRONG}"
     return f"{hits:>11} {len(likely):>16} {len(wrong & set(likely)):>14} {time.perf_counter() - began:>5.0f}"
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from studio import audio
-from studio.hear import hear
+from studio.inference.compare import hear
+from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, adapters, load
 from studio.starter import GENERAL_FOLDER
-from studio.transcribe import transcribe
 from tests.benchmarks.peers import as_transformers_loads
 from tests.benchmarks.racing import HEADER, alternate, on_one_thread
 from tests.benchmarks.shapes import WORDS_PER_SECOND, clips, write_model

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.labels.cleaning import clean
 from studio.data.labels.proposals import Proposal, propose
-from studio.data.labels.rules import DigitRules, WordRules
-from studio.data.labels.to_digits import number_words, to_digits
-from studio.data.labels.to_words import to_words
 from studio.data.manifest import Utterance
 from studio.text import Convention
+from studio.text.cleaning import clean
+from studio.text.number_rules import DigitRules, WordRules
+from studio.text.numbers_to_words import to_words
+from studio.text.words_to_numbers import number_words, to_digits
 
 _DIGITS = re.compile(r"\S*\d\S*")  # any script's
 

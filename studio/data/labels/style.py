@@ -16,13 +16,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.labels.cleaning import FIXES, clean
 from studio.data.labels.numbers import rewrite, still_holds
 from studio.data.labels.proposals import Proposal, propose
-from studio.data.labels.rules import DigitRules, WordRules
 from studio.data.manifest import Utterance
 from studio.errors import ModelError
 from studio.text import counted
+from studio.text.cleaning import FIXES, clean
+from studio.text.number_rules import DigitRules, WordRules
 
 MOST = 0.8  # share of the labels from which on a habit is the dataset's convention
 FEWEST = 5  # labels below which there is no telling what the convention is

@@ -17,10 +17,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from studio.data.prompts.script import NUMBERS, Prompt, numbers, phrases, read_aloud
-from studio.data.splits import more_for_first_training
+from studio.data.splits.assignment import more_for_first_training
 from studio.errors import DataError
-from studio.metrics import diff
 from studio.text import DIGIT_NAMES, Convention, prompt_key, write_numbers
+from studio.text.metrics import diff
 
 if TYPE_CHECKING:
     from studio.data.utterance import Utterance

@@ -62,7 +62,7 @@ def numbers(convention: Convention, seed: int = 0) -> list[Prompt]:
 
 def phrases() -> list[Prompt]:
     """The *Phrases* script: business and everyday phrases that the starter knows, without numbers."""
-    return own(resources.files("studio.data").joinpath("scripts", "phrases.txt").read_text("utf-8"))
+    return own(resources.files("studio.data.prompts").joinpath("phrases.txt").read_text("utf-8"))
 
 
 def own(text: str) -> list[Prompt]:

@@ -5,11 +5,11 @@ found = findings(quality, duration=wave.duration)         # sentences, whenever 
 verdict(found)                                            # fine, look or re-record
 """
 
-from studio.data.quality.figures import VERSION, Quality, measure, measured, remembered
+from studio.audio.measurements import VERSION, Quality, measure, measured, remembered
+from studio.audio.thresholds import THRESHOLDS, Thresholds
 from studio.data.quality.keeping import checked_recording, fingerprint
 from studio.data.quality.pacing import pace, usual_pace
 from studio.data.quality.summary import Card, Figure, card_of
-from studio.data.quality.thresholds import THRESHOLDS, Thresholds
 from studio.data.quality.verdicts import NAMES, Code, Context, Finding, Verdict, findings, verdict
 
 __all__ = [

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from pydantic import BaseModel, ConfigDict
 
 from studio.audio import read
+from studio.audio.edges import offered
+from studio.audio.measurements import Quality, remembered
 from studio.data.manifest import Dataset
-from studio.data.quality.edges import offered
-from studio.data.quality.figures import Quality, remembered
 from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, verdict
-from studio.data.table import Table
 from studio.data.utterance import Utterance
+from studio.data.view.table import Table
 from studio.errors import StudioError
 
 PIECE = 500  # clips whose figures are written at once: what a cancelled check has measured stays

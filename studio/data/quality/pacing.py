@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from studio.data.quality.figures import Quality
-from studio.data.quality.thresholds import THRESHOLDS
+from studio.audio.measurements import Quality
+from studio.audio.thresholds import THRESHOLDS
 from studio.text import spoken
 
 LEAST_SECONDS = 0.2  # of speech that a pace can be told from

@@ -7,8 +7,8 @@ from typing import Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.quality.edges import offered
-from studio.data.quality.figures import Quality
+from studio.audio.edges import offered
+from studio.audio.measurements import Quality
 from studio.data.quality.pacing import pace
 from studio.data.quality.verdicts import Code, Context, Finding, Verdict, findings, verdict
 

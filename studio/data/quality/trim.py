@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from studio.audio import Waveform, read
+from studio.audio.edges import edges, offered
+from studio.audio.measurements import Quality
 from studio.data.manifest import Dataset
-from studio.data.quality.edges import edges, offered
-from studio.data.quality.figures import Quality
 from studio.data.utterance import Utterance
 from studio.text import counted
 

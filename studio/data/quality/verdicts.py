@@ -7,9 +7,9 @@ from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.quality.figures import Quality
+from studio.audio.measurements import Quality
+from studio.audio.thresholds import THRESHOLDS
 from studio.data.quality.pacing import pace
-from studio.data.quality.thresholds import THRESHOLDS
 from studio.text import counted, spoken
 
 Code = Literal[

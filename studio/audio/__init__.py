@@ -1,0 +1,46 @@
+"""Sound as samples: read, record, measure, mend. It knows nothing of datasets."""
+
+from studio.audio.decoding import Samples, Source
+from studio.audio.io import (
+    FULL_SCALE,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    SILENT_PEAK_DB,
+    AudioInfo,
+    Waveform,
+    blocks,
+    decibels,
+    inspect,
+    length,
+    loudest,
+    rate_and_frames,
+    read,
+    refusal,
+    resample,
+    to_16_bit,
+    wav_bytes,
+    write_wav,
+)
+
+__all__ = [
+    "FULL_SCALE",
+    "MAX_SECONDS",
+    "MIN_SECONDS",
+    "SILENT_PEAK_DB",
+    "AudioInfo",
+    "Samples",
+    "Source",
+    "Waveform",
+    "blocks",
+    "decibels",
+    "inspect",
+    "length",
+    "loudest",
+    "rate_and_frames",
+    "read",
+    "refusal",
+    "resample",
+    "to_16_bit",
+    "wav_bytes",
+    "write_wav",
+]

@@ -1,0 +1,1 @@
+"""Datasets from and to other tools: preview, import, export; the formats themselves are in `formats`."""

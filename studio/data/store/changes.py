@@ -1,0 +1,91 @@
+"""Clips as they become: with other fields, on the side of their new sentence, with another sound."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from studio.audio import Waveform, wav_bytes
+from studio.data import quality
+from studio.data.splits.grouping import Sides, sentence
+from studio.data.store import lines
+from studio.data.store.snapshot import Snapshot
+from studio.data.utterance import Split, Utterance, checked_label
+from studio.errors import DataError
+from studio.text import counted
+
+EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
+
+
+def checked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` of one clip, with its label as it will be written. Raises DataError for a field that must stay."""
+    if unknown := changes.keys() - EDITABLE:
+        fields = ", ".join(sorted(unknown))
+        raise DataError(f"The {fields} of a clip cannot be changed.", "Record it again.")
+    return {**changes, "text": checked_label(changes["text"])} if "text" in changes else dict(changes)
+
+
+def changed(
+    now: Snapshot, old: Iterable[Utterance], changes: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[Utterance], Sides | None]:
+    """The clips `old` with their changes, and the index of sentences with them, where one was needed.
+
+    A clip with a new label goes where its sentence stands already; one that gets its first, which was set aside till
+    then, goes where a new clip would. Raises DataError.
+    """
+    sides: Sides | None = None
+    new: list[Utterance] = []
+    for before in old:  # each is done with before the next: what its sentence is known by is then worked out once
+        after = lines.changed(before, changes[before.id])
+        if stands_elsewhere(before, after):
+            sides = sides or now.index().shifted((), ())
+            sides.discard(before)
+            if "split" not in changes[before.id]:
+                after = lines.changed(after, {"split": _side(sides, before, after)})
+            sides.add(after)
+        new.append(after)
+    return new, sides
+
+
+def stands_elsewhere(before: Utterance, after: Utterance) -> bool:
+    """Whether a change of a clip matters to the index of sentences."""
+    return (before.split, before.text, before.prompt) != (after.split, after.text, after.prompt)
+
+
+def _side(sides: Sides, before: Utterance, after: Utterance) -> Split:
+    """Where a clip goes, which is counted out, with its new label; with its first one, where a new clip would."""
+    if not before.text:
+        return sides.split_for(after.text, after.source, after.prompt)
+    return before.split if sentence(before) == sentence(after) else sides.split_after_edit(after)
+
+
+def with_sound(clip: Utterance, wave: Waveform) -> Utterance:
+    """`clip` with `wave` as its sound, under a new file name: browsers and caches never mix the two.
+
+    Raises AudioError where it is no recording that can be kept.
+    """
+    quality.checked_recording(wav_bytes(wave.samples, wave.sample_rate))
+    sound = {
+        "audio_filepath": f"clips/{clip.id}-{secrets.token_hex(2)}.wav",
+        "duration": round(wave.duration, 4),
+        "quality": quality.remembered(wave),
+        "audio_sha256": quality.fingerprint(wave),
+    }
+    return lines.checked(**clip.model_dump() | sound)
+
+
+def told(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a change is called in the history, where the caller has no words for it."""
+    fields = {field for change in changes.values() for field in change}
+    if fields == {"text"} and len(old) == 1:
+        return f"“{old[0].text}” is now “{new[0].text}”"
+    if fields == {"split"}:
+        return f"{in_words(new)} moved to {' and '.join(sorted({clip.split for clip in new}))}"
+    names = " and ".join(sorted("label" if field == "text" else field for field in fields))
+    return f"{names.capitalize()} of {in_words(new)} changed"
+
+
+def in_words(clips: Sequence[Utterance]) -> str:
+    """One clip by its label, several by their number."""
+    return f"“{clips[0].text}”" if len(clips) == 1 else counted(len(clips), "clip")

@@ -1,0 +1,1 @@
+"""A dataset as a table: found, sorted, counted, summed up."""

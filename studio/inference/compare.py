@@ -1,0 +1,115 @@
+"""One clip heard several times: by the base, with each of several adapters, and with key terms made likelier."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from studio.errors import ConfigError, DataError
+from studio.inference.transcribe import clip_or_error, sound_files, with_processor
+from studio.models import Clip, Reading, Recogniser, load, locate
+from studio.models.adapters import add_adapter, find_adapter
+from studio.models.beside import BASE, alone, can_mix, check_number, in_rows, names_on
+from studio.models.key_terms import DEFAULT_BOOST, KeyTerms, key_terms, wanted
+from studio.text import lines_of
+from studio.workspace import Workspace, disk_errors, write_atomically
+
+
+class HeardClip(BaseModel):
+    """One sound file: a reading without an adapter, then one with each."""
+
+    model_config = ConfigDict(frozen=True)
+
+    audio: str
+    reference: str | None = None
+    readings: list[Reading] = []
+    error: str | None = None  # why it could not be read
+
+
+class Heard(BaseModel):
+    """A list of sound files, read side by side."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    adapters: list[str]  # of the second reading and those after it
+    terms: list[str]
+    boost: float  # in logits, for a term's first token
+    device: str
+    clips: list[HeardClip]
+
+
+def hear(
+    recogniser: Recogniser, clip: Clip, adapters: Sequence[str] | None = None, terms: KeyTerms | None = None
+) -> list[Reading]:
+    """What the base reads in `clip`, then what it reads with each of `adapters`: of peft's names, by default all.
+
+    One set of weights serves all. Where it can be they are read in one batch, which for a base and one adapter takes
+    about half as long again as one alone; each latency is then an even share. With `terms` each reading has a second
+    text, with those made likelier. Raises DataError where the clip is too short or too long.
+    """
+    names = [BASE, *(names_on(recogniser) if adapters is None else adapters)]
+    read = recogniser.family.read_beside
+    if can_mix(recogniser):
+        with in_rows(recogniser, names):
+            return read(recogniser.model, recogniser.processor, clip, len(names), terms)
+    found = []
+    for name in names:
+        with alone(recogniser, name):
+            found += read(recogniser.model, recogniser.processor, clip, 1, terms)
+    return found
+
+
+def hear_list(
+    sources: Path | Sequence[Path],
+    *,
+    model: str = "starter",
+    adapters: Sequence[Path | str] = (),
+    terms: Path | None = None,
+    boost: float = DEFAULT_BOOST,
+    processor: Path | None = None,
+    device: str = "auto",
+    output: Path | None = None,
+) -> dict[str, Any]:
+    """Read sound files side by side: `sources` as in `transcribe_list`, `adapters` folders or runs, one base for all.
+
+    `terms` is a text file with one key term a line. Returns a `Heard` as JSON, also written whole to `output`.
+    Raises what `transcribe_list` does, and ConfigError for too many adapters or terms, or too high a boost.
+    """
+    locate(model)
+    words = wanted(_lines(terms) if terms else [], boost)
+    items = sound_files(sources)
+    check_number(adapters)
+    folders = [find_adapter(named, Workspace.here()) for named in adapters]
+    recogniser = with_processor(load(model, device), processor)
+    for place, folder in enumerate(folders):
+        recogniser = add_adapter(recogniser, folder, f"adapter{place}")
+    trie = key_terms(recogniser.family, recogniser.processor, words, boost)
+    clips = [_heard(recogniser, path, reference, trie) for path, reference in items]
+    if all(clip.error for clip in clips):
+        raise DataError(str(clips[0].error))
+    result = Heard(
+        model=model, adapters=[str(folder) for folder in folders], terms=words, boost=boost, device=recogniser.device,
+        clips=clips,
+    ).model_dump(mode="json")  # fmt: skip
+    if output is not None:
+        write_atomically(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise ConfigError(f"There is no list of key terms {path}.", "Give a text file with one term a line.")
+    with disk_errors(path, "read"):
+        return lines_of(path.read_bytes().decode("utf-8-sig", "replace"))
+
+
+def _heard(recogniser: Recogniser, path: Path, reference: str | None, terms: KeyTerms | None) -> HeardClip:
+    clip = clip_or_error(recogniser.family, path)
+    if isinstance(clip, str):
+        return HeardClip(audio=str(path), reference=reference, error=clip)
+    return HeardClip(audio=str(path), reference=reference, readings=hear(recogniser, clip, terms=terms))

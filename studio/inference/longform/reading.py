@@ -1,0 +1,115 @@
+"""Read a long recording piece by piece, and keep what was read when somebody stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from studio import audio
+from studio.inference.longform.cutting import PASSAGES, PHRASES, Lengths, Piece, pieces
+from studio.inference.longform.subtitles import rendered
+from studio.inference.longform.transcript import Part, Segment, Source, Transcript
+from studio.models import Clip, Family, Hypothesis, Recogniser
+from studio.models.key_terms import KeyTerms
+from studio.models.limits import BATCH
+from studio.starter import MODEL_FOLDER
+from studio.workspace import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The recording `path`, to be read by a model that is in memory."""
+
+    recogniser: Recogniser
+    path: Path
+    terms: KeyTerms | None = None  # made likelier
+
+    @property
+    def lengths(self) -> Lengths:
+        """How long the pieces should be for this model."""
+        return PHRASES if self.recogniser.folder.resolve() == MODEL_FOLDER.resolve() else PASSAGES
+
+    def segments(self, skip: int = 0) -> Iterator[Segment]:
+        """What was said, in order, as soon as it is read; the first `skip` are left out.
+
+        A few pieces are read at once. Raises AudioError or DiskError.
+        """
+        family = self.recogniser.family
+        found = islice(pieces(self.path, family.sample_rate, self.lengths, family.max_seconds), skip, None)
+        while batch := list(islice(found, BATCH)):
+            read = self._read([_clip(family, piece) for piece in batch])
+            for piece, hypothesis in zip(batch, read, strict=True):
+                yield Segment(
+                    start=round(piece.start, 3),
+                    end=round(piece.end, 3),
+                    text=hypothesis.text.strip(),
+                    confidence=hypothesis.confidence,
+                )
+
+    def _read(self, clips: Sequence[Clip]) -> list[Hypothesis]:
+        if self.terms is None:
+            return self.recogniser.family.transcribe_batch(self.recogniser.model, self.recogniser.processor, clips)
+        return [biased(self.recogniser, clip, self.terms) for clip in clips]
+
+    def transcript(self, segments: Sequence[Segment], adapter: Path | None) -> Transcript:
+        """What was read, as one whole."""
+        return Transcript(
+            audio=self.path.name,
+            model=self.recogniser.source,
+            adapter=str(adapter) if adapter else None,
+            device=self.recogniser.device,
+            seconds=round(audio.length(self.path), 3),
+            segments=list(segments),
+        )
+
+
+def biased(recogniser: Recogniser, clip: Clip, terms: KeyTerms) -> Hypothesis:
+    """What is read in `clip` with `terms` made likelier. Raises DataError where it is too short or too long."""
+    (read,) = recogniser.family.read_beside(recogniser.model, recogniser.processor, clip, terms=terms)
+    assert read.biased is not None
+    return read.biased
+
+
+def read_file(
+    reading: Reading,
+    outputs: Mapping[Path, str],
+    adapter: Path | None = None,
+    on_progress: Callable[[float, float], None] = lambda done, total: None,
+) -> Transcript:
+    """Read a recording into `outputs`, each a file with its format (a name of `FORMATS`), whole or not at all.
+
+    `adapter` is the folder that the recogniser was loaded with. `on_progress` gets the seconds that were read and those
+    there are. What it raises stops the reading: `<output>.part` then keeps what was read, and the same call goes on
+    from there, to the same result. Raises AudioError or DiskError.
+    """
+    total = audio.length(reading.path)
+    part = Part(part_of(next(iter(outputs)))) if outputs else None
+    segments = part.resume(Source.of(reading.path, reading.recogniser.source, adapter)) if part else []
+    on_progress(segments[-1].end if segments else 0.0, total)
+    for segment in reading.segments(skip=len(segments)):
+        segments.append(segment)
+        if part:
+            part.add(segment)
+        on_progress(segment.end, total)
+    result = reading.transcript(segments, adapter)
+    for path, kind in outputs.items():
+        write_atomically(path, rendered(result, kind))
+    if part:
+        part.path.unlink(missing_ok=True)
+    on_progress(total, total)
+    return result
+
+
+def part_of(output: Path) -> Path:
+    """Where what has been read lies, until `output` is whole."""
+    return output.with_name(f"{output.name}.part")
+
+
+def _clip(family: Family, piece: Piece) -> Clip:
+    """What the family can take: a word at the very end of a file may be shorter than it needs."""
+    import numpy as np
+
+    least = round(family.min_seconds * family.sample_rate) + 1
+    return Clip(np.pad(piece.samples, (0, max(0, least - len(piece.samples)))))

@@ -1,0 +1,237 @@
+"""Reading a list of clips with one model, and the list behind the verb `transcribe`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from studio import audio
+from studio.errors import AudioError, DataError
+from studio.inference.longform.reading import Reading
+from studio.inference.longform.transcript import Segment
+from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
+from studio.models.adapters import find_adapter
+from studio.models.limits import BATCH, check_length
+from studio.text import lines_of
+from studio.text.metrics import Score, score
+from studio.workspace import Workspace, disk_errors, write_atomically
+
+_MANIFESTS = (".jsonl", ".json", ".ndjson")
+_IN_MEMORY = 64  # clips read at once, to find some of similar length
+
+
+class TranscribedClip(BaseModel):
+    """One sound file: what was written, and the errors where a reference exists."""
+
+    model_config = ConfigDict(frozen=True)
+
+    audio: str
+    text: str = ""
+    seconds: float = 0.0  # of audio
+    latency: float = 0.0  # seconds from samples to text; of a batch, its time shared out evenly
+    confidence: float | None = None  # mean token probability, 0..1
+    reference: str | None = None
+    wer: float | None = None  # of this clip alone
+    cer: float | None = None
+    error: str | None = None  # why it could not be read
+    segments: list[Segment] | None = None  # with their times, of a file longer than the model hears at once
+
+
+class Totals(BaseModel):
+    """Over the clips that could be read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    clips: int
+    failed: int
+    seconds: float  # of audio
+    latency: float  # seconds, added up
+    score: Score | None  # over the clips with a reference
+
+
+class Transcription(BaseModel):
+    """A list of sound files, read by one model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    adapter: str | None
+    device: str
+    clips: list[TranscribedClip]
+    totals: Totals
+
+
+class _Item(BaseModel):
+    """One line of a manifest, as far as reading needs it."""
+
+    audio_filepath: str
+    text: str | None = None
+
+
+def transcribe(
+    recogniser: Recogniser,
+    clips: Sequence[Clip],
+    on_done: Callable[[int, Hypothesis], None] | None = None,
+    batch_size: int = BATCH,
+) -> list[Hypothesis]:
+    """What the model reads in each clip, in their order. `on_done` gets (place, hypothesis) as they come.
+
+    Clips of similar length are decoded together, which changes no text; with `batch_size` 1 each latency is that
+    clip's own. Raises DataError where a clip is too short or too long.
+    """
+    by_length = sorted(range(len(clips)), key=lambda place: len(clips[place].samples))
+    found: dict[int, Hypothesis] = {}
+    for start in range(0, len(clips), batch_size):
+        places = by_length[start : start + batch_size]
+        batch = [clips[place] for place in places]
+        hypotheses = recogniser.family.transcribe_batch(recogniser.model, recogniser.processor, batch)
+        for place, hypothesis in zip(places, hypotheses, strict=True):
+            found[place] = hypothesis
+            if on_done is not None:
+                on_done(place, hypothesis)
+    return [found[place] for place in range(len(clips))]
+
+
+def transcribe_list(
+    sources: Path | Sequence[Path],
+    *,
+    model: str = "starter",
+    adapter: Path | str | None = None,
+    processor: Path | None = None,
+    device: str = "auto",
+    output: Path | None = None,
+) -> dict[str, Any]:
+    """Read sound files: those named, or those listed in a manifest.jsonl or in a text file, one path a line.
+
+    Paths in a list are relative to it. `adapter` is a LoRA folder or a run, `processor` a folder that takes the place
+    of the model's own. Returns a `Transcription` as JSON, also written whole to `output`. A file that cannot be read
+    as sound gets an `error` and the others go on; one that lasts longer than the model hears is read piece by piece.
+    Raises DataError where nothing is to be read, a file is missing, or none can be read; ModelError, DeviceError,
+    DiskError.
+    """
+    locate(model)  # says what is wrong with the model before anything is read
+    items = sound_files(sources)
+    folder = find_adapter(adapter, Workspace.here()) if adapter else None
+    recogniser = with_processor(load(model, device, adapter=folder), processor)
+    rows = _read_all(recogniser, items)
+    if all(row.error for row in rows):
+        raise DataError(str(rows[0].error))
+    result = Transcription(
+        model=model, adapter=str(folder) if folder else None, device=recogniser.device, clips=rows, totals=_totals(rows)
+    ).model_dump(mode="json")
+    if output is not None:
+        write_atomically(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
+def with_processor(recogniser: Recogniser, folder: Path | None) -> Recogniser:
+    """`recogniser` with the processor in `folder` in place of its own, where one is given. Raises ModelError."""
+    if folder is None:
+        return recogniser
+    return replace(recogniser, processor=recogniser.family.load_processor(folder))
+
+
+def sound_files(sources: Path | Sequence[Path]) -> list[tuple[Path, str | None]]:
+    """Each sound file with its reference. Raises DataError where there are none, or one is missing."""
+    items: list[tuple[Path, str | None]] = []
+    items += _listed(sources) if isinstance(sources, Path) else ((path, None) for path in sources)
+    if not items:
+        raise DataError("There is nothing to transcribe.", "Name sound files, or a list of them.")
+    for path, _ in items:
+        if not path.is_file():
+            raise DataError(f"There is no sound file {path}.", "Check the path.")
+    return items
+
+
+def _listed(listing: Path) -> Iterator[tuple[Path, str | None]]:
+    with disk_errors(listing, "read"):
+        text = listing.read_bytes().decode("utf-8-sig", "replace")
+    for number, line in enumerate(lines_of(text), 1):
+        if not line.strip():
+            continue
+        if listing.suffix not in _MANIFESTS:
+            yield listing.parent / line.strip(), None
+            continue
+        try:
+            item = _Item.model_validate_json(line)
+        except ValueError as error:
+            raise DataError(f"Line {number} of {listing} is not one of a manifest.", "Fix or delete it.") from error
+        yield listing.parent / item.audio_filepath, item.text
+
+
+def _read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) -> list[TranscribedClip]:
+    """One row an item, in their order."""
+    rows: list[TranscribedClip] = []
+    for start in range(0, len(items), _IN_MEMORY):
+        part = items[start : start + _IN_MEMORY]
+        clips = [
+            None if _is_long(recogniser.family, path) else clip_or_error(recogniser.family, path) for path, _ in part
+        ]
+        read = iter(transcribe(recogniser, [clip for clip in clips if isinstance(clip, Clip)]))
+        for (path, reference), clip in zip(part, clips, strict=True):
+            if isinstance(clip, Clip):
+                rows.append(_row(path, reference, next(read)))
+            elif clip is None:
+                rows.append(_long_row(recogniser, path, reference))
+            else:
+                rows.append(TranscribedClip(audio=str(path), reference=reference, error=clip))
+    return rows
+
+
+def clip_or_error(family: Family, path: Path) -> Clip | str:
+    """The sound in `path`, or why the family cannot hear it."""
+    try:
+        clip = Clip(audio.read(path, family.sample_rate).samples, id=path.name)
+        check_length(family, clip)
+    except (AudioError, DataError) as error:
+        return str(error)
+    return clip
+
+
+def _is_long(family: Family, path: Path) -> bool:
+    """Whether it lasts longer than the family hears at once; what is no sound file does not."""
+    try:
+        return audio.length(path) > family.max_seconds
+    except AudioError:
+        return False
+
+
+def _long_row(recogniser: Recogniser, path: Path, reference: str | None) -> TranscribedClip:
+    """A recording that is read piece by piece, with the times of its pieces."""
+    began = time.perf_counter()
+    try:
+        segments = list(Reading(recogniser, path).segments())
+    except AudioError as error:
+        return TranscribedClip(audio=str(path), reference=reference, error=str(error))
+    text = " ".join(segment.text for segment in segments if segment.text)
+    whole = Hypothesis(text=text, seconds=audio.length(path), latency=time.perf_counter() - began)
+    return _row(path, reference, whole).model_copy(update={"segments": segments})
+
+
+def _row(path: Path, reference: str | None, hypothesis: Hypothesis) -> TranscribedClip:
+    scored = score([reference], [hypothesis.text]) if reference else None
+    return TranscribedClip(
+        audio=str(path),
+        **hypothesis.model_dump(),
+        reference=reference,
+        wer=scored.wer if scored else None,
+        cer=scored.cer if scored else None,
+    )
+
+
+def _totals(rows: Sequence[TranscribedClip]) -> Totals:
+    read = [row for row in rows if row.error is None]
+    pairs = [(row.reference, row.text) for row in read if row.reference]
+    return Totals(
+        clips=len(read),
+        failed=len(rows) - len(read),
+        seconds=sum(row.seconds for row in read),
+        latency=sum(row.latency for row in read),
+        score=score([reference for reference, _ in pairs], [text for _, text in pairs]) if pairs else None,
+    )

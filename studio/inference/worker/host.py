@@ -1,0 +1,135 @@
+"""What the far end keeps between requests: one set of weights, and the adapters on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.models.base import Clip, Hypothesis, Recogniser
+
+_SMALL = 10_000_000  # parameters: on 2 busy cores the starter (1.8 M) took 0.5 s with one thread, 4.0 s with two
+_Written = tuple[Path, int]
+"""An adapter's folder, and when it was written: a resumed run replaces it."""
+
+
+class Held:
+    """The one set of weights in memory, and the adapters on it: those last asked for, as many as are read at once."""
+
+    def __init__(self) -> None:
+        self._recogniser: Recogniser | None = None
+        self._adapters: dict[_Written, str] = {}  # to peft's names; the one that was asked for last stands last
+        self._loaded = 0  # adapters so far: a name is never used twice
+        self._draft = ""  # the last partial text
+        self._threads = 0  # that torch would use by itself; 0 before the first model
+
+    def prepare(self, model: str, adapters: Sequence[str]) -> None:
+        """Load, and read a second of silence: the first read of a process is far slower than the next."""
+        import numpy as np
+
+        from studio.audio import resample
+        from studio.inference.compare import hear
+        from studio.models.base import Clip
+
+        is_warm = self._recogniser is not None
+        recogniser, names = self._ready(model, adapters)
+        if not is_warm:
+            silence = resample(np.zeros(48_000, np.float32), 48_000, recogniser.family.sample_rate)
+            hear(recogniser, Clip(silence), names)
+
+    def transcribe(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
+        """What the model writes, with the one adapter, or without where none is asked for."""
+        return self._read(model, adapters, audio).model_dump()
+
+    def partial(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
+        """As `transcribe`, with the last partial text as a draft of this one."""
+        read = self._read(model, adapters, audio, self._draft)
+        self._draft = read.text
+        return read.model_dump()
+
+    def hear(
+        self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float
+    ) -> list[dict[str, Any]]:
+        """What the base writes, then what it writes with each adapter, each without and with key terms."""
+        from studio.inference.compare import hear
+        from studio.models.key_terms import key_terms
+
+        recogniser, names = self._ready(model, adapters)
+        trie = key_terms(recogniser.family, recogniser.processor, terms, boost)
+        return [reading.model_dump() for reading in hear(recogniser, _clip(recogniser, audio), names, trie)]
+
+    def _read(self, model: str, adapters: Sequence[str], audio: str, draft: str = "") -> Hypothesis:
+        from studio.models.beside import BASE, alone
+
+        recogniser, names = self._ready(model, adapters)
+        clip = _clip(recogniser, audio)
+        with alone(recogniser, *(names or [BASE])):
+            return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip, draft=draft)
+
+    def _ready(self, model: str, adapters: Sequence[str]) -> tuple[Recogniser, list[str]]:
+        """The recogniser of `model` and the names of `adapters` on it; only what differs from last time is loaded."""
+        from studio import models
+        from studio.models.beside import check_number
+
+        check_number(adapters)
+        if self._recogniser is None or self._recogniser.source != model:
+            self._forget()  # the old weights go before the new ones come
+            self._recogniser = models.load(model)
+            self._use_threads(self._recogniser)
+        wanted = [_written(Path(adapter)) for adapter in adapters]
+        for adapter in wanted:
+            self._adapters[adapter] = self._adapters.pop(adapter, "") or self._load(self._recogniser, adapter)
+        if wanted:
+            self._drop_others(self._recogniser, wanted)
+        return self._recogniser, [self._adapters[adapter] for adapter in wanted]
+
+    def _use_threads(self, recogniser: Recogniser) -> None:
+        """One thread for a model so small that several would mostly wait for each other."""
+        import torch
+
+        self._threads = self._threads or torch.get_num_threads()
+        is_small = sum(parameter.numel() for parameter in recogniser.model.parameters()) < _SMALL
+        torch.set_num_threads(1 if is_small else self._threads)
+
+    def _load(self, recogniser: Recogniser, adapter: _Written) -> str:
+        """Put `adapter` beside the others. Where it cannot be, all is forgotten: half an adapter is never kept."""
+        from studio.models.adapters import add_adapter
+
+        self._loaded += 1
+        name = f"adapter{self._loaded}"
+        try:
+            self._recogniser = add_adapter(recogniser, adapter[0], name)
+        except BaseException:
+            self._forget()
+            raise
+        return name
+
+    def _drop_others(self, recogniser: Recogniser, wanted: Sequence[_Written]) -> None:
+        """Take off what was written anew since, and what was asked for longest ago where there are too many."""
+        from studio.models.beside import MOST_ADAPTERS
+
+        others = [adapter for adapter in self._adapters if adapter not in wanted]
+        stale = [other for other in others if other[0] in {path for path, _ in wanted}]
+        fresh = [other for other in others if other not in stale]
+        room = MOST_ADAPTERS - len(set(wanted))
+        for adapter in stale + fresh[: max(0, len(fresh) - room)]:
+            recogniser.model.set_adapter(self._adapters[wanted[0]])  # peft warns where it takes off the active one
+            recogniser.model.delete_adapter(self._adapters.pop(adapter))
+
+    def _forget(self) -> None:
+        self._recogniser, self._adapters = None, {}
+
+
+def _written(adapter: Path) -> _Written:
+    try:
+        return adapter, (adapter / "adapter_model.safetensors").stat().st_mtime_ns
+    except FileNotFoundError:
+        return adapter, 0  # loading it will say what is missing
+
+
+def _clip(recogniser: Recogniser, audio: str) -> Clip:
+    from studio.audio import read
+    from studio.models.base import Clip
+
+    return Clip(read(Path(audio), recogniser.family.sample_rate).samples)

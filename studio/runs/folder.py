@@ -1,0 +1,186 @@
+"""What lies in `outputs/<run>/`, named once, and the note by which a run is asked to stop."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from studio.config import TrainConfig
+from studio.errors import JobError
+from studio.workspace import disk_errors, write_atomically
+
+StopRequest = Literal["save", "discard"]
+
+FOLDER_VARIABLE = "STUDIO_JOB"  # tells a supervised command which folder its events go to
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run on disk. `DONE` is written last: its existence means that the rest is whole."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """The settings, from when the run is asked for; once it has begun, what they came to as well."""
+        return self.path / "config.json"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its settings and its clips are settled: it goes on from there, or has ended."""
+        return self.config.is_file() and self.manifest.is_file()
+
+    def keep_settings(self, config: TrainConfig) -> None:
+        """Write down what the run is to do: whoever trains reads it here. Raises DiskError."""
+        write_atomically(self.config, config.model_dump_json(indent=2) + "\n")
+
+    def settings(self) -> TrainConfig | None:
+        """The settings that the run was asked for with; None where no file has them. Raises JobError, ConfigError."""
+        try:
+            found = json.loads(self.config.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            raise JobError(f"{self.config} cannot be read.", "Start a new run.") from error
+        if not isinstance(found, dict):
+            raise JobError(f"{self.config} has no settings.", "Start a new run.")
+        return TrainConfig.checked(**{name: found[name] for name in TrainConfig.model_fields if name in found})
+
+    @property
+    def manifest(self) -> Path:
+        """The clips that the run uses, as they were when it began: the dataset may change meanwhile."""
+        return self.path / "manifest.jsonl"
+
+    @property
+    def general(self) -> Path:
+        """The clips of the general set that the run uses, if any: see `studio.train.general`."""
+        return self.path / "general.jsonl"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "stdout.log"
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def cluster(self) -> Path:
+        """Of a run on a cluster: which job it is there, and how much of it is home."""
+        return self.path / "cluster.json"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "lora_adapter"
+
+    @property
+    def merged(self) -> Path:
+        return self.path / "merged"
+
+    @property
+    def processor(self) -> Path:
+        return self.path / "processor"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def baseline(self) -> Path:
+        return self.path / "heldout_baseline.json"
+
+    @property
+    def tuned(self) -> Path:
+        return self.path / "heldout_tuned.json"
+
+    @property
+    def general_baseline(self) -> Path:
+        return self.path / "general_baseline.json"
+
+    @property
+    def general_tuned(self) -> Path:
+        return self.path / "general_tuned.json"
+
+    @property
+    def heldout_manifest(self) -> Path:
+        """The test clips, where the short ones are scored by themselves too."""
+        return self.path / "heldout.jsonl"
+
+    @property
+    def short_manifest(self) -> Path:
+        return self.path / "short.jsonl"
+
+    @property
+    def short_baseline(self) -> Path:
+        return self.path / "short_baseline.json"
+
+    @property
+    def short_tuned(self) -> Path:
+        return self.path / "short_tuned.json"
+
+    @property
+    def curve(self) -> Path:
+        """The learning curve: a job of its own, and a run for each smaller share of the clips."""
+        return self.path / "curve"
+
+    def point(self, share: int) -> RunFolder:
+        """The run on `share` percent of this run's training clips; of all of them it is this one."""
+        return self if share == 100 else RunFolder(self.curve / f"{share:03d}")
+
+    @property
+    def readings(self) -> Path:
+        """What was read so far of the clips that measure, until the run is done: see `studio.evaluation.cache`."""
+        return self.path / "readings"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.md"
+
+    @property
+    def note(self) -> Path:
+        """What a person wrote down about the run."""
+        return self.path / "note.txt"
+
+    @property
+    def done(self) -> Path:
+        return self.path / "DONE"
+
+    def discard_learnt(self) -> None:
+        """Remove what was learnt; settings, the base model's score and events stay. Raises DiskError."""
+        with disk_errors(self.path, "discard"):
+            for folder in (self.checkpoints, self.adapter, self.processor, self.readings):
+                if folder.exists():
+                    shutil.rmtree(folder)
+            for file in (self.tuned, self.general_tuned, self.short_tuned, self.report):
+                file.unlink(missing_ok=True)
+
+    @property
+    def _stop(self) -> Path:
+        return self.path / "stop.request"
+
+    def request_stop(self, how: StopRequest) -> None:
+        """Ask the run to stop after its current step, and to save or to discard what it learnt."""
+        write_atomically(self._stop, how)
+
+    def stop_request(self) -> StopRequest | None:
+        """What was asked of this run, if anything."""
+        try:
+            word = self._stop.read_text().strip()
+        except FileNotFoundError:
+            return None
+        return cast(StopRequest, word) if word in ("save", "discard") else None
+
+    def clear_stop_request(self) -> None:
+        """Forget the request, when the run starts or goes on."""
+        self._stop.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""How the starter was made: voices, corpus, training, measuring. Not part of the installed package."""

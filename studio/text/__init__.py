@@ -1,0 +1,41 @@
+"""Text as strings: how it is compared, scored and rewritten. It knows nothing of datasets."""
+
+from studio.text.normalize import (
+    COMPARED,
+    DIGIT_NAMES,
+    NORMALISERS,
+    WITHOUT_SPACES,
+    Convention,
+    american_spellings,
+    counted,
+    digits_to_words,
+    lacks_spaces,
+    lines_of,
+    plain,
+    prompt_key,
+    spoken,
+    spread,
+    whisper,
+    words_to_digits,
+    write_numbers,
+)
+
+__all__ = [
+    "COMPARED",
+    "DIGIT_NAMES",
+    "NORMALISERS",
+    "WITHOUT_SPACES",
+    "Convention",
+    "american_spellings",
+    "counted",
+    "digits_to_words",
+    "lacks_spaces",
+    "lines_of",
+    "plain",
+    "prompt_key",
+    "spoken",
+    "spread",
+    "whisper",
+    "words_to_digits",
+    "write_numbers",
+]
