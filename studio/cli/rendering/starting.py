@@ -14,7 +14,7 @@ from studio.workspace import Workspace
 
 
 def at_once(workspace: Workspace, config: TrainConfig, name: str | None, say: Say, on: str) -> RunFolder:
-    """Start a run that somebody is about to watch. Raises BusyError, which says how to wait, and as `start_training`."""
+    """Start a run that somebody is about to watch. Raises BusyError, which says how to wait, and as `start`."""
     try:
         folder = control.start_training(workspace, config, name, on)
     except BusyError as error:
