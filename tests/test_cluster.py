@@ -87,6 +87,7 @@ def test_a_run_on_a_cluster_leaves_what_the_same_run_at_home_leaves(workspace: P
 LONG: dict[str, Any] = {"max_steps": 200, "eval_every": 20, "patience": 100}
 
 
+@pytest.mark.thorough
 def test_a_run_whose_machine_is_lost_goes_on_elsewhere_and_ends_the_same(workspace: Path, cluster: FakeCluster) -> None:
     train(workspace, "home", config(**LONG))
     seen = there(workspace, cluster, config(**LONG), once(is_step(110), cluster.kill))

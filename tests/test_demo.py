@@ -31,6 +31,7 @@ def costs_others_two_points_at_most(result: demo.Result) -> bool:
     return after <= before + 0.02
 
 
+@pytest.mark.thorough
 def test_forty_clips_teach_the_starter_to_write_digit_names_and_cost_no_digits(conventions: demo.Result) -> None:
     before, after = conventions.wer
     assert before > 0.6
@@ -48,6 +49,7 @@ def test_forty_clips_halve_the_digit_errors_of_a_voice_heard_badly(tmp_path: Pat
     assert costs_others_two_points_at_most(voice)
 
 
+@pytest.mark.thorough
 def test_every_run_leaves_a_whole_folder_and_a_table_names_its_report(conventions: demo.Result) -> None:
     folder = RunFolder(Path(conventions.report).parent)
     assert folder.done.exists()

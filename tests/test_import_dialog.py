@@ -165,6 +165,7 @@ def test_what_goes_out_is_a_zip_that_comes_in_again(page: Page, studio: Served, 
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_dataset_is_renamed_with_undo_and_deleted_after_its_name_was_typed(page: Page, studio: Served) -> None:
     for name in (NAME, "other"):
         Dataset.create(studio.workspace / "recordings" / name).add(recording(1), text="yes", split="train")

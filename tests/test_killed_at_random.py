@@ -17,7 +17,7 @@ from tones import adapter, config, folder_of, in_child, logged, told, tones, tra
 from studio.config import TrainConfig
 from studio.runs.events import Finished, StepDone
 
-SEEDS = (1, pytest.param(2, marks=pytest.mark.thorough), pytest.param(3, marks=pytest.mark.thorough))
+SEEDS = (1, 2, 3)
 KILLS = 10  # to a run
 STEPS = 40
 SETTINGS = config(max_steps=STEPS, eval_every=3, patience=STEPS)
@@ -98,6 +98,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.thorough
 def test_a_run_killed_ten_times_at_random_moments_ends_with_the_bits_of_one_that_nobody_killed(
     seed: int, workspace: Path
 ) -> None:

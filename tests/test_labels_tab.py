@@ -115,6 +115,7 @@ def test_the_dialog_has_no_barrier_and_the_arrows_turn_its_tabs(page: Page) -> N
     page.get_by_role("dialog", name="Labels").wait_for(state="hidden")
 
 
+@pytest.mark.thorough
 def test_a_model_reads_goes_on_through_a_reload_and_what_it_heard_is_offered(
     browser: Browser, studio: Served, dataset: Dataset
 ) -> None:

@@ -177,6 +177,7 @@ def test_before_any_run_the_base_model_alone_answers_and_the_page_says_what_come
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_one_base_model_is_chosen_in_the_sidebar_in_train_and_here(page: Page) -> None:
     sidebar = page.get_by_label("Base model", exact=True)
     run = page.get_by_role("combobox", name="Run", exact=True)
@@ -206,7 +207,7 @@ def test_a_refused_microphone_says_how_to_allow_it(page: Page) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
 def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, scheme: str) -> None:
     with opened(browser, studio.url, color_scheme=scheme) as page:
         show_tab(page, "4 Test")

@@ -86,6 +86,7 @@ def test_its_targets_are_every_q_k_v_and_o_of_the_network_and_nothing_else(works
     assert {name for name, module in adapted.named_modules() if hasattr(module, "lora_A")} == wanted
 
 
+@pytest.mark.thorough
 def test_the_original_experiment_run_twice_gives_the_same_figures_in_all_its_files(workspace: Path) -> None:
     for run in ("first", "second"):
         story = train(workspace, run, original(workspace))

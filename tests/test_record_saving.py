@@ -100,6 +100,7 @@ def test_a_cut_word_is_told_before_it_is_saved_and_a_second_press_saves_and_goes
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_silence_is_trimmed_and_the_take_saved_in_one_step(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_text_other_than_the_prompt_is_reported_before_it_is_saved(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_saving_never_waits_for_the_comparison_and_a_late_answer_is_shown_and_can_be_undone(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound
 ) -> None:
@@ -166,6 +168,7 @@ def test_saving_never_waits_for_the_comparison_and_a_late_answer_is_shown_and_ca
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_model_that_fails_says_nothing_about_the_take(
     page: Page, say: Callable[[Sound], None], spoken: Sound
 ) -> None:
@@ -229,6 +232,7 @@ def test_free_speech_saved_without_a_label_waits_for_it_and_neither_trains_nor_m
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_an_edit_of_a_saved_label_ends_with_enter_and_no_shortcut_types_into_it(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound
 ) -> None:

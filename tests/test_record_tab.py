@@ -373,8 +373,12 @@ def test_a_microphone_pulled_out_keeps_what_it_heard(
     ("interruption", "said"),
     [
         ("window.contexts.at(-1).suspend()", "The browser paused the recording."),
-        ("window.stream.getAudioTracks()[0].dispatchEvent(new Event('mute'))", "The system muted the microphone."),
-        ("microphone.late = 3000", "Part of the sound was lost."),
+        pytest.param(
+            "window.stream.getAudioTracks()[0].dispatchEvent(new Event('mute'))",
+            "The system muted the microphone.",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param("microphone.late = 3000", "Part of the sound was lost.", marks=pytest.mark.thorough),
     ],
 )
 def test_an_interrupted_take_ends_there_and_two_halves_are_never_joined(
@@ -407,7 +411,11 @@ def test_an_interrupted_take_ends_there_and_two_halves_are_never_joined(
     ("script", "said"),
     [
         ("AudioContext.prototype.resume = () => new Promise(() => {})", "does not start its audio"),
-        ("navigator.mediaDevices.getUserMedia = () => new Promise(() => {})", "has not opened the microphone"),
+        pytest.param(
+            "navigator.mediaDevices.getUserMedia = () => new Promise(() => {})",
+            "has not opened the microphone",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_a_browser_that_never_answers_is_given_up_with_a_sentence(
@@ -428,6 +436,7 @@ DEAD = {"2 Review": ".rev-fault", "3 Train": ".train-message", "4 Test": ".li-me
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser, sentence: NDArray[np.float32]) -> None:
     port = free_port()
     with served(tmp_path, port) as studio, opened(browser, studio.url, permissions=["microphone"]) as page:

@@ -311,6 +311,7 @@ def test_brushing_a_histogram_and_a_click_on_a_word_narrow_the_filter(page: Page
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_many_clips_are_chosen_by_range_and_moved_together_and_undone_after_a_restart(
     page: Page, dataset: Dataset, studio: Served, browser: Browser
 ) -> None:
@@ -342,6 +343,7 @@ def test_many_clips_are_chosen_by_range_and_moved_together_and_undone_after_a_re
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_label_that_somebody_else_changed_meanwhile_is_shown_and_neither_text_is_lost(
     page: Page, dataset: Dataset
 ) -> None:
@@ -435,6 +437,7 @@ def test_the_spectrogram_shows_a_rising_tone_as_a_slope_and_silence_as_nothing(p
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_suspect_shows_what_was_heard_and_is_accepted_by_a_key(
     studio: Served, browser: Browser, dataset: Dataset
 ) -> None:
@@ -456,28 +459,27 @@ def test_a_suspect_shows_what_was_heard_and_is_accepted_by_a_key(
 
 
 @pytest.mark.browser
-def test_the_tab_has_no_barrier_full_or_empty_in_light_and_dark(
-    studio: Served, browser: Browser, dataset: Dataset
-) -> None:
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
+def test_the_tab_has_no_barrier_full_or_empty(studio: Served, browser: Browser, dataset: Dataset, scheme: str) -> None:
     listened(dataset, dataset.utterances()[0].id, "thirst")
-    for scheme in ("light", "dark"):
-        with opened(browser, studio.url, color_scheme=scheme) as page:
-            enter(page)
-            page.locator(".rvt-bars").first.wait_for()
-            page.keyboard.press("s")
-            page.keyboard.press("/")
-            page.keyboard.type("du")
-            page.get_by_role("option").first.wait_for()
-            assert violations(page) == []
-            page.keyboard.press("Escape")
-            page.keyboard.press("Escape")
-            page.get_by_role("button", name="What can be filtered").click()
-            assert violations(page) == []
-            page.keyboard.press("Escape")
-            page.get_by_role("button", name="Trash").click()
-            page.get_by_text("The trash is empty").wait_for()
-    studio.forget_everything()
-    with opened(browser, studio.url) as page:
+    with opened(browser, studio.url, color_scheme=scheme) as page:
+        enter(page)
+        page.locator(".rvt-bars").first.wait_for()
+        page.keyboard.press("s")
+        page.keyboard.press("/")
+        page.keyboard.type("du")
+        page.get_by_role("option").first.wait_for()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="What can be filtered").click()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Trash").click()
+        page.get_by_text("The trash is empty").wait_for()
+        studio.forget_everything()
+        page.reload()
+        page.locator(".rec-pill").first.wait_for()
         show_tab(page, "2 Review")
         page.get_by_text("No clips yet").wait_for()
         assert violations(page) == []

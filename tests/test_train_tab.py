@@ -198,6 +198,7 @@ def waiting_runs(page: Page) -> str:
     return " ".join(page.locator(".train-waiting li .st-grow > b").all_inner_texts())
 
 
+@pytest.mark.thorough
 def test_a_second_start_waits_its_turn_and_the_live_view_goes_on_with_it(studio: Studio, page: Page) -> None:
     second = another_tab(page, studio)
     studio.train_like(*ENDLESS)
@@ -335,6 +336,7 @@ def test_a_cluster_is_chosen_by_its_address_which_shows_in_the_command(studio: S
     expect(command).not_to_contain_text("--on")
 
 
+@pytest.mark.thorough
 def test_the_button_names_what_is_missing(studio: Studio, page: Page, tmp_path: Path) -> None:
     few = studio.workspace.recordings / "a-few"
     tones(tmp_path, 5).folder.rename(few)
@@ -450,6 +452,7 @@ NOTICES = """() => {
 }"""
 
 
+@pytest.mark.thorough
 def test_a_run_marks_its_tab_and_a_notice_says_when_it_is_done(studio: Studio, page: Page) -> None:
     page.evaluate(NOTICES)
     tab = page.get_by_role("tab", name="3 Train")
