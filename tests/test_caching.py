@@ -33,7 +33,10 @@ def losses(learner: Learner) -> list[float]:
     return [take_step(learner, 0.01, go_on) for _ in range(STEPS)]
 
 
-@pytest.mark.parametrize("make", [tiny_models.moonshine, tiny_models.moonshine_streaming])
+STREAMING = pytest.param(tiny_models.moonshine_streaming, marks=pytest.mark.thorough)
+
+
+@pytest.mark.parametrize("make", [tiny_models.moonshine, STREAMING])
 @pytest.mark.parametrize("targets", ["conventions", "voice"])
 def test_with_the_encoder_cached_twelve_steps_have_the_losses_that_they_have_without(
     make: Callable[..., Any], targets: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -49,7 +52,7 @@ def test_with_the_encoder_cached_twelve_steps_have_the_losses_that_they_have_wit
     assert expected[-1] < expected[0]
 
 
-@pytest.mark.parametrize("make", [tiny_models.moonshine, tiny_models.moonshine_streaming, tiny_models.whisper])
+@pytest.mark.parametrize("make", [tiny_models.moonshine, STREAMING, tiny_models.whisper])
 @pytest.mark.parametrize("targets", ["conventions", "deep"])
 def test_what_was_encoded_for_training_is_read_as_the_sound_is(
     make: Callable[..., Any], targets: str, tmp_path: Path

@@ -157,6 +157,7 @@ print(seen["whole"], seen["absent"])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes as POSIX does")
+@pytest.mark.thorough
 def test_an_export_that_is_killed_anywhere_is_whole_or_not_there(dataset: Dataset, tmp_path: Path) -> None:
     """200 exports, each killed at a random moment; what a killed one left is swept up by the next."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -145,8 +145,10 @@ def test_a_corrected_label_costs_no_encoding_and_a_cut_clip_is_encoded_alone(
     "harm",
     [
         "torn",
-        "altered",
-        *(pytest.param(harm, marks=pytest.mark.thorough) for harm in ("empty", "exchanged", "gone", "nonsense")),
+        *(
+            pytest.param(harm, marks=pytest.mark.thorough)
+            for harm in ("altered", "empty", "exchanged", "gone", "nonsense")
+        ),
     ],
 )
 def test_a_file_that_is_not_whole_is_computed_again_and_mended(
@@ -242,6 +244,7 @@ def test_where_the_disk_is_full_the_run_goes_on_in_memory_and_says_so(
     assert not kept(workspace)
 
 
+@pytest.mark.thorough
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(workspace: Path, model: Path) -> None:
     Workspace(workspace).features.parent.mkdir()
     Workspace(workspace).features.write_text("a file in its place")

@@ -124,6 +124,7 @@ def test_every_route_says_so_and_leaves_the_disk_as_it_was(small: Path, client: 
     assert dataset.problems() == []
 
 
+@pytest.mark.thorough
 def test_gradios_own_upload_is_closed_and_keeps_nothing(tmp_path: Path, small: Path) -> None:
     """By it a file that a full disk refused left its fragment, which kept the disk full."""
     with served(tmp_path / "workspace", TMPDIR=str(small)) as studio, studio.client() as client:

@@ -114,6 +114,7 @@ def held_texts(held: Held, folders: list[Path]) -> list[str]:
     return [reading["plain"]["text"] for reading in readings]
 
 
+@pytest.mark.thorough
 def test_the_worker_keeps_four_adapters_and_drops_the_one_asked_for_longest_ago(
     folders: list[Path], tmp_path: Path
 ) -> None:

@@ -246,6 +246,7 @@ def test_without_a_run_a_correction_goes_to_the_dataset_in_hand_which_is_never_a
         hearing.dataset_of(workspace, "", "../outside")
 
 
+@pytest.mark.thorough
 def test_the_page_loads_no_torch() -> None:
     heavy = "{'torch', 'transformers', 'peft'}"
     code = f"import sys, studio.ui.listen, studio.ui.export; print(*{heavy} & set(sys.modules))"

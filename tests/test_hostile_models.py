@@ -89,6 +89,7 @@ def test_json_that_is_deep_or_torn_is_a_sentence(name: str, content: str, folder
     assert name in refused(lambda: load(folder / "base", "cpu"))
 
 
+@pytest.mark.thorough
 def test_a_million_added_tokens_are_a_sentence(folder: Path) -> None:
     path = folder / "base" / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
@@ -140,11 +141,15 @@ def test_an_adapter_config_that_cannot_be_true_is_a_sentence(values: dict[str, A
 ENDLESS = r"([a-z0-9_.]+)+!"  # doubles its time with every letter of a name
 
 
+FIELDS = [{"exclude_modules": ENDLESS}, {"rank_pattern": {ENDLESS: 4}}, {"alpha_pattern": {ENDLESS: 4}},
+          {"modules_to_save": [ENDLESS]}, {"layers_to_transform": [0], "layers_pattern": [ENDLESS]}]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "values", [{"target_modules": ENDLESS}, {"exclude_modules": ENDLESS}, {"rank_pattern": {ENDLESS: 4}},
-               {"alpha_pattern": {ENDLESS: 4}}, {"modules_to_save": [ENDLESS]},
-               {"layers_to_transform": [0], "layers_pattern": [ENDLESS]}], ids=str,
-)  # fmt: skip
+    "values",
+    [{"target_modules": ENDLESS}, *(pytest.param(fields, marks=pytest.mark.thorough) for fields in FIELDS)],
+    ids=str,
+)
 def test_a_pattern_of_an_adapter_that_takes_without_end_is_a_sentence(values: dict[str, Any], folder: Path) -> None:
     changed(folder / "lora" / "adapter_config.json", **values)
     assert "takes more than 2 s" in refused(lambda: load(folder / "base", "cpu", adapter=folder / "lora"))

@@ -233,6 +233,7 @@ def test_a_curve_waits_for_nobody_and_lets_nobody_train_beside_it(root: Path) ->
         control.start_training(workspace, config(), "second")
 
 
+@pytest.mark.thorough
 def test_as_a_job_it_tells_how_far_it_is_is_cancelled_killed_and_goes_on(root: Path) -> None:
     workspace, folder = Workspace(root), copied(root, "as-a-job")
     job = RunFolder(folder.curve)

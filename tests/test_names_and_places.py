@@ -91,6 +91,7 @@ def test_a_workspace_whose_drive_was_removed_is_not_begun_under_its_mount_point(
     assert inner.run("first") == root / "outputs" / "first"
 
 
+@pytest.mark.thorough
 def test_the_page_refuses_a_take_with_the_place_when_the_workspace_has_moved(tmp_path: Path) -> None:
     root = tmp_path / "studio"
     with served(root) as studio, studio.client() as client:

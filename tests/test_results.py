@@ -259,6 +259,7 @@ def test_two_evaluations_of_one_run_are_identical_but_for_the_clock(tmp_path: Pa
     assert result_of(folder) == result_of(folder)
 
 
+@pytest.mark.thorough
 def test_an_evaluation_that_is_stopped_leaves_no_file_that_looks_whole(tmp_path: Path) -> None:
     tones(tmp_path)
     output = tmp_path / "scores.json"

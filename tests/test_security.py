@@ -28,14 +28,8 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("workspace")
-
-
-@pytest.fixture(scope="module")
-def studio(root: Path) -> Iterator[Served]:
-    with served(root) as studio:
-        yield studio
+def root(studio: Served) -> Path:
+    return studio.workspace
 
 
 @pytest.fixture(scope="module")
@@ -195,18 +189,16 @@ def test_an_empty_login_opens_nothing_on_loopback_either(tmp_path: Path, text: s
         assert "Traceback" not in said.stderr
 
 
-def test_with_a_login_everything_asks_for_it(tmp_path: Path) -> None:
+def test_with_a_login_everything_asks_for_it_and_after_some_wrong_passwords_the_next_has_to_wait(
+    tmp_path: Path,
+) -> None:
     with served(tmp_path, STUDIO_LOGIN=f"anna:{PASSWORD}") as studio, studio.client() as client:
         for path in ("/", "/config", "/studio/assets/studio.js", "/gradio_api/info", "/theme.css"):
             answer = client.get(path)
             assert answer.status_code == 401
             assert answer.headers["WWW-Authenticate"].startswith("Basic")
-        assert client.get("/", auth=("anna", "wrong password")).status_code == 401
+        assert client.get("/", auth=("anna", "the old one")).status_code == 401
         assert client.get("/", auth=("anna", PASSWORD)).status_code == 200
-
-
-def test_after_some_wrong_passwords_the_next_has_to_wait(tmp_path: Path) -> None:
-    with served(tmp_path, STUDIO_LOGIN=f"anna:{PASSWORD}") as studio, studio.client() as client:
         for _ in range(3 * FREE):  # a page that was left open with an old password asks again and again
             assert client.get("/config", auth=("anna", "the old one")).status_code == 401
         answers = [client.get("/config", auth=("anna", f"guess {number}")) for number in range(FREE)]
