@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browsing import Served, await_drawn, chromium, free_port, opened, show_tab, violations
-from playwright.sync_api import expect
+from browsing import Served, await_drawn, free_port, opened, show_tab, violations
+from playwright.sync_api import Browser, expect
 from sounds import recording
 
 from studio.data.manifest import Dataset
@@ -167,36 +167,33 @@ def test_every_picture_that_the_page_uses_is_drawn() -> None:
 
 
 @pytest.mark.browser
-def test_the_page_opens_offline_without_a_fault_in_light_and_dark(studio: Served) -> None:
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
+def test_the_page_opens_offline_without_a_fault(studio: Served, browser: Browser, scheme: str) -> None:
     studio.forget_everything()
-    with chromium() as browser:
-        for scheme in ("light", "dark"):
-            with opened(browser, studio.url, color_scheme=scheme) as page:
-                assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
-                places = set()
-                for tab in TABS:
-                    show_tab(page, tab)
-                    await_drawn(page)
-                    assert violations(page) == [], tab
-                    places.add(
-                        page.evaluate("JSON.stringify(document.querySelector('#st-main').getBoundingClientRect().x)")
-                    )
-                assert len(places) == 1  # nothing jumps sideways from tab to tab
-        with opened(browser, studio.url, color_scheme="light") as page:
-            page.get_by_label("Dark", exact=True).check()
-            page.reload()
-            page.locator(".rec-pill").first.wait_for()
-            assert page.evaluate("document.body.classList.contains('dark')")
-        with opened(browser, studio.url, viewport={"width": 360, "height": 800}) as page:
-            for tab in TABS:
-                show_tab(page, tab)
-                await_drawn(page)
-                assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+    with opened(browser, studio.url, color_scheme=scheme) as page:
+        assert page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+        places = set()
+        for tab in TABS:
+            show_tab(page, tab)
+            await_drawn(page)
+            assert violations(page) == [], tab
+            places.add(page.evaluate("document.querySelector('#st-main').getBoundingClientRect().x"))
+        assert len(places) == 1  # nothing jumps sideways from tab to tab
+        other = "Dark" if scheme == "light" else "Light"
+        page.get_by_label(other, exact=True).check()
+        page.reload()
+        page.locator(".rec-pill").first.wait_for()
+        assert page.evaluate("document.body.classList.contains('dark')") == (other == "Dark")
+        page.set_viewport_size({"width": 360, "height": 800})
+        for tab in TABS:
+            show_tab(page, tab)
+            await_drawn(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
 
 
 @pytest.mark.browser
-def test_a_list_of_the_sidebar_closes_when_tab_leaves_it(studio: Served) -> None:
-    with chromium() as browser, opened(browser, studio.url) as page:
+def test_a_list_of_the_sidebar_closes_when_tab_leaves_it(studio: Served, browser: Browser) -> None:
+    with opened(browser, studio.url) as page:
         await_drawn(page)
         page.locator("#st-dataset input").focus()
         expect(page.locator("ul[role=listbox]")).to_have_count(1)
@@ -210,9 +207,11 @@ def test_a_list_of_the_sidebar_closes_when_tab_leaves_it(studio: Served) -> None
 
 
 @pytest.mark.browser
-def test_a_new_dataset_is_made_and_chosen_in_the_sidebar_and_remembered(studio: Served, root: Path) -> None:
+def test_a_new_dataset_is_made_and_chosen_in_the_sidebar_and_remembered(
+    studio: Served, browser: Browser, root: Path
+) -> None:
     studio.forget_everything()
-    with chromium() as browser, opened(browser, studio.url) as page:
+    with opened(browser, studio.url) as page:
         page.get_by_text("New dataset").click()
         name = page.locator("#st-new input, #st-new textarea").first
         name.fill("../up")

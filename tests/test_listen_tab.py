@@ -207,7 +207,8 @@ def test_a_refused_microphone_says_how_to_allow_it(page: Page) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.thorough
 def test_axe_finds_nothing_wrong_with_the_tab(browser: Browser, studio: Served, scheme: str) -> None:
     with opened(browser, studio.url, color_scheme=scheme) as page:
         show_tab(page, "4 Test")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browsing import Served, chromium, opened, show_tab, violations
-from playwright.sync_api import Page
+from browsing import Served, opened, show_tab, violations
+from playwright.sync_api import Browser, Page
 from sounds import recording
 
 from studio.data.manifest import Dataset
@@ -92,8 +92,8 @@ def test_the_command_shows_a_plan_does_it_and_takes_it_back(dataset: Dataset, st
 
 
 @pytest.fixture
-def page(studio: Served, dataset: Dataset) -> Iterator[Page]:
-    with chromium() as browser, opened(browser, studio.url) as page:
+def page(studio: Served, browser: Browser, dataset: Dataset) -> Iterator[Page]:
+    with opened(browser, studio.url) as page:
         show_tab(page, "2 Review")
         page.locator(".rev tbody tr").first.wait_for()
         page.wait_for_function("document.querySelector('.spl').dataset.ready === ''")
