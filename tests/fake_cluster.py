@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.cluster.follower import Standing, Unreachable
+from studio.cluster.follower import Standing
 from studio.config import TrainConfig
-from studio.errors import JobError
+from studio.errors import JobError, UnreachableError
 
 MOMENT = 0.02  # seconds
 
@@ -77,4 +77,4 @@ class FakeCluster:
     def _answer(self) -> None:
         if self.silent:
             self.silent -= 1
-            raise Unreachable("No cluster answers.")
+            raise UnreachableError("No cluster answers.")

@@ -18,11 +18,10 @@ from tones import adapter, config, folder_of, told, tones, train
 
 from studio.cluster import address, follower, frames, package, ray_jobs
 from studio.cluster import receiver as receiving
-from studio.cluster.follower import Unreachable
 from studio.cluster.receiver import Receiver
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
-from studio.errors import ConfigError, DataError, JobError
+from studio.errors import ConfigError, DataError, JobError, UnreachableError
 from studio.runs import events
 from studio.runs.events import Event, Failed, Finished, Started, StepDone, Stopped, Warned
 from studio.runs.folder import RunFolder
@@ -401,7 +400,7 @@ def test_a_cluster_that_never_lets_its_client_in_is_a_sentence(monkeypatch: pyte
     monkeypatch.setattr(ray_jobs, "_CONNECTING", 0.05)
     for_ever = threading.Event().wait
     with (
-        pytest.raises(Unreachable, match=r"No Ray cluster answers at ray://head:10001: no answer within"),
+        pytest.raises(UnreachableError, match=r"No Ray cluster answers at ray://head:10001: no answer within"),
         ray_jobs._sentences("ray://head:10001"),
     ):
         ray_jobs._in_time(for_ever)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from pydantic_core import ErrorDetails
 from pydantic_core._pydantic_core import list_all_errors
 
+from studio import errors
 from studio.data.store import lines
 from studio.data.utterance import Utterance
-from studio.errors import DataError
+from studio.errors import AudioError, BusyError, ConflictError, DataError, StudioError, TooLargeError
 from studio.faults import first_fault, plain_reason
 
 
@@ -62,3 +65,50 @@ def test_a_clip_that_cannot_be_saved_names_its_field_the_reason_and_what_to_do()
     assert lines.parse(b'{"id": "a", "text": "yes", "duration": 1}') == "audio_filepath: is missing"
     assert lines.parse(b"{") == "is not JSON"
     assert isinstance(lines.parse(b'{"id":"a","audio_filepath":"clips/a.wav","text":"yes","duration":1}'), Utterance)
+
+
+PACKAGE = Path(errors.__file__).parent
+STATUS = {
+    "StudioError": 400, "ConfigError": 400, "DivergedError": 400, "DataError": 400, "AudioError": 400,
+    "TooLargeError": 413, "ConflictError": 409, "ModelError": 400, "UnknownModelError": 404, "DeviceError": 400,
+    "DiskError": 507, "JobError": 409, "BusyError": 409, "OverloadedError": 503, "UnreachableError": 502,
+    "CancelledError": 409, "StopRequested": 409,
+}  # fmt: skip
+
+
+def test_every_exception_of_the_package_is_in_the_tree_that_the_docstring_draws() -> None:
+    elsewhere = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and path.name != "errors.py":
+                bases = " ".join(map(ast.unparse, node.bases))
+                if bases.endswith(("Error", "Exception", "Exit", "Requested")):
+                    elsewhere.append(f"{path}: {node.name}({bases})")
+    assert elsewhere == []
+    assert all(f" {name}" in (errors.__doc__ or "") for name in STATUS)
+
+
+def test_every_class_carries_its_http_status_and_exit_code() -> None:
+    assert {kind.__name__: kind.status for kind in errors.all_kinds()} == STATUS
+    assert {kind.__name__: kind.exit_code for kind in errors.all_kinds() if kind.exit_code != 1} == {
+        "CancelledError": 143,
+        "StopRequested": 143,
+    }
+
+
+@pytest.mark.parametrize(
+    "error", [AudioError("No sound.", "Record again."), TooLargeError("Too large."), BusyError("Busy.", "Wait.")]
+)
+def test_an_error_of_another_process_arrives_as_the_same_class_and_sentence(error: StudioError) -> None:
+    arrived = errors.from_json(error.as_json())
+    assert type(arrived) is type(error)
+    assert (arrived.what, arrived.remedy, str(arrived)) == (error.what, error.remedy, str(error))
+
+
+def test_a_conflict_is_sent_with_the_clip_as_it_is_now() -> None:
+    assert ConflictError("It was changed.", "Reload.", {"id": "a"}).as_json() == {
+        "what": "It was changed.",
+        "remedy": "Reload.",
+        "code": "ConflictError",
+        "clip": {"id": "a"},
+    }

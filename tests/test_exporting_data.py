@@ -17,9 +17,9 @@ from studio.data.formats.plan import Plan
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
-from studio.errors import DataError
+from studio.errors import CancelledError, DataError
 from studio.runs import tasks
-from studio.runs.tasks import CancelledError, TaskState
+from studio.runs.tasks import TaskState
 from studio.ui import exporting_data
 from studio.web import faults
 from studio.workspace import Workspace

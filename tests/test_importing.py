@@ -25,8 +25,7 @@ from studio.data.import_export.importing import ImportReport, import_data
 from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
 from studio.data.utterance import hashed_split
-from studio.errors import DataError
-from studio.runs.tasks import CancelledError
+from studio.errors import CancelledError, DataError
 
 
 @pytest.fixture

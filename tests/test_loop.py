@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from tones import config, go_on, learner_of, weights
 
-from studio.errors import ConfigError
+from studio.errors import ConfigError, StopRequested
 from studio.runs.events import CheckpointSaved, Evaluated, Event, Phase, StepDone, Stopped
 from studio.train.loop import Learner, fit, learning_rate, take_step
 from studio.train.progress import Progress, Scoring
 from studio.train.randomness import seed_everything
-from studio.train.stopping import StopRequested
 
 
 def nothing(_: Learner) -> Iterator[Event]:

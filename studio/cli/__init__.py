@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
             app(arguments)
     except StudioError as error:
         typer.secho(str(error), fg="red", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 

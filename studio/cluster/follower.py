@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from studio.cluster import frames, package
 from studio.cluster.receiver import Receiver
 from studio.config import TrainConfig
-from studio.errors import JobError, StudioError
+from studio.errors import JobError, StudioError, UnreachableError
 from studio.runs.events import Event, Failed, Finished, Phase, Started, StepDone, Stopped, Warned
 from studio.runs.folder import RunFolder
 from studio.train.clips import moved_note
@@ -36,10 +36,6 @@ _LONG = 15.0  # seconds without a free machine before that is said
 _SAID = 12  # lines that the process printed last, for the person who asks why it ended
 
 
-class Unreachable(JobError):  # noqa: N818
-    """The cluster does not answer; it may do so again."""
-
-
 class Standing(BaseModel):
     """How a job stands on its cluster."""
 
@@ -51,7 +47,7 @@ class Standing(BaseModel):
 
 
 class Cluster(Protocol):
-    """What the follower needs of a cluster. Every call raises Unreachable where it does not answer."""
+    """What the follower needs of a cluster. Every call raises UnreachableError where it does not answer."""
 
     address: str
 
@@ -144,7 +140,7 @@ class _Follower:
             return False
         try:
             self.cluster.standing(note.job)
-        except Unreachable:
+        except UnreachableError:
             raise
         except JobError:
             return False  # a new cluster at the old address
@@ -174,7 +170,7 @@ class _Follower:
                 if self.note.is_over or self.cluster.standing(self.note.job).state == "ended":
                     return
                 answered = time.monotonic()
-            except Unreachable:
+            except UnreachableError:
                 if self.folder.stop_request() == "discard":
                     yield from self._stopped()
                     return
@@ -237,7 +233,7 @@ class _Follower:
             self.cluster.stop(self.note.job)
             self.has_asked = True
         if request == "discard":
-            with suppress(Unreachable):
+            with suppress(UnreachableError):
                 self.cluster.stop(self.note.job)
             self.folder.discard_learnt()
             self.note = self.note.model_copy(update={"is_over": True})

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.cluster.address import require_ray
-from studio.cluster.follower import Standing, Unreachable
+from studio.cluster.follower import Standing
 from studio.config import TrainConfig
-from studio.errors import JobError
+from studio.errors import JobError, UnreachableError
 from studio.faults import plain_reason
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _OTHER_ADDRESSES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 
 
 class RayCluster:
-    """The Ray cluster at `address`. Raises DeviceError where Ray is not installed here, Unreachable."""
+    """The Ray cluster at `address`. Raises DeviceError where Ray is not installed here, UnreachableError."""
 
     def __init__(self, address: str) -> None:
         require_ray()
@@ -53,7 +53,7 @@ class RayCluster:
             self._client: JobSubmissionClient = _in_time(lambda: JobSubmissionClient(address))
 
     def submit(self, archive: Path, run: str, config: TrainConfig) -> str:
-        """Start a job on one machine of the cluster; its name. Raises Unreachable, JobError."""
+        """Start a job on one machine of the cluster; its name. Raises UnreachableError, JobError."""
         with _sentences(self.address):
             cpus, gpus = self._needs(config)
             job: str = self._client.submit_job(
@@ -66,7 +66,7 @@ class RayCluster:
         return job
 
     def tail(self, job: str) -> Iterator[str]:
-        """The log of `job` from its start, an empty piece whenever nothing came for a moment. Raises Unreachable."""
+        """The log of `job` from its start, an empty piece whenever nothing came. Raises UnreachableError."""
         pieces: queue.Queue[str | Exception | None] = queue.Queue(maxsize=256)
         threading.Thread(target=lambda: asyncio.run(self._pump(job, pieces)), daemon=True).start()
         while True:
@@ -77,7 +77,7 @@ class RayCluster:
             if piece is None:
                 return
             if isinstance(piece, Exception):
-                raise Unreachable(f"The log of {job} broke off: {piece}") from piece
+                raise UnreachableError(f"The log of {job} broke off: {piece}") from piece
             yield piece
 
     async def _pump(self, job: str, pieces: queue.Queue[str | Exception | None]) -> None:
@@ -89,7 +89,7 @@ class RayCluster:
             pieces.put(error)
 
     def standing(self, job: str) -> Standing:
-        """How `job` stands. Raises Unreachable, or JobError where the cluster does not know it."""
+        """How `job` stands. Raises UnreachableError, or JobError where the cluster does not know it."""
         with _sentences(self.address):
             info = self._client.get_job_info(job)
         code, kind = info.driver_exit_code, str(info.error_type or "")
@@ -98,7 +98,7 @@ class RayCluster:
         return Standing.model_validate({"state": state, "is_lost": is_lost, "message": info.message or ""})
 
     def stop(self, job: str) -> None:
-        """Ask `job` to stop and save. Raises Unreachable."""
+        """Ask `job` to stop and save. Raises UnreachableError."""
         with _sentences(self.address):
             self._client.stop_job(job)
 
@@ -138,17 +138,17 @@ def _in_time(connect: Callable[[], JobSubmissionClient]) -> JobSubmissionClient:
 
 @contextmanager
 def _sentences(address: str) -> Iterator[None]:
-    """Turn what Ray's client raises into Unreachable, or JobError where the cluster answered and refused."""
+    """Turn what Ray's client raises into UnreachableError, or JobError where the cluster answered and refused."""
     try:
         yield
     except JobError:
         raise
     except RuntimeError as error:
         said = str(error).strip().splitlines() or [repr(error)]
-        kind = Unreachable if "status code 5" in said[0] else JobError
+        kind = UnreachableError if "status code 5" in said[0] else JobError
         raise kind(f"The cluster at {address} refused: {said[-1]}"[:400]) from error
     except Exception as error:  # ConnectionError of three libraries, timeouts, gRPC's own
-        raise Unreachable(
+        raise UnreachableError(
             f"No Ray cluster answers at {address}: {plain_reason(error)}.",
             "Check that it is up and that this address is its dashboard's (port 8265), perhaps through a tunnel.",
         ) from error

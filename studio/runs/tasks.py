@@ -17,7 +17,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.errors import DataError, JobError, StudioError
+from studio.errors import CancelledError, DataError, JobError, StudioError
 from studio.runs import control, events, processes
 from studio.runs.control import Status
 from studio.runs.events import Event, Failed, Noted, Phase, PhaseName, Stopped
@@ -45,10 +45,6 @@ class TaskState(BaseModel):
         job, stands = Job.read(folder), control.state(folder)
         what = job.about.get("what", folder.name) if job else folder.name
         return cls(name=folder.name, what=what, **stands.model_dump(include={"status", "started_at", "ended_at"}))
-
-
-class CancelledError(Exception):
-    """A person asked the task to stop; `telling` ends the process."""
 
 
 class Telling:
@@ -112,9 +108,9 @@ def telling(unit: str = "") -> Iterator[Telling]:
     tell = Telling(RunFolder(Path(named)) if named else None, unit)
     try:
         yield tell
-    except CancelledError:
+    except CancelledError as error:
         tell.end(Stopped(step=tell.done, reason="discard"))
-        raise SystemExit(0 if tell.folder else 143) from None
+        raise SystemExit(0 if tell.folder else error.exit_code) from None
     except StudioError as error:
         tell.end(Failed(message=error.what, remedy=error.remedy))
         raise

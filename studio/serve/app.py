@@ -26,12 +26,6 @@ from studio.web.security import HostRule
 
 RETRY_AFTER = "5"  # seconds
 _POLL = 0.5  # seconds between two looks at whether the program still waits
-STATUS_OF_ERROR = {
-    "TooLargeError": (413, "too_large"),
-    "BusyError": (503, "server_busy"),
-    "DiskError": (507, "disk_full"),
-    "ModelError": (404, "model_not_found"),
-}
 
 
 def create_app(engine: Engine, host: str, key: Key | None) -> FastAPI:
@@ -143,9 +137,8 @@ async def _streamed(pieces: Generator[Segment], received: Received) -> Response:
 
 async def _in_words(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StudioError)
-    status, code = STATUS_OF_ERROR.get(error.code, (400, "invalid_request"))
-    headers = {"Retry_After": RETRY_AFTER} if status == 503 else {}
-    return refusal(status, str(error), code, **headers)
+    headers = {"Retry_After": RETRY_AFTER} if error.status == 503 else {}
+    return refusal(error.status, str(error), error.api_code, **headers)
 
 
 async def _not_understood(request: Request, error: Exception) -> JSONResponse:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from studio import audio
-from studio.errors import BusyError, ModelError
+from studio.errors import OverloadedError, UnknownModelError
 from studio.inference.longform.reading import Reading, biased
 from studio.inference.longform.transcript import Segment
 from studio.models import Clip, Recogniser, load
@@ -43,18 +43,20 @@ class Engine:
         return str(getattr(settings, "language", None) or "english")
 
     def known(self, name: str) -> str:
-        """The model that a request means by `name`. Raises ModelError where it is not served."""
+        """The model that a request means by `name`. Raises UnknownModelError where it is not served."""
         if not name or OPENAIS_NAMES.fullmatch(name):
             return self.names[0]
         if name not in self.names:
-            raise ModelError(f"The model “{name}” is not served here.", f"Ask for one of: {', '.join(self.names)}.")
+            raise UnknownModelError(
+                f"The model “{name}” is not served here.", f"Ask for one of: {', '.join(self.names)}."
+            )
         return name
 
     def read(self, name: str, path: Path, prompt: str = "") -> Generator[Segment]:
         """What `name` reads in the sound file `path`, piece by piece; a file that it hears whole is one piece.
 
         Names and terms in `prompt`, with commas between them, are made likelier; sentences in it are not. Waits for its
-        turn. Raises BusyError where too many wait already, AudioError, DataError (too short), DiskError.
+        turn. Raises OverloadedError where too many wait already, AudioError, DataError (too short), DiskError.
         """
         is_base = bool(self._run) and name != self._run
         with self._in_turn(), without_adapter(self.recogniser) if is_base else nullcontext():
@@ -62,7 +64,7 @@ class Engine:
             for segment in self._segments(path, terms):
                 yield segment
                 if self._closing.is_set():
-                    raise BusyError("The server is closing.", "Start it again.")
+                    raise OverloadedError("The server is closing.", "Start it again.")
 
     def close(self) -> None:
         """End what is being read after its current pieces."""
@@ -84,7 +86,7 @@ class Engine:
     def _in_turn(self) -> Iterator[None]:
         with self._door:
             if self._inside > MOST_WAITING:
-                raise BusyError(f"{MOST_WAITING} requests are waiting already.", "Try again in a few seconds.")
+                raise OverloadedError(f"{MOST_WAITING} requests are waiting already.", "Try again in a few seconds.")
             self._inside += 1
         try:
             with self._turn:

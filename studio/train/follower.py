@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from studio.config import TrainConfig
 from studio.data.manifest import Utterance
-from studio.errors import DataError
+from studio.errors import DataError, DivergedError
 from studio.evaluation.evaluate import open_dataset
 from studio.models import load
 from studio.text import counted
@@ -15,7 +15,7 @@ from studio.train import checkpoint, general
 from studio.train.adapted import with_adapter
 from studio.train.checkpoint import State
 from studio.train.encoding import Shelf, encode
-from studio.train.loop import Diverged, Learner, Order, fresh_learner, take_step
+from studio.train.loop import Learner, Order, fresh_learner, take_step
 from studio.train.randomness import reproducible
 from studio.train.ranks import Launched
 from studio.train.resources import out_of_memory_explained
@@ -43,7 +43,7 @@ def follow(ranks: Launched) -> None:
         order: Order | None
         while order := ranks.receive():
             _check_rows(learner, order)
-            with suppress(Diverged):  # the leader saw the same sum, and decides
+            with suppress(DivergedError):  # the leader saw the same sum, and decides
                 take_step(learner, order.rate, _go_on)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from studio.config import TrainConfig
-from studio.errors import ConfigError
+from studio.errors import DivergedError
 from studio.models import Recogniser
 from studio.runs.events import Event, Phase, StepDone, Stopped, Warned
 from studio.train import randomness
@@ -50,10 +50,6 @@ class Order:
     rows: int  # that it is chosen from, which all must have
 
 
-class Diverged(ConfigError):  # noqa: N818
-    """The loss is no longer a number. The weights are still those of the step before."""
-
-
 HALVED = "There was not enough memory for {0} clips at once: from step {1} on they are taken in two halves, slower."
 
 Act = Callable[[Learner], Iterator[Event]]
@@ -74,7 +70,7 @@ def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Ev
 
     In fixed order: evaluate, save, stop, step, log. `evaluate` scores the validation clips and counts them in
     `learner.progress`; `save` writes a checkpoint; `check` raises StopRequested where the run is to stop
-    here. Raises Diverged.
+    here. Raises DivergedError.
     """
     progress, config = learner.progress, learner.config
     began = time.perf_counter() - progress.seconds
@@ -112,7 +108,7 @@ def take_step(learner: Learner, rate: float, check: Check) -> float:
     The gradient is that of the summed loss divided by the number of tokens, so that it does not matter how
     the clips are dealt out to micro-batches, nor how long each is. Every step begins with the random state
     that the last one left: nothing between two steps, not even a resume, can move it. Of several processes
-    each computes a share, and all take the same step. Raises Diverged, JobError.
+    each computes a share, and all take the same step. Raises DivergedError, JobError.
     """
     import torch
 
@@ -193,10 +189,10 @@ def _micro_batches(learner: Learner, step: int) -> Iterator[Batch]:
             yield learner.recogniser.family.collate([rows[index] for index in part])
 
 
-def _diverged(step: int, learner: Learner) -> Diverged:
+def _diverged(step: int, learner: Learner) -> DivergedError:
     best = learner.progress.best
     kept = f" The best checkpoint, of step {best.step}, is kept." if best else ""
-    return Diverged(
+    return DivergedError(
         f"The loss is no longer a number at step {step}.{kept}",
         f"Lower the learning rate (it was {learner.config.learning_rate:g}), or use precision fp32.",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
-from studio.errors import DataError
+from studio.errors import DataError, DivergedError, StopReason, StopRequested
 from studio.evaluation.evaluate import Evaluation, hash_of
 from studio.evaluation.figures import RATES
 from studio.evaluation.verdict import rate, unit_of
@@ -27,14 +27,14 @@ from studio.train.adapted import with_adapter
 from studio.train.encoding import Shelf, encode
 from studio.train.follower import Errand
 from studio.train.general import General
-from studio.train.loop import Diverged, Learner, fit, fresh_learner
+from studio.train.loop import Learner, fit, fresh_learner
 from studio.train.progress import Scoring
 from studio.train.ranks import Alone
 from studio.train.resources import peak_memory
 from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
 from studio.train.short import keep_short
-from studio.train.stopping import Reason, Stopper, StopRequested
+from studio.train.stopping import Stopper
 from studio.workspace import write_atomically
 
 
@@ -192,7 +192,7 @@ class FineTune:
                 raise
             yield from self.save(self.learner)
             yield Stopped(step=self.learner.progress.step, reason="stop and save")
-        except Diverged as error:
+        except DivergedError as error:
             if self.learner.progress.best is None:
                 raise
             yield Warned(message=str(error))
@@ -288,7 +288,7 @@ class FineTune:
             yield Warned(message=_did_not_help(progress.base, progress.best, self.unit))
         return progress.best.step
 
-    def stop(self, reason: Reason) -> Iterator[Event]:
+    def stop(self, reason: StopReason) -> Iterator[Event]:
         """End without a result: keep what is needed to go on, or throw away what was learnt."""
         progress = self.learner.progress
         if reason == "interrupted":

@@ -6,21 +6,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
+from studio.errors import StopRequested
 from studio.runs.folder import RunFolder
 
-Reason = Literal["stop and save", "discard", "interrupted"]
 Check = Callable[[], None]
 """Called wherever a run can stop: between micro-batches and between clips. Raises StopRequested."""
-
-
-class StopRequested(Exception):  # noqa: N818
-    """Raised by a `Check` when the run should stop here; it is no error."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Stopper:

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.errors import DataError
+
 LARGEST_UPLOAD = 1 << 30  # bytes: an hour of 24-bit stereo at 48 kHz, the longest file that somebody may import
 LARGEST_MESSAGE = 32 << 20  # bytes of a body that is no upload: the ids of 500,000 clips
 # What Python's reader takes although JSON has no such thing, or no text file can hold it: NaN, 1e999, half a character.
@@ -80,24 +82,20 @@ def fault_of(body: bytes) -> str:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return "The request holds half a character (a lone surrogate)."
-    except _NotJsonError as error:
-        return f"The request holds {error}, which is not a number in JSON."
+    except DataError as error:
+        return error.what
     except (ValueError, RecursionError):
         return ""  # FastAPI says what is wrong with it
     return ""
 
 
-class _NotJsonError(ValueError):
-    """A number that JSON does not have."""
-
-
 def _no_number(name: str) -> NoReturn:
-    raise _NotJsonError(name)
+    raise DataError(f"The request holds {name}, which is not a number in JSON.")
 
 
 def _finite(digits: str) -> float:
     if (number := float(digits)) in (float("inf"), float("-inf")):
-        raise _NotJsonError(digits[:40])
+        _no_number(digits[:40])
     return number
 
 

@@ -13,12 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from studio.errors import ConflictError, DiskError, StudioError
+from studio.errors import DiskError, StudioError
 from studio.faults import first_fault
 from studio.web.bodies import refusal
 from studio.workspace import disk_errors
 
-STATUS_OF_ERROR = {"DiskError": 507, "JobError": 409, "BusyError": 409, "ConflictError": 409}
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
@@ -50,10 +49,7 @@ def disk_error(error: BaseException | None) -> DiskError | None:
 async def _in_words(request: Request, error: Exception) -> JSONResponse:
     """A StudioError as JSON: what happened, what to do, the machine's name for it; of a conflict the clip as it is."""
     assert isinstance(error, StudioError)
-    content: dict[str, Any] = {"what": error.what, "remedy": error.remedy, "code": error.code}
-    if isinstance(error, ConflictError):
-        content["clip"] = error.clip
-    return JSONResponse(content, STATUS_OF_ERROR.get(error.code, 400))
+    return JSONResponse(error.as_json(), error.status)
 
 
 async def _of_the_disk(request: Request, error: Exception) -> JSONResponse:

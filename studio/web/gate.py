@@ -9,22 +9,13 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from studio.errors import AudioError, ConfigError
+from studio.errors import ConfigError, TooLargeError
 from studio.web.bodies import LARGEST_UPLOAD, announced, counted
 from studio.web.login import is_common
 from studio.web.security import SAFE_METHODS, HostRule, is_loopback, is_same_origin
 
 SHORTEST_KEY = 16  # characters
 HOW_TO_MAKE_ONE = "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe())' > key.txt"
-
-
-class TooLargeError(AudioError):
-    """More was sent than is taken."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"The request is larger than {LARGEST_UPLOAD >> 20} MB.", "Send a compressed or a shorter file."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +69,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (refused := self._refusal(scope)):
             return await refused(scope, receive, send)
-        await self.app(scope, counted(receive, LARGEST_UPLOAD, TooLargeError), send)
+        await self.app(scope, counted(receive, LARGEST_UPLOAD, _too_large), send)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -89,5 +80,11 @@ class Gate:
         if self.key and not self.key.admits(headers.get("authorization", "")):
             return refusal(401, "The API key is missing or wrong.", "invalid_api_key", WWW_Authenticate="Bearer")
         if announced(headers) > LARGEST_UPLOAD:
-            return refusal(413, str(TooLargeError()), "too_large")
+            error = _too_large()
+            return refusal(error.status, str(error), error.api_code)
         return None
+
+
+def _too_large() -> TooLargeError:
+    what = f"The request is larger than {LARGEST_UPLOAD >> 20} MB."
+    return TooLargeError(what, "Send a compressed or a shorter file.")

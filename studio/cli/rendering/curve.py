@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from studio.errors import CancelledError
 from studio.reports.learning_curve import LearningCurve, learning_curve, outlook
 from studio.runs import curve_job, listing
 from studio.runs.metadata import RunRecord
-from studio.runs.tasks import CancelledError, telling
+from studio.runs.tasks import telling
 from studio.workspace import Workspace
 
 

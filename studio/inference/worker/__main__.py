@@ -54,18 +54,12 @@ def answer(held: Held, request: dict[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in request.items() if name not in ("id", "do")}
         return {"id": request["id"], "result": getattr(held, request["do"])(**given)}
     except StudioError as error:
-        return {"id": request["id"], "error": _crossing(error)}
+        return {"id": request["id"], "error": error.as_json()}
     except Exception as error:
         traceback.print_exc()
         what = f"The model failed: {type(error).__name__}: {str(error)[:300]}."
-        return {
-            "id": request["id"],
-            "error": _crossing(ModelError(what, "Try another clip or another model.")),
-        }
-
-
-def _crossing(error: StudioError) -> dict[str, str]:
-    return {"code": error.code, "what": error.what, "remedy": error.remedy}
+        failed = ModelError(what, "Try another clip or another model.")
+        return {"id": request["id"], "error": failed.as_json()}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from studio import errors
-from studio.errors import ModelError, StudioError
+from studio.errors import ModelError
 from studio.models.base import Hypothesis, Reading
 from studio.models.key_terms import DEFAULT_BOOST
 
@@ -86,7 +86,7 @@ class Worker:
         with self._lock:
             answer = self._exchange(request)
         if "error" in answer:
-            raise _raised_there(answer["error"])
+            raise errors.from_json(answer["error"])
         return answer["result"]
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -206,12 +206,6 @@ def _cause(code: int) -> str:
         return f"exit code {code}"
     name = signal.Signals(-code).name
     return f"{name}, often because memory ran out" if name == "SIGKILL" else name
-
-
-def _raised_there(error: dict[str, str]) -> StudioError:
-    """The far end's error, of the same class."""
-    kind: type[StudioError] = getattr(errors, error["code"], StudioError)
-    return kind(error["what"], error["remedy"])
 
 
 @contextmanager
