@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from studio.cli.app import AsJson, Device, app
+from studio.cli.app import AsJson, CsvFile, Device, app
 from studio.errors import ConfigError
 from studio.workspace import Workspace, disk_errors
 
@@ -101,12 +101,19 @@ def check(
     dataset: Annotated[str, typer.Argument(help="A dataset: a name under recordings/.")],
     again: Annotated[bool, typer.Option("--again", help="Measure every clip anew.")] = False,
     as_json: AsJson = False,
+    csv: CsvFile = None,
 ) -> None:
     """Measure every clip's quality and say which need a look; exit code 1 where something does."""
     from studio.cli.rendering import check as checking
+    from studio.cli.rendering import csv_file
+    from studio.data.manifest import Dataset
 
-    report = checking.run(Workspace.here(), dataset, again=again)
-    typer.echo(report.model_dump_json(indent=2) if as_json else checking.as_text(report))
+    workspace = Workspace.here()
+    report = checking.run(workspace, dataset, again=again)
+    if csv:
+        csv_file.write(Dataset.open(workspace.dataset(dataset)).to_pandas(), csv)
+    if csv != csv_file.STDOUT:
+        typer.echo(report.model_dump_json(indent=2) if as_json else checking.as_text(report))
     raise typer.Exit(checking.exit_code(report))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from studio.cli.app import AsJson, Device, app, secret_of
+from studio.cli.app import AsJson, CsvFile, Device, app, secret_of
 from studio.config import Normaliser
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
@@ -64,18 +64,22 @@ def evaluate(
     normaliser: Annotated[Normaliser, typer.Option(help="How texts are compared.")] = "exact",
     output: Annotated[Path | None, typer.Option(help="Write the JSON here.")] = None,
     as_json: AsJson = False,
+    csv: CsvFile = None,
     device: Device = "auto",
 ) -> None:
     """Score a run before and after, or any model on a dataset."""
+    from studio.cli.rendering import csv_file
     from studio.evaluation import evaluate as evaluation
-    from studio.evaluation import verdict
+    from studio.evaluation import frames, verdict
 
     result = evaluation.compare(
         Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
     )
-    if as_json:
+    if csv:
+        csv_file.write(frames.scored_clips(result), csv)
+    if as_json and csv != csv_file.STDOUT:
         typer.echo(result.model_dump_json(indent=2))
-    else:
+    elif csv != csv_file.STDOUT:
         typer.echo(evaluation.as_text(result))
         if result.after:
             typer.echo(f"  {verdict.judge(result.before, result.after).sentence}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studio import config as settings
-from studio.cli.app import AsJson, RunName, app
+from studio.cli.app import AsJson, CsvFile, RunName, app
 from studio.errors import ConfigError
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, write_atomically
@@ -169,8 +169,10 @@ _register_train()
 def runs(
     empty_trash: Annotated[bool, typer.Option("--empty-trash", help="Delete the deleted runs for good.")] = False,
     as_json: AsJson = False,
+    csv: CsvFile = None,
 ) -> None:
     """List the runs, newest first."""
+    from studio.cli.rendering import csv_file
     from studio.cli.rendering import follow as following
     from studio.runs import listing, trash
     from studio.runs import queue as waiting_line
@@ -180,6 +182,8 @@ def runs(
         typer.echo(f"Deleted for good: {', '.join(trash.empty_trash(workspace)) or 'nothing; the trash is empty'}.")
         return
     waiting_line.look_after(workspace)
+    if csv:
+        return csv_file.write(listing.to_pandas(workspace), csv)
     found, waiting = listing.runs(workspace), waiting_line.waiting(workspace)
     typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))
     if waiting and not as_json:
@@ -284,14 +288,19 @@ def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs; the others are measured against the first.")],
     html: HtmlFile = None,
     as_json: AsJson = False,
+    csv: CsvFile = None,
     normaliser: AnyNormaliser = None,
 ) -> None:
     """Lay runs side by side: one table, their curves, and of their settings only what differs."""
+    from studio.cli.rendering import csv_file
     from studio.reports import comparison
     from studio.runs import listing
 
     found = comparison.compare_runs([listing.existing(Workspace.here(), run) for run in runs], normaliser)
-    typer.echo(found.model_dump_json(indent=2) if as_json else comparison.as_text(found))
+    if csv:
+        csv_file.write(found.to_pandas(), csv)
+    if csv != csv_file.STDOUT:
+        typer.echo(found.model_dump_json(indent=2) if as_json else comparison.as_text(found))
     if html:
         write_atomically(html, comparison.as_html(found))
 

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.audio import Waveform, read, write_wav
 from studio.data import checks, quality
@@ -38,6 +38,9 @@ from studio.data.view.table import Table
 from studio.errors import ConflictError, DataError, StudioError
 from studio.text import counted
 from studio.workspace import append_durably, disk_errors, write_atomically
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Dataset", "Utterance"]
 
@@ -100,6 +103,12 @@ class Dataset(Store):
         """Clips in each split."""
         counted = Counter(clip.split for clip in self.look().clips)
         return {split: counted[split] for split in ("train", "validation", "test", "unused")}
+
+    def to_pandas(self) -> DataFrame:
+        """A row a clip: label, split, speaker, seconds, quality, what a model wrote. Raises DiskError."""
+        from studio.data.view.frame import clips_frame
+
+        return clips_frame(self)
 
     def add(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,9 @@ from studio.reports.result import Point, RunResult, result_of
 from studio.runs.folder import RunFolder
 from studio.text import counted
 from studio.text.metrics import Unit
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MOST = 12  # runs in one comparison
 
@@ -73,6 +76,14 @@ class RunComparison(BaseModel):
     runs: list[Compared]
     settings: list[Setting]
     command: str  # that prints this again
+
+    def to_pandas(self) -> DataFrame:
+        """A row a run: its results, and a column for each setting that differs."""
+        from pandas import DataFrame
+
+        frame = DataFrame([run.model_dump(exclude={"curve", "against_first"}) for run in self.runs])
+        frame["against_first"] = [run.against_first.verdict if run.against_first else None for run in self.runs]
+        return frame.assign(**{f"setting_{row.name}": row.values for row in self.settings})
 
 
 def compare_runs(runs: Sequence[RunFolder], normaliser: str | None = None) -> RunComparison:

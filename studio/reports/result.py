@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from statistics import median
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.config import TrainConfig
 from studio.data.prompts.needs import misheard
 from studio.errors import JobError
-from studio.evaluation import failure_modes
+from studio.evaluation import failure_modes, frames
 from studio.evaluation.error_analysis import ClipReading, Mistakes, mistakes
 from studio.evaluation.evaluate import Evaluation, ScoredClip, read_manifest
 from studio.evaluation.failure_modes import Alarm, Probe
@@ -25,6 +25,9 @@ from studio.runs.events import Evaluated, Event, Finished
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.text.metrics import Score, Unit, errors
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SAMPLES = 5  # clips of each kind
 
@@ -137,6 +140,18 @@ class RunResult(BaseModel):
     created_at: str  # ISO 8601, UTC
     train_command: str
     report_command: str
+
+    def clips_frame(self) -> DataFrame:
+        """A row a held-out clip: conditions, hypotheses, errors and WER before and after."""
+        return frames.clips(self.mistakes)
+
+    def words_frame(self) -> DataFrame:
+        """A row a word of the references: how often it was said and written right, before and after."""
+        return frames.words(self.mistakes)
+
+    def confusions_frame(self) -> DataFrame:
+        """A row a confusion: what was said, what was written for it, and how often, before and after."""
+        return frames.confusions(self.mistakes)
 
     @property
     def alarm(self) -> str:

@@ -6,11 +6,12 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.errors import JobError
+from studio.config import TrainConfig
+from studio.errors import JobError, StudioError
 from studio.runs import queue
 from studio.runs.control import Status, state
 from studio.runs.ending import last_events, last_step
@@ -18,6 +19,12 @@ from studio.runs.events import Finished
 from studio.runs.folder import RunFolder
 from studio.runs.processes import Job
 from studio.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_RESULTS = ("best_step", "cer_before", "cer_after", "peak_memory")
+_SETTINGS = tuple(name for name in TrainConfig.model_fields if name not in ("model", "dataset"))
 
 
 class RunSummary(BaseModel):
@@ -60,6 +67,29 @@ def runs(workspace: Workspace) -> list[RunSummary]:
         with suppress(FileNotFoundError):  # deleted meanwhile
             found += [_summary(folder)] if _is_run(folder) else []
     return sorted(found, key=lambda run: (run.started_at, run.name), reverse=True)
+
+
+def to_pandas(workspace: Workspace) -> DataFrame:
+    """A row a run, newest first: results (rates 0..1, seconds, bytes), then every setting. Raises DiskError."""
+    from pandas import DataFrame, to_datetime
+
+    names = [*RunSummary.model_fields, *_RESULTS, *_SETTINGS]
+    found = runs(workspace)
+    frame = DataFrame([_cells(RunFolder(workspace.run(run.name)), run) for run in found], columns=names)
+    frame["started_at"] = to_datetime(frame["started_at"], unit="s", utc=True)
+    return frame
+
+
+def _cells(folder: RunFolder, run: RunSummary) -> dict[str, Any]:
+    result = next((event for event in reversed(last_events(folder)) if isinstance(event, Finished)), None)
+    settings: TrainConfig | None = None
+    with suppress(StudioError):  # settings that cannot be read leave their cells empty
+        settings = folder.settings()
+    return {
+        **(settings.model_dump(include=set(_SETTINGS)) if settings else {}),
+        **(result.model_dump(include=set(_RESULTS)) if result else {}),
+        **run.model_dump(),
+    }
 
 
 def _is_run(folder: RunFolder) -> bool:
