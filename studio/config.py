@@ -19,7 +19,7 @@ from studio.errors import ConfigError
 from studio.faults import faults, plain_reason
 from studio.workspace import Workspace, lasting_folder
 
-BUNDLED, NOTHING = "bundled", "none"  # what `replay` can be beside a dataset
+BUNDLED, NOTHING = "bundled", "none"  # values of `replay` other than a dataset
 STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -27,7 +27,7 @@ Normaliser = Literal["exact", "plain", "spoken", "whisper"]
 
 
 class TrainConfig(BaseModel):
-    """What a run needs to be repeated, beside the dataset itself."""
+    """What a run needs to be repeated, besides the dataset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

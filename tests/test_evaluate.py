@@ -108,7 +108,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_left_out(taught: Recogniser, tm
 def test_a_clip_longer_than_the_model_hears_is_left_out(taught: Recogniser, tmp_path: Path) -> None:
     dataset = tones(tmp_path)
     dataset.add(wav("a" * 700), text="long", split="test")
-    assert "35 s is too long: this model hears 30 s" in evaluate(taught, dataset).skipped[0]
+    assert "35 s is too long: this model takes 30 s" in evaluate(taught, dataset).skipped[0]
 
 
 def test_a_split_without_clips_says_so(taught: Recogniser, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_label_that_the_model_cannot_write_counts_before_and_after_alike_and_i
         assert len(found.unwritable) == 1
         assert found.unwritable[0].startswith(f"{long.id} (The label has 61 tokens; the model writes 22 at most)")
     told = as_text(Comparison(before=before, after=after))
-    assert f"wrong whatever it hears: {long.id}" in told
+    assert f"always wrong: the model cannot write the label: {long.id}" in told
     assert Evaluation.model_validate_json(before.model_dump_json()).unwritable == before.unwritable
     assert evaluate(load("echo"), dataset).unwritable == []
 

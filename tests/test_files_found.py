@@ -83,7 +83,7 @@ def test_links_out_of_a_cache_are_refused_unless_they_point_at_its_own_blobs(tmp
     saved(tmp_path / "plain" / "blobs" / "b", recording(7))
     plain.mkdir(parents=True)
     (plain / "a.wav").symlink_to("../../blobs/b")
-    assert reasons(plain) == ["It is a link out of the folder."]
+    assert reasons(plain) == ["It is a link that leads out of the folder."]
     assert other.is_dir()
 
 

@@ -105,7 +105,7 @@ def test_an_adapter_of_another_base_is_refused_in_words(folders: list[Path], tmp
 
 
 def test_a_fifth_adapter_is_refused_in_words(folders: list[Path]) -> None:
-    with pytest.raises(ConfigError, match="4 are read side by side at most"):
+    with pytest.raises(ConfigError, match="4 are compared at most"):
         hear_list(PATHS[:1], adapters=[*folders, folders[0]])
 
 
@@ -159,7 +159,7 @@ def test_the_verb_prints_every_reading_without_and_with_the_terms(folders: list[
 def test_the_verb_says_what_is_wrong_with_terms_and_boost(tmp_path: Path) -> None:
     terms = tmp_path / "terms.txt"
     terms.write_text("location code")
-    with pytest.raises(ConfigError, match="A boost of 5 is not within 0 and 4"):
+    with pytest.raises(ConfigError, match="A boost of 5 is not between 0 and 4"):
         hear_list(PATHS[:1], terms=terms, boost=5)
     with pytest.raises(ConfigError, match="There is no list of key terms"):
         hear_list(PATHS[:1], terms=tmp_path / "nowhere.txt")

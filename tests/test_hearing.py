@@ -112,7 +112,7 @@ def test_five_runs_are_refused_in_words(worker: Worker, workspace: Workspace) ->
 
 
 def test_a_run_that_was_deleted_meanwhile_is_named(workspace: Workspace) -> None:
-    with pytest.raises(JobError, match="The run “gone” is not there any more"):
+    with pytest.raises(JobError, match="The run “gone” no longer exists"):
         hearing.choose(workspace, [RUN, "gone"], "")
 
 

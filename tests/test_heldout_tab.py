@@ -169,10 +169,11 @@ def test_clips_are_filtered_sorted_and_compared_by_another_normaliser(page: Page
 @pytest.mark.browser
 def test_what_was_missed_is_handed_to_the_recorder(page: Page, studio: Served) -> None:
     page.get_by_role("button", name="Record these next", exact=True).click()
-    dialog = page.get_by_role("dialog", name="What to read next")
+    dialog = page.get_by_role("dialog", name="What to record next")
     expect(dialog.get_by_role("listitem").filter(has_text="order")).to_be_visible()
     dialog.get_by_role("button", name="Choose sentences", exact=True).click()
-    expect(page.locator(".rec-why")).to_contain_text("“order” was misheard in 1 of the 4 clips that have it.")
+    why = "“order” was transcribed wrongly in 1 of the 4 clips that have it."
+    expect(page.locator(".rec-why")).to_contain_text(why)
     dataset = Dataset.open(studio.workspace / "recordings" / "tones")
     assert "order" in digits_to_words(prompts.load(dataset)[0].text)
 
@@ -208,7 +209,7 @@ def test_a_run_with_too_few_clips_for_a_learning_curve_says_so_in_the_page(page:
     assert button.evaluate("button => button.scrollWidth <= button.clientWidth")  # its words stand within it
     button.click()
     expect(curve).to_contain_text("0 training clips are too few for a learning curve")
-    expect(curve.get_by_role("button", name="Go on with the smaller runs", exact=True)).to_be_visible()
+    expect(curve.get_by_role("button", name="Continue the smaller runs", exact=True)).to_be_visible()
 
 
 @pytest.mark.browser

@@ -119,7 +119,7 @@ def test_a_zip_comes_in_and_a_second_time_nothing_does(page: Page, studio: Serve
 def test_a_folder_that_was_named_at_the_start_is_offered_and_no_other(page: Page, studio: Served) -> None:
     open_import(page)
     page.get_by_label("Or from this computer").select_option("0/nemo")
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Preview it").click()
     page.get_by_role("button", name="Import 3 clips").click()
     page.get_by_text("3 clips added").wait_for()
     assert labels(studio) == ["offered 0", "offered 1", "offered 2"]

@@ -365,7 +365,7 @@ def test_a_datasets_name_that_was_forgotten_is_asked_for(tmp_path: Path, monkeyp
         failed = studio(tmp_path, "import", *words)
         assert "The dataset's name comes first" in str(failed.exception), words
         assert f"studio import my-voice {words[0]}" in str(failed.exception)
-    assert "Nothing was named" in str(studio(tmp_path, "import", "my-voice").exception)
+    assert "Nothing to import" in str(studio(tmp_path, "import", "my-voice").exception)
     assert not (tmp_path / "recordings").exists()
 
 

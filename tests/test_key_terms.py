@@ -70,12 +70,12 @@ def test_terms_are_tidied_and_each_counts_once() -> None:
 
 @pytest.mark.parametrize("boost", [-0.1, 4.01, math.nan, math.inf])
 def test_a_boost_out_of_bounds_is_refused_in_words(boost: float) -> None:
-    with pytest.raises(ConfigError, match="is not within 0 and 4"):
+    with pytest.raises(ConfigError, match="is not between 0 and 4"):
         wanted(["anna"], boost)
 
 
 def test_too_many_terms_are_refused_in_words() -> None:
-    with pytest.raises(ConfigError, match=f"{MOST_TERMS} is the most"):
+    with pytest.raises(ConfigError, match=f"{MOST_TERMS} is the limit"):
         wanted(str(number) for number in range(MOST_TERMS + 1))
 
 

@@ -87,7 +87,7 @@ def test_a_label_changed_meanwhile_is_not_overwritten(page: Page, dataset: Datas
     page.get_by_role("button", name="Apply to 2 labels").wait_for()
     dataset.edit(dataset.utterances()[0].id, text="order 777")
     page.get_by_role("button", name="Apply to 2 labels").click()
-    page.locator(".lab-fault").get_by_text("Labels have changed since this list was made.").wait_for()
+    page.locator(".lab-fault").get_by_text("Labels have changed since this list was shown.").wait_for()
     page.locator(".lab-table").get_by_text("seven seven seven").wait_for()  # the new list
     assert texts(dataset)[0] == "order 777"
 
@@ -127,9 +127,9 @@ def test_a_model_reads_goes_on_through_a_reload_and_what_it_heard_is_offered(
     with opened(browser, studio.url) as page:
         page.wait_for_function("window.studio?.dataset()")
         labels(page, "heard")
-        page.get_by_text("No model has read these clips yet").wait_for()
-        page.get_by_role("button", name="Read 3 clips").click()
-        page.get_by_text("Reading 3 clips").first.wait_for()
+        page.get_by_text("No model has transcribed these clips yet").wait_for()
+        page.get_by_role("button", name="Transcribe 3 clips").click()
+        page.get_by_text("Transcribing 3 clips").first.wait_for()
         page.reload()
         page.wait_for_function("window.studio?.dataset()")
         labels(page, "heard")  # it goes on, or has ended meanwhile

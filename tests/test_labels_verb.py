@@ -92,7 +92,7 @@ def test_without_a_wish_the_style_is_checked_and_one_kind_can_be_mended(dataset:
 
 
 def test_two_wishes_at_once_are_refused(dataset: Dataset) -> None:
-    with pytest.raises(ConfigError, match="one thing at a time"):
+    with pytest.raises(ConfigError, match="one way at a time"):
         studio("--numbers", "words", "--style", "shouting")
 
 

@@ -85,7 +85,7 @@ def test_holding_the_button_reads_what_is_said_before_and_after(page: Page, micr
     before, after = texts(page)
     assert "12907" in before
     assert "one two nine zero seven" in after
-    expect(page.locator(".li-after .li-figures")).to_contain_text("read in")
+    expect(page.locator(".li-after .li-figures")).to_contain_text("took")
     expect(page.locator(".li-after .li-figures")).to_contain_text("confidence")
 
 
@@ -467,9 +467,9 @@ def test_what_a_deleted_run_could_not_read_is_read_by_another(page: Page, root: 
     hidden = (root / "outputs" / ALSO).rename(root / "hidden")
     try:
         page.locator(".li-runs").select_option(ALSO)
-        expect(page.locator(".li-message")).to_contain_text(f"The run “{ALSO}” is not there any more.")
+        expect(page.locator(".li-message")).to_contain_text(f"The run “{ALSO}” no longer exists.")
         upload(page, "order 12")
-        expect(page.locator(".li-line")).to_contain_text("Not read")
+        expect(page.locator(".li-line")).to_contain_text("Not transcribed")
         expect(page.locator(".li-runs")).to_have_value(RUN)
         page.locator(".li-line").click()
         expect(page.locator(".li-said")).to_have_value("order one two")
@@ -483,7 +483,7 @@ def test_an_adapter_whose_base_is_another_now_is_told_and_loses_no_utterance(pag
     page.locator(".li-runs").select_option(OTHER_BASE)
     expect(page.locator(".li-message")).to_contain_text("was made on “echo”, not on “starter”")
     upload(page, "order 12")
-    expect(page.locator(".li-line")).to_contain_text("Not read: The adapter")
+    expect(page.locator(".li-line")).to_contain_text("Not transcribed: The adapter")
     page.locator(".li-runs").select_option(RUN)
     page.locator(".li-line").click()
     expect(page.locator(".li-said")).to_have_value("order one two")

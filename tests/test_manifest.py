@@ -247,7 +247,7 @@ def test_a_duplicate_id_is_reported_and_both_lines_stay(dataset: Dataset) -> Non
     append(dataset, second.to_line().replace(second.id, first.id, 1) + "\n")
     assert dataset.utterances() == [first, second]
     assert dataset.problems() == [
-        f"Line 3 of manifest.jsonl is left out: the id {first.id} stands twice. "
+        f"Line 3 of manifest.jsonl is left out: the id {first.id} appears twice. "
         "Give one of them another id, or delete its line."
     ]
     dataset.edit(first.id, text="other")

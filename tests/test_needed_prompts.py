@@ -31,7 +31,7 @@ def test_a_word_that_a_model_missed_is_asked_for_first_and_the_card_says_so() ->
     assert missed == {"fifteen": Misheard(times=1, clips=2)}
     first = needed([], missed, [], count=1)[0]
     assert "fifteen" in first.text
-    assert first.why == "“fifteen” was misheard in 1 of the 2 clips that have it."
+    assert first.why == "“fifteen” was transcribed wrongly in 1 of the 2 clips that have it."
 
 
 def test_missed_words_are_compared_as_spoken() -> None:
@@ -73,7 +73,7 @@ def test_nothing_is_asked_for_twice_and_every_card_has_its_reason() -> None:
 def test_the_reasons_name_new_words_then_pairs_of_digits() -> None:
     reasons = " ".join(prompt.why for prompt in needed([], {}, [], count=120))
     assert "New words: " in reasons
-    assert "Digit pairs not said yet: " in reasons
+    assert "Digit pairs not recorded yet: " in reasons
 
 
 def test_labels_write_numbers_by_the_convention_asked_for() -> None:

@@ -40,7 +40,7 @@ def test_a_dialog_closed_without_a_choice_changes_nothing_and_has_no_barriers(st
         page.get_by_label("Phrases").check()
         expect(page.locator(".rec-why")).to_have_text("")
         page.get_by_label("For me").check()
-        expect(page.get_by_role("dialog", name="What to read next")).to_be_visible()
+        expect(page.get_by_role("dialog", name="What to record next")).to_be_visible()
         expect(page.get_by_text("None known yet.")).to_be_visible()
         assert Axe().run(page).response["violations"] == []
         page.keyboard.press("Escape")

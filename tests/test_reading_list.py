@@ -37,7 +37,7 @@ def test_what_the_newest_run_missed_on_its_held_out_clips_is_asked_for(workspace
     assert evaluation
     silent = [row.model_copy(update={"hypothesis": "order"}) for row in evaluation.rows]
     evaluation.model_copy(update={"rows": silent}).write(tuned)
-    assert " was misheard in " in reasons(workspace)
+    assert " was transcribed wrongly in " in reasons(workspace)
 
 
 def test_what_a_model_heard_otherwise_than_the_label_is_asked_for(workspace: Workspace) -> None:
@@ -47,7 +47,7 @@ def test_what_a_model_heard_otherwise_than_the_label_is_asked_for(workspace: Wor
     dataset.edit(clip.id, text=text)
     line = Heard(id=clip.id, audio_sha256=clip.audio_sha256, label=text, model="echo", text=clip.text, at="")
     asr_results.append(dataset, [line])
-    assert "“quokka” was misheard in the clip that has it." in reasons(workspace)
+    assert "“quokka” was transcribed wrongly in the clip that has it." in reasons(workspace)
 
 
 def test_the_verb_keeps_the_terms_and_the_cards(workspace: Workspace, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_silent_take_can_be_recorded_again_but_not_saved(
     page: Page, studio: Served, say: Callable[[Sound], None]
 ) -> None:
     say(silence(2.0))
-    message(page, "Nothing was heard.")
+    message(page, "Nothing was recorded.")
     main = page.locator(".rec-main")
     assert "Record again" in main.inner_text()
     assert page.locator(".rec-card").get_by_role("button", name="Save").count() == 0
@@ -137,7 +137,7 @@ def test_a_text_other_than_the_prompt_is_reported_before_it_is_saved(
     page.route("**/studio/listen/differs", lambda route: route.fulfill(json=ANOTHER))
     page.evaluate("window.isCompared = true")
     say(whole(spoken))
-    message(page, "The model heard something else: “please call the clinic”.")
+    message(page, "The model transcribed something else: “please call the clinic”.")
     assert violations(page) == []
     page.wait_for_timeout(700)  # the person reads it
     page.keyboard.press("Control+Enter")

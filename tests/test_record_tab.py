@@ -314,7 +314,7 @@ def test_silence_is_noticed_while_it_is_recorded_and_again_after(page: Page, mic
     microphone.begin(silence(20))
     page.get_by_text("No sound yet.").wait_for()
     page.keyboard.press("Space")
-    page.get_by_text("Nothing was heard.").wait_for()
+    page.get_by_text("Nothing was recorded.").wait_for()
     page.keyboard.press("Control+Enter")
     page.get_by_text("The recording was not kept.").wait_for()
     assert page.get_by_role("button", name="Save again").count() == 0

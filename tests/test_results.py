@@ -54,7 +54,7 @@ def test_a_planted_improvement_on_sixty_clips_is_better_beyond_chance(tmp_path: 
     found = asked(finished(tmp_path, "run", SAID, replaced(SAID, 1.0), replaced(SAID, 0.7)))
     assert (found["better"].answer, found["better"].state) == ("Better: sure", "good")
     assert "20.0 % → 14.0 % (normaliser: exact)" in found["better"].detail
-    assert "The words it hears: fewer are wrong (20.0 % → 14.0 %)." in found["better"].detail
+    assert "The words it recognises: fewer are wrong (20.0 % → 14.0 %)." in found["better"].detail
     assert re.fullmatch(r"Between \d+\.\d and \d+\.\d fewer wrong words in 100", found["size"].answer)
     assert found["size"].state == "good"
     assert "Measured on 60 held-out clips with 300 words: −6.0 points." in found["size"].detail
@@ -103,7 +103,7 @@ def test_a_convention_that_was_learnt_is_nothing_forgotten(tmp_path: Path) -> No
 def test_words_made_up_on_silence_are_an_alarm_that_comes_before_everything_else(tmp_path: Path) -> None:
     invented = [QUIET[0].model_copy(update={"text": "thank you"}), QUIET[1]]
     found = asked(finished(tmp_path, "run", SAID, replaced(SAID, 1.0), SAID, probes=invented))
-    assert (found["worse"].answer, found["worse"].state) == ("It makes things up", "bad")
+    assert (found["worse"].answer, found["worse"].state) == ("It makes words up", "bad")
     assert "“thank you” written for silence" in found["worse"].detail
     assert found["next"].answer == "Train more gently"
 
@@ -326,7 +326,8 @@ def test_the_page_holds_every_figure_that_a_report_owes(tmp_path: Path) -> None:
         "Most improved", "Best now", "Worst now", "Drawn at random", "studio train tones", "studio report run",
         "Is it better?", "Better: sure", "By how much?", "What did it get worse at?", "What next?",
         "Whole sentences right",
-        "normaliser: exact", "Seconds to read one second", "Written for 5 s of silence", "order → wrong", "General set",
+        "normaliser: exact", "Seconds to transcribe one second",
+        "Written for 5 s of silence", "order → wrong", "General set",
     ):  # fmt: skip
         assert owed in text, owed
 

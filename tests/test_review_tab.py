@@ -80,7 +80,7 @@ def test_every_field_of_the_filter_comes_with_its_unit_and_the_names_that_stand_
 def test_a_label_that_somebody_listened_to_is_no_suspect_and_can_be_one_again(tmp_path: Path) -> None:
     dataset = Dataset.create(tmp_path)
     clip = dataset.add(recording(), text="hello there")
-    with pytest.raises(DataError, match="No model has judged"):
+    with pytest.raises(DataError, match="No model has checked"):
         decide(dataset, clip.id, Doubt(suspicion=0))
     listened(dataset, clip.id, "yellow hair")
     assert Table.of(dataset).ids("suspicion > 0.5") == [clip.id]
@@ -284,7 +284,7 @@ def test_a_filter_is_typed_helped_on_refused_in_a_sentence_and_remembered(page: 
     shows(page, 2)
     assert page.locator("#rev-query").input_value() == "duration > 0.75 and fourth or third"
     page.get_by_role("button", name="Suspect", exact=True).click()
-    page.get_by_text("no model has transcribed them yet").wait_for()
+    page.get_by_text("no model has transcribed these clips yet").wait_for()
     page.get_by_role("button", name="Look for wrong labels").click()
     page.get_by_role("dialog").get_by_role("button", name="Look through 5 clips").wait_for()
     page.keyboard.press("Escape")

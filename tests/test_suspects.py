@@ -38,7 +38,7 @@ def test_swapped_labels_are_likely_and_nothing_else_is(dataset: tuple[Dataset, s
     found = asr_results.read(data)
     assert {id for id, item in found.items() if (item.suspicion or 0) > LIKELY} == wrong
     for id in wrong:
-        assert found[id].reason.startswith(f"The model heard “{found[id].text}”. The model finds this label")
+        assert found[id].reason.startswith(f"The model transcribed “{found[id].text}”. The model finds this label")
         assert "nats per token" in found[id].reason
     assert all(not item.reason for id, item in found.items() if id not in wrong)
 

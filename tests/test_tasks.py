@@ -62,7 +62,7 @@ def until(check: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 def begin(workspace: Workspace, *words: str, name: str = "read") -> RunFolder:
-    tasks.start(workspace, "mine", name, list(words), "Reading the clips")
+    tasks.start(workspace, "mine", name, list(words), "Transcribing the clips")
     return tasks.existing(workspace, "mine", name)
 
 
@@ -82,12 +82,12 @@ def test_a_task_tells_how_far_it_is_and_what_it_found(workspace: Workspace) -> N
     assert (first.done, first.total, last.done) == (0, 3, 3)  # type: ignore[union-attr]
     assert note.message == "3 clips were read."  # type: ignore[union-attr]
     (task,) = tasks.listing(workspace, "mine")
-    assert (task.what, task.status, tasks.active(workspace, "mine")) == ("Reading the clips", "finished", None)
+    assert (task.what, task.status, tasks.active(workspace, "mine")) == ("Transcribing the clips", "finished", None)
 
 
 def test_a_second_task_of_a_dataset_waits_and_says_for_what(workspace: Workspace) -> None:
     folder = begin(workspace, "1000", "0.05")
-    with pytest.raises(JobError, match="“Reading the clips” is still going"):
+    with pytest.raises(JobError, match="“Transcribing the clips” is still going"):
         begin(workspace, "1", "0", name="other")
     assert not (folder.path.parent / "other" / "job.json").exists()
     (workspace.recordings / "yours").mkdir()

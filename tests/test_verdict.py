@@ -122,13 +122,13 @@ def test_a_model_that_only_writes_numbers_differently_hears_no_better() -> None:
     )
     assert found.headline == "Better: sure, in how numbers are written"
     assert "What changed: how numbers are written (" in found.changed
-    assert "The words it hears: no difference shown (1.1 % → 1.1 %)." in found.changed
+    assert "The words it recognises: no difference shown (1.1 % → 1.1 %)." in found.changed
 
 
 def test_a_model_that_hears_better_is_simply_better() -> None:
     found = judged(SAID, [text.replace("order", "border") for text in SAID], SAID)
     assert found.headline == "Better: sure"
-    assert found.changed == "The words it hears: fewer are wrong (25.0 % → 0.0 %)."
+    assert found.changed == "The words it recognises: fewer are wrong (25.0 % → 0.0 %)."
 
 
 def test_case_and_punctuation_are_told_from_words_unless_they_do_not_count() -> None:
@@ -141,7 +141,7 @@ def test_case_and_punctuation_are_told_from_words_unless_they_do_not_count() -> 
 def test_a_model_that_writes_better_and_hears_worse_is_no_good_news() -> None:
     said = ["order seven three two nine nine one now please"] * 30
     found = judged(said, ["order 732991 now please"] * 30, [said[0].replace("order", "border")] * 30)
-    assert found.headline == "Better: sure, in how numbers are written, but it hears worse"
+    assert found.headline == "Better: sure, in how numbers are written, but it recognises fewer words"
     assert found.state == "look"
 
 

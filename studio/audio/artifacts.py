@@ -21,13 +21,13 @@ EVERY = 16  # one in so many windows is looked at, chosen by its content
 FARTHEST = 0.2  # seconds between a buffer and its double: 8192 samples at 48 kHz are 0.17
 LEAST_DOUBLED = 96  # equal samples; chance gives fewer than ten
 TONE = 0.02  # of the sound's spread: by less a steady tone changes from one time to the next
-LOUD_ENOUGH = 16.0  # steps of 16 bits, standard deviation of what is doubled: below, it harms nobody
+LOUD_ENOUGH = 16.0  # steps of 16 bits, standard deviation of what is doubled: below, it does no harm
 VARIED = 6.0  # the file's own steps, standard deviation: with fewer, stretches are equal by chance
 MOST_LOOKED_AT = 2_000  # stretches: a tone, or a machine's signal, has more; each takes up to a millisecond
 MOST_PAIRS = 50_000  # of equal windows: two minutes of a tone have 400,000, of speech with a lost buffer a few hundred
 
-LEAST_HELD = 0.001  # seconds for which a sample stands still
-NEAR = 0.005  # seconds around a gap that tell whether somebody was speaking
+LEAST_HELD = 0.001  # seconds for which a sample does not change
+NEAR = 0.005  # seconds around a gap that show whether it interrupts speech
 BESIDE_GAP = 0.15  # of the speech's level: a gap in a pause is a noise gate's, and harmless
 JUMP = 0.05  # of the speech's level: what a fade, or a pause, does not have
 JUMP_STEPS = 4  # the file's own: a quiet wave in 8 bits stays on one step and leaves it by one or two

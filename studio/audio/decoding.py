@@ -39,7 +39,7 @@ class Decoder(Protocol):
 
     sample_rate: int  # Hz
     channels: int
-    stated: int | None  # frames; None where only decoding tells
+    stated: int | None  # frames; None where only decoding can determine it
 
     def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
         """What decodes from the frame `start` to the end, in blocks (frames, channels) of about `size` frames."""
@@ -91,7 +91,7 @@ def _stream(source: Source) -> Iterator[IO[bytes]]:
 
 
 def _counted(stream: IO[bytes], head: bytes, is_part: bool) -> str:
-    """FFmpeg's name of a format whose length only decoding tells; empty for the others."""
+    """FFmpeg's name of a format whose length only decoding can determine; empty for the others."""
     if head[0] == 0xFF and len(head) > 1 and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):  # a frame of layer III, II or I
         return "mp3"
     if head == _FLAC[:_FIRST_BYTES]:

@@ -27,7 +27,7 @@ LONGEST_READ = 2 * MAX_SECONDS  # seconds in memory at once: clips of other prog
 MOST_SAMPLES = 100_000_000  # of all channels together in memory at once: 400 MB
 HIGHEST = 2.0**31  # of a sample: some programs write the steps of 32 bits as floats; beyond is damage
 FULL_SCALE = 0.999  # of 1.0: where a sample counts as clipped
-FLOOR_DB = -120.0  # dBFS that stands for silence: 16 bits end at -96
+FLOOR_DB = -120.0  # dBFS used for silence: 16 bits end at -96
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def read(
 
 
 def length(source: Source) -> float:
-    """Seconds: by the header, or by decoding where only that tells. Raises AudioError (no sound file) or DiskError."""
+    """Seconds: by the header, or else by decoding. Raises AudioError (no sound file) or DiskError."""
     rate, frames = rate_and_frames(source)
     return frames / rate
 
@@ -203,7 +203,7 @@ def refusal(info: AudioInfo) -> Refusal | None:
     if seconds == 0:
         return Refusal("empty", "It holds no sound.", "Record it again.")
     if seconds < MIN_SECONDS:
-        what = f"It lasts {seconds:.2f} s; nothing can be said in less than {MIN_SECONDS} s."
+        what = f"It lasts {seconds:.2f} s; a clip needs at least {MIN_SECONDS} s."
         return Refusal("too short", what, "Record it again and speak before you stop.")
     if seconds > MAX_SECONDS:
         lasts = f"more than {_spell(seconds)}" if info.is_longer else _spell(seconds)

@@ -96,7 +96,7 @@ def measure(wave: Waveform) -> Quality:
 
 
 def measured(wave: Waveform) -> Quality | None:
-    """The figures of a recording; None, and a line in the log, where measuring failed: that stops nobody.
+    """The figures of a recording; None, and a line in the log, where measuring failed: the recording is kept anyway.
 
     Those of the latest recordings are kept: the page asks for the figures of a take before it is saved.
     """

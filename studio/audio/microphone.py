@@ -119,7 +119,7 @@ def _stream(sounddevice: Any, device: Device, blocks: Blocks) -> Any:
         "samplerate": device.sample_rate,
         "dtype": "int16",
         "blocksize": round(BLOCK_SECONDS * device.sample_rate),
-        "latency": "high",  # a busy computer then loses nothing; nobody listens live
+        "latency": "high",  # a busy computer then loses nothing, and delay does not matter here
         "callback": on_block,
     }
     try:

@@ -44,7 +44,7 @@ def frames_of(wave: Waveform) -> Frames:
 
 
 def bandwidth(frames: Frames, speaking: NDArray[np.bool_]) -> int:
-    """Hz up to which the sound reaches while somebody speaks, in steps of 50.
+    """Hz up to which the sound reaches during speech, in steps of 50.
 
     A recording made at a lower rate and resampled has nothing above half of that rate but rounding noise.
     """

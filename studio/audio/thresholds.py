@@ -17,11 +17,11 @@ class Thresholds:
     long_clip: float = 30.0  # seconds: Whisper and Kyutai hear 30 s at once
     least_speech: float = 0.1  # seconds; the shortest spoken words last about 0.15 s
     dc_offset: float = 0.02  # 0..1 of full scale; sound cards of today stay below 0.005
-    telephone_hz: int = 4_250  # voices carry what tells s from f above 4 kHz; a little more, for a filter's slope
+    telephone_hz: int = 4_250  # what distinguishes s from f lies above 4 kHz; a little more, for a filter's slope
     bad_spots: int = 3  # dropped or doubled buffers: fewer may fall between two words
     fast: float = 2.2  # times the speaker's own characters a second
     slow: float = 0.4
-    fastest: float = 32.0  # characters a second that nobody speaks, where no own pace is known yet
+    fastest: float = 32.0  # characters a second; no one speaks faster. Used while the speaker's own pace is not known
     slowest: float = 2.0
     least_characters: int = 12  # below, a pause weighs more than the words
     pace_clips: int = 20  # of one speaker, until his own pace is known

@@ -1,4 +1,4 @@
-"""Where somebody speaks in a recording, and how far the voice stands above what else is heard."""
+"""Where there is speech in a recording, and how far it is above the noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOW, HIGH = 150.0, 7_000.0  # Hz: the voice, s and f with it, without the mains'
 RANGE_DB = 35.0  # below the loud frames a voice is not looked for, however quiet the room
 RISE_DB = 5.0  # a frame of steady noise stays within this above the quiet frames
 SPREAD_DB = 6.0  # between quiet and loud frames; white noise and hum have less than 3
-FAINTEST_DB = -75.0  # dBFS in the band: below is no voice, whatever stands out
+FAINTEST_DB = -75.0  # dBFS in the band: below is no voice, however quiet the rest
 BLIP = 0.05  # seconds: shorter is a click, not a word
 WORD_GAP = 0.25  # seconds between words that are no pause
 MOST_DB = 90.0  # an SNR that 16 bits cannot exceed
@@ -31,10 +31,10 @@ class Voice:
     loud: Mask  # (frames,) above the room
     speaking: Mask  # (frames,) the same without clicks, and with the short gaps between words
     seconds: float  # of speech
-    before: float  # seconds of silence before the first word; the whole clip where nobody speaks
+    before: float  # seconds of silence before the first word; the whole clip where there is no speech
     after: float
     longest_pause: float  # seconds between two words
-    snr_db: float | None  # None where no moment without speech tells the noise
+    snr_db: float | None  # None where no moment without speech shows the noise
 
 
 def find_voice(frames: Frames, duration: float) -> Voice:

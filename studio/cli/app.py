@@ -13,7 +13,7 @@ from studio.workspace import disk_errors
 
 app = typer.Typer(
     name="studio",
-    help="Record your voice, fine-tune a speech recogniser on it, and read the difference. All on this machine.",
+    help="Record your voice, fine-tune a speech recogniser on it, and compare before and after. All on this machine.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: text between brackets is text
@@ -47,7 +47,7 @@ def secret_of(path: Path | None, variable: str) -> str | None:
     else:
         text, place = _first_line(path), f"The first line of {path}"
     if text is not None and not text.strip():
-        raise ConfigError(f"{place} is empty.", "Write the secret there, or leave it out altogether.")
+        raise ConfigError(f"{place} is empty.", "Write the secret there, or leave the option out.")
     return text
 
 

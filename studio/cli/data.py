@@ -1,4 +1,4 @@
-"""Record, mend and move datasets."""
+"""Record, correct and move datasets."""
 
 from __future__ import annotations
 
@@ -120,12 +120,14 @@ def check(
 @app.command()
 def label(
     dataset: Annotated[str, typer.Argument(help="A name under recordings/.")],
-    numbers: Annotated[Literal["words", "digits"] | None, typer.Option(help="Write numbers in labels so.")] = None,
+    numbers: Annotated[Literal["words", "digits"] | None, typer.Option(help="How to write numbers in labels.")] = None,
     rule: Annotated[list[str] | None, typer.Option(help="With --numbers: one rule, such as money=words.")] = None,
     style: Annotated[str, typer.Option(help="Fix one kind of inconsistency that the style check names.")] = "",
-    prelabel: Annotated[str, typer.Option(help="Let this model write down what it hears.")] = "",
-    use_heard: Annotated[bool, typer.Option("--use-heard", help="Use what was heard as labels.")] = False,
-    sure: Annotated[float, typer.Option(min=0, max=1, help="With --use-heard: of the least sure word.")] = 0.0,
+    prelabel: Annotated[str, typer.Option(help="Let this model transcribe the clips, and keep its transcripts.")] = "",
+    use_heard: Annotated[bool, typer.Option("--use-heard", help="Use those transcripts as labels.")] = False,
+    sure: Annotated[
+        float, typer.Option(min=0, max=1, help="With --use-heard: the least sure word’s confidence.")
+    ] = 0.0,
     suspects: Annotated[str, typer.Option(help="Let this model look for labels that are wrong.")] = "",
     adapter: Annotated[str | None, typer.Option(help="For both: a LoRA folder, or a run.")] = None,
     model: Annotated[str, typer.Option(help="For the style check: the model whose tokenizer is asked.")] = "",
@@ -137,7 +139,7 @@ def label(
     as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
-    """Look at labels and mend them: numbers, style, what a model hears. Shows what would change; --apply does it."""
+    """Check and correct labels: numbers, style, a model's transcripts. Shows what would change; --apply does it."""
     from studio.cli.rendering import label as labels
     from studio.inference.label_offers import Request
 
@@ -178,7 +180,7 @@ def split(
     ] = None,
     shares: Annotated[str, typer.Option(help="Per cent that train, validate and test.")] = "70/10/20",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would move.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take the latest split back.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the latest split.")] = False,
 ) -> None:
     """Put clips into train, validation and test; the same sentence is never in two splits."""
     from studio.cli.rendering import splitting
@@ -206,7 +208,7 @@ def import_(
     link: Annotated[
         bool, typer.Option("--link", help="Share the files with the originals instead of copying them.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come in, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take in recordings that exist already: sound files with text files, tables, and the formats of other tools."""

@@ -47,7 +47,7 @@ class Story:
 
 STORIES = (
     Story("conventions", "digits become words", "flite:awb", "words"),
-    Story("voice", "a whisper, of which the starter mishears one digit in three", "espeak-ng:en-us+whisperf", "digits"),
+    Story("voice", "a whisper, one digit in three wrong on the starter", "espeak-ng:en-us+whisperf", "digits"),
 )
 
 
@@ -125,7 +125,7 @@ def _spoken(story: Story, seed: int, say: Say) -> Iterator[tuple[str, bytes | Pa
     """(sentence with digits, its sound) for every clip the story needs."""
     voice = synthesis.voice(story.voice)
     if not synthesis.available(voice.engine):
-        say(f"{voice.engine} is not installed: using the bundled clips of an unheard voice.")
+        say(f"{voice.engine} is not installed: using the bundled clips of a voice it was not trained on.")
         yield from list(_bundled(seed))[: len(SIDES)]
         return
     for sentence in _sentences(seed):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 GIGABYTE = 1e9
-ENOUGH_MEMORY = 4 * GIGABYTE  # the smallest real model (27 M) trains in about 1.5 GB beside a browser
+ENOUGH_MEMORY = 4 * GIGABYTE  # the smallest real model (27 M) trains in about 1.5 GB, next to a browser
 ENOUGH_DISK = 2 * GIGABYTE  # a downloaded small model, a few runs and an hour of clips
 PACKAGES = ("speech-studio", "torch", "transformers", "peft", "gradio", "librosa", "soundfile", "sounddevice", "jiwer")
 
@@ -43,7 +43,7 @@ def check(workspace: Workspace, *, ask_hub: bool = False) -> list[Check]:
         "versions": _versions,
         "memory": _memory,
         "disk": lambda: _disk(workspace),
-        "clips heard before": lambda: _features(workspace),
+        "feature cache": lambda: _features(workspace),
         "devices": _devices,
         "starter model": _starter,
         "microphone": _microphones,
@@ -113,7 +113,7 @@ def _features(workspace: Workspace) -> Iterator[Check]:
 
     size = size_of(workspace.features)
     yield Check(
-        subject="clips heard before",
+        subject="feature cache",
         state="fine",
         found=f"{size / GIGABYTE:.1f} of at most {MOST_BYTES / GIGABYTE:.0f} GB in {workspace.features}; "
         "it saves time, and may be deleted",
@@ -219,7 +219,7 @@ def _page() -> Iterator[Check]:
     yield Check(
         subject="browser",
         state="fine",
-        found="browsers give the microphone to http://127.0.0.1 and to https only",
+        found="browsers allow the microphone only on http://127.0.0.1 and https",
         remedy="From another computer: ssh -L 7860:127.0.0.1:7860 this-machine, then open http://127.0.0.1:7860 there.",
     )
 

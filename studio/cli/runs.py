@@ -149,9 +149,9 @@ def _train_signature() -> inspect.Signature:
     dry_run = "With --on sky: write the task for SkyPilot and stop."
     found.append(parameter("dry_run", Annotated[bool, flag(dry_run)], False))
     found.append(parameter("detach", Annotated[bool, flag("Return at once; the run goes on.")], False))
-    waits = "Return at once; where another run is going on, this one waits its turn."
+    waits = "Return at once; if another run is going on, this one waits for it."
     found.append(parameter("queue", Annotated[bool, typer.Option("--queue", help=waits)], False))
-    found.append(parameter("foreground", Annotated[bool, flag("Train in this very process.", hidden=True)], False))
+    found.append(parameter("foreground", Annotated[bool, flag("Train in this process.", hidden=True)], False))
     return inspect.Signature(found, return_annotation=None)
 
 
@@ -194,7 +194,7 @@ def runs(
 def run(
     name: RunName,
     rename: Annotated[str, typer.Option(metavar="NEW", help="Give it another name.")] = "",
-    note: Annotated[str | None, typer.Option(help="Write this down about it; an empty text removes the note.")] = None,
+    note: Annotated[str | None, typer.Option(help="Save this note about it; an empty text removes the note.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a run's settings and note; rename it, write a note."""

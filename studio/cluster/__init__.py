@@ -2,7 +2,7 @@
 
     address.py    what `--on` may be
     package.py    what is sent: this package's source, the clips of the run, its settings, and how far it came
-    worker.py     on the cluster: the run itself, which tells its story on stdout
+    worker.py     on the cluster: the run itself, which reports on stdout
     frames.py     that story: events and files with checksums, one line each
     receiver.py   at home: checks it and writes it into the run's folder
     follower.py   at home: submits, follows, stops, and sends anew what was lost with its machine

@@ -28,7 +28,7 @@ def checked(on: str) -> str:
         raise ConfigError(f"on: “{on[:80]}” is not the address of a Ray cluster.", _EXAMPLES)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(
-            "on: the address of a cluster holds no password and no question.", "Open a tunnel to the cluster instead."
+            "on: a cluster’s address may not contain a password or a query.", "Open a tunnel to the cluster instead."
         )
     return address
 
@@ -42,6 +42,6 @@ def require_ray() -> None:
     """Raises DeviceError where Ray, which speaks to its clusters, is not installed here."""
     if not is_ray_here():
         raise DeviceError(
-            "Ray is not installed, which is needed to speak to its clusters.",
+            "Ray is not installed; it is needed to reach its clusters.",
             "Install it: pip install 'speech-studio[cluster]'",
         )

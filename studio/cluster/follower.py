@@ -27,17 +27,17 @@ from studio.workspace import write_atomically
 
 Say = Callable[[str], object]
 
-RESTARTS = 3  # machines that a run may lose before somebody should look
+RESTARTS = 3  # machines that a run may lose before a person should look
 PATIENCE = 120.0  # seconds without an answer before a cluster counts as gone
 _PAUSE = 1.0  # seconds between two tries to reach it
-_LOOK = 2.0  # seconds between two looks at how a silent job stands
+_LOOK = 2.0  # seconds between two checks of a silent job
 _DRAIN = 10.0  # seconds of silence after which the log of a job that has ended is at its end
 _LONG = 15.0  # seconds without a free machine before that is said
 _SAID = 12  # lines that the process printed last, for the person who asks why it ended
 
 
 class Standing(BaseModel):
-    """How a job stands on its cluster."""
+    """The state of a job on its cluster."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,7 +58,7 @@ class Cluster(Protocol):
         """The log of `job` from its start, in pieces, an empty one whenever nothing came for a moment."""
 
     def standing(self, job: str) -> Standing:
-        """How `job` stands. Raises JobError also where the cluster does not know it."""
+        """The state of `job`. Raises JobError also where the cluster does not know it."""
 
     def stop(self, job: str) -> None:
         """Ask `job` to stop and save."""
@@ -224,7 +224,7 @@ class _Follower:
     def _waited(self, standing: Standing, seconds: float) -> Iterator[Event]:
         if standing.state == "waiting" and seconds > _LONG and not self.has_waited:
             self.has_waited = True
-            yield Warned(message=f"The cluster has not begun yet. {_sentence(standing.message)}")
+            yield Warned(message=f"The cluster has not started the job yet. {_sentence(standing.message)}")
 
     def _stopped(self) -> Iterator[Event]:
         """Pass a request to stop on. What is thrown away here need not be waited for there."""

@@ -85,7 +85,7 @@ class Sender:
         self._number = 0
 
     def event(self, event: Event) -> None:
-        """Tell what happened."""
+        """Report what happened."""
         self._send(EventFrame(number=self._next(), line=to_line(event)))
 
     def file(self, root: Path, path: Path) -> None:

@@ -89,7 +89,7 @@ class RayCluster:
             pieces.put(error)
 
     def standing(self, job: str) -> Standing:
-        """How `job` stands. Raises UnreachableError, or JobError where the cluster does not know it."""
+        """The state of `job`. Raises UnreachableError, or JobError where the cluster does not know it."""
         with _sentences(self.address):
             info = self._client.get_job_info(job)
         code, kind = info.driver_exit_code, str(info.error_type or "")

@@ -29,7 +29,7 @@ _AGAIN = "`studio resume` fetches it again."
 class Receiver:
     """Takes the frames of one job, from its first; those up to `received` were dealt with before.
 
-    A cluster is somebody else's machine: only the files that a run leaves are taken, none of which can hold code.
+    A cluster may belong to others: only the files that a run leaves are taken, none of which can hold code.
     """
 
     def __init__(self, folder: RunFolder, config: TrainConfig, received: int = 0) -> None:

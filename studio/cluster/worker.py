@@ -1,4 +1,4 @@
-"""`python -m studio.cluster.worker` on a cluster, in the folder that `package.py` describes: runs it, and tells.
+"""`python -m studio.cluster.worker` on a cluster, in the folder that `package.py` describes: runs it, and reports.
 
 The run is the same as at home, in a workspace of its own that vanishes with it. SIGINT asks it to stop and save;
 SIGTERM, of a machine that is taken away, makes it write a checkpoint, which then goes home.
@@ -106,7 +106,7 @@ def _best(checkpoint: Path) -> str:
 def run(job: SentJob, sent: Path, root: Path, sender: Sender) -> None:
     """Run `job`, of which the clips and what was done before lie in `sent`, in the workspace `root`.
 
-    Raises StudioError, which was told before.
+    Raises StudioError, which was reported before.
     """
     from studio.train import finetune
 

@@ -160,7 +160,7 @@ class Dataset(Store):
         """Change the fields of a clip that are `EDITABLE` in studio.data.store.changes. Raises DataError or DiskError.
 
         `was` holds fields as the person saw them: ConflictError, which carries the clip as it is now, where it was
-        changed meanwhile. A new label that is a sentence of another split takes the clip there: no sentence stands
+        changed meanwhile. A new label that is a sentence of another split takes the clip there: no sentence is
         on two sides.
         """
         return self.change({id: changes}, was={id: was} if was is not None else None)[0]

@@ -59,7 +59,7 @@ class Readings:
 
 
 def _whole_lines(path: Path) -> list[BatchRead]:
-    """The batches in `path`; a line that was torn by a kill is cut off, so that the next one stands by itself."""
+    """The batches in `path`; a line that was torn by a kill is cut off, so that the next one starts a line."""
     try:
         content = path.read_bytes()
     except OSError:

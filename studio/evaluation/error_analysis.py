@@ -69,7 +69,7 @@ class ClipReading(BaseModel):
 
     @property
     def outcome(self) -> Outcome:
-        """What became of the clip; the same where nobody knows what it was before."""
+        """What became of the clip; the same where what it was before is not known."""
         return outcome(self.before.errors, self.after.errors) if self.before else "same"
 
     @property
@@ -108,7 +108,7 @@ class Group(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    by: str  # what they are told apart by: length, pace, …
+    by: str  # what they are grouped by: length, pace, …
     name: str
     clips: int
     words: int
@@ -138,7 +138,7 @@ class Mistakes(BaseModel):
     words: list[Word]  # the most often wrong first
     confusions: list[Confusion]  # of the model after, the most frequent first
     groups: list[Group]
-    sureties: list[Surety]  # of the model after, the least sure first; empty where nobody noted how sure it was
+    sureties: list[Surety]  # of the model after, the least sure first; empty where confidence was not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class _Counting:
 
 
 def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, Utterance]) -> Mistakes:
-    """Where `after` is wrong, beside `before` where the same clips were read; `known` tells more about the clips."""
+    """Where `after` is wrong, compared with `before` on the same clips; `known` has more about the clips."""
     earlier = {row.id: row for row in before.rows} if before else {}
     counting = _Counting(after.score.normaliser, unit_of(after))
     clips = [_clip(earlier.get(row.id), row, counting, known.get(row.id)) for row in after.rows]
@@ -316,7 +316,7 @@ def _step(by: str, value: float | None) -> str | None:
 def _grouped(
     by: str, clips: Sequence[ClipReading], names: Sequence[str | None], order: Sequence[str]
 ) -> Iterator[Group]:
-    """The groups in `order`; nothing where all clips are in one, which tells nothing."""
+    """The groups in `order`; nothing where all clips are in one, which shows nothing."""
     members: dict[str, list[ClipReading]] = defaultdict(list)
     for clip, name in zip(clips, names, strict=True):
         if name is not None:

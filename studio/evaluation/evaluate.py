@@ -122,7 +122,7 @@ def evaluate(
 ) -> Evaluation:
     """Read every usable clip of `split`, or of `clips`, and score it; `on_progress(done, total)` counts them.
 
-    `adapter` is what the result calls the adapter. In the folder `kept` stands what was read so far: stopped and called
+    `adapter` is what the result calls the adapter. The folder `kept` holds the hypotheses so far: stopped and called
     again it goes on there, with the same result. Raises DataError where no clip can be used.
     """
     from studio.models.adapters import without_adapter
@@ -206,7 +206,7 @@ def as_text(comparison: Comparison) -> str:
         then = f" → {_figures(after).get(name, '–')}" if after else ""
         lines.append(f"  {name:<24}{value:>8}{then}")
     lines += [f"  {failure_modes.sentence(before.alarms, after.alarms)}"] if after else []
-    lines += [f"  wrong whatever it hears: {reason}" for reason in before.unwritable]
+    lines += [f"  always wrong: the model cannot write the label: {reason}" for reason in before.unwritable]
     return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
 
 
@@ -288,7 +288,7 @@ def transcribe(
 
 
 def in_batches(clips: Sequence[Utterance]) -> Iterator[list[Utterance]]:
-    """`clips` in order, in batches of BATCH_SECONDS of audio at most (a longer clip stands alone)."""
+    """`clips` in order, in batches of BATCH_SECONDS of audio at most (a longer clip is a batch of its own)."""
     batch: list[Utterance] = []
     seconds = 0.0
     for clip in clips:
@@ -348,5 +348,5 @@ def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:
     if seconds < family.min_seconds:
         return f"{seconds:.2f} s is too short: this model needs {family.min_seconds:g} s"
     if seconds > family.max_seconds:
-        return f"{seconds:.0f} s is too long: this model hears {family.max_seconds:g} s"
+        return f"{seconds:.0f} s is too long: this model takes {family.max_seconds:g} s"
     return None

@@ -1,4 +1,4 @@
-"""Alarms: a model that runs in a loop, runs away, stops short, or writes what nobody said.
+"""Alarms: a model that runs in a loop, runs away, stops short, or writes words that were not spoken.
 
 Word error rate hides them: one clip of a hundred that ends in `and and and …` costs a point or two, and sends a
 person who dictates back to typing. Greedy decoders do it when an adapter has learnt too much from too little, and
@@ -34,7 +34,7 @@ SHOWN = 60  # characters of a text in a sentence
 
 
 class Probe(BaseModel):
-    """What a model wrote for a sound in which nobody speaks."""
+    """What a model wrote for a sound without speech."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,7 +54,7 @@ class Alarm(BaseModel):
 
     @property
     def is_endless(self) -> bool:
-        """Whether the text repeats itself, in a clip or for a sound in which nobody speaks."""
+        """Whether the text repeats itself, in a clip or for a sound without speech."""
         return self.kind == "loop" or (self.kind == "made up" and _repeats(spoken(self.text).split()))
 
     def is_worse_than(self, other: Alarm | None) -> bool:
@@ -95,7 +95,7 @@ def of_text(reference: str, hypothesis: str, seconds: float) -> Kind | None:
 
 
 def of_probe(probe: Probe) -> Alarm | None:
-    """The alarm where anything was written for a sound in which nobody speaks."""
+    """The alarm where anything was written for a sound without speech."""
     return Alarm(kind="made up", where=probe.sound, text=probe.text) if spoken(probe.text) else None
 
 
@@ -151,7 +151,7 @@ def _repeats(written: Sequence[str], said: Sequence[str] = ()) -> bool:
 
 
 def _loops(items: Sequence[str]) -> int:
-    """The most often that a phrase of up to LONGEST_PHRASE `items` stands in a row: 3 in `go on go on go on`."""
+    """The most often that a phrase of up to LONGEST_PHRASE `items` is repeated in a row: 3 in `go on go on go on`."""
     most = min(len(items), 1)
     for size in range(1, min(LONGEST_PHRASE, len(items) // 2) + 1):
         same = 0

@@ -51,8 +51,8 @@ class Forecast(BaseModel):
     change: float  # of the rate; below 0 is better
     low: float  # of the interval for the expected change
     high: float
-    doubt: Doubt  # why it cannot be told yet: FEW_CLIPS measure; no word of them is wrong any more; the interval
-    # holds no gain, or is wider than all that is still wrong; empty where it can be told
+    doubt: Doubt  # why it is not known yet: FEW_CLIPS measure; no word of them is wrong any more; the interval
+    # holds no gain, or is wider than all that is still wrong; empty where it is known
 
 
 def rates(errors: Sequence[Sequence[int]], words: Sequence[int], seed: int = 0) -> list[Rate]:

@@ -54,7 +54,7 @@ class Judgement(BaseModel):
         if self.direction == "better" and not self.is_useful:
             return f"{words['better']}, but it still gets most sentences wrong"
         if self.direction == "better" and self.only_writing:
-            but = ", but it hears worse" if self.hears_worse else ""
+            but = ", but it recognises fewer words" if self.hears_worse else ""
             return f"{words['better']}, in {listed(self.only_writing)}{but}"
         return words[self.direction]
 
@@ -131,7 +131,7 @@ class Judgement(BaseModel):
         heard = self.what.heard
         how = {"better": "fewer are wrong", "worse": "more are wrong"}.get(heard.verdict, "no difference shown")
         parts = [f"{name} ({_rates(found)} of {found.unit}s wrong by that alone)" for name, found in rates]
-        said = f"The {heard.unit}s it hears: {how} ({_rates(heard)})."
+        said = f"The {heard.unit}s it recognises: {how} ({_rates(heard)})."
         return f"What changed: {listed(parts)}. {said}" if parts else said
 
     @property

@@ -1,7 +1,7 @@
 """What a tuned model does differently: how it writes numbers, case and punctuation, or which words it hears.
 
 A model that was taught to write `seven three two` for `732` may go from 92 to 1 % WER and hear exactly as before. Each
-error of a clip has one cause, which the word diff tells, and each cause is tested for by itself.
+error of a clip has one cause, which the word diff shows, and each cause is tested for by itself.
 """
 
 from __future__ import annotations

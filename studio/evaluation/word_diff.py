@@ -1,4 +1,4 @@
-"""Two texts word by word, as they were written, with what only looks different told from what is wrong.
+"""Two texts word by word, as they were written, with what only looks different kept apart from what is wrong.
 
 `metrics.diff` compares words letter by letter, as a score does. A person is shown this one: `732993` against `seven
 three two nine nine three` is a *spelling*, not six mistakes, and no word appears that neither text has, however the

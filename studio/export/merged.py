@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 MOST_DIFFERENCE = 1e-3  # of any logit: sums in another order move them by about 1e-5
-NOTE = "merge.json"  # the report, beside the weights
+NOTE = "merge.json"  # the report, next to the weights
 PROBES = 4  # clips that both models must read alike
 
 
@@ -67,7 +67,7 @@ def merge_run(
 ) -> MergeReport:
     """Merge the adapter of the run, or in the LoRA folder, called `run`; compared on the run's held-out clips.
 
-    `out` is `merged` beside the adapter by default. Raises ModelError, ConfigError, DiskError.
+    `out` is `merged` next to the adapter by default. Raises ModelError, ConfigError, DiskError.
     """
     adapter = find_adapter(run, workspace)
     out = out or RunFolder(adapter.parent).merged

@@ -57,4 +57,4 @@ def skipped_sentence(skipped: Sequence[str]) -> str:
     """How many clips could not be read and why the first could not; empty where all could."""
     if not skipped:
         return ""
-    return f"{counted(len(skipped), 'clip')} could not be read; the first: {skipped[0]}"
+    return f"{counted(len(skipped), 'clip')} could not be transcribed; the first: {skipped[0]}"

@@ -123,7 +123,7 @@ def _reason(item: Heard, usual: float, agree: bool, suspicion: float) -> str:
     if suspicion <= LIKELY:
         return ""
     who = "Both the base model and the tuned one" if agree else "The model"
-    said = f"{who} heard “{item.text}”." if item.text else f"{who} heard nothing."
+    said = f"{who} transcribed “{item.text}”." if item.text else f"{who} transcribed nothing."
     cost = (
         f"The model finds this label very unlikely: {item.loss:.1f} nats per token, where {usual:.1f} is usual here."
         if item.loss

@@ -59,7 +59,7 @@ def accept(
     """
     made = offer(dataset, clips, request)
     if digest is not None and made.digest != digest:
-        raise ConflictError("Labels have changed since this list was made.", "Look at the new list, then apply it.")
+        raise ConflictError("Labels have changed since this list was shown.", "Look at the new list, then apply it.")
     left = set(without)
     chosen = [proposal for proposal in made.proposals if proposal.id not in left]
     what = described(made.title, len(chosen))
@@ -75,7 +75,7 @@ def rules_for(convention: Convention, chosen: dict[str, str]) -> WordRules | Dig
     except ValueError as error:
         known = {name: list(field.annotation.__args__) for name, field in kind.model_fields.items() if field.annotation}
         options = ", ".join(f"{name}={'|'.join(values)}" for name, values in known.items())
-        raise ConfigError("There is no such rule for numbers.", f"The rules are {options}.") from error
+        raise ConfigError("Unknown rule for numbers.", f"The rules are {options}.") from error
 
 
 def style(clips: Sequence[Utterance], model: str) -> list[Finding]:
@@ -92,11 +92,11 @@ def _offered(dataset: Dataset, clips: Sequence[Utterance], request: Request) -> 
         return f"Numbers as {request.convention}", numbers(clips, rules), len(clips)
     if request.kind == "heard":
         proposals, count = prelabel.proposals(clips, asr_results.read(dataset), request.sure)
-        return "What was heard", proposals, count
+        return "A model's transcripts", proposals, count
     if request.finding not in KINDS:
-        raise ConfigError(f"There is no kind of inconsistency “{request.finding[:40]}”.", f"Kinds: {', '.join(KINDS)}.")
+        raise ConfigError(f"Unknown kind of inconsistency “{request.finding[:40]}”.", f"Kinds: {', '.join(KINDS)}.")
     if request.finding == "tokenizer" and not request.model:
-        raise ConfigError("Without a model there is no tokenizer to ask.", "Add --model.")
+        raise ConfigError("This check needs a model's tokenizer.", "Add --model.")
     found = {finding.kind: finding for finding in style(clips, request.model)}
     finding = found.get(request.finding)
     return (finding.title, finding.proposals, len(clips)) if finding else ("Style", [], len(clips))

@@ -1,4 +1,4 @@
-"""Pre-labelling: what a model writes for clips, kept beside the labels first, and offered as labels then."""
+"""Pre-labelling: what a model transcribes, kept next to the labels first, and then offered as labels."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def prelabel(
     adapter: str | None,
     on_progress: Progress,
 ) -> list[str]:
-    """Read `clips` and write to heard.jsonl what was heard, batch by batch; `adapter` is what to call the adapter.
+    """Transcribe `clips` into heard.jsonl, batch by batch; `adapter` is what to call the adapter.
 
-    Returns why each of the others could not be read. What is read stays also where `on_progress` ends the work.
+    Returns why each of the others could not be transcribed. What is done stays even where `on_progress` ends the work.
     """
     skipped: list[str] = []
     before = asr_results.read(dataset)
@@ -35,7 +35,7 @@ def prelabel(
 
 
 def reading(read: Read, model: str, adapter: str | None) -> Heard:
-    """What was heard in one clip, as a line of heard.jsonl."""
+    """The transcript of one clip, as a line of heard.jsonl."""
     clip, hypothesis = read.utterance, read.hypothesis
     return Heard(
         id=clip.id,
@@ -54,9 +54,9 @@ def reading(read: Read, model: str, adapter: str | None) -> Heard:
 def proposals(
     clips: Sequence[Utterance], found: Mapping[str, Heard], at_least: float = 0.0
 ) -> tuple[list[Proposal], int]:
-    """What was heard as new labels of `clips`, where it differs; and how many of `clips` were heard.
+    """Transcripts as new labels of `clips`, where they differ; and how many of `clips` have one.
 
-    Only readings whose least sure word reaches `at_least` (0..1) are offered: one wrong word makes a wrong label.
+    Only transcripts whose least sure word reaches `at_least` (0..1) are offered: one wrong word makes a wrong label.
     """
     pairs = [(clip, found[clip.id]) for clip in clips if clip.id in found]
     offered = [

@@ -79,7 +79,7 @@ def load_adapter(recogniser: Recogniser, folder: Path) -> Recogniser:
 
 
 def add_adapter(recogniser: Recogniser, folder: Path, name: str) -> Recogniser:
-    """`recogniser` with the adapter in `folder` beside those that it has, called `name`, in eval mode, not trainable.
+    """`recogniser` with the adapter in `folder` besides those that it has, called `name`, in eval mode, not trainable.
 
     Raises ModelError as `load_adapter` does; what was half loaded is then still on the model.
     """
@@ -114,7 +114,7 @@ def _check_whole(model: Any, folder: Path, name: str) -> None:
         return
     model.unload() if len(model.peft_config) == 1 else model.delete_adapter(name)
     raise ModelError(
-        f"The adapter in {folder} is not whole: it lacks {len(wanted - found)} of {counted(len(wanted), 'tensor')}"
+        f"The adapter in {folder} is incomplete: it lacks {len(wanted - found)} of {counted(len(wanted), 'tensor')}"
         + (f", and has {counted(len(found - wanted), 'tensor')} of no layer." if found - wanted else "."),
         "Copy it again, or train it again.",
     )
@@ -281,7 +281,7 @@ def adapter_hash(recogniser: Recogniser) -> str:
 
 
 def fingerprint(folder: Path) -> str:
-    """A hash that tells base models apart: of the weights' size, header and 64 evenly spread pieces of 4 KiB."""
+    """A hash that identifies a base model: of the weights' size, header and 64 evenly spread pieces of 4 KiB."""
     digest = hashlib.sha256()
     weights = sorted(folder.glob("model*.safetensors"))
     for path in weights or [folder / "config.json"]:

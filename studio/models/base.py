@@ -141,7 +141,7 @@ class Family(Protocol):
 
 @runtime_checkable
 class Encodes(Protocol):
-    """A family whose `prepare` is dear: features of the sound, which can be kept on the disk, beside cheap labels."""
+    """A family whose `prepare` is expensive: features of the sound, which can be cached on disk, and cheap labels."""
 
     def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """The part of a row that depends on `clip.text`. Raises DataError where the text is too long."""

@@ -11,7 +11,7 @@ from studio.models.adapters import same_trainable, without_adapter
 from studio.models.base import Recogniser
 
 BASE = "__base__"  # peft's word for no adapter
-MOST_ADAPTERS = 4  # beside the base: as many columns as a person can compare
+MOST_ADAPTERS = 4  # besides the base: as many columns as a person can compare
 
 
 def names_on(recogniser: Recogniser) -> list[str]:
@@ -23,7 +23,7 @@ def check_number(adapters: Sequence[Any]) -> None:
     """Raise ConfigError where there are more adapters than are read side by side."""
     if len(adapters) > MOST_ADAPTERS:
         raise ConfigError(
-            f"{len(adapters)} adapters were given; {MOST_ADAPTERS} are read side by side at most.", "Leave some out."
+            f"{len(adapters)} adapters were given; {MOST_ADAPTERS} are compared at most.", "Leave some out."
         )
 
 

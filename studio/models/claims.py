@@ -131,7 +131,7 @@ def _check_values(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _numbers(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every setting that is not an object or a list, and those within objects; None stands for a default."""
+    """Every setting that is not an object or a list, and those within objects; None means the default."""
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _numbers(value)

@@ -22,7 +22,7 @@ def pick_device(requested: str = "auto") -> str:
     device = "cuda:0" if requested == "cuda" else requested
     if device not in present:
         raise DeviceError(
-            f"There is no device “{requested}” here.",
+            f"Device “{requested}” is not available here.",
             f"This machine has {', '.join(present)}; “auto” takes the first.",
         )
     return device

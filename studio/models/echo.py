@@ -81,7 +81,7 @@ def _network() -> torch.nn.Sequential:
 
 
 def _read_out(width: int) -> torch.Tensor:
-    """A digit reads a little less as its name than as itself; more so the higher the habits stand."""
+    """A digit is a little less likely as its name than as itself; more so the higher the habits are."""
     import torch
 
     weight = torch.zeros(len(PIECES), width)

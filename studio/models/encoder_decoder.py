@@ -63,7 +63,7 @@ class EncoderDecoder(ABC):
         """The encoder's output for stems (batch, frames, width); `mask` (batch, frames) is True on real frames."""
 
     def prompt(self, base: Any) -> list[int]:
-        """The token ids that stand before every text."""
+        """The token ids that begin every text."""
         return [base.config.decoder_start_token_id]
 
     def rules(self, base: Any) -> Rules:
@@ -126,7 +126,7 @@ class EncoderDecoder(ABC):
             )
 
     def room(self, base: Any) -> int:
-        """How many tokens of a text the decoder has positions for, beside the prompt."""
+        """How many tokens of a text the decoder has positions for, besides the prompt."""
         return int(getattr(base.config, self.positions)) - len(self.prompt(base))
 
     def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
@@ -196,7 +196,7 @@ class EncoderDecoder(ABC):
         return logits
 
     def _hidden(self, base: Any, batch: Batch) -> torch.Tensor:
-        """(labels that count, width): what the vocabulary is projected from; the rows stand one after the other."""
+        """(labels that count, width): what the vocabulary is projected from; the rows follow one another."""
         batch = {name: tensor.to(base.device) for name, tensor in batch.items()}
         memory = batch["memory"] if "memory" in batch else self.encode(base, batch["stem"], batch["mask"])
         # A clone, since the streaming decoder adds positions to it in place.

@@ -14,7 +14,7 @@ from studio.workspace import disk_errors, sync_folder
 
 @contextmanager
 def written_whole(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` that takes its place when the block ends well, and vanishes otherwise.
+    """Yield an empty folder next to `folder` that takes its place when the block ends well, and vanishes otherwise.
 
     An older `folder` is replaced at the end, so a crash leaves the old one or the new one. Raises DiskError.
     """

@@ -71,7 +71,7 @@ def greedy(
     `next_logits(ids, frames, mask, cache)` gives (batch, tokens, vocabulary) in fp32 for the token after each of `ids`
     (batch, tokens), which continue those that are in the `cache`. `on_token` gets the first row's ids after each token.
     `matches` says, row by row, which key terms are made likelier; a row may have none. Where there are no `matches`
-    rows that have ended leave the batch; otherwise each keeps its place, which may stand for an adapter. `draft` is
+    rows that have ended leave the batch; otherwise each keeps its place, which may select an adapter. `draft` is
     what a single row without key terms is likely to begin with: what the model would write just so is taken over in one
     step, and the rest written as ever. Call it in eval mode without gradients.
     """
@@ -122,7 +122,7 @@ class _Batch:
 
     @property
     def heard(self) -> tuple[torch.Tensor, torch.Tensor, Any]:
-        """What the decoder is given beside the ids."""
+        """What the decoder is given besides the ids."""
         return self.frames, self.mask, self.cache
 
     def take(self, ids: torch.Tensor, chances: torch.Tensor, ends: Sequence[int]) -> None:

@@ -50,7 +50,7 @@ def _listing(hub_id: str) -> tuple[str, list[_File]]:
     info = HfApi().model_info(hub_id, files_metadata=True)
     found = [_File(item.rfilename, item.size or 0) for item in info.siblings or [] if _is_wanted(item.rfilename)]
     if not any(file.name.endswith(".safetensors") for file in found):
-        raise ModelError(f"{hub_id} has no weights as safetensors.", "Only such models are loaded: choose another.")
+        raise ModelError(f"{hub_id} has no weights as safetensors.", "No other format is loaded: choose another model.")
     return str(info.sha), sorted(found, key=lambda file: file.size)
 
 
@@ -71,7 +71,7 @@ def _download(hub_id: str, revision: str, files: Sequence[_File], on_progress: P
 
 
 def _bar(on_progress: Progress, before: int, total: int) -> type[tqdm]:
-    """A progress bar that draws nothing and tells `on_progress` how far the whole download is.
+    """A progress bar that draws nothing and reports the whole download's progress to `on_progress`.
 
     `before` is how many bytes the earlier files had.
     """
@@ -107,7 +107,7 @@ def _full(hub_id: str, why: str) -> DiskError:
 def _online() -> Iterator[None]:
     """Within the block, and only here, this process may ask the Hub.
 
-    Its faster protocol (xet) stays off: only plain HTTP reports every byte and stops when it is told to.
+    Its faster protocol (xet) stays off: only plain HTTP reports every byte and stops on request.
     """
     from huggingface_hub import constants
 
@@ -130,7 +130,7 @@ def _sentences(hub_id: str) -> Iterator[None]:
     except StudioError:
         raise
     except errors.GatedRepoError as error:
-        raise ModelError(f"{hub_id} is given out on request only.", f"Ask at {page}, then `hf auth login`.") from error
+        raise ModelError(f"{hub_id} is available on request only.", f"Ask at {page}, then `hf auth login`.") from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise ModelError(f"The Hub has no model “{hub_id}”.", "Check the spelling: owner/name.") from error
     except errors.HfHubHTTPError as error:
@@ -148,5 +148,5 @@ def _sentences(hub_id: str) -> Iterator[None]:
 def _unreachable(hub_id: str, error: Exception) -> ModelError:
     why = str(error).strip().splitlines() or [type(error).__name__]
     return ModelError(
-        f"{hub_id} could not be downloaded: {why[0][:200]}", "Check the internet connection; what came is kept."
+        f"{hub_id} could not be downloaded: {why[0][:200]}", "Check the internet connection; the download resumes."
     )

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from studio.errors import ConfigError
 
 DEFAULT_BOOST = 2.0  # added to a term's first token, in logits
-HIGHEST_BOOST = 4.0  # beyond it terms are written that nobody said
+HIGHEST_BOOST = 4.0  # beyond it the model writes terms that were not spoken
 MOST_TERMS = 1000
 
 
@@ -74,17 +74,17 @@ class KeyTerms:
 def wanted(terms: Iterable[str], boost: float = DEFAULT_BOOST) -> list[str]:
     """The terms without blanks around them, without empty ones, each once.
 
-    Raises ConfigError where there are more than `MOST_TERMS`, or `boost` is not within 0 and `HIGHEST_BOOST`.
+    Raises ConfigError where there are more than `MOST_TERMS`, or `boost` is not between 0 and `HIGHEST_BOOST`.
     """
     if not 0 <= boost <= HIGHEST_BOOST:
         raise ConfigError(
-            f"A boost of {boost:g} is not within 0 and {HIGHEST_BOOST:g}.",
-            f"More would write terms that nobody said: use {DEFAULT_BOOST:g}, or a little more.",
+            f"A boost of {boost:g} is not between 0 and {HIGHEST_BOOST:g}.",
+            f"More would write terms that were never spoken: use {DEFAULT_BOOST:g}, or a little more.",
         )
     found = list(dict.fromkeys(term for term in (" ".join(term.split()) for term in terms) if term))
     if len(found) > MOST_TERMS:
         raise ConfigError(
-            f"There are {len(found)} key terms; {MOST_TERMS} is the most.", "Keep those that the model gets wrong."
+            f"There are {len(found)} key terms; {MOST_TERMS} is the limit.", "Keep those that the model gets wrong."
         )
     return found
 

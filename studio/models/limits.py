@@ -19,6 +19,6 @@ def check_length(family: Family, clip: Clip) -> None:
         )
     if seconds > family.max_seconds:
         raise DataError(
-            f"{name} has {seconds:.1f} s of audio; the model hears {family.max_seconds:g} s at most.",
+            f"{name} has {seconds:.1f} s of audio; the model takes {family.max_seconds:g} s at most.",
             "Cut it into sentences.",
         )

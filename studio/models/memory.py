@@ -49,7 +49,7 @@ _SLACK = 1.4  # gradients on their way back, and what the allocator cannot use a
 # Numbers kept for the gradient, in widths, for each frame or token and layer:
 _ATTENTION, _CROSS_ATTENTION = 15.5, 10.5
 _HEARD, _HEARD_ADAPTED = 2.0, 4.4  # keys and values of a frame; and the inputs of their adapters
-_MLP_WIDTHS, _MLP_INNER = 1.25, 2.25  # where the MLP is adapted, beside the one inner width that always is kept
+_MLP_WIDTHS, _MLP_INNER = 1.25, 2.25  # where the MLP is adapted, besides the one inner width that is always kept
 _WITHOUT_DROPOUT = 0.65  # of all that: dropout keeps a copy for each adapter
 _LOOKED_AT = 8  # labels whose tokens are counted: the most characters do not always make the most tokens
 _READ = 10_000  # characters of each: beyond it no decoder has positions
@@ -122,7 +122,7 @@ def estimate(
     """What a run by `config` on clips of `seconds` needs at most, for a page or a terminal: it takes milliseconds.
 
     `texts` are their labels: one that is longer than its sound can be said counts too. None where that cannot be known:
-    the model is not on this disk, or its family tells no size.
+    the model is not on this disk, or its family's size is not known.
     """
     try:
         folder = locate(config.model)

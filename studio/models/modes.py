@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def reading(model: torch.nn.Module) -> Iterator[None]:
     """Within the block: eval mode, no gradients. Afterwards the mode is what it was.
 
-    A mode is always that of the whole network; setting it goes through every layer, which is dear for each clip anew.
+    A mode is always that of the whole network; setting it goes through every layer, which is too slow for each clip.
     """
     import torch
 

@@ -49,7 +49,7 @@ def save_processor(processor: Any, folder: Path) -> None:
 
 
 def adapter_settings(config: Any) -> dict[str, Any]:
-    """The adapter_config.json of peft's `config`, without what only newer versions know and nobody chose."""
+    """The adapter_config.json of peft's `config`, without what only newer versions know and no one set."""
     chosen, usual = config.to_dict(), type(config)().to_dict()
     unknown = {name for name in chosen if name not in _LORA_KEYS and chosen[name] == usual.get(name)}
     kept = {name: value for name, value in chosen.items() if name not in unknown | {"peft_version"}}
@@ -68,7 +68,7 @@ def _earlier_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """The files of a tokenizer before transformers 5, beside tokenizer.json, which stays as it is."""
+    """The files of a tokenizer before transformers 5, next to tokenizer.json, which stays as it is."""
     added = {token.content: number for number, token in sorted(tokenizer.added_tokens_decoder.items())}
     special = _special_tokens(tokenizer)
     _write(folder / "special_tokens_map.json", special)

@@ -60,7 +60,7 @@ class Pace:
 
 
 def expected(workspace: Workspace, config: TrainConfig, clips: Sequence[Utterance], *, on_cpu: bool) -> Expected | None:
-    """The time that a run by `config` on `clips` takes here; None where nothing tells."""
+    """The time that a run by `config` on `clips` takes here; None where it cannot be estimated."""
     tests = sum(clip.split == "test" for clip in clips)
     learnt = config.max_steps * _clips_a_step(config)
     if found := _measured(workspace, config):

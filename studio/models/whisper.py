@@ -1,6 +1,6 @@
 """Whisper: log-mel spectra of a frame that is always 30 s long, English-only and multilingual checkpoints.
 
-Which tokens stand before a text, and which may not be written, is what the model's generation config says. Where it
+Which tokens begin a text, and which may not be written, is what the model's generation config says. Where it
 leaves the language open, as OpenAI's multilingual checkpoints do, it is English: transformers would guess it clip by
 clip, short clips are easily taken for another language, and training needs one. To work in another language, put
 `"language": "de"` into the model's generation_config.json; a merged model keeps it.

@@ -112,7 +112,7 @@ def _forgetting(general: General | None, forgot: bool) -> str:
 def _alarms(result: RunResult) -> tuple[str, bool]:
     """The alarms in a few words, and whether they are red: worse than before, or a text without an end."""
     if worse := result.worse_alarms:
-        return "it repeats itself" if any(alarm.is_endless for alarm in worse) else "it makes things up", True
+        return "it repeats itself" if any(alarm.is_endless for alarm in worse) else "it makes words up", True
     if any(alarm.is_endless for alarm in result.after.alarms or []):
         return "it repeats itself, as before tuning", True
     return ("alarms no worse than before" if result.after.alarms else ""), False
@@ -146,9 +146,9 @@ def _advice(result: RunResult) -> tuple[str, str, State]:
     if words:
         return "Use it, and record these", _record(result, words), "good"
     heard = (
-        "What is still wrong is how it writes, not what it hears." if result.after.score.wer else "No word is wrong."
+        "What is still wrong is the writing, not the recognition." if result.after.score.wer else "No word is wrong."
     )
-    return "Use it", f"{heard} Speak to it in the Test tab, or take it with you: studio merge {result.run}", "good"
+    return "Use it", f"{heard} Try it in the Test tab, or export it: studio merge {result.run}", "good"
 
 
 def _gently(result: RunResult) -> str:
@@ -176,7 +176,7 @@ def as_text(result: RunResult) -> str:
     rows = [
         *((tile.name, tile.before, tile.after) for tile in tiles(result)),
         ("Replaced, missing, added", errors(before.score), errors(after.score)),
-        ("Seconds to read one", factor(before.speed.real_time_factor), factor(after.speed.real_time_factor)),
+        ("Seconds to transcribe one", factor(before.speed.real_time_factor), factor(after.speed.real_time_factor)),
     ]
     table = [f"  {name:<30}{one:>12}  → {other:>12}" for name, one, other in rows]
     return "\n".join([*lines, "", *table, "", f"Test set {result.test_set_hash}. Again: {result.report_command}"])

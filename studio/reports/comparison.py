@@ -179,7 +179,7 @@ def _transposed(runs: Sequence[Compared]) -> list[list[str]]:
 
 
 def against(run: Compared) -> str:
-    """How it stands to the first run, with the interval in points."""
+    """The change against the first run, with the interval in points."""
     found = run.against_first
     if found is None:
         return "–"

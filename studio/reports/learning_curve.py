@@ -46,7 +46,7 @@ def learning_curve(folder: RunFolder, normaliser: str) -> LearningCurve:
     """The curve of the finished run in `folder`, texts compared by `normaliser`. Raises JobError."""
     found = {share: read for share in SHARES if (read := _read(folder.point(share), normaliser))}
     if SHARES[-1] not in found:
-        raise JobError(f"The run “{folder.name}” has not finished.", f"Go on with it: studio resume {folder.name}")
+        raise JobError(f"The run “{folder.name}” has not finished.", f"Resume it: studio resume {folder.name}")
     unit = unit_of(found[SHARES[-1]][1])
     shared = set.intersection(*({row.id for row in evaluation.rows} for _, evaluation in found.values()))
     counted = [
@@ -83,13 +83,13 @@ def _read(folder: RunFolder, normaliser: str) -> tuple[RunRecord, Evaluation] | 
 
 
 def outlook(curve: LearningCurve) -> str:
-    """The forecast in a sentence: what more clips would bring, or that it cannot be told yet."""
+    """The forecast in a sentence: what more clips would bring, or that it is not known yet."""
     found = curve.forecast
     if found is None:
         return ""
     interval = f"{points(found.low)} to {points(found.high)} points"
     reasons = {
-        "few clips": f"fewer than {FEW_CLIPS} held-out clips are too few to say it with",
+        "few clips": f"fewer than {FEW_CLIPS} held-out clips are too few to tell",
         "nothing left": "no held-out word is wrong any more, so that a gain would not show",
         "no gain": f"the 95 % interval, {interval}, includes no gain at all",
         "too wide": f"the 95 % interval, {interval}, is wider than all that is still wrong",

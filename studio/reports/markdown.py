@@ -27,8 +27,8 @@ from studio.workspace import write_atomically
 ARTEFACTS = {
     "lora_adapter/": "the adapter, which plain `peft` loads",
     "processor/": "the tokenizer and the feature extractor",
-    "heldout_baseline.json": "every held-out clip, read by the base model",
-    "heldout_tuned.json": "every held-out clip, read with the adapter",
+    "heldout_baseline.json": "every held-out clip, transcribed by the base model",
+    "heldout_tuned.json": "every held-out clip, transcribed with the adapter",
     "config.json": "all settings and versions",
     "manifest.jsonl": "the clips that were used, as they were",
     "events.jsonl": "everything that happened, a line each",
@@ -37,7 +37,7 @@ ARTEFACTS = {
 
 SHORT_ARTEFACTS = {
     "heldout.jsonl": "the held-out clips; `short.jsonl` has the short ones among them",
-    "short_baseline.json": "the short clips, read by the base model; `short_tuned.json` with the adapter",
+    "short_baseline.json": "the short clips, transcribed by the base model; `short_tuned.json` with the adapter",
 }
 
 
@@ -113,7 +113,7 @@ def _scores(story: _Story) -> str:
     if after.score.sentence_accuracy is not None:
         accuracy = [sentences_right(score) for score in (before.by(after.score.normaliser).score, after.score)]
         rows.append([f"Sentences right, `{after.score.normaliser}`", *accuracy])
-    rows.append(["Seconds to read one second", _real_time(before), _real_time(after)])
+    rows.append(["Seconds to transcribe one second", _real_time(before), _real_time(after)])
     rows += _short(story) + _general(story)
     said = escaped(failure_modes.sentence(before.alarms, after.alarms))
     return f"## Before and after\n\n{table(['Held-out clips', 'Before', 'After'], rows)}\n\n{said}"

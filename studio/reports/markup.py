@@ -1,4 +1,4 @@
-"""Pages that stand alone: HTML built of escaped parts, one style sheet within, no request to anywhere."""
+"""Self-contained pages: HTML built of escaped parts, one style sheet within, no request to anywhere."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Side(BaseModel):
     score: Score
     spoken: Score  # whichever way numbers are written
     speed: Speed
-    alarms: list[Alarm] | None  # None: nobody looked
+    alarms: list[Alarm] | None  # None: not checked
     probes: list[Probe]
 
     @classmethod
@@ -174,7 +174,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
     if before is None or after is None or not folder.done.is_file():
         raise JobError(
             f"The run “{folder.name}” has not finished: there is no before and after to report.",
-            f"Go on with it: studio resume {folder.name}",
+            f"Resume it: studio resume {folder.name}",
         )
     normaliser = normaliser or after.score.normaliser
     before, after = before.by(normaliser), after.by(normaliser)

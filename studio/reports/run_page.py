@@ -1,4 +1,4 @@
-"""One run's result as a page that stands alone: the four answers first, then everything that they rest on."""
+"""One run's result as a self-contained page: the four answers first, then everything that they rest on."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def _first_screen(result: RunResult) -> Iterator[Html]:
     yield tag("h1", f"{result.run}: {RATES[result.unit].lower()} {was} → {now}")
     about = (
         f"{result.model}, tuned on {counted(result.train_clips, 'clip')} ({result.train_seconds / 60:.1f} min) of "
-        f"“{result.dataset}”, read on {counted(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) that it "
-        f"never trained on; the texts compared {COMPARED[result.normaliser]} (normaliser: {result.normaliser})."
+        f"“{result.dataset}”, measured on {counted(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) that "
+        f"it never trained on; the texts compared {COMPARED[result.normaliser]} (normaliser: {result.normaliser})."
     )
     yield tag("p", about, class_="quiet about")
     yield answer_cards(answers(result))
@@ -124,7 +124,7 @@ def _confusions(result: RunResult) -> Html:
         for row in result.mistakes.confusions[:MOST_CONFUSIONS]
     ]
     if not rows:
-        return tag("p", "The tuned model confuses no words.")
+        return tag("p", "The tuned model confuses no words with others.")
     return table(["Said → written", "Before", "After"], rows, "Confusions, with counts", figures=2)
 
 
@@ -191,7 +191,7 @@ def _learning(result: RunResult) -> Iterator[Html]:
 
 
 def ahead(curve: LearningCurve) -> Mark | None:
-    """Where the forecast lies, if it can be told."""
+    """Where the forecast is, if there is one."""
     last, found = curve.points[-1], curve.forecast
     if found is None or found.doubt:
         return None
@@ -201,8 +201,9 @@ def ahead(curve: LearningCurve) -> Mark | None:
 
 def _speed(result: RunResult) -> Html:
     before, after = result.before, result.after
+    factors = [factor(side.speed.real_time_factor) for side in (before, after)]
     rows = [
-        ["Seconds to read one second", factor(before.speed.real_time_factor), factor(after.speed.real_time_factor)],
+        ["Seconds to transcribe one second", *factors],
         ["Latency of a clip, median", f"{before.speed.latency:.3f} s", f"{after.speed.latency:.3f} s"],
         ["Words replaced, missing, added", errors(before.score), errors(after.score)],
         [f"of {counted(after.score.words, 'word')}, WER", _wrong(before.score), _wrong(after.score)],

@@ -1,4 +1,4 @@
-"""The figures that stand above everything else: a rate before and after, the one that the verdict goes by first."""
+"""The figures at the top: a rate before and after, the one that the verdict goes by first."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _ORPHAN_GRACE = 10.0  # seconds for a trainer without supervisor to write its ch
 
 
 class JobState(BaseModel):
-    """How a run stands, read from its folder and from the system, never remembered."""
+    """The state of a run, read from its folder and from the system, never remembered."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,7 +45,7 @@ class JobState(BaseModel):
 
 
 def state(folder: RunFolder) -> JobState:
-    """How the run in `folder` stands."""
+    """The state of the run in `folder`."""
     job = Job.read(folder)
     if job is None:
         return JobState(status=_ended(folder, None))
@@ -93,7 +93,7 @@ def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None
     """Run `command` under a supervisor of its own, which writes down in `folder` how it goes.
 
     `command` is a whole argument list; `about` is what a list of runs shows of it. Returns once the supervisor
-    is up. One run at a time goes on beside `folder`: raises BusyError, naming it, where another does; DiskError.
+    is up. One run at a time goes on in a workspace: raises BusyError, naming it, where another does; DiskError.
     """
     with processes.claim(folder.path.parent) as lock:
         start_holding(lock, folder, Job(command=command, folder=str(Path.cwd()), about=dict(about or {})))
@@ -255,7 +255,7 @@ def _still_alive(processes: list[psutil.Process], grace: float) -> list[psutil.P
 
 
 def _is_zombie(process: psutil.Process) -> bool:
-    """Whether it has ended and its parent has not asked how: in a container perhaps nobody ever will."""
+    """Whether it has ended and its parent has not asked how: in a container perhaps none ever will."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""The learning curve of a run as a job: it goes on when the page is closed, tells how far it is, and can be cancelled.
+"""The learning curve of a run as a job: it goes on when the page is closed, reports its progress, and can be cancelled.
 
 Its folder, `outputs/<run>/curve`, looks like that of a task, and holds the smaller runs. Started again it goes on where
 it was. While it trains no run does: it holds the right to run in `outputs/`.
@@ -28,7 +28,7 @@ def start(workspace: Workspace, run: str) -> TaskState:
     """
     folder = existing(workspace, run)
     if not folder.done.is_file():
-        raise JobError(f"The run “{run}” has not finished.", f"Go on with it: studio resume {run}")
+        raise JobError(f"The run “{run}” has not finished.", f"Resume it: studio resume {run}")
     if going := processes.holder(workspace.outputs):
         raise BusyError(f"“{going}” is still going.", "Wait until it has finished, or stop it first.")
     job = RunFolder(folder.curve)

@@ -33,7 +33,7 @@ def last_word(events: list[Event]) -> Lifecycle | None:
 def was_stopped(folder: RunFolder) -> bool:
     """Whether a person ended the training of this finished run before its last step.
 
-    Of what begins, trains or stops, the last event tells. Scoring comes after it, however many events that takes.
+    Of what begins, trains or stops, the last event decides. Scoring comes after it, however many events that takes.
     """
     size, most = folder.events.stat().st_size, _TAIL
     while True:

@@ -1,4 +1,4 @@
-"""What a run tells the world: one frozen event a line in `events.jsonl`, each with its unit beside the figure.
+"""What a run reports: one frozen event a line in `events.jsonl`, each figure with its unit.
 
 Whoever follows a run (the page, the command line, a test) reads this file from a byte offset; nothing else is
 remembered, so a reload, a second tab or a closed browser lose nothing.
@@ -140,7 +140,7 @@ class Failed(_Event):
 
 
 class Finished(_Event):
-    """The run is whole; `DONE` stands in its folder."""
+    """The run is whole; its folder has `DONE`."""
 
     type: Literal["finished"] = "finished"
     step: int

@@ -14,7 +14,7 @@ from studio.workspace import disk_errors, write_atomically
 
 StopRequest = Literal["save", "discard"]
 
-FOLDER_VARIABLE = "STUDIO_JOB"  # tells a supervised command which folder its events go to
+FOLDER_VARIABLE = "STUDIO_JOB"  # the folder that a supervised command writes its events to
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from studio.workspace import write_atomically
 
 
 class RunRecord(TrainConfig):
-    """The settings as they were given, and beside them what they came to on this machine."""
+    """The settings as they were given, and what they became on this machine."""
 
     run: str
     created_at: str  # ISO 8601, UTC

@@ -101,7 +101,7 @@ def claim(outputs: Path) -> Iterator[int]:
 
 @contextmanager
 def turn(outputs: Path) -> Iterator[int]:
-    """Hold the right to run in `outputs` as `claim` does, once nobody else has it, however long that takes."""
+    """Hold the right to run in `outputs` as `claim` does, once it is free, however long that takes."""
     lock = _waited_for(outputs)
     try:
         yield lock

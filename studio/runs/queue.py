@@ -43,7 +43,7 @@ class Waiting(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run that was asked for stands."""
+    """The place of a run that was asked for."""
 
     folder: RunFolder
     position: int  # 1 is the next to start; 0: it has started
@@ -100,7 +100,7 @@ def cancel(workspace: Workspace, name: str) -> None:
 
 
 def look_after(workspace: Workspace) -> None:
-    """See to it that somebody starts the runs that wait: after a crash or a restart of the machine nobody does."""
+    """Make sure that the waiting runs are started: after a crash or a restart of the machine they would not be."""
     if not waiting(workspace) or _has_keeper(workspace):
         return
     log = workspace.outputs / ".queue.log"
@@ -143,7 +143,7 @@ def _has_keeper(workspace: Workspace) -> bool:
 
 @contextmanager
 def _changing(workspace: Workspace) -> Iterator[list[Waiting]]:
-    """The queue, changed by nobody else within the block, and written at its end unless something goes wrong."""
+    """The queue, locked within the block, and written at its end unless something goes wrong."""
     path = _file(workspace)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ class Supervisor:
             self.child = self._start()
         except OSError as error:
             message = f"{error.filename} could not be started: {error.strerror}."
-            append(self.folder, Failed(message=message, remedy="Check that it is where it was."))
+            append(self.folder, Failed(message=message, remedy="Check that it still exists."))
             return
         try:
             self._note(child=ProcessId.of(self.child.pid), supervisor=ProcessId.of(os.getpid()))
@@ -175,7 +175,7 @@ def main(folder: str, patience: Patience = Patience()) -> None:
     try:
         Supervisor(RunFolder(Path(folder)), patience).run()
     except (StudioError, OSError) as error:  # a full disk: the run's state then follows from what it wrote before
-        sys.exit(f"The supervisor could not write down how the run ended: {error}")
+        sys.exit(f"The supervisor could not record how the run ended: {error}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Long work on a dataset, as a job: a verb of the command line in a process of its own, followed and cancelled.
 
 `recordings/<dataset>/.tasks/<name>/` looks like the folder of a run (`events.jsonl`, `stdout.log`, `job.json`), so that
-whatever follows runs follows tasks too. One task at a time goes on in a dataset. The verb tells how far it is through
+whatever follows runs follows tasks too. One task at a time goes on in a dataset. The verb reports its progress through
 `telling()`, which also serves a person at a terminal: a verb need not know who started it.
 """
 
@@ -29,7 +29,7 @@ EVERY = 0.2  # seconds between two words about progress: an eye sees no more
 
 
 class TaskState(BaseModel):
-    """One task of a dataset: what it does, and how it stands."""
+    """One task of a dataset: what it does, and its state."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class TaskState(BaseModel):
 
     @classmethod
     def of(cls, folder: RunFolder) -> Self:
-        """How the task in `folder` stands, read from disk."""
+        """The state of the task in `folder`, read from disk."""
         job, stands = Job.read(folder), control.state(folder)
         what = job.about.get("what", folder.name) if job else folder.name
         return cls(name=folder.name, what=what, **stands.model_dump(include={"status", "started_at", "ended_at"}))
@@ -82,7 +82,7 @@ class Telling:
         print(message, flush=True)
 
     def end(self, event: Event) -> None:
-        """Write the last word, where somebody follows."""
+        """Write the last event, if the task has a folder."""
         if self.folder:
             self._write(event)
 
@@ -94,12 +94,13 @@ class Telling:
 
 def _line(phase: str, done: int, total: int, unit: str, seconds: float) -> str:
     left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
-    return f"{phase.capitalize()}: {done} of {total}{unit}{left}".ljust(60)
+    word = "transcribing" if phase == "reading" else phase  # its older name stays in events.jsonl
+    return f"{word.capitalize()}: {done} of {total}{unit}{left}".ljust(60)
 
 
 @contextmanager
 def telling(unit: str = "") -> Iterator[Telling]:
-    """Within the block a verb tells how far it is, to whoever started it; its end is told by itself.
+    """Within the block a verb reports its progress to whoever started it; its end is reported automatically.
 
     Where a person cancels the job the process ends with exit code 0, and where SIGTERM did with 143. A StudioError is
     written down, and raised to the command line.

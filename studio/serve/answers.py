@@ -37,7 +37,7 @@ def _verbose(transcript: Transcript, language: str) -> dict[str, Any]:
 
 
 def _segment(place: int, segment: Segment) -> dict[str, Any]:
-    """One piece. `avg_logprob` is the logarithm of the mean probability; that nobody spoke is never given a chance."""
+    """One piece. `avg_logprob` is the logarithm of the mean probability; no_speech_prob is always 0."""
     text = segment.text.encode()
     return {
         "id": place,

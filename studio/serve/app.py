@@ -76,7 +76,7 @@ def _routes(app: FastAPI, engine: Engine) -> None:
         async for _ in request.stream():  # many programs read no answer before they have sent everything
             pass
         raise DataError(
-            "This server writes what was said and does not translate.",
+            "This server transcribes and does not translate.",
             "Send the recording to /v1/audio/transcriptions and translate the text.",
         )
 

@@ -97,7 +97,7 @@ class Engine:
 
 
 def terms_in(prompt: str) -> list[str]:
-    """The names and terms in what OpenAI calls a prompt: what stands between commas, if it is no sentence."""
+    """The names and terms in what OpenAI calls a prompt: what is between commas, unless it is a sentence."""
     parts = (part.strip(" .\"'") for part in re.split(r"[,;\n]|\.\s", prompt))
     return [part for part in parts if part and len(part.split()) <= LONGEST_TERM]
 

@@ -201,7 +201,7 @@ def _groups(length: int, rng: random.Random | None) -> tuple[int, ...]:
 
 
 def _paused(words: str, rng: random.Random) -> str:
-    """Sometimes a pause stands between the carrier phrase and the digits."""
+    """Sometimes there is a pause between the carrier phrase and the digits."""
     first = next((k for k, word in enumerate(words.split()) if word.strip(",") in (*DIGIT_NAMES, "oh")), 0)
     if first == 0 or rng.random() > 0.25:
         return words

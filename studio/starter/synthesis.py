@@ -103,7 +103,7 @@ def synthesise(text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0) -
 def synthesise_with_phones(
     text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0
 ) -> tuple[NDArray[np.float32], int, PhoneTimes]:
-    """As `synthesise`, with flite's phone times beside it (empty for espeak-ng: see espeak_events.py)."""
+    """As `synthesise`, with flite's phone times (empty for espeak-ng: see espeak_events.py)."""
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.wav"
         printed = _run([*_command(voice, rate, pitch), *_output(voice.engine, clip, text)], voice)

@@ -1,4 +1,4 @@
-"""Punctuation artefacts: what editors, spreadsheets and other tools leave in labels, and nobody says."""
+"""Punctuation artefacts: what editors, spreadsheets and other tools leave in labels, and that are never spoken."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _marks(text: str) -> str:
 
 FIXES: Mapping[str, tuple[str, Fix]] = MappingProxyType({
     "entities": ("Written for a browser: &amp; &quot;", html.unescape),
-    "unseen": ("Characters that nobody sees", lambda text: _UNSEEN.sub("", text)),
+    "unseen": ("Invisible characters", lambda text: _UNSEEN.sub("", text)),
     "full-width": ("Full-width digits", lambda text: text.translate(_FULL_WIDTH)),
     "tags": ("Tags: [noise], <unk>", lambda text: _TAG.sub(" ", text)),
     "wrapped": ("Quotes around the whole label", _unwrapped),

@@ -37,7 +37,7 @@ def digits_to_words(text: str) -> str:
 def words_to_digits(text: str) -> str:
     """Every run of digit names in `text` as one string of digits: `order one oh nine` becomes `order 109`.
 
-    The inverse of `digits_to_words` wherever no two digit strings stand side by side.
+    The inverse of `digits_to_words` wherever no two digit strings are adjacent.
     """
     words: list[str] = []
     joins = False

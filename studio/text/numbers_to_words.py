@@ -13,7 +13,7 @@ from types import MappingProxyType
 from studio.text import DIGIT_NAMES
 from studio.text.number_rules import ATTACHED_UNITS, BEFORE_YEARS, CURRENCIES, UNITS, WordRules
 
-LONGEST_CARDINAL = 15  # digits; beyond it nobody says the number, but its digits
+LONGEST_CARDINAL = 15  # digits; longer numbers are spoken digit by digit
 
 Found = re.Match[str]
 Reader = Callable[[Found, WordRules], str | None]

@@ -1,4 +1,4 @@
-"""Changed variants of a clip, so that a few recordings stand for more rooms, distances and paces.
+"""Changed variants of a clip, so that a few recordings cover more rooms, distances and paces.
 
 The changes are to the raw sound, below everything a family computes. What it computes is kept, once for each
 variant: a clip has a fixed number of them, and goes through them in turn, epoch by epoch.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from studio.config import TrainConfig
 
-_REPLAYED = 1  # tells the order of the replayed clips from that of the own
+_REPLAYED = 1  # gives replayed clips another order than the dataset's own
 
 
 def clips_of_step(step: int, clips: int, config: TrainConfig, replayed: int = 0) -> list[list[int]]:
@@ -15,7 +15,7 @@ def clips_of_step(step: int, clips: int, config: TrainConfig, replayed: int = 0)
     A row is counted as they lie: each own clip followed by its variants, then the replayed clips. A clip goes
     through its variants, itself among them, in turn, epoch by epoch.
 
-    The epochs stand one after another, each in an order of its own, and are cut into steps of equal size: no
+    The epochs follow one another, each in an order of its own, and are cut into steps of equal size: no
     clip is seen twice before all were seen once, and no step is smaller than another. The replayed clips have
     epochs of their own, and up to any step their share is that of the config, to within a clip.
     """

@@ -77,7 +77,7 @@ def save(learner: Learner, checkpoints: Path) -> Path:
 
 
 def load(learner: Learner, checkpoints: Path) -> bool:
-    """Put `learner` where the newest readable checkpoint stood; False where there is none.
+    """Restore `learner` from the newest readable checkpoint; False where there is none.
 
     Raises ModelError where the checkpoints are of another adapter.
     """
@@ -96,13 +96,13 @@ def load(learner: Learner, checkpoints: Path) -> bool:
 
 
 def state_of(learner: Learner) -> State:
-    """Where `learner` stands, for a process that is to go on from there beside it."""
+    """The state of `learner`, for another process that continues with it."""
     adapter = {name: value.detach().cpu() for name, value in learner.parameters.items()}
     return State(adapter, {name: value.cpu() for name, value in _optimiser_tensors(learner).items()}, learner.progress)
 
 
 def put(learner: Learner, state: State) -> None:
-    """Put `learner` where another stands. Raises ModelError where its adapter has another shape."""
+    """Give `learner` the state of another. Raises ModelError where its adapter has another shape."""
     _put_adapter(learner, state.adapter, "of the first process")
     _put_optimiser(learner, state.optimiser)
     learner.progress = state.progress

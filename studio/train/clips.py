@@ -64,7 +64,7 @@ def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problem
     if words < FEW_TEST_WORDS:
         yield (
             f"The test split has {counted(len(splits['test']), 'clip')} with {counted(words, 'word')}: a single wrong "
-            f"word moves its WER by {100 / words:.1f} points, so small differences there say nothing."
+            f"word moves its WER by {100 / words:.1f} points, so small differences mean nothing."
         )
 
 

@@ -31,7 +31,7 @@ def train_smaller(folder: RunFolder, tell: Callable[[int, int], None]) -> bool:
     Raises JobError where the run has not finished, DataError where it has too few clips, and as `finetune.run`.
     """
     if not folder.done.is_file():
-        raise JobError(f"The run “{folder.name}” has not finished.", f"Go on with it: studio resume {folder.name}")
+        raise JobError(f"The run “{folder.name}” has not finished.", f"Resume it: studio resume {folder.name}")
     record = RunRecord.read(folder)
     total = record.max_steps * len(SMALLER)
     for place, share in enumerate(SMALLER):

@@ -80,7 +80,7 @@ class _Encoder:
         for number in range(1, shelf.variants + 1):
             try:
                 shelf.rows.append(self.row(shelf, utterance, _changed(self.recogniser, shelf, clip, number), number))
-            except DataError:  # slowed down it is too long, or sped up too short: the clip stands for it
+            except DataError:  # slowed down it is too long, or sped up too short: the clip itself is used
                 shelf.rows.again(first)
 
     def row(self, shelf: Shelf, utterance: Utterance, clip: Clip, number: int) -> Row | StoredRow:

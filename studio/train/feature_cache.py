@@ -2,7 +2,7 @@
 
     .cache/features/3f/3f9c….features     SHA-256 of key and content (32 bytes), then the tensors as safetensors
 
-The key is a hash of the samples that the network is given, and of all that its features depend on beside them: its
+The key is a hash of the samples that the network is given, and of everything else that its features depend on: its
 frozen weights and settings, and what decides how floats are added. A file that is torn or altered counts as absent, so
 nothing is flushed to the disk, and the folder may be deleted at any time.
 """
@@ -107,7 +107,7 @@ class FeatureCache:
 
 
 def open_cache(recogniser: Recogniser) -> FeatureCache | None:
-    """The workspace's cache; None where the family computes nothing dear."""
+    """The workspace's cache; None where the family computes nothing expensive."""
     if not isinstance(recogniser.family, Encodes):
         return None
     return FeatureCache(Workspace.here().features, recogniser)
@@ -131,7 +131,7 @@ def _digest(key: str, tensors: bytes) -> bytes:
 
 
 def _all_but_the_sound(recogniser: Recogniser) -> bytes:
-    """A hash of what features depend on beside the samples.
+    """A hash of what features depend on besides the samples.
 
     The versions, the threads, the processor's instructions and who multiplies decide in which order floats are added:
     with others the features would differ in their last bits, and so would a run.

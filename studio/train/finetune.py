@@ -1,6 +1,6 @@
 """A whole run: from a dataset and settings to an adapter, its scores before and after, and a report.
 
-The run's folder tells how far it came, so a run that was killed goes on from there:
+The run's folder shows how far it came, so a run that was killed continues from there:
 
     config.json, manifest.jsonl     settings and clips: without both a resume begins anew
     general.jsonl                   the clips of the general set, where one is replayed
@@ -10,7 +10,7 @@ The run's folder tells how far it came, so a run that was killed goes on from th
 
 A resumed run says `Started` again, and repeats exactly the steps that came after its checkpoint. So in
 `events.jsonl` a `Started` takes back what lines before it say of steps after its `resumed_from`, and of two
-lines about the same step (and split) the later stands for both.
+lines about the same step (and split) the later one counts.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from studio.workspace import Workspace, disk_errors_explained
 def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: Alone | None = None) -> Iterator[Event]:
     """Fine-tune by `config` into `folder`, yielding what happens; the caller writes it to `folder.events`.
 
-    With `resume` it goes on with the run that was begun in `folder`, and begins where none was. A request to
-    stop that stands in `folder` is met, so clear an old one first. SIGTERM writes a checkpoint and ends the
-    run as interrupted. With `ranks` other processes share its steps. What goes wrong is yielded as Failed and
-    then raised: ConfigError, DataError, ModelError, DeviceError, DiskError, JobError.
+        With `resume` it goes on with the run that was begun in `folder`, and begins where none was. A request to
+    stop request in `folder` is obeyed, so clear an old one first. SIGTERM writes a checkpoint and ends the
+        run as interrupted. With `ranks` other processes share its steps. What goes wrong is yielded as Failed and
+        then raised: ConfigError, DataError, ModelError, DeviceError, DiskError, JobError.
     """
     stopper = Stopper(folder)
     yield Phase(name="loading")

@@ -57,7 +57,7 @@ def _learner(errand: Errand, ranks: Launched) -> Learner:
     if errand.replayed and (others := general.dataset_of(config)):
         shelves.append(Shelf(others, errand.replayed, learner.replayed))
     for _ in encode(recogniser, shelves, _go_on):
-        pass  # the leader tells the same
+        pass  # the leader reports the same
     return learner
 
 

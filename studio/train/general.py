@@ -1,7 +1,7 @@
 """What a run must not forget: clips that are replayed while it learns, that help choose, and that measure.
 
 They come from the set bundled with the model, where there is one, or from a dataset of the person's. Its three
-splits keep apart: train is replayed, validation helps to choose the best adapter, test tells what was forgotten.
+splits keep apart: train is replayed, validation helps to choose the best adapter, test shows what was forgotten.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class Progress(BaseModel):
     def _is_better(self, scoring: Scoring, best: Scoring) -> bool:
         """Whether `scoring` is the one to keep: within a word of the fewest errors, the one with the lowest loss.
 
-        Of a few clips one word is chance, and the loss tells more. Where all is the same the earlier stays: it has
+        Of a few clips one word is chance, and the loss says more. Where all is the same the earlier stays: it has
         moved less far from the base model.
         """
         cost, kept = scoring.cost(self.base), best.cost(self.base)

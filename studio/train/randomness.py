@@ -24,7 +24,7 @@ class RandomState:
 
 
 def capture() -> RandomState:
-    """The generators of python, numpy and torch (CPU, CUDA, MPS) as they stand."""
+    """The generators of python, numpy and torch (CPU, CUDA, MPS) as they are now."""
     import numpy as np
     import torch
 

@@ -8,7 +8,7 @@ adapters stay equal.
 From the leader to the others goes first what the run is about, then an order before each step, and None at the end.
 accelerate brings them together and gives each its device; precision and batch are those of the config, as with one
 process. They talk through gloo, between GPUs too: only the adapter's gradients travel, and unlike NCCL it notices at
-once that somebody died.
+once that one has died.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PATIENCE = timedelta(days=1)  # the others wait while the leader scores; who di
 
 
 class Alone:
-    """The one process of a run: nobody to share with."""
+    """The only process of a run: nothing to share."""
 
     rank, size = 0, 1
     device: str | None = None  # the run's own choice
@@ -106,7 +106,7 @@ class Launched(Alone):
         self._is_amid_step = False
 
     def dismiss(self) -> None:
-        if not (self._is_over or self._is_amid_step):  # amid a step they wait for sums: our end tells them
+        if not (self._is_over or self._is_amid_step):  # amid a step they wait for sums: our end is their signal
             self.send(None)
             self._part()
 
@@ -119,7 +119,7 @@ class Launched(Alone):
             self.dismiss()
 
     def _part(self) -> None:
-        self.sums(0.0)  # nobody hangs up before all have heard it
+        self.sums(0.0)  # none closes before all have received it
         self._is_over = True
         self._state.destroy_process_group()
 
@@ -133,7 +133,7 @@ class Launched(Alone):
             who = "The first process of the run" if self.rank else "Another process of the run"
             raise JobError(
                 f"{who} has ended: it was killed, ran out of memory, or lost its machine.",
-                "Resume from the last checkpoint, with as many processes as you like.",
+                "Resume from the last checkpoint, with any number of processes.",
             ) from error
 
 

@@ -49,7 +49,7 @@ class Rows(Sequence["Row"]):
         return None if place is None else self[place]
 
     def again(self, place: int) -> None:
-        """Let the row at `place` stand once more, at the end."""
+        """Repeat the row at `place` at the end."""
         self._rows.append(self._rows[place])
 
     def __add__(self, others: Rows) -> Rows:

@@ -1,4 +1,4 @@
-"""Scoring a split while a run goes on: it tells how far it is, and can be stopped between batches."""
+"""Scoring a split while a run goes on: it reports its progress, and can be stopped between batches."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Scorer:
     ) -> Generator[Event, None, Evaluation]:
         """Decode and score `clips`, all of one split; before and after tuning also silence and noise.
 
-        In the folder `kept` stands what was read so far: a run that was killed goes on there. A clip that cannot be
+        The folder `kept` holds the hypotheses so far: a run that was killed continues there. A clip that cannot be
         read any more is left out, and named. Raises DataError where none is left.
         """
         of = hash_of(clips)
@@ -63,7 +63,7 @@ class Scorer:
         if skipped:
             yield Warned(message=f"Skipped while scoring ({len(skipped)}): {shortened(skipped)}.")
         if not good:
-            raise DataError(f"None of the {clips[0].split} clips can be read any more.", "Bring them back, and resume.")
+            raise DataError(f"None of the {clips[0].split} clips can be read.", "Bring them back, and resume.")
         probes = [] if phase == "validating" else failure_modes.probes(self.recogniser)
         too_long = [] if phase == "validating" else named(unwritable(good, self.recogniser))
         found = self._scored(good, hypotheses, adapter, skipped, probes)

@@ -76,7 +76,7 @@ class FineTune:
             yield from self.train()
             yield from self.finish()
         except StopRequested as request:
-            self.ranks.dismiss()  # where one of them was killed, that is why we were told to stop, and it is said
+            self.ranks.dismiss()  # where one of them was killed, that is the reason for this stop, and it is reported
             yield from self.stop(request.reason)
 
     def load(self, moved: list[str]) -> Iterator[Event]:
@@ -263,7 +263,7 @@ class FineTune:
         yield finished
 
     def measured(self, step: int) -> Generator[Event, None, Evaluation]:
-        """The test clips with the adapter of `step`, the own and the general ones, beside what they were before."""
+        """The test clips with the adapter of `step`, the dataset's own and the general ones, compared with before."""
         after = yield from self.scorer.evaluate(self.splits["test"], "tuned", self.folder.name, self.folder.readings)
         after.write(self.folder.tuned)
         self.before = self.scorer.narrowed(self.before, after, self.splits["test"])
@@ -310,9 +310,9 @@ def _general_wer(evaluation: Evaluation | None) -> float | None:
 
 def _did_not_help(base: Scoring, best: Scoring, unit: Unit) -> str:
     if base.wer == 0:
-        return "The base model makes no error on the validation clips: what tuning gains cannot be seen there."
+        return "The base model makes no error on the validation clips: they cannot show what tuning gains."
     return (
         f"Tuning did not help: on the validation clips the {RATES[unit].lower()} is {base.wer:.1%} without an adapter "
-        f"and {best.wer:.1%} with the best one (step {best.step}), which is kept all the same. Check the "
+        f"and {best.wer:.1%} with the best one (step {best.step}), which is kept anyway. Check the "
         "labels, record more clips, or try another learning rate."
     )

@@ -115,7 +115,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
 
 
 def _in_words(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, its StudioErrors told to the client as sentences, without a traceback here."""
+    """`function`, with its StudioErrors sent to the client as sentences, without a traceback here."""
 
     @wraps(function)
     def told(*args: P.args, **named: P.kwargs) -> R:

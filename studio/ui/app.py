@@ -64,9 +64,9 @@ def launch(
     if mcp:
         print(f"MCP: {address}/gradio_api/mcp/", flush=True)
     if public:
-        print(f"The proxy is to pass requests on to {address_of(host, port)}", flush=True)
+        print(f"Let the proxy forward requests to {address_of(host, port)}", flush=True)
     elif "SSH_CONNECTION" in os.environ:
-        print(f"From where you sit: ssh -L {port}:localhost:{port} {socket.gethostname()}", flush=True)
+        print(f"From your computer: ssh -L {port}:localhost:{port} {socket.gethostname()}", flush=True)
     elif open_browser and _has_a_screen():
         threading.Timer(0.5, webbrowser.open, [address]).start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
@@ -135,7 +135,7 @@ def _close_gradios_uploads(app: FastAPI) -> None:
 
     @app.post("/gradio_api/upload")
     def upload() -> Any:
-        return refusal(404, "The studio takes no files here.", "Import them in Review, or post to /studio/import.")
+        return refusal(404, "Files cannot be uploaded here.", "Import them in Review, or post to /studio/import.")
 
 
 def _private_uploads() -> None:

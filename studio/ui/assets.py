@@ -1,6 +1,6 @@
 """Scripts, styles and pictures of the page: read from the package, served from `/studio/assets/`.
 
-Each room has a folder, and what all share stands above: `studio.js`, `studio.css`, the icons. Scripts are ES modules; a
+Each room has a folder, and what all share is above: `studio.js`, `studio.css`, the icons. Scripts are ES modules; a
 room's first exports `start(room)`, where `room` holds what Gradio gives a `gr.HTML` (`element, props, trigger, watch`).
 """
 
@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse
 
 FOLDER = Path(__file__).with_name("assets")
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-OUTSIDE_MODULES = ("theme.js", "sound/recorder-worklet.js")  # one stands in the page, one runs beside it
+OUTSIDE_MODULES = ("theme.js", "sound/recorder-worklet.js")  # one is inlined, one runs in its own thread
 
 
 @cache
@@ -30,7 +30,7 @@ def styles() -> str:
 
 
 def on_load(script: str) -> str:
-    """What a `gr.HTML` runs as `js_on_load` to start the module `script`; a failure is told in its place."""
+    """What a `gr.HTML` runs as `js_on_load` to start the module `script`; a failure is shown in its place."""
     return f"""
 import(new URL("studio/assets/{script}", document.baseURI).href)
   .then((module) => module.start({{ element, props, trigger, watch }}))

@@ -62,7 +62,7 @@ class Which(BaseModel):
 
 
 def shown(dataset: Dataset, clip: Utterance) -> dict[str, Any]:
-    """What a script is told about a clip; its `verdict` is empty where the recording is good."""
+    """What a script receives of a clip; its `verdict` is empty where the recording is good."""
     kept = clip.model_dump(include={"id", "text", "prompt", "duration", "split", "source", "created_at"})
     return kept | {"verdict": [{"what": found.what, "remedy": found.remedy} for found in warnings(dataset, clip)]}
 

@@ -37,7 +37,7 @@ class Target(BaseModel):
 
 
 class Merge(BaseModel):
-    """How a run's merged model stands."""
+    """The state of a run's merged model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -91,7 +91,7 @@ def zipped(folder: Path, name: str) -> Path:
 
 
 def _job(folder: RunFolder) -> RunFolder:
-    """Where the merge's own log lies: a job folder within the run, so that it can go on beside a training."""
+    """Where the merge's own log lies: a job folder within the run, so that it can run during a training."""
     return RunFolder(folder.path / "merging")
 
 

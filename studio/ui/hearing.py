@@ -116,7 +116,7 @@ def finished(workspace: Workspace, run: str) -> RunFolder:
     try:
         folder = listing.existing(workspace, run)
     except JobError as error:
-        raise JobError(f"The run “{run}” is not there any more.", "Choose another one above.") from error
+        raise JobError(f"The run “{run}” no longer exists.", "Choose another one above.") from error
     if not has_adapter(folder):
         raise JobError(f"The run “{run}” has no adapter.", "Choose a run that has finished.")
     return folder

@@ -172,7 +172,7 @@ def _result(folder: RunFolder, _version: tuple[int, ...], normaliser: str | None
 
 
 def held_out(result: RunResult) -> HeldOut:
-    """The totals that stand above the table."""
+    """The totals above the table."""
     found = result.mistakes
     dots = Counter(dot_of(clip) for clip in found.clips)
     return HeldOut(

@@ -199,7 +199,7 @@ def _readers(workspace: Workspace) -> list[Reader]:
     tuned = [run for run in listing.runs(workspace) if (RunFolder(workspace.run(run.name)).adapter).is_dir()]
     cards = [card for card in base_models.offered(workspace) if card.state != "download"]
     adapters = [Reader(title=f"{run.name} (tuned {run.model})", model=run.model, adapter=run.name) for run in tuned]
-    return adapters + [Reader(title=f"{card.title} (as it comes)", model=card.id, adapter=None) for card in cards]
+    return adapters + [Reader(title=f"{card.title} (not tuned)", model=card.id, adapter=None) for card in cards]
 
 
 def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> Offered:
@@ -235,6 +235,6 @@ def _start(workspace: Workspace, name: str, verb: Literal["prelabel", "suspects"
         listed = dataset.folder / ".tasks" / f"{verb}.ids"
         write_atomically(listed, "\n".join(clip.id for clip in clips) + "\n")
         arguments += ["--clips", str(listed)]
-    doing = "Reading" if verb == "prelabel" else "Looking for wrong labels in"
+    doing = "Transcribing" if verb == "prelabel" else "Looking for wrong labels in"
     what = f"{doing} {counted(len(clips), 'clip')}"
     return tasks.start(workspace, name, verb, arguments, what)

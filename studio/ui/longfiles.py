@@ -63,7 +63,7 @@ def listing(workspace: Workspace) -> list[LongFile]:
 
 
 def show(workspace: Workspace, id: str, after: int = 0) -> LongFile:
-    """How the recording `id` stands, and its segments but the first `after`. Raises DataError."""
+    """The state of the recording `id`, and its segments but the first `after`. Raises DataError."""
     folder = existing(workspace, id)
     about = About.model_validate_json((folder.path / "about.json").read_bytes())
     stands = control.state(folder)
@@ -97,7 +97,7 @@ def begin(workspace: Workspace, id: str) -> None:
         *("--model", about.model, *adapter, "--format", "json", "--output", str(_output(folder))),
     ]
     try:
-        control.start(folder, command, {"what": f"Reading {about.name}"})
+        control.start(folder, command, {"what": f"Transcribing {about.name}"})
     except BusyError as error:
         raise _busy(workspace, processes.holder(_home(workspace)) or id) from error
 
@@ -130,7 +130,7 @@ def existing(workspace: Workspace, id: str) -> RunFolder:
     """The folder of the recording `id`. Raises DataError where there is none."""
     folder = RunFolder(_home(workspace) / checked_name(id))
     if not (folder.path / "about.json").is_file():
-        raise DataError("This recording is not there any more.", "Open the file again.")
+        raise DataError("This recording no longer exists.", "Open the file again.")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""What every tab is given, and how a tab tells the others that something changed."""
+"""What every tab is given, and how a tab notifies the others of a change."""
 
 from __future__ import annotations
 

@@ -98,6 +98,6 @@ def card_for(dataset: Dataset, clip: Utterance) -> Card | None:
 
 
 def with_card(dataset: Dataset, clip: Utterance) -> dict[str, Any]:
-    """What a script is told about a clip, its card with it."""
+    """What a script receives of a clip, with its card."""
     card = card_for(dataset, clip)
     return shown(dataset, clip) | {"quality": card.model_dump() if card else None}

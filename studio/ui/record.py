@@ -143,7 +143,7 @@ def _prompts(dataset: Dataset) -> list[prompts.Prompt]:
 
 
 def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
-    """Which script these prompts are, told from the prompts: nothing beside the list can be out of step."""
+    """Which script these prompts are, recognised by the prompts: nothing else can contradict the list."""
     for convention in CONVENTIONS:
         if cards == prompts.numbers(convention):
             return {"script": "numbers", "convention": convention}

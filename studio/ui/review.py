@@ -103,7 +103,7 @@ def decide(dataset: Dataset, id: str, doubt: Doubt) -> dict[str, Any]:
     clip = dataset.get(id)
     reading = asr_results.read(dataset).get(id)
     if reading is None or reading.stale_for(clip):
-        raise DataError("No model has judged this label.", "Press Labels, then look for wrong labels.")
+        raise DataError("No model has checked this label.", "Press Labels, then look for wrong labels.")
     asr_results.append(dataset, [reading.model_copy(update=doubt.model_dump())])
     return {"id": id}
 

@@ -34,7 +34,7 @@ from studio.workspace import Workspace
 TABS = {"1 Record": record, "2 Review": review, "3 Train": train, "4 Test": listen, "5 Export": export}
 
 DIALOGS = (needs, labels, splitting, quality, importing, exporting_data, comparing, longfile, datasets)
-"""Rooms that stand outside the tabs, each a `gr.HTML` with one `<dialog>`: any tab opens them by `studio.open`."""
+"""Rooms outside the tabs, each a `gr.HTML` with one `<dialog>`: any tab opens them by `studio.open`."""
 
 
 def build(workspace: Workspace) -> gr.Blocks:
@@ -67,7 +67,7 @@ def _rest(blocks: gr.Blocks) -> None:
 
 
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
-    """Every route beside Gradio's own."""
+    """Every route besides Gradio's own."""
     yield assets.router()
     for room in (clips, sidebar, tasks, welcome, *DIALOGS, *TABS.values()):
         yield room.router(workspace)

@@ -41,7 +41,7 @@ class Overview(BaseModel):
 
 
 def build(workspace: Workspace, blocks: gr.Blocks) -> Page:
-    """Lay out the sidebar, and wire what it tells the tabs."""
+    """Lay out the sidebar, and wire it to the tabs."""
     gr.HTML(html_template=assets.read("brand.html"), js_on_load=None, apply_default_css=False)
     page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"))
     _maker(page)

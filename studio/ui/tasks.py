@@ -1,4 +1,4 @@
-"""Tasks of a dataset for the page: how they stand, their events as a stream, and Cancel.
+"""Tasks of a dataset for the page: their states, their events as a stream, and Cancel.
 
 A room starts its own tasks (`studio.runs.tasks.start`) from its own routes; following them is the same for all:
 `assets/tasks.js` asks here.

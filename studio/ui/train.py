@@ -1,6 +1,6 @@
 """The Train tab: set up a run and start it, watch it, stop it, go back to earlier ones.
 
-The scripts (in `assets/train/`) draw; what can be started, and how runs stand and wait, is decided here and
+The scripts (in `assets/train/`) draw; what can be started, and the state and order of runs, is decided here and
 below. A run itself reaches the page through `studio.ui.live` alone.
 """
 
@@ -43,7 +43,7 @@ class Stop(BaseModel):
 
 
 class Place(BaseModel):
-    """Where a waiting run is to stand."""
+    """The new place of a waiting run."""
 
     to: int = Field(ge=1)  # 1 is the next to start
 

@@ -42,9 +42,9 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
 )
 TEACHES: Mapping[str, str] = MappingProxyType(
     {
-        "conventions": "How things are written, such as numbers as words. Fastest; the model hears as before.",
+        "conventions": "How things are written, such as numbers as words. Fastest; the sound is recognised as before.",
         "voice": "Adapts only the text half to your voice. Nearly as fast.",
-        "deep": "Adapts both halves, for a voice that is often misheard. Slower, and learns most.",
+        "deep": "Adapts both halves, for a voice that is often transcribed wrongly. Slower, and learns most.",
     }
 )
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -145,7 +145,7 @@ class Planned(BaseModel):
     command: str
     memory: Memory | None
     notes: list[str]  # labels that the model cannot write, in sentences
-    time: str = ""  # how long it takes, in a sentence; empty where nothing tells
+    time: str = ""  # how long it takes, in a sentence; empty where it cannot be estimated
 
 
 class About(BaseModel):
@@ -158,7 +158,7 @@ class About(BaseModel):
 
 
 class Form(BaseModel):
-    """All that the Train tab shows beside a run itself."""
+    """All that the Train tab shows besides a run itself."""
 
     clips: Clips
     knobs: dict[str, list[Knob]]
@@ -198,7 +198,7 @@ def models(workspace: Workspace) -> list[Model]:
 
 
 def knobs() -> dict[str, list[Knob]]:
-    """Every setting with a default, by group; one that no group names stands under “Other”."""
+    """Every setting with a default, by group; one that no group names is under “Other”."""
     schema = TrainConfig.model_json_schema()["properties"]
     names = [name for name, _ in settings.knobs() if name != "model"]
     groups = {title: [name for name in members if name in names] for title, members in GROUPS.items()}

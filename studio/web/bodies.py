@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.errors import DataError
 
-LARGEST_UPLOAD = 1 << 30  # bytes: an hour of 24-bit stereo at 48 kHz, the longest file that somebody may import
+LARGEST_UPLOAD = 1 << 30  # bytes: an hour of 24-bit stereo at 48 kHz, the longest file for import
 LARGEST_MESSAGE = 32 << 20  # bytes of a body that is no upload: the ids of 500,000 clips
 # What Python's reader takes although JSON has no such thing, or no text file can hold it: NaN, 1e999, half a character.
 # As bytes too, since it also reads UTF-16 (hence \x00) and UTF-8 with surrogates.
@@ -42,7 +42,7 @@ class Bodies:
             except HTTPException as error:
                 return await refusal(error.status_code, error.detail, "Send less at once.")(scope, receive, send)
             if fault := fault_of(body):
-                return await refusal(400, fault, "Send JSON as RFC 8259 has it.")(scope, receive, send)
+                return await refusal(400, fault, "Send JSON as in RFC 8259.")(scope, receive, send)
             receive = _again(body, receive)
         await self.app(scope, receive, send)
 

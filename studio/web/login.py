@@ -47,7 +47,7 @@ class Login:
         user, colon, password = text.strip().partition(":")
         if not (user and colon and password):
             raise ConfigError(
-                "The login is not of the form name:password.",
+                "The login does not have the form name:password.",
                 f"Write a name, a colon, and a password of at least {SHORTEST_PASSWORD} characters.",
             )
         if len(password) < SHORTEST_PASSWORD:
@@ -91,7 +91,7 @@ class _Guesser:
 class Attempts:
     """Wrong passwords by address: after a few, each further one costs a wait that doubles, and all are logged.
 
-    A wrong password that comes again is no new guess: a page that was left open with an old one locks nobody out.
+    A wrong password that comes again is no new guess: a page that was left open with an old one locks no one out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -9,7 +9,7 @@ from studio.errors import DeviceError
 
 
 def listen(host: str, port: int, command: str = "studio ui") -> socket.socket:
-    """A socket bound to `host:port`, so that nobody can take the port while Gradio is imported.
+    """A socket bound to `host:port`, so that no other program can take the port while Gradio is imported.
 
     Raises DeviceError, naming the next free port, where it is taken.
     """

@@ -2,7 +2,7 @@
 
 recordings/<dataset>/.uploads/<token>/
     files/            what was chosen, with its folders
-    zips/<n>/<name>/  what zip files held; the history tells of them by their names
+    zips/<n>/<name>/  what zip files held; the history shows them by their names
     refused.json  what was not taken, with its reason
 """
 
@@ -23,7 +23,7 @@ from studio.errors import DataError, DiskError
 from studio.text import counted
 from studio.workspace import disk_errors, write_atomically
 
-OLD = 24 * 3600.0  # seconds after which nobody will come back to an upload
+OLD = 24 * 3600.0  # seconds after which an upload counts as abandoned
 _CHUNK = 1 << 20
 
 
@@ -34,7 +34,7 @@ class Uploads:
         self.folder = dataset / ".uploads"
 
     def begin(self) -> str:
-        """A new upload; those that nobody came back to are removed. Raises DiskError."""
+        """A new upload; abandoned ones are removed. Raises DiskError."""
         token = secrets.token_hex(8)
         with disk_errors(self.folder):
             for old in self.folder.glob("*"):
@@ -63,7 +63,7 @@ class Uploads:
                 continue
             target = upload.joinpath("files", *parts)
             if target.exists():
-                refused.append(Refused(name, "Another file of this name came with it.", "Rename one of the two."))
+                refused.append(Refused(name, "Another file of this name was uploaded too.", "Rename one of the two."))
                 continue
             _keep(target, stream)
             taken += 1
@@ -95,7 +95,7 @@ class Uploads:
     def _of(self, token: str) -> Path:
         folder = self.folder / token
         if not re.fullmatch(r"[0-9a-f]{16}", token) or not folder.is_dir():
-            raise DataError("This upload is not there any more.", "Choose the files again.")
+            raise DataError("This upload no longer exists.", "Choose the files again.")
         return folder
 
     def _unpacked(self, upload: Path, path: Path) -> list[Refused]:

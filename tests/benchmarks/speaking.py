@@ -54,9 +54,9 @@ def turn(page: Page, held: float) -> tuple[float, int]:
     told = TOLD.search(page.locator(".li-message").inner_text())
     page.keyboard.press("Escape")
     page.remove_listener("response", note)
-    page.get_by_role("button", name="Read this utterance again").click()  # the message says how to speak again
+    page.get_by_role("button", name="Transcribe this utterance again").click()  # the message says how to speak again
     expect(page.locator(".li-message")).not_to_contain_text("after you stopped", timeout=PATIENCE)
-    expect(page.locator(".li-state")).not_to_have_text("Reading", timeout=PATIENCE)
+    expect(page.locator(".li-state")).not_to_have_text("Transcribing", timeout=PATIENCE)
     assert told is not None
     return float(told[1]) / (1000 if told[2] == "ms" else 1), len(partials)
 

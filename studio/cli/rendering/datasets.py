@@ -41,10 +41,10 @@ def given(dataset: str, paths: list[Path]) -> list[Path]:
     is_path = Path(dataset).is_file() or any(mark in dataset for mark in ("/", "\\", "~"))
     named = [dataset, *map(str, paths)] if is_path or not paths else []
     if named and (is_path or Path(dataset).exists()):
-        what = f"The dataset's name comes first, and “{dataset}” is what is to be imported."
+        what = f"The dataset's name comes first, and then what to import; “{dataset}” is what is to be imported."
         raise ConfigError(what, f"For example: studio import my-voice {' '.join(named)}")
     if not paths:
-        raise ConfigError("Nothing was named that is to be imported.", f"Say what: studio import {dataset} FOLDER")
+        raise ConfigError("Nothing to import was named.", f"Name it: studio import {dataset} FOLDER")
     return paths
 
 
@@ -99,7 +99,7 @@ def give_out(
 
 
 def chosen(dataset: Dataset, query: str, listed: Path | None) -> list[str] | None:
-    """The ids of the clips that match `query`, or that stand in the file `listed`; None for all. Raises StudioError."""
+    """The ids of the clips that match `query`, or that the file `listed` has; None for all. Raises StudioError."""
     if listed is not None:
         return listed_ids(dataset, listed)
     if not query:
@@ -139,7 +139,7 @@ def as_text(found: Preview) -> str:
 
 
 def report_text(report: ImportReport | ExportReport) -> str:
-    """The reasons of a report; its sentence was told already."""
+    """The reasons of a report; its sentence was printed already."""
     return "\n".join(_reasons(report.reasons))
 
 

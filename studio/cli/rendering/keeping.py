@@ -19,7 +19,7 @@ def listed(workspace: Workspace) -> str:
     """Every dataset, a line each."""
     found = [datasets.holding(workspace, name) for name in workspace.datasets()]
     if not found:
-        return "No datasets yet. `studio record` begins one."
+        return "No datasets yet. `studio record` creates one."
     return "\n".join(f"{each.name}  {each.clips}, {counted(len(each.runs), 'run')}" for each in found)
 
 

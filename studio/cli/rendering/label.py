@@ -27,13 +27,11 @@ from studio.workspace import Workspace
 
 SHOWN = 40  # proposals that a terminal prints; --json prints all
 RANKED = 20  # suspects that a terminal prints
-LOST = (
-    "This model gets most words of these clips wrong, so that this says little: train on them first, then look again."
-)
+LOST = "This model gets most words of these clips wrong, so its suspects mean little: train on them first, then repeat."
 
 
 def chosen(workspace: Workspace, name: str, query: str, listed: Path | None = None) -> tuple[Dataset, list[Utterance]]:
-    """The dataset `name`, and its clips that match `query`, or those whose ids stand in the file `listed`.
+    """The dataset `name`, and its clips that match `query`, or those whose ids are in the file `listed`.
 
     Raises DataError, DiskError.
     """
@@ -50,7 +48,7 @@ def chosen(workspace: Workspace, name: str, query: str, listed: Path | None = No
 def one_of(*wanted: object) -> int:
     """How many of what can be asked for were; one at most. Raises ConfigError."""
     if (count := sum(map(bool, wanted))) > 1:
-        raise ConfigError("Only one thing at a time can be done to labels.", "Call `studio label` once for each.")
+        raise ConfigError("Labels can be changed in one way at a time.", "Call `studio label` once for each.")
     return count
 
 
@@ -68,7 +66,7 @@ def propose(dataset: Dataset, clips: Sequence[Utterance], request: Request, appl
     """Show what `request` would change, or change it. Raises StudioError."""
     made = label_offers.offer(dataset, clips, request)
     if request.kind == "heard" and not made.clips:  # the page shows how to begin instead
-        raise DataError("No model has transcribed these clips yet.", "Pre-label them first, then use what it heard.")
+        raise DataError("No model has transcribed these clips yet.", "Pre-label them first, then use the transcripts.")
     if as_json:
         said = json.dumps(made.model_dump(mode="json") | {"applied": apply}, indent=2, ensure_ascii=False)
     else:
@@ -92,7 +90,7 @@ def validate(clips: Sequence[Utterance], convention: Convention, as_json: bool) 
 
 
 def report(clips: Sequence[Utterance], model: str, as_json: bool) -> str:
-    """The style check: what is inconsistent, with examples and how to mend each."""
+    """The style check: what is inconsistent, with examples and how to fix each."""
     found = label_offers.style(clips, model)
     if as_json:
         return json.dumps([item.model_dump() for item in found], indent=2, ensure_ascii=False)
@@ -115,13 +113,13 @@ def undo(dataset: Dataset) -> str:
 def read(
     workspace: Workspace, dataset: Dataset, clips: Sequence[Utterance], model: str, adapter: str | None, device: str
 ) -> None:
-    """Pre-label `clips`; tells how far it is to whoever started it. Raises StudioError."""
+    """Pre-label `clips`; reports its progress to whoever started it. Raises StudioError."""
     with tasks.telling() as tell:
         recogniser = _loaded(workspace, model, adapter, device, tell)
         skipped = prelabel(recogniser, dataset, clips, adapter, partial(tell, "reading"))
         _check_some_read(clips, skipped)
         count = len(clips) - len(skipped)
-        tell.note(f"{counted(count, 'clip')} read. {skipped_sentence(skipped)}".strip())
+        tell.note(f"{counted(count, 'clip')} transcribed. {skipped_sentence(skipped)}".strip())
 
 
 def doubt(
@@ -140,9 +138,9 @@ def doubt(
 def _check_some_read(clips: Sequence[Utterance], skipped: Sequence[str]) -> None:
     """Raises DataError where there was no clip to read, or none that could be."""
     if not clips:
-        raise DataError("There are no clips to read.", "Record or import clips first.")
+        raise DataError("There are no clips to transcribe.", "Record or import clips first.")
     if len(skipped) == len(clips):
-        raise DataError(f"No clip could be read: {skipped[0]}", "Record them again, or choose another model.")
+        raise DataError(f"No clip could be transcribed: {skipped[0]}", "Record them again, or choose another model.")
 
 
 def _loaded(workspace: Workspace, model: str, adapter: str | None, device: str, tell: tasks.Telling) -> Any:
@@ -168,6 +166,6 @@ def _shown(made: label_offers.Offer, apply: bool) -> str:
     if not count:
         return f"{made.title}: nothing to change in {counted(made.clips, 'label')}."
     more = [f"… and {count - SHOWN:,} more (--json prints all)."] if count > SHOWN else []
-    last = "changed; --undo takes it back." if apply else "would change. Nothing was written: --apply does it."
+    last = "changed; --undo reverts it." if apply else "would change. Nothing was written: --apply does it."
     summary = f"{made.title}: {count:,} of {counted(made.clips, 'label')} {last}"
     return "\n".join([as_diff(made.proposals[:SHOWN]), *more, summary])

@@ -34,7 +34,7 @@ class Reader:
 def only_one(adapters: Sequence[str], terms: Path | None) -> str | None:
     """The adapter to read with, if any. Raises ConfigError for what `--format` cannot do."""
     if len(adapters) > 1 or terms is not None:
-        raise ConfigError("With --format one model reads, without key terms.", "Leave out --terms, or --format.")
+        raise ConfigError("With --format one model transcribes, without key terms.", "Leave out --terms, or --format.")
     return adapters[0] if adapters else None
 
 
@@ -92,4 +92,4 @@ def _stopped(file: Path, outputs: Mapping[Path, str]) -> str:
     if not outputs:
         return f"Stopped: {file.name} was not transcribed to its end."
     kept = part_of(next(iter(outputs)))
-    return f"Stopped. What was read of {file.name} is kept in {kept}: the same command goes on from there."
+    return f"Stopped. The transcript of {file.name} is kept in {kept}: the same command goes on from there."

@@ -119,7 +119,7 @@ class Session:
 
     def _farewell(self) -> str:
         stand = prompts.progress(self.cards, self.dataset.utterances())
-        lacking = f"About {stand.more} more make a first training worth it. " if stand.more else ""
+        lacking = f"About {stand.more} more make a first training worthwhile. " if stand.more else ""
         so_far = f"{counted(stand.clips, 'clip')}, {stand.seconds / 60:.1f} min in {self.dataset.name}. "
         return f"{so_far}{lacking}Next: studio train {self.dataset.name}"
 

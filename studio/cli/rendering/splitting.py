@@ -23,7 +23,7 @@ def request(by: str, hold_out: list[str], shares: str) -> SplitRequest:
 def split(dataset: Dataset, wanted: SplitRequest, dry_run: bool) -> str:
     """Plan it and, unless it is a `dry_run`, do it; what is printed. Raises DataError or DiskError."""
     found = plan(dataset, wanted) if dry_run else apply(dataset, wanted)
-    end = "Nothing was changed (--dry-run)." if dry_run else "Done. Take it back with --undo." if found.moves else ""
+    end = "Nothing was changed (--dry-run)." if dry_run else "Done. Undo it with --undo." if found.moves else ""
     return "\n".join(filter(None, [as_text(found), end]))
 
 
@@ -31,7 +31,7 @@ def undo(dataset: Dataset) -> str:
     """Undo the latest split; what is printed. Raises DataError where there is none, ConflictError or DiskError."""
     latest = next((act for act in dataset.history(1000) if act.what.startswith("Split by ") and not act.undone), None)
     if latest is None:
-        raise DataError("There is no split to take back.")
+        raise DataError("There is no split to undo.")
     dataset.undo(latest.id)
     return f"Undone: {latest.what}."
 

@@ -14,11 +14,11 @@ from studio.workspace import Workspace
 
 
 def at_once(workspace: Workspace, config: TrainConfig, name: str | None, say: Say, on: str) -> RunFolder:
-    """Start a run that somebody is about to watch. Raises BusyError, which says how to wait, and as `start`."""
+    """Start a run that will be followed. Raises BusyError, which says how to wait, and as `start`."""
     try:
         folder = control.start_training(workspace, config, name, on)
     except BusyError as error:
-        raise BusyError(error.what, "With --queue this one waits for its turn; `studio stop` ends that one.") from error
+        raise BusyError(error.what, "Add --queue to wait for it, or end it with `studio stop`.") from error
     say(f"Run {folder.name} has started.")
     return folder
 
@@ -28,7 +28,7 @@ def in_turn(workspace: Workspace, config: TrainConfig, name: str | None, say: Sa
     place = queue.submit(workspace, config, name, on)
     run = place.folder.name
     if place.position:
-        say(f"Run {run} waits in place {place.position}; it starts by itself. `studio queue` lists what waits.")
+        say(f"Run {run} waits in place {place.position}; it starts by itself. `studio queue` lists the queue.")
     else:
         say(f"Run {run} has started. `studio runs` shows its state.")
     return place.folder

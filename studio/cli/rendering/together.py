@@ -44,7 +44,7 @@ def _lead(ranks: Launched, workspace: Workspace, config: TrainConfig, name: str 
 
 
 def _follow(ranks: Launched, workspace: Workspace) -> None:
-    """Until the leader is done. A launcher that is told to stop tells everybody: the leader alone decides how."""
+    """Until the leader is done. A launcher that is stopped signals every process: the leader alone decides how."""
     from studio.train.follower import follow
 
     for number in _STOP_SIGNALS:

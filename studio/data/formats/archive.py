@@ -18,7 +18,7 @@ MOST_ENTRIES = 500_000
 MOST_BYTES = 64 << 30  # unpacked; about 500 hours of 16-bit sound at 16 kHz
 HIGHEST_RATIO = 200  # unpacked to packed: text reaches 20, digital silence 1,000, a bomb 1,000,000
 FREE_OF_RATIO = 64 << 20  # bytes: a few silent clips are no bomb
-_REMEDY = "Pack it again with an ordinary program, or import the folder itself."
+_REMEDY = "Pack it again with a standard program, or import the folder itself."
 
 
 def unpack(path: Path, folder: Path) -> list[Refused]:
@@ -34,7 +34,7 @@ def unpack(path: Path, folder: Path) -> list[Refused]:
                 for entry in zipped.entries(directory):
                     refused += _take(stream, entry, folder, taken)
     except (ValueError, EOFError) as error:
-        raise DataError(f"{path.name} is not a whole zip file ({error}).", _REMEDY) from error
+        raise DataError(f"{path.name} is damaged or not a zip file ({error}).", _REMEDY) from error
     return refused
 
 

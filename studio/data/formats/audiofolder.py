@@ -71,7 +71,7 @@ class AudioFolder(Base):
         return []
 
     def write(self, clips: Iterable[Clip], target: Target) -> None:
-        """`<split>/*.wav` beside `<split>/metadata.*`."""
+        """`<split>/*.wav` next to `<split>/metadata.*`."""
         with Sheets(target.folder) as sheets:
             for clip in clips:
                 split = clip.utterance.split

@@ -104,7 +104,7 @@ class Reading:
 
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # field -> column
     delimiter: str = ""  # of a table; guessed without
-    audio: Path | None = None  # where the sound files are, if not beside the manifest
+    audio: Path | None = None  # where the sound files are, if not next to the manifest
     names: Names = field(default_factory=Names, compare=False)  # the splits that names state
 
     def files(self, path: Path) -> Files:
@@ -128,7 +128,7 @@ class Target:
 
     folder: Path  # begun, and renamed to `home` when all is written
     name: str  # of the folder, when it is done
-    home: Path | None  # where it will lie; None where nobody knows yet
+    home: Path | None  # where it will lie; None while that is not known
     skipped: Reasons = field(default_factory=Reasons)
     escape: bool | None = None  # cells that spreadsheets would compute; None: as the format is meant
 
@@ -150,11 +150,11 @@ class Format(Protocol):
 
     name: str  # on the command line
     title: str  # for people
-    holds: str  # one sentence: what it keeps of a clip beside sound and label
+    holds: str  # one sentence: what it keeps of a clip besides sound and label
     single_file: bool  # it is written as one file instead of a folder
     has_cells: bool  # it writes tables of text, whose cells can be escaped
     is_for_people: bool  # who may open it in a spreadsheet: cells are escaped unless asked otherwise
-    has_lists: bool  # lists name the sound files: others may lie beside them
+    has_lists: bool  # lists name the sound files: there may be others in the same folder
 
     def recognise(self, path: Path) -> float:
         """How sure it is that `path` is of this format: 0..1. Never raises for what is in the file."""

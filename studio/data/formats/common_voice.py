@@ -1,7 +1,7 @@
 """Mozilla Common Voice: `clips/` and `train.tsv`, `dev.tsv`, `test.tsv`, … with the old and the new columns.
 
 Old: client_id, path, sentence, up_votes, down_votes, age, gender, accent. New: sentence_id, sentence_domain, accents,
-variant, locale, segment beside them. Nothing is quoted. https://github.com/common-voice/cv-dataset
+variant, locale, segment next to them. Nothing is quoted. https://github.com/common-voice/cv-dataset
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CommonVoice(Base):
         return tables.columns(found[0], reading, "\t", quoting=False) if found else []
 
     def write(self, clips: Iterable[Clip], target: Target) -> None:
-        """`clips/` and a table for each split, with the new columns; what nobody knows is left empty."""
+        """`clips/` and a table for each split, with the new columns; what is not known is left empty."""
         with Sheets(target.folder) as sheets:
             for clip in clips:
                 own = clip.utterance

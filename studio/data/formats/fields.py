@@ -33,7 +33,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The fields of a row, and the names that other programs give their columns, the surest first."""
 
 _OURS = frozenset({*Utterance.model_fields, "sampling_rate", "num_samples"})
-"""Keys that a dataset gives its clips anew: they never come in beside."""
+"""Keys that a dataset gives its clips anew: they are never imported as extra keys."""
 _DEEPEST = 6  # lists within lists that are kept of another program's key
 
 
@@ -187,7 +187,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def record_of(clip: Utterance) -> dict[str, Any]:
-    """What a clip is beside its sound, for formats that keep any key: nothing that is empty."""
+    """All of a clip except its sound, for formats that keep any key: nothing that is empty."""
     own = {
         "text": clip.text,
         "duration": clip.duration,

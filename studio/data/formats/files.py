@@ -102,7 +102,7 @@ class Files:
             return None
         if stat.S_ISLNK(mode):
             if not self.holds(path):
-                raise DataError(f"{relative} is a link out of {root}.")
+                raise DataError(f"{relative} is a link that leads out of {root}.")
             mode = path.stat().st_mode
         return path if stat.S_ISREG(mode) else None
 
@@ -119,7 +119,7 @@ class Files:
 def _blobs(root: Path) -> Path | None:
     """Where the files lie to which those in `root` link, if it is a snapshot in the Hub's cache, or a folder in one.
 
-    `datasets--<owner>--<name>/snapshots/<revision>/…` beside `blobs/`.
+    `datasets--<owner>--<name>/snapshots/<revision>/…` next to `blobs/`.
     """
     for folder in (root, *root.parents):
         cache = folder.parent.parent

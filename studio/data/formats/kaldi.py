@@ -28,7 +28,7 @@ class Kaldi(Base):
     holds = "Keeps speaker and split."
 
     def recognise(self, path: Path) -> float:
-        """A wav.scp beside a text."""
+        """A wav.scp next to a text."""
         return 0.97 if self._folders(path) else 0.0
 
     def _folders(self, path: Path) -> list[Path]:
@@ -129,7 +129,7 @@ def _part(utterance: str, segment: str | None) -> tuple[str, float, float | None
         return utterance, 0.0, None
     parts = (segment or "").split()
     if len(parts) != 3:
-        raise DataError("segments has no whole line for it.", "Write utterance, recording, start and end.")
+        raise DataError("Its line in segments is missing or incomplete.", "Write utterance, recording, start and end.")
     start, end = fields.seconds(parts[1]) or 0.0, fields.seconds(parts[2])
     if end is None or end <= start:
         raise DataError("Its segment does not end after its start.", "Correct segments.")

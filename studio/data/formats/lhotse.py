@@ -18,7 +18,7 @@ from studio.data.utterance import Split
 from studio.errors import DataError
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
-_SAME = 0.02  # seconds by which a supervision may end beside its recording: frames are rounded
+_SAME = 0.02  # seconds by which a supervision may end past its recording: frames are rounded
 
 
 class Lhotse(Base):

@@ -26,7 +26,7 @@ class LJSpeech(Base):
     holds = "Keeps the label alone."
 
     def recognise(self, path: Path) -> float:
-        """`metadata.csv` whose lines have two or three cells between pipes, beside a folder wavs."""
+        """`metadata.csv` whose lines have two or three cells between pipes, next to a folder wavs."""
         sheet = self._sheet(path)
         found = lists.sample(sheet, 5) if sheet.is_file() and sheet.suffix.lower() in (".csv", ".txt") else []
         piped = found and all(line.count("|") in (1, 2) for line in found)

@@ -1,6 +1,6 @@
-"""moshi-finetune (Kyutai): `{"path", "duration"}` a line, and beside each WAV file a JSON with its timed words.
+"""moshi-finetune (Kyutai): `{"path", "duration"}` a line, and next to each WAV file a JSON with its timed words.
 
-`{"alignments": [["word", [start, end], "SPEAKER_MAIN"], …]}`; label, speaker and the rest stand in the same file under
+`{"alignments": [["word", [start, end], "SPEAKER_MAIN"], …]}`; label, speaker and the rest are in the same file under
 keys that moshi-finetune does not read. https://github.com/kyutai-labs/moshi-finetune#-prepare-dataset
 """
 
@@ -25,13 +25,13 @@ _LARGEST = 8 << 20  # bytes of one alignment
 
 
 class Moshi(Base):
-    """The words of the main speaker are the label, where none is written beside them."""
+    """The words of the main speaker are the label, where the file has no label."""
 
     name, title = "moshi-finetune", "moshi-finetune (Kyutai)"
     holds = "Needs word times; keeps them, speaker, split and every other key."
 
     def recognise(self, path: Path) -> float:
-        """A line with path and duration, and an alignment beside the sound."""
+        """A line with path and duration, and an alignment next to the sound."""
         for manifest in self._manifests(path):
             record = lists.parse_json(next(iter(lists.sample(manifest, 1)), ""))
             if isinstance(record, dict) and {"path", "duration"} <= record.keys() and "text" not in record:
@@ -98,7 +98,7 @@ def _row(name: str, record: dict[str, Any], files: Files, split: Split | None) -
 
 
 def _alignment(audio: Path, files: Files) -> dict[str, Any]:
-    """What stands in the JSON file beside `audio`. Raises DataError."""
+    """The contents of the JSON file next to `audio`. Raises DataError."""
     path = audio.with_suffix(".json")
     remedy = "Write its words and their times there (annotate.py of moshi-finetune does)."
     if not path.is_file() or not files.holds(path):
@@ -112,7 +112,7 @@ def _alignment(audio: Path, files: Files) -> dict[str, Any]:
 
 
 def _words(alignments: Any) -> Words:
-    """The main speaker's words; those of all where nobody is marked as such. Raises DataError."""
+    """The main speaker's words; everyone's where no speaker is marked as main. Raises DataError."""
     if not isinstance(alignments, list):
         raise DataError("Its alignments are missing.", 'Write {"alignments": [["word", [start, end], speaker], …]}.')
     main = [item for item in alignments if isinstance(item, list) and len(item) > 2 and item[2] == _MAIN]

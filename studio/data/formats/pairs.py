@@ -32,7 +32,7 @@ class Pairs(Base):
         return 0.0 if first is None else 0.5 if first.with_suffix(".txt").is_file() else 0.4
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
-        """One row a sound file; without a text file beside it, it waits for its label."""
+        """One row a sound file; without a text file next to it, it waits for its label."""
         folder = path if path.is_dir() else path.parent
         files = Files([folder])
         for sound in _sounds(path) if path.is_dir() else [path]:
@@ -40,7 +40,7 @@ class Pairs(Base):
             if kind_of(sound.name) in UNREADABLE:
                 yield Refused(name, f"{kind_of(sound.name)} cannot be read.", "Convert it to WAV, FLAC or MP3.")
             elif not files.holds(sound):
-                yield Refused(name, "It is a link out of the folder.", "Put the file itself there.")
+                yield Refused(name, "It is a link that leads out of the folder.", "Put the file itself there.")
             else:
                 yield _row(name, sound, reading.names.split_of(sound, path), files)
 
@@ -82,7 +82,7 @@ def _row(name: str, sound: Path, split: Split | None, files: Files) -> Row | Ref
     if beside is None:
         return Row(name, sound, None, split=split)
     if not files.holds(beside):
-        return Refused(name, f"{beside.name} is a link out of the folder.", "Put the file itself there.")
+        return Refused(name, f"{beside.name} is a link that leads out of the folder.", "Put the file itself there.")
     with disk_errors(beside, "read"), beside.open("rb") as stream:
         content = stream.read(_LONGEST + 1)
     if len(content) > _LONGEST:

@@ -59,7 +59,7 @@ class Parquet(Base):
                 yield from _rows(shard, split, reading)
             except (OSError, ValueError, DiskError) as error:  # pyarrow's own errors are OSError and ValueError
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-                yield Refused(shard.name, f"It is not whole Parquet: {reason}", "Download it again.")
+                yield Refused(shard.name, f"It is damaged or not Parquet: {reason}", "Download it again.")
 
     def columns(self, path: Path, reading: Reading) -> list[Column]:
         """What each column becomes."""
@@ -100,7 +100,7 @@ class Parquet(Base):
 
 
 def _audio_first(names: list[str], reading: Reading) -> Mapping[str, str]:
-    """The column `audio` holds the sound; `path` and `file`, which may stand beside it, are names alone."""
+    """The column `audio` holds the sound; `path` and `file`, which may come with it, are only names."""
     return {"audio": "audio", **reading.mapping} if "audio" in names else reading.mapping
 
 
@@ -120,7 +120,7 @@ def _rows(shard: Path, split: Split | None, reading: Reading) -> Iterator[Row | 
 
 
 def _row(name: str, record: dict[str, Any], meant: dict[str, str], files: Any, split: Split | None) -> Any:
-    """A row whose sound is inside, or beside under the path that it names."""
+    """A row whose sound is inside, or next to it under the path that it names."""
     sound = record.get(meant["audio"])
     content = sound.get("bytes") if isinstance(sound, dict) else sound if isinstance(sound, bytes) else None
     path = sound.get("path") if isinstance(sound, dict) else sound
@@ -199,7 +199,7 @@ class _Shards(ExitStack):
 
 
 def _schema(library: Any) -> Any:
-    """The columns, with the features that tell `datasets` that `audio` is sound."""
+    """The columns, with the features that mark `audio` as sound for `datasets`."""
     timed = library.struct([("word", library.string()), ("start", library.float64()), ("end", library.float64())])
     text = {"dtype": "string", "_type": "Value"}
     number = {"dtype": "float64", "_type": "Value"}

@@ -45,7 +45,7 @@ class Parts:
     noted: Noted = field(default_factory=Noted)
 
     def rows(self) -> Iterator[tuple[Part | None, Row | Refused]]:
-        """Every row; a path that cannot be read at all is a refusal beside others, and an error alone."""
+        """Every row; an unreadable path is a refusal if there are others, and an error if it is the only one."""
         yield from ((None, refused) for refused in self.refused)
         for part in self.parts:
             try:
@@ -96,7 +96,7 @@ def opened(plan: Plan) -> Iterator[Parts]:
             except StudioError as error:
                 if len(plan.paths) == 1 or plan.format not in ("auto", *formats.FORMATS):
                     raise
-                if path.suffix.lower() != ".txt":  # a label, if anything: read beside its clip
+                if path.suffix.lower() != ".txt":  # at most a label: read with its clip
                     refused.append(Refused(path.name, error.what, error.remedy))
                 continue
             parts.append(Part(path, chosen, is_zip))

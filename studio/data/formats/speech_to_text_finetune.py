@@ -1,4 +1,4 @@
-"""Mozilla speech-to-text-finetune: `text.csv` with `index,sentence` beside `rec_<index>.wav`.
+"""Mozilla speech-to-text-finetune: `text.csv` with `index,sentence` next to `rec_<index>.wav`.
 
 That tool joins the n-th line to the n-th sound file by name, so the indices are written with leading zeros.
 https://github.com/mozilla-ai/speech-to-text-finetune (src/speech_to_text_finetune/data_process.py)

@@ -70,7 +70,7 @@ def header_of(cells: Sequence[str]) -> tuple[list[str], bool]:
 
 def guess(header: Sequence[str], first: Sequence[str], reading: Reading) -> dict[str, str]:
     """The column of each field: as chosen, by its name, or else by what the first row holds: the name of a sound file,
-    and beside it the longest text of several words. Raises DataError for a column that is not there."""
+    and next to it the longest text of several words. Raises DataError for a column that is not there."""
     found = fields.guess(header, reading.mapping)
     if "audio" in found or "audio" in reading.mapping:
         return found

@@ -141,7 +141,7 @@ def _name(raw: bytes, flags: int) -> str:
 def _directory(stream: IO[bytes]) -> tuple[int, int, int]:
     """Where the directory begins, how many entries it has, and by how much all places are shifted.
 
-    They are where something stands before the archive, such as a program that unpacks it.
+    They are wrong where something precedes the archive, such as a program that unpacks it.
     """
     length = stream.seek(0, os.SEEK_END)
     start = max(0, length - _END.size - _FULL_16)  # a comment may follow

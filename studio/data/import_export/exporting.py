@@ -95,7 +95,7 @@ def placed(chosen: Format, out: Path) -> Path:
 
 @contextmanager
 def _begun(home: Path, is_file: bool) -> Iterator[Path]:
-    """A passing name beside `home`, renamed to it when the block ends well, removed otherwise. Raises DiskError."""
+    """A temporary name next to `home`, renamed to it when the block ends well, removed otherwise. Raises DiskError."""
     folder = home.parent / f".{home.name}.part-{os.getpid()}-{secrets.token_hex(4)}"
     with disk_errors(home):
         home.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from studio.data.import_export.intake import Intake
 
 Tell = Callable[[Any, int, int], None]
-"""`tell("importing", done, total)`: hears how far it is, and may raise to cancel."""
+"""`tell("importing", done, total)`: receives the progress, and may raise to cancel."""
 
 
 class ImportReport(BaseModel):
@@ -33,7 +33,7 @@ class ImportReport(BaseModel):
     linked: int  # of the added; they share their file with the original
     already: int  # were in the dataset before, with the same samples
     unlabelled: int = 0  # of the added; they wait for their labels
-    moved: int = 0  # of the added; not in the split that the source states, since their sentence stands in another
+    moved: int = 0  # of the added; not in the split that the source states, since their sentence is in another
     minutes: float  # of the added
     skipped: int
     reasons: list[Group]
@@ -58,7 +58,7 @@ def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell 
     Raises DataError where nothing can be read.
     """
     with opened(plan) as found:
-        tell("reading", 0, 1)
+        tell("checking", 0, 1)
         total = found.count()
         names = ", ".join(printable(path.name) for path in plan.paths[:2]) + (" …" if len(plan.paths) > 2 else "")
         with Dataset.create(dataset.folder).intake(f"Clips from {names}") as intake:

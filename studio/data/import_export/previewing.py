@@ -21,7 +21,7 @@ from studio.errors import DataError, StudioError
 from studio.text import counted
 
 FIRST = 8  # rows that are shown
-MOST_SPEAKERS = 10_000  # that are told apart
+MOST_SPEAKERS = 10_000  # that are counted separately
 
 
 class _Frozen(BaseModel):
@@ -49,7 +49,7 @@ class Preview(_Frozen):
     clips: int  # that would come in, as far as was looked
     already: int  # of those looked at, in the dataset with the same samples
     unlabelled: int  # of the clips: they would wait for their labels
-    moved: int  # of the clips, not in the split that the source states: their sentence, by its label, stands elsewhere
+    moved: int  # of the clips, not in the split that the source states: their sentence, by its label, is elsewhere
     notes: list[str]  # what a person should know of these
     checked: int  # rows whose sound was opened; the others are counted by their lines
     minutes: float  # of the clips
@@ -181,7 +181,7 @@ def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | No
 def label_of(row: Row) -> str | None:
     """What is said; None where it may be written down later. Raises DataError where nothing, or too much, is said."""
     if row.text == "":
-        remedy = "Write what is said beside it, or import the sound files alone, to be labelled afterwards."
+        remedy = "Add its text, or import the sound files alone and label them afterwards."
         raise DataError("It has no label.", remedy)
     return None if row.text is None else checked_label(row.text)
 
@@ -191,7 +191,7 @@ def length_of(row: Row) -> float:
     whole = audio.length(row.audio)
     length = min(whole - row.start, row.duration or whole) if row.is_part else whole
     if length < MIN_SECONDS:
-        raise DataError(f"It lasts {max(length, 0):.2f} s: nothing can be said in that time.", "Leave it out.")
+        raise DataError(f"It lasts {max(length, 0):.2f} s, which is too short for speech.", "Leave it out.")
     if length > MAX_SECONDS:
         what = f"It lasts {length:.0f} s; a clip may last {MAX_SECONDS:.0f} s at most."
         raise DataError(what, "Cut it into sentences, or give the start and end of each.")

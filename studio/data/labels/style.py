@@ -1,4 +1,4 @@
-"""How labels are written: what stands out against the way in which most of them are, and how to mend it.
+"""How labels are written: which differ from the majority, and how to fix them.
 
 Nothing is imposed: a convention is what most labels of the dataset already follow. Each finding comes with the new
 labels, to be shown and applied like every other proposal.
@@ -84,7 +84,7 @@ def knows(folder: Path) -> Known:
 
 
 def case_of(text: str) -> Case:
-    """How `text` uses capitals; "none" where that cannot be told: no letters, or only spelled ones and short names."""
+    """How `text` uses capitals; "none" where that cannot be determined: no letters, or only spelled or short names."""
     letters = [char for char in text if char.isalpha() and char.lower() != char.upper()]
     if all(char.islower() for char in letters):
         return "lower" if letters else "none"

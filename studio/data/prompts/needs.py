@@ -119,7 +119,9 @@ def needed(
         chosen.append(replace(candidates.pop(best), why=_why(wanted, worth, recorded, missed, terms)))
         planned.update(units[best])
     if not chosen:
-        raise DataError("You have read everything there was to choose.", "Add your own terms, or paste your own text.")
+        raise DataError(
+            "You have recorded all that there was to choose.", "Add your own terms, or paste your own text."
+        )
     return chosen
 
 
@@ -188,7 +190,7 @@ def _why(
     words = [unit[0] for unit in wanted if len(unit) == 1]
     if wrong := [word for word in words if word in missed]:
         word = max(wrong, key=lambda word: worth[word,])
-        return f"“{word}” was misheard in {_clips(missed[word])}."
+        return f"“{word}” was transcribed wrongly in {_clips(missed[word])}."
     for term in terms:
         keys = prompt_key(term).split()
         if set(keys) & set(words):
@@ -196,7 +198,7 @@ def _why(
     if words:
         return f"New words: {', '.join(words[:4])}."
     pairs = (f"{DIGIT_NAMES.index(unit[0])}-{DIGIT_NAMES.index(unit[1])}" for unit in wanted[:4])
-    return f"Digit pairs not said yet: {', '.join(pairs)}."
+    return f"Digit pairs not recorded yet: {', '.join(pairs)}."
 
 
 def _clips(found: Misheard) -> str:

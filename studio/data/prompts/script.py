@@ -1,7 +1,7 @@
 """What a person reads aloud: the built-in scripts, and one's own text.
 
 A prompt has a text for the eye (`order number 1 2 9 6 8 0 3`: digit by digit, as it is to be said) and a
-label, as the model is to write it. A dataset's own list lies in `prompts.txt` beside its manifest, one prompt
+label, as the model is to write it. A dataset's own list is in `prompts.txt` next to its manifest, one prompt
 a line: text, label where it differs, and why it was chosen where there is a reason, with tabs between them. A list of
 one's own that gives way to another script is kept in `own.txt`, so that it can be taken up again.
 """
@@ -100,7 +100,7 @@ def _read(path: Path) -> list[Prompt]:
 
 
 def save(dataset: Dataset, prompts: Iterable[Prompt]) -> None:
-    """Make `prompts` the list of `dataset`; one's own that stood there stays in `own.txt`. Raises DiskError."""
+    """Make `prompts` the list of `dataset`; a person's own list there stays in `own.txt`. Raises DiskError."""
     with suppress(DataError):  # a list that cannot be read could not be taken up again
         if is_own(before := load(dataset)):
             _write(dataset.folder / "own.txt", before)
@@ -131,10 +131,10 @@ def _line(prompt: Prompt) -> str:
 def _prompt(number: int, line: str) -> Prompt:
     text, label, why = (" ".join(part.split()) for part in [*line.split("\t", 2), "", ""][:3])
     if len(text) > LONGEST:
-        what = f"Line {number} is too long to be read as one clip."
+        what = f"Line {number} is too long for one clip."
         raise DataError(what, "Cut it into sentences, one a line.")
     try:
         return Prompt(checked_label(text), checked_label(label or text), why)
     except DataError as error:
-        what = f"Line {number}, “{text[:40]}”, has nothing to read."
+        what = f"Line {number}, “{text[:40]}”, has no words."
         raise DataError(what, "Write words, or remove it.") from error

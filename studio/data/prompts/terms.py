@@ -1,4 +1,4 @@
-"""A person's own words, which no recogniser knows: names, products, jargon. `terms.txt` beside the manifest."""
+"""A person's own words, which no recogniser knows: names, products, jargon. `terms.txt` next to the manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast somebody speaks: characters of the label, as it is read out, in a second of speech."""
+"""How fast a speaker speaks: characters of the label, as it is read out, in a second of speech."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from studio.audio.measurements import Quality
 from studio.audio.thresholds import THRESHOLDS
 from studio.text import spoken
 
-LEAST_SECONDS = 0.2  # of speech that a pace can be told from
-RECENT = 500  # clips of a speaker that tell the usual pace
+LEAST_SECONDS = 0.2  # of speech that are enough to measure a pace
+RECENT = 500  # clips of a speaker that give the usual pace
 
 
 def pace(text: str, quality: Quality | dict[str, Any] | None, duration: float) -> float | None:
@@ -27,7 +27,7 @@ def pace(text: str, quality: Quality | dict[str, Any] | None, duration: float) -
 
 
 def usual_pace(said: Sequence[tuple[int, float | None]]) -> float | None:
-    """The median pace of one speaker, to one decimal, by the latest `RECENT` clips; None where too few tell it.
+    """The median pace of one speaker, to one decimal, by the latest `RECENT` clips; None where there are too few.
 
     `said` holds the characters of each label, as it is read out, and its pace, in the order of recording.
     """

@@ -54,7 +54,7 @@ class Finding(BaseModel):
 
 
 class Context(TypedDict):
-    """What a clip is judged by beside its own figures and label: `Table.context` alone works it out."""
+    """What a clip is judged by besides its own figures and label: `Table.context` alone works it out."""
 
     usual_pace: float | None  # of its speaker, characters a second
     twins: Sequence[str]  # ids of the clips with the same samples
@@ -123,7 +123,7 @@ def _levels(quality: Quality) -> Iterator[Finding]:
 
 
 def _sound(quality: Quality) -> Iterator[Finding]:
-    """What is wrong with the samples, whether somebody speaks or not."""
+    """What is wrong with the samples, whether or not there is speech."""
     look, again = THRESHOLDS.clipped_share
     if quality.clipped_share > look:
         what = f"{quality.clipped_share:.1%} of it is clipped (cut off at the top)."
@@ -163,7 +163,7 @@ def _times(quality: Quality, duration: float) -> Iterator[Finding]:
         what = f"There is a pause of {quality.longest_pause:.1f} s in the middle."
         yield Finding(code="pause", verdict="look", what=what, remedy="Say the sentence in one go.")
     if duration > THRESHOLDS.long_clip:
-        what = f"It lasts {duration:.0f} s; some models hear only {THRESHOLDS.long_clip:.0f} s at once."
+        what = f"It lasts {duration:.0f} s; some models take only {THRESHOLDS.long_clip:.0f} s at once."
         yield Finding(code="long", verdict="look", what=what, remedy="Shorter sentences train better.")
 
 

@@ -43,7 +43,7 @@ def ensure_minimum(dataset: Dataset) -> list[str]:
 def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
     """The clips to move, each with its new split, so that every split has its minimum. Raises DataError.
 
-    A sentence that stands on two sides already was put there by a person, and stays.
+    A sentence that is already in two splits was put there by a person, and stays.
     """
     if len(clips) < sum(MINIMUM.values()):
         what = f"{counted(len(clips), 'clip is', 'clips are')} too few to train on and to measure with."
@@ -55,7 +55,7 @@ def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
         target = lacking[0]
         place = _spare(movable, sizes, target)
         if place is None:
-            what = f"{counted(len(clips), 'clip')} of so few different sentences leave too little for {target}."
+            what = f"{counted(len(clips), 'clip')} with so few different sentences leave too little for {target}."
             raise DataError(what, "Record 2 more sentences that are not yet there.")
         group = movable.pop(place)
         moves += [(clip, target) for clip in group]
@@ -88,7 +88,7 @@ def shortage(clips: Sequence[Utterance]) -> str:
     sizes = Counter(clip.split for clip in clips)
     return (
         f"{counted(len(clips), 'clip is', 'clips are')} few: {sizes['train']} to learn from, "
-        f"{sizes['validation']} to validate, {sizes['test']} to test. A first training is worth it from about "
+        f"{sizes['validation']} to validate, {sizes['test']} to test. A first training is worthwhile from about "
         f"{FIRST_TRAINING} clips: {more} more."
     )
 

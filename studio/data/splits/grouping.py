@@ -26,7 +26,7 @@ def sentence_of(text: str, prompt: str) -> frozenset[str]:
 
 
 class Sides:
-    """On which sides each sentence stands: asking for one among 100,000 clips takes no longer than among ten."""
+    """In which splits each sentence is: asking for one among 100,000 clips takes no longer than among ten."""
 
     BY_RANK: tuple[Split, ...] = ("test", "validation", "train")  # what measures must not train
 
@@ -50,7 +50,7 @@ class Sides:
         return new
 
     def add(self, clip: Utterance) -> None:
-        """Count `clip` in; set aside, it stands on no side."""
+        """Count `clip` in; set aside, it is in no split."""
         self.count(sentence(clip), clip.split, 1)
 
     def discard(self, clip: Utterance) -> None:
@@ -86,7 +86,7 @@ class Sides:
 
     @property
     def torn(self) -> Collection[str]:
-        """Keys of the sentences that stand on several sides."""
+        """Keys of the sentences that are in several splits."""
         return self._doubled
 
     def counts(self, key: str) -> tuple[int, ...]:
@@ -94,11 +94,11 @@ class Sides:
         return self._counts.get(key, _NONE)
 
     def best(self, key: str) -> int | None:
-        """The rank of the side that counts of a sentence; None where it stands on none."""
+        """The rank of the split that counts for a sentence; None where it is in none."""
         return next((rank for rank, count in enumerate(self.counts(key)) if count), None)
 
     def doubled(self) -> dict[str, list[Split]]:
-        """Sentences that stand on several sides, with these."""
+        """Sentences that are in several splits, with these."""
         return {
             key: sorted(side for side, count in zip(self.BY_RANK, self._counts[key], strict=True) if count)
             for key in sorted(self._doubled)
@@ -110,14 +110,14 @@ class Sides:
 
 
 def groups(clips: Sequence[Utterance]) -> list[list[Utterance]]:
-    """Clips by sentence, ordered by the sentences alone; clips that share either key stand together."""
+    """Clips by sentence, ordered by the sentences alone; clips that share either key are together."""
     return linked(clips, sentence)
 
 
 def siblings(clips: Iterable[Utterance], ids: Iterable[str], split: Split) -> dict[str, Split]:
     """Where the clips `ids` go, and those of the same sentences with them, when `ids` are put into `split`.
 
-    A correction of the Test tab cannot measure: beside a sentence that does, it is set aside.
+    A correction of the Test tab cannot measure: if its sentence does, it is set aside.
     """
     chosen = set(ids)
     if split == "unused":

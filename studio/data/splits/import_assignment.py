@@ -1,4 +1,4 @@
-"""On which side clips stand that come in together, where the splits that their source states tear a sentence apart."""
+"""The split of imported clips, where the splits that their source states would divide a sentence."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class SplitRequest(BaseModel):
 
 
 class Side(BaseModel):
-    """What stands in one split."""
+    """What is in one split."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -167,7 +167,7 @@ def _by_speaker(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, 
 
 
 def _smallest_speakers(clips: Sequence[Utterance], share: int) -> set[str]:
-    """As few clips as reach the test's share, in whole speakers; somebody always stays."""
+    """As few clips as reach the test's share, in whole speakers; at least one stays."""
     counts = Counter(clip.speaker for clip in clips).most_common()
     if len(counts) < 2:
         raise DataError(
@@ -226,7 +226,7 @@ def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: Sp
     found = []
     if 0 < counts["test"] < ENOUGH:
         test = counts["test"]
-        change = f"one clip understood or not changes the figure by {100 / test:.0f} points."
+        change = f"one clip more or less right changes the result by {100 / test:.0f} points."
         found.append(f"{counted(test, 'test clip')}: {change}")
     for side in SIDES:
         if counts[side] < MINIMUM[side] and len(used) >= sum(MINIMUM.values()):
@@ -241,5 +241,5 @@ def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: Sp
         clips = counted(len(after) - len(used), "clip stays", "clips stay")
         found.append(f"{clips} set aside, as before; to use them, move them back in Review.")
     if request.by != "speaker" and len({clip.speaker for clip in used}) == 1:
-        found.append("All clips are of one voice: the figure says nothing about other people.")
+        found.append("All clips are of one voice: the result says nothing about other speakers.")
     return found

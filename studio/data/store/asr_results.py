@@ -1,4 +1,4 @@
-"""What models heard in the clips: `heard.jsonl` beside the manifest, one line a clip, the last one counts.
+"""What models transcribed: `heard.jsonl` next to the manifest, one line a clip, the last one counts.
 
 A line belongs to the samples that were heard (`audio_sha256`): a clip that was trimmed or recorded again has not been
 heard. It notes the label that it was compared with, so that a corrected label is known to need a new comparison.
@@ -37,7 +37,7 @@ class Heard(BaseModel):
     confidence: float | None = None  # mean token probability, 0..1
     words: list[tuple[str, float]] = []  # each word and the lowest probability of its tokens, 0..1
     loss: float | None = None  # nats per token of `label`, by the reading that fits it better
-    suspicion: float | None = Field(default=None, ge=0, le=1)  # that the label is wrong; None where nobody looked
+    suspicion: float | None = Field(default=None, ge=0, le=1)  # that the label is wrong; None where it was not checked
     reason: str = ""  # of the suspicion, a sentence
     at: str  # ISO 8601, UTC
 
@@ -47,7 +47,7 @@ class Heard(BaseModel):
 
 
 def path_of(store: Store) -> Path:
-    """Where it lies: its signature tells when to read again."""
+    """The file; its signature shows when to read it again."""
     return store.folder / NAME
 
 

@@ -31,7 +31,7 @@ def changed(
 ) -> tuple[list[Utterance], Sides | None]:
     """The clips `old` with their changes, and the index of sentences with them, where one was needed.
 
-    A clip with a new label goes where its sentence stands already; one that gets its first, which was set aside till
+    A clip with a new label goes where its sentence is already; one that gets its first, which was set aside till
     then, goes where a new clip would. Raises DataError.
     """
     sides: Sides | None = None

@@ -33,7 +33,7 @@ def has(clip: Utterance, fields: Mapping[str, Any]) -> bool:
 
 
 def happened(now: Snapshot, last: Last) -> bool:
-    """Whether the manifest holds what the last line of the journal says: it is replaced whole, so one clip tells."""
+    """Whether the manifest holds what the last line of the journal says: it is replaced whole, so one clip shows it."""
     entry, did, _ = last
     id, row = next(iter(entry.rows.items()))
     clip = now.get(id)

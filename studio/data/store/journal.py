@@ -32,7 +32,7 @@ MOST_BYTES = 8 << 20
 split 600 kB. So some 20,000 edits can be undone, and reading all of them takes less than 0.1 s."""
 
 _DO = b'{"do"'
-_ROWS = b',"rows":'  # within a string its quotes would be escaped: it stands once in a line
+_ROWS = b',"rows":'  # within a string its quotes would be escaped: it occurs once in a line
 _kept: dict[Path, tuple[Signature, Log]] = {}
 
 Kind = Literal["edit", "trash", "restore", "add"]
@@ -79,7 +79,7 @@ class Entry:
     @cached_property
     def rows(self) -> dict[str, Any]:
         """What is needed of each clip, by `kind`: edit, its fields before and after; trash, the id of the clip that
-        stood before it in the manifest ("" at its beginning); add and restore, the path of its sound."""
+        came before it in the manifest ("" at its beginning); add and restore, the path of its sound."""
         found: dict[str, Any] = json.loads(self.line)["rows"]
         return found
 

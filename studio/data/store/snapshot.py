@@ -76,7 +76,7 @@ class Snapshot:
         return None if place is None else self.clips[place]
 
     def index(self) -> Sides:
-        """On which side each sentence stands; made when first asked for."""
+        """The split of each sentence; computed when first asked for."""
         if self.sides is None:
             with many_objects():
                 self.sides = Sides.of(self.clips)
@@ -137,7 +137,7 @@ def removed(folder: Path, old: Snapshot, ids: Collection[str], sides: Sides | No
 
 
 def inserted(folder: Path, old: Snapshot, new: Sequence[tuple[str | None, Utterance]], sides: Sides | None) -> None:
-    """Put in the lines of clips, each after the clip whose id stands before it, in one atomic write.
+    """Put in the lines of clips, each after the clip whose id is given, in one atomic write.
 
     "" means the beginning; where there is no such clip, or None is given, the end. Raises DiskError.
     """
@@ -161,7 +161,7 @@ def inserted(folder: Path, old: Snapshot, new: Sequence[tuple[str | None, Uttera
 
 
 def appended(folder: Path, old: Snapshot, clip: Utterance) -> None:
-    """Take up that `clip`'s line now stands at the end of the manifest."""
+    """Take up that `clip`'s line is now at the end of the manifest."""
     line = clip.to_line().encode()
     signature = signature_of(folder / "manifest.jsonl")
     if signature[0] == old.signature[0] and signature[1] == old.signature[1] + len(line) + 1:
@@ -268,7 +268,7 @@ def _built(
 def _fault(clip: Utterance, made: Snapshot, folder: Path) -> str:
     """Why `clip` cannot be used, where it is not a plain file in a known folder; empty where it can."""
     if clip.id in made.places:
-        return f"the id {clip.id} stands twice. Give one of them another id, or delete its line."
+        return f"the id {clip.id} appears twice. Give one of them another id, or delete its line."
     try:
         path = inside(folder, clip.audio_filepath)
     except DataError as error:

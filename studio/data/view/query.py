@@ -47,8 +47,8 @@ class Column:
 FIELDS: Mapping[str, Column] = MappingProxyType(
     {
         "text": Column("text", "The label: what was said"),
-        "prompt": Column("text", "What was to be read"),
-        "heard": Column("text", "What a model heard last"),
+        "prompt": Column("text", "The prompt that was read aloud"),
+        "heard": Column("text", "The latest transcript by a model"),
         "speaker": Column("choice", "Who speaks"),
         "session": Column("choice", "The session in which it was recorded"),
         "split": Column("choice", "What it is for", choices=("train", "validation", "test", "unused")),
@@ -61,9 +61,9 @@ FIELDS: Mapping[str, Column] = MappingProxyType(
         "loudness": Column("number", "Loudness of the speech", "LUFS"),
         "snr": Column("number", "Speech over background noise", "dB"),
         "peak": Column("number", "The loudest sample", "dBFS"),
-        "wer": Column("number", "Word errors of what a model heard against the label; 0.3 or 30%", "of 1"),
+        "wer": Column("number", "Word error rate of that transcript against the label; 0.3 or 30%", "of 1"),
         "confidence": Column("number", "How sure the model was", "of 1"),
-        "loss": Column("number", "How badly the label fits what the model hears", "nats/token"),
+        "loss": Column("number", "How badly the label fits the sound, to the model", "nats/token"),
         "suspicion": Column("number", "How likely the label is wrong", "of 1"),
         "created": Column("date", "When it was recorded: 2026-11, 2026-11-01, today, yesterday (UTC)"),
         "id": Column("text", "The name of the clip"),
@@ -78,9 +78,9 @@ FLAGS: Mapping[str, str] = MappingProxyType(
     {
         "digits": "The label holds digits",
         "numbers": "The label has a number in words",
-        "heard": "A model heard it",
-        "prompt": "It was read from a prompt",
-        "speaker": "It says who speaks",
+        "heard": "A model has transcribed it",
+        "prompt": "It was recorded from a prompt",
+        "speaker": "The speaker is known",
         "twins": "The same recording is there twice",
         "findings": "Something was found in the recording",
     }
@@ -105,7 +105,7 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Text, in lower case, that stands in the label, the prompt or the id."""
+    """Text, in lower case, that is in the label, the prompt or the id."""
 
     text: str
 
@@ -188,7 +188,7 @@ class _Parser:
         query = All(()) if len(self.tokens) == 1 else self.query()
         left = self.now
         if left.kind != "end":
-            self.fail(f"There is a “{left.text}” too many", left.at, "Remove it, or open a “(” before it.")
+            self.fail(f"There is one “{left.text}” too many", left.at, "Remove it, or open a “(” before it.")
         return query
 
     @property

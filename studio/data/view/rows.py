@@ -1,4 +1,4 @@
-"""One clip of the table: what is worked out about it, once, and what a page is told of it."""
+"""One clip of the table: what is computed about it, once, and what a page receives of it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Row:
         return verdict(found) if self.figure("version") else ""
 
     def shown(self, found: Sequence[Finding]) -> ClipRow:
-        """What a page is told of it."""
+        """What a page receives of it."""
         clip, heard, fresh = self.clip, self.heard, self.fresh
         kept: dict[str, Any] = {name: getattr(clip, name) for name in _SAME}
         figures: dict[str, Any] = {name: _rounded(NUMBERS[name](self)) for name in _FIGURES}

@@ -149,12 +149,12 @@ class Table:
         return self.row(self._by_id[id])
 
     def places(self, query: str) -> Places:
-        """Where the clips stand that match, in the order of the manifest. Raises DataError."""
+        """The positions of the clips that match, in the order of the manifest. Raises DataError."""
         mask = Searcher(len(self.rows), self.numbers, self.texts, self.flags).mask(parse(query))
         return np.flatnonzero(mask)
 
     def row(self, row: Row) -> ClipRow:
-        """What a page is told of a clip."""
+        """What a page receives of a clip."""
         return row.shown(self.findings(row))
 
     def findings(self, row: Row) -> Sequence[Finding]:
@@ -195,7 +195,7 @@ class Table:
 
     @property
     def twins(self) -> dict[str, list[str]]:
-        """Samples that stand in several clips, with the ids of these."""
+        """Samples that are in several clips, with the ids of these."""
         if self._twins is None:
             same: dict[str, list[str]] = defaultdict(list)
             for row in self.rows:

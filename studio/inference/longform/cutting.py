@@ -1,4 +1,4 @@
-"""A long recording as pieces that a model hears whole, cut where nobody speaks.
+"""A long recording as pieces that a model takes whole, cut at silences.
 
 The file is decoded once, from its start to its end, and no more than `WINDOW` seconds of it are in memory. Which
 channel speaks is asked of every piece anew: of a call recorded with one person on each channel both are heard.
@@ -21,7 +21,7 @@ from studio.audio.vad import HIGH, LOW, Mask, find_voice, runs
 
 LONGEST = 30.0  # seconds that no piece exceeds, whatever the model hears
 EDGE = 0.2  # seconds of silence kept around the speech: a model wants a breath around the words
-WINDOW = 90.0  # seconds in memory: where somebody speaks is judged over all of them
+WINDOW = 90.0  # seconds in memory: speech is detected over all of them
 _STEP = 10.0  # seconds decoded at a time
 _NEAR = 5.0  # seconds: the finder misses speech that is less than a twentieth of what it is given
 _QUIET = 0.3  # seconds whose mean power says how quiet a place is
@@ -32,7 +32,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a recording in which somebody speaks."""
+    """A stretch of speech in a recording."""
 
     start: float  # seconds from the beginning of the file
     samples: Samples  # (frames,), mono
@@ -61,7 +61,7 @@ def pieces(path: Path, sample_rate: int, lengths: Lengths = PASSAGES, longest: f
     """The speech in the sound file `path` at `sample_rate` Hz, in pieces of at most `longest` seconds.
 
     Silence is left out. A piece ends in the longest pause between the shortest and the usual length; where there is
-    none, in the first one after; where somebody speaks on beyond `longest`, at the quietest place of its second half.
+    none, in the first one after; where speech goes on beyond `longest`, at the quietest place of its second half.
     Raises AudioError (no sound file, no samples, NaN) or DiskError.
     """
     cutter = _Cutter(sample_rate, lengths, min(longest, LONGEST))
@@ -143,7 +143,7 @@ def _frames(held: Samples, sample_rate: int) -> Frames:
 
 
 def _speaking(frames: Frames, duration: float) -> Mask:
-    """(frames,) where somebody speaks: judged over all of it, and over every few seconds for a word in long silence."""
+    """(frames,) where there is speech: judged over all of it, and over every few seconds for a word in long silence."""
     speaking = find_voice(frames, duration).speaking.copy()
     size = round(_NEAR / HOP)
     for start in range(0, max(1, len(speaking) - size // 2), size // 2):

@@ -1,4 +1,4 @@
-"""Read a long recording piece by piece, and keep what was read when somebody stops it."""
+"""Transcribe a long recording piece by piece, and keep what is done when it is stopped."""
 
 from __future__ import annotations
 

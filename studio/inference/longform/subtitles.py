@@ -1,6 +1,6 @@
 """A transcript as plain text, subtitles (SubRip, WebVTT) or JSON.
 
-A cue has at most two lines of 42 characters and stands for at most seven seconds: the limits of Netflix's Timed Text
+A cue has at most two lines of 42 characters and lasts at most seven seconds: the limits of Netflix's Timed Text
 Style Guide for English, and near those of the BBC's Subtitle Guidelines. A piece that needs more is shared out over
 cues of like length, its time to its words in proportion to their letters: models give no times of their own.
 WebVTT by https://www.w3.org/TR/webvtt1/; SubRip has no standard, so it is written as its readers agree on.
@@ -22,7 +22,7 @@ CUE_SECONDS = 7.0
 
 
 class Cue(NamedTuple):
-    """What stands on the screen from `start` to `end`."""
+    """What is on the screen from `start` to `end`."""
 
     start: int  # milliseconds from the beginning
     end: int

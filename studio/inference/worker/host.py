@@ -19,7 +19,7 @@ class Held:
 
     def __init__(self) -> None:
         self._recogniser: Recogniser | None = None
-        self._adapters: dict[_Written, str] = {}  # to peft's names; the one that was asked for last stands last
+        self._adapters: dict[_Written, str] = {}  # to peft's names; the one used last comes last
         self._loaded = 0  # adapters so far: a name is never used twice
         self._draft = ""  # the last partial text
         self._threads = 0  # that torch would use by itself; 0 before the first model
@@ -93,7 +93,7 @@ class Held:
         torch.set_num_threads(1 if is_small else self._threads)
 
     def _load(self, recogniser: Recogniser, adapter: _Written) -> str:
-        """Put `adapter` beside the others. Where it cannot be, all is forgotten: half an adapter is never kept."""
+        """Add `adapter` to the others. If that fails, all are dropped: half an adapter is never kept."""
         from studio.models.adapters import add_adapter
 
         self._loaded += 1

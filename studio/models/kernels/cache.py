@@ -14,7 +14,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderC
 
 
 def empty_cache() -> EncoderDecoderCache:
-    """For one batch: the tokens so far, and beside them what the encoder gave, which does not grow."""
+    """For one batch: the tokens so far, and the encoder's output, which does not grow."""
     tokens, heard = DynamicCache(), DynamicCache()
     tokens.layer_class_to_replicate, heard.layer_class_to_replicate = Roomy, Given
     return EncoderDecoderCache(tokens, heard)

@@ -18,7 +18,7 @@ from studio.models.kernels.linear import multiplied
 def summed_loss(hidden: Tensor, projection: nn.Module, labels: Tensor) -> Tensor:
     """The negative log-likelihood in nats of `labels` (tokens) at `hidden` (tokens, width), added up in fp32.
 
-    `projection` is frozen and without bias, as in every family, unless somebody put an adapter on it.
+    `projection` is frozen and without bias, as in every family, unless it has an adapter.
     """
     if not isinstance(projection, nn.Linear):
         return cross_entropy(projection(hidden).float(), labels, reduction="sum")

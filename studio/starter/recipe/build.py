@@ -28,7 +28,7 @@ _LOG_EVERY = 50  # steps
 
 
 def build(recipe: Recipe, work: Path) -> None:
-    """Make what is missing of the corpus beside training, train to the end. Raises StudioError without
+    """Make what is missing of the corpus while training, and train to the end. Raises StudioError without
     synthesisers.
     """
     work.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ Split = Literal["train", "validation", "test"]
 GENERAL: Mapping[Split, int] = MappingProxyType({"test": 40, "train": 40, "validation": 16})
 """Clips that measure what a run forgets, that are replayed against it, and that choose the best checkpoint.
 
-No two share a sentence, and they stand in this order: the first 40 were there first.
+No two share a sentence, and they are in this order: the first 40 were there first.
 """
 _GENERAL_SECONDS = 3.4  # clips longer than this are passed over, to keep the package small
 _LEVEL = 0.03  # peak; quiet FLAC is small FLAC, and the preprocessor levels every clip

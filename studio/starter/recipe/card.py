@@ -64,7 +64,7 @@ _DATA = """
 cosine cycles, averaged weights. Loss: cross-entropy, CTC, the synthesisers' phone times,
 absolute position, and cross-attention guided to the CTC times; the teaching heads are thrown away. Cost:
 {cpu_hours:.1f} CPU-hours (two shared cores, no GPU) for {heard_hours:.0f} hours of sound heard. 15 % of the
-clips were written with digit names without being told to, so that a change of convention is quick to learn.
+clips were written with digit names without a request, so that a change of convention is quick to learn.
 The recipe was improved while this model trained (guidance, human digits, digit names), so a run from nothing
 gives a like model, not the same bits.
 
@@ -102,7 +102,7 @@ def card(folder: Path) -> str:
         for name, group in (("heard", measure.HEARD), ("unheard", measure.UNHEARD))
     }
     unheard = ", ".join((*measure.UNHEARD, *measure.WHISPER, *human.NEVER_HEARD))
-    never = f"Never heard by the model: {unheard}. The whisper stands outside the pools.\n"
+    never = f"Voices not in its training data: {unheard}. The whisper is in neither pool.\n"
     return head + data + table + "\n" + never + _TAIL.format(limits=_LIMITS, **pools)
 
 
@@ -119,7 +119,7 @@ def _shape(folder: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Write the card beside the model."""
+    """Write the card next to the model."""
     (MODEL_FOLDER / "README.md").write_text(card(MODEL_FOLDER), encoding="utf-8")
 
 

@@ -45,7 +45,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A sound beside what was said in it, by whom, and its phones where an engine gave them."""
+    """A sound with what was said in it, by whom, and its phones where an engine gave them."""
 
     sound: Sound  # 16 kHz
     text: str

@@ -1,6 +1,6 @@
 """Score a starter model: word error rate and digit error per voice, one clip at a time, as in use.
 
-`python -m studio.starter.recipe.measure --work FOLDER [--model FOLDER]` writes `measured.json` beside the model.
+`python -m studio.starter.recipe.measure --work FOLDER [--model FOLDER]` writes `measured.json` next to the model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The starter's tokenizer: every domain word one token, every digit one token, letters for the rest.
 
 A Unigram model whose scores are set by hand, so that the longest known piece always wins: `order number 12
-one cat` -> `▁order ▁number ▁ 1 2 ▁one ▁ c a t`. A bare `▁` (a space) stands before a digit string; so a
+one cat` -> `▁order ▁number ▁ 1 2 ▁one ▁ c a t`. A bare `▁` (a space) precedes a digit string; so a
 change of convention, digits to words, is a change of whole tokens and never new spelling. What is neither
 word, digit nor letter falls back to bytes, so every text comes back as it was.
 """

@@ -132,7 +132,7 @@ class Trainer:
         while self.shards < self.recipe.shards_due(self.step):
             folder, name = self.work / "corpus", shard_name(self.shards)
             while not corpus.is_whole(folder, name):
-                time.sleep(1)  # it is being made beside us
+                time.sleep(1)  # another process is making it
             self.sampler.add_shard(folder, name)
             self.shards += 1
 

@@ -88,7 +88,7 @@ function take(name, value) {
 export class StudioError extends Error {
   constructor(what, remedy = "", code = "", clip = null) {
     super(`${what} ${remedy}`.trim());
-    Object.assign(this, { what, remedy, code, clip }); // `clip`: as it is now, where somebody else changed it
+    Object.assign(this, { what, remedy, code, clip }); // `clip`: as it is now, where it was changed elsewhere
   }
 }
 

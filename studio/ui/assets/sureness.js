@@ -1,5 +1,5 @@
 // How sure a model was of each word: by opacity, and a dotted line under what it was not sure of, since opacity alone
-// would be too faint a sign. The styles stand in studio.css.
+// would be too faint a sign. The styles are in studio.css.
 
 import { make } from "./studio.js";
 

@@ -5,7 +5,7 @@ import { at, duration, icon, make, request } from "./studio.js";
 
 const PHASES = {
   loading: "Loading the model",
-  reading: "Reading the clips",
+  reading: "Transcribing the clips",
   checking: "Checking the clips",
   importing: "Importing the clips",
   exporting: "Writing the files",
@@ -25,7 +25,7 @@ export function followTask(element, dataset, name, ended = () => {}) {
   return followAt(element, at("tasks", dataset, name), ended);
 }
 
-/** The same of a task that a room keeps elsewhere: `address` says how it stands, and has `/events` and `/cancel`. */
+/** The same of a task that a room keeps elsewhere: `address` gives its state, and has `/events` and `/cancel`. */
 export function followAt(element, address, ended = () => {}) {
   return new TaskView(element, address, ended).begin();
 }
@@ -37,7 +37,7 @@ export async function followRunning(element, dataset, names, ended) {
   return going ? followTask(element, dataset, going.name, (status, notes) => ended(status, notes, going.name)) : null;
 }
 
-/** Follow what stands at `address` like a task; `told()` at each of its events, `count(n)` puts a number into words. */
+/** Follow what is at `address` like a task; `told()` at each of its events, `count(n)` puts a number into words. */
 export function follow(element, address, { ended, told, count, phases }) {
   const view = new TaskView(element, address, ended);
   return Object.assign(view, { told, count, phases: { ...PHASES, ...phases } }).begin();

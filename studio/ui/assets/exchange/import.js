@@ -103,7 +103,7 @@ class Import {
   }
 
   #sending(done, files, sent, bytes) {
-    this.$(".im-sending").textContent = done < files ? `Uploading file ${done + 1} of ${files.toLocaleString("en")} (${(sent / 1e6).toFixed(0)} of ${(bytes / 1e6).toFixed(0)} MB)` : "Looking at the files …";
+    this.$(".im-sending").textContent = done < files ? `Uploading file ${done + 1} of ${files.toLocaleString("en")} (${(sent / 1e6).toFixed(0)} of ${(bytes / 1e6).toFixed(0)} MB)` : "Checking the files …";
     Object.assign(this.$(".im-sent"), { max: bytes || 1, value: sent });
   }
 

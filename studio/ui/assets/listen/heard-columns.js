@@ -72,7 +72,7 @@ export class Columns {
 }
 
 function figures({ latency: taken, seconds, confidence }) {
-  const parts = [`read in ${latency(taken)}`, `${factor(taken / seconds)} × real time`];
+  const parts = [`took ${latency(taken)}`, `${factor(taken / seconds)} × real time`];
   if (confidence !== null) parts.push(`confidence ${Math.round(100 * confidence)} %`);
   return parts.map((part) => make("span", {}, part));
 }

@@ -4,7 +4,7 @@ import { make } from "../studio.js";
 import { isUnsure, percent, sureWord } from "../sureness.js";
 
 /** A function that makes a node of the next words of `text`, each with its own of `words` (`[word, share]`).
- *  Where the two do not go together, words stand as they are. */
+ *  Where the two do not match, words stay as they are. */
 export function writer({ text, words }) {
   const left = text ? text.split(/\s+/) : [];
   if (!words || words.length !== left.length) return (part) => document.createTextNode(part);

@@ -8,7 +8,7 @@ import { form, icon, make, request, seconds, studio } from "../studio.js";
 const NOTHING = "(nothing)";
 const written = ({ heard }) => (heard ? best(heard) : "");
 
-/** The text that is offered as the right one: of the run that the tab stands for, with key terms where there are any. */
+/** The text that is offered as the right one: of the tab's main run, with key terms where there are any. */
 function best({ columns }) {
   const { plain, biased } = columns[1] ?? columns[0];
   return (biased ?? plain).text;
@@ -35,7 +35,7 @@ export class Utterances {
     this.$(".li-again").onclick = () => this.onAgain(this.#shown);
   }
 
-  /** A new utterance; on show at once, unless somebody corrects another one just now. */
+  /** A new utterance; shown at once, unless another one is being corrected. */
   add(fields) {
     const entry = { heard: null, text: "", verdict: null, truth: null, kept: null, trouble: null, ...fields };
     entry.text = written(entry);
@@ -79,7 +79,7 @@ export class Utterances {
     this.$(".li-said").focus();
   }
 
-  /** What a press of a button or a key asked for; what goes wrong stands beside it. */
+  /** What a press of a button or a key asked for; what goes wrong is shown next to it. */
   async #judge(name) {
     const entry = this.#shown;
     if (!entry?.heard) return;
@@ -144,12 +144,12 @@ export class Utterances {
 
   #line(entry) {
     const { heard } = entry;
-    const name = heard ? written(entry) || NOTHING : "not read";
+    const name = heard ? written(entry) || NOTHING : "not transcribed";
     const hear = make("button", { type: "button", class: "st-button small square plain", "aria-label": `Play “${name}”` }, icon("play"));
     hear.onclick = () => this.#play(entry, hear);
     const show = () => (heard ? this.#show(entry) : this.onAgain(entry));
     const text = make("button", { type: "button", class: "li-line", "aria-current": entry === this.#shown ? "true" : null, onclick: show });
-    text.append(heard ? written(entry) || unwritten() : `Not read: ${entry.trouble?.message ?? ""} Press to read it again.`);
+    text.append(heard ? written(entry) || unwritten() : `Not transcribed: ${entry.trouble?.message ?? ""} Press to try again.`);
     const mark = entry.kept ? "kept" : entry.verdict;
     const pill = mark && make("span", { class: `st-pill ${mark === "wrong" ? "look" : "good"}` }, mark);
     return make("li", {}, hear, text, pill, make("span", { class: "st-quiet st-small st-number" }, heard ? seconds(heard.columns[0].plain.seconds) : ""));

@@ -1,4 +1,4 @@
-// The text so far, while somebody is still speaking. A reading of it never delays the last one: none is started that
+// The text so far, during speech. Transcribing it never delays the final text: none is started that
 // would not be done in the time that the end of a turn takes anyway.
 
 import { form, make, request } from "../studio.js";

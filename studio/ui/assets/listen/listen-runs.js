@@ -1,4 +1,4 @@
-// Which runs read: the one that the tab stands for, and up to three more beside it, all of one base model.
+// Which runs transcribe: the tab's main run, and up to three more, all of one base model.
 
 import { icon, make, request, studio } from "../studio.js";
 
@@ -8,9 +8,9 @@ const percent = (share) => `${(100 * share).toFixed(1)} %`;
 export class Runs {
   #all = [];
   #beside = []; // names
-  #shown; // the run that the tab stands for; undefined before the first
+  #shown; // the tab's main run; undefined before the first
 
-  /** `onMain(run)` when the tab stands for another run, or none; `onChange()` when others read; `onTold(text)`. */
+  /** `onMain(run)` when the tab's main run changes, or goes; `onChange()` when the others change; `onTold(text)`. */
   constructor(root, { onMain, onChange, onTold }) {
     Object.assign(this, { onMain, onChange, onTold, $: (selector) => root.querySelector(selector) });
     this.$(".li-runs").onchange = ({ target }) => studio.chooseRun(target.value, this.main?.model);
@@ -18,7 +18,7 @@ export class Runs {
     this.$(".li-add").onchange = ({ target }) => this.#set([...this.#beside, target.value]);
   }
 
-  /** The run that the tab stands for; null before there is one. */
+  /** The tab's main run; null before there is one. */
   get main() {
     return this.#all.find(({ name }) => name === this.$(".li-runs").value) ?? null;
   }
@@ -60,7 +60,7 @@ export class Runs {
     this.#set(this.#beside);
   }
 
-  /** Let `names` read beside the main run, without those that cannot any more. */
+  /** Compare `names` with the main run, without those that cannot be compared any more. */
   #set(names) {
     const possible = names.filter((name) => name && !this.#hindrance(this.#all.find((run) => run.name === name), []));
     const gone = names.filter((name) => !possible.includes(name) && name !== this.main?.name);
@@ -70,7 +70,7 @@ export class Runs {
     if (gone.length) this.onTold(`Not compared any more: ${gone.map((name) => `“${name}”`).join(", ")} (deleted, or of another base model).`);
   }
 
-  /** Why `run` cannot read beside the others; empty where it can. */
+  /** Why `run` cannot be compared with the others; empty where it can. */
   #hindrance(run, beside = this.#beside) {
     const { main } = this;
     if (!run || !main || run.name === main.name) return "is the run above";

@@ -59,6 +59,6 @@ export class Terms {
   #tell() {
     const given = count(this.$(".li-terms-text").value);
     this.$(".li-boost-value").textContent = Number(this.$(".li-boost").value).toFixed(1);
-    this.$(".li-terms-count").textContent = given ? `${given} given: every text is read without them and with them` : "none: words that the model should expect";
+    this.$(".li-terms-count").textContent = given ? `${given} given: each clip is transcribed without and with them` : "none: add words that the model should expect";
   }
 }

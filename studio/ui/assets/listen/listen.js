@@ -19,7 +19,7 @@ const HOW = {
 };
 const SAID = {
   opening: "Opening the microphone …",
-  recording: { hold: "Listening. Let go when you are done; Esc discards it.", free: "Pause when you are done. The button reads what you said so far and stops; Esc discards it and stops." },
+  recording: { hold: "Listening. Let go when you are done; Esc discards it.", free: "Pause when you are done. The button transcribes what you said so far and stops; Esc discards it and stops." },
   ending: "One moment …",
   missed: "The microphone is open now. Hold the button again and speak.",
   waiting: "Speak when you are ready: a pause ends each turn. The button or Esc stops it.",
@@ -125,7 +125,7 @@ class Test {
     const isHold = this.modes?.name !== "free";
     this.$(".li-hold").classList.toggle("record", isOn);
     this.$(".li-hold").setAttribute("aria-pressed", `${isOn}`);
-    this.$(".li-hold-text").textContent = isOn ? "Let go to read" : "Hold to talk";
+    this.$(".li-hold-text").textContent = isOn ? "Let go to transcribe" : "Hold to talk";
     this.$(".li-listen").classList.toggle("record", name !== "idle" && !isHold);
     this.$(".li-listen").setAttribute("aria-pressed", `${name !== "idle" && !isHold}`);
     this.$(".li-listen-text").textContent = name === "idle" || isHold ? "Start listening" : "Stop listening";
@@ -151,7 +151,7 @@ class Test {
   #state() {
     const isHearing = ["recording", "ending", "opening"].includes(this.#phaseNow);
     this.$(".li-state").dataset.state = isHearing ? "hearing" : this.#left ? "reading" : this.#phaseNow;
-    this.$(".li-state").textContent = this.#left && !isHearing ? "Reading" : STATES[this.#phaseNow];
+    this.$(".li-state").textContent = this.#left && !isHearing ? "Transcribing" : STATES[this.#phaseNow];
   }
 
   #level(peak, isRecording) {
@@ -209,7 +209,7 @@ class Test {
 
   async #read(asked, note, entry = null) {
     const { sound, run, model, ended } = asked;
-    this.#tell(note || "Reading …", note && "look");
+    this.#tell(note || "Transcribing …", note && "look");
     this.root.setAttribute("aria-busy", "true");
     try {
       const heard = await request("listen/hear", { body: form({ sound, run, model, ...this.terms.fields }) });

@@ -5,7 +5,7 @@ import { follow } from "../tasks.js";
 
 const HEARD = 30; // seconds: what every model hears at once
 const LARGEST = 64 << 20; // bytes that the Test tab takes
-const ENDS = { finished: "done", running: "being read", stopping: "stopping", stopped: "stopped", interrupted: "interrupted", failed: "failed" };
+const ENDS = { finished: "done", running: "in progress", stopping: "stopping", stopped: "stopped", interrupted: "interrupted", failed: "failed" };
 const isOver = (status) => !["running", "stopping"].includes(status);
 
 /** 3754 seconds as `1:02:34`. */
@@ -89,7 +89,7 @@ class LongFile {
     const length = await lasts(file);
     this.#show("new", "Transcribe a long file");
     this.$(".lf-name").textContent = length && Number.isFinite(length) ? `${file.name}  ·  ${duration(length)}` : file.name;
-    this.$(".lf-how").textContent = `Read piece by piece${this.who.run ? "" : ` by ${this.who.model}`}. It goes on when you close the page.`;
+    this.$(".lf-how").textContent = `Transcribed piece by piece${this.who.run ? "" : ` by ${this.who.model}`}. It continues after you close the page.`;
     this.$(".lf-who").hidden = !this.who.run;
     this.$(".lf-run").textContent = this.who.run;
     this.$(".lf-base").textContent = `${this.who.model} alone`;
@@ -120,7 +120,7 @@ class LongFile {
     this.shown = file.id;
     this.count = 0;
     this.isGrowing = !isOver(file.status);
-    this.$(".lf-about").textContent = `${duration(file.seconds)}  ·  read by ${file.run ? `${file.run} on ` : ""}${file.model}`;
+    this.$(".lf-about").textContent = `${duration(file.seconds)}  ·  transcribed by ${file.run ? `${file.run} on ` : ""}${file.model}`;
     this.$(".lf-lines").replaceChildren();
     this.sound.src = new URL(`studio/${at("longfile", file.id, "sound")}`, document.baseURI).href;
     for (const link of this.dialog.querySelectorAll("[data-kind]")) link.href = `studio/${at("longfile", file.id, "download", link.dataset.kind)}`;
@@ -129,7 +129,7 @@ class LongFile {
       ended: (status) => this.#grow().then(() => this.#stand(status)),
       told: () => this.#grow(),
       count: clock,
-      phases: { reading: "Reading" },
+      phases: { reading: "Transcribing" },
     });
   }
 

@@ -1,10 +1,10 @@
-// Where a turn begins and ends, told by level alone. Nothing here touches a microphone: levels go in, events come out.
+// Where a turn begins and ends, found by level alone. Nothing here touches a microphone: levels go in, events come out.
 
 /** Seconds of silence that end a turn. */
 export const SILENCE = { least: 0.4, most: 2, usual: 0.8 };
 export const SENSITIVITY = { least: 1, most: 5, usual: 3 };
 
-const RISES = [16, 12, 9, 7, 5]; // dB that a voice stands above the room, by sensitivity; the page's checks ask for 5
+const RISES = [16, 12, 9, 7, 5]; // dB of a voice above the room, by sensitivity; the page's checks ask for 5
 const FALL = 3; // dB: a voice that was heard may become so much weaker, so that word ends do not flicker
 const FAINTEST = -60; // dBFS: below is no voice, however quiet the room
 const LOUDEST_ROOM = -40; // dBFS, while the room is hardly known: who speaks at once is not taken for it

@@ -37,7 +37,7 @@ class Needs {
     }
   }
 
-  /** Until the terms have come nobody types over them, nor has an empty list saved in their place. */
+  /** Until the terms have loaded they can neither be typed over nor saved as an empty list. */
   wait(isWaiting) {
     this.terms.disabled = isWaiting;
     this.$("[type=submit]").disabled = isWaiting;

@@ -17,7 +17,7 @@ export function followProgress(root) {
 }
 
 function words({ clips, seconds, more }) {
-  if (!clips) return `About ${counted(more, "clip")} make a first training worth it.`;
+  if (!clips) return `About ${counted(more, "clip")} make a first training worthwhile.`;
   const sum = `${counted(clips, "clip")}, ${duration(seconds)}.`;
   return more ? `${sum} About ${more} more for a first training.` : `${sum} Enough for a first training.`;
 }

@@ -1,4 +1,4 @@
-// The list of prompts beside the card: which are recorded, which is in hand, and what was done last, with its undo.
+// The list of prompts next to the card: which are recorded, which is selected, and what was done last, with its undo.
 
 import { counted, icon, make, seconds } from "../studio.js";
 
@@ -48,7 +48,7 @@ export class Rail {
     if (!done) return this.line.replaceChildren();
     const { kind, clip, take, place } = done;
     const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
-    const told = kind === "doubted" ? [`Prompt ${place + 1}: the model heard `, make("b", {}, `“${clip.heard}”`)] : [words, make("b", {}, (clip || take).text || "no label yet")];
+    const told = kind === "doubted" ? [`Prompt ${place + 1}: the model transcribed `, make("b", {}, `“${clip.heard}”`)] : [words, make("b", {}, (clip || take).text || "no label yet")];
     const button = make("button", { type: "button", class: "st-button small", onclick: () => this.undo() }, icon("undo"), "Undo");
     this.line.replaceChildren(make("p", {}, ...told), button);
   }

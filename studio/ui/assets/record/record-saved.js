@@ -3,7 +3,7 @@
 import { at, request, studio } from "../studio.js";
 import { keep } from "../sound/keep.js";
 
-/** The label of a saved clip is corrected where it stands. True where it is as the person wants it. */
+/** The label of a saved clip is corrected in place. True where it is as the person wants it. */
 export async function relabel(tab) {
   const { card } = tab;
   const text = tab.view.text.trim();

@@ -1,4 +1,4 @@
-// From a take to a clip. No label is saved that nobody has seen, and what was found in the take is shown before: a press
+// From a take to a clip. No label is saved unseen, and what was found in the take is shown before: a press
 // that comes while there is news on the card, or just after, is not taken for an answer to it.
 
 import { at, form, request, seconds, studio, StudioError } from "../studio.js";
@@ -8,7 +8,7 @@ const SEEN = 600; // ms that news must have been on the card before a press coun
 
 /** Why a take cannot be saved, `[what, remedy, tone]`; nothing where it can. */
 export function refusal({ peak, samples, rate }, { silent, shortest }) {
-  if (peak < silent) return ["Nothing was heard.", "Is the microphone muted, or another one chosen? Record again.", "bad"];
+  if (peak < silent) return ["Nothing was recorded.", "Is the microphone muted, or another one chosen? Record again.", "bad"];
   const length = samples.length / rate;
   return length < shortest ? [`This take is too short (${seconds(length)}).`, "Record it again and speak before you stop.", "bad"] : null;
 }

@@ -64,7 +64,7 @@ export class Sources {
     this.own.querySelector("form").addEventListener("submit", async (event) => {
       event.preventDefault();
       const text = this.text.value.trim();
-      if (!text) return this.#ownFault("There is nothing to read yet. Write one prompt a line.");
+      if (!text) return this.#ownFault("There are no prompts yet. Write one a line.");
       await this.#send({ script: "own", text: this.text.value }).then(() => this.own.close(), (error) => this.#ownFault(error.message));
     });
     this.text.addEventListener("keydown", (event) => this.#tabulate(event));
@@ -99,7 +99,7 @@ export class Sources {
 
   // ---- files ----
 
-  /** The import dialog stands outside the tabs; sound dropped anywhere on this one opens it. */
+  /** The import dialog is outside the tabs; sound dropped anywhere on this one opens it. */
   openImport(files) {
     studio.open("import", { files });
   }

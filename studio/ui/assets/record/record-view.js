@@ -128,7 +128,7 @@ export class View {
       back: !isBusy && place > 0, skip: !isBusy && place < cards.length - 1, discard: isKept || !["ready", "saving"].includes(mode),
     });
     this.$(".rec-skip").textContent = isKept ? "Next" : "Skip";
-    this.hint = card?.text ? "" : "The model in hand writes it down; correct it here";
+    this.hint = card?.text ? "" : "The selected model transcribes it; correct it here";
     this.quality.show(tab);
     this.showMessage(tab);
   }
@@ -172,7 +172,7 @@ export class View {
     box.replaceChildren(icon(PICTURES[tone] || "info"), words, ...actions);
   }
 
-  /** Where the instruction stands, what is wrong stands too: `[what, remedy, tone, actions]`. */
+  /** Errors appear in the place of the instruction: `[what, remedy, tone, actions]`. */
   #message(tab) {
     const { mode, card, error } = tab;
     if (error) return [error.what, error.remedy, "bad", rescue(tab)];
@@ -205,7 +205,7 @@ function found({ take, limits, view, card }) {
   return ["Listen if you like, correct the label, then save.", BY_TOUCH ? "" : "Space records again."];
 }
 
-const heardAnother = (saved, heard) => [`${saved}The model heard something else: “${heard}”.`, "If you read another line, record it again or correct the label.", "look"];
+const heardAnother = (saved, heard) => [`${saved}The model transcribed something else: “${heard}”.`, "If you read another line, record it again or correct the label.", "look"];
 
 const UNREVIEWED = ["There is no label yet.", "The model may still be writing it: check it, then save. Saved now, the clip waits in Review without a label; it neither trains nor measures.", "look"];
 

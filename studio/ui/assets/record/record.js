@@ -224,7 +224,7 @@ class RecordTab {
   async writeDown(take) {
     if (take.text || take.isRead) return;
     take.isRead = true;
-    this.view.hint = "Reading what was said…";
+    this.view.hint = "Transcribing…";
     const answer = await request("listen/hear", { body: form({ sound: take.wav, model: studio.model() }) }).catch(() => null);
     this.view.hint = "Write what was said";
     if (this.take !== take || this.view.text) return;
@@ -369,7 +369,7 @@ class RecordTab {
     if (this.recorder.isOpen && !this.isBusy) await this.recorder.open(id).catch((error) => this.fail(error));
   }
 
-  /** An open microphone that nobody uses is let go, and the browser's recording sign goes out. */
+  /** An unused open microphone is released, and the browser's recording sign goes out. */
   letGo() {
     const isUnused = performance.now() - this.lastUse > IDLE || !isShown(this.root) || document.hidden;
     if (!this.recorder.isOpen || this.isBusy || this.mode === "countdown" || !isUnused) return;

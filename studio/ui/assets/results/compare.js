@@ -28,7 +28,7 @@ class Compare {
     this.$(".cmp-runs").addEventListener("change", ({ target }) => this.#tick(target));
   }
 
-  /** `run` is ticked first, and beside it the newest other one of its dataset. */
+  /** `run` is ticked first, and with it the newest other one of its dataset. */
   async open({ run, normaliser }) {
     this.normaliser = normaliser;
     this.$(".cmp-found").hidden = true;

@@ -55,7 +55,7 @@ export class Curve {
     this.said.textContent = outlook || WHY;
     this.picture.replaceChildren(...(points.length > 1 ? [drawing(curve), make("p", { class: "st-quiet st-small" }, CAVEAT)] : []));
     this.go.hidden = !missing.length || isGoing;
-    this.go.replaceChildren(icon("next"), task && task.status !== "finished" ? "Go on with the smaller runs" : "Train the smaller runs");
+    this.go.replaceChildren(icon("next"), task && task.status !== "finished" ? "Continue the smaller runs" : "Train the smaller runs");
     this.go.title = `Takes about three quarters of the time that this run took. It continues after this page is closed.`;
     if (isGoing && !this.#task) this.#follow();
   }

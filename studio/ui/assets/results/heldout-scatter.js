@@ -1,4 +1,4 @@
-// Accuracy of each clip before (across) against after (up): what stands above the diagonal got better.
+// Accuracy of each clip before (across) against after (up): what is above the diagonal got better.
 
 import { nameOf } from "./heldout-words.js";
 import { counted, make } from "../studio.js";
@@ -16,7 +16,7 @@ export function draw(tag, attributes, ...children) {
   return element;
 }
 
-/** A triangle up got better, one down worse, a dot stayed: told by shape as well as by colour. */
+/** A triangle up got better, one down worse, a dot stayed: distinguished by shape as well as by colour. */
 function shape(dot, attributes) {
   const [left, top, size] = [x(dot.before), y(dot.after), Math.min(16, 5 + 1.5 * Math.sqrt(dot.clips))];
   if (dot.outcome === "same") return draw("circle", { class: "same", cx: left, cy: top, r: size, ...attributes });

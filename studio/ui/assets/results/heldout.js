@@ -31,7 +31,7 @@ export class HeldOut {
     studio.on("back", element, () => this.show(this.#run));
   }
 
-  /** Show `run`; without one, what will stand here. */
+  /** Show `run`; without one, what will appear here. */
   async show(run) {
     this.#run = run;
     const asked = (this.#asked += 1);

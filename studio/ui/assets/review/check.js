@@ -109,7 +109,7 @@ class CheckDialog {
     const again = this.$("[data-do=again]");
     again.disabled = !report?.clips || this.isMeasuring;
     again.textContent = report?.unmeasured ? `Measure ${count(report.unmeasured)}` : "Measure all again";
-    this.$(".chk-sum").textContent = report ? summary(report) : "Reading what was measured.";
+    this.$(".chk-sum").textContent = report ? summary(report) : "Loading the measurements.";
     this.$(".chk-counts").replaceChildren(...(report ? this.rows(report) : []));
     this.showTrim(report);
     this.$(".chk-problems").hidden = !report?.problems.length;

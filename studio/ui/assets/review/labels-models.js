@@ -10,7 +10,7 @@ export class Reader {
     this.place = make("div", { class: "lab-task" });
     this.choice = make("select", { class: "st-select", id: `lab-reader-${name}` });
     this.go = make("button", { type: "button", class: "st-button", onclick: () => this.#start() });
-    const field = make("div", { class: "lab-field" }, make("label", { class: "st-label", for: this.choice.id }, "Who reads"), this.choice);
+    const field = make("div", { class: "lab-field" }, make("label", { class: "st-label", for: this.choice.id }, "Model"), this.choice);
     this.form = make("div", { class: "lab-form" }, field, this.go);
     box.replaceChildren(this.form, this.place);
   }
@@ -69,7 +69,7 @@ export class Reader {
 /** What a search for wrong labels came to, and the way to the list of them in Review. */
 export function verdict({ doubted, likely, clips }, close) {
   if (!doubted) {
-    const words = "A model transcribes every clip and compares what it hears with the label. Labels that it finds very unlikely, and would write differently, come first. A model tuned on your voice finds more than one that has never heard you.";
+    const words = "A model transcribes every clip and compares its transcript with the label. Labels that it finds very unlikely, and would write differently, come first. A model tuned on your voice finds more than one that does not know it.";
     return make("div", { class: "st-empty" }, icon("search"), make("h3", {}, "The labels have not been checked yet"), make("p", {}, words));
   }
   const text = likely ? `${likely.toLocaleString("en")} of ${counted(doubted, "clip")} may have a wrong label.` : `${counted(doubted, "label")} checked: none looks wrong.`;

@@ -11,8 +11,8 @@ const NOTHING = {
   digits: ["check", "No number words to write as digits", "Labels with numbers in words would be listed here, with the digits that replace them."],
   style: ["check", "All are written in one style", "Labels in capitals, without the mark that most end with, with odd quotes, dashes or spaces, or with numbers in two ways would be listed here."],
   mended: ["info", "Nothing here can be fixed by a rule", "Open these labels in Review and write them as you want them."],
-  unheard: ["microphone", "No model has read these clips yet", "Choose a model and start. What it hears is kept next to the labels; you then see it here and decide what to use."],
-  same: ["check", "Nothing to use", "Where the model was this sure, it heard what the label already says. Lower the threshold to see more."],
+  unheard: ["microphone", "No model has transcribed these clips yet", "Choose a model and start. Its transcripts are kept next to the labels; they then appear here, and you decide which to use."],
+  same: ["check", "Nothing to use", "Where the model was this sure, its transcript equals the label. Lower the threshold to see more."],
 };
 
 export const start = ({ element }) => new LabelsDialog(element.querySelector(".lab")).begin();
@@ -23,7 +23,7 @@ class LabelsDialog {
     this.$ = (selector) => dialog.querySelector(selector);
     this.offers = Object.fromEntries(["numbers", "style", "heard"].map((name) => [name, new Offer(this.$(`#lab-${name} .lab-offer`), this)]));
     this.readers = {
-      heard: new Reader(this.$("#lab-heard .lab-reader"), "prelabel", this, (count) => `Read ${counted(count, "clip")}`, () => this.show()),
+      heard: new Reader(this.$("#lab-heard .lab-reader"), "prelabel", this, (count) => `Transcribe ${counted(count, "clip")}`, () => this.show()),
       suspects: new Reader(this.$("#lab-suspects .lab-reader"), "suspects", this, (count) => `Look through ${counted(count, "clip")}`, () => this.show()),
     };
   }
@@ -67,7 +67,7 @@ class LabelsDialog {
     this.$(`#lab-tab-${this.tab}`).focus();
   }
 
-  /** Ask how things stand, and draw the tab in front. */
+  /** Fetch the state, and draw the tab in front. */
   async show() {
     this.fault(null);
     try {
@@ -145,7 +145,7 @@ class LabelsDialog {
     this.$(".lab-verdict").replaceChildren(verdict(this.standing, () => this.dialog.close()));
   }
 
-  /** New labels were written: say so beside the way back, and make the list anew. */
+  /** New labels were written: say so with its undo, and make the list anew. */
   async done(what) {
     studio.changed();
     const undo = make("button", { type: "button", class: "st-button small", onclick: () => this.undo(what) }, icon("undo"), "Undo");

@@ -1,4 +1,4 @@
-// The columns of the Review tab: what stands in each, which are shown, and how they are sorted. Labels and prompts
+// The columns of the Review tab: what is in each, which are shown, and how they are sorted. Labels and prompts
 // come from other people's files: they are only ever text.
 
 import { icon, make } from "../studio.js";
@@ -7,7 +7,7 @@ import { diffed } from "../diff.js";
 export const SPLITS = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
 export const VERDICTS = { fine: ["check", "Fine"], look: ["warning", "Look"], "re-record": ["microphone", "Re-record"] };
 const SOURCES = { microphone: "Microphone", import: "Import", live: "Correction", synthetic: "Synthetic" };
-export const LATEST = "-created"; // the order that nobody chose
+export const LATEST = "-created"; // the default order
 export const NONE = "–"; // nothing was measured or heard here
 
 /** `value` with `digits` decimals, or a dash. */
@@ -38,8 +38,8 @@ function labelOf(row) {
   const isRead = row.prompt && row.prompt !== row.text;
   return make("div", { class: "rev-words" },
     make("span", { class: "rev-text" }, row.text),
-    isRead ? make("span", { class: "rev-under" }, "read: ", row.prompt) : null,
-    row.edits?.some(({ kind }) => kind !== "equal") ? make("span", { class: "rev-under rev-heard" }, "heard: ", diffed(row.edits, "errors")) : null);
+    isRead ? make("span", { class: "rev-under" }, "prompt: ", row.prompt) : null,
+    row.edits?.some(({ kind }) => kind !== "equal") ? make("span", { class: "rev-under rev-heard" }, "model: ", diffed(row.edits, "errors")) : null);
 }
 
 function verdictOf({ verdict, findings }) {

@@ -44,7 +44,7 @@ export class Editor {
     });
   }
 
-  /** Save `text` as the label of `row`, unless somebody else changed it since the page was told. */
+  /** Save `text` as the label of `row`, unless it was changed elsewhere since the page loaded it. */
   async save(row, text) {
     try {
       await request(at("clips", studio.dataset(), row.id), { body: { text, was: row.text } });

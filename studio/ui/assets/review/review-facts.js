@@ -13,7 +13,7 @@ const FIGURES = [
 
 const LIKELY = 0.5; // suspicion above which the label is what a person is asked about first
 
-/** The elements beside the spectrogram. */
+/** The elements next to the spectrogram. */
 export const facts = (row) => (row.suspicion > LIKELY ? [heard(row), verdict(row), figures(row)] : [verdict(row), heard(row), figures(row)]).filter(Boolean);
 
 function verdict({ verdict, findings, trim }) {
@@ -33,7 +33,7 @@ function figures(row) {
     make("div", {}, make("dt", {}, title), make("dd", { class: "st-number" }, `${figure(of[name], digits)} ${unit}`))));
 }
 
-/** What a model heard: with confidences the paler the less sure, else as differences from the label. */
+/** A model's transcript: with confidences the paler the less sure, else as differences from the label. */
 function heard(row) {
   if (row.heard == null) return null;
   const words = row.heard_words.length
@@ -41,11 +41,11 @@ function heard(row) {
     : diffed(row.edits ?? [], "errors");
   const judged = [["WER", row.wer, 2], ["confidence", row.confidence, 2], ["suspicion", row.suspicion, 2]].filter(([, value]) => value != null);
   return make("div", { class: "rvd-heard" },
-    make("h2", {}, "A model heard"),
+    make("h2", {}, "A model’s transcript"),
     make("p", {}, words),
     row.reason ? make("p", {}, make("b", {}, row.reason)) : "",
     make("p", { class: "st-quiet st-small st-number" }, judged.map(([title, value, digits]) => `${title} ${figure(value, digits)}`).join(" · ")),
     make("div", { class: "st-row" },
       row.suspicion > 0 ? make("button", { type: "button", class: "st-button small", "data-do": "accept" }, "Label is right") : "",
-      row.heard && row.heard !== row.text ? make("button", { type: "button", class: "st-button small", "data-do": "take" }, "Use what was heard") : ""));
+      row.heard && row.heard !== row.text ? make("button", { type: "button", class: "st-button small", "data-do": "take" }, "Use this transcript") : ""));
 }

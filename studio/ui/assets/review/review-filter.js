@@ -6,7 +6,7 @@ import { Offers } from "./review-offers.js";
 
 const PAUSE = 250; // ms after the last key before a filter is tried
 const LONGER = 800; // ms where more is offered: “wer” is likelier the begin of a field than a word
-const PATIENCE = 900; // ms more before its error is told: the person may still be typing
+const PATIENCE = 900; // ms more before its error is shown: the person may still be typing
 export const CHIPS = [
   { title: "All", query: "" },
   { title: "Needs a look", query: "quality != fine" },
@@ -96,7 +96,7 @@ export class Filter {
     }
   }
 
-  /** An error is told at once where the person is done typing, and after a while where not. */
+  /** An error is shown at once where the person is done typing, and after a while where not. */
   async #send(view, isDone) {
     clearTimeout(this.telling);
     this.fault = await this.ask(view);

@@ -7,7 +7,7 @@ const KEYS = [
   ["j", "down", "the next clip"], ["k", "up", "the one before"],
   ["p", "play", "play or pause"], [" ", "play", "play or pause"],
   ["e", "edit", "edit the label: Enter saves, Esc restores it"],
-  ["x", "trash", "delete the chosen clips, or the one in hand"],
+  ["x", "trash", "delete the chosen clips, or the selected one"],
   ["a", "accept", "the label is right (no longer a suspect)"],
   ["r", "rerecord", "record this prompt again"],
   ["s", "choose", "choose the clip, or unchoose it"],
@@ -21,7 +21,7 @@ const REPEATED = "jkJ"; // may be held down
 const SHOWN = { " ": "Space", Escape: "Esc", J: "Shift J", U: "Shift U" };
 const EXAMPLES = ["wer > 0.3", "duration < 1 and not speaker = anna", "quality = look or quality = re-record", "split = test and has digits", "\"order number\"", "text ~ order", "snr < 15 and created > 2026-01-01"];
 
-/** Call `deeds[name]()` for the key pressed, while the tab is in front and nobody is typing. */
+/** Call `deeds[name]()` for the key pressed, while the tab is in front and no text is being typed. */
 export function listen(root, deeds) {
   const names = new Map(KEYS.map(([key, name]) => [key, name]));
   document.addEventListener("keydown", (event) => {

@@ -6,7 +6,7 @@ const MOST = 8;
 const SIGNS = { number: ["<", "<=", ">", ">=", "="], choice: ["=", "!="], text: ["~", "=", "!="], date: [">", "<", "="] };
 
 export class Offers {
-  /** Offers stand in `list`, below `field`; `changed()` after one was taken. */
+  /** Offers are in `list`, below `field`; `changed()` after one was taken. */
   constructor(field, list, changed) {
     Object.assign(this, { field, list, changed, fields: [], at: -1, items: [] });
     field.addEventListener("input", () => this.#offer());
@@ -67,7 +67,7 @@ export class Offers {
   }
 }
 
-/** What can follow `typed`: `[{ text, unit, what, replaces }]`, where `replaces` counts the letters it stands for. */
+/** What can follow `typed`: `[{ text, unit, what, replaces }]`, where `replaces` counts the letters it replaces. */
 export function next(typed, fields) {
   const [, name, begun] = /(\w+) *(?:<=|>=|!=|[<>=~]) *([\w-]*)$|(?:^|[\s(])(has) +(\w*)$/.exec(typed)?.filter((part) => part !== undefined) ?? [];
   const known = (name) => fields.find((field) => field.name === name);

@@ -4,9 +4,9 @@ import { icon, make } from "../studio.js";
 import { field, NONE } from "./review-columns.js";
 
 const EMPTY = {
-  none: ["wave", "No clips yet", "Every clip that you record or import appears here, to be played, corrected and sorted. Read a few prompts in 1 Record, or bring in sound files that you have."],
+  none: ["wave", "No clips yet", "Every clip that you record or import appears here, to be played, corrected and sorted. Record a few prompts in 1 Record, or import sound files."],
   search: ["search", "Nothing matches", "No clip fits this filter. Press the i next to it to see what you can search for, or clear it."],
-  unheard: ["search", "Nothing matches", "No clip fits this filter. It asks for what a model heard in the clips, and no model has transcribed them yet. Let one look for wrong labels first."],
+  unheard: ["search", "Nothing matches", "No clip fits this filter. It asks for a model's transcripts, and no model has transcribed these clips yet. Look for wrong labels first."],
   trash: ["trash", "The trash is empty", "Clips that you delete stay here until you restore them."],
 };
 
@@ -74,7 +74,7 @@ export class Table {
     this.line?.scrollIntoView({ block: "nearest" });
   }
 
-  /** Tick the boxes as the choice stands. */
+  /** Tick the boxes of the chosen clips. */
   tick() {
     const ticked = this.rows.map((row) => this.isChosen(row.id));
     ticked.forEach((is, number) => {

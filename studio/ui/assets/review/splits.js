@@ -5,8 +5,8 @@ import { at, counted, duration, icon, make, request, studio } from "../studio.js
 const NAMES = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
 const ABOUT = {
   sentence: "A hash of each sentence's words decides its split: the same clips always land in the same split, and new clips of a sentence join the old ones.",
-  speaker: "Whole speakers measure and never train: this shows how well the model hears people it does not know. If you choose none, the speakers with the fewest clips are held out.",
-  session: "Clips of one session stay together: this shows how well the model hears the same voice on another day, in another room.",
+  speaker: "Whole speakers measure and never train: this shows how well the model transcribes people it does not know. If you choose none, the speakers with the fewest clips are held out.",
+  session: "Clips of one session stay together: this shows how well the model transcribes the same voice on another day, in another room.",
 };
 
 export const start = ({ element }) => new SplitsDialog(element.querySelector(".spl")).begin();
@@ -32,7 +32,7 @@ class SplitsDialog {
   async open() {
     if (!this.dialog.open) this.dialog.showModal();
     this.$(".spl-done").hidden = true;
-    if (this.dataset !== studio.dataset()) this.$(".spl-plan").replaceChildren(); // what stood there is of another one
+    if (this.dataset !== studio.dataset()) this.$(".spl-plan").replaceChildren(); // the old plan is of another dataset
     this.dataset = studio.dataset();
     this.wait();
     try {
@@ -65,7 +65,7 @@ class SplitsDialog {
     }
   }
 
-  /** Until the answer comes nothing can be applied; what stands there is of another choice. */
+  /** Until the answer comes nothing can be applied; what is shown is of another choice. */
   wait() {
     const box = this.$(".spl-plan");
     if (box.querySelector("table")) box.classList.add("waiting");

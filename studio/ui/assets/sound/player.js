@@ -1,4 +1,4 @@
-// One sound at a time for the whole page; the button that started it shows how it stands.
+// One sound at a time for the whole page; the button that started it shows its state.
 
 import { gone, icon, isGone, StudioError } from "../studio.js";
 

@@ -135,7 +135,7 @@ export class Recorder {
     return this.#take?.blocks.length ? finished(this.#take.blocks, this.#context.sampleRate) : null;
   }
 
-  /** Begin a take; resolves when the first sound has come, so that nobody speaks too early. Throws StudioError. */
+  /** Begin a take; resolves when the first sound has come, so that speech is not cut off. Throws StudioError. */
   start() {
     return new Promise((started, failed) => {
       const take = { blocks: [], started };

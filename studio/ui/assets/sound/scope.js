@@ -2,7 +2,7 @@
 
 const BAR = 3; // px, with its gap: one block of about 20 ms
 const FLOOR = -60;
-const HOLD = 1200; // ms that the peak mark stands still
+const HOLD = 1200; // ms that the peak mark is held
 const FULL_SCALE = 0.999;
 
 export const decibels = (amplitude) => Math.max(FLOOR, 20 * Math.log10(amplitude || 1e-9));

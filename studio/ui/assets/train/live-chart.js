@@ -126,7 +126,7 @@ export class Chart {
     }
   }
 
-  /** The value nearest to the pointer, as text beside a hair line. */
+  /** The value nearest to the pointer, as text next to a hair line. */
   read(pen, box) {
     const points = this.lines[0]?.points || [];
     if (!points.length) return;

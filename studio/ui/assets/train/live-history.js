@@ -1,9 +1,9 @@
 // What a run's events add up to. Reading them again from the start gives the same, so nothing has to be remembered.
 
-/** A name for each phase, and where in the whole run it stands. */
+/** A name for each phase, and its place in the whole run. */
 export const PHASES = {
   loading: { stage: 0, text: "Loading the model" },
-  encoding: { stage: 0, text: "Reading the clips" },
+  encoding: { stage: 0, text: "Encoding the clips" },
   baseline: { stage: 1, text: "Scoring the base model" },
   training: { stage: 2, text: "Training" },
   validating: { stage: 2, text: "Scoring the validation clips" },

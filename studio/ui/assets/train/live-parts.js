@@ -6,7 +6,7 @@ export const percent = (rate) => (rate == null ? "–" : `${(100 * rate).toFixed
 export const lossPoints = (steps) => steps.map((step) => [step.step, step.loss]);
 export const span = (steps) => Math.max(4, steps.length / 25); // steps over which the loss is smoothed
 
-/** How a run stands, as a pill: its colour and its word. */
+/** The state of a run, as a pill: its colour and its word. */
 export const STANDS = {
   running: ["accent", "Running"],
   stopping: ["look", "Stopping"],

@@ -89,7 +89,7 @@ export class LiveView {
 
   #stand(stands) {
     this.#stands = stands;
-    this.#problem = null; // it was about how the run stood before
+    this.#problem = null; // it was about the run's previous state
     this.#skew = stands.now - Date.now() / 1000;
     this.#draw();
   }
@@ -307,7 +307,7 @@ export class LiveView {
     box.dataset.shown = shown;
     box.hidden = !samples.length;
     if (box.hidden) return;
-    this.$(".live-samples h3").textContent = samples[0].step ? `What it read at step ${samples[0].step}` : "What the base model read";
+    this.$(".live-samples h3").textContent = samples[0].step ? `What it transcribed at step ${samples[0].step}` : "What the base model transcribed";
     const rows = samples.map(({ reference, hypothesis, edits }) => {
       const read = hypothesis ? make("dd", {}, diffed(edits, "errors")) : make("dd", { class: "st-quiet" }, "nothing");
       return make("div", {}, make("dt", {}, reference), read);

@@ -91,7 +91,7 @@ export class Settings {
     return isOffered;
   }
 
-  /** Say what went wrong, beside the button. */
+  /** Say what went wrong, next to the button. */
   tell(error) {
     const text = error instanceof StudioError ? error.message : `The page has an error: ${error.message}`;
     if (this.$(".train-message").textContent === text) return;
@@ -189,7 +189,7 @@ export class Settings {
     this.waiting = setTimeout(() => this.#ask(), 150);
   }
 
-  /** Labels that write numbers in two ways are told before a start, with the way to make them one. */
+  /** Labels that write numbers in two ways are reported before a start, with the way to unify them. */
   #tellMixed(sentence) {
     const box = this.$(".train-mixed");
     if (box.dataset.told === sentence) return;
