@@ -69,8 +69,8 @@ def pack(config: TrainConfig, folder: RunFolder, into: Path) -> list[str]:
         _write_run(archive, folder, there)
     if (size := into.stat().st_size) > LARGEST:
         raise DataError(
-            f"The clips of this run come to {size / 1e6:.0f} MB, over the limit of {LARGEST / 1e6:.0f} MB that a cluster "
-            "takes by its address.",
+            f"The clips of this run come to {size / 1e6:.0f} MB, over the limit of {LARGEST / 1e6:.0f} MB that a "
+            "cluster takes by its address.",
             "Set clips aside in Review, or train on this machine.",
         )
     return moved

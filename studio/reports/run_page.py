@@ -51,8 +51,8 @@ def _first_screen(result: RunResult) -> Iterator[Html]:
     yield tag("h1", f"{result.run}: {RATES[result.unit].lower()} {was} → {now}")
     about = (
         f"{result.model}, tuned on {counted(result.train_clips, 'clip')} ({result.train_seconds / 60:.1f} min) of "
-        f"“{result.dataset}”, measured on {counted(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) that "
-        f"it never trained on; the texts compared {COMPARED[result.normaliser]} (normaliser: {result.normaliser})."
+        f"“{result.dataset}”, measured on {counted(result.clips, 'held-out clip')} ({result.seconds / 60:.1f} min) it "
+        f"never trained on; the texts compared {COMPARED[result.normaliser]} (normaliser: {result.normaliser})."
     )
     yield tag("p", about, class_="quiet about")
     yield answer_cards(answers(result))

@@ -38,10 +38,10 @@ from studio.workspace import Workspace, disk_errors_explained
 def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: Alone | None = None) -> Iterator[Event]:
     """Fine-tune by `config` into `folder`, yielding what happens; the caller writes it to `folder.events`.
 
-        With `resume` it goes on with the run that was begun in `folder`, and begins where none was. A request to
-    stop request in `folder` is obeyed, so clear an old one first. SIGTERM writes a checkpoint and ends the
-        run as interrupted. With `ranks` other processes share its steps. What goes wrong is yielded as Failed and
-        then raised: ConfigError, DataError, ModelError, DeviceError, DiskError, JobError.
+    With `resume` it continues the run that was begun in `folder`, or begins one where there is none. A stop
+    request that is in `folder` already is obeyed, so clear an old one first. SIGTERM writes a checkpoint and ends
+    the run as interrupted. With `ranks` other processes share its steps. What goes wrong is yielded as Failed and
+    then raised: ConfigError, DataError, ModelError, DeviceError, DiskError, JobError.
     """
     stopper = Stopper(folder)
     yield Phase(name="loading")

@@ -92,11 +92,11 @@ class Intake:
     ) -> Utterance:
         """Take a recording in, as `Dataset.add` does; `extra` are keys of another program, kept as they are.
 
-                Without `text` the clip has no label yet, and is set aside until it gets one. A `split` holds unless the
+        Without `text` the clip has no label yet, and is set aside until it gets one. A `split` holds unless the
         sentence is elsewhere: then it is that of the clips that are there already, or else, of those that come
-                in, what measures wins. `link`: the clip shares its file with `audio` where the disk can do that. Raises
-                DataError (empty label, the same samples are there already), AudioError or DiskError: this clip alone is left
-                out then.
+        in, what measures wins. `link`: the clip shares its file with `audio` where the disk can do that. Raises
+        DataError (empty label, the same samples are there already), AudioError or DiskError: this clip alone is left
+        out then.
         """
         sound = wav_bytes(audio.samples, audio.sample_rate) if isinstance(audio, Waveform) else audio
         label = "" if text is None else checked_label(text)
