@@ -12,7 +12,7 @@ A room imports only from the rooms above it in this list (`tests/test_floors.py`
 
     errors, faults, quiet, workspace, config     what everything needs
     text         strings: compared, scored, rewritten
-    audio        sound as samples: read, recorded, measured, mended
+    audio        sound as samples: read, recorded, measured, trimmed
     starter      the bundled model and its small world
     data         datasets: manifest, store, splits, view, formats, prompts, quality, labels
     runs         a run's folder, its log of events, its process, the queue

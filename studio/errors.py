@@ -38,7 +38,7 @@ def printable(text: str) -> str:
 
 
 class StudioError(Exception):
-    """Something a person can mend: `what` happened, and the `remedy`, each a sentence."""
+    """Something a person can fix: `what` happened, and the `remedy`, each a sentence."""
 
     status: ClassVar[int] = 400  # of an HTTP answer
     api_code: ClassVar[str] = "invalid_request"  # in OpenAI's interface

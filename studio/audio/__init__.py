@@ -1,4 +1,4 @@
-"""Sound as samples: read, record, measure, mend. It knows nothing of datasets."""
+"""Sound as samples: read, record, measure, trim. It knows nothing of datasets."""
 
 from studio.audio.decoding import Samples, Source
 from studio.audio.io import (

@@ -21,7 +21,7 @@ from studio.workspace import disk_errors, write_atomically
 Sums = NDArray[np.float64]
 
 MIN_SECONDS = 0.1  # Moonshine needs 895 samples (0.056 s); the shortest spoken words last about 0.15 s
-MAX_SECONDS = 60.0  # the streaming models hear at most 82 s; a clip this long holds many sentences, not one
+MAX_SECONDS = 60.0  # the streaming models take at most 82 s; a clip this long holds many sentences, not one
 SILENT_PEAK_DB = -60.0  # dBFS; 33 steps of 16 bits: a muted microphone's noise, not a voice
 LONGEST_READ = 2 * MAX_SECONDS  # seconds in memory at once: clips of other programs may be longer than ours
 MOST_SAMPLES = 100_000_000  # of all channels together in memory at once: 400 MB

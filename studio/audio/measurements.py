@@ -35,7 +35,7 @@ class Quality(BaseModel):
     rms_db: float  # dBFS, of the whole clip
     loudness_lufs: float  # gated, so that silence does not count
     clipped_share: float  # 0..1 of the samples
-    snr_db: float | None = None  # None where nothing but speech is heard
+    snr_db: float | None = None  # None where there is nothing but speech
     speech_seconds: float  # pauses between words included
     silence_before: float  # seconds
     silence_after: float  # seconds

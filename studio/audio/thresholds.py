@@ -11,10 +11,10 @@ class Thresholds:
 
     clipped_share: tuple[float, float] = (0.001, 0.01)  # 0..1 of all samples
     quiet_lufs: float = -50.0  # a voice at arm's length is at about -30 to -18 LUFS
-    noisy_snr_db: tuple[float, float] = (12.0, 6.0)  # speech against what is heard between the words
+    noisy_snr_db: tuple[float, float] = (12.0, 6.0)  # speech against the noise between the words
     long_edge: float = 1.5  # seconds of silence before or after the speech
     long_pause: float = 2.0  # seconds in the middle
-    long_clip: float = 30.0  # seconds: Whisper and Kyutai hear 30 s at once
+    long_clip: float = 30.0  # seconds: Whisper and Kyutai take 30 s at once
     least_speech: float = 0.1  # seconds; the shortest spoken words last about 0.15 s
     dc_offset: float = 0.02  # 0..1 of full scale; sound cards of today stay below 0.005
     telephone_hz: int = 4_250  # what distinguishes s from f lies above 4 kHz; a little more, for a filter's slope

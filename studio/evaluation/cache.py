@@ -1,4 +1,4 @@
-"""What a model has read so far of a list of clips, on the disk: an evaluation that was stopped goes on from there.
+"""A model's hypotheses so far for a list of clips, on disk: an evaluation that was stopped continues from there.
 
 One line a batch, so that the same clips are read together after a stop as without one: the result is the same to the
 last digit. Texts are kept as they were written, whichever way they are going to be compared. A file belongs to these
@@ -25,7 +25,7 @@ from studio.workspace import append_durably, write_atomically
 
 
 class BatchRead(BaseModel):
-    """One batch of clips: what was read of those that could be, and why the others could not."""
+    """One batch of clips: the hypotheses, and why the others could not be transcribed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class BatchRead(BaseModel):
 
 
 class Readings:
-    """The batches that were read already; without a file, none, and none is kept."""
+    """The batches that are done; without a file, none, and none is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -43,11 +43,11 @@ class Readings:
 
     @classmethod
     def of(cls, folder: Path, recogniser: Recogniser, test_set: str, *, with_adapter: bool) -> Self:
-        """What `recogniser`, with its adapter or without, has read of the clips that `test_set` is the hash of."""
+        """What `recogniser`, with its adapter or without, wrote for the clips whose hash is `test_set`."""
         return cls(folder / f"{_key(recogniser, test_set, with_adapter)}.jsonl")
 
     def find(self, clips: Sequence[Utterance]) -> BatchRead | None:
-        """What was read of just these clips, together."""
+        """The hypotheses of exactly these clips, together."""
         return self._known.get(tuple(clip.id for clip in clips))
 
     def keep(self, batch: BatchRead) -> None:

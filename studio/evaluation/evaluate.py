@@ -49,7 +49,7 @@ class ScoredClip(BaseModel):
     hypothesis: str
     wer: float  # of this clip alone, by the evaluation's normaliser
     seconds: float  # of audio
-    latency: float  # seconds from samples to text; clips are read in batches, whose time is shared out evenly
+    latency: float  # seconds from samples to text; clips are transcribed in batches, whose time is divided evenly
     confidence: float | None = None  # mean token probability, 0..1
     words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
 
@@ -100,7 +100,7 @@ class Evaluation(BaseModel):
 
 
 class Comparison(BaseModel):
-    """The same clips read by a base model and, where there is an adapter, with it."""
+    """The same clips transcribed by a base model and, where there is an adapter, with it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -190,7 +190,7 @@ def compare(
     kept = workspace.readings / hashlib.sha256(f"{dataset.folder} {named} {split}".encode()).hexdigest()[:16]
     read = partial(evaluate, recogniser, dataset, split, normaliser, clips=chosen, on_progress=on_progress, kept=kept)
     found = Comparison(before=read(with_adapter=False), after=read(adapter=named) if adapter else None)
-    shutil.rmtree(kept, ignore_errors=True)  # the next evaluation reads, and measures its time, anew
+    shutil.rmtree(kept, ignore_errors=True)  # the next evaluation starts anew, and measures its own time
     return found
 
 
@@ -225,7 +225,7 @@ def scored(
     skipped: Sequence[str] = (),
     probes: Sequence[Probe] = (),
 ) -> Evaluation:
-    """The evaluation of `hypotheses`, one a clip, all of one split; `probes` where silence was read as well."""
+    """The evaluation of `hypotheses`, one a clip, all of one split; `probes` where silence was transcribed as well."""
     references, texts = [clip.text for clip in clips], [hypothesis.text for hypothesis in hypotheses]
     rows = [
         ScoredClip(
@@ -261,7 +261,7 @@ def hash_of(clips: Sequence[Utterance]) -> str:
 
 
 def usable(dataset: Dataset, clips: Sequence[Utterance], family: Family) -> tuple[list[Utterance], list[str]]:
-    """The clips that `family` can hear; and why each of the others cannot be used. Reads every file once."""
+    """The clips that `family` can transcribe; and why each of the others cannot be used. Reads every file once."""
     good, bad = [], []
     for clip in clips:
         if reason := _unfit(dataset, clip, family):
@@ -279,7 +279,7 @@ def read_clip(dataset: Dataset, clip: Utterance, sample_rate: int) -> Clip:
 def transcribe(
     recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance], features: Sequence[Row] = ()
 ) -> list[Hypothesis]:
-    """What `recogniser` writes for `clips`, read at once; from the `features` of each, where its family kept them."""
+    """What `recogniser` writes for `clips`, in one batch; from the `features` of each, where its family kept them."""
     family = recogniser.family
     samples = [read_clip(dataset, clip, family.sample_rate) for clip in clips]
     if features and isinstance(family, Encodes):

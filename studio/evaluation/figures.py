@@ -50,5 +50,5 @@ def errors(score: Score) -> str:
 
 
 def factor(value: float | None) -> str:
-    """A real-time factor: seconds to read one second."""
+    """A real-time factor: seconds to transcribe one second."""
     return "–" if value is None else f"{value:.3f}"

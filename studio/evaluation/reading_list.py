@@ -1,4 +1,4 @@
-"""What a person should read next, from all that is known: the clips, the own terms, and what models got wrong."""
+"""What a person should record next: from the clips, their own terms, and what models got wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from studio.workspace import Workspace
 def read_next(
     workspace: Workspace, dataset: Dataset, *, count: int = 20, convention: Convention = "words", run: str = ""
 ) -> list[prompts.Prompt]:
-    """The `count` sentences worth most to read next, each with why: see `studio.data.prompts.needs`.
+    """The `count` sentences most worth recording next, each with why: see `studio.data.prompts.needs`.
 
     Words count as missed where the tuned model of `run`, or else the newest of this dataset, wrote them wrong on its
     held-out clips, and where a model that read the clips (`studio label --prelabel`) disagrees with a label. Raises

@@ -1,4 +1,4 @@
-"""Is the tuned model better, or was it luck? Two answers from clips that both models read: the direction, and the size.
+"""Is the tuned model better, or was it luck? Two answers from the clips of both: the direction, and the size.
 
 The direction is an exact paired permutation test: were the two models equally good, each clip's difference in errors
 would have the other sign as often (Fisher 1935, "The Design of Experiments", section 21; Good 2005, "Permutation,

@@ -1,7 +1,7 @@
 """Is the tuned model better on the held-out clips? One judgement, which every page, report and verb repeats.
 
 Direction and size are two answers, both of `studio.evaluation.significance`: whether it is better, and by how much.
-Two more: what changed, since a model that only writes numbers differently hears no better; and whether it is good
+Two more: what changed, since writing numbers differently recognises no more words; and whether it is good
 enough to use.
 """
 
@@ -67,12 +67,12 @@ class Judgement(BaseModel):
 
     @property
     def hears_worse(self) -> bool:
-        """Whether more words are misheard than before, however they are written."""
+        """Whether more words are wrong than before, however they are written."""
         return self.what is not None and self.what.heard.verdict == "worse"
 
     @property
     def only_writing(self) -> list[str]:
-        """What got better, where what it hears did not: it only writes differently."""
+        """What got better, where the words it recognises did not: it only writes differently."""
         if self.what is None or self.what.heard.verdict == "better":
             return []
         return [name for name, found in self._written if found.verdict == "better"]
@@ -164,7 +164,7 @@ def judge(before: Evaluation, after: Evaluation) -> Judgement:
 
 
 def change(before: Evaluation, after: Evaluation) -> Change | None:
-    """How the error rate changed on the clips that both read; None where they share none with a word."""
+    """How the error rate changed on the clips that both transcribed; None where they share none with a word."""
     pairs = paired(before, after)
     return _change(pairs, after.score.normaliser, unit_of(after)) if pairs else None
 
@@ -190,7 +190,7 @@ def unit_of(evaluation: Evaluation) -> Unit:
 
 
 def paired(before: Evaluation, after: Evaluation) -> Pairs | None:
-    """The clips that both read; None where the two cannot be compared."""
+    """The clips that both transcribed; None where the two cannot be compared."""
     if before.score.normaliser != after.score.normaliser or before.test_set_hash != after.test_set_hash:
         return None
     earlier = {row.id: row for row in before.rows}

@@ -1,4 +1,4 @@
-"""What a tuned model does differently: how it writes numbers, case and punctuation, or which words it hears.
+"""What a tuned model does differently: how it writes numbers, case and punctuation, or which words it recognises.
 
 A model that was taught to write `seven three two` for `732` may go from 92 to 1 % WER and hear exactly as before. Each
 error of a clip has one cause, which the word diff shows, and each cause is tested for by itself.
@@ -17,7 +17,7 @@ from studio.text import plain
 from studio.text.metrics import Unit, errors
 
 Pairs = Sequence[tuple[ScoredClip, ScoredClip]]
-"""The same clips, read before and after."""
+"""The same clips, transcribed before and after."""
 
 
 class WhatChanged(BaseModel):
@@ -44,7 +44,7 @@ def what_changed(pairs: Pairs, unit: Unit) -> WhatChanged | None:
 
 
 def causes(reference: str, hypothesis: str, unit: Unit) -> tuple[int, int, int]:
-    """Errors in writing numbers, in case and punctuation, and in what was heard; the last as it is spoken."""
+    """Errors in writing numbers, in case and punctuation, and in the words; the last as it is spoken."""
     numbers = writing = heard = 0
     for edit in compared(reference, hypothesis):
         if edit.kind == "spelling":

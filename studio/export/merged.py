@@ -82,7 +82,7 @@ def merge(
 ) -> MergeReport:
     """Write into `out` the base model of `adapter` with the adapter in its weights, in fp32.
 
-    It takes its place only when it reads `probes` (or a made-up sound) like model + adapter. `on_progress` is told
+    It takes its place only if it transcribes `probes` (or a made-up sound) like model + adapter. `on_progress` gets
     "loading", "merging", "checking". Raises ModelError where base or adapter are unusable or the logits differ,
     ConfigError where `out` holds something else, DiskError.
     """
@@ -142,7 +142,7 @@ def _held_out(workspace: Workspace, adapter: Path, family: Family) -> list[Clip]
 
 
 def _sound(family: Family) -> Clip:
-    """Two seconds of a rising tone: something to hear where no clip is at hand."""
+    """Two seconds of a rising tone: something to transcribe where there is no clip."""
     import numpy as np
 
     seconds = np.arange(2 * family.sample_rate) / family.sample_rate

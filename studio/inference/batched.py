@@ -1,4 +1,4 @@
-"""Many clips read by one recogniser, of similar length together, each batch kept as soon as it is read."""
+"""Many clips transcribed by one recogniser, similar lengths together, each batch kept as soon as it is done."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Read:
 def batches(
     recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance], on_progress: Progress, skipped: list[str]
 ) -> Iterator[list[Read]]:
-    """Read `clips`, short ones first; a reason for each that cannot be read goes to `skipped`."""
+    """Transcribe `clips`, short ones first; a reason for each that cannot be goes to `skipped`."""
     family, done = recogniser.family, 0
     on_progress(0, len(clips))
     for batch in in_batches(sorted(clips, key=lambda clip: clip.duration)):
@@ -54,7 +54,7 @@ def _usable(
 
 
 def skipped_sentence(skipped: Sequence[str]) -> str:
-    """How many clips could not be read and why the first could not; empty where all could."""
+    """How many clips could not be transcribed and why the first could not; empty where all could."""
     if not skipped:
         return ""
     return f"{counted(len(skipped), 'clip')} could not be transcribed; the first: {skipped[0]}"

@@ -1,4 +1,4 @@
-"""One clip heard several times: by the base, with each of several adapters, and with key terms made likelier."""
+"""One clip transcribed several times: by the base, with each of several adapters, and with key terms made likelier."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from studio.workspace import Workspace, disk_errors, write_atomically
 
 
 class HeardClip(BaseModel):
-    """One sound file: a reading without an adapter, then one with each."""
+    """One sound file: a transcript without an adapter, then one with each."""
 
     model_config = ConfigDict(frozen=True)
 
     audio: str
     reference: str | None = None
     readings: list[Reading] = []
-    error: str | None = None  # why it could not be read
+    error: str | None = None  # why it could not be transcribed
 
 
 class Heard(BaseModel):
-    """A list of sound files, read side by side."""
+    """A list of sound files, with the transcripts side by side."""
 
     model_config = ConfigDict(frozen=True)
 
     model: str
-    adapters: list[str]  # of the second reading and those after it
+    adapters: list[str]  # of the second transcript and those after it
     terms: list[str]
     boost: float  # in logits, for a term's first token
     device: str
@@ -46,11 +46,11 @@ class Heard(BaseModel):
 def hear(
     recogniser: Recogniser, clip: Clip, adapters: Sequence[str] | None = None, terms: KeyTerms | None = None
 ) -> list[Reading]:
-    """What the base reads in `clip`, then what it reads with each of `adapters`: of peft's names, by default all.
+    """What the base writes for `clip`, then what it writes with each of `adapters`: of peft's names, by default all.
 
-    One set of weights serves all. Where it can be they are read in one batch, which for a base and one adapter takes
-    about half as long again as one alone; each latency is then an even share. With `terms` each reading has a second
-    text, with those made likelier. Raises DataError where the clip is too short or too long.
+    One set of weights serves all. Where possible they are rows of one batch, which for a base and one adapter takes
+    about half as long again as one alone; each latency is then an even share. With `terms` each has a second text,
+    with those made likelier. Raises DataError where the clip is too short or too long.
     """
     names = [BASE, *(names_on(recogniser) if adapters is None else adapters)]
     read = recogniser.family.read_beside

@@ -33,10 +33,10 @@ LOST = 0.5  # word error rate of the usual clip from which on a model cannot jud
 class Search:
     """What a search found."""
 
-    clips: int  # that were read
+    clips: int  # that were transcribed
     likely: int  # whose suspicion is above LIKELY
-    is_lost: bool  # whether the model reads these clips so badly that its suspicions say little
-    skipped: list[str]  # why the others could not be read
+    is_lost: bool  # whether the model transcribes these clips so badly that its suspects mean little
+    skipped: list[str]  # why the others could not be transcribed
 
 
 def find_suspects(

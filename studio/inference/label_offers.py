@@ -40,7 +40,7 @@ class Offer(BaseModel):
 
     title: str  # for the history: "Numbers as words"
     proposals: list[Proposal]
-    clips: int  # that were looked at, or heard
+    clips: int  # that were checked, or transcribed
     digest: str
 
 

@@ -20,7 +20,7 @@ OTHER = 0.5  # character error rate, 0..1; from here on it is another text
 
 
 def heard_another(label: str, heard: Hypothesis, model: str) -> bool:
-    """Whether `model` is sure that it heard a text other than `label`."""
+    """Whether `model` is sure of a text other than `label`."""
     if not heard.text.strip() or (heard.confidence or 0.0) < SURE or not _knows(model, label):
         return False
     return score([label], [heard.text], "spoken").cer >= OTHER

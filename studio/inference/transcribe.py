@@ -23,7 +23,7 @@ from studio.text.metrics import Score, score
 from studio.workspace import Workspace, disk_errors, write_atomically
 
 _MANIFESTS = (".jsonl", ".json", ".ndjson")
-_IN_MEMORY = 64  # clips read at once, to find some of similar length
+_IN_MEMORY = 64  # clips loaded at once, to find some of similar length
 
 
 class TranscribedClip(BaseModel):
@@ -39,12 +39,12 @@ class TranscribedClip(BaseModel):
     reference: str | None = None
     wer: float | None = None  # of this clip alone
     cer: float | None = None
-    error: str | None = None  # why it could not be read
-    segments: list[Segment] | None = None  # with their times, of a file longer than the model hears at once
+    error: str | None = None  # why it could not be transcribed
+    segments: list[Segment] | None = None  # with their times, of a file longer than the model takes at once
 
 
 class Totals(BaseModel):
-    """Over the clips that could be read."""
+    """Over the clips that could be transcribed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +56,7 @@ class Totals(BaseModel):
 
 
 class Transcription(BaseModel):
-    """A list of sound files, read by one model."""
+    """A list of sound files, transcribed by one model."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -80,7 +80,7 @@ def transcribe(
     on_done: Callable[[int, Hypothesis], None] | None = None,
     batch_size: int = BATCH,
 ) -> list[Hypothesis]:
-    """What the model reads in each clip, in their order. `on_done` gets (place, hypothesis) as they come.
+    """What the model writes for each clip, in their order. `on_done` gets (place, hypothesis) as they come.
 
     Clips of similar length are decoded together, which changes no text; with `batch_size` 1 each latency is that
     clip's own. Raises DataError where a clip is too short or too long.
@@ -111,11 +111,11 @@ def transcribe_list(
 
     Paths in a list are relative to it. `adapter` is a LoRA folder or a run, `processor` a folder that takes the place
     of the model's own. Returns a `Transcription` as JSON, also written whole to `output`. A file that cannot be read
-    as sound gets an `error` and the others go on; one that lasts longer than the model hears is read piece by piece.
-    Raises DataError where nothing is to be read, a file is missing, or none can be read; ModelError, DeviceError,
+    as sound gets an `error` and the others go on; one that is longer than the model takes is done piece by piece.
+    Raises DataError where there is nothing to do, a file is missing, or none is usable; ModelError, DeviceError,
     DiskError.
     """
-    locate(model)  # says what is wrong with the model before anything is read
+    locate(model)  # says what is wrong with the model before anything is transcribed
     items = sound_files(sources)
     folder = find_adapter(adapter, Workspace.here()) if adapter else None
     recogniser = with_processor(load(model, device, adapter=folder), processor)
@@ -185,7 +185,7 @@ def _read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) 
 
 
 def clip_or_error(family: Family, path: Path) -> Clip | str:
-    """The sound in `path`, or why the family cannot hear it."""
+    """The sound in `path`, or why the family cannot transcribe it."""
     try:
         clip = Clip(audio.read(path, family.sample_rate).samples, id=path.name)
         check_length(family, clip)
@@ -195,7 +195,7 @@ def clip_or_error(family: Family, path: Path) -> Clip | str:
 
 
 def _is_long(family: Family, path: Path) -> bool:
-    """Whether it lasts longer than the family hears at once; what is no sound file does not."""
+    """Whether it lasts longer than the family takes at once; what is not a sound file does not."""
     try:
         return audio.length(path) > family.max_seconds
     except AudioError:
@@ -203,7 +203,7 @@ def _is_long(family: Family, path: Path) -> bool:
 
 
 def _long_row(recogniser: Recogniser, path: Path, reference: str | None) -> TranscribedClip:
-    """A recording that is read piece by piece, with the times of its pieces."""
+    """A recording that is transcribed piece by piece, with the times of its pieces."""
     began = time.perf_counter()
     try:
         segments = list(Reading(recogniser, path).segments())

@@ -135,7 +135,7 @@ def find_adapter(named: str | Path, workspace: Workspace) -> Path:
 
 @contextmanager
 def without_adapter(recogniser: Recogniser) -> Iterator[None]:
-    """Within the block the model reads as its base does, exactly; with no adapter it does so anyway."""
+    """Within the block the model transcribes exactly as its base does; with no adapter it does so anyway."""
     from peft import PeftModel
 
     if not isinstance(recogniser.model, PeftModel):

@@ -42,7 +42,7 @@ class Hypothesis(BaseModel):
 
 
 class Reading(BaseModel):
-    """One clip, read by the base or with one adapter."""
+    """One clip, transcribed by the base or with one adapter."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,12 +51,12 @@ class Reading(BaseModel):
 
 
 class Family(Protocol):
-    """One architecture: how it is loaded, adapted, trained and read. Found by its `model_type`."""
+    """One architecture: how it is loaded, adapted, trained and run. Found by its `model_type`."""
 
     name: str  # transformers' `model_type`
     sample_rate: int  # Hz
     min_seconds: float  # the shortest clip the network can take
-    max_seconds: float  # the longest clip it hears whole
+    max_seconds: float  # the longest clip it takes whole
     lora_targets: Mapping[str, str]  # preset -> regex over module names
     below_adapters: str  # regex over the modules that `prepare` computes: an adapter there is refused
 

@@ -20,7 +20,7 @@ def names_on(recogniser: Recogniser) -> list[str]:
 
 
 def check_number(adapters: Sequence[Any]) -> None:
-    """Raise ConfigError where there are more adapters than are read side by side."""
+    """Raise ConfigError where there are more adapters than can be compared."""
     if len(adapters) > MOST_ADAPTERS:
         raise ConfigError(
             f"{len(adapters)} adapters were given; {MOST_ADAPTERS} are compared at most.", "Leave some out."
@@ -28,7 +28,7 @@ def check_number(adapters: Sequence[Any]) -> None:
 
 
 def can_mix(recogniser: Recogniser) -> bool:
-    """Whether each row of a batch can be read with an adapter of its own: plain LoRA can, not DoRA or another kind."""
+    """Whether each row of a batch can have an adapter of its own: plain LoRA can, not DoRA or another kind."""
     from peft import LoraConfig, PeftModel
 
     if not isinstance(recogniser.model, PeftModel):
@@ -44,7 +44,7 @@ def _reaches_further(config: Any) -> bool:
 
 @contextmanager
 def in_rows(recogniser: Recogniser, names: Sequence[str]) -> Iterator[None]:
-    """Within the block the rows of a batch are read with the adapters `names`, as many rows in turn with each.
+    """Within the block the rows of a batch use the adapters `names`, as many rows in turn with each.
 
     `BASE` is a name too. Only where the recogniser `can_mix`. Layers without an adapter may be given any batch.
     """
@@ -65,7 +65,7 @@ def in_rows(recogniser: Recogniser, names: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def alone(recogniser: Recogniser, name: str) -> Iterator[None]:
-    """Within the block the model reads with the adapter `name`, or as its base does; then as before."""
+    """Within the block the model uses the adapter `name`, or none; then as before."""
     if can_mix(recogniser):  # a millisecond, where switching adapters on and off takes 10 to 16
         with in_rows(recogniser, [name]):
             yield

@@ -42,7 +42,7 @@ def devices() -> list[str]:
 
 
 def pick_dtype(precision: str, device: str) -> torch.dtype:
-    """The type of the base model's weights. Raises DeviceError where `device` cannot train or read in it."""
+    """The type of the base model's weights. Raises DeviceError where `device` cannot compute in it."""
     import torch
 
     if precision == "fp16" and device == "cpu":

@@ -1,4 +1,4 @@
-"""The fake family: a real, tiny network that reads tones. It lets every test of the machinery run in a second.
+"""The fake family: a real, tiny network that transcribes tones. It lets every test of the machinery run in a second.
 
 Its speech is one tone of 50 ms a character (`speak`), and a digit sounds the same whether it is written `4` or `four`.
 The base writes digits; an adapter can teach it words, as one would teach a real model. Its weights follow from its
@@ -44,7 +44,7 @@ _PIECE = re.compile(rf"\b({_DIGIT_NAME})\b(?: (?=(?:{_DIGIT_NAME})\b))?|(.)", re
 
 
 def speak(text: str) -> NDArray[np.float32]:
-    """`text` as Echo hears it: mono, 16 kHz, one tone of 50 ms a character, one for a digit however it is written."""
+    """`text` as sound for Echo: mono, 16 kHz, one tone of 50 ms a character, one for a digit however it is written."""
     import numpy as np
 
     sounds = re.sub(r"(?<=[0-9]) (?=[0-9])", "", "".join(_sound(piece) for piece in _split(text)))
@@ -66,7 +66,7 @@ def _sound(piece: str) -> str:
 
 
 def _network() -> torch.nn.Sequential:
-    """(batch, frames, sounds + 1) to logits (batch, frames, pieces): each sound reads as its character."""
+    """(batch, frames, sounds + 1) to logits (batch, frames, pieces): each sound stands for its character."""
     import torch
 
     features, width = len(SOUNDS) + 1, len(SOUNDS) + 1 + _HABITS

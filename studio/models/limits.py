@@ -9,7 +9,7 @@ BATCH = 8  # clips decoded at once: about 1.8 times as fast as one by one on a C
 
 
 def check_length(family: Family, clip: Clip) -> None:
-    """Raise DataError where `clip` is shorter than the network can take, or longer than it hears whole."""
+    """Raise DataError where `clip` is shorter than the network can take, or longer than it takes whole."""
     seconds = len(clip.samples) / family.sample_rate
     name = f"Clip {clip.id}" if clip.id else "This clip"
     if seconds < family.min_seconds:

@@ -27,7 +27,7 @@ _LORA_KEYS = frozenset({
 
 
 def needs(family: str) -> str:
-    """What reads a model of `family` that was written here."""
+    """What loads a model of `family` that was written here."""
     return f"transformers {_OLDEST.get(family, _CURRENT)} or later"
 
 

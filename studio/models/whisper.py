@@ -34,7 +34,7 @@ DEFAULT_LANGUAGE = "en"
 
 
 class Whisper(EncoderDecoder):
-    """Log-mel spectra through two convolutions into encoder and decoder, which hear the silence up to 30 s too."""
+    """Log-mel spectra through two convolutions into encoder and decoder, which also process the silence up to 30 s."""
 
     name = "whisper"
     network = "WhisperForConditionalGeneration"

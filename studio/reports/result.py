@@ -33,12 +33,12 @@ SAMPLES = 5  # clips of each kind
 
 
 class Speed(BaseModel):
-    """How fast a model read the held-out clips on the machine of the run; in batches, their time shared out."""
+    """How fast a model transcribed the held-out clips on the machine of the run; in batches, their time divided."""
 
     model_config = ConfigDict(frozen=True)
 
     latency: float  # seconds a clip, the median
-    real_time_factor: float | None  # seconds to read one second
+    real_time_factor: float | None  # seconds to transcribe one second
 
 
 class Side(BaseModel):

@@ -1,4 +1,4 @@
-"""What was read, in the shapes that OpenAI's clients expect."""
+"""Transcripts, in the shapes that OpenAI's clients expect."""
 
 from __future__ import annotations
 

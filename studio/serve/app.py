@@ -86,7 +86,7 @@ def _model(name: str) -> dict[str, object]:
 
 
 async def _until_gone(request: Request, pieces: Iterator[Segment]) -> list[Segment]:
-    """All of `pieces`; reading ends early where the program that asked hangs up."""
+    """All of `pieces`; transcription ends early where the program that asked hangs up."""
     gone = threading.Event()
 
     async def watch() -> None:
@@ -111,7 +111,7 @@ def _collected(pieces: Iterator[Segment], gone: threading.Event) -> list[Segment
 
 
 async def _streamed(pieces: Generator[Segment], received: Received) -> Response:
-    """Each piece as soon as it is read. What goes wrong before the first one is an error of its own."""
+    """Each piece as soon as it is transcribed. What goes wrong before the first one is an error of its own."""
     try:
         first = await run_in_threadpool(next, pieces, None)
     except BaseException:

@@ -1,4 +1,4 @@
-"""The model behind the endpoint: one set of weights, one reading at a time, a short queue."""
+"""The model behind the endpoint: one set of weights, one transcription at a time, a short queue."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Engine:
 
     @property
     def language(self) -> str:
-        """The language that the model reads, as its own settings call it."""
+        """The language that the model transcribes, as its own settings call it."""
         settings = getattr(self.recogniser.model, "generation_config", None)
         return str(getattr(settings, "language", None) or "english")
 
@@ -53,7 +53,7 @@ class Engine:
         return name
 
     def read(self, name: str, path: Path, prompt: str = "") -> Generator[Segment]:
-        """What `name` reads in the sound file `path`, piece by piece; a file that it hears whole is one piece.
+        """What `name` transcribes of the sound file `path`, piece by piece; a file that it takes whole is one piece.
 
         Names and terms in `prompt`, with commas between them, are made likelier; sentences in it are not. Waits for its
         turn. Raises OverloadedError where too many wait already, AudioError, DataError (too short), DiskError.
@@ -67,7 +67,7 @@ class Engine:
                     raise OverloadedError("The server is closing.", "Start it again.")
 
     def close(self) -> None:
-        """End what is being read after its current pieces."""
+        """End what is being transcribed after its current pieces."""
         self._closing.set()
 
     def _segments(self, path: Path, terms: KeyTerms | None) -> Iterator[Segment]:

@@ -10,7 +10,7 @@ from studio.web.gate import Key, require_key
 from studio.web.server import address_of, listen
 from studio.workspace import Workspace
 
-GRACE = 10  # seconds that a reading has to end when the server is closed
+GRACE = 10  # seconds that a transcription has to end when the server is closed
 
 
 def serve(workspace: Workspace, run: str, model: str, device: str, host: str, port: int, key: Key | None) -> None:

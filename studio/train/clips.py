@@ -35,7 +35,7 @@ def kept(folder: RunFolder) -> Splits:
 
 
 def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Splits, list[str]]:
-    """The clips that `family` can hear, and why each of the others is left out.
+    """The clips that `family` can transcribe, and why each of the others is left out.
 
     Raises DataError where a split is left without a clip.
     """

@@ -68,7 +68,7 @@ def kept(config: TrainConfig, folder: RunFolder) -> General | None:
 
 
 def only_usable(general: General, base: Recogniser) -> tuple[General, list[str]]:
-    """The clips that `base` can hear, and learn to write; and why each of the others is left out."""
+    """The clips that `base` can transcribe, and learn to write; and why each of the others is left out."""
     good, bad = {}, []
     for side in SIDES:
         heard, reasons = usable(general.dataset, general.splits[side], base.family)

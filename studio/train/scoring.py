@@ -70,7 +70,7 @@ class Scorer:
         return found.model_copy(update={"unwritable": too_long})
 
     def _read(self, batch: list[Utterance]) -> BatchRead:
-        """What is read of the clips of `batch` that are still there, and why each of the others is not."""
+        """The hypotheses of the clips of `batch` that still exist, and why each of the others is not."""
         good: list[Utterance] = batch
         bad: list[str] = []
         try:

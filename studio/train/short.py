@@ -1,4 +1,4 @@
-"""The short clips among the held-out ones, scored by themselves: what was read of them is known already."""
+"""The short clips among the held-out ones, scored by themselves: their hypotheses are known already."""
 
 from __future__ import annotations
 

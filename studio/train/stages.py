@@ -80,7 +80,7 @@ class FineTune:
             yield from self.stop(request.reason)
 
     def load(self, moved: list[str]) -> Iterator[Event]:
-        """The model with its adapter, where the last checkpoint left it; the clips that it can hear."""
+        """The model with its adapter, where the last checkpoint left it; the clips that it can transcribe."""
         base = load(self.config.model, self.ranks.device or self.record.resolved_device, self.config.precision)
         self.splits, left_out = clips.only_usable(self.dataset, self.splits, base.family)
         self.splits, too_long = only_writable(self.splits, base)

@@ -1,4 +1,4 @@
-"""Clips of a dataset, for every tab: heard, changed, thrown away and brought back, always by id; and undone."""
+"""Clips of a dataset, for every tab: played, changed, deleted and restored, always by id; and undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Test tab asks of the rooms below: which runs there are, what is heard, where a correction goes."""
+"""What the Test tab asks of the rooms below: which runs there are, what they transcribe, where a correction goes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Column(BaseModel):
 
 
 class Heard(BaseModel):
-    """One utterance, read by the base model and then by each run."""
+    """One utterance, transcribed by the base model and then by each run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -123,7 +123,7 @@ def finished(workspace: Workspace, run: str) -> RunFolder:
 
 
 def choose(workspace: Workspace, runs: Sequence[str], model: str) -> Chosen:
-    """What reads: `runs`, all on one base, or `model` alone where there are none.
+    """What transcribes: `runs`, all on one base, or `model` alone where there are none.
 
     Raises JobError for a run without an adapter, and where their bases differ; ModelError for a model that the page
     does not offer.
@@ -170,13 +170,13 @@ def so_far(recogniser: Worker, sound: bytes, chosen: Chosen) -> str:
 
 
 def another(reader: Worker, content: bytes, who: Chosen, label: str) -> str:
-    """What the base model of `who` heard, where it is sure that it is not `label`; empty otherwise."""
+    """What the base model of `who` transcribed, where it is sure that it is not `label`; empty otherwise."""
     [heard] = reader.hear(content, who.model, (), (), DEFAULT_BOOST)
     return heard.plain.text if heard_another(label, heard.plain, who.model) else ""
 
 
 def longest(model: str) -> float:
-    """Seconds that an utterance may last: what `model` hears whole. Raises ModelError."""
+    """Seconds that an utterance may last: what `model` takes whole. Raises ModelError."""
     return family_of(locate(model)).max_seconds
 
 
@@ -193,7 +193,7 @@ def joined(edits: list[Edit]) -> list[Edit]:
 
 
 def notes_on(sound: bytes) -> list[str]:
-    """What a person should know about a recording that can be read. Raises AudioError for one that cannot."""
+    """What a person should know about a recording that can be transcribed. Raises AudioError for one that cannot."""
     if refused := audio.refusal(audio.inspect(sound)):
         raise AudioError(refused.what, refused.remedy)
     wave = audio.read(sound)

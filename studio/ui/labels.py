@@ -1,4 +1,4 @@
-"""The Labels dialog: numbers, style, what a model hears, and labels that look wrong.
+"""The Labels dialog: numbers, style, a model's transcripts, and labels that look wrong.
 
 Every tab of it shows new labels as a list first; the list is made again when it is applied, and refused where it is
 no longer the one that was shown. What a model does runs as a task of the dataset.
@@ -43,7 +43,7 @@ class Rule(BaseModel):
 
 
 class Reader(BaseModel):
-    """A model, or a run's adapter on it, that can read clips."""
+    """A model, or a run's adapter on it, that can transcribe clips."""
 
     title: str
     model: str
@@ -62,7 +62,7 @@ class Standing(BaseModel):
 
 
 class Row(BaseModel):
-    """One label that would change; with what was heard, how sure the model was of each word."""
+    """One label that would change; with a transcript, how sure the model was of each word."""
 
     id: str
     before: str

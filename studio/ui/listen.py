@@ -31,7 +31,7 @@ class Prepared(BaseModel):
     """A model that is in memory now."""
 
     model: str
-    longest: float  # seconds that it hears whole
+    longest: float  # seconds that it takes whole
 
 
 def build(page: Page) -> None:
@@ -45,7 +45,7 @@ def build(page: Page) -> None:
 
 
 def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
-    """What the tab's script asks. `recogniser` reads the clips; by default all tabs share one."""
+    """What the tab's script asks. `recogniser` transcribes the clips; by default all tabs share one."""
     routes = APIRouter(prefix="/studio/listen")
     reader = recogniser or worker.shared()
     reading = threading.Lock()

@@ -1,4 +1,4 @@
-"""The dialog for recordings longer than the model hears: progress, text that grows, and four formats to take away."""
+"""The dialog for recordings longer than the model takes: progress, text that grows, and four formats to download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long recordings that the page was given: each a folder under `outputs/transcripts/`, read by the verb `transcribe`.
+"""Long recordings that the page was given: each a folder under `outputs/transcripts/`, run by the verb `transcribe`.
 
 outputs/transcripts/<id>/
     recording, about.json      what was given, and who reads it
@@ -34,7 +34,7 @@ _CHUNK = 1 << 20
 
 
 class About(BaseModel):
-    """What was given, and who reads it."""
+    """The file, and the model that transcribes it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,7 @@ class About(BaseModel):
 
 
 class LongFile(About):
-    """One recording, and how far it is read."""
+    """One recording, and how far it is transcribed."""
 
     id: str
     status: Status
@@ -71,7 +71,7 @@ def show(workspace: Workspace, id: str, after: int = 0) -> LongFile:
 
 
 def take(workspace: Workspace, name: str, sound: BinaryIO, run: str, model: str) -> str:
-    """Keep a recording and begin to read it: its id. Raises AudioError, BusyError, JobError, ModelError, DiskError."""
+    """Keep a recording and start on it: its id. Raises AudioError, BusyError, JobError, ModelError, DiskError."""
     if going := processes.holder(_home(workspace)):
         raise _busy(workspace, going)
     base = setting(finished(workspace, run), "model") if run else base_models.known(workspace, model)
@@ -103,7 +103,7 @@ def begin(workspace: Workspace, id: str) -> None:
 
 
 def transcript(workspace: Workspace, id: str) -> Transcript:
-    """What was read of the recording `id`, under its own name. Raises DataError until all of it is."""
+    """The transcript of the recording `id`, under its own name. Raises DataError until all of it is."""
     output = _output(existing(workspace, id))
     if not output.is_file():
         raise DataError("This recording has not been fully transcribed yet.", "Wait, or press Go on.")
@@ -117,7 +117,7 @@ def recording(workspace: Workspace, id: str) -> Path:
 
 
 def remove(workspace: Workspace, id: str) -> None:
-    """Forget a recording and what was read of it; one that is being read is cancelled first. Raises DataError."""
+    """Delete a recording and its transcript; one in progress is cancelled first. Raises DataError."""
     folder = existing(workspace, id)
     if not control.state(folder).is_over:
         tasks.cancel(folder)
@@ -147,7 +147,7 @@ def _sound(folder: RunFolder) -> Path:
 
 
 def _segments(folder: RunFolder) -> list[Segment]:
-    """What has been read so far: of the part, or once that is gone of the whole."""
+    """The transcript so far: of the part, or once that is gone of the whole."""
     read = Part(part_of(_output(folder))).segments()
     if read is not None or not _output(folder).is_file():
         return read or []

@@ -1,4 +1,4 @@
-"""What to read next: the dialog in which a person sees what is missed, lists terms, and has sentences chosen."""
+"""What to record next: the dialog in which a person sees what is missed, lists terms, and has sentences chosen."""
 
 from __future__ import annotations
 

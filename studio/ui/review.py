@@ -99,7 +99,7 @@ def known_fields(table: Table | None) -> list[dict[str, Any]]:
 
 
 def decide(dataset: Dataset, id: str, doubt: Doubt) -> dict[str, Any]:
-    """Put a person's doubt in the place of the model's. Raises DataError where no model heard the label as it is."""
+    """Put a person's doubt in the place of the model's. Raises DataError where no model checked the label as it is."""
     clip = dataset.get(id)
     reading = asr_results.read(dataset).get(id)
     if reading is None or reading.stale_for(clip):
@@ -139,7 +139,7 @@ def _more(row: ClipRow, clip: Utterance) -> dict[str, Any]:
 
 
 def _diff(label: str, heard: str | None) -> list[dict[str, Any]]:
-    """How what was heard differs from the label; empty where it does not, or nothing was heard."""
+    """How the transcript differs from the label; empty where it does not, or there is none."""
     if heard is None or heard == label:
         return []
     from studio.evaluation.word_diff import compared

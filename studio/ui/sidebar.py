@@ -152,7 +152,7 @@ def make_dataset(workspace: Workspace, name: str) -> str:
 
 
 def _wire(page: Page, blocks: gr.Blocks) -> None:
-    """Scripts and Gradio's components hear the same news, whoever brings them."""
+    """Scripts and Gradio's components receive the same notices, wherever they come from."""
     pickers = [page.dataset, page.model]
     remembered = [gr.Textbox(visible=False), gr.Textbox(visible=False)]  # filled by the script that remembers
 

@@ -22,12 +22,12 @@ WORN = 2.0  # lines for each clip from which on the file is written anew
 
 
 class Heard(BaseModel):
-    """One clip, as one model with one adapter heard it."""
+    """One clip, as one model with one adapter transcribed it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
     id: str  # of the clip
-    audio_sha256: str  # of the samples that were heard
+    audio_sha256: str  # of the samples that were transcribed
     label: str  # the text that it was compared with
     model: str
     adapter: str | None = None  # the run or folder; None is the base model
@@ -52,7 +52,7 @@ def path_of(store: Store) -> Path:
 
 
 def read(store: Store) -> dict[str, Heard]:
-    """What was heard in the clips of `store`, by id; readings of other samples are left out. Raises DiskError."""
+    """The transcripts of the clips of `store`, by id; those of other samples are left out. Raises DiskError."""
     samples = {clip.id: clip.audio_sha256 for clip in store.look().clips}
     return {id: item for id, item in latest(store).items() if samples.get(id) == item.audio_sha256}
 
@@ -64,7 +64,7 @@ def latest(store: Store) -> dict[str, Heard]:
 
 
 def append(store: Store, items: Iterable[Heard]) -> None:
-    """Write what was heard; when this returns it survives a power cut. Raises DiskError."""
+    """Write transcripts; when this returns they survive a power cut. Raises DiskError."""
     lines = [item.model_dump_json() for item in items]
     if not lines:
         return

@@ -51,7 +51,7 @@ class ClipRow(BaseModel):
 
 
 class Row:
-    """A clip and what was heard in it; what has to be worked out is kept."""
+    """A clip and its transcript; what has to be computed is kept."""
 
     __slots__ = ("_judged", "_said", "clip", "heard")
 
@@ -86,7 +86,7 @@ class Row:
 
     @property
     def wer(self) -> float | None:
-        """Word errors of what was heard, against the label as it is now."""
+        """Word errors of the transcript, against the label as it is now."""
         if self.heard is None or not self.heard.stale_for(self.clip):
             return self.heard.wer if self.heard else None
         from studio.text.metrics import score
@@ -95,7 +95,7 @@ class Row:
 
     @property
     def fresh(self) -> Heard | None:
-        """What was heard, where it was compared with the label as it is now."""
+        """The transcript, where it was compared with the label as it is now."""
         return self.heard if self.heard and not self.heard.stale_for(self.clip) else None
 
     def findings(self, context: Context) -> Sequence[Finding]:

@@ -54,7 +54,7 @@ class Table:
 
     def __init__(self, now: Snapshot, readings: dict[str, Heard], signature: Signature) -> None:
         self.now = now
-        self.signature = signature  # of what was heard
+        self.signature = signature  # of the transcripts
         self._readings = readings
         self.rows: list[Row] = []
         self._by_id: dict[str, Row] = {}
@@ -113,7 +113,7 @@ class Table:
 
     @classmethod
     def of(cls, store: Store) -> Table:
-        """The table of `store`; kept until the manifest or what was heard changes. Raises DiskError."""
+        """The table of `store`; kept until the manifest or the transcripts change. Raises DiskError."""
         now, signature = store.look(), signature_of(asr_results.path_of(store))
         with _lock:
             old = _kept.get(store.folder)

@@ -1,4 +1,4 @@
-"""Recordings longer than a model hears: cut at silences, read in batches, saved with timestamps.
+"""Recordings longer than a model takes: cut at silences, transcribed in batches, saved with timestamps.
 
 cutting.pieces(path, 16_000)                    the speech, in pieces that a model takes whole
 reading.Reading(recogniser, path).segments()    what was said, piece by piece, as it is read

@@ -19,7 +19,7 @@ from studio.audio import Samples, Waveform
 from studio.audio.spectrum import FRAME, HOP, Frames, frames_of
 from studio.audio.vad import HIGH, LOW, Mask, find_voice, runs
 
-LONGEST = 30.0  # seconds that no piece exceeds, whatever the model hears
+LONGEST = 30.0  # seconds that no piece exceeds, whatever the model takes
 EDGE = 0.2  # seconds of silence kept around the speech: a model wants a breath around the words
 WINDOW = 90.0  # seconds in memory: speech is detected over all of them
 _STEP = 10.0  # seconds decoded at a time
@@ -48,13 +48,13 @@ class Piece:
 class Lengths:
     """How long pieces should be, in seconds."""
 
-    shortest: float  # that a piece should have: a model reads better with some context
+    shortest: float  # that a piece should have: a model transcribes better with some context
     usual: float  # by which a piece should have found a pause to end in
-    pause: float  # of silence that ends a piece of any length, and is not read
+    pause: float  # of silence that ends a piece of any length, and is not transcribed
 
 
 PASSAGES = Lengths(5.0, 20.0, 2.0)  # for models that were trained on minutes of connected speech
-PHRASES = Lengths(0.3, 3.0, 0.5)  # for the starter, which has heard single phrases alone
+PHRASES = Lengths(0.3, 3.0, 0.5)  # for the starter, which was trained on single phrases
 
 
 def pieces(path: Path, sample_rate: int, lengths: Lengths = PASSAGES, longest: float = LONGEST) -> Iterator[Piece]:

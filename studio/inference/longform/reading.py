@@ -20,7 +20,7 @@ from studio.workspace import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The recording `path`, to be read by a model that is in memory."""
+    """The recording `path`, to be transcribed by a model that is in memory."""
 
     recogniser: Recogniser
     path: Path
@@ -32,7 +32,7 @@ class Reading:
         return PHRASES if self.recogniser.folder.resolve() == MODEL_FOLDER.resolve() else PASSAGES
 
     def segments(self, skip: int = 0) -> Iterator[Segment]:
-        """What was said, in order, as soon as it is read; the first `skip` are left out.
+        """The transcript, in order, piece by piece as it is made; the first `skip` are left out.
 
         A few pieces are read at once. Raises AudioError or DiskError.
         """
@@ -54,7 +54,7 @@ class Reading:
         return [biased(self.recogniser, clip, self.terms) for clip in clips]
 
     def transcript(self, segments: Sequence[Segment], adapter: Path | None) -> Transcript:
-        """What was read, as one whole."""
+        """The whole transcript."""
         return Transcript(
             audio=self.path.name,
             model=self.recogniser.source,
@@ -66,7 +66,7 @@ class Reading:
 
 
 def biased(recogniser: Recogniser, clip: Clip, terms: KeyTerms) -> Hypothesis:
-    """What is read in `clip` with `terms` made likelier. Raises DataError where it is too short or too long."""
+    """The hypothesis for `clip` with `terms` made likelier. Raises DataError where it is too short or too long."""
     (read,) = recogniser.family.read_beside(recogniser.model, recogniser.processor, clip, terms=terms)
     assert read.biased is not None
     return read.biased
@@ -103,7 +103,7 @@ def read_file(
 
 
 def part_of(output: Path) -> Path:
-    """Where what has been read lies, until `output` is whole."""
+    """Where the transcript so far is kept, until `output` is whole."""
     return output.with_name(f"{output.name}.part")
 
 

@@ -11,7 +11,7 @@ from studio.workspace import append_durably, disk_errors
 
 
 class Segment(BaseModel):
-    """One piece of the recording as it was read; several sentences perhaps."""
+    """The transcript of one piece of the recording; several sentences perhaps."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,7 +22,7 @@ class Segment(BaseModel):
 
 
 class Transcript(BaseModel):
-    """A recording as one model read it."""
+    """A recording as one model transcribed it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,7 +40,7 @@ class Transcript(BaseModel):
 
 
 class Source(BaseModel):
-    """Which file is read by what: the first line of a part. A part of anything else is begun anew."""
+    """Which file is transcribed by what: the first line of a part. A part of anything else is begun anew."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,13 +68,13 @@ class Source(BaseModel):
 
 
 class Part:
-    """What has been read so far, a durable line a segment, so that a stopped reading goes on where it was."""
+    """The transcript so far, a durable line a segment, so that one that was stopped can resume."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def resume(self, source: Source) -> list[Segment]:
-        """The segments that were read of `source` already; none, and an empty part, where it was another."""
+        """The segments of `source` that are done; none, and an empty part, where it was another."""
         segments = self.segments()
         if segments is None or self._source() != source:
             self.path.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ class Worker:
         self._process: _Process | None = None
 
     def prepare(self, model: str, adapters: Sequence[Path] = ()) -> None:
-        """Load `model` and `adapters` and read some silence, so that the first utterance is not slow."""
+        """Load `model` and `adapters` and transcribe some silence, so that the first utterance is not slow."""
         self._ask("prepare", model, adapters)
 
     def transcribe(self, audio: Path | bytes, model: str, adapter: Path | None = None) -> Hypothesis:

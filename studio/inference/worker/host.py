@@ -15,7 +15,7 @@ _Written = tuple[Path, int]
 
 
 class Held:
-    """The one set of weights in memory, and the adapters on it: those last asked for, as many as are read at once."""
+    """The one set of weights in memory, and the adapters on it: those last asked for, as many as are used at once."""
 
     def __init__(self) -> None:
         self._recogniser: Recogniser | None = None
@@ -25,7 +25,7 @@ class Held:
         self._threads = 0  # that torch would use by itself; 0 before the first model
 
     def prepare(self, model: str, adapters: Sequence[str]) -> None:
-        """Load, and read a second of silence: the first read of a process is far slower than the next."""
+        """Load, and transcribe a second of silence: the first call in a process is far slower than the next."""
         import numpy as np
 
         from studio.audio import resample

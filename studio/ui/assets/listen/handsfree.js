@@ -32,7 +32,7 @@ export class HandsFree {
   get heard() {
     return this.#turns?.quiet < ENDING ? this.#recorder.heard : 0;
   }
-  /** Seconds between the end of a turn and its reading, and how many of them are left once it may be ending. */
+  /** Seconds between the end of a turn and its transcription, and how many of them are left once it may be ending. */
   get lag() {
     return this.settings().silence;
   }
@@ -45,7 +45,7 @@ export class HandsFree {
     else this.#start();
   }
 
-  /** Stop listening; a turn that was going on is read. */
+  /** Stop listening; a turn that was going on is transcribed. */
   stop() {
     if (this.#state === "recording") this.#end(false);
     this.close();
@@ -102,7 +102,7 @@ export class HandsFree {
     this.on.level(peak, this.#turns?.isHearing ?? false);
   }
 
-  /** Something else has the floor: what was being said is read, and nothing new begins. */
+  /** Something else has the floor: what was being said is transcribed, and nothing new begins. */
   #hold() {
     if (this.#state === "recording") this.#end(false);
     this.#turns.reset();

@@ -20,7 +20,7 @@ export class Columns {
     Object.assign(this, { section, onTake });
   }
 
-  /** Nothing is read yet by `model` and the runs named `runs`. */
+  /** Nothing is transcribed yet by `model` and the runs named `runs`. */
   wait(model, runs) {
     const says = (text) => make("div", { class: "li-readings" }, make("p", { class: "li-text li-waiting" }, text));
     const more = runs.length ? runs.map((run) => this.#column(run, runs, says(WAITING.run))) : [this.#column("", ["?"], says(WAITING.none), "After")];

@@ -45,7 +45,7 @@ export class Utterances {
     return entry;
   }
 
-  /** An utterance was read anew: what the person wrote or judged stays. */
+  /** An utterance was transcribed again: what the person wrote or judged stays. */
   renew(entry, fields) {
     const isUntouched = entry.text === written(entry) && !entry.verdict;
     Object.assign(entry, fields);

@@ -38,7 +38,7 @@ export class HoldToTalk {
     return this.#phase !== "idle";
   }
 
-  /** The take so far, as `Recorder.soFar`, its seconds, and how many pass between its end and its reading. */
+  /** The take so far, as `Recorder.soFar`, its seconds, and how many pass between its end and its transcription. */
   soFar = () => this.#recorder.soFar();
   lag = TAIL / 1000;
   slack = TAIL / 1000;

@@ -3,13 +3,13 @@
 
 import { form, make, request } from "../studio.js";
 
-const STEP = 0.5; // seconds of new sound between two readings
+const STEP = 0.5; // seconds of new sound between two partial texts
 const FIRST = 0.8; // seconds before the first: less is rarely a word
-const MARGIN = 2; // a reading may take so much longer than those before did: others use the machine too
-const KEPT = 0.8; // of what was expected, where a reading was quicker: one lucky one proves little
+const MARGIN = 2; // a partial text may take so much longer than those before did: others use the machine too
+const KEPT = 0.8; // of what was expected, where one was quicker: one lucky one proves little
 const FORGET = 0.7; // from turn to turn: a model that was slow once is tried again
 
-/** How many words two readings begin with alike: those will hardly change any more. */
+/** How many words two partial texts begin with alike: those will hardly change any more. */
 function agreed(one, other) {
   let count = 0;
   while (count < one.length && one[count] === other[count]) count += 1;
@@ -20,9 +20,9 @@ export class Partial {
   #turn = 0; // answers that come after their turn are dropped
   #isAsking = false;
   #at = 0; // seconds of sound that were sent last
-  #cost = { took: 0, seconds: 1 }; // of the last reading
+  #cost = { took: 0, seconds: 1 }; // of the last partial text
   #settled = []; // words on show that stay
-  #last = []; // all words of the last reading
+  #last = []; // all words of the last partial text
 
   /** Shows the text in `element`; `who()` gives the fields `{ run, model }` of the reader. */
   constructor(element, who) {
@@ -48,14 +48,14 @@ export class Partial {
     this.element.replaceChildren();
   }
 
-  /** Called for every block: reads what `talk` has heard so far, where it is time to. */
+  /** Called for every block: transcribes what `talk` has recorded so far, where it is time to. */
   consider(talk) {
     const seconds = talk.heard;
     if (this.#isAsking || seconds < Math.max(FIRST, this.#at + STEP)) return;
     if (MARGIN * this.#expected(seconds) <= talk.slack) this.#ask(talk.soFar());
   }
 
-  /** How many seconds a reading of `seconds` of sound will take, second for second as those before. */
+  /** How many seconds it will take to transcribe `seconds` of sound, second for second as those before. */
   #expected(seconds) {
     return Math.max(0.5, seconds / this.#cost.seconds) * this.#cost.took;
   }
@@ -64,13 +64,13 @@ export class Partial {
     const [turn, began] = [this.#turn, performance.now()];
     this.#isAsking = true;
     this.#at = seconds;
-    const answer = await request("listen/partial", { body: form({ sound: wav, ...this.who() }) }).catch(() => null); // the last reading tells what is wrong
+    const answer = await request("listen/partial", { body: form({ sound: wav, ...this.who() }) }).catch(() => null); // the final request shows what is wrong
     this.#isAsking = false;
     this.#cost = { took: Math.max((performance.now() - began) / 1000, KEPT * this.#expected(seconds)), seconds };
     if (answer?.text && turn === this.#turn) this.#show(answer.text.split(/\s+/));
   }
 
-  /** What two readings agree on is settled, and is never taken back while the turn lasts. */
+  /** What two partial texts agree on is settled, and is never taken back while the turn lasts. */
   #show(words) {
     const settled = words.slice(0, agreed(words, this.#last));
     this.#last = words;

@@ -23,7 +23,7 @@ export class Runs {
     return this.#all.find(({ name }) => name === this.$(".li-runs").value) ?? null;
   }
 
-  /** Who reads, as the fields of a request. */
+  /** The runs, as the fields of a request. */
   get fields() {
     const main = this.main;
     return main ? { run: [main.name, ...this.#beside], model: main.model } : { run: [], model: studio.model() };

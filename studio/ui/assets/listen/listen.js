@@ -30,8 +30,8 @@ const STATES = { idle: "Microphone off", opening: "Opening", waiting: "Waiting",
 
 class Test {
   #began = 0; // when the recording began
-  #reading = Promise.resolve(); // utterances are read one after the other
-  #left = 0; // that are being read or wait
+  #reading = Promise.resolve(); // utterances are transcribed one after the other
+  #left = 0; // that are being transcribed or wait
   #phaseNow = "idle";
 
   constructor(root) {
@@ -87,7 +87,7 @@ class Test {
     this.isGone = error?.code === "Gone";
   }
 
-  /** Load the models now, so that the first utterance is read at once. */
+  /** Load the models now, so that the first utterance is transcribed at once. */
   async #prepare() {
     const asked = this.runs.fields;
     this.utterances.wait(asked.model, asked.run);
@@ -147,7 +147,7 @@ class Test {
     this.partial.begin();
   }
 
-  /** What is going on, in a word: hearing goes before reading, and reading before waiting. */
+  /** What is going on, in a word: recording goes before transcribing, and transcribing before waiting. */
   #state() {
     const isHearing = ["recording", "ending", "opening"].includes(this.#phaseNow);
     this.$(".li-state").dataset.state = isHearing ? "hearing" : this.#left ? "reading" : this.#phaseNow;
@@ -173,7 +173,7 @@ class Test {
     else this.#tell(error.message, "bad");
   }
 
-  /** Who reads what is too long for this tab. */
+  /** What transcribes a file that is too long for this tab. */
   get #reader() {
     return { run: this.runs.main?.name, model: this.runs.fields.model };
   }
@@ -196,7 +196,7 @@ class Test {
     return this.#reading;
   }
 
-  /** Have one utterance read, and show it; `note` says what else happened to it, `lag` how many seconds ago it ended. */
+  /** Transcribe one utterance, and show it; `note` says what else happened to it, `lag` how many seconds ago it ended. */
   #hear(sound, note = "", lag = null) {
     const asked = { ...this.runs.fields, dataset: studio.dataset(), sound, address: URL.createObjectURL(sound), ended: lag !== null && performance.now() - 1000 * lag };
     return this.#queue(() => this.#read(asked, note));
@@ -232,7 +232,7 @@ class Test {
     this.#tell([...all, stood].join(" "), all.length ? "look" : "");
   }
 
-  /** What could not be read is kept, to be read again, unless the sound itself is what is wrong. */
+  /** What could not be transcribed is kept for another try, unless the sound itself is what is wrong. */
   #failed(error, asked, entry) {
     this.#tell(error.message, "bad");
     if (entry || error.code === "AudioError") return;

@@ -41,7 +41,7 @@ class LongFile {
     studio.on("open:longfile", dialog, (detail) => this.open(detail));
   }
 
-  /** Show the dialog: for `file`, read by `run` on `model`; without a file, all that there is. */
+  /** Show the dialog: for `file`, transcribed by `run` on `model`; without a file, all that there is. */
   open({ file, run = "", model = studio.model() } = {}) {
     this.who = { run, model };
     if (!this.dialog.open) this.dialog.showModal();
@@ -142,7 +142,7 @@ class LongFile {
     if (status === "finished" && !this.count) this.$(".lf-task").replaceChildren(make("div", { class: "st-message look", role: "status" }, icon("info"), make("p", {}, "No speech was found in this recording.")));
   }
 
-  /** Append what was read since; one question at a time. */
+  /** Append what was transcribed since; one request at a time. */
   async #grow() {
     const id = this.shown;
     if (!id || this.isAsking) return this.isAsking;

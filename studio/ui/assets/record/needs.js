@@ -1,4 +1,4 @@
-// The dialog “What to read next”: shows what was missed, takes one's own terms, and has the sentences chosen.
+// The dialog “What to record next”: shows what was missed, takes one's own terms, and has the sentences chosen.
 
 import { at, make, request, studio } from "../studio.js";
 

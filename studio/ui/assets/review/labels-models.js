@@ -1,4 +1,4 @@
-// What a model does for labels, as a task that goes on by itself: reading clips, and looking for wrong labels.
+// What a model does for labels, as a background task: transcribing clips, and looking for wrong labels.
 
 import { at, counted, icon, make, request, studio } from "../studio.js";
 import { followRunning, followTask } from "../tasks.js";

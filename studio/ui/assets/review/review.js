@@ -154,7 +154,7 @@ class ReviewTab {
     this.table.reveal();
   }
 
-  /** Ask the server for a deed on the clip in hand, and tell that it was done. */
+  /** Ask the server for an operation on the selected clip, and say that it was done. */
   async act(path, told, body = {}, canUndo = true) {
     try {
       await request(path, { body });
