@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import shutil
@@ -17,13 +18,14 @@ from verbs import call
 
 from studio.cli import app
 from studio.models.echo import speak
+from studio.starter import UNHEARD_FOLDER
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "tests/benchmarks/README.md", *sorted((PROJECT / "studio/docs").glob("*.md"))]
 LONGEST = 1_800  # words
 
-FAST = ("--max-steps", "2", "--threads", "1")
+FAST = ("--max-steps", "2", "--threads", "1", "--replay", "none")
 ADDED = {"studio train my-voice --preset quick": FAST}
 """What a test adds to a command, so that it takes seconds."""
 
@@ -57,9 +59,14 @@ def elsewhere(line: str) -> tuple[str, str] | None:
     return next((place for beginning, place in ELSEWHERE.items() if line.startswith(beginning)), None)
 
 
+@functools.cache
+def command_line() -> Any:
+    return typer.main.get_command(app)
+
+
 def parsed(words: list[str]) -> None:
     """Let the command line read `words` without doing anything. Raises what a wrong option raises."""
-    group: Any = typer.main.get_command(app)
+    group = command_line()
     context = group.make_context("studio", list(words))
     name, verb, rest = group.resolve_command(context, [*context._protected_args, *context.args])
     verb.make_context(name, rest, parent=context)
@@ -121,8 +128,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tones(tmp_path)
     (tmp_path / "recordings/tones").rename(tmp_path / "recordings/my-voice")
     (tmp_path / "names.txt").write_text("Quentin\nBoston\n")
+    samples, rate = soundfile.read(next(UNHEARD_FOLDER.glob("*.flac")))
     for name in ("clip.wav", "talk.mp3"):
-        soundfile.write(tmp_path / name, speak("order 129"), 16_000)
+        soundfile.write(tmp_path / name, samples, rate)
     ljspeech(tmp_path / "LJSpeech-1.1")
     with zipfile.ZipFile(tmp_path / "sounds.zip", "w") as sounds:
         sounds.write(tmp_path / "clip.wav", "unlabelled.wav")
