@@ -234,7 +234,7 @@ def test_more_clips_than_a_cluster_takes_are_refused_with_both_figures(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package, "LARGEST", 100_000)
-    with pytest.raises(DataError, match=r"come to \d+ MB, more than the 0 MB"):
+    with pytest.raises(DataError, match=r"come to \d+ MB, over the limit of 0 MB"):
         package.pack(config(), folder_of(workspace, "away"), tmp_path / "run.zip")
 
 

@@ -59,7 +59,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_read(dataset: Da
     (reason,) = read(dataset)
     assert lost.id in reason
     assert len(asr_results.read(dataset)) == 9
-    assert skipped_sentence([reason]).startswith(f"1 clip could not be read; the first: {lost.id}")
+    assert skipped_sentence([reason]).startswith(f"1 clip could not be transcribed; the first: {lost.id}")
 
 
 def test_what_was_heard_is_offered_by_its_least_sure_word_and_taken_as_one_action(dataset: Dataset) -> None:

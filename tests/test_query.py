@@ -68,7 +68,7 @@ COMPARE = "Compare it by =, <, <=, > or >=, for example: > 0.3."
         ("text > a", "“text” is not a number: “text > ‸a”.", "For example: text = anna."),
         ("created = soon", "“soon” is not a date: “created = ‸soon”.", "Write it as 2026-11 or 2026-11-01."),
         ("(a", "The “)” is missing that belongs to this “(”: “‸(a”.", "Close it, or put it in quotation marks."),
-        ("a )", "There is a “)” too many: “a ‸)”.", "Remove it, or open a “(” before it."),
+        ("a )", "There is one “)” too many: “a ‸)”.", "Remove it, or open a “(” before it."),
         ("a and", "A word, a column or “(” is missing: “a and‸”.", "For example: duration < 1 or split = test."),
         ("not", "A word, a column or “(” is missing: “not‸”.", "For example: duration < 1 or split = test."),
         ('say "half', "The closing quotation mark is missing: “say ‸\"half”.", 'Write “…” or "…".'),

@@ -346,7 +346,7 @@ def test_the_command_line_queues_lists_moves_and_cancels(workspace: Workspace, t
 
     assert "No runs are waiting." in studio("queue")
     assert "Run now has started." in studio("train", "tones", "--name", "now", "--queue")
-    assert "“now” is still going. With --queue" in studio("train", "tones")  # who waits to watch is told at once
+    assert "“now” is still going. Add --queue" in studio("train", "tones")  # who waits to watch is told at once
     assert "Run a waits in place 1" in studio("train", "tones", "--name", "a", "--queue", "--rank", "4")
     assert "Run b waits in place 2" in studio("train", "tones", "--name", "b", "--queue")
     assert studio("queue").splitlines() == [

@@ -160,7 +160,7 @@ def test_saving_never_waits_for_the_comparison_and_a_late_answer_is_shown_and_ca
     await_recorded(page, 1)
     assert page.locator(".rec-pill[data-state=done]").count() == 1
     waiting[0].fulfill(json=ANOTHER)
-    page.locator(".rec-last").get_by_text("Prompt 1: the model heard “please call the clinic”").wait_for()
+    page.locator(".rec-last").get_by_text("Prompt 1: the model transcribed “please call the clinic”").wait_for()
     assert page.locator(".rec-pill[data-state=look]").count() == 1
     page.get_by_role("button", name="Undo").click()
     await_recorded(page, 0)

@@ -185,7 +185,7 @@ def test_an_empty_login_opens_nothing_on_loopback_either(tmp_path: Path, text: s
             **{"env": os.environ | variables, "capture_output": True, "text": True, "timeout": 60},
         )
         assert said.returncode == 1
-        assert "is empty. Write the secret there, or leave it out altogether." in said.stderr
+        assert "is empty. Write the secret there, or leave the option out." in said.stderr
         assert "Traceback" not in said.stderr
 
 

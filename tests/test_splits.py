@@ -313,7 +313,7 @@ def test_clips_of_one_sitting_stay_together(tmp_path: Path) -> None:
     ("clips", "sentence"),
     [
         (1, "1 clip is too few"),
-        (8, "2 test clips: one clip understood or not changes the figure by 50"),
+        (8, "2 test clips: one clip more or less right changes the result by 50"),
     ],
 )
 def test_a_small_dataset_gets_a_minimum_and_a_plain_warning(tmp_path: Path, clips: int, sentence: str) -> None:

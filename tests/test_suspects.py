@@ -74,7 +74,7 @@ def test_a_difference_counts_more_where_base_and_tuned_model_agree_against_the_l
     differ = reading("differ", "order five two", "order 79", 1.5, "order five nine")
     judged = {item.id: item for item in with_suspicion([*usual, agree, differ])}
     assert (judged["agree"].suspicion or 0) > (judged["differ"].suspicion or 0)
-    assert judged["agree"].reason.startswith("Both the base model and the tuned one heard “order 79”.")
+    assert judged["agree"].reason.startswith("Both the base model and the tuned one transcribed “order 79”.")
 
 
 def test_a_model_that_cannot_read_the_clips_says_that_it_cannot_judge(tmp_path: Path) -> None:
