@@ -139,6 +139,6 @@ def test_a_model_reads_goes_on_through_a_reload_and_what_it_heard_is_offered(
         assert float(page.locator(".lab-text [style]").first.evaluate("word => getComputedStyle(word).opacity")) >= 0.7
         assert violations(page) == []
         page.get_by_role("button", name="Apply to 3 labels").click()
-        page.get_by_text("What was heard in 3 labels.").wait_for()
+        page.get_by_text("Transcripts used in 3 labels.").wait_for()
     found = asr_results.read(dataset)
     assert [clip.text for clip in dataset.utterances()] == [found[clip.id].text for clip in dataset.utterances()]

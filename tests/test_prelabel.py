@@ -75,7 +75,7 @@ def test_what_was_heard_is_offered_by_its_least_sure_word_and_taken_as_one_actio
     assert len(offered) == 7
     assert surety(found[first.id]) == 0.3
     before = [clip.text for clip in dataset.utterances()]
-    apply(dataset, offered, "What was heard in 7 labels")
+    apply(dataset, offered, "Transcripts used in 7 labels")
     assert sum(clip.text == clip.prompt for clip in dataset.utterances()) == 7
     dataset.undo()
     assert [clip.text for clip in dataset.utterances()] == before

@@ -36,7 +36,7 @@ def transcribe(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Write down what is said in sound files: JSON with text, seconds, latency, and WER where references exist."""
+    """Transcribe sound files: JSON with text, seconds, latency, and WER where references exist."""
     if format:
         from studio.cli.rendering import longform
 

@@ -291,7 +291,7 @@ def compare(
     csv: CsvFile = None,
     normaliser: AnyNormaliser = None,
 ) -> None:
-    """Lay runs side by side: one table, their curves, and of their settings only what differs."""
+    """Compare runs: one table, their curves, and only the settings that differ."""
     from studio.cli.rendering import csv_file
     from studio.reports import comparison
     from studio.runs import listing

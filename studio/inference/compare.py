@@ -75,7 +75,7 @@ def hear_list(
     device: str = "auto",
     output: Path | None = None,
 ) -> dict[str, Any]:
-    """Read sound files side by side: `sources` as in `transcribe_list`, `adapters` folders or runs, one base for all.
+    """Compare transcripts: `sources` as in `transcribe_list`, `adapters` folders or runs, one base for all.
 
     `terms` is a text file with one key term a line. Returns a `Heard` as JSON, also written whole to `output`.
     Raises what `transcribe_list` does, and ConfigError for too many adapters or terms, or too high a boost.

@@ -92,7 +92,7 @@ def _offered(dataset: Dataset, clips: Sequence[Utterance], request: Request) -> 
         return f"Numbers as {request.convention}", numbers(clips, rules), len(clips)
     if request.kind == "heard":
         proposals, count = prelabel.proposals(clips, asr_results.read(dataset), request.sure)
-        return "A model's transcripts", proposals, count
+        return "Transcripts used", proposals, count
     if request.finding not in KINDS:
         raise ConfigError(f"Unknown kind of inconsistency “{request.finding[:40]}”.", f"Kinds: {', '.join(KINDS)}.")
     if request.finding == "tokenizer" and not request.model:

@@ -21,7 +21,7 @@ Shape = tuple[int, ...] | None  # of a layer's weight; None for what holds other
 def on_paper(source: str) -> Recogniser | None:
     """The model `source` without its weights: its family can count the tokens of a text with it, as with a whole one.
 
-    None where its files do not tell that, or its family has no limit. Raises ModelError where they cannot be what they
+    None where its files do not say that, or its family has no limit. Raises ModelError where they cannot be what they
     should be, or it is not on this disk.
     """
     folder = locate(source)
@@ -66,7 +66,7 @@ def _read_tokenizer(path: Path, changed: float) -> Any:
 
 
 def layers(folder: Path) -> dict[str, Shape]:
-    """Every layer of the model in `folder` by its name, as its weights tell; empty where they are not there."""
+    """Every layer of the model in `folder` by its name, from its weights; empty where they are not there."""
     shapes: dict[str, Shape] = {}
     for name, shape in _tensors(folder).items():
         layer, _, kind = name.rpartition(".")

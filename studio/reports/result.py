@@ -247,7 +247,7 @@ def _curve(log: Sequence[Event], finished: Finished | None, unit: Unit) -> list[
 
 
 def samples(before: Evaluation, after: Evaluation) -> list[Sample]:
-    """The clips that tell most, and some drawn at random: the same each time."""
+    """The clips that changed most, and some drawn at random: the same each time."""
     was = {row.id: row for row in before.rows}
     pairs = [(was[row.id], row) for row in after.rows if row.id in was]
     counts = {row.id: _gained(then, row, after.score.normaliser, unit_of(after)) for then, row in pairs}

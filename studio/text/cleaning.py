@@ -55,14 +55,14 @@ FIXES: Mapping[str, tuple[str, Fix]] = MappingProxyType({
     "marks": ("Doubled or misplaced punctuation", _marks),
     "spaces": ("Doubled or odd spaces", lambda text: _SPACES.sub(" ", text).strip()),
 })  # fmt: skip
-"""What is mended, in this order: a name for people, and how."""
+"""What is fixed, in this order: a name for people, and how."""
 
 
 def clean(text: str) -> tuple[str, list[str]]:
-    """`text` without artefacts, and the names in FIXES of what was mended. Cleaning twice changes nothing more."""
+    """`text` without artefacts, and the names in FIXES of what was fixed. Cleaning twice changes nothing more."""
     used: list[str] = []
     is_spaced_well = text == _SPACES.sub(" ", text).strip()
-    for _ in range(4):  # what one mends may uncover another: quotes around a dash around quotes
+    for _ in range(4):  # what one fixes may uncover another: quotes around a dash around quotes
         before = text
         for name, (_, fix) in FIXES.items():
             after = fix(text)

@@ -146,7 +146,7 @@ def shown(
     general_wer: float | None = None,
     general_loss: float | None = None,
 ) -> Iterator[Event]:
-    """The events that tell of `evaluation` after `step`."""
+    """The events that report `evaluation` after `step`."""
     yield Evaluated(
         step=step,
         split=split,

@@ -57,7 +57,7 @@ def look(workspace: Workspace, name: str, plan: Plan, as_json: bool) -> None:
 
 
 def take_in(workspace: Workspace, name: str, plan: Plan, link: bool, as_json: bool) -> None:
-    """Import, tell how far it is, and print the report. Raises StudioError."""
+    """Import, show progress, and print the report. Raises StudioError."""
     dataset = Dataset(workspace.dataset(name))
     with telling() as tell:
         report = import_data(dataset, plan, link=link, tell=tell)
@@ -86,7 +86,7 @@ def give_out(
     escape: bool | None,
     as_json: bool,
 ) -> None:
-    """Export, tell how far it is, and print the report. Raises StudioError."""
+    """Export, show progress, and print the report. Raises StudioError."""
     dataset = Dataset.open(workspace.dataset(name))
     with telling() as tell:
         ids = chosen(dataset, query, listed)

@@ -60,7 +60,7 @@ def findings(clips: Sequence[Utterance], known: Known | None = None) -> list[Fin
 
 
 KINDS = (*FIXES, "shouting", "case", "ending", "numbers", "tokenizer")
-"""Every kind of finding: what `--style` can mend."""
+"""Every kind of finding: what `--style` can fix."""
 
 
 def knows(folder: Path) -> Known:

@@ -1,4 +1,4 @@
-"""Where a dataset's things lie, and what they hold; what is done to them is in `deeds`, `writing` and `manifest`."""
+"""A dataset's files, and what they hold; what is done to them is in `operations`, `writing` and `manifest`."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Table:
         self._numbers, self._texts, self._orders, self._usual, self._twins = {}, {}, {}, None, None
 
     def _patch(self, old: Table, changed: list[int]) -> bool:
-        """Take everything over from `old`, which has the same clips at the same places, and mend what changed.
+        """Take everything over from `old`, which has the same clips at the same places, and update what changed.
 
         False where that says something new about the other clips too.
         """

@@ -1,4 +1,4 @@
-// Words that differ, told by shape as well as by colour, and in words to a screen reader.
+// Words that differ, marked by shape as well as by colour, and in words to a screen reader.
 
 import { make } from "./studio.js";
 
@@ -29,7 +29,7 @@ const SHAPES = {
 };
 
 /** `edits` of studio.word_diff.compared as elements, for one `side`: "before", "after" or "errors".
- *  `write(words, edit)` makes a node of words, in the text's order; of a mark of "errors" it is told which. */
+ *  `write(words, edit)` makes a node of words, in the text's order; of a mark of "errors" it gets the edit. */
 export function diffed(edits, side, write = (words) => document.createTextNode(words)) {
   const text = new DocumentFragment();
   for (const edit of edits) {

@@ -113,7 +113,7 @@ class TaskView {
     return [this.phases[name] || name, total ? `${this.count(done)} of ${this.count(total)}` : null, this.left()].filter(Boolean).join("  ·  ");
   }
 
-  /** The time left, once two seconds tell something. */
+  /** The time left, once there are two seconds to go by. */
   left() {
     const { done, total, began } = this.phase;
     const [lasted, made] = [Date.now() / 1000 + this.skew - began.at, done - began.done];

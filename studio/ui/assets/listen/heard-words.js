@@ -1,4 +1,4 @@
-// What was heard, word by word, each with how sure the model was of it; told in words too, for who cannot see that.
+// A transcript word by word, each with the model's confidence; in words too, for those who cannot see it.
 
 import { make } from "../studio.js";
 import { isUnsure, percent, sureWord } from "../sureness.js";

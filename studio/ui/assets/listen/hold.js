@@ -7,7 +7,7 @@ const PRESS = 350; // ms: what is shorter was a press, not a hold
 const TAIL = 300; // ms recorded after the end: the last word's end
 const REST = 30_000; // ms without a word after which the microphone is let go
 
-/** Whether the browser will ask the person before it opens the microphone; a browser that does not tell counts as no. */
+/** Whether the browser will ask the person before it opens the microphone; a browser that does not say counts as no. */
 async function isAsking() {
   const permission = await navigator.permissions?.query({ name: "microphone" }).catch(() => null);
   return permission?.state === "prompt";

@@ -13,7 +13,7 @@ const remember = (name, value) => localStorage.setItem(`studio.listen.${name}`, 
 
 /** Both ways, one at a time; `on` as `HoldToTalk` and `HandsFree` call it, and `on.mode(name)`. */
 export class Modes {
-  /** Seconds that the model in hand hears whole. */
+  /** Seconds that the selected model takes whole. */
   hears = LONGEST;
 
   constructor(root, on) {

@@ -23,7 +23,7 @@ export class Terms {
     return count(terms) ? { terms, boost: this.$(".li-boost").value } : {};
   }
 
-  /** Show what was remembered for the dataset in hand, and whether it has a list of its own. */
+  /** Show what was remembered for the selected dataset, and whether it has a list of its own. */
   async load() {
     const dataset = studio.dataset();
     if (!dataset) return;

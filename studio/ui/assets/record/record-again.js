@@ -1,4 +1,4 @@
-// From another tab to the Record tab, with one clip in hand to be recorded again.
+// From another tab to the Record tab, with one clip selected to be recorded again.
 
 import { studio } from "../studio.js";
 

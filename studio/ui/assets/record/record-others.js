@@ -4,12 +4,12 @@
 import { watchVisibility } from "../stream.js";
 import { at, isShown, request, studio } from "../studio.js";
 
-/** `tab` is the Record tab. What is in hand stays in hand; a take that waits to be saved is left alone. */
+/** `tab` is the Record tab. The selected card stays selected; a take that waits to be saved is left alone. */
 export function watchOthers(tab) {
   const look = async () => {
     const name = studio.dataset();
     if (!name || !isAtRest(tab)) return;
-    const answer = await request(at("record", name)).catch(() => null); // what is wrong is told when something is done
+    const answer = await request(at("record", name)).catch(() => null); // what is wrong is shown at the next action
     if (answer && name === studio.dataset() && isAtRest(tab)) follow(tab, answer.prompts);
   };
   addEventListener("focus", look);

@@ -1,4 +1,4 @@
-// The strip under the waveform: how good the take or the clip in hand is, in figures, and what can be done at once.
+// The strip under the waveform: how good the take or the selected clip is, in figures, and what can be done at once.
 // It is always there, empty or not: nothing jumps when the figures come.
 
 import { at, form, icon, make, request, studio } from "../studio.js";
@@ -61,10 +61,10 @@ const inHand = (tab) => tab.take || tab.card?.clip || null;
 /** What is most wrong: a finding that asks for a person, or nothing. */
 export const worst = (holder) => (holder?.quality?.findings || holder?.verdict || []).find(({ verdict }) => verdict !== "note");
 
-/** Whether the clip in hand was trimmed just now, so that it can be undone here. */
+/** Whether the selected clip was trimmed just now, so that it can be undone here. */
 export const wasTrimmed = ({ rail: { last }, card, take }) => !take && last?.kind === "trimmed" && last.clip === card?.clip;
 
-/** Cut the silence off the clip in hand; the original stays. */
+/** Cut the silence off the selected clip; the original stays. */
 export async function trim(tab) {
   const { card } = tab;
   try {

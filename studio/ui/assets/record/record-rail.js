@@ -2,7 +2,7 @@
 
 import { counted, icon, make, seconds } from "../studio.js";
 
-const EDGE = 6; // px that stay between the pill in hand and the edge of the list
+const EDGE = 6; // px that stay between the selected pill and the edge of the list
 
 export class Rail {
   /** `goTo(place)` when a prompt is chosen; `undo()` to take back `last`. */
@@ -32,7 +32,7 @@ export class Rail {
     this.#reveal(place);
   }
 
-  /** Bring the pill in hand into view without moving the page. */
+  /** Bring the selected pill into view without moving the page. */
   #reveal(place) {
     const row = this.list.children[place];
     if (!row) return;

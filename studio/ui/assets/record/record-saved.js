@@ -21,7 +21,7 @@ export async function relabel(tab) {
   return true;
 }
 
-/** The clip of the card in hand goes to the trash. */
+/** The selected card's clip goes to the trash. */
 export async function remove(tab) {
   const { card } = tab;
   try {

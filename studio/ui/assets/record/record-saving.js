@@ -61,7 +61,7 @@ async function isHeld(tab) {
   return true;
 }
 
-/** Save the take in hand. What the server answers, or nothing where it could not be saved. */
+/** Save the current take. What the server answers, or nothing where it could not be saved. */
 export async function save(tab, { trimmed = false } = {}) {
   const { take, card } = tab;
   if (tab.mode !== "review") return null;

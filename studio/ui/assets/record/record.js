@@ -1,5 +1,5 @@
 // The Record tab. A take goes ready → (countdown) → opening → recording → tail → review → saving → ready; what the
-// page shows follows from the mode and the card in hand. A take belongs to its card until it is saved or discarded.
+// page shows follows from the mode and the selected card. A take belongs to its card until it is saved or discarded.
 
 import { at, form, giveBackFocus, gone, isGone, isShown, isTyping, request, studio, StudioError } from "../studio.js";
 import { microphones, Recorder } from "../sound/recorder.js";
@@ -105,7 +105,7 @@ class RecordTab {
     if (this.take?.isBroughtBack && !this.card.text) this.writeDown(this.take);
   }
 
-  /** Leave the card in hand: nothing counts, plays or records any more. */
+  /** Leave the selected card: nothing counts, plays or records any more. */
   quieten() {
     clearInterval(this.counting);
     this.player.pause();
@@ -220,7 +220,7 @@ class RecordTab {
     keep({ id, at, dataset, prompt, replaces, text, peak, rate, wav }).catch(() => {}); // a private window keeps nothing
   }
 
-  /** Without a prompt the label starts as what the model in hand hears. */
+  /** Without a prompt the label starts as the selected model's transcript. */
   async writeDown(take) {
     if (take.text || take.isRead) return;
     take.isRead = true;
@@ -255,7 +255,7 @@ class RecordTab {
     return null;
   }
 
-  /** What is known of the clip or the take in hand has grown. */
+  /** What is known of the current clip or take has grown. */
   refresh() {
     this.view.quality.show(this);
     this.view.showMessage(this);

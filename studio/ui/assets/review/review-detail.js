@@ -58,7 +58,7 @@ export class Dock {
       this.sound = sound;
       this.found = null;
       this.draw();
-      if (next) this.sounds.of(next).catch(() => {}); // its own turn will tell
+      if (next) this.sounds.of(next).catch(() => {}); // its own turn will show it
     } catch (error) {
       if (row.id === this.row?.id) this.fail(error);
     }

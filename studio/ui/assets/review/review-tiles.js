@@ -41,7 +41,7 @@ export class Tiles {
     const search = new URLSearchParams({ query });
     const address = (what) => `${at("review", studio.dataset(), what)}?${search}`;
     const [summary, words] = await Promise.all([request(address("summary")), request(address("words"))]).catch(() => []);
-    if (asked !== this.asked || !summary) return; // the table tells what is wrong
+    if (asked !== this.asked || !summary) return; // the table shows what is wrong
     const told = JSON.stringify([summary, words]);
     if (told === this.told) return; // nothing jumps where nothing changed
     this.told = told;

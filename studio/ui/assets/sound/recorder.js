@@ -221,7 +221,7 @@ function contextAt(rate) {
   try {
     return new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
   } catch {
-    return new AudioContext(); // a rate that this browser does not offer, or did not tell
+    return new AudioContext(); // a rate that this browser does not offer, or did not state
   }
 }
 

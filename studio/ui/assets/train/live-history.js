@@ -45,7 +45,7 @@ export class History {
     return this.scorings.reduce((best, scoring) => (scoring.best || !best ? scoring : best), null);
   }
 
-  /** Seconds until the end, as far as the steps since the last start tell; null while they tell too little. */
+  /** Seconds until the end, by the steps since the last start; null while there are too few. */
   get left() {
     const recent = this.steps.filter((step) => step.at >= this.started?.at);
     if (recent.length < 3 || PHASES[this.phase?.name]?.stage !== 2) return null;
@@ -53,7 +53,7 @@ export class History {
     return ((last.at - first.at) / (last.step - first.step || 1)) * (this.max - last.step) + this.baselineSeconds;
   }
 
-  /** Seconds until the test clips are scored, at `now`, in seconds of the server's clock; null while nothing tells. */
+  /** Seconds until the test clips are scored, at `now`, in seconds of the server's clock; null while it cannot be estimated. */
   scoringLeft(now) {
     const { name, done, total } = this.phase || {};
     if (!total || done >= total || !["baseline", "tuned"].includes(name)) return null;
