@@ -125,7 +125,7 @@ class Test {
     const isHold = this.modes?.name !== "free";
     this.$(".li-hold").classList.toggle("record", isOn);
     this.$(".li-hold").setAttribute("aria-pressed", `${isOn}`);
-    this.$(".li-hold-text").textContent = isOn ? "Let go to transcribe" : "Hold to talk";
+    this.$(".li-hold-text").textContent = isOn ? "Let go to stop" : "Hold to talk";
     this.$(".li-listen").classList.toggle("record", name !== "idle" && !isHold);
     this.$(".li-listen").setAttribute("aria-pressed", `${name !== "idle" && !isHold}`);
     this.$(".li-listen-text").textContent = name === "idle" || isHold ? "Start listening" : "Stop listening";
