@@ -7,24 +7,59 @@ const spoken = (text) => make("span", { class: "st-hidden" }, text);
 const SHAPES = {
   /** The text before: what became something else, or went away. */
   before: {
-    substitute: (edit, write) => make("mark", { class: "df-was", title: `became “${edit.hypothesis}”` }, write(edit.reference)),
+    substitute: (edit, write) =>
+      make("mark", { class: "df-was", title: `became “${edit.hypothesis}”` }, write(edit.reference)),
     delete: (edit, write) => make("del", { class: "df-gone" }, write(edit.reference), spoken(" (left out after)")),
     insert: () => null,
-    spelling: (edit, write) => make("span", { class: "df-same", title: `means the same as “${edit.hypothesis}”` }, write(edit.reference)),
+    spelling: (edit, write) =>
+      make("span", { class: "df-same", title: `means the same as “${edit.hypothesis}”` }, write(edit.reference)),
   },
   /** The text after: what is new. */
   after: {
-    substitute: (edit, write) => make("mark", { class: "df-now", title: `was “${edit.reference}”` }, write(edit.hypothesis), spoken(` (was ${edit.reference})`)),
+    substitute: (edit, write) =>
+      make(
+        "mark",
+        { class: "df-now", title: `was “${edit.reference}”` },
+        write(edit.hypothesis),
+        spoken(` (was ${edit.reference})`),
+      ),
     delete: () => null,
     insert: (edit, write) => make("ins", { class: "df-new" }, write(edit.hypothesis), spoken(" (new)")),
-    spelling: (edit, write) => make("span", { class: "df-same", title: `different spelling of “${edit.reference}”` }, write(edit.hypothesis), spoken(" (different spelling)")),
+    spelling: (edit, write) =>
+      make(
+        "span",
+        { class: "df-same", title: `different spelling of “${edit.reference}”` },
+        write(edit.hypothesis),
+        spoken(" (different spelling)"),
+      ),
   },
-  /** A text against its reference: what is wrong with it. Words that are missing are counted: they are no part of it. */
+  /**
+   * A text against its reference: what is wrong with it. Words that are missing are counted: they are no part of it.
+   */
   errors: {
-    substitute: (edit, write) => make("mark", { class: "df-wrong", title: `for “${edit.reference}”` }, write(edit.hypothesis, edit), spoken(` (wrong, for ${edit.reference})`)),
-    delete: (edit) => make("span", { class: "df-missing", title: `missing: “${edit.reference}”` }, `${edit.reference.split(" ").length} missing`, spoken(` (${edit.reference})`)),
-    insert: (edit, write) => make("ins", { class: "df-extra", title: "not said" }, write(edit.hypothesis, edit), spoken(" (not said)")),
-    spelling: (edit, write) => make("span", { class: "df-same", title: `different spelling of “${edit.reference}”` }, write(edit.hypothesis, edit), spoken(" (different spelling)")),
+    substitute: (edit, write) =>
+      make(
+        "mark",
+        { class: "df-wrong", title: `for “${edit.reference}”` },
+        write(edit.hypothesis, edit),
+        spoken(` (wrong, for ${edit.reference})`),
+      ),
+    delete: (edit) =>
+      make(
+        "span",
+        { class: "df-missing", title: `missing: “${edit.reference}”` },
+        `${edit.reference.split(" ").length} missing`,
+        spoken(` (${edit.reference})`),
+      ),
+    insert: (edit, write) =>
+      make("ins", { class: "df-extra", title: "not said" }, write(edit.hypothesis, edit), spoken(" (not said)")),
+    spelling: (edit, write) =>
+      make(
+        "span",
+        { class: "df-same", title: `different spelling of “${edit.reference}”` },
+        write(edit.hypothesis, edit),
+        spoken(" (different spelling)"),
+      ),
   },
 };
 
@@ -33,7 +68,9 @@ const SHAPES = {
 export function diffed(edits, side, write = (words) => document.createTextNode(words)) {
   const text = new DocumentFragment();
   for (const edit of edits) {
-    const part = edit.kind === "equal" ? write(side === "before" ? edit.reference : edit.hypothesis) : SHAPES[side][edit.kind](edit, write);
+    const part = edit.kind === "equal"
+      ? write(side === "before" ? edit.reference : edit.hypothesis)
+      : SHAPES[side][edit.kind](edit, write);
     if (part === null) continue;
     if (text.hasChildNodes()) text.append(" ");
     text.append(part);
@@ -46,11 +83,13 @@ export function wordEdits(reference, hypothesis) {
   const [said, read] = [reference, hypothesis].map((text) => text.split(/\s+/).filter(Boolean));
   const cost = Array.from({ length: said.length + 1 }, (_, i) => [i]);
   for (let j = 0; j <= read.length; j++) cost[0][j] = j;
-  for (let i = 1; i <= said.length; i++)
-    for (let j = 1; j <= read.length; j++)
+  for (let i = 1; i <= said.length; i++) {
+    for (let j = 1; j <= read.length; j++) {
       cost[i][j] = Math.min(cost[i - 1][j - 1] + (said[i - 1] !== read[j - 1]), cost[i - 1][j] + 1, cost[i][j - 1] + 1);
+    }
+  }
   const edits = [];
-  for (let i = said.length, j = read.length; i || j; ) {
+  for (let i = said.length, j = read.length; i || j;) {
     const [ref, hyp] = [said[i - 1], read[j - 1]];
     const here = cost[i][j];
     if (i && j && here === cost[i - 1][j - 1] + (ref !== hyp)) {

@@ -10,7 +10,10 @@ export const isNarrow = () => matchMedia("(max-width: 860px)").matches;
 /** Have `details` stay as a person left it, under `name`; until then it `isOpen`. */
 export function remember(details, name, isOpen) {
   details.open = (localStorage.getItem(key(name)) ?? (isOpen ? "open" : "shut")) === "open";
-  details.firstElementChild.addEventListener("click", () => localStorage.setItem(key(name), details.open ? "shut" : "open")); // as it will be
+  details.firstElementChild.addEventListener(
+    "click",
+    () => localStorage.setItem(key(name), details.open ? "shut" : "open"),
+  ); // as it will be
 }
 
 /** A section `title` with `content` that folds. */

@@ -15,7 +15,8 @@ export function start({ element, trigger }) {
     if (!studio.dataset()) return;
     const found = await request(at("overview", studio.dataset())).catch(() => null);
     if (found) show(found);
-    if (known !== studio.dataset()) request(at("review", (known = studio.dataset()))).catch(() => null); // it opens at once
+    // it opens at once
+    if (known !== studio.dataset()) request(at("review", known = studio.dataset())).catch(() => null);
   }
 
   function show({ clips, seconds, counts, problems }) {
@@ -32,7 +33,12 @@ export function start({ element, trigger }) {
   }
 
   // Gradio's list would open again after Tab has left it: it never hears of that key
-  document.addEventListener("keydown", (event) => ["Tab", "Shift"].includes(event.key) && event.target.closest("#st-dataset, #st-model") && event.stopPropagation(), true);
+  document.addEventListener(
+    "keydown",
+    (event) =>
+      ["Tab", "Shift"].includes(event.key) && event.target.closest("#st-dataset, #st-model") && event.stopPropagation(),
+    true,
+  );
 
   const soon = () => {
     clearTimeout(waiting);
@@ -48,10 +54,19 @@ export function start({ element, trigger }) {
   });
 
   $(".side-manage").addEventListener("click", () => studio.open("dataset"));
-  element.addEventListener("change", ({ target }) => target.name === "side-theme" && window.studioTheme.choose(target.value));
+  element.addEventListener(
+    "change",
+    ({ target }) => target.name === "side-theme" && window.studioTheme.choose(target.value),
+  );
   $(`[name=side-theme][value=${window.studioTheme.choice()}]`).checked = true;
-  request("device").then(({ name }) => ($(".side-device").textContent = name), () => ($(".side-device").textContent = "unknown"));
-  document.querySelector("#st-main").addEventListener("click", (event) => event.target.closest("[role=tab]") && giveBackFocus(event));
+  request("device").then(
+    ({ name }) => ($(".side-device").textContent = name),
+    () => ($(".side-device").textContent = "unknown"),
+  );
+  document.querySelector("#st-main").addEventListener(
+    "click",
+    (event) => event.target.closest("[role=tab]") && giveBackFocus(event),
+  );
   look();
   followRuns(element);
 }

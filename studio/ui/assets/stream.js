@@ -2,12 +2,14 @@
 
 import { isShown } from "./studio.js";
 
-/** Call `change(isVisible)` now and whenever `element` comes into sight or goes: tab of the page, tab of the browser. */
+/**
+ * Call `change(isVisible)` now and whenever `element` comes into sight or goes: tab of the page, tab of the browser.
+ */
 export function watchVisibility(element, change) {
   let was = null;
   const look = () => {
     const is = isShown(element) && document.visibilityState === "visible";
-    if (is !== was) change((was = is));
+    if (is !== was) change(was = is);
   };
   new ResizeObserver(look).observe(element);
   document.addEventListener("visibilitychange", look);
@@ -20,7 +22,9 @@ export class Stream {
   #isOver = false;
   #isWanted = false;
 
-  /** Follow `studio/<path>`; `on` has `data(payload)`, `state(stands)`, `restart()`, `end()` and `trouble(isBroken)`. */
+  /**
+   * Follow `studio/<path>`; `on` has `data(payload)`, `state(stands)`, `restart()`, `end()` and `trouble(isBroken)`.
+   */
   constructor(path, on) {
     Object.assign(this, { path, on });
   }

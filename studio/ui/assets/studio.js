@@ -20,7 +20,8 @@ export const studio = {
   /** Called by the sidebar when a person chose a dataset or a model; the browser remembers both. */
   choose(dataset, model) {
     if (model === ANOTHER) say("another");
-    else if (model && model !== chosen.model) [isModelPicked, run] = [true, { name: "", dataset: "" }]; // shown is a run of that model
+    // shown is a run of that model
+    else if (model && model !== chosen.model) [isModelPicked, run] = [true, { name: "", dataset: "" }];
     for (const [name, value] of Object.entries({ dataset, model })) {
       if (value !== ANOTHER && take(name, value)) localStorage.setItem(`studio.${name}`, value);
     }
@@ -32,7 +33,10 @@ export const studio = {
   },
   /** What was chosen when this browser was here last. */
   remembered: () => [localStorage.getItem("studio.dataset") || "", localStorage.getItem("studio.model") || ""],
-  /** The run that Test and Export show; null until one is chosen, and after a change of dataset: then the newest of its runs. */
+  /**
+   * The run that Test and Export show; null until one is chosen, and after a change of dataset: then the newest of its
+   * runs.
+   */
   run: () => (run.name && run.dataset === chosen.dataset ? run.name : null),
   /** Show the run `name` in every tab that shows one, and its base model wherever one is chosen. */
   chooseRun(name, model = "") {
@@ -46,8 +50,8 @@ export const studio = {
     if (take("model", model)) say("picker");
   },
   /**
-   * Which of `runs` to show: the chosen one, else the newest of the chosen dataset, else the newest; null without any. Once
-   * a person has chosen a base model, only runs of that.
+   * Which of `runs` to show: the chosen one, else the newest of the chosen dataset, else the newest; null without any.
+   * Once a person has chosen a base model, only runs of that.
    */
   shownRun(runs) {
     const possible = isModelPicked ? runs.filter(({ model }) => model === chosen.model) : runs;
@@ -63,7 +67,10 @@ export const studio = {
     unopened.set(`open:${name}`, detail);
     say(`open:${name}`, detail);
   },
-  /** `on("dataset" | "model" | "picker" | "another" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME", element, call)`: call until `element` leaves the page. */
+  /**
+   * `on("dataset" | "model" | "picker" | "another" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME",
+   * element, call)`: call until `element` leaves the page.
+   */
   on(name, element, call) {
     const listener = ({ detail }) => {
       if (!element.isConnected) return document.removeEventListener(`studio:${name}`, listener);
@@ -92,7 +99,10 @@ export class StudioError extends Error {
   }
 }
 
-const GONE = ["The studio does not answer.", "Is it still running? Start it again with “studio ui”; this page keeps what you recorded and reconnects on its own."];
+const GONE = [
+  "The studio does not answer.",
+  "Is it still running? Start it again with “studio ui”; this page keeps what you recorded and reconnects on its own.",
+];
 const PROXIES = [502, 503, 504]; // what a proxy answers in the studio's place
 const LOOK = 2000; // ms between two looks whether it is back
 let looking = 0;
@@ -103,7 +113,9 @@ const brokenOff = () => new StudioError("The connection to the studio broke off.
 
 /** Whether the studio does not answer; from then on the page looks until it does, and says so. */
 export async function isGone() {
-  const answer = await fetch(new URL("studio/assets/studio.js", document.baseURI), { cache: "no-store" }).catch(() => null);
+  const answer = await fetch(new URL("studio/assets/studio.js", document.baseURI), { cache: "no-store" }).catch(() =>
+    null
+  );
   if (!answer?.ok) looking ||= setTimeout(lookAgain, LOOK);
   return !answer?.ok;
 }
@@ -111,7 +123,9 @@ export async function isGone() {
 async function lookAgain() {
   looking = 0;
   if (await isGone()) return;
-  for (const box of document.querySelectorAll("[class*=-fault]")) if (box.textContent.includes(GONE[0])) box.hidden = true;
+  for (const box of document.querySelectorAll("[class*=-fault]")) {
+    if (box.textContent.includes(GONE[0])) box.hidden = true;
+  }
   say("back");
   studio.changed();
 }
@@ -129,7 +143,14 @@ export async function request(path, { method, body } = {}) {
   if (text == null) throw await failed();
   const content = parsed(text);
   if (PROXIES.includes(answer.status) && !content?.what) throw await failed();
-  if (!answer.ok) throw new StudioError(content?.what || `The studio answered ${answer.status}.`, content?.remedy || "", content?.code, content?.clip);
+  if (!answer.ok) {
+    throw new StudioError(
+      content?.what || `The studio answered ${answer.status}.`,
+      content?.remedy || "",
+      content?.code,
+      content?.clip,
+    );
+  }
   return content;
 }
 
@@ -198,7 +219,8 @@ export function icon(name) {
 /** Whether a key pressed now belongs to a text field, a menu or a dialog rather than to the tab. */
 export function isTyping({ target, key }) {
   if (target.matches?.("[type=checkbox], [type=radio]")) return key === " ";
-  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || !!target.closest?.("dialog, [role=listbox]");
+  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) ||
+    !!target.closest?.("dialog, [role=listbox]");
 }
 
 /** After a click of the mouse the keys belong to the tab again; who came by the Tab key keeps the focus. */

@@ -11,7 +11,11 @@ export const isUnsure = (share) => share !== null && share < UNSURE;
 export const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`);
 
 export function sureWord(word, share) {
-  const element = make("span", { class: `st-word${isUnsure(share) ? " unsure" : ""}`, title: `${percent(share)} sure` }, word);
+  const element = make(
+    "span",
+    { class: `st-word${isUnsure(share) ? " unsure" : ""}`, title: `${percent(share)} sure` },
+    word,
+  );
   element.style.setProperty("--sure", share);
   return element;
 }

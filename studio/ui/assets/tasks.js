@@ -20,7 +20,9 @@ const ENDS = {
 };
 const isOver = (status) => !["running", "stopping"].includes(status);
 
-/** Follow the task `name` of `dataset` in `element`; `ended(status, notes)` once it is over. Call `.close()` to let go. */
+/**
+ * Follow the task `name` of `dataset` in `element`; `ended(status, notes)` once it is over. Call `.close()` to let go.
+ */
 export function followTask(element, dataset, name, ended = () => {}) {
   return followAt(element, at("tasks", dataset, name), ended);
 }
@@ -45,7 +47,17 @@ export function follow(element, address, { ended, told, count, phases }) {
 
 class TaskView {
   constructor(element, address, ended) {
-    Object.assign(this, { element, address, ended, phase: null, notes: [], failed: null, status: "running", what: "", skew: 0 });
+    Object.assign(this, {
+      element,
+      address,
+      ended,
+      phase: null,
+      notes: [],
+      failed: null,
+      status: "running",
+      what: "",
+      skew: 0,
+    });
     Object.assign(this, { told: () => {}, count: (number) => number.toLocaleString("en"), phases: PHASES });
   }
 
@@ -60,7 +72,10 @@ class TaskView {
     });
     this.stream.isWanted = true;
     this.clock = setInterval(() => (this.element.isConnected ? this.draw() : this.close()), 1000);
-    request(this.address).then((task) => { this.what = task.what; this.draw(); }).catch(() => {});
+    request(this.address).then((task) => {
+      this.what = task.what;
+      this.draw();
+    }).catch(() => {});
     return this;
   }
 
@@ -70,7 +85,12 @@ class TaskView {
   }
 
   add(event) {
-    if (event.type === "phase") this.phase = { ...event, began: this.phase?.name === event.name ? this.phase.began : { at: event.at, done: event.done } };
+    if (event.type === "phase") {
+      this.phase = {
+        ...event,
+        began: this.phase?.name === event.name ? this.phase.began : { at: event.at, done: event.done },
+      };
+    }
     if (event.type === "noted") this.notes.push(event.message);
     if (event.type === "failed") this.failed = event;
     this.told();
@@ -90,8 +110,17 @@ class TaskView {
   }
 
   frame() {
-    const [title, figures, bar] = [make("b"), make("span", { class: "st-quiet st-small st-number" }), make("progress", { class: "task-bar", "aria-label": "Progress" })];
-    const cancel = make("button", { type: "button", class: "st-button small", onclick: () => this.cancel() }, icon("close"), "Cancel");
+    const [title, figures, bar] = [
+      make("b"),
+      make("span", { class: "st-quiet st-small st-number" }),
+      make("progress", { class: "task-bar", "aria-label": "Progress" }),
+    ];
+    const cancel = make(
+      "button",
+      { type: "button", class: "st-button small", onclick: () => this.cancel() },
+      icon("close"),
+      "Cancel",
+    );
     const said = make("p", { class: "st-hidden", role: "status" });
     const row = make("div", { class: "task-row" }, make("div", { class: "st-grow" }, title, figures), cancel);
     this.element.replaceChildren(make("div", { class: "task" }, row, bar, said));
@@ -110,7 +139,8 @@ class TaskView {
     if (this.isBroken) return "The studio does not answer; trying again.";
     if (!this.phase) return "starting";
     const { name, done, total } = this.phase;
-    return [this.phases[name] || name, total ? `${this.count(done)} of ${this.count(total)}` : null, this.left()].filter(Boolean).join("  ·  ");
+    return [this.phases[name] || name, total ? `${this.count(done)} of ${this.count(total)}` : null, this.left()]
+      .filter(Boolean).join("  ·  ");
   }
 
   /** The time left, once there are two seconds to go by. */
@@ -123,9 +153,19 @@ class TaskView {
   last() {
     const [kind, picture] = ENDS[this.status] || ENDS.interrupted;
     const failure = this.failed && [this.failed.message, this.failed.remedy].filter(Boolean).join(" ");
-    const texts = { stopped: "Cancelled. What was finished is kept.", interrupted: "It was interrupted. Start it again; what was finished is kept." };
+    const texts = {
+      stopped: "Cancelled. What was finished is kept.",
+      interrupted: "It was interrupted. Start it again; what was finished is kept.",
+    };
     const text = (this.status === "failed" && failure) || texts[this.status] || this.notes.join(" ") || "Done.";
-    this.element.replaceChildren(make("div", { class: `st-message ${kind}`, role: "status" }, icon(picture), make("p", { class: "st-grow" }, text)));
+    this.element.replaceChildren(
+      make(
+        "div",
+        { class: `st-message ${kind}`, role: "status" },
+        icon(picture),
+        make("p", { class: "st-grow" }, text),
+      ),
+    );
   }
 
   async cancel() {

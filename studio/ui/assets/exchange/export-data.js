@@ -32,15 +32,20 @@ class Export {
     this.$(".ed-chosen").hidden = !this.selection?.ids;
     this.$(".ed-chosen span").textContent = `The ${this.selection?.ids?.length ?? 0} marked`;
     this.$(".ed-query").value = this.selection?.query || "";
-    this.dialog.querySelector(`[value=${this.selection?.ids ? "chosen" : this.selection ? "query" : "all"}]`).checked = true;
+    this.dialog.querySelector(`[value=${this.selection?.ids ? "chosen" : this.selection ? "query" : "all"}]`).checked =
+      true;
     this.#which();
     this.#show("choose");
     this.dialog.showModal();
     this.formats = await request(at("export-data", this.name)).catch((error) => this.#fault(error) || []);
     const was = localStorage.getItem("studio.export-format");
-    this.$(".ed-format").replaceChildren(...this.formats.map(({ name, title }) => make("option", { value: name, selected: name === was }, title)));
+    this.$(".ed-format").replaceChildren(
+      ...this.formats.map(({ name, title }) => make("option", { value: name, selected: name === was }, title)),
+    );
     this.#held();
-    const going = await followRunning(this.$(".ed-task"), this.name, [TASK], (status) => this.#ended(status)).catch(() => null);
+    const going = await followRunning(this.$(".ed-task"), this.name, [TASK], (status) => this.#ended(status)).catch(
+      () => null,
+    );
     if (going) this.#show("going");
   }
 
@@ -82,20 +87,31 @@ class Export {
   }
 
   async #ended(status) {
-    const report = status === "finished" ? await request(at("export-data", this.name, "report")).catch((error) => error) : null;
+    const report = status === "finished"
+      ? await request(at("export-data", this.name, "report")).catch((error) => error)
+      : null;
     const said = this.$(".ed-task").textContent; // of a failure: its reason
     this.$(".ed-task").replaceChildren();
     if (!report) return this.#show("choose"), status === "stopped" || this.#fault(new Error(said));
     if (report instanceof Error) return this.#show("choose"), this.#fault(report);
     this.#show("done");
     const skipped = report.skipped ? ` ${report.skipped.toLocaleString("en")} left out.` : "";
-    const text = `${counted(report.clips, "clip")} (${report.minutes.toFixed(1)} min, ${(report.size / 1e6).toFixed(1)} MB) written.${skipped}`;
-    this.$(".ed-result").replaceChildren(make("div", { class: "st-message good", role: "status" }, icon("check"), make("p", {}, text)));
+    const text = `${counted(report.clips, "clip")} (${report.minutes.toFixed(1)} min, ${
+      (report.size / 1e6).toFixed(1)
+    } MB) written.${skipped}`;
+    this.$(".ed-result").replaceChildren(
+      make("div", { class: "st-message good", role: "status" }, icon("check"), make("p", {}, text)),
+    );
     this.$(".ed-path").hidden = false;
     this.$(".ed-path").textContent = report.path;
-    this.$(".ed-why").replaceChildren(...report.reasons.map(({ reason, count, examples }) => make("li", {}, make("b", {}, `${count} × `), reason, make("small", {}, examples.join(", ")))));
+    this.$(".ed-why").replaceChildren(
+      ...report.reasons.map(({ reason, count, examples }) =>
+        make("li", {}, make("b", {}, `${count} × `), reason, make("small", {}, examples.join(", ")))
+      ),
+    );
     const name = report.path.split(/[\\/]/).at(-1);
-    this.$(".ed-download").href = new URL(`studio/${at("export-data", this.name, "download", name)}`, document.baseURI).href;
+    this.$(".ed-download").href =
+      new URL(`studio/${at("export-data", this.name, "download", name)}`, document.baseURI).href;
     if (this.dialog.open) this.$(".ed-download").focus();
   }
 }

@@ -4,7 +4,13 @@ import { at, counted, icon, isShown, make, request, studio } from "../studio.js"
 
 const STAGES = ["Starting", "Loading", "Merging", "Checking", "Finishing"];
 const POLL = 700; // ms between two looks at a merge that goes on
-const PILLS = { none: ["not made yet", ""], working: ["merging", "accent"], done: ["ready", "good"], stale: ["out of date", "look"], failed: ["failed", "bad"] };
+const PILLS = {
+  none: ["not made yet", ""],
+  working: ["merging", "accent"],
+  done: ["ready", "good"],
+  stale: ["out of date", "look"],
+  failed: ["failed", "bad"],
+};
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
@@ -31,13 +37,22 @@ async function copied(text) {
 
 function where(target) {
   const files = `${counted(target.files.length, "file")}: ${target.files.join(", ")}`;
-  return [make("code", { class: "st-mono ex-path", tabindex: "0" }, target.path), copier(target.path, "Copy the path"), make("p", { class: "st-quiet st-small" }, files)];
+  return [
+    make("code", { class: "st-mono ex-path", tabindex: "0" }, target.path),
+    copier(target.path, "Copy the path"),
+    make("p", { class: "st-quiet st-small" }, files),
+  ];
 }
 
 function snippet(target) {
   if (!target.snippet) return [make("p", { class: "st-message look" }, icon("warning"), target.trouble)];
   return [
-    make("div", { class: "ex-bar" }, make("span", { class: "st-label" }, "Use it from Python"), copier(target.snippet, "Copy the Python lines")),
+    make(
+      "div",
+      { class: "ex-bar" },
+      make("span", { class: "st-label" }, "Use it from Python"),
+      copier(target.snippet, "Copy the Python lines"),
+    ),
     make("pre", { class: "ex-code", tabindex: "0", "aria-label": "Python" }, make("code", {}, target.snippet)),
   ];
 }
@@ -49,7 +64,8 @@ class Export {
   constructor(root) {
     this.root = root;
     this.$ = (selector) => root.querySelector(selector);
-    this.$(".ex-runs").onchange = ({ target }) => studio.chooseRun(target.value, this.#runs.find(({ name }) => name === target.value)?.model);
+    this.$(".ex-runs").onchange = ({ target }) =>
+      studio.chooseRun(target.value, this.#runs.find(({ name }) => name === target.value)?.model);
     this.$(".ex-merge").onclick = () => this.#merge();
     for (const news of ["changed", "dataset"]) studio.on(news, root, () => this.load());
     studio.on("run", root, () => this.#pick());
@@ -112,7 +128,9 @@ class Export {
 
   #draw(run, { adapter, merge, command, serve }) {
     this.$(".ex-message").hidden = true;
-    const wer = run.after === null ? "" : ` · ${run.rate} ${run.before === null ? "" : `${percent(run.before)} → `}${percent(run.after)}`;
+    const wer = run.after === null
+      ? ""
+      : ` · ${run.rate} ${run.before === null ? "" : `${percent(run.before)} → `}${percent(run.after)}`;
     this.$(".li-about").textContent = `${run.model}${run.dataset ? `, fine-tuned on ${run.dataset}` : ""}${wer}`;
     this.$(".ex-download").href = `studio/export/${at(run.name)}/adapter.zip`;
     this.$(".ex-command").textContent = command;
@@ -121,7 +139,9 @@ class Export {
     this.#target(".ex-merged", merge.target);
     this.#progress(merge);
     clearTimeout(this.#timer);
-    if (merge.status === "working") this.#timer = setTimeout(() => run.name === this.#run?.name && this.root.isConnected && this.#show(), POLL);
+    if (merge.status === "working") {
+      this.#timer = setTimeout(() => run.name === this.#run?.name && this.root.isConnected && this.#show(), POLL);
+    }
   }
 
   #target(selector, target) {
@@ -151,7 +171,14 @@ class Export {
   }
 
   #result({ status, trouble, clips, max_difference: difference }) {
-    if (status === "done") return [`Equal to base model and adapter on ${counted(clips, "clip")}: no logit differs by more than ${difference.toExponential(1)}.`, "good"];
+    if (status === "done") {
+      return [
+        `Equal to base model and adapter on ${counted(clips, "clip")}: no logit differs by more than ${
+          difference.toExponential(1)
+        }.`,
+        "good",
+      ];
+    }
     if (status === "stale") return ["The run has trained further since this was made. Merge it again.", "look"];
     return [status === "failed" ? trouble : "", "bad"];
   }

@@ -7,7 +7,18 @@ const TASK = "import";
 const MOST_FILES = 80; // in one request
 const MOST_BYTES = 48e6;
 const LARGEST = 2 ** 30; // bytes that the server takes at once
-const FIELDS = { audio: "Sound file", text: "Label", speaker: "Speaker", split: "Split", prompt: "Prompt", session: "Session", start: "Start (s)", end: "End (s)", duration: "Length (s)", words: "Word times" };
+const FIELDS = {
+  audio: "Sound file",
+  text: "Label",
+  speaker: "Speaker",
+  split: "Split",
+  prompt: "Prompt",
+  session: "Session",
+  start: "Start (s)",
+  end: "End (s)",
+  duration: "Length (s)",
+  words: "Word times",
+};
 
 export const start = ({ element }) => new Import(element.querySelector("dialog"));
 
@@ -18,7 +29,10 @@ class Import {
     dialog.addEventListener("click", ({ target }) => this.#deeds[target.closest("[data-do]")?.dataset.do]?.());
     dialog.addEventListener("close", () => this.#left());
     for (const input of [this.$(".im-files"), this.$(".im-folder")]) {
-      input.onchange = () => this.#send([...input.files].map((file) => [file.webkitRelativePath || file.name, file])).finally(() => (input.value = ""));
+      input.onchange = () =>
+        this.#send([...input.files].map((file) => [file.webkitRelativePath || file.name, file])).finally(
+          () => (input.value = ""),
+        );
     }
     this.#listenToDrops();
     this.$(".im-chosen").onchange = ({ target }) => this.#look({ format: target.value, mapping: {}, delimiter: "" });
@@ -28,7 +42,14 @@ class Import {
   }
 
   get #deeds() {
-    return { close: () => this.dialog.close(), abort: () => (this.wasAborted = true), back: () => this.#show("choose"), place: () => this.#place(), commit: () => this.#commit(), undo: () => this.#undo() };
+    return {
+      close: () => this.dialog.close(),
+      abort: () => (this.wasAborted = true),
+      back: () => this.#show("choose"),
+      place: () => this.#place(),
+      commit: () => this.#commit(),
+      undo: () => this.#undo(),
+    };
   }
 
   /** Show the dialog; `files` are pairs of path and File that were dropped elsewhere. */
@@ -38,12 +59,19 @@ class Import {
     this.$("#im-title").textContent = `Import recordings into ${this.name}`;
     this.#show("choose");
     this.dialog.showModal();
-    const { formats, places } = await request(at("import", this.name)).catch((error) => this.#fault(error) || { formats: [], places: [] });
+    const { formats, places } = await request(at("import", this.name)).catch((error) =>
+      this.#fault(error) || { formats: [], places: [] }
+    );
     this.$(".im-formats").replaceChildren(...formats.map(({ title }) => make("li", {}, title)));
     this.$(".im-chosen").replaceChildren(...formats.map(({ name, title }) => make("option", { value: name }, title)));
     this.$("#im-place").replaceChildren(...places.map(({ id, name }) => make("option", { value: id }, name)));
     this.$(".im-places").hidden = !places.length;
-    const going = await followRunning(this.$(".im-task"), this.name, [TASK], (status, notes) => this.#ended(status, notes)).catch(() => null);
+    const going = await followRunning(
+      this.$(".im-task"),
+      this.name,
+      [TASK],
+      (status, notes) => this.#ended(status, notes),
+    ).catch(() => null);
     if (going) this.#show("going");
     else if (files?.length) this.#send(files);
   }
@@ -63,7 +91,10 @@ class Import {
 
   #listenToDrops() {
     const drop = this.$(".im-drop");
-    drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+    drop.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
     drop.addEventListener("dragleave", () => drop.classList.remove("over"));
     drop.addEventListener("drop", async (event) => {
       event.preventDefault();
@@ -76,7 +107,11 @@ class Import {
   async #send(files) {
     const wanted = files.filter(([path]) => !path.split("/").some((part) => part.startsWith(".")));
     const large = wanted.find(([, file]) => file.size > LARGEST);
-    if (large) return this.#fault(new Error(`${large[0]} is larger than 1 GB. Import it on the command line: studio import ${this.name} FILE`));
+    if (large) {
+      return this.#fault(
+        new Error(`${large[0]} is larger than 1 GB. Import it on the command line: studio import ${this.name} FILE`),
+      );
+    }
     if (!wanted.length) return files.length && this.#fault(new Error("Only hidden files were chosen."));
     await this.#forget();
     this.wasAborted = false;
@@ -103,7 +138,11 @@ class Import {
   }
 
   #sending(done, files, sent, bytes) {
-    this.$(".im-sending").textContent = done < files ? `Uploading file ${done + 1} of ${files.toLocaleString("en")} (${(sent / 1e6).toFixed(0)} of ${(bytes / 1e6).toFixed(0)} MB)` : "Checking the files …";
+    this.$(".im-sending").textContent = done < files
+      ? `Uploading file ${done + 1} of ${files.toLocaleString("en")} (${(sent / 1e6).toFixed(0)} of ${
+        (bytes / 1e6).toFixed(0)
+      } MB)`
+      : "Checking the files …";
     Object.assign(this.$(".im-sent"), { max: bytes || 1, value: sent });
   }
 
@@ -155,7 +194,9 @@ class Import {
     this.$(".im-between").hidden = !["csv", "audiofolder"].includes(found.format);
     this.$(".im-delimiter").value = this.choice.delimiter;
     this.$(".im-tiles").replaceChildren(...tiles(found));
-    this.$(".im-notes").replaceChildren(...found.notes.map((note) => make("p", { class: "st-message" }, icon("info"), make("span", {}, note))));
+    this.$(".im-notes").replaceChildren(
+      ...found.notes.map((note) => make("p", { class: "st-message" }, icon("info"), make("span", {}, note))),
+    );
     this.#columns(found.columns);
     this.$(".im-rows tbody").replaceChildren(...found.first.map(row));
     this.$(".im-first").hidden = !found.first.length;
@@ -171,9 +212,28 @@ class Import {
   #columns(columns) {
     this.$(".im-columns").hidden = !columns.length;
     const rows = columns.map(({ name, field, example }, place) => {
-      const offers = Object.entries(FIELDS).map(([value, title]) => make("option", { value, selected: value === field }, title));
-      const select = make("select", { class: "st-select", "data-column": name, "aria-label": `${name} becomes`, "data-was": field, id: `im-column-${place}` }, make("option", { value: "", selected: !field }, "kept as it is"), ...offers);
-      return make("label", { for: `im-column-${place}` }, make("b", {}, name), select, make("span", { class: "im-example" }, example));
+      const offers = Object.entries(FIELDS).map(([value, title]) =>
+        make("option", { value, selected: value === field }, title)
+      );
+      const select = make(
+        "select",
+        {
+          class: "st-select",
+          "data-column": name,
+          "aria-label": `${name} becomes`,
+          "data-was": field,
+          id: `im-column-${place}`,
+        },
+        make("option", { value: "", selected: !field }, "kept as it is"),
+        ...offers,
+      );
+      return make(
+        "label",
+        { for: `im-column-${place}` },
+        make("b", {}, name),
+        select,
+        make("span", { class: "im-example" }, example),
+      );
     });
     this.$(".im-mapper").replaceChildren(...rows);
   }
@@ -203,18 +263,31 @@ class Import {
   }
 
   async #ended(status) {
-    const report = status === "finished" ? await request(at("import", this.name, "report")).catch((error) => error) : null;
+    const report = status === "finished"
+      ? await request(at("import", this.name, "report")).catch((error) => error)
+      : null;
     const said = this.$(".im-task").textContent; // of a failure: its reason
     await this.#forget();
     this.$(".im-task").replaceChildren();
-    if (!report) return this.#show("done"), this.#result("look", endings[status] || `${said} The dataset is as it was before.`, []);
-    if (report instanceof Error) return this.#show("done"), this.#result("look", `The import is done. ${report.message}`, []);
+    if (!report) {
+      return this.#show("done"),
+        this.#result("look", endings[status] || `${said} The dataset is as it was before.`, []);
+    }
+    if (report instanceof Error) {
+      return this.#show("done"), this.#result("look", `The import is done. ${report.message}`, []);
+    }
     studio.changed();
     this.#show("done");
-    const parts = [`${counted(report.added, "clip")} added${report.added ? ` (${duration(report.minutes * 60)})` : ""}`];
+    const parts = [
+      `${counted(report.added, "clip")} added${report.added ? ` (${duration(report.minutes * 60)})` : ""}`,
+    ];
     if (report.already) parts.push(`${counted(report.already, "was", "were")} there already`);
     if (report.skipped) parts.push(`${report.skipped.toLocaleString("en")} skipped`);
-    this.#result(report.added ? "good" : "look", `${parts.join(", ")}.${report.added ? " You find them in 2 Review." : ""} ${report.notes.join(" ")}`.trim(), report.reasons);
+    this.#result(
+      report.added ? "good" : "look",
+      `${parts.join(", ")}.${report.added ? " You find them in 2 Review." : ""} ${report.notes.join(" ")}`.trim(),
+      report.reasons,
+    );
     this.action = report.added ? report.action : "";
     this.$("[data-do=undo]").hidden = !this.action;
   }
@@ -222,7 +295,14 @@ class Import {
   #result(kind, text, reasons) {
     this.action = "";
     this.$("[data-do=undo]").hidden = true;
-    this.$(".im-result").replaceChildren(make("div", { class: `st-message ${kind}`, role: "status" }, icon(kind === "good" ? "check" : "info"), make("p", {}, text)));
+    this.$(".im-result").replaceChildren(
+      make(
+        "div",
+        { class: `st-message ${kind}`, role: "status" },
+        icon(kind === "good" ? "check" : "info"),
+        make("p", {}, text),
+      ),
+    );
     this.$(".im-why").replaceChildren(...reasons.map(reason));
     if (this.dialog.open) this.$(".im-foot .primary[data-at=done]").focus();
   }
@@ -244,18 +324,37 @@ const endings = {
 };
 
 function tiles({ rows, clips, already, minutes, speakers, checked }) {
-  const shown = [[clips.toLocaleString("en"), clips === 1 ? "clip to import" : "clips to import"], [minutes < 1 ? `${Math.round(minutes * 60)} s` : `${minutes.toFixed(1)} min`, "of sound"]];
+  const shown = [[clips.toLocaleString("en"), clips === 1 ? "clip to import" : "clips to import"], [
+    minutes < 1 ? `${Math.round(minutes * 60)} s` : `${minutes.toFixed(1)} min`,
+    "of sound",
+  ]];
   if (speakers > 1) shown.push([speakers.toLocaleString("en"), "speakers"]);
   if (already) shown.push([already.toLocaleString("en"), "there already"]);
   if (checked < rows) shown.push([checked.toLocaleString("en"), `of ${rows.toLocaleString("en")} rows opened`]);
-  return shown.map(([figure, what]) => make("div", { class: "st-tile" }, make("b", {}, figure), make("span", {}, what)));
+  return shown.map(([figure, what]) =>
+    make("div", { class: "st-tile" }, make("b", {}, figure), make("span", {}, what))
+  );
 }
 
 const row = ({ name, text, speaker, split, seconds }) =>
-  make("tr", {}, ...[text || "no label yet", speaker || "–", split || "by sentence"].map((cell) => make("td", { title: cell }, cell)), make("td", { class: "figure" }, seconds === null ? "–" : `${seconds.toFixed(1)} s`), make("td", { title: name, class: "st-quiet" }, name));
+  make(
+    "tr",
+    {},
+    ...[text || "no label yet", speaker || "–", split || "by sentence"].map((cell) =>
+      make("td", { title: cell }, cell)
+    ),
+    make("td", { class: "figure" }, seconds === null ? "–" : `${seconds.toFixed(1)} s`),
+    make("td", { title: name, class: "st-quiet" }, name),
+  );
 
 const reason = ({ reason: why, count: rows, examples }) =>
-  make("li", {}, make("b", {}, `${rows.toLocaleString("en")} × `), why, make("small", {}, examples.join(", ") + (rows > examples.length ? " …" : "")));
+  make(
+    "li",
+    {},
+    make("b", {}, `${rows.toLocaleString("en")} × `),
+    why,
+    make("small", {}, examples.join(", ") + (rows > examples.length ? " …" : "")),
+  );
 
 /** Pairs in groups small enough for one request each. */
 function* inGroups(files) {
@@ -281,9 +380,14 @@ export async function dropped(transfer) {
 }
 
 async function walk(entry, found) {
-  if (entry.isFile) return found.push([entry.fullPath.replace(/^\//, ""), await new Promise((done, fail) => entry.file(done, fail))]);
+  if (entry.isFile) {
+    return found.push([
+      entry.fullPath.replace(/^\//, ""),
+      await new Promise((done, fail) => entry.file(done, fail)),
+    ]);
+  }
   const reader = entry.createReader();
-  for (let some; (some = await new Promise((done, fail) => reader.readEntries(done, fail))).length; ) {
+  for (let some; (some = await new Promise((done, fail) => reader.readEntries(done, fail))).length;) {
     for (const inner of some) await walk(inner, found);
   }
 }

@@ -9,10 +9,13 @@ const KEPT_AFTER = 0.4; // seconds kept of the silence that ended a turn
 const ENDING = 0.15; // seconds of silence after which the turn may be over
 
 /** Listens while `button` (or the key T) is switched on. `settings()` gives `{ silence, sensitivity, longest }`.
- *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, `on.lost(take, error)`,
- *  and asks `on.isHeld()` whether it should not listen now. */
+ *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`,
+ *  `on.lost(take, error)`, and asks `on.isHeld()` whether it should not listen now. */
 export class HandsFree {
-  #recorder = new Recorder({ onLevel: (peak, block) => this.#hear(peak, block), onLost: (take, error) => this.#lost(take, error) });
+  #recorder = new Recorder({
+    onLevel: (peak, block) => this.#hear(peak, block),
+    onLost: (take, error) => this.#lost(take, error),
+  });
   #turns = null; // while the microphone is open
   #state = "idle"; // idle, opening, waiting, mute, recording, held
   #loudness = null;
@@ -70,8 +73,11 @@ export class HandsFree {
   }
 
   #keyDown(event) {
-    if (event.key === "Escape" && this.isOn && isShown(this.button) && !event.target.closest?.("dialog")) return this.close();
-    const isOurs = event.key.toLowerCase() === "t" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat;
+    if (event.key === "Escape" && this.isOn && isShown(this.button) && !event.target.closest?.("dialog")) {
+      return this.close();
+    }
+    const isOurs = event.key.toLowerCase() === "t" && !event.ctrlKey && !event.metaKey && !event.altKey &&
+      !event.repeat;
     if (!isOurs || isTyping(event) || !isShown(this.button)) return;
     event.preventDefault();
     this.toggle();

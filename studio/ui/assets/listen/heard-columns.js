@@ -8,7 +8,8 @@ const NOTHING = "(nothing)";
 const WAITING = {
   base: "What the base model writes will appear here.",
   run: "What the fine-tuned model writes will appear here.",
-  none: "What your own model writes will appear here once a run has finished: record some clips, then press Start in the Train tab.",
+  none: "What your own model writes will appear here once a run has finished: record some clips, then press Start in " +
+    "the Train tab.",
 };
 export const latency = (value) => (value < 1 ? `${Math.max(1, Math.round(1000 * value))} ms` : `${value.toFixed(1)} s`);
 const factor = (value) => (value < 0.1 ? value.toPrecision(1) : value.toFixed(2));
@@ -23,7 +24,9 @@ export class Columns {
   /** Nothing is transcribed yet by `model` and the runs named `runs`. */
   wait(model, runs) {
     const says = (text) => make("div", { class: "li-readings" }, make("p", { class: "li-text li-waiting" }, text));
-    const more = runs.length ? runs.map((run) => this.#column(run, runs, says(WAITING.run))) : [this.#column("", ["?"], says(WAITING.none), "After")];
+    const more = runs.length
+      ? runs.map((run) => this.#column(run, runs, says(WAITING.run)))
+      : [this.#column("", ["?"], says(WAITING.none), "After")];
     this.#lay([this.#column("", runs, says(WAITING.base), "Before", model), ...more]);
   }
 
@@ -36,9 +39,15 @@ export class Columns {
       const readings = [this.#reading(column.plain, ...edits, column.biased && "Without key terms", isMany)];
       if (column.biased) readings.push(this.#reading(column.biased, column.changes, "after", "With key terms", isMany));
       const body = make("div", { class: "li-readings" }, ...readings);
-      return column.run ? this.#column(column.run, runs, body, "", "", mark(column, columns)) : this.#column("", runs, body, "Before", model);
+      return column.run
+        ? this.#column(column.run, runs, body, "", "", mark(column, columns))
+        : this.#column("", runs, body, "Before", model);
     });
-    if (!runs.length) made.push(this.#column("", ["?"], make("div", {}, make("p", { class: "li-text li-waiting" }, WAITING.none)), "After"));
+    if (!runs.length) {
+      made.push(
+        this.#column("", ["?"], make("div", {}, make("p", { class: "li-text li-waiting" }, WAITING.none)), "After"),
+      );
+    }
     this.#lay(made);
   }
 
@@ -53,20 +62,44 @@ export class Columns {
     const name = title || (runs.length === 1 ? "After" : run);
     const kind = title === "Before" ? "li-before" : isFirst || title ? "li-after" : "li-beside-it";
     const by = who || (runs.length === 1 && run ? run : "");
-    const head = make("header", {}, make("h2", { title: name }, name), make("span", { class: "li-who st-quiet st-small" }, by), pill);
-    return make("article", { class: `st-card li-side ${kind}${pill?.classList.contains("look") ? " odd" : ""}` }, head, body);
+    const head = make(
+      "header",
+      {},
+      make("h2", { title: name }, name),
+      make("span", { class: "li-who st-quiet st-small" }, by),
+      pill,
+    );
+    return make(
+      "article",
+      { class: `st-card li-side ${kind}${pill?.classList.contains("look") ? " odd" : ""}` },
+      head,
+      body,
+    );
   }
 
   #reading(hypothesis, edits, side, label, isMany) {
     const write = writer(hypothesis);
-    const words = edits.some(({ kind }) => kind !== "equal") ? diffed(edits, side, write) : hypothesis.text && write(hypothesis.text);
-    const take = isMany && make("button", { type: "button", class: "st-button small plain li-take", "aria-label": `Take “${hypothesis.text || NOTHING}” as what was said`, onclick: () => this.onTake(hypothesis.text) }, "Take");
+    const words = edits.some(({ kind }) => kind !== "equal")
+      ? diffed(edits, side, write)
+      : hypothesis.text && write(hypothesis.text);
+    const take = isMany &&
+      make("button", {
+        type: "button",
+        class: "st-button small plain li-take",
+        "aria-label": `Take “${hypothesis.text || NOTHING}” as what was said`,
+        onclick: () => this.onTake(hypothesis.text),
+      }, "Take");
     return make(
       "div",
       { class: "li-reading" },
       label ? make("h3", { class: "st-label" }, label) : null,
       make("p", { class: "li-text" }, hypothesis.text ? words : unwritten()),
-      make("div", { class: "li-foot" }, make("p", { class: "li-figures st-quiet st-small st-number" }, ...figures(hypothesis)), take || null),
+      make(
+        "div",
+        { class: "li-foot" },
+        make("p", { class: "li-figures st-quiet st-small st-number" }, ...figures(hypothesis)),
+        take || null,
+      ),
     );
   }
 }
@@ -83,5 +116,7 @@ function mark({ plain: { text }, edits }, columns) {
   const alike = (wanted) => texts.filter((other) => other === wanted).length;
   const most = Math.max(...texts.map(alike));
   if (texts.length > 2 && alike(text) < most) return make("span", { class: "st-pill look" }, "unlike the other runs");
-  return edits.some(({ kind }) => kind !== "equal") ? make("span", { class: "st-pill accent" }, "changed") : make("span", { class: "st-pill" }, "as before");
+  return edits.some(({ kind }) => kind !== "equal")
+    ? make("span", { class: "st-pill accent" }, "changed")
+    : make("span", { class: "st-pill" }, "as before");
 }

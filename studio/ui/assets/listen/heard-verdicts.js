@@ -43,11 +43,19 @@ export class Verdicts {
     this.$(".li-right").disabled = verdict !== null || kept !== null;
     this.$(".li-wrong").disabled = kept !== null;
     const button = (words, picture, name, key) =>
-      make("button", { type: "button", class: "st-button small plain", onclick: () => this.onVerdict(name) }, icon(picture), words, make("kbd", { class: "st-kbd", "aria-hidden": "true" }, key));
+      make(
+        "button",
+        { type: "button", class: "st-button small plain", onclick: () => this.onVerdict(name) },
+        icon(picture),
+        words,
+        make("kbd", { class: "st-kbd", "aria-hidden": "true" }, key),
+      );
     const undo = verdict || kept ? button("Undo", "undo", "undo", "U") : null;
     const keep = this.offersToKeep ? button("Keep this clip", "plus", "keep", "K") : null;
     const said = kept ? kept.said : verdict === "right" ? RIGHT : verdict === "wrong" ? WRONG : NEVER_MEASURES;
-    const parts = trouble ? [icon("warning"), trouble.message] : [verdict === "right" || kept ? icon("check") : null, said];
+    const parts = trouble
+      ? [icon("warning"), trouble.message]
+      : [verdict === "right" || kept ? icon("check") : null, said];
     this.$(".li-kept").classList.toggle("bad", trouble !== null);
     this.$(".li-kept").classList.toggle("good", (kept !== null || verdict === "right") && trouble === null);
     this.$(".li-kept").replaceChildren(...[...parts, keep, undo].filter(Boolean));
@@ -61,10 +69,16 @@ export class Verdicts {
       const isRight = (reading) => reading !== null && truth !== null && plain(reading.text) === plain(truth);
       for (const { run, plain: without, biased } of heard.columns) {
         const times = right.get(run || heard.model) ?? { without: 0, biased: null };
-        right.set(run || heard.model, { without: times.without + isRight(without), biased: biased || times.biased !== null ? times.biased + isRight(biased) : null });
+        right.set(run || heard.model, {
+          without: times.without + isRight(without),
+          biased: biased || times.biased !== null ? times.biased + isRight(biased) : null,
+        });
       }
     }
-    const each = [...right].map(([name, { without, biased }]) => `${name} ${without}${biased === null ? "" : ` (${biased} with terms)`}`);
-    this.$(".li-tally").textContent = `Said ${entries.length}` + (judged.length ? ` · judged ${judged.length} · right: ${each.join(", ")}` : "");
+    const each = [...right].map(([name, { without, biased }]) =>
+      `${name} ${without}${biased === null ? "" : ` (${biased} with terms)`}`
+    );
+    this.$(".li-tally").textContent = `Said ${entries.length}` +
+      (judged.length ? ` · judged ${judged.length} · right: ${each.join(", ")}` : "");
   }
 }

@@ -16,7 +16,8 @@ function best({ columns }) {
 
 /** An entry is `{ sound, address, run, model, dataset, heard, text, verdict, kept, trouble }`: a blob and its address,
  *  who read it, what was read (null where it could not be), the field's text, “right”, “wrong” or null, the clip.
- *  `onShow(entry)` is called when one comes on show, `onProgress(share)` while it plays, `onAgain(entry)` to read it anew. */
+ *  `onShow(entry)` is called when one comes on show, `onProgress(share)` while it plays,
+ *  `onAgain(entry)` to read it anew. */
 export class Utterances {
   #entries = []; // the newest first
   #shown = null;
@@ -86,16 +87,20 @@ export class Utterances {
     entry.trouble = null;
     this.$(".li-save").disabled = true;
     const deed = { right: this.#right, wrong: this.#wrong, keep: this.#keep, undo: this.#undo }[name];
-    await deed.call(this, entry).catch((error) => (entry.trouble = error));
+    try {
+      await deed.call(this, entry);
+    } catch (error) {
+      entry.trouble = error;
+    }
     this.#told();
   }
 
-  async #right(entry) {
+  #right(entry) {
     if (entry.verdict || entry.kept) return;
     Object.assign(entry, { verdict: "right", truth: entry.text });
   }
 
-  async #wrong(entry) {
+  #wrong(entry) {
     if (entry.kept) return;
     Object.assign(entry, { verdict: "wrong", truth: null });
     const field = this.$(".li-said");
@@ -109,7 +114,8 @@ export class Utterances {
     entry.kept = await request("listen/keep", { body: form({ sound, text, run: run[0] ?? "", dataset }) });
     entry.text = entry.truth = entry.kept.text;
     entry.verdict = entry.text === best(entry.heard) ? "right" : "wrong";
-    if (entry === this.#shown && document.activeElement === this.$(".li-said")) this.verdicts.leave(); // the keys work again
+    // the keys work again
+    if (entry === this.#shown && document.activeElement === this.$(".li-said")) this.verdicts.leave();
     studio.changed();
   }
 
@@ -145,13 +151,31 @@ export class Utterances {
   #line(entry) {
     const { heard } = entry;
     const name = heard ? written(entry) || NOTHING : "not transcribed";
-    const hear = make("button", { type: "button", class: "st-button small square plain", "aria-label": `Play “${name}”` }, icon("play"));
+    const hear = make("button", {
+      type: "button",
+      class: "st-button small square plain",
+      "aria-label": `Play “${name}”`,
+    }, icon("play"));
     hear.onclick = () => this.#play(entry, hear);
     const show = () => (heard ? this.#show(entry) : this.onAgain(entry));
-    const text = make("button", { type: "button", class: "li-line", "aria-current": entry === this.#shown ? "true" : null, onclick: show });
-    text.append(heard ? written(entry) || unwritten() : `Not transcribed: ${entry.trouble?.message ?? ""} Press to try again.`);
+    const text = make("button", {
+      type: "button",
+      class: "li-line",
+      "aria-current": entry === this.#shown ? "true" : null,
+      onclick: show,
+    });
+    text.append(
+      heard ? written(entry) || unwritten() : `Not transcribed: ${entry.trouble?.message ?? ""} Press to try again.`,
+    );
     const mark = entry.kept ? "kept" : entry.verdict;
     const pill = mark && make("span", { class: `st-pill ${mark === "wrong" ? "look" : "good"}` }, mark);
-    return make("li", {}, hear, text, pill, make("span", { class: "st-quiet st-small st-number" }, heard ? seconds(heard.columns[0].plain.seconds) : ""));
+    return make(
+      "li",
+      {},
+      hear,
+      text,
+      pill,
+      make("span", { class: "st-quiet st-small st-number" }, heard ? seconds(heard.columns[0].plain.seconds) : ""),
+    );
   }
 }

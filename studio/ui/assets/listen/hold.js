@@ -14,8 +14,8 @@ async function isAsking() {
 }
 
 /** Turns presses of `button` (and of the key T) into takes. `longest()` gives the seconds that one may last.
- *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, and `on.lost(take, error)`
- *  when the microphone stops by itself (`take` is null where nothing was being said). */
+ *  Calls `on.state(name)`, `on.level(peak, isRecording)`, `on.take(take, isCut)`, `on.error(error)`, and
+ *  `on.lost(take, error)` when the microphone stops by itself (`take` is null where nothing was being said). */
 export class HoldToTalk {
   #recorder = new Recorder({ onLevel: (peak) => this.#level(peak), onLost: (take, error) => this.#lost(take, error) });
   #since = 0; // when the press began; 0 while nothing is pressed
@@ -69,7 +69,8 @@ export class HoldToTalk {
 
   #isOurs(event) {
     const onButton = event.target === this.button && event.key === " ";
-    const anywhere = event.key.toLowerCase() === "t" && !isTyping(event) && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const anywhere = event.key.toLowerCase() === "t" && !isTyping(event) && !event.ctrlKey && !event.metaKey &&
+      !event.altKey;
     return (onButton || anywhere) && isShown(this.button);
   }
 

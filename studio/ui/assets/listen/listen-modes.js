@@ -44,7 +44,11 @@ export class Modes {
   }
 
   get settings() {
-    return { silence: this.$(".li-silence").valueAsNumber, sensitivity: this.$(".li-sensitivity").valueAsNumber, longest: this.longest };
+    return {
+      silence: this.$(".li-silence").valueAsNumber,
+      sensitivity: this.$(".li-sensitivity").valueAsNumber,
+      longest: this.longest,
+    };
   }
 
   /** Let the microphone go. */

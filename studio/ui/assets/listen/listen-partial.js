@@ -64,7 +64,8 @@ export class Partial {
     const [turn, began] = [this.#turn, performance.now()];
     this.#isAsking = true;
     this.#at = seconds;
-    const answer = await request("listen/partial", { body: form({ sound: wav, ...this.who() }) }).catch(() => null); // the final request shows what is wrong
+    // the final request shows what is wrong
+    const answer = await request("listen/partial", { body: form({ sound: wav, ...this.who() }) }).catch(() => null);
     this.#isAsking = false;
     this.#cost = { took: Math.max((performance.now() - began) / 1000, KEPT * this.#expected(seconds)), seconds };
     if (answer?.text && turn === this.#turn) this.#show(answer.text.split(/\s+/));
@@ -74,7 +75,9 @@ export class Partial {
   #show(words) {
     const settled = words.slice(0, agreed(words, this.#last));
     this.#last = words;
-    if (settled.length > this.#settled.length) this.#settled = [...this.#settled, ...settled.slice(this.#settled.length)];
+    if (settled.length > this.#settled.length) {
+      this.#settled = [...this.#settled, ...settled.slice(this.#settled.length)];
+    }
     const open = words.slice(this.#settled.length).join(" ");
     this.element.replaceChildren(this.#settled.join(" "), " ", make("span", { class: "li-open-end" }, open));
     this.element.scrollTop = this.element.scrollHeight;

@@ -54,7 +54,11 @@ export class Runs {
     const main = this.main;
     if (main?.name !== this.#shown?.name || this.#shown === undefined) {
       this.#shown = main;
-      this.$(".li-about").textContent = main ? about(main) : this.#all.length ? "Only the base model transcribes; choose a run to compare it with." : "";
+      this.$(".li-about").textContent = main
+        ? about(main)
+        : this.#all.length
+        ? "Only the base model transcribes; choose a run to compare it with."
+        : "";
       this.onMain(main);
     }
     this.#set(this.#beside);
@@ -67,7 +71,11 @@ export class Runs {
     this.#beside = possible;
     this.#offer();
     this.onChange();
-    if (gone.length) this.onTold(`Not compared any more: ${gone.map((name) => `“${name}”`).join(", ")} (deleted, or of another base model).`);
+    if (gone.length) {
+      this.onTold(
+        `Not compared any more: ${gone.map((name) => `“${name}”`).join(", ")} (deleted, or of another base model).`,
+      );
+    }
   }
 
   /** Why `run` cannot be compared with the others; empty where it can. */
@@ -84,7 +92,11 @@ export class Runs {
     const first = make("option", { value: "" }, others.length ? "Add a run …" : "No other run yet");
     const options = others.map((run) => {
       const hindrance = this.#hindrance(run);
-      return make("option", { value: run.name, disabled: hindrance !== "" }, hindrance ? `${run.name} (${hindrance})` : run.name);
+      return make(
+        "option",
+        { value: run.name, disabled: hindrance !== "" },
+        hindrance ? `${run.name} (${hindrance})` : run.name,
+      );
     });
     this.$(".li-add").replaceChildren(first, ...options);
     this.$(".li-add").disabled = !others.length;
@@ -96,11 +108,24 @@ export class Runs {
       this.#set(this.#beside.filter((other) => other !== name));
       this.$(".li-add").focus();
     };
-    return make("li", { class: "st-pill" }, name, make("button", { type: "button", class: "li-drop", "aria-label": `Stop comparing ${name}`, onclick: drop }, icon("close")));
+    return make(
+      "li",
+      { class: "st-pill" },
+      name,
+      make(
+        "button",
+        { type: "button", class: "li-drop", "aria-label": `Stop comparing ${name}`, onclick: drop },
+        icon("close"),
+      ),
+    );
   }
 }
 
 function about({ model, dataset, before, after, rate }) {
-  const wer = after === null ? "" : before === null ? ` · ${rate} ${percent(after)}` : ` · ${rate} ${percent(before)} → ${percent(after)}`;
+  const wer = after === null
+    ? ""
+    : before === null
+    ? ` · ${rate} ${percent(after)}`
+    : ` · ${rate} ${percent(before)} → ${percent(after)}`;
   return `${model}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}`;
 }

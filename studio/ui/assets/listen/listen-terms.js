@@ -52,13 +52,18 @@ export class Terms {
   }
 
   #changed() {
-    localStorage.setItem(this.#key, JSON.stringify({ terms: this.$(".li-terms-text").value, boost: this.$(".li-boost").value }));
+    localStorage.setItem(
+      this.#key,
+      JSON.stringify({ terms: this.$(".li-terms-text").value, boost: this.$(".li-boost").value }),
+    );
     this.#tell();
   }
 
   #tell() {
     const given = count(this.$(".li-terms-text").value);
     this.$(".li-boost-value").textContent = Number(this.$(".li-boost").value).toFixed(1);
-    this.$(".li-terms-count").textContent = given ? `${given} given: each clip is transcribed without and with them` : "none: add words that the model should expect";
+    this.$(".li-terms-count").textContent = given
+      ? `${given} given: each clip is transcribed without and with them`
+      : "none: add words that the model should expect";
   }
 }

@@ -19,14 +19,25 @@ const HOW = {
 };
 const SAID = {
   opening: "Opening the microphone …",
-  recording: { hold: "Listening. Let go when you are done; Esc discards it.", free: "Pause when you are done. The button transcribes what you said so far and stops; Esc discards it and stops." },
+  recording: {
+    hold: "Listening. Let go when you are done; Esc discards it.",
+    free: "Pause when you are done. The button transcribes what you said so far and stops; Esc discards it and stops.",
+  },
   ending: "One moment …",
   missed: "The microphone is open now. Hold the button again and speak.",
   waiting: "Speak when you are ready: a pause ends each turn. The button or Esc stops it.",
   held: "Not listening while something plays or you are writing.",
   mute: "The microphone gives only silence. Is it muted, or is another one chosen in the browser?",
 };
-const STATES = { idle: "Microphone off", opening: "Opening", waiting: "Waiting", mute: "Waiting", held: "Resting", recording: "Hearing you", ending: "Hearing you" };
+const STATES = {
+  idle: "Microphone off",
+  opening: "Opening",
+  waiting: "Waiting",
+  mute: "Waiting",
+  held: "Resting",
+  recording: "Hearing you",
+  ending: "Hearing you",
+};
 
 class Test {
   #began = 0; // when the recording began
@@ -42,8 +53,15 @@ class Test {
     this.heldout = new HeldOut(this.$(".li-verdicts"), this.$(".li-heldout"));
     remember(this.$(".li-try"), "speak", true);
     this.terms = new Terms(root);
-    this.runs = new Runs(root, { onMain: (run) => this.heldout.show(run), onChange: () => this.#prepare(), onTold: (text) => this.#tell(text, "look") });
-    this.partial = new Partial(this.$(".li-sofar"), () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }));
+    this.runs = new Runs(root, {
+      onMain: (run) => this.heldout.show(run),
+      onChange: () => this.#prepare(),
+      onTold: (text) => this.#tell(text, "look"),
+    });
+    this.partial = new Partial(
+      this.$(".li-sofar"),
+      () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }),
+    );
     this.utterances = new Utterances(root, {
       onShow: (entry) => this.#wave(entry),
       onProgress: (share) => this.scope.progress(share),
@@ -136,8 +154,9 @@ class Test {
     if (name === "idle") this.meter.rest();
     this.#state();
     const said = SAID[name]?.[this.modes?.name] ?? SAID[name];
-    if (typeof said === "string" && !(this.#left && name === "waiting")) this.#tell(said, name === "mute" ? "look" : "");
-    else if (name === "idle" && was !== "ending" && !this.#left) this.#tell(HOW[this.modes?.name ?? "hold"]);
+    if (typeof said === "string" && !(this.#left && name === "waiting")) {
+      this.#tell(said, name === "mute" ? "look" : "");
+    } else if (name === "idle" && was !== "ending" && !this.#left) this.#tell(HOW[this.modes?.name ?? "hold"]);
   }
 
   #begin() {
@@ -196,9 +215,17 @@ class Test {
     return this.#reading;
   }
 
-  /** Transcribe one utterance, and show it; `note` says what else happened to it, `lag` how many seconds ago it ended. */
+  /**
+   * Transcribe one utterance, and show it; `note` says what else happened to it, `lag` how many seconds ago it ended.
+   */
   #hear(sound, note = "", lag = null) {
-    const asked = { ...this.runs.fields, dataset: studio.dataset(), sound, address: URL.createObjectURL(sound), ended: lag !== null && performance.now() - 1000 * lag };
+    const asked = {
+      ...this.runs.fields,
+      dataset: studio.dataset(),
+      sound,
+      address: URL.createObjectURL(sound),
+      ended: lag !== null && performance.now() - 1000 * lag,
+    };
     return this.#queue(() => this.#read(asked, note));
   }
 
@@ -226,7 +253,11 @@ class Test {
   }
 
   #told({ columns, notes }, took, note) {
-    const texts = columns.length === 1 ? "The text" : columns.length === 2 ? "Both texts" : `All ${columns.length} texts`;
+    const texts = columns.length === 1
+      ? "The text"
+      : columns.length === 2
+      ? "Both texts"
+      : `All ${columns.length} texts`;
     const stood = took ? `${texts} came ${latency(took)} after you stopped speaking.` : HOW[this.modes.name];
     const all = [note, ...notes].filter(Boolean);
     this.#tell([...all, stood].join(" "), all.length ? "look" : "");

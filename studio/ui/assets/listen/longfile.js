@@ -5,7 +5,14 @@ import { follow } from "../tasks.js";
 
 const HEARD = 30; // seconds: what every model hears at once
 const LARGEST = 64 << 20; // bytes that the Test tab takes
-const ENDS = { finished: "done", running: "in progress", stopping: "stopping", stopped: "stopped", interrupted: "interrupted", failed: "failed" };
+const ENDS = {
+  finished: "done",
+  running: "in progress",
+  stopping: "stopping",
+  stopped: "stopped",
+  interrupted: "interrupted",
+  failed: "failed",
+};
 const isOver = (status) => !["running", "stopping"].includes(status);
 
 /** 3754 seconds as `1:02:34`. */
@@ -18,7 +25,9 @@ const clock = (value) => {
 /** Seconds that `file` lasts, as the browser sees it; 0 where it cannot tell. */
 function lasts(file) {
   const [sound, address] = [new Audio(), URL.createObjectURL(file)];
-  const told = new Promise((tell) => Object.assign(sound, { onloadedmetadata: () => tell(sound.duration), onerror: () => tell(0) }));
+  const told = new Promise((tell) =>
+    Object.assign(sound, { onloadedmetadata: () => tell(sound.duration), onerror: () => tell(0) })
+  );
   sound.src = address;
   return told.finally(() => URL.revokeObjectURL(address));
 }
@@ -30,10 +39,25 @@ export const start = ({ element }) => new LongFile(element.querySelector("dialog
 
 class LongFile {
   constructor(dialog) {
-    Object.assign(this, { dialog, file: null, who: {}, shown: null, task: null, count: 0, isAsking: null, isGrowing: false });
+    Object.assign(this, {
+      dialog,
+      file: null,
+      who: {},
+      shown: null,
+      task: null,
+      count: 0,
+      isAsking: null,
+      isGrowing: false,
+    });
     this.$ = (selector) => dialog.querySelector(selector);
     this.sound = this.$(".lf-sound");
-    const deeds = { close: () => dialog.close(), list: () => this.list(), begin: () => this.#begin(), again: () => this.#again(), remove: () => this.#remove() };
+    const deeds = {
+      close: () => dialog.close(),
+      list: () => this.list(),
+      begin: () => this.#begin(),
+      again: () => this.#again(),
+      remove: () => this.#remove(),
+    };
     dialog.addEventListener("click", ({ target }) => deeds[target.closest("[data-do]")?.dataset.do]?.());
     dialog.addEventListener("close", () => this.#letGo());
     this.$(".lf-open input").onchange = ({ target }) => this.#offer(target.files[0]).then(() => (target.value = ""));
@@ -80,16 +104,29 @@ class LongFile {
 
   #entry(file) {
     const figures = [duration(file.seconds), file.run || file.model, ENDS[file.status]].join("  ·  ");
-    const open = () => this.#follow(file).catch((error) => this.#fault(error));
-    return make("li", {}, make("button", { type: "button", onclick: open }, make("b", {}, file.name), make("span", { class: "st-quiet st-small st-number" }, figures)));
+    const open = () => this.#follow(file);
+    return make(
+      "li",
+      {},
+      make(
+        "button",
+        { type: "button", onclick: open },
+        make("b", {}, file.name),
+        make("span", { class: "st-quiet st-small st-number" }, figures),
+      ),
+    );
   }
 
   async #offer(file) {
     this.file = file;
     const length = await lasts(file);
     this.#show("new", "Transcribe a long file");
-    this.$(".lf-name").textContent = length && Number.isFinite(length) ? `${file.name}  ·  ${duration(length)}` : file.name;
-    this.$(".lf-how").textContent = `Transcribed piece by piece${this.who.run ? "" : ` by ${this.who.model}`}. It continues after you close the page.`;
+    this.$(".lf-name").textContent = length && Number.isFinite(length)
+      ? `${file.name}  ·  ${duration(length)}`
+      : file.name;
+    this.$(".lf-how").textContent = `Transcribed piece by piece${
+      this.who.run ? "" : ` by ${this.who.model}`
+    }. It continues after you close the page.`;
     this.$(".lf-who").hidden = !this.who.run;
     this.$(".lf-run").textContent = this.who.run;
     this.$(".lf-base").textContent = `${this.who.model} alone`;
@@ -106,7 +143,7 @@ class LongFile {
     const run = this.$("[name=lf-who]:checked").value === "run" ? this.who.run : "";
     this.#sending(true);
     try {
-      await this.#follow(await request("longfile", { body: form({ sound: this.file, run, model: this.who.model }) }));
+      this.#follow(await request("longfile", { body: form({ sound: this.file, run, model: this.who.model }) }));
     } catch (error) {
       this.#fault(error);
     }
@@ -114,16 +151,20 @@ class LongFile {
   }
 
   /** Show one recording, and its text as it grows. */
-  async #follow(file) {
+  #follow(file) {
     this.#letGo();
     this.#show("one", file.name);
     this.shown = file.id;
     this.count = 0;
     this.isGrowing = !isOver(file.status);
-    this.$(".lf-about").textContent = `${duration(file.seconds)}  ·  transcribed by ${file.run ? `${file.run} on ` : ""}${file.model}`;
+    this.$(".lf-about").textContent = `${duration(file.seconds)}  ·  transcribed by ${
+      file.run ? `${file.run} on ` : ""
+    }${file.model}`;
     this.$(".lf-lines").replaceChildren();
     this.sound.src = new URL(`studio/${at("longfile", file.id, "sound")}`, document.baseURI).href;
-    for (const link of this.dialog.querySelectorAll("[data-kind]")) link.href = `studio/${at("longfile", file.id, "download", link.dataset.kind)}`;
+    for (const link of this.dialog.querySelectorAll("[data-kind]")) {
+      link.href = `studio/${at("longfile", file.id, "download", link.dataset.kind)}`;
+    }
     this.#stand("running");
     this.task = follow(this.$(".lf-task"), at("longfile", file.id, "task"), {
       ended: (status) => this.#grow().then(() => this.#stand(status)),
@@ -139,7 +180,16 @@ class LongFile {
     this.$(".lf-delete").hidden = !isOver(status);
     this.$(".lf-delete").textContent = "Delete";
     if (status === "finished") this.$(".lf-task").replaceChildren(); // the text and its formats say it
-    if (status === "finished" && !this.count) this.$(".lf-task").replaceChildren(make("div", { class: "st-message look", role: "status" }, icon("info"), make("p", {}, "No speech was found in this recording.")));
+    if (status === "finished" && !this.count) {
+      this.$(".lf-task").replaceChildren(
+        make(
+          "div",
+          { class: "st-message look", role: "status" },
+          icon("info"),
+          make("p", {}, "No speech was found in this recording."),
+        ),
+      );
+    }
   }
 
   /** Append what was transcribed since; one request at a time. */
@@ -165,22 +215,31 @@ class LongFile {
   #line({ start, end, text }) {
     const play = () => {
       this.sound.currentTime = start;
-      this.sound.play().catch(async () => this.#fault((await isGone()) ? gone() : { message: "This browser cannot play the recording." }));
+      this.sound.play().catch(async () =>
+        this.#fault((await isGone()) ? gone() : { message: "This browser cannot play the recording." })
+      );
     };
-    const button = make("button", { type: "button", class: "st-button plain small lf-time", "aria-label": `Play from ${clock(start)}`, onclick: play }, clock(start));
+    const button = make("button", {
+      type: "button",
+      class: "st-button plain small lf-time",
+      "aria-label": `Play from ${clock(start)}`,
+      onclick: play,
+    }, clock(start));
     const line = make("li", {}, button, make("p", {}, text));
     return Object.assign(line, { span: [start, end] });
   }
 
   #mark() {
     const now = this.sound.currentTime;
-    for (const line of this.$(".lf-lines").children) line.classList.toggle("now", !this.sound.paused && line.span[0] <= now && now < line.span[1]);
+    for (const line of this.$(".lf-lines").children) {
+      line.classList.toggle("now", !this.sound.paused && line.span[0] <= now && now < line.span[1]);
+    }
   }
 
   async #again() {
     const id = this.shown;
     try {
-      await this.#follow(await request(at("longfile", id, "begin"), { method: "POST" }));
+      this.#follow(await request(at("longfile", id, "begin"), { method: "POST" }));
     } catch (error) {
       this.#fault(error);
     }

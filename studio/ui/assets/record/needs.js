@@ -21,7 +21,10 @@ class Needs {
     this.$("input[type=file]").addEventListener("change", ({ target }) => this.read(target));
   }
 
-  /** With `run` its misses count. `chosen(dataset)` is called when the dataset has new cards, `closed` whenever the dialog closes. */
+  /**
+   * With `run` its misses count. `chosen(dataset)` is called when the dataset has new cards, `closed` whenever the
+   * dialog closes.
+   */
   async open({ convention = "words", run = "", chosen = () => {}, closed = () => {} } = {}) {
     Object.assign(this, { convention, run, chosen, dataset: studio.dataset() });
     this.fault("");
@@ -45,14 +48,21 @@ class Needs {
 
   show({ terms, missed, more }) {
     this.terms.value = terms.join("\n");
-    const words = missed.map(({ word, times, clips }) => make("li", {}, word, " ", make("span", {}, `${times} of ${clips}`)));
+    const words = missed.map(({ word, times, clips }) =>
+      make("li", {}, word, " ", make("span", {}, `${times} of ${clips}`))
+    );
     if (more) words.push(make("li", {}, make("span", {}, `and ${more} more`)));
     this.$(".nds-missed").replaceChildren(...words);
     this.$(".nds-none").hidden = words.length > 0;
   }
 
   async choose() {
-    const body = { terms: this.terms.value, count: Number(this.$("select").value), convention: this.convention, run: this.run };
+    const body = {
+      terms: this.terms.value,
+      count: Number(this.$("select").value),
+      convention: this.convention,
+      run: this.run,
+    };
     try {
       await request(at("needs", this.dataset), { body });
     } catch (error) {
@@ -67,7 +77,9 @@ class Needs {
     input.value = ""; // the same file may be chosen again
     if (!file) return;
     const text = await file.text();
-    if (/[\u0000\ufffd]/.test(text)) return this.fault(`${file.name} is not UTF-8 text. Save it as UTF-8, one term a line.`);
+    if (["\0", "\ufffd"].some((sign) => text.includes(sign))) {
+      return this.fault(`${file.name} is not UTF-8 text. Save it as UTF-8, one term a line.`);
+    }
     this.terms.value = [this.terms.value.trim(), text.trim()].filter(Boolean).join("\n");
     this.fault("");
   }

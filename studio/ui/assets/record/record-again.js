@@ -11,8 +11,16 @@ export function listenForAgain(tab) {
 }
 
 /** What a card knows of a saved clip; its figures are asked for when it is shown. */
-const saved = ({ id, text, prompt, duration, split, source, created_at, findings }) =>
-  ({ id, text, prompt, duration, split, source, created_at, verdict: findings.filter(({ verdict }) => verdict !== "note") });
+const saved = ({ id, text, prompt, duration, split, source, created_at, findings }) => ({
+  id,
+  text,
+  prompt,
+  duration,
+  split,
+  source,
+  created_at,
+  verdict: findings.filter(({ verdict }) => verdict !== "note"),
+});
 
 /** The place of the clip's own card, of its prompt's, or of a new one at the end. */
 function cardOf({ cards }, clip) {

@@ -16,7 +16,8 @@ export function watchOthers(tab) {
   watchVisibility(tab.root, (isVisible) => isVisible && tab.cards.length && look());
 }
 
-const isAtRest = (tab) => isShown(tab.root) && tab.mode === "ready" && !tab.isFree && document.activeElement !== tab.view.field;
+const isAtRest = (tab) =>
+  isShown(tab.root) && tab.mode === "ready" && !tab.isFree && document.activeElement !== tab.view.field;
 
 function follow(tab, prompts) {
   const found = new Map(prompts.map(({ text, clip }) => [text, clip]));

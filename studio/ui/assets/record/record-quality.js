@@ -5,8 +5,23 @@ import { at, form, icon, make, request, studio } from "../studio.js";
 import { tellNews } from "./record-saving.js";
 
 const PAUSE = 60; // ms: clips that are only passed over are not judged
-const WORDS = { fine: ["Fine", "good", "check"], look: ["Check this", "look", "warning"], "re-record": ["Record again", "bad", "close"] };
-const EMPTY = { verdict: null, figures: ["Peak", "Loudness", "Over noise", "Silence", "Pace"].map((name) => ({ name, value: "–", unit: "", mark: "unknown", about: "" })), findings: [], trim: 0 };
+const WORDS = {
+  fine: ["Fine", "good", "check"],
+  look: ["Check this", "look", "warning"],
+  "re-record": ["Record again", "bad", "close"],
+};
+const EMPTY = {
+  verdict: null,
+  figures: ["Peak", "Loudness", "Over noise", "Silence", "Pace"].map((name) => ({
+    name,
+    value: "–",
+    unit: "",
+    mark: "unknown",
+    about: "",
+  })),
+  findings: [],
+  trim: 0,
+};
 
 export class QualityStrip {
   constructor(root) {
@@ -51,7 +66,14 @@ export class QualityStrip {
     this.$(".rec-figures").replaceChildren(...figures.map(figure));
     const cut = this.$("[data-do=trim]");
     const isTrimmed = wasTrimmed(tab);
-    cut.replaceChildren(icon(isTrimmed ? "undo" : "cut"), isTrimmed ? "Undo trim" : trim ? `Trim ${trim.toFixed(1)} s ${tab.take ? "and save" : "of silence"}` : "Nothing to trim");
+    cut.replaceChildren(
+      icon(isTrimmed ? "undo" : "cut"),
+      isTrimmed
+        ? "Undo trim"
+        : trim
+        ? `Trim ${trim.toFixed(1)} s ${tab.take ? "and save" : "of silence"}`
+        : "Nothing to trim",
+    );
     cut.disabled = !isTrimmed && (!trim || !["ready", "review"].includes(tab.mode));
   }
 }
@@ -59,10 +81,12 @@ export class QualityStrip {
 const inHand = (tab) => tab.take || tab.card?.clip || null;
 
 /** What is most wrong: a finding that asks for a person, or nothing. */
-export const worst = (holder) => (holder?.quality?.findings || holder?.verdict || []).find(({ verdict }) => verdict !== "note");
+export const worst = (holder) =>
+  (holder?.quality?.findings || holder?.verdict || []).find(({ verdict }) => verdict !== "note");
 
 /** Whether the selected clip was trimmed just now, so that it can be undone here. */
-export const wasTrimmed = ({ rail: { last }, card, take }) => !take && last?.kind === "trimmed" && last.clip === card?.clip;
+export const wasTrimmed = ({ rail: { last }, card, take }) =>
+  !take && last?.kind === "trimmed" && last.clip === card?.clip;
 
 /** Cut the silence off the selected clip; the original stays. */
 export async function trim(tab) {
@@ -81,8 +105,16 @@ export async function trim(tab) {
 function figure({ name, value, unit, mark, about }) {
   const picture = { fine: "check", look: "warning", "re-record": "close" }[mark];
   const said = { fine: "fine", look: "needs a look", "re-record": "record again", unknown: "not known" }[mark];
-  return make("li", { "data-mark": mark, title: about },
-    make("span", { class: "rec-figure-name" }, picture ? icon(picture) : make("i", { "aria-hidden": "true" }, "–"), name),
+  return make(
+    "li",
+    { "data-mark": mark, title: about },
+    make(
+      "span",
+      { class: "rec-figure-name" },
+      picture ? icon(picture) : make("i", { "aria-hidden": "true" }, "–"),
+      name,
+    ),
     make("span", { class: "st-number" }, make("b", {}, value), unit && value !== "–" ? ` ${unit}` : ""),
-    make("span", { class: "st-hidden" }, `, ${said}`));
+    make("span", { class: "st-hidden" }, `, ${said}`),
+  );
 }

@@ -27,7 +27,9 @@ export class Rail {
     this.bar.max = Math.max(cards.length, 1);
     this.bar.value = recorded;
     this.bar.hidden = isFree;
-    if (this.list.childElementCount !== cards.length) this.list.replaceChildren(...cards.map((_, number) => pillFor(number)));
+    if (this.list.childElementCount !== cards.length) {
+      this.list.replaceChildren(...cards.map((_, number) => pillFor(number)));
+    }
     [...this.list.children].forEach((row, number) => dress(row.firstChild, cards[number], number === place));
     this.#reveal(place);
   }
@@ -42,26 +44,57 @@ export class Rail {
     this.list.scrollLeft += by(pill.left, pill.right, list.left, list.right);
   }
 
-  /** Say what was done: `{ kind: "saved" | "doubted" | "removed" | "relabelled" | "trimmed" | "discarded", clip, replaced, take, card, place }`, or nothing. */
+  /**
+   * Say what was done: `{ kind: "saved" | "doubted" | "removed" | "relabelled" | "trimmed" | "discarded", clip,
+   * replaced, take, card, place }`, or nothing.
+   */
   tell(done) {
     this.last = done;
     if (!done) return this.line.replaceChildren();
     const { kind, clip, take, place } = done;
-    const words = { removed: "Moved to the trash: ", relabelled: "Label saved: ", trimmed: "Silence trimmed: ", discarded: "Discarded: " }[kind] || `Saved, ${seconds(clip.duration)}: `;
-    const told = kind === "doubted" ? [`Prompt ${place + 1}: the model transcribed `, make("b", {}, `“${clip.heard}”`)] : [words, make("b", {}, (clip || take).text || "no label yet")];
-    const button = make("button", { type: "button", class: "st-button small", onclick: () => this.undo() }, icon("undo"), "Undo");
+    const words = {
+      removed: "Moved to the trash: ",
+      relabelled: "Label saved: ",
+      trimmed: "Silence trimmed: ",
+      discarded: "Discarded: ",
+    }[kind] || `Saved, ${seconds(clip.duration)}: `;
+    const told = kind === "doubted"
+      ? [`Prompt ${place + 1}: the model transcribed `, make("b", {}, `“${clip.heard}”`)]
+      : [words, make("b", {}, (clip || take).text || "no label yet")];
+    const button = make(
+      "button",
+      { type: "button", class: "st-button small", onclick: () => this.undo() },
+      icon("undo"),
+      "Undo",
+    );
     this.line.replaceChildren(make("p", {}, ...told), button);
   }
 }
 
 const pillFor = (number) =>
-  make("li", {}, make("button", { type: "button", class: "rec-pill", "data-place": String(number) },
-    make("span", { class: "rec-mark" }), make("span", { class: "rec-number st-number" }, String(number + 1)), make("span", { class: "rec-words" })));
+  make(
+    "li",
+    {},
+    make(
+      "button",
+      { type: "button", class: "rec-pill", "data-place": String(number) },
+      make("span", { class: "rec-mark" }),
+      make("span", { class: "rec-number st-number" }, String(number + 1)),
+      make("span", { class: "rec-words" }),
+    ),
+  );
 
 function dress(pill, card, isActive) {
-  const state = card.take ? "unsaved" : !card.clip ? "pending" : card.clip.verdict.length || card.clip.heard || !card.clip.text ? "look" : "done";
+  const state = card.take
+    ? "unsaved"
+    : !card.clip
+    ? "pending"
+    : card.clip.verdict.length || card.clip.heard || !card.clip.text
+    ? "look"
+    : "done";
   const words = card.text || (card.clip ? card.clip.text || "No label yet" : "New recording");
-  const status = { pending: "not recorded", unsaved: "not saved yet", done: "recorded", look: "recorded, needs a look" }[state];
+  const status =
+    { pending: "not recorded", unsaved: "not saved yet", done: "recorded", look: "recorded, needs a look" }[state];
   if (isActive) pill.setAttribute("aria-current", "step");
   else pill.removeAttribute("aria-current");
   if (pill.dataset.state === state && pill.lastChild.textContent === words) return;

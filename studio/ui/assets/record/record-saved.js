@@ -35,7 +35,10 @@ export async function remove(tab) {
   return tab.goTo(tab.place);
 }
 
-/** Take back what was done last: a saved clip goes; a replaced or removed one, a discarded take, or a label or trimmed silence comes back. */
+/**
+ * Take back what was done last: a saved clip goes; a replaced or removed one, a discarded take, or a label or trimmed
+ * silence comes back.
+ */
 export async function undo(tab) {
   const { kind, clip, card, take, action, replaced = [] } = tab.rail.last;
   try {

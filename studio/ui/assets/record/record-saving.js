@@ -8,9 +8,13 @@ const SEEN = 600; // ms that news must have been on the card before a press coun
 
 /** Why a take cannot be saved, `[what, remedy, tone]`; nothing where it can. */
 export function refusal({ peak, samples, rate }, { silent, shortest }) {
-  if (peak < silent) return ["Nothing was recorded.", "Is the microphone muted, or another one chosen? Record again.", "bad"];
+  if (peak < silent) {
+    return ["Nothing was recorded.", "Is the microphone muted, or another one chosen? Record again.", "bad"];
+  }
   const length = samples.length / rate;
-  return length < shortest ? [`This take is too short (${seconds(length)}).`, "Record it again and speak before you stop.", "bad"] : null;
+  return length < shortest
+    ? [`This take is too short (${seconds(length)}).`, "Record it again and speak before you stop.", "bad"]
+    : null;
 }
 
 /** Something new on the card of `take`: the label that a model wrote, or what was found in the sound. */
@@ -22,7 +26,8 @@ export function compare(tab, take) {
   const { card } = tab;
   const asked = request("listen/differs", { body: form({ sound: take.wav, text: take.text, model: studio.model() }) });
   const { text } = take;
-  asked.then(({ heard }) => heard && take.text === text && tellHeard(tab, card, take, heard), () => {}); // no answer: no doubt
+  // no answer: no doubt
+  asked.then(({ heard }) => heard && take.text === text && tellHeard(tab, card, take, heard), () => {});
 }
 
 function tellHeard(tab, card, take, heard) {
@@ -45,7 +50,10 @@ export async function saveAndGoOn(tab, { trimmed = false } = {}) {
   const seen = new Set((take.quality?.findings || []).map(({ what }) => what));
   const { heard } = take;
   const saved = await save(tab, { trimmed });
-  if (!saved || saved.clip.heard !== heard || saved.clip.verdict.some(({ what }) => !seen.has(what)) || tab.mode !== "ready") return;
+  if (
+    !saved || saved.clip.heard !== heard || saved.clip.verdict.some(({ what }) => !seen.has(what)) ||
+    tab.mode !== "ready"
+  ) return;
   tab.next();
   if (tab.view.goesOn && tab.mode === "ready" && !tab.card.clip) tab.countDown();
 }
@@ -67,7 +75,9 @@ export async function save(tab, { trimmed = false } = {}) {
   if (tab.mode !== "review") return null;
   take.text = tab.view.text.trim();
   tab.error = null;
-  if (!take.text && card.text) return tab.fail(new StudioError("The label is empty.", "Write what was said, then save.", "DataError"));
+  if (!take.text && card.text) {
+    return tab.fail(new StudioError("The label is empty.", "Write what was said, then save.", "DataError"));
+  }
   tab.mode = "saving";
   tab.keepTake();
   tab.show();

@@ -19,7 +19,9 @@ export class Sources {
     this.chosen = { script, convention };
     this.cards = prompts;
     for (const input of this.root.querySelectorAll("input[name=rec-script]")) input.checked = input.value === script;
-    for (const input of this.root.querySelectorAll("input[name=rec-convention]")) input.checked = input.value === convention;
+    for (const input of this.root.querySelectorAll("input[name=rec-convention]")) {
+      input.checked = input.value === convention;
+    }
     this.root.querySelector(".rec-convention").hidden = script !== "numbers";
     const edit = this.root.querySelector(".rec-edit");
     edit.hidden = script !== "own" && script !== "needed";
@@ -40,7 +42,11 @@ export class Sources {
   /** Open the dialog from which the cards of `script` come; closed without a choice, it changes nothing. */
   write(script = this.chosen.script) {
     if (script === "own") return this.openOwn();
-    studio.open("needs", { convention: this.chosen.convention, chosen: () => this.tab.load(), closed: () => this.#restore() });
+    studio.open("needs", {
+      convention: this.chosen.convention,
+      chosen: () => this.tab.load(),
+      closed: () => this.#restore(),
+    });
   }
 
   #restore() {
@@ -49,11 +55,15 @@ export class Sources {
 
   // ---- one's own text ----
 
-  /** With the list in hand, or with the one that another script took the place of: a glance at Numbers loses no text. */
+  /**
+   * With the list in hand, or with the one that another script took the place of: a glance at Numbers loses no text.
+   */
   async openOwn() {
     const isInHand = this.chosen?.script === "own";
     let fault = "";
-    const cards = isInHand ? this.cards : await request(at("prompts", studio.dataset(), "own")).catch((error) => ((fault = error.message), []));
+    const cards = isInHand
+      ? this.cards
+      : await request(at("prompts", studio.dataset(), "own")).catch((error) => ((fault = error.message), []));
     this.text.value = cards.map(({ text, label }) => (text === label ? text : `${text}\t${label}`)).join("\n");
     this.#ownFault(fault);
     this.own.showModal();
@@ -65,12 +75,18 @@ export class Sources {
       event.preventDefault();
       const text = this.text.value.trim();
       if (!text) return this.#ownFault("There are no prompts yet. Write one a line.");
-      await this.#send({ script: "own", text: this.text.value }).then(() => this.own.close(), (error) => this.#ownFault(error.message));
+      await this.#send({ script: "own", text: this.text.value }).then(
+        () => this.own.close(),
+        (error) => this.#ownFault(error.message),
+      );
     });
     this.text.addEventListener("keydown", (event) => this.#tabulate(event));
     this.own.querySelector("[value=cancel]").addEventListener("click", () => this.own.close());
     this.own.addEventListener("close", () => this.#restore());
-    this.own.querySelector("input[type=file]").addEventListener("change", ({ target }) => this.#readText(target.files[0]));
+    this.own.querySelector("input[type=file]").addEventListener(
+      "change",
+      ({ target }) => this.#readText(target.files[0]),
+    );
     onDrop(this.text, (files) => this.#readText(files[0]));
   }
 
@@ -86,7 +102,9 @@ export class Sources {
   async #readText(file) {
     if (!file) return;
     const text = await file.text();
-    if (text.includes("\u0000") || text.includes("\ufffd")) return this.#ownFault(`${file.name} is not UTF-8 text. Save it as UTF-8, one prompt a line.`);
+    if (text.includes("\u0000") || text.includes("\ufffd")) {
+      return this.#ownFault(`${file.name} is not UTF-8 text. Save it as UTF-8, one prompt a line.`);
+    }
     this.text.value = text;
     this.#ownFault("");
   }

@@ -8,13 +8,22 @@ import { Meter, Scope } from "../sound/scope.js";
 const HEARD_BY = 2; // seconds after which silence is pointed out
 const SAVE_KEYS = /Mac|iP/.test(navigator.platform) ? "⌘ Enter" : "Ctrl Enter";
 const MAIN = {
-  ready: ["record", "Record", "Space"], countdown: ["record", "Start now", "Space"], opening: ["microphone", "Opening…", ""],
-  recording: ["stop", "Stop", "Space"], tail: ["stop", "Finishing…", ""], review: ["check", "Save and next", SAVE_KEYS],
+  ready: ["record", "Record", "Space"],
+  countdown: ["record", "Start now", "Space"],
+  opening: ["microphone", "Opening…", ""],
+  recording: ["stop", "Stop", "Space"],
+  tail: ["stop", "Finishing…", ""],
+  review: ["check", "Save and next", SAVE_KEYS],
   saving: ["check", "Saving…", ""],
 };
 const STATE = {
-  ready: ["Ready", ""], countdown: ["Get ready", "accent"], opening: ["Opening", ""], recording: ["Recording", "recording"],
-  tail: ["Finishing", "recording"], review: ["Not saved yet", "look"], saving: ["Saving", ""],
+  ready: ["Ready", ""],
+  countdown: ["Get ready", "accent"],
+  opening: ["Opening", ""],
+  recording: ["Recording", "recording"],
+  tail: ["Finishing", "recording"],
+  review: ["Not saved yet", "look"],
+  saving: ["Saving", ""],
 };
 const PICTURES = { good: "check", look: "warning", bad: "warning" };
 const BY_TOUCH = matchMedia("(hover: none)").matches;
@@ -29,7 +38,10 @@ export class View {
     this.field = this.$(".rec-text");
     const countdown = this.$(".rec-countdown");
     countdown.checked = localStorage.getItem("studio.countdown") !== "off";
-    countdown.addEventListener("change", () => localStorage.setItem("studio.countdown", countdown.checked ? "on" : "off"));
+    countdown.addEventListener(
+      "change",
+      () => localStorage.setItem("studio.countdown", countdown.checked ? "on" : "off"),
+    );
   }
 
   get goesOn() {
@@ -81,7 +93,9 @@ export class View {
 
   listMicrophones(found, wanted) {
     const named = found.filter(({ id }) => id);
-    const options = named.map(({ id, name }, place) => make("option", { value: id }, name || `Microphone ${place + 1}`));
+    const options = named.map(({ id, name }, place) =>
+      make("option", { value: id }, name || `Microphone ${place + 1}`)
+    );
     const menu = this.$(".rec-device");
     menu.replaceChildren(make("option", { value: "" }, "System microphone"), ...options);
     menu.value = named.some(({ id }) => id === wanted) ? wanted : "";
@@ -124,8 +138,11 @@ export class View {
     if (["countdown", "opening"].includes(mode)) this.#bringPromptIntoView();
     this.#showMain(tab);
     this.#enable({
-      main: Boolean(card) && !["opening", "tail", "saving"].includes(mode), play: isKept || mode === "review",
-      back: !isBusy && place > 0, skip: !isBusy && place < cards.length - 1, discard: isKept || !["ready", "saving"].includes(mode),
+      main: Boolean(card) && !["opening", "tail", "saving"].includes(mode),
+      play: isKept || mode === "review",
+      back: !isBusy && place > 0,
+      skip: !isBusy && place < cards.length - 1,
+      discard: isKept || !["ready", "saving"].includes(mode),
     });
     this.$(".rec-skip").textContent = isKept ? "Next" : "Skip";
     this.hint = card?.text ? "" : "The selected model transcribes it; correct it here";
@@ -135,8 +152,10 @@ export class View {
 
   /** On a small screen the prompt may be beyond its edge when a take begins. */
   #bringPromptIntoView() {
-    const { top, bottom } = this.$(".rec-level").getBoundingClientRect();
-    if (this.$(".rec-head").getBoundingClientRect().top < 0 || bottom > innerHeight) this.$(".rec-head").scrollIntoView();
+    const { bottom } = this.$(".rec-level").getBoundingClientRect();
+    if (this.$(".rec-head").getBoundingClientRect().top < 0 || bottom > innerHeight) {
+      this.$(".rec-head").scrollIntoView();
+    }
   }
 
   #showMain(tab) {
@@ -179,13 +198,21 @@ export class View {
     if (!studio.dataset()) return ["No dataset is chosen.", "Choose one in the sidebar, or make a new one there."];
     const deed = tab.isFree ? "say one sentence" : "read the line aloud";
     if (mode === "ready" && card?.clip) return verdict(tab);
-    if (mode === "recording" && this.isSilent) return ["No sound yet.", "Is the microphone muted, or another one chosen?", "look"];
+    if (mode === "recording" && this.isSilent) {
+      return ["No sound yet.", "Is the microphone muted, or another one chosen?", "look"];
+    }
     if (mode === "review") return found(tab);
     return {
-      ready: [BY_TOUCH ? `Tap Record, ${deed}, tap Stop.` : `Press Space, ${deed}, press Space again.`, "Then check the label and save."],
+      ready: [
+        BY_TOUCH ? `Tap Record, ${deed}, tap Stop.` : `Press Space, ${deed}, press Space again.`,
+        "Then check the label and save.",
+      ],
       countdown: ["Recording starts on its own.", "Esc waits."],
       opening: ["Opening the microphone.", "If the browser asks, allow it."],
-      recording: [`${deed[0].toUpperCase()}${deed.slice(1)}.`, BY_TOUCH ? "" : `Space stops. ${SAVE_KEYS} stops, saves and moves to the next.`],
+      recording: [
+        `${deed[0].toUpperCase()}${deed.slice(1)}.`,
+        BY_TOUCH ? "" : `Space stops. ${SAVE_KEYS} stops, saves and moves to the next.`,
+      ],
       tail: ["Keeping half a second more,", "so that the last word is whole."],
       saving: ["Saving the recording."],
     }[mode];
@@ -205,25 +232,52 @@ function found({ take, limits, view, card }) {
   return ["Listen if you like, correct the label, then save.", BY_TOUCH ? "" : "Space records again."];
 }
 
-const heardAnother = (saved, heard) => [`${saved}The model transcribed something else: “${heard}”.`, "If you read another line, record it again or correct the label.", "look"];
+const heardAnother = (
+  saved,
+  heard,
+) => [
+  `${saved}The model transcribed something else: “${heard}”.`,
+  "If you read another line, record it again or correct the label.",
+  "look",
+];
 
-const UNREVIEWED = ["There is no label yet.", "The model may still be writing it: check it, then save. Saved now, the clip waits in Review without a label; it neither trains nor measures.", "look"];
+const UNREVIEWED = [
+  "There is no label yet.",
+  "The model may still be writing it: check it, then save. Saved now, the clip waits in Review without a label; it " +
+  "neither trains nor measures.",
+  "look",
+];
 
 /** On a clip that is saved. */
 function verdict(tab) {
   const { card: { clip }, cards } = tab;
   const isLast = cards.every((card) => card.clip);
-  if (!clip.text) return ["Saved without a label.", "It neither trains nor measures until you write what was said.", "look"];
+  if (!clip.text) {
+    return ["Saved without a label.", "It neither trains nor measures until you write what was said.", "look"];
+  }
   const fault = worst(clip);
   if (clip.heard && fault?.verdict !== "re-record") return heardAnother("Saved. ", clip.heard);
-  if (fault) return [`Saved. ${fault.what}`, `${fault.remedy}${isLast || BY_TOUCH ? "" : " Or press S for the next one."}`, fault.verdict === "re-record" ? "bad" : "look"];
-  if (wasTrimmed(tab)) return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
-  return [`Saved, ${seconds(clip.duration)}.`, isLast ? "Every prompt is recorded: continue with 2 Review or 3 Train." : "The recording is good.", "good"];
+  if (fault) {
+    return [
+      `Saved. ${fault.what}`,
+      `${fault.remedy}${isLast || BY_TOUCH ? "" : " Or press S for the next one."}`,
+      fault.verdict === "re-record" ? "bad" : "look",
+    ];
+  }
+  if (wasTrimmed(tab)) {
+    return [`Trimmed to ${seconds(clip.duration)}.`, "The original is kept: Undo brings it back.", "good"];
+  }
+  return [
+    `Saved, ${seconds(clip.duration)}.`,
+    isLast ? "Every prompt is recorded: continue with 2 Review or 3 Train." : "The recording is good.",
+    "good",
+  ];
 }
 
 /** What can be done when a take could not be saved. */
 function rescue({ mode, error, take, deeds }) {
-  if (mode !== "review" || ["DataError", "AudioError"].includes(error.code)) return []; // saving it again would be refused again
+  // saving it again would be refused again
+  if (mode !== "review" || ["DataError", "AudioError"].includes(error.code)) return [];
   const name = `${take.prompt || "recording"}.wav`;
   return [
     make("button", { type: "button", class: "st-button small", onclick: deeds.save }, "Save again"),

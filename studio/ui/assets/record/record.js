@@ -27,7 +27,10 @@ class RecordTab {
   constructor(root) {
     Object.assign(this, { root, mode: "ready", cards: [], place: 0, error: null, loudest: 0, lastUse: 0, limits: {} });
     this.view = new View(root);
-    this.recorder = new Recorder({ onLevel: (peak) => this.heard(peak), onLost: (take, error) => this.lost(take, error) });
+    this.recorder = new Recorder({
+      onLevel: (peak) => this.heard(peak),
+      onLost: (take, error) => this.lost(take, error),
+    });
     this.rail = new Rail(root, (place) => this.goTo(place), () => undo(this));
     this.sources = new Sources(root, this);
     this.player = new Audio();
@@ -63,7 +66,8 @@ class RecordTab {
     if (!name) return;
     try {
       const answer = await request(at("record", name));
-      if (name === studio.dataset()) await this.deal(answer); // a large dataset may answer after the next one was chosen
+      // a large dataset may answer after the next one was chosen
+      if (name === studio.dataset()) await this.deal(answer);
     } catch (error) {
       this.fail(error);
     }
@@ -88,7 +92,8 @@ class RecordTab {
   async bringBack() {
     for (const take of await kept(this.dataset).catch(() => [])) {
       const fits = (card) => !card.take && card.text === take.prompt && (take.prompt || !card.clip);
-      const card = this.cards.find(fits) || this.cards[this.cards.push({ text: take.prompt, label: take.text, clip: null }) - 1];
+      const card = this.cards.find(fits) ||
+        this.cards[this.cards.push({ text: take.prompt, label: take.text, clip: null }) - 1];
       card.take = { ...take, samples: await samplesOf(take.wav), isBroughtBack: true };
     }
   }
@@ -204,7 +209,15 @@ class RecordTab {
     const { card } = this;
     if (card.take) forget(card.take.id).catch(() => {});
     const about = { id: `${Date.now()} ${Math.random()}`, at: Date.now(), dataset: this.dataset };
-    card.take = { ...about, prompt: card.text, replaces: card.clip?.id || "", text: this.view.text, samples, rate, wav };
+    card.take = {
+      ...about,
+      prompt: card.text,
+      replaces: card.clip?.id || "",
+      text: this.view.text,
+      samples,
+      rate,
+      wav,
+    };
     card.take.peak = this.loudest;
     this.mode = "review";
     this.keepTake();
@@ -217,7 +230,8 @@ class RecordTab {
 
   keepTake() {
     const { id, at, dataset, prompt, replaces, text, peak, rate, wav } = this.take;
-    keep({ id, at, dataset, prompt, replaces, text, peak, rate, wav }).catch(() => {}); // a private window keeps nothing
+    // a private window keeps nothing
+    keep({ id, at, dataset, prompt, replaces, text, peak, rate, wav }).catch(() => {});
   }
 
   /** Without a prompt the label starts as the selected model's transcript. */
@@ -225,7 +239,9 @@ class RecordTab {
     if (take.text || take.isRead) return;
     take.isRead = true;
     this.view.hint = "Transcribing…";
-    const answer = await request("listen/hear", { body: form({ sound: take.wav, model: studio.model() }) }).catch(() => null);
+    const answer = await request("listen/hear", { body: form({ sound: take.wav, model: studio.model() }) }).catch(() =>
+      null
+    );
     this.view.hint = "Write what was said";
     if (this.take !== take || this.view.text) return;
     this.view.text = take.text = answer?.columns[0].plain.text || "";
@@ -287,7 +303,13 @@ class RecordTab {
     if (!this.player.paused) return this.player.pause();
     if (!this.take && !this.card?.clip) return;
     this.player.src = this.take ? URL.createObjectURL(this.take.wav) : address(this.card.clip);
-    this.player.play().catch(async () => this.fail((await isGone()) ? gone() : new StudioError("The clip cannot be played.", "Its file may have been moved or deleted.")));
+    this.player.play().catch(async () =>
+      this.fail(
+        (await isGone())
+          ? gone()
+          : new StudioError("The clip cannot be played.", "Its file may have been moved or deleted."),
+      )
+    );
   }
 
   toggle() {
@@ -297,7 +319,10 @@ class RecordTab {
 
   get deeds() {
     return {
-      main: () => (this.isKept || (this.mode === "review" && !refusal(this.take, this.limits)) ? saveAndGoOn(this) : this.toggle()),
+      main:
+        () => (this.isKept || (this.mode === "review" && !refusal(this.take, this.limits))
+          ? saveAndGoOn(this)
+          : this.toggle()),
       toggle: () => this.toggle(),
       escape: () => this.mode !== "ready" && this.discard(),
       discard: () => (this.mode === "ready" ? remove(this) : this.discard()),
@@ -319,7 +344,9 @@ class RecordTab {
       if (button) this.deeds[button.dataset.do]();
     });
     document.addEventListener("keydown", (event) => this.pressed(event));
-    for (const name of ["play", "pause", "ended"]) this.player.addEventListener(name, () => this.view.follow(this.player));
+    for (const name of ["play", "pause", "ended"]) {
+      this.player.addEventListener(name, () => this.view.follow(this.player));
+    }
     this.view.onText(() => this.written(), () => this.typed());
     this.view.onMicrophone((id) => this.chooseMicrophone(id));
     studio.on("dataset", this.root, () => this.load());
@@ -381,4 +408,5 @@ class RecordTab {
 const spoken = (clip) => ({ text: "", label: "", clip });
 
 /** A clip that was trimmed has another address: the browser keeps sounds for an hour. */
-const address = (clip) => new URL(`studio/${at("clips", studio.dataset(), clip.id)}?v=${clip.duration}`, document.baseURI).href;
+const address = (clip) =>
+  new URL(`studio/${at("clips", studio.dataset(), clip.id)}?v=${clip.duration}`, document.baseURI).href;

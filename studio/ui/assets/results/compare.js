@@ -1,11 +1,13 @@
-// The dialog in which runs are laid side by side: one table, their curves over each other, and the settings that differ.
+// The dialog in which runs are laid side by side: one table, their curves over each other, and the settings that
+// differ.
 
 import { Chart } from "../train/live-chart.js";
 import { describe } from "../train/live-parts.js";
 import { icon, make, request, studio } from "../studio.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [1, 5], [12, 4]]; // a curve is known by them where colours are not seen
+// a curve is known by them where colours are not seen
+const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [1, 5], [12, 4]];
 const percent = (value) => `${Math.round(1000 * value) / 10} %`;
 const nats = (value) => value.toFixed(value < 10 ? 2 : 0);
 
@@ -18,7 +20,10 @@ class Compare {
   constructor(dialog) {
     this.dialog = dialog;
     this.$ = (selector) => dialog.querySelector(selector);
-    this.charts = { wer: new Chart(this.$("[data-chart=wer]"), percent), loss: new Chart(this.$("[data-chart=loss]"), nats) };
+    this.charts = {
+      wer: new Chart(this.$("[data-chart=wer]"), percent),
+      loss: new Chart(this.$("[data-chart=loss]"), nats),
+    };
   }
 
   begin() {
@@ -38,7 +43,14 @@ class Compare {
       const own = runs.find(({ name }) => name === run);
       const other = runs.find(({ name, dataset }) => name !== run && dataset === own?.dataset);
       this.#ticked = [run, ...(other ? [other.name] : [])];
-      const boxes = runs.map(({ name }) => make("label", { class: "st-check" }, make("input", { type: "checkbox", value: name, checked: this.#ticked.includes(name) }), name));
+      const boxes = runs.map(({ name }) =>
+        make(
+          "label",
+          { class: "st-check" },
+          make("input", { type: "checkbox", value: name, checked: this.#ticked.includes(name) }),
+          name,
+        )
+      );
       this.$(".cmp-runs").replaceChildren(make("legend", { class: "st-hidden" }, "Runs"), ...boxes);
       await this.#compare();
     } catch (error) {
@@ -74,7 +86,11 @@ class Compare {
     const rows = table.head.slice(1).map((name, place) => [name, ...table.cells.map((cells) => cells[place + 1])]);
     this.$(".cmp-scroll").replaceChildren(sheet(["", ...names], rows));
     const differing = settings.map(({ name, values }) => [name, ...values.map(String)]);
-    this.$(".cmp-settings").replaceChildren(differing.length ? sheet(["", ...names], differing) : make("p", { class: "st-quiet" }, "None: all settings are the same."));
+    this.$(".cmp-settings").replaceChildren(
+      differing.length
+        ? sheet(["", ...names], differing)
+        : make("p", { class: "st-quiet" }, "None: all settings are the same."),
+    );
     this.$(".cmp-command").textContent = command;
     this.$(".cmp-found").hidden = false;
     this.#curves(runs);
@@ -107,7 +123,9 @@ class Compare {
 /** A table with runs across: heads and rows of texts. */
 function sheet(heads, rows) {
   const top = make("tr", {}, ...heads.map((name) => (name ? make("th", { scope: "col" }, name) : make("td", {}))));
-  const body = rows.map(([name, ...values]) => make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, value))));
+  const body = rows.map(([name, ...values]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, value)))
+  );
   return make("table", { class: "st-table" }, make("thead", {}, top), make("tbody", {}, ...body));
 }
 
@@ -117,7 +135,15 @@ function stroke(place) {
   const line = document.createElementNS(SVG, "line");
   picture.setAttribute("viewBox", "0 0 30 8");
   picture.setAttribute("aria-hidden", "true");
-  const drawn = { x1: 0, x2: 30, y1: 4, y2: 4, stroke: `var(--st-run${place % 6})`, "stroke-width": 2, "stroke-dasharray": DASHES[place % DASHES.length].join(" ") };
+  const drawn = {
+    x1: 0,
+    x2: 30,
+    y1: 4,
+    y2: 4,
+    stroke: `var(--st-run${place % 6})`,
+    "stroke-width": 2,
+    "stroke-dasharray": DASHES[place % DASHES.length].join(" "),
+  };
   for (const [name, value] of Object.entries(drawn)) line.setAttribute(name, value);
   picture.append(line);
   return picture;

@@ -19,6 +19,9 @@ const COLUMNS = [
 const TYPING = 250; // milliseconds without a key after which the filter is asked for
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
 
+/** What the server is asked for: all of what was picked but its words for people. */
+const queryOf = ({ about: _, ...filter }) => filter;
+
 function leastSure(chances) {
   const known = chances.filter((chance) => chance !== null);
   return percent(known.length ? Math.min(...known) : null);
@@ -50,13 +53,36 @@ export class Clips {
   constructor(onFilter) {
     this.onFilter = onFilter;
     this.#rest();
-    this.text = make("input", { type: "search", class: "st-field", placeholder: "Find words", "aria-label": "Find words in held-out clips", oninput: () => this.#type() });
-    const choices = Object.entries(SHOWS).map(([name, title]) => make("label", {}, make("input", { type: "radio", name: "li-show", value: name, checked: name === "all" }), title));
-    this.choice = make("fieldset", { class: "st-choice", onchange: ({ target }) => this.#ask({ show: target.value }) }, make("legend", { class: "st-hidden" }, "Which clips"), ...choices);
-    this.pill = make("button", { type: "button", hidden: true, class: "st-button small", onclick: () => this.filter({}) });
+    this.text = make("input", {
+      type: "search",
+      class: "st-field",
+      placeholder: "Find words",
+      "aria-label": "Find words in held-out clips",
+      oninput: () => this.#type(),
+    });
+    const choices = Object.entries(SHOWS).map(([name, title]) =>
+      make("label", {}, make("input", { type: "radio", name: "li-show", value: name, checked: name === "all" }), title)
+    );
+    this.choice = make(
+      "fieldset",
+      { class: "st-choice", onchange: ({ target }) => this.#ask({ show: target.value }) },
+      make("legend", { class: "st-hidden" }, "Which clips"),
+      ...choices,
+    );
+    this.pill = make("button", {
+      type: "button",
+      hidden: true,
+      class: "st-button small",
+      onclick: () => this.filter({}),
+    });
     this.told = make("span", { class: "st-quiet st-small st-number", role: "status" });
     this.table = make("div", {});
-    this.element = make("div", { class: "li-clips" }, make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.told), this.table);
+    this.element = make(
+      "div",
+      { class: "li-clips" },
+      make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.told),
+      this.table,
+    );
   }
 
   #rest() {
@@ -66,8 +92,7 @@ export class Clips {
 
   /** The name of what was picked in another table, as `nameOf` gives it. */
   get picked() {
-    const { about, ...filter } = this.#picked;
-    return about ? nameOf(filter) : "";
+    return this.#picked.about ? nameOf(queryOf(this.#picked)) : "";
   }
 
   /** The clips of `run`, its texts compared by `normaliser`. */
@@ -84,8 +109,7 @@ export class Clips {
 
   /** Only clips with what was picked; picked again, all of them. */
   async filter(picked) {
-    const { about, ...filter } = picked;
-    this.#picked = nameOf(filter) === this.picked ? {} : picked;
+    this.#picked = nameOf(queryOf(picked)) === this.picked ? {} : picked;
     await this.#ask({});
     if (!this.#picked.about) return;
     this.element.closest("details").open = true;
@@ -100,13 +124,14 @@ export class Clips {
   async #ask(change) {
     const asked = (this.#asked += 1);
     this.view = { ...this.view, page: 0, ...change };
-    const { about, ...filter } = this.#picked;
-    const query = new URLSearchParams({ normaliser: this.#normaliser, ...this.view, ...filter });
+    const query = new URLSearchParams({ normaliser: this.#normaliser, ...this.view, ...queryOf(this.#picked) });
     try {
       const found = await request(`listen/heldout/${at(this.#run.name)}/clips?${query}`);
       if (asked === this.#asked) this.#draw(found);
     } catch (error) {
-      if (asked === this.#asked) this.table.replaceChildren(make("p", { class: "st-message bad" }, icon("warning"), error.message));
+      if (asked === this.#asked) {
+        this.table.replaceChildren(make("p", { class: "st-message bad" }, icon("warning"), error.message));
+      }
     }
   }
 
@@ -117,9 +142,19 @@ export class Clips {
     this.pill.replaceChildren(icon("close"), make("span", { class: "st-hidden" }, "No longer only "), about ?? "");
     this.told.textContent = counted(found.found, "clip");
     const focused = document.activeElement?.dataset?.sort;
-    const table = make("table", { class: "st-table li-table" }, this.#head(), make("tbody", {}, ...found.rows.map((row) => this.#row(row))));
-    const rows = found.rows.length ? table : make("p", { class: "st-quiet li-nothing" }, "No held-out clip is like that.");
-    this.table.replaceChildren(make("div", { class: "li-scroll", tabindex: "0", role: "region", "aria-label": "Clips, before and after" }, rows), this.#pager(found));
+    const table = make(
+      "table",
+      { class: "st-table li-table" },
+      this.#head(),
+      make("tbody", {}, ...found.rows.map((row) => this.#row(row))),
+    );
+    const rows = found.rows.length
+      ? table
+      : make("p", { class: "st-quiet li-nothing" }, "No held-out clip is like that.");
+    this.table.replaceChildren(
+      make("div", { class: "li-scroll", tabindex: "0", role: "region", "aria-label": "Clips, before and after" }, rows),
+      this.#pager(found),
+    );
     if (focused) this.table.querySelector(`[data-sort=${focused}]`)?.focus();
     this.onFilter();
   }
@@ -129,16 +164,34 @@ export class Clips {
     const heads = COLUMNS.map(({ name, title, isFigure }) => {
       const isSorted = name === column;
       const down = this.view.sort.startsWith("-");
-      const next = isSorted ? (down ? name : `-${name}`) : ["reference", "confidence", "surety"].includes(name) ? name : `-${name}`;
-      const press = make("button", { type: "button", "data-sort": name, onclick: () => this.#ask({ sort: next }) }, title, isSorted ? icon(down ? "down" : "up") : "");
-      return make("th", { scope: "col", class: isFigure ? "figure" : null, "aria-sort": isSorted ? (down ? "descending" : "ascending") : null }, press);
+      const next = isSorted
+        ? (down ? name : `-${name}`)
+        : ["reference", "confidence", "surety"].includes(name)
+        ? name
+        : `-${name}`;
+      const press = make(
+        "button",
+        { type: "button", "data-sort": name, onclick: () => this.#ask({ sort: next }) },
+        title,
+        isSorted ? icon(down ? "down" : "up") : "",
+      );
+      return make("th", {
+        scope: "col",
+        class: isFigure ? "figure" : null,
+        "aria-sort": isSorted ? (down ? "descending" : "ascending") : null,
+      }, press);
     });
-    return make("thead", {}, make("tr", {}, make("th", { scope: "col" }, make("span", { class: "st-hidden" }, "Play")), ...heads));
+    return make(
+      "thead",
+      {},
+      make("tr", {}, make("th", { scope: "col" }, make("span", { class: "st-hidden" }, "Play")), ...heads),
+    );
   }
 
   #row({ id, reference, seconds: length, before, after }) {
     const cell = (name, ...content) => make("td", { "data-name": name }, make("div", {}, ...content));
-    const figure = (name, ...content) => make("td", { class: "figure", "data-name": name }, make("div", {}, ...content));
+    const figure = (name, ...content) =>
+      make("td", { class: "figure", "data-name": name }, make("div", {}, ...content));
     const errors = before ? [`${before.errors}`, arrow(), `${after.errors}`] : [`${after.errors}`];
     return make(
       "tr",
@@ -156,7 +209,11 @@ export class Clips {
 
   #hear(id, reference) {
     const { dataset } = this.#run;
-    const button = make("button", { type: "button", class: "st-button small square plain", "aria-label": `Play “${reference}”` }, icon("play"));
+    const button = make("button", {
+      type: "button",
+      class: "st-button small square plain",
+      "aria-label": `Play “${reference}”`,
+    }, icon("play"));
     button.disabled = !dataset; // its clips lie outside recordings/
     button.onclick = async () => {
       const trouble = await play(button, `studio/${at("clips", dataset, id)}`).catch((error) => error);
@@ -168,11 +225,21 @@ export class Clips {
   #pager({ page, pages }) {
     if (pages < 2) return "";
     const go = (name, step, label) => {
-      const button = make("button", { type: "button", class: "st-button small square", "aria-label": label }, icon(name));
+      const button = make(
+        "button",
+        { type: "button", class: "st-button small square", "aria-label": label },
+        icon(name),
+      );
       button.disabled = page + step < 0 || page + step >= pages;
       button.onclick = () => this.#ask({ page: page + step });
       return button;
     };
-    return make("nav", { class: "st-row li-pager", "aria-label": "Pages" }, go("back", -1, "Previous page"), make("span", { class: "st-number" }, `${page + 1} of ${pages}`), go("next", 1, "Next page"));
+    return make(
+      "nav",
+      { class: "st-row li-pager", "aria-label": "Pages" },
+      go("back", -1, "Previous page"),
+      make("span", { class: "st-number" }, `${page + 1} of ${pages}`),
+      go("next", 1, "Next page"),
+    );
   }
 }

@@ -6,7 +6,9 @@ import { at, counted, icon, make, request } from "../studio.js";
 import { followAt } from "../tasks.js";
 
 const [WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM] = [480, 240, 56, 16, 24, 40];
-const WHY = "The same settings on a quarter and on half of the clips, measured on the same held-out ones: this shows how fast the errors fall, and what more clips would bring.";
+const WHY =
+  "The same settings on a quarter and on half of the clips, measured on the same held-out ones: this shows how fast" +
+  " the errors fall, and what more clips would bring.";
 const CAVEAT = "With 95 % intervals. The forecast is a power law; the flatter the curve, the less more clips bring.";
 
 export class Curve {
@@ -18,7 +20,15 @@ export class Curve {
     this.said = make("p", { class: "st-quiet st-small" });
     this.place = make("div", {});
     this.go = make("button", { type: "button", class: "st-button small", hidden: true, onclick: () => this.#start() });
-    this.element = make("section", { class: "li-box li-curve" }, make("h3", {}, "Would more clips help?"), this.said, this.picture, this.place, this.go);
+    this.element = make(
+      "section",
+      { class: "li-box li-curve" },
+      make("h3", {}, "Would more clips help?"),
+      this.said,
+      this.picture,
+      this.place,
+      this.go,
+    );
   }
 
   /** The curve of `run`, texts compared by `normaliser`. */
@@ -53,10 +63,16 @@ export class Curve {
     const { missing, points } = curve;
     const isGoing = task && ["running", "stopping"].includes(task.status);
     this.said.textContent = outlook || WHY;
-    this.picture.replaceChildren(...(points.length > 1 ? [drawing(curve), make("p", { class: "st-quiet st-small" }, CAVEAT)] : []));
+    this.picture.replaceChildren(
+      ...(points.length > 1 ? [drawing(curve), make("p", { class: "st-quiet st-small" }, CAVEAT)] : []),
+    );
     this.go.hidden = !missing.length || isGoing;
-    this.go.replaceChildren(icon("next"), task && task.status !== "finished" ? "Continue the smaller runs" : "Train the smaller runs");
-    this.go.title = `Takes about three quarters of the time that this run took. It continues after this page is closed.`;
+    this.go.replaceChildren(
+      icon("next"),
+      task && task.status !== "finished" ? "Continue the smaller runs" : "Train the smaller runs",
+    );
+    this.go.title =
+      `Takes about three quarters of the time that this run took. It continues after this page is closed.`;
     if (isGoing && !this.#task) this.#follow();
   }
 
@@ -89,7 +105,13 @@ export class Curve {
 function drawing({ points, forecast, unit }) {
   const last = points.at(-1);
   const told = forecast && !forecast.doubt;
-  const ahead = told && { clips: last.clips + forecast.more, wer: last.wer + forecast.change, low: Math.max(0, last.wer + forecast.low), high: last.wer + forecast.high };
+  const ahead = told &&
+    {
+      clips: last.clips + forecast.more,
+      wer: last.wer + forecast.change,
+      low: Math.max(0, last.wer + forecast.low),
+      high: last.wer + forecast.high,
+    };
   const shown = told ? [...points, ahead] : points;
   const top = ticksTo(Math.max(...shown.map(({ high }) => high)));
   const most = Math.max(...shown.map(({ clips }) => clips)) * 1.08;
@@ -100,16 +122,38 @@ function drawing({ points, forecast, unit }) {
     draw("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark) }),
     draw("text", { x: LEFT - 8, y: y(mark) + 4, "text-anchor": "end" }, `${Math.round(1000 * mark) / 10} %`),
   ]);
-  const below = shown.map(({ clips }) => draw("text", { x: x(clips), y: HEIGHT - 22, "text-anchor": "middle" }, `${clips}`));
+  const below = shown.map(({ clips }) =>
+    draw("text", { x: x(clips), y: HEIGHT - 22, "text-anchor": "middle" }, `${clips}`)
+  );
   const whisker = ({ clips, wer, low, high }, name) => [
     draw("line", { class: "li-interval", x1: x(clips), x2: x(clips), y1: y(low), y2: y(high) }),
     draw("circle", { class: name, cx: x(clips), cy: y(wer), r: 5 }),
   ];
-  const lines = [draw("polyline", { class: "li-line", points: path(points) }), ...(told ? [draw("polyline", { class: "li-line li-ahead", points: path([last, ahead]) })] : [])];
-  const marks = [...points.flatMap((mark) => whisker(mark, "li-point")), ...(told ? whisker(ahead, "li-point li-hollow") : [])];
-  const label = `${unit === "character" ? "Character" : "Word"} error rate by training clips: ${points.map(({ clips, wer }) => `${counted(clips, "clip")} ${percent(wer)}`).join(", ")}`;
-  const named = draw("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "training clips");
-  return draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...grid, ...below, named, ...lines, ...marks);
+  const lines = [
+    draw("polyline", { class: "li-line", points: path(points) }),
+    ...(told ? [draw("polyline", { class: "li-line li-ahead", points: path([last, ahead]) })] : []),
+  ];
+  const marks = [
+    ...points.flatMap((mark) => whisker(mark, "li-point")),
+    ...(told ? whisker(ahead, "li-point li-hollow") : []),
+  ];
+  const label = `${unit === "character" ? "Character" : "Word"} error rate by training clips: ${
+    points.map(({ clips, wer }) => `${counted(clips, "clip")} ${percent(wer)}`).join(", ")
+  }`;
+  const named = draw(
+    "text",
+    { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 4, "text-anchor": "middle" },
+    "training clips",
+  );
+  return draw(
+    "svg",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
+    ...grid,
+    ...below,
+    named,
+    ...lines,
+    ...marks,
+  );
 }
 
 /** From 0 to `most` or just above it, in steps of 1, 2 or 5 times a power of ten. */

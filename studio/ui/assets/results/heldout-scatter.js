@@ -25,7 +25,10 @@ function shape(dot, attributes) {
   return draw("path", { class: up > 0 ? "better" : "worse", d: path, ...attributes });
 }
 
-/** `dots`: `{ before, after, outcome, clips }`, accuracies in percent and what became of the clips; `pick(filter)` is called with one that is pressed. */
+/**
+ * `dots`: `{ before, after, outcome, clips }`, accuracies in percent and what became of the clips; `pick(filter)` is
+ * called with one that is pressed.
+ */
 export function scatter(dots, pick) {
   const count = (wanted) => dots.filter(({ outcome }) => outcome === wanted).reduce((sum, { clips }) => sum + clips, 0);
   const [up, down, same] = ["better", "worse", "same"].map(count);
@@ -37,16 +40,39 @@ export function scatter(dots, pick) {
   const diagonal = draw("line", { class: "diagonal", x1: x(0), y1: y(0), x2: x(100), y2: y(100) });
   const named = draw("text", { x: x(50), y: HEIGHT - 4, "text-anchor": "middle" }, "accuracy before; up: after");
   const shapes = dots.map((dot) => pressable(dot, pick));
-  const drawing = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Clips by their accuracy before and after" }, ...grid, named, diagonal, ...shapes);
-  const said = `${up} of ${counted(up + down + same, "clip")} got better (triangle up), ${down} worse (triangle down), ${same} stayed. Press one to see its clips.`;
-  return make("section", { class: "li-box li-scatter" }, make("h3", {}, "Before against after"), make("p", { class: "st-quiet st-small" }, said), drawing);
+  const drawing = draw(
+    "svg",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": "Clips by their accuracy before and after" },
+    ...grid,
+    named,
+    diagonal,
+    ...shapes,
+  );
+  const said = `${up} of ${
+    counted(up + down + same, "clip")
+  } got better (triangle up), ${down} worse (triangle down), ${same} stayed. Press one to see its clips.`;
+  return make(
+    "section",
+    { class: "li-box li-scatter" },
+    make("h3", {}, "Before against after"),
+    make("p", { class: "st-quiet st-small" }, said),
+    drawing,
+  );
 }
 
 function pressable(dot, pick) {
   const filter = { dot: `${dot.before}-${dot.after}-${dot.outcome}` };
-  const about = `from ${dot.before} % to ${dot.after} %${dot.before === dot.after && dot.outcome !== "same" ? `, ${dot.outcome}` : ""}`;
+  const about = `from ${dot.before} % to ${dot.after} %${
+    dot.before === dot.after && dot.outcome !== "same" ? `, ${dot.outcome}` : ""
+  }`;
   const label = `${counted(dot.clips, "clip")} ${about}`;
-  const mark = shape(dot, { role: "button", tabindex: "0", "aria-pressed": "false", "data-pick": nameOf(filter), "aria-label": label });
+  const mark = shape(dot, {
+    role: "button",
+    tabindex: "0",
+    "aria-pressed": "false",
+    "data-pick": nameOf(filter),
+    "aria-label": label,
+  });
   mark.append(draw("title", {}, label));
   const press = () => pick({ ...filter, about });
   mark.addEventListener("click", press);

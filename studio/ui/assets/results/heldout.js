@@ -10,12 +10,26 @@ import { at, counted, icon, make, request, studio } from "../studio.js";
 import { goTo } from "../train/train-settings.js";
 
 const PICTURES = { good: "check", look: "info", bad: "warning" };
-const WAITING = "When a run has finished, the clips that it never trained on appear here: what was said, what was written before and after, and every error marked.";
+const WAITING =
+  "When a run has finished, the clips that it never trained on appear here: what was said, what was written before " +
+  "and after, and every error marked.";
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
-const button = (name, picture, press) => make("button", { type: "button", class: "st-button small", onclick: press }, icon(picture), name);
+const button = (name, picture, press) =>
+  make("button", { type: "button", class: "st-button small", onclick: press }, icon(picture), name);
 
 function tile({ name, before, after, is_better: isBetter }) {
-  return make("div", { class: "st-tile" }, make("b", {}, make("span", { class: "li-was" }, before), arrow(), make("span", { class: isBetter ? "li-better" : "" }, after)), make("span", {}, name));
+  return make(
+    "div",
+    { class: "st-tile" },
+    make(
+      "b",
+      {},
+      make("span", { class: "li-was" }, before),
+      arrow(),
+      make("span", { class: isBetter ? "li-better" : "" }, after),
+    ),
+    make("span", {}, name),
+  );
 }
 
 /** Shows the verdict on a run in `verdicts`, and what it rests on in `element`. */
@@ -54,13 +68,18 @@ export class HeldOut {
     silence();
     this.curve.leave();
     this.verdicts.replaceChildren();
-    this.element.replaceChildren(make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, title), make("p", {}, text)));
+    this.element.replaceChildren(
+      make("div", { class: "st-empty" }, icon("wave"), make("h3", {}, title), make("p", {}, text)),
+    );
   }
 
   #draw(found) {
     silence();
     const about = (clips, what) => clips.length && `${counted(clips.length, "clip")} ${what}: ${clips.join("; ")}.`;
-    const notes = [about(found.skipped, "could not be scored"), about(found.unwritable, "with a label that the model cannot write, wrong before and after")].filter(Boolean);
+    const notes = [
+      about(found.skipped, "could not be scored"),
+      about(found.unwritable, "with a label that the model cannot write, wrong before and after"),
+    ].filter(Boolean);
     this.verdicts.replaceChildren(
       make("h2", { class: "st-hidden" }, "The run’s answers"),
       this.#answers(found),
@@ -71,7 +90,12 @@ export class HeldOut {
     const isWide = !isNarrow();
     this.element.replaceChildren(
       fold("wrong", "Where it is wrong", isWide, this.#where(found)),
-      fold("more", "Would more clips help? Does it know when it is wrong?", isWide, make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties))),
+      fold(
+        "more",
+        "Would more clips help? Does it know when it is wrong?",
+        isWide,
+        make("div", { class: "li-where" }, this.curve.element, sureties(found.sureties)),
+      ),
       fold("clips", `Clips: ${found.after.clips} that the run never trained on`, isWide, this.clips.element),
     );
     this.curve.show(this.#run, found.normaliser);
@@ -79,37 +103,83 @@ export class HeldOut {
   }
 
   #head({ after, unit, normaliser, normalisers, missed, convention }) {
-    const options = Object.entries(normalisers).map(([name, meaning]) => make("option", { value: name, selected: name === normaliser }, `${name}: ${meaning}`));
-    const by = make("select", { class: "st-select", "aria-label": "Texts compared", onchange: ({ target }) => this.#compareBy(target.value) }, ...options);
+    const options = Object.entries(normalisers).map(([name, meaning]) =>
+      make("option", { value: name, selected: name === normaliser }, `${name}: ${meaning}`)
+    );
+    const by = make("select", {
+      class: "st-select",
+      "aria-label": "Texts compared",
+      onchange: ({ target }) => this.#compareBy(target.value),
+    }, ...options);
     const { name, dataset } = this.#run;
     const next = button("Record these next", "microphone", () => this.#recordNext(convention));
     next.disabled = !missed || dataset !== studio.dataset();
-    next.title = !missed ? "No word was missed." : next.disabled ? "Choose this run's dataset in the sidebar first." : "Choose sentences with the words that were missed";
-    const address = new URL(`studio/listen/report/${at(name)}?${new URLSearchParams({ normaliser })}`, document.baseURI);
-    const save = make("a", { class: "st-button small", href: address.href, download: `${name}.html` }, icon("download"), "Save the report");
+    next.title = !missed
+      ? "No word was missed."
+      : next.disabled
+      ? "Choose this run's dataset in the sidebar first."
+      : "Choose sentences with the words that were missed";
+    const address = new URL(
+      `studio/listen/report/${at(name)}?${new URLSearchParams({ normaliser })}`,
+      document.baseURI,
+    );
+    const save = make(
+      "a",
+      { class: "st-button small", href: address.href, download: `${name}.html` },
+      icon("download"),
+      "Save the report",
+    );
     const compare = button("Compare runs", "columns", () => studio.open("compare", { run: name, normaliser }));
     return make(
       "header",
       { class: "li-results" },
-      make("div", { class: "st-grow" }, make("h2", { class: "li-title" }, "Held-out clips"), make("p", { class: "st-quiet" }, `${counted(after.clips, "clip")} with ${counted(unit === "character" ? after.characters : after.words, unit)} that the run never trained on.`)),
+      make(
+        "div",
+        { class: "st-grow" },
+        make("h2", { class: "li-title" }, "Held-out clips"),
+        make(
+          "p",
+          { class: "st-quiet" },
+          `${counted(after.clips, "clip")} with ${
+            counted(unit === "character" ? after.characters : after.words, unit)
+          } that the run never trained on.`,
+        ),
+      ),
       make("label", { class: "li-by" }, "Texts compared", by),
       make("div", { class: "st-row" }, next, compare, save),
     );
   }
 
   #answers({ answers }) {
-    const cards = answers.map(({ question, answer, detail, state }) => make("section", { class: state }, make("h3", {}, question), make("b", {}, PICTURES[state] ? icon(PICTURES[state]) : "", answer), make("p", {}, detail)));
+    const cards = answers.map(({ question, answer, detail, state }) =>
+      make(
+        "section",
+        { class: state },
+        make("h3", {}, question),
+        make("b", {}, PICTURES[state] ? icon(PICTURES[state]) : "", answer),
+        make("p", {}, detail),
+      )
+    );
     return make("div", { class: "li-answers" }, ...cards);
   }
 
   #where(found) {
     const pick = (filter) => this.clips.filter(filter);
-    return make("div", { class: "li-where li-wrong" }, scatter(found.dots, pick), words(found.words, pick), confusions(found.confusions, pick), conditions(found.groups));
+    return make(
+      "div",
+      { class: "li-where li-wrong" },
+      scatter(found.dots, pick),
+      words(found.words, pick),
+      confusions(found.confusions, pick),
+      conditions(found.groups),
+    );
   }
 
   /** What the clips are filtered by stays marked where it was picked. */
   #mark() {
-    for (const part of this.element.querySelectorAll("[data-pick]")) part.setAttribute("aria-pressed", `${part.dataset.pick === this.clips.picked}`);
+    for (const part of this.element.querySelectorAll("[data-pick]")) {
+      part.setAttribute("aria-pressed", `${part.dataset.pick === this.clips.picked}`);
+    }
   }
 
   #compareBy(normaliser) {

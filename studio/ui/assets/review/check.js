@@ -22,7 +22,11 @@ class CheckDialog {
   }
 
   get deeds() {
-    return { close: () => this.dialog.close(), again: () => this.measure(), trim: () => (this.trimmed ? this.undo() : this.trim()) };
+    return {
+      close: () => this.dialog.close(),
+      again: () => this.measure(),
+      trim: () => (this.trimmed ? this.undo() : this.trim()),
+    };
   }
 
   async open() {
@@ -34,7 +38,9 @@ class CheckDialog {
     this.dialog.showModal();
     this.show();
     await this.load();
-    this.following = await followRunning(this.$(".chk-task"), this.dataset, [TASK], () => this.measured()).catch(() => null);
+    this.following = await followRunning(this.$(".chk-task"), this.dataset, [TASK], () => this.measured()).catch(() =>
+      null
+    );
     this.isMeasuring = Boolean(this.following);
     this.show();
   }
@@ -67,7 +73,10 @@ class CheckDialog {
 
   trim() {
     return this.doing(async () => {
-      this.trimmed = { ...(await request(at("trim", this.dataset), { method: "POST" })), seconds: this.report.trim_seconds };
+      this.trimmed = {
+        ...(await request(at("trim", this.dataset), { method: "POST" })),
+        seconds: this.report.trim_seconds,
+      };
     });
   }
 
@@ -100,7 +109,14 @@ class CheckDialog {
   fault(error) {
     const box = this.$(".chk-fault");
     box.hidden = !error;
-    box.replaceChildren(...(error ? [icon("warning"), make("p", {}, make("b", {}, error.what || "The page failed."), ` ${error.remedy || error.message || ""}`)] : []));
+    box.replaceChildren(
+      ...(error
+        ? [
+          icon("warning"),
+          make("p", {}, make("b", {}, error.what || "The page failed."), ` ${error.remedy || error.message || ""}`),
+        ]
+        : []),
+    );
     return null;
   }
 
@@ -117,26 +133,62 @@ class CheckDialog {
   }
 
   rows({ counts, clips, unmeasured }) {
-    if (!counts.length) return [make("li", { "data-verdict": "fine" }, icon(clips > unmeasured ? "check" : "info"), clips > unmeasured ? "Nothing: every measured clip is fine." : "Nothing is measured yet.")];
+    if (!counts.length) {
+      return [
+        make(
+          "li",
+          { "data-verdict": "fine" },
+          icon(clips > unmeasured ? "check" : "info"),
+          clips > unmeasured ? "Nothing: every measured clip is fine." : "Nothing is measured yet.",
+        ),
+      ];
+    }
     return counts.map(({ code, name, verdict, clips }) =>
-      make("li", { "data-verdict": verdict }, icon(PICTURES[verdict]), make("span", {}, name), make("span", { class: "st-number" }, count(clips)),
-        make("button", { type: "button", class: "st-button small", "aria-label": `Show the clips: ${name}`, onclick: () => this.filter(code) }, "Show")));
+      make(
+        "li",
+        { "data-verdict": verdict },
+        icon(PICTURES[verdict]),
+        make("span", {}, name),
+        make("span", { class: "st-number" }, count(clips)),
+        make("button", {
+          type: "button",
+          class: "st-button small",
+          "aria-label": `Show the clips: ${name}`,
+          onclick: () => this.filter(code),
+        }, "Show"),
+      )
+    );
   }
 
   showTrim(report) {
     const [button, words] = [this.$("[data-do=trim]"), this.$(".chk-trim-words")];
     button.disabled = this.isBusy || this.isMeasuring || !(this.trimmed || report?.trim_clips);
-    button.replaceChildren(icon(this.trimmed ? "undo" : "cut"), this.trimmed ? "Undo the trim" : report?.trim_clips ? `Trim ${count(report.trim_clips)}` : "Nothing to trim");
+    button.replaceChildren(
+      icon(this.trimmed ? "undo" : "cut"),
+      this.trimmed ? "Undo the trim" : report?.trim_clips ? `Trim ${count(report.trim_clips)}` : "Nothing to trim",
+    );
     if (this.isBusy) words.textContent = "Working.";
-    else if (this.trimmed) words.textContent = `${count(this.trimmed.clips)} trimmed by ${this.trimmed.seconds.toFixed(1)} s in all. The originals are kept.`;
-    else if (report?.trim_clips) words.textContent = `${counted(report.trim_clips, "clip has", "clips have")} more silence at the edges than a model needs: ${report.trim_seconds.toFixed(1)} s in all. The originals are kept, and one Undo brings them back.`;
-    else words.textContent = report ? "No clip has too much silence at its edges." : "";
+    else if (this.trimmed) {
+      words.textContent = `${count(this.trimmed.clips)} trimmed by ${
+        this.trimmed.seconds.toFixed(1)
+      } s in all. The originals are kept.`;
+    } else if (report?.trim_clips) {
+      words.textContent = `${
+        counted(report.trim_clips, "clip has", "clips have")
+      } more silence at the edges than a model needs: ${
+        report.trim_seconds.toFixed(1)
+      } s in all. The originals are kept, and one Undo brings them back.`;
+    } else words.textContent = report ? "No clip has too much silence at its edges." : "";
   }
 }
 
 function summary({ clips, verdicts, unmeasured }) {
   if (!clips) return "There are no clips yet. Record or import some, then check them here.";
-  const parts = [`${verdicts.fine.toLocaleString("en")} fine`, `${verdicts.look.toLocaleString("en")} to look at`, `${verdicts["re-record"].toLocaleString("en")} to record again`];
+  const parts = [
+    `${verdicts.fine.toLocaleString("en")} fine`,
+    `${verdicts.look.toLocaleString("en")} to look at`,
+    `${verdicts["re-record"].toLocaleString("en")} to record again`,
+  ];
   if (unmeasured) parts.push(`${unmeasured.toLocaleString("en")} not measured yet`);
   return `${count(clips)}: ${parts.join(", ")}.`;
 }

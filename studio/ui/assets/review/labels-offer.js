@@ -24,15 +24,20 @@ function inRuns(edits) {
 const SOON = 200; // ms after which a person wonders whether anything goes on
 
 /** What `answer` comes to; meanwhile, unless it comes at once or `isWanted` no more, `box` says what is being done. */
-export async function patiently(box, words, answer, isWanted = () => true) {
-  const sign = setTimeout(() => isWanted() && box.replaceChildren(make("span", { class: "st-quiet", role: "status" }, words)), SOON);
+export function patiently(box, words, answer, isWanted = () => true) {
+  const sign = setTimeout(
+    () => isWanted() && box.replaceChildren(make("span", { class: "st-quiet", role: "status" }, words)),
+    SOON,
+  );
   return answer.finally(() => clearTimeout(sign));
 }
 
 export class Offer {
   #asked = 0;
 
-  /** Lists what `wanted` (a Request of the server) would change; `room` has `selection`, `fail(error)`, `done(what)`. */
+  /**
+   * Lists what `wanted` (a Request of the server) would change; `room` has `selection`, `fail(error)`, `done(what)`.
+   */
   constructor(box, room) {
     Object.assign(this, { box, room, without: new Set(), wanted: null, made: null });
   }
@@ -49,7 +54,9 @@ export class Offer {
     this.wanted = wanted;
     this.without.clear();
     try {
-      const answer = request(`labels/${at(studio.dataset())}/proposals`, { body: { selection: this.room.selection, request: wanted } });
+      const answer = request(`labels/${at(studio.dataset())}/proposals`, {
+        body: { selection: this.room.selection, request: wanted },
+      });
       const made = await patiently(this.box, "Looking through the labels …", answer, () => asked === this.#asked);
       if (asked !== this.#asked) return;
       this.made = made;
@@ -68,7 +75,9 @@ export class Offer {
     const { left, examples } = this.made;
     if (!left) return [];
     const quoted = examples.map((text) => `“${text}”`).join(", ");
-    const words = `${labels(left)} would still differ, because no rule applies to them: ${quoted}${left > examples.length ? " …" : ""}`;
+    const words = `${labels(left)} would still differ, because no rule applies to them: ${quoted}${
+      left > examples.length ? " …" : ""
+    }`;
     const all = () => {
       this.box.closest("dialog").close();
       studio.open("review-query", { query: this.wanted.convention === "words" ? "has digits" : "has numbers" });
@@ -79,24 +88,59 @@ export class Offer {
 
   #list() {
     const { rows, count } = this.made;
-    const all = make("input", { type: "checkbox", checked: true, "aria-label": "All of them", onchange: ({ target }) => this.#tickAll(target.checked) });
-    const head = make("tr", {}, make("th", { scope: "col" }, all), make("th", { scope: "col" }, "Now"), make("th", { scope: "col" }, "Then"), make("th", { scope: "col" }, "Why"));
-    const table = make("table", { class: "st-table lab-table", "aria-label": "New labels" }, make("thead", {}, head), make("tbody", {}, ...rows.map((row) => this.#row(row))));
-    const more = count > rows.length ? make("p", { class: "st-quiet st-small" }, `These are the first ${rows.length} of ${labels(count)}; all will be changed except those you untick.`) : null;
+    const all = make("input", {
+      type: "checkbox",
+      checked: true,
+      "aria-label": "All of them",
+      onchange: ({ target }) => this.#tickAll(target.checked),
+    });
+    const head = make(
+      "tr",
+      {},
+      make("th", { scope: "col" }, all),
+      make("th", { scope: "col" }, "Now"),
+      make("th", { scope: "col" }, "Then"),
+      make("th", { scope: "col" }, "Why"),
+    );
+    const table = make(
+      "table",
+      { class: "st-table lab-table", "aria-label": "New labels" },
+      make("thead", {}, head),
+      make("tbody", {}, ...rows.map((row) => this.#row(row))),
+    );
+    const more = count > rows.length
+      ? make(
+        "p",
+        { class: "st-quiet st-small" },
+        `These are the first ${rows.length} of ${labels(count)}; all will be changed except those you untick.`,
+      )
+      : null;
     this.apply = make("button", { type: "button", class: "st-button primary", onclick: () => this.#apply() });
     this.all = all;
-    return [make("div", { class: "lab-sheet" }, table), ...[more].filter(Boolean), make("div", { class: "lab-foot" }, this.apply)];
+    return [
+      make("div", { class: "lab-sheet" }, table),
+      ...[more].filter(Boolean),
+      make("div", { class: "lab-foot" }, this.apply),
+    ];
   }
 
   #row(row) {
     const edits = inRuns(wordEdits(row.before, row.after));
     const then = row.words.length ? sureWords(row.words) : diffed(edits, "after");
-    const tick = make("input", { type: "checkbox", checked: true, "aria-label": `Change “${row.before}”`, onchange: ({ target }) => this.#tick(row.id, target.checked) });
-    return make("tr", { "data-id": row.id },
+    const tick = make("input", {
+      type: "checkbox",
+      checked: true,
+      "aria-label": `Change “${row.before}”`,
+      onchange: ({ target }) => this.#tick(row.id, target.checked),
+    });
+    return make(
+      "tr",
+      { "data-id": row.id },
       make("td", {}, tick),
       make("td", { class: "lab-text" }, diffed(edits, "before")),
       make("td", { class: "lab-text" }, then),
-      make("td", { class: "lab-why st-quiet st-small" }, row.rule));
+      make("td", { class: "lab-why st-quiet st-small" }, row.rule),
+    );
   }
 
   #tick(id, is) {
@@ -122,7 +166,12 @@ export class Offer {
 
   async #apply() {
     this.apply.disabled = true;
-    const body = { selection: { ...this.room.selection, expected: null }, request: this.wanted, digest: this.made.digest, without: [...this.without] };
+    const body = {
+      selection: { ...this.room.selection, expected: null },
+      request: this.wanted,
+      digest: this.made.digest,
+      without: [...this.without],
+    };
     try {
       const { what } = await request(`labels/${at(studio.dataset())}/apply`, { body });
       await this.room.done(what);

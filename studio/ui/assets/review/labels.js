@@ -5,26 +5,75 @@ import { Reader, verdict } from "./labels-models.js";
 import { at, counted, icon, make, request, studio } from "../studio.js";
 
 const TABS = ["numbers", "style", "heard", "suspects"];
-const EXAMPLES = { words: "order 1296803 → order one two nine six eight zero three", digits: "order one two nine, double five → order 129, 55" };
+const EXAMPLES = {
+  words: "order 1296803 → order one two nine six eight zero three",
+  digits: "order one two nine, double five → order 129, 55",
+};
 const NOTHING = {
-  words: ["check", "No digits to write as words", "Labels with numbers in digits would be listed here, with the words that replace them."],
-  digits: ["check", "No number words to write as digits", "Labels with numbers in words would be listed here, with the digits that replace them."],
-  style: ["check", "All are written in one style", "Labels in capitals, without the mark that most end with, with odd quotes, dashes or spaces, or with numbers in two ways would be listed here."],
-  mended: ["info", "Nothing here can be fixed by a rule", "Open these labels in Review and write them as you want them."],
-  unheard: ["microphone", "No model has transcribed these clips yet", "Choose a model and start. Its transcripts are kept next to the labels; they then appear here, and you decide which to use."],
-  same: ["check", "Nothing to use", "Where the model was this sure, its transcript equals the label. Lower the threshold to see more."],
+  words: [
+    "check",
+    "No digits to write as words",
+    "Labels with numbers in digits would be listed here, with the words that replace them.",
+  ],
+  digits: [
+    "check",
+    "No number words to write as digits",
+    "Labels with numbers in words would be listed here, with the digits that replace them.",
+  ],
+  style: [
+    "check",
+    "All are written in one style",
+    "Labels in capitals, without the mark that most end with, with odd quotes, dashes or spaces, or with numbers in" +
+    " two ways would be listed here.",
+  ],
+  mended: [
+    "info",
+    "Nothing here can be fixed by a rule",
+    "Open these labels in Review and write them as you want them.",
+  ],
+  unheard: [
+    "microphone",
+    "No model has transcribed these clips yet",
+    "Choose a model and start. Its transcripts are kept next to the labels; they then appear here, and you decide " +
+    "which to use.",
+  ],
+  same: [
+    "check",
+    "Nothing to use",
+    "Where the model was this sure, its transcript equals the label. Lower the threshold to see more.",
+  ],
 };
 
 export const start = ({ element }) => new LabelsDialog(element.querySelector(".lab")).begin();
 
 class LabelsDialog {
   constructor(dialog) {
-    Object.assign(this, { dialog, tab: "numbers", selection: { ids: null, query: "", expected: null }, standing: null, chosen: {} });
+    Object.assign(this, {
+      dialog,
+      tab: "numbers",
+      selection: { ids: null, query: "", expected: null },
+      standing: null,
+      chosen: {},
+    });
     this.$ = (selector) => dialog.querySelector(selector);
-    this.offers = Object.fromEntries(["numbers", "style", "heard"].map((name) => [name, new Offer(this.$(`#lab-${name} .lab-offer`), this)]));
+    this.offers = Object.fromEntries(
+      ["numbers", "style", "heard"].map((name) => [name, new Offer(this.$(`#lab-${name} .lab-offer`), this)]),
+    );
     this.readers = {
-      heard: new Reader(this.$("#lab-heard .lab-reader"), "prelabel", this, (count) => `Transcribe ${counted(count, "clip")}`, () => this.show()),
-      suspects: new Reader(this.$("#lab-suspects .lab-reader"), "suspects", this, (count) => `Look through ${counted(count, "clip")}`, () => this.show()),
+      heard: new Reader(
+        this.$("#lab-heard .lab-reader"),
+        "prelabel",
+        this,
+        (count) => `Transcribe ${counted(count, "clip")}`,
+        () => this.show(),
+      ),
+      suspects: new Reader(
+        this.$("#lab-suspects .lab-reader"),
+        "suspects",
+        this,
+        (count) => `Look through ${counted(count, "clip")}`,
+        () => this.show(),
+      ),
     };
   }
 
@@ -34,7 +83,9 @@ class LabelsDialog {
     this.dialog.addEventListener("click", ({ target }) => target.closest("[data-do=close]") && this.dialog.close());
     this.$(".lab-tabs").addEventListener("click", ({ target }) => target.dataset.tab && this.turn(target.dataset.tab));
     this.$(".lab-tabs").addEventListener("keydown", (event) => this.arrow(event));
-    this.dialog.querySelectorAll("[name=lab-convention]").forEach((choice) => choice.addEventListener("change", () => this.numbers(true)));
+    this.dialog.querySelectorAll("[name=lab-convention]").forEach((choice) =>
+      choice.addEventListener("change", () => this.numbers(true))
+    );
     this.$(".lab-rules").addEventListener("change", () => this.numbers(false));
     const bar = this.$(".lab-sure input");
     bar.addEventListener("input", () => (this.$(".lab-sure output").textContent = `${bar.value} %`));
@@ -42,7 +93,11 @@ class LabelsDialog {
   }
 
   open(selection = this.selection, tab = this.tab) {
-    this.selection = { ids: selection.ids ?? null, query: selection.ids ? null : (selection.query ?? ""), expected: null };
+    this.selection = {
+      ids: selection.ids ?? null,
+      query: selection.ids ? null : (selection.query ?? ""),
+      expected: null,
+    };
     this.turn(tab);
     if (!this.dialog.open) this.dialog.showModal();
   }
@@ -77,24 +132,40 @@ class LabelsDialog {
       return this.fail(error);
     }
     const { clips } = this.standing;
-    const which = this.selection.ids ? "chosen" : this.selection.query ? `that match “${this.selection.query}”` : "in this dataset";
-    if (!clips) return this.$(".lab-chosen").replaceChildren("There are no clips here yet. Record or import some first."), this[this.tab]();
+    const which = this.selection.ids
+      ? "chosen"
+      : this.selection.query
+      ? `that match “${this.selection.query}”`
+      : "in this dataset";
+    if (!clips) {
+      return this.$(".lab-chosen").replaceChildren("There are no clips here yet. Record or import some first."),
+        this[this.tab]();
+    }
     this.$(".lab-chosen").textContent = `${counted(clips, "clip")} ${which}. Nothing is changed before you apply it.`;
     return this[this.tab]();
   }
 
-  async numbers(isNew = !this.$(".lab-rules").hasChildNodes()) {
+  numbers(isNew = !this.$(".lab-rules").hasChildNodes()) {
     const convention = this.$("[name=lab-convention]:checked").value;
     if (isNew) this.$(".lab-rules").replaceChildren(...this.standing.rules[convention].map((rule) => this.rule(rule)));
     this.$(".lab-example").textContent = EXAMPLES[convention];
-    const rules = Object.fromEntries([...this.dialog.querySelectorAll(".lab-rules select")].map((choice) => [choice.name, choice.value]));
+    const rules = Object.fromEntries(
+      [...this.dialog.querySelectorAll(".lab-rules select")].map((choice) => [choice.name, choice.value]),
+    );
     return this.offers.numbers.show({ kind: "numbers", convention, rules }, NOTHING[convention]);
   }
 
   rule({ name, title, description, choices, default: usual }) {
     const id = `lab-rule-${name}`;
-    const options = choices.map((choice) => make("option", { value: choice, selected: choice === usual }, choice === "leave" ? "leave alone" : choice));
-    const label = make("label", { for: id }, make("b", {}, title), make("span", { class: "st-quiet st-small" }, description));
+    const options = choices.map((choice) =>
+      make("option", { value: choice, selected: choice === usual }, choice === "leave" ? "leave alone" : choice)
+    );
+    const label = make(
+      "label",
+      { for: id },
+      make("b", {}, title),
+      make("span", { class: "st-quiet st-small" }, description),
+    );
     return make("div", { class: "lab-rule" }, label, make("select", { class: "st-select", id, name }, ...options));
   }
 
@@ -120,17 +191,36 @@ class LabelsDialog {
 
   finding({ kind, title, what, count, examples, mendable }, model) {
     const look = async ({ target }) => {
-      this.$(".lab-findings").querySelectorAll(".lab-finding").forEach((other) => other.toggleAttribute("data-held", other.dataset.kind === kind));
+      this.$(".lab-findings").querySelectorAll(".lab-finding").forEach((other) =>
+        other.toggleAttribute("data-held", other.dataset.kind === kind)
+      );
       this.offers.style.clear();
       target.closest(".lab-finding").after(this.offers.style.box);
       await this.offers.style.show({ kind: "style", finding: kind, model }, NOTHING.mended);
       this.offers.style.box.scrollIntoView({ block: "nearest" });
     };
     const quoted = examples.map((text) => make("q", {}, text));
-    return make("div", { class: "lab-finding", "data-kind": kind },
+    return make(
+      "div",
+      { class: "lab-finding", "data-kind": kind },
       make("span", { class: "lab-count st-number" }, count.toLocaleString("en")),
-      make("div", { class: "st-grow" }, make("b", {}, title), make("p", { class: "st-quiet st-small" }, what), make("p", { class: "lab-examples st-small" }, ...quoted.flatMap((quote, place) => (place ? [" ", quote] : [quote])))),
-      make("button", { type: "button", class: "st-button small", onclick: look, "aria-label": `Mend: ${title}` }, mendable ? "Mend …" : "Look"));
+      make(
+        "div",
+        { class: "st-grow" },
+        make("b", {}, title),
+        make("p", { class: "st-quiet st-small" }, what),
+        make(
+          "p",
+          { class: "lab-examples st-small" },
+          ...quoted.flatMap((quote, place) => (place ? [" ", quote] : [quote])),
+        ),
+      ),
+      make(
+        "button",
+        { type: "button", class: "st-button small", onclick: look, "aria-label": `Mend: ${title}` },
+        mendable ? "Mend …" : "Look",
+      ),
+    );
   }
 
   async heard() {
@@ -148,7 +238,12 @@ class LabelsDialog {
   /** New labels were written: say so with its undo, and make the list anew. */
   async done(what) {
     studio.changed();
-    const undo = make("button", { type: "button", class: "st-button small", onclick: () => this.undo(what) }, icon("undo"), "Undo");
+    const undo = make(
+      "button",
+      { type: "button", class: "st-button small", onclick: () => this.undo(what) },
+      icon("undo"),
+      "Undo",
+    );
     this.say(`${what}.`, undo);
     await this.show();
     undo.focus();

@@ -13,7 +13,16 @@ export class Bulk {
     this.$ = (selector) => this.bar.querySelector(selector);
     this.naming = root.querySelector(".rev-naming");
     this.$("[data-change=split]").addEventListener("change", ({ target }) => this.#toSplit(target));
-    this.naming.querySelector("form").addEventListener("submit", () => this.change({ speaker: this.#name.value.trim() }, this.#name.value.trim() ? `Speaker “${this.#name.value.trim()}” for ${clips(this.count)}` : `No speaker for ${clips(this.count)}`));
+    this.naming.querySelector("form").addEventListener(
+      "submit",
+      () =>
+        this.change(
+          { speaker: this.#name.value.trim() },
+          this.#name.value.trim()
+            ? `Speaker “${this.#name.value.trim()}” for ${clips(this.count)}`
+            : `No speaker for ${clips(this.count)}`,
+        ),
+    );
     this.naming.querySelector("[value=cancel]").addEventListener("click", () => this.naming.close());
   }
 
@@ -72,7 +81,9 @@ export class Bulk {
     this.$(".rev-count").textContent = `${clips(this.count)} chosen`;
     this.$("[data-do=all]").textContent = `Select all ${this.tab.total.toLocaleString("en")} that match`;
     this.$("[data-do=all]").hidden = !isPart;
-    for (const part of this.bar.querySelectorAll("[data-do=speaker], [data-do=relabel], [data-do=trash], .rev-to")) part.hidden = trash;
+    for (const part of this.bar.querySelectorAll("[data-do=speaker], [data-do=relabel], [data-do=trash], .rev-to")) {
+      part.hidden = trash;
+    }
     this.$("[data-do=restore]").hidden = !trash;
     this.tab.table.tick();
   }
@@ -90,8 +101,12 @@ export class Bulk {
   }
 
   askSpeaker() {
-    this.naming.querySelector("h2").textContent = `Who speaks in ${this.count === 1 ? "this clip" : `these ${clips(this.count)}`}?`;
-    this.naming.querySelector("datalist").replaceChildren(...this.tab.speakers.map((value) => make("option", { value })));
+    this.naming.querySelector("h2").textContent = `Who speaks in ${
+      this.count === 1 ? "this clip" : `these ${clips(this.count)}`
+    }?`;
+    this.naming.querySelector("datalist").replaceChildren(
+      ...this.tab.speakers.map((value) => make("option", { value })),
+    );
     this.#name.value = "";
     this.naming.showModal();
   }
@@ -102,7 +117,11 @@ export class Bulk {
 
   change(changes, what) {
     const taken = this.count;
-    const along = (count) => (count > taken ? ` ${counted(count - taken, "clip with the same sentence", "clips with the same sentences")} moved along.` : "");
+    const along = (
+      count,
+    ) => (count > taken
+      ? ` ${counted(count - taken, "clip with the same sentence", "clips with the same sentences")} moved along.`
+      : "");
     return this.#send("change", { selection: this.selection, changes, what }, (count) => `${what}.${along(count)}`);
   }
 

@@ -5,7 +5,11 @@ import { icon, make } from "../studio.js";
 import { diffed } from "../diff.js";
 
 export const SPLITS = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
-export const VERDICTS = { fine: ["check", "Fine"], look: ["warning", "Look"], "re-record": ["microphone", "Re-record"] };
+export const VERDICTS = {
+  fine: ["check", "Fine"],
+  look: ["warning", "Look"],
+  "re-record": ["microphone", "Re-record"],
+};
 const SOURCES = { microphone: "Microphone", import: "Import", live: "Correction", synthetic: "Synthetic" };
 export const LATEST = "-created"; // the default order
 export const NONE = "–"; // nothing was measured or heard here
@@ -13,7 +17,13 @@ export const NONE = "–"; // nothing was measured or heard here
 /** `value` with `digits` decimals, or a dash. */
 export const figure = (value, digits) => (value == null ? NONE : value.toFixed(digits));
 
-const measured = (name, title, digits, unit = "") => ({ name, title, unit, isFigure: true, cell: (row) => figure(row[name], digits) });
+const measured = (name, title, digits, unit = "") => ({
+  name,
+  title,
+  unit,
+  isFigure: true,
+  cell: (row) => figure(row[name], digits),
+});
 
 /** Fields of studio.data.query that have a column, in the order of the page. */
 export const COLUMNS = [
@@ -27,26 +37,45 @@ export const COLUMNS = [
   { ...measured("loss", "Loss", 2, "nats"), isHidden: true },
   { ...measured("suspicion", "Suspicion", 2), isHidden: true },
   { name: "speaker", title: "Speaker", cell: (row) => row.speaker || NONE },
-  { name: "split", title: "Split", cell: (row) => make("span", { class: "rev-split", "data-split": row.split }, SPLITS[row.split]) },
+  {
+    name: "split",
+    title: "Split",
+    cell: (row) => make("span", { class: "rev-split", "data-split": row.split }, SPLITS[row.split]),
+  },
   { name: "quality", title: "Verdict", cell: verdictOf },
   { name: "session", title: "Session", isHidden: true, cell: (row) => row.session || NONE },
   { name: "source", title: "From", isHidden: true, cell: (row) => SOURCES[row.source] ?? row.source },
-  { name: "created", title: "Recorded", isHidden: true, cell: (row) => (row.created_at || NONE).replace("T", " ").slice(0, 16) },
+  {
+    name: "created",
+    title: "Recorded",
+    isHidden: true,
+    cell: (row) => (row.created_at || NONE).replace("T", " ").slice(0, 16),
+  },
 ];
 
 function labelOf(row) {
   const isRead = row.prompt && row.prompt !== row.text;
-  return make("div", { class: "rev-words" },
+  return make(
+    "div",
+    { class: "rev-words" },
     make("span", { class: "rev-text" }, row.text),
     isRead ? make("span", { class: "rev-under" }, "prompt: ", row.prompt) : null,
-    row.edits?.some(({ kind }) => kind !== "equal") ? make("span", { class: "rev-under rev-heard" }, "model: ", diffed(row.edits, "errors")) : null);
+    row.edits?.some(({ kind }) => kind !== "equal")
+      ? make("span", { class: "rev-under rev-heard" }, "model: ", diffed(row.edits, "errors"))
+      : null,
+  );
 }
 
 function verdictOf({ verdict, findings }) {
   if (!verdict) return NONE; // not measured yet
   const [picture, title] = VERDICTS[verdict];
   const worst = findings.find((finding) => finding.verdict === verdict);
-  return make("span", { class: `rev-verdict ${verdict}`, title: worst ? `${worst.what} ${worst.remedy}` : null }, icon(picture), title);
+  return make(
+    "span",
+    { class: `rev-verdict ${verdict}`, title: worst ? `${worst.what} ${worst.remedy}` : null },
+    icon(picture),
+    title,
+  );
 }
 
 const KEY = "studio.review.columns";
@@ -58,7 +87,15 @@ export class Columns {
     for (const column of COLUMNS.filter((one) => !one.isFixed)) {
       const input = make("input", { type: "checkbox", name: column.name });
       input.checked = this.isShown(column);
-      box.append(make("label", { class: "st-check" }, input, column.title, column.unit ? make("span", { class: "st-quiet" }, column.unit) : null));
+      box.append(
+        make(
+          "label",
+          { class: "st-check" },
+          input,
+          column.title,
+          column.unit ? make("span", { class: "st-quiet" }, column.unit) : null,
+        ),
+      );
     }
     box.addEventListener("change", ({ target }) => {
       this.chosen[target.name] = target.checked;

@@ -1,6 +1,6 @@
 // The clip in hand: heard, seen as waveform and spectrogram, with a playhead, and where its silence lies.
 
-import { icon, make, studio } from "../studio.js";
+import { icon, make } from "../studio.js";
 import { AXES, levels, paint, rgb } from "../sound/spectrum.js";
 import { Sounds } from "./review-sound.js";
 import { facts } from "./review-facts.js";
@@ -9,7 +9,12 @@ const SETTLED = 70; // ms that a clip is in hand before it is fetched: keys may 
 const MOST_COLUMNS = 900; // of the spectrogram
 const MOST_GAIN = 8;
 const STEP = 0.1; // seconds that an arrow key moves
-const KEYS = { rate: "studio.review.rate", scale: "studio.review.scale", follow: "studio.review.follow", dock: "studio.review.dock" };
+const KEYS = {
+  rate: "studio.review.rate",
+  scale: "studio.review.scale",
+  follow: "studio.review.follow",
+  dock: "studio.review.dock",
+};
 
 export class Dock {
   /** `fail(error)` tells; `playing(id)` when a clip begins to sound, with null when it ends. */
@@ -78,7 +83,14 @@ export class Dock {
       audio.playbackRate = Number(this.$(".rvd-rate").value);
       await audio.play();
     } catch (error) {
-      if (error.name !== "AbortError") this.fail(error.what ? error : { what: "The clip cannot be played.", remedy: "Press Play once with the mouse: the browser asks for that." });
+      if (error.name !== "AbortError") {
+        this.fail(
+          error.what ? error : {
+            what: "The clip cannot be played.",
+            remedy: "Press Play once with the mouse: the browser asks for that.",
+          },
+        );
+      }
     }
   }
 
@@ -135,9 +147,26 @@ export class Dock {
     const columns = Math.min(MOST_COLUMNS, this.spectrum.width);
     if (this.found?.columns !== columns) this.found = { columns, levels: levels(samples, columns) };
     const axis = AXES[this.$(".rvd-scale").value];
-    paint(this.spectrum, this.found.levels, axis, ["--st-sunken", "--st-raw", "--st-accent", "--st-ink"].map((name) => rgb(colour(name))));
-    this.$(".rvd-axis").replaceChildren(...axis.marks.map((hertz) => make("span", { style: `bottom: ${axis.up(hertz) * 100}%` }, hertz < 1000 ? `${hertz} Hz` : `${hertz / 1000} kHz`)));
-    this.$(".rvd-ticks").replaceChildren(...ticks(this.row.duration).map((time) => make("span", { style: `left: ${(time / this.row.duration) * 100}%` }, `${time} s`)));
+    paint(
+      this.spectrum,
+      this.found.levels,
+      axis,
+      ["--st-sunken", "--st-raw", "--st-accent", "--st-ink"].map((name) => rgb(colour(name))),
+    );
+    this.$(".rvd-axis").replaceChildren(
+      ...axis.marks.map((hertz) =>
+        make(
+          "span",
+          { style: `bottom: ${axis.up(hertz) * 100}%` },
+          hertz < 1000 ? `${hertz} Hz` : `${hertz / 1000} kHz`,
+        )
+      ),
+    );
+    this.$(".rvd-ticks").replaceChildren(
+      ...ticks(this.row.duration).map((time) =>
+        make("span", { style: `left: ${(time / this.row.duration) * 100}%` }, `${time} s`)
+      ),
+    );
   }
 
   /** Silence at the edges, as it was measured. */
@@ -148,7 +177,10 @@ export class Dock {
       const style = `width: ${Math.min(1, seconds / duration) * 100}%; ${side}: 0`;
       return make("div", { class: `rvd-silence ${side}`, style, title: `${seconds.toFixed(2)} s of silence ${words}` });
     };
-    const marks = [mark(quality?.silence_before, "left", "before the first word"), mark(quality?.silence_after, "right", "after the last word")];
+    const marks = [
+      mark(quality?.silence_before, "left", "before the first word"),
+      mark(quality?.silence_after, "right", "after the last word"),
+    ];
     this.$(".rvd-marks").replaceChildren(...marks.filter(Boolean));
   }
 
@@ -181,15 +213,28 @@ export class Dock {
   #listen() {
     this.$(".rvd-rate").addEventListener("change", ({ target }) => (this.audio.playbackRate = Number(target.value)));
     this.$(".rvd-scale").addEventListener("change", () => this.draw());
-    this.plot.addEventListener("pointerdown", (event) => this.seek(((event.clientX - this.plot.getBoundingClientRect().left) / this.plot.clientWidth) * this.row.duration));
+    this.plot.addEventListener(
+      "pointerdown",
+      (event) =>
+        this.seek(
+          ((event.clientX - this.plot.getBoundingClientRect().left) / this.plot.clientWidth) * this.row.duration,
+        ),
+    );
     this.plot.addEventListener("keydown", (event) => this.#pressed(event));
     new ResizeObserver(() => this.draw()).observe(this.plot);
-    for (const [target, name] of [[document, "studio:theme"], [matchMedia("(prefers-color-scheme: dark)"), "change"]]) target.addEventListener(name, () => setTimeout(() => this.draw()));
+    for (const [target, name] of [[document, "studio:theme"], [matchMedia("(prefers-color-scheme: dark)"), "change"]]) {
+      target.addEventListener(name, () => setTimeout(() => this.draw()));
+    }
     for (const name of ["play", "pause", "ended"]) this.audio.addEventListener(name, () => this.#turned());
   }
 
   #pressed(event) {
-    const to = { ArrowLeft: this.audio.currentTime - STEP, ArrowRight: this.audio.currentTime + STEP, Home: 0, End: this.row.duration }[event.key];
+    const to = {
+      ArrowLeft: this.audio.currentTime - STEP,
+      ArrowRight: this.audio.currentTime + STEP,
+      Home: 0,
+      End: this.row.duration,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     this.seek(to);
@@ -211,7 +256,8 @@ function drawWave(canvas, samples, ink, line) {
   pen.fillStyle = line;
   pen.fillRect(0, middle, width, 1);
   pen.fillStyle = ink;
-  const size = middle * Math.min(MOST_GAIN, 0.95 / samples.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6));
+  const size = middle *
+    Math.min(MOST_GAIN, 0.95 / samples.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6));
   for (let column = 0; column < width; column += 1) {
     let [low, high] = [0, 0];
     const end = Math.floor(((column + 1) * samples.length) / width);

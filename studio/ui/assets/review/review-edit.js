@@ -18,7 +18,12 @@ export class Editor {
   open(row, line) {
     const text = line?.querySelector(".rev-text");
     if (!text || this.field) return;
-    const field = make("textarea", { class: "st-field rev-field", rows: "1", spellcheck: "false", "aria-label": "Label" });
+    const field = make("textarea", {
+      class: "st-field rev-field",
+      rows: "1",
+      spellcheck: "false",
+      "aria-label": "Label",
+    });
     field.value = row.text;
     text.replaceWith(field);
     this.field = field;

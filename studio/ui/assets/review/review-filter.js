@@ -26,7 +26,15 @@ export class Filter {
     this.clearer = root.querySelector(".rev-clear");
     this.chips = root.querySelector(".rev-chips");
     this.offers = new Offers(this.field, root.querySelector(".rev-offers"), () => this.#typed());
-    this.chips.append(...CHIPS.map((chip, number) => make("button", { type: "button", class: "rev-chip", "data-chip": String(number), "aria-pressed": "false" }, chip.title)));
+    this.chips.append(
+      ...CHIPS.map((chip, number) =>
+        make(
+          "button",
+          { type: "button", class: "rev-chip", "data-chip": String(number), "aria-pressed": "false" },
+          chip.title,
+        )
+      ),
+    );
     this.chips.addEventListener("click", ({ target }) => this.#chip(target.closest("[data-chip]")));
     this.field.addEventListener("input", () => this.#typed());
     this.field.addEventListener("keydown", (event) => this.#pressed(event));
@@ -44,7 +52,9 @@ export class Filter {
     this.clearer.hidden = !this.field.value;
     this.sort = sort;
     this.#tell(null);
-    const on = CHIPS.findIndex((chip) => chip.query === query && !!chip.trash === trash && (!chip.sort || chip.sort === sort));
+    const on = CHIPS.findIndex((chip) =>
+      chip.query === query && !!chip.trash === trash && (!chip.sort || chip.sort === sort)
+    );
     [...this.chips.children].forEach((button, number) => button.setAttribute("aria-pressed", String(number === on)));
   }
 
@@ -77,7 +87,10 @@ export class Filter {
   #typed() {
     clearTimeout(this.waiting);
     this.clearer.hidden = !this.field.value;
-    this.waiting = setTimeout(() => this.#send({ query: this.field.value.trim() }, false), this.offers.isOpen ? LONGER : PAUSE);
+    this.waiting = setTimeout(
+      () => this.#send({ query: this.field.value.trim() }, false),
+      this.offers.isOpen ? LONGER : PAUSE,
+    );
   }
 
   #settle() {
@@ -119,7 +132,9 @@ export function joined(query, term) {
   const [, name] = /^([a-z]\w*) *(?:[<>=~]|!=)/.exec(term) ?? [];
   const part = name ? new RegExp(`\\b${name} *(?:[<>]=?|!=|=) *(?:"[^"]*"|[^\\s()]+)`, "g") : null;
   const isPlain = !/[()]|\b(or|not)\b/.test(query);
-  const rest = part && isPlain ? query.split(/ +and +/).map((piece) => piece.replace(part, "").trim()).filter(Boolean).join(" and ") : query;
+  const rest = part && isPlain
+    ? query.split(/ +and +/).map((piece) => piece.replace(part, "").trim()).filter(Boolean).join(" and ")
+    : query;
   if (!rest) return term;
   return isPlain ? `${rest} and ${term}` : `(${rest}) and ${term}`;
 }

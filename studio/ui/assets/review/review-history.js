@@ -8,7 +8,8 @@ const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle
 export class History {
   /** `tab` tells and fails. */
   constructor(root, tab) {
-    Object.assign(this, { tab, own: null }); // `own`: how the last deed is undone, where the dataset's journal does not know it
+    // `own`: how the last deed is undone, where the dataset's journal does not know it
+    Object.assign(this, { tab, own: null });
     this.dialog = root.querySelector(".rev-history");
     this.list = this.dialog.querySelector(".rev-actions");
     this.refused = this.dialog.querySelector(".rev-refused");
@@ -51,15 +52,37 @@ export class History {
   }
 
   #show(actions) {
-    const row = ({ id, at, what, clips: count, undone }) => make("tr", { class: undone ? "undone" : null },
-      make("td", {}, make("time", { datetime: at }, when.format(new Date(at)))),
-      make("td", {}, what), make("td", { class: "figure" }, clips(count)),
-      make("td", { class: "figure" }, undone
-        ? make("span", { class: "st-quiet" }, "Undone")
-        : make("button", { type: "button", class: "st-button small", "data-action": id, "aria-label": `Undo: ${what}` }, "Undo")));
-    const head = make("thead", {}, make("tr", {}, ...["When", "What", "How many", "Undo"].map((title) => make("th", { scope: "col" }, title))));
+    const row = ({ id, at, what, clips: count, undone }) =>
+      make(
+        "tr",
+        { class: undone ? "undone" : null },
+        make("td", {}, make("time", { datetime: at }, when.format(new Date(at)))),
+        make("td", {}, what),
+        make("td", { class: "figure" }, clips(count)),
+        make(
+          "td",
+          { class: "figure" },
+          undone ? make("span", { class: "st-quiet" }, "Undone") : make("button", {
+            type: "button",
+            class: "st-button small",
+            "data-action": id,
+            "aria-label": `Undo: ${what}`,
+          }, "Undo"),
+        ),
+      );
+    const head = make(
+      "thead",
+      {},
+      make("tr", {}, ...["When", "What", "How many", "Undo"].map((title) => make("th", { scope: "col" }, title))),
+    );
     const table = make("table", { class: "st-table" }, head, make("tbody", {}, ...actions.map(row)));
-    this.list.replaceChildren(actions.length ? table : make("p", { class: "st-quiet" }, "Nothing has changed yet. Edits, moves, imports and deletions will appear here."));
+    this.list.replaceChildren(
+      actions.length ? table : make(
+        "p",
+        { class: "st-quiet" },
+        "Nothing has changed yet. Edits, moves, imports and deletions will appear here.",
+      ),
+    );
   }
 
   async #undoOne(id) {

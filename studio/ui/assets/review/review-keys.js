@@ -4,8 +4,10 @@ import { isShown, isTyping, make } from "../studio.js";
 
 /** Key, deed, words. One list serves the keyboard and the help. */
 const KEYS = [
-  ["j", "down", "the next clip"], ["k", "up", "the one before"],
-  ["p", "play", "play or pause"], [" ", "play", "play or pause"],
+  ["j", "down", "the next clip"],
+  ["k", "up", "the one before"],
+  ["p", "play", "play or pause"],
+  [" ", "play", "play or pause"],
   ["e", "edit", "edit the label: Enter saves, Esc restores it"],
   ["x", "trash", "delete the chosen clips, or the selected one"],
   ["a", "accept", "the label is right (no longer a suspect)"],
@@ -13,13 +15,25 @@ const KEYS = [
   ["s", "choose", "choose the clip, or unchoose it"],
   ["J", "chooseDown", "choose, and go on"],
   ["Escape", "none", "unchoose all clips"],
-  ["h", "previous", "the page before"], ["l", "following", "the next page"],
-  ["u", "undo", "undo the last change"], ["U", "redo", "do it again"],
-  ["/", "search", "go to the filter"], ["d", "dock", "show or hide the details"], ["?", "keys", "these keys"],
+  ["h", "previous", "the page before"],
+  ["l", "following", "the next page"],
+  ["u", "undo", "undo the last change"],
+  ["U", "redo", "do it again"],
+  ["/", "search", "go to the filter"],
+  ["d", "dock", "show or hide the details"],
+  ["?", "keys", "these keys"],
 ];
 const REPEATED = "jkJ"; // may be held down
 const SHOWN = { " ": "Space", Escape: "Esc", J: "Shift J", U: "Shift U" };
-const EXAMPLES = ["wer > 0.3", "duration < 1 and not speaker = anna", "quality = look or quality = re-record", "split = test and has digits", "\"order number\"", "text ~ order", "snr < 15 and created > 2026-01-01"];
+const EXAMPLES = [
+  "wer > 0.3",
+  "duration < 1 and not speaker = anna",
+  "quality = look or quality = re-record",
+  "split = test and has digits",
+  '"order number"',
+  "text ~ order",
+  "snr < 15 and created > 2026-01-01",
+];
 
 /** Call `deeds[name]()` for the key pressed, while the tab is in front and no text is being typed. */
 export function listen(root, deeds) {
@@ -50,19 +64,57 @@ export class Help {
 
   keys() {
     const rows = KEYS.filter(([key]) => key !== " ").map(([key, , words]) => {
-      const shown = make("dt", {}, make("kbd", { class: "st-kbd" }, SHOWN[key] ?? key.toUpperCase()), ...(key === "p" ? [" ", make("kbd", { class: "st-kbd" }, "Space")] : []));
+      const shown = make(
+        "dt",
+        {},
+        make("kbd", { class: "st-kbd" }, SHOWN[key] ?? key.toUpperCase()),
+        ...(key === "p" ? [" ", make("kbd", { class: "st-kbd" }, "Space")] : []),
+      );
       return make("div", {}, shown, make("dd", {}, words));
     });
-    this.#open("Keys", make("dl", { class: "rev-keylist" }, ...rows), make("p", { class: "st-quiet" }, "Shift-click a box to choose all clips in between. Keys do nothing while you type in a text field."));
+    this.#open(
+      "Keys",
+      make("dl", { class: "rev-keylist" }, ...rows),
+      make(
+        "p",
+        { class: "st-quiet" },
+        "Shift-click a box to choose all clips in between. Keys do nothing while you type in a text field.",
+      ),
+    );
   }
 
   fields(fields) {
     const head = make("tr", {}, ...["Field", "Unit", "What it is"].map((title) => make("th", { scope: "col" }, title)));
-    const row = ({ name, unit, what, values }) => make("tr", {}, make("td", {}, make("code", {}, name)), make("td", {}, unit || ""), make("td", {}, what, values?.length ? make("span", { class: "st-quiet" }, ` (${values.slice(0, 6).join(", ")})`) : null));
-    this.#open("What can be filtered",
-      make("p", {}, "Words find clips whose label or prompt has them all. A field with a sign and a value narrows the search; “and”, “or”, “not” and parentheses join them."),
-      make("div", { class: "rev-examples" }, ...EXAMPLES.map((text) => make("button", { type: "button", class: "rev-chip st-mono", "data-example": text }, text))),
-      make("table", { class: "st-table" }, make("thead", {}, head), make("tbody", {}, ...fields.map(row))));
+    const row = ({ name, unit, what, values }) =>
+      make(
+        "tr",
+        {},
+        make("td", {}, make("code", {}, name)),
+        make("td", {}, unit || ""),
+        make(
+          "td",
+          {},
+          what,
+          values?.length ? make("span", { class: "st-quiet" }, ` (${values.slice(0, 6).join(", ")})`) : null,
+        ),
+      );
+    this.#open(
+      "What can be filtered",
+      make(
+        "p",
+        {},
+        "Words find clips whose label or prompt has them all. A field with a sign and a value narrows the search; " +
+          "“and”, “or”, “not” and parentheses join them.",
+      ),
+      make(
+        "div",
+        { class: "rev-examples" },
+        ...EXAMPLES.map((text) =>
+          make("button", { type: "button", class: "rev-chip st-mono", "data-example": text }, text)
+        ),
+      ),
+      make("table", { class: "st-table" }, make("thead", {}, head), make("tbody", {}, ...fields.map(row))),
+    );
   }
 
   #open(title, ...content) {

@@ -3,7 +3,12 @@
 import { make } from "../studio.js";
 
 const MOST = 8;
-const SIGNS = { number: ["<", "<=", ">", ">=", "="], choice: ["=", "!="], text: ["~", "=", "!="], date: [">", "<", "="] };
+const SIGNS = {
+  number: ["<", "<=", ">", ">=", "="],
+  choice: ["=", "!="],
+  text: ["~", "=", "!="],
+  date: [">", "<", "="],
+};
 
 export class Offers {
   /** Offers are in `list`, below `field`; `changed()` after one was taken. */
@@ -45,9 +50,17 @@ export class Offers {
     this.list.hidden = !items.length;
     this.field.setAttribute("aria-expanded", String(this.isOpen));
     this.field.removeAttribute("aria-activedescendant");
-    this.list.replaceChildren(...items.map(({ text, unit, what }, number) =>
-      make("li", { role: "option", id: `rev-offer-${number}`, "aria-selected": "false" },
-        make("b", {}, text), unit ? make("span", { class: "rev-unit" }, unit) : null, what ? make("span", { class: "rev-what" }, what) : null)));
+    this.list.replaceChildren(
+      ...items.map(({ text, unit, what }, number) =>
+        make(
+          "li",
+          { role: "option", id: `rev-offer-${number}`, "aria-selected": "false" },
+          make("b", {}, text),
+          unit ? make("span", { class: "rev-unit" }, unit) : null,
+          what ? make("span", { class: "rev-what" }, what) : null,
+        )
+      ),
+    );
   }
 
   #move(by) {
@@ -69,11 +82,21 @@ export class Offers {
 
 /** What can follow `typed`: `[{ text, unit, what, replaces }]`, where `replaces` counts the letters it replaces. */
 export function next(typed, fields) {
-  const [, name, begun] = /(\w+) *(?:<=|>=|!=|[<>=~]) *([\w-]*)$|(?:^|[\s(])(has) +(\w*)$/.exec(typed)?.filter((part) => part !== undefined) ?? [];
+  const [, name, begun] =
+    /(\w+) *(?:<=|>=|!=|[<>=~]) *([\w-]*)$|(?:^|[\s(])(has) +(\w*)$/.exec(typed)?.filter((part) =>
+      part !== undefined
+    ) ?? [];
   const known = (name) => fields.find((field) => field.name === name);
-  if (name) return (known(name)?.values ?? []).filter((value) => value.startsWith(begun) && value !== begun).map((text) => ({ text: quoted(text), replaces: begun.length }));
+  if (name) {
+    return (known(name)?.values ?? []).filter((value) => value.startsWith(begun) && value !== begun).map((text) => ({
+      text: quoted(text),
+      replaces: begun.length,
+    }));
+  }
   const [, asked] = /(?:^|[\s(])(\w+) +$/.exec(typed) ?? [];
-  if (known(asked)?.kind in SIGNS) return SIGNS[known(asked).kind].map((text) => ({ text, unit: known(asked).unit, replaces: 0 }));
+  if (known(asked)?.kind in SIGNS) {
+    return SIGNS[known(asked).kind].map((text) => ({ text, unit: known(asked).unit, replaces: 0 }));
+  }
   const [word] = /[a-z_]+$/i.exec(typed) ?? [];
   if (!word) return typed.trim() ? [] : fields.map(offered(0));
   return fields.filter((field) => field.name.startsWith(word.toLowerCase())).map(offered(word.length));

@@ -33,14 +33,18 @@ export class Sounds {
 }
 
 /** Where the clip is heard; new samples have a new address, so that no cache mixes them with the old ones. */
-const address = (row) => new URL(`studio/${at(row.trashed ? "trash" : "clips", studio.dataset(), row.id)}?v=${row.samples}`, document.baseURI);
+const address = (row) =>
+  new URL(`studio/${at(row.trashed ? "trash" : "clips", studio.dataset(), row.id)}?v=${row.samples}`, document.baseURI);
 
 async function fetched(row) {
   const answer = await fetch(address(row)).catch(() => null);
   if (!answer?.ok) {
     const told = await answer?.json().catch(() => null);
     if (!told && (await isGone())) throw gone();
-    throw new StudioError(told?.what || "The clip cannot be read.", told?.remedy || "Its file may have been moved or deleted.");
+    throw new StudioError(
+      told?.what || "The clip cannot be read.",
+      told?.remedy || "Its file may have been moved or deleted.",
+    );
   }
   const content = await answer.blob();
   const sound = await decoder.decodeAudioData(await content.arrayBuffer()).catch(() => {

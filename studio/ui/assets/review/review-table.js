@@ -4,9 +4,23 @@ import { icon, make } from "../studio.js";
 import { field, NONE } from "./review-columns.js";
 
 const EMPTY = {
-  none: ["wave", "No clips yet", "Every clip that you record or import appears here, to be played, corrected and sorted. Record a few prompts in 1 Record, or import sound files."],
-  search: ["search", "Nothing matches", "No clip fits this filter. Press the i next to it to see what you can search for, or clear it."],
-  unheard: ["search", "Nothing matches", "No clip fits this filter. It asks for a model's transcripts, and no model has transcribed these clips yet. Look for wrong labels first."],
+  none: [
+    "wave",
+    "No clips yet",
+    "Every clip that you record or import appears here, to be played, corrected and sorted. Record a few prompts in" +
+    " 1 Record, or import sound files.",
+  ],
+  search: [
+    "search",
+    "Nothing matches",
+    "No clip fits this filter. Press the i next to it to see what you can search for, or clear it.",
+  ],
+  unheard: [
+    "search",
+    "Nothing matches",
+    "No clip fits this filter. It asks for a model's transcripts, and no model has transcribed these clips yet. " +
+    "Look for wrong labels first.",
+  ],
   trash: ["trash", "The trash is empty", "Clips that you delete stay here until you restore them."],
 };
 
@@ -29,7 +43,9 @@ export class Table {
 
   /** Lay out `rows`; `view` is how they were asked for. */
   show(rows, view) {
-    const shown = this.columns.shown(view.sort).filter((column) => !view.trash || ["text", "duration", "speaker", "split"].includes(column.name));
+    const shown = this.columns.shown(view.sort).filter((column) =>
+      !view.trash || ["text", "duration", "speaker", "split"].includes(column.name)
+    );
     this.rows = rows;
     this.table.classList.toggle("wide", shown.length > 11);
     this.#head(shown, view);
@@ -41,24 +57,40 @@ export class Table {
   #head(shown, view) {
     const kept = document.activeElement?.dataset?.sort;
     const box = make("input", { type: "checkbox", class: "rev-page", "aria-label": "Choose all clips of this page" });
-    this.head.replaceChildren(make("tr", {},
-      make("th", { scope: "col", class: "rev-tick" }, box),
-      make("th", { scope: "col", class: "rev-play" }, make("span", { class: "st-hidden" }, "Play")),
-      ...shown.map((column) => heading(column, view)),
-      make("th", { scope: "col", class: "rev-changes" }, make("span", { class: "st-hidden" }, "Edit or delete"))));
+    this.head.replaceChildren(
+      make(
+        "tr",
+        {},
+        make("th", { scope: "col", class: "rev-tick" }, box),
+        make("th", { scope: "col", class: "rev-play" }, make("span", { class: "st-hidden" }, "Play")),
+        ...shown.map((column) => heading(column, view)),
+        make("th", { scope: "col", class: "rev-changes" }, make("span", { class: "st-hidden" }, "Edit or delete")),
+      ),
+    );
     if (kept) this.head.querySelector(`[data-sort=${kept}]`)?.focus();
   }
 
   #line(row, number, shown, isTrash) {
     const said = `“${row.text}”`;
     const button = (name, picture, label) =>
-      make("button", { type: "button", class: "st-button small square plain", "data-do": name, "aria-label": `${label} ${said}`, title: label }, picture);
-    const changes = isTrash ? [button("restore", icon("undo"), "Bring back")] : [button("edit", icon("edit"), "Edit"), button("trash", icon("trash"), "Delete")];
-    return make("tr", { "data-place": String(number) },
+      make("button", {
+        type: "button",
+        class: "st-button small square plain",
+        "data-do": name,
+        "aria-label": `${label} ${said}`,
+        title: label,
+      }, picture);
+    const changes = isTrash
+      ? [button("restore", icon("undo"), "Bring back")]
+      : [button("edit", icon("edit"), "Edit"), button("trash", icon("trash"), "Delete")];
+    return make(
+      "tr",
+      { "data-place": String(number) },
       make("td", { class: "rev-tick" }, make("input", { type: "checkbox", "aria-label": `Choose ${said}` })),
       make("td", { class: "rev-play" }, button("play", icon("play"), "Play")),
       ...shown.map((column) => cellOf(column, row)),
-      make("td", { class: "rev-changes" }, ...changes));
+      make("td", { class: "rev-changes" }, ...changes),
+    );
   }
 
   /** One clip is in hand; true where it is another one than before. */
@@ -101,12 +133,27 @@ export class Table {
     this.box.hidden = !why;
     if (!why) return;
     const [picture, title, words] = EMPTY[why];
-    const doors = why === "none" ? make("div", { class: "st-row" },
-      make("button", { type: "button", class: "st-button primary", "data-do": "record" }, "Record"),
-      make("button", { type: "button", class: "st-button", "data-open": "import" }, "Import")) : null;
-    const read = why === "unheard" ? make("button", { type: "button", class: "st-button primary", "data-open": "labels", "data-tab": "suspects" }, "Look for wrong labels") : null;
-    const clear = why === "search" || why === "unheard" ? make("button", { type: "button", class: "st-button", "data-do": "clear" }, "Show all clips") : null;
-    this.box.replaceChildren(...[icon(picture), make("h2", {}, title), make("p", {}, words), doors, read, clear].filter(Boolean));
+    const doors = why === "none"
+      ? make(
+        "div",
+        { class: "st-row" },
+        make("button", { type: "button", class: "st-button primary", "data-do": "record" }, "Record"),
+        make("button", { type: "button", class: "st-button", "data-open": "import" }, "Import"),
+      )
+      : null;
+    const read = why === "unheard"
+      ? make(
+        "button",
+        { type: "button", class: "st-button primary", "data-open": "labels", "data-tab": "suspects" },
+        "Look for wrong labels",
+      )
+      : null;
+    const clear = why === "search" || why === "unheard"
+      ? make("button", { type: "button", class: "st-button", "data-do": "clear" }, "Show all clips")
+      : null;
+    this.box.replaceChildren(
+      ...[icon(picture), make("h2", {}, title), make("p", {}, words), doors, read, clear].filter(Boolean),
+    );
   }
 }
 
@@ -119,7 +166,14 @@ function cellOf(column, row) {
 function heading({ name, title, unit, isFigure }, { sort, trash }) {
   const isSorted = !trash && field(sort) === name;
   const order = isSorted ? (sort.startsWith("-") ? "descending" : "ascending") : null;
-  const inside = [title, unit ? make("small", {}, ` ${unit}`) : "", isSorted ? icon(order === "ascending" ? "up" : "down") : ""];
-  return make("th", { scope: "col", class: `is-${name} ${isFigure ? "figure" : ""}`, "aria-sort": order },
-    trash ? make("span", {}, ...inside) : make("button", { type: "button", "data-sort": name }, ...inside));
+  const inside = [
+    title,
+    unit ? make("small", {}, ` ${unit}`) : "",
+    isSorted ? icon(order === "ascending" ? "up" : "down") : "",
+  ];
+  return make(
+    "th",
+    { scope: "col", class: `is-${name} ${isFigure ? "figure" : ""}`, "aria-sort": order },
+    trash ? make("span", {}, ...inside) : make("button", { type: "button", "data-sort": name }, ...inside),
+  );
 }

@@ -1,4 +1,5 @@
-// What the clips that match are like: histograms that filter, minutes per split and speaker, words. It comes after the table.
+// What the clips that match are like: histograms that filter, minutes per split and speaker, words. It comes after the
+// table.
 
 import { at, counted, duration, make, request, studio } from "../studio.js";
 import { SPLITS } from "./review-columns.js";
@@ -15,7 +16,10 @@ export class Tiles {
     this.box = root.querySelector("#rev-tiles");
     this.button = root.querySelector("[data-do=tiles]");
     this.#open(localStorage.getItem(KEY) !== "closed");
-    this.box.addEventListener("click", ({ target }) => target.closest("[data-term]") && add(target.closest("[data-term]").dataset.term));
+    this.box.addEventListener(
+      "click",
+      ({ target }) => target.closest("[data-term]") && add(target.closest("[data-term]").dataset.term),
+    );
   }
 
   toggle() {
@@ -40,13 +44,19 @@ export class Tiles {
     const asked = (this.asked += 1);
     const search = new URLSearchParams({ query });
     const address = (what) => `${at("review", studio.dataset(), what)}?${search}`;
-    const [summary, words] = await Promise.all([request(address("summary")), request(address("words"))]).catch(() => []);
+    const [summary, words] = await Promise.all([request(address("summary")), request(address("words"))]).catch(
+      () => [],
+    );
     if (asked !== this.asked || !summary) return; // the table shows what is wrong
     const told = JSON.stringify([summary, words]);
     if (told === this.told) return; // nothing jumps where nothing changed
     this.told = told;
     this.box.classList.toggle("empty", !summary.clips);
-    this.box.replaceChildren(...summary.histograms.map((one) => new Histogram(one, this.add).tile), minutes(summary), vocabulary(words));
+    this.box.replaceChildren(
+      ...summary.histograms.map((one) => new Histogram(one, this.add).tile),
+      minutes(summary),
+      vocabulary(words),
+    );
   }
 }
 
@@ -56,15 +66,38 @@ class Histogram {
     Object.assign(this, { field, unit, edges, add, from: null });
     const most = Math.max(1, ...counts);
     this.bars = counts.map((count, bin) =>
-      make("button", { type: "button", class: "rvt-bar", tabindex: bin ? "-1" : "0", "aria-label": `${this.range(bin, bin)}: ${count}`, title: `${this.range(bin, bin)}: ${count}` },
-        make("i", { style: `height: ${count ? Math.max(4, (count / most) * 100) : 0}%` })));
-    this.chart = make("div", { class: "rvt-bars", role: "toolbar", "aria-label": `${TITLES[field]}: choose a range to filter` }, ...this.bars);
+      make("button", {
+        type: "button",
+        class: "rvt-bar",
+        tabindex: bin ? "-1" : "0",
+        "aria-label": `${this.range(bin, bin)}: ${count}`,
+        title: `${this.range(bin, bin)}: ${count}`,
+      }, make("i", { style: `height: ${count ? Math.max(4, (count / most) * 100) : 0}%` }))
+    );
+    this.chart = make("div", {
+      class: "rvt-bars",
+      role: "toolbar",
+      "aria-label": `${TITLES[field]}: choose a range to filter`,
+    }, ...this.bars);
     const known = counts.some(Boolean);
-    this.tile = make("div", { class: "rvt-tile" },
+    this.tile = make(
+      "div",
+      { class: "rvt-tile" },
       make("h2", {}, `${TITLES[field]}, ${unit}`),
-      make("p", { class: "st-number" }, known ? make("b", {}, short(median)) : "–", known ? " median" : " no figures yet"),
+      make(
+        "p",
+        { class: "st-number" },
+        known ? make("b", {}, short(median)) : "–",
+        known ? " median" : " no figures yet",
+      ),
       known ? this.chart : make("div", { class: "rvt-bars" }),
-      make("p", { class: "rvt-ends st-number" }, make("span", {}, known ? short(edges[0]) : ""), make("span", {}, known ? short(edges.at(-1)) : "")));
+      make(
+        "p",
+        { class: "rvt-ends st-number" },
+        make("span", {}, known ? short(edges[0]) : ""),
+        make("span", {}, known ? short(edges.at(-1)) : ""),
+      ),
+    );
     this.#listen();
   }
 
@@ -91,13 +124,16 @@ class Histogram {
 
   #mark(from, to) {
     this.from = from;
-    this.bars.forEach((bar, number) => bar.toggleAttribute("data-on", from !== null && number >= Math.min(from, to) && number <= Math.max(from, to)));
+    this.bars.forEach((bar, number) =>
+      bar.toggleAttribute("data-on", from !== null && number >= Math.min(from, to) && number <= Math.max(from, to))
+    );
   }
 
   #choose(from, to) {
     this.#mark(null);
     const [first, last] = [Math.min(from, to), Math.max(from, to)];
-    const low = first > 0 || last === this.bars.length - 1 ? [`${this.field} >= ${number(this.edges[first])}`] : []; // the outermost bars hold all beyond
+    // the outermost bars hold all beyond
+    const low = first > 0 || last === this.bars.length - 1 ? [`${this.field} >= ${number(this.edges[first])}`] : [];
     const high = last < this.bars.length - 1 ? [`${this.field} < ${number(this.edges[last + 1])}`] : [];
     this.add([...low, ...high].join(" and "));
   }
@@ -124,24 +160,55 @@ const number = (value) => String(Number(value.toFixed(2)));
 
 function minutes({ clips, seconds, splits, speakers }) {
   const most = Math.max(1e-9, ...Object.values(splits));
-  const row = (title, value, term, top, split) => make("button", { type: "button", class: "rvt-row", "data-term": term, "data-split": split },
-    make("span", {}, title), make("span", { class: "rvt-track" }, make("i", { style: `width: ${(value / top) * 100}%` })), make("span", { class: "st-number" }, duration(value)));
+  const row = (title, value, term, top, split) =>
+    make(
+      "button",
+      { type: "button", class: "rvt-row", "data-term": term, "data-split": split },
+      make("span", {}, title),
+      make("span", { class: "rvt-track" }, make("i", { style: `width: ${(value / top) * 100}%` })),
+      make("span", { class: "st-number" }, duration(value)),
+    );
   const named = Object.entries(speakers).filter(([name]) => name).sort(([, one], [, other]) => other - one);
   const shown = named.length > 1 ? named.slice(0, MOST.speakers) : [];
-  return make("div", { class: "rvt-tile rvt-minutes" },
+  return make(
+    "div",
+    { class: "rvt-tile rvt-minutes" },
     make("h2", {}, "Time"),
     make("p", { class: "st-number" }, make("b", {}, duration(seconds)), ` in ${counted(clips, "clip")}`),
-    ...Object.keys(SPLITS).filter((name) => splits[name]).map((name) => row(SPLITS[name], splits[name], `split = ${name}`, most, name)),
+    ...Object.keys(SPLITS).filter((name) => splits[name]).map((name) =>
+      row(SPLITS[name], splits[name], `split = ${name}`, most, name)
+    ),
     ...shown.map(([name, value]) => row(name, value, `speaker = "${name.replaceAll('"', "")}"`, named[0][1])),
-    named.length > shown.length && shown.length ? make("p", { class: "st-quiet st-small" }, `and ${counted(named.length - shown.length, "more speaker")}`) : "");
+    named.length > shown.length && shown.length
+      ? make("p", { class: "st-quiet st-small" }, `and ${counted(named.length - shown.length, "more speaker")}`)
+      : "",
+  );
 }
 
 function vocabulary({ frequent, rare, different }) {
-  const word = ({ word, count }) => make("button", { type: "button", class: "rvt-word", "data-term": `"${word}"`, title: counted(count, "time") }, word, make("small", {}, String(count)));
-  return make("div", { class: "rvt-tile rvt-words" },
+  const word = ({ word, count }) =>
+    make(
+      "button",
+      { type: "button", class: "rvt-word", "data-term": `"${word}"`, title: counted(count, "time") },
+      word,
+      make("small", {}, String(count)),
+    );
+  return make(
+    "div",
+    { class: "rvt-tile rvt-words" },
     make("h2", {}, "Words"),
     make("p", { class: "st-number" }, make("b", {}, different.toLocaleString("en")), " different"),
-    make("div", { class: "rvt-cloud", tabindex: "0", role: "group", "aria-label": "Words, the most frequent first, then rare ones" },
+    make(
+      "div",
+      {
+        class: "rvt-cloud",
+        tabindex: "0",
+        role: "group",
+        "aria-label": "Words, the most frequent first, then rare ones",
+      },
       ...frequent.slice(0, MOST.words).map(word),
-      rare.length ? make("span", { class: "st-quiet st-small" }, "once:") : "", ...rare.slice(0, MOST.rare).map(word)));
+      rare.length ? make("span", { class: "st-quiet st-small" }, "once:") : "",
+      ...rare.slice(0, MOST.rare).map(word),
+    ),
+  );
 }

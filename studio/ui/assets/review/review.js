@@ -1,4 +1,5 @@
-// The Review tab: pages of clips, one of them in hand. What is asked for is remembered for this window; what was done can
+// The Review tab: pages of clips, one of them in hand. What is asked for is remembered for this window; what was done
+// can
 // be undone. Labels come from other people's files too: they are only ever text.
 
 import { at, giveBackFocus, icon, isTyping, make, request, studio, StudioError } from "../studio.js";
@@ -16,7 +17,8 @@ const FIRST = { query: "", sort: LATEST, trash: false };
 
 const ASKS_A_MODEL = /\b(wer|confidence|loss|suspicion|heard)\b *[<>=!~]|\bhas heard\b/i;
 
-const place = (first, count) => [...new Set([first + 1, first + count])].map((number) => number.toLocaleString("en")).join("–");
+const place = (first, count) =>
+  [...new Set([first + 1, first + count])].map((number) => number.toLocaleString("en")).join("–");
 
 export const start = ({ element }) => new ReviewTab(element.querySelector(".rev")).begin();
 
@@ -88,7 +90,8 @@ class ReviewTab {
     const search = new URLSearchParams({ first, ...this.view });
     try {
       const answer = await request(`${at("review", studio.dataset())}?${search}`);
-      if (asked === this.asked && !this.editor.isOpen) this.take(answer, place); // else it is asked for again after the edit
+      // else it is asked for again after the edit
+      if (asked === this.asked && !this.editor.isOpen) this.take(answer, place);
       return null;
     } catch (error) {
       if (!(error instanceof StudioError)) throw error;
@@ -116,7 +119,17 @@ class ReviewTab {
     const { rows, clips, total, first } = this.found;
     this.filter.show(this.view);
     this.table.show(rows, this.view);
-    this.table.empty(rows.length ? null : this.view.trash ? "trash" : !clips ? "none" : ASKS_A_MODEL.test(this.view.query) ? "unheard" : "search");
+    this.table.empty(
+      rows.length
+        ? null
+        : this.view.trash
+        ? "trash"
+        : !clips
+        ? "none"
+        : ASKS_A_MODEL.test(this.view.query)
+        ? "unheard"
+        : "search",
+    );
     this.$(".rev-empty-trash").hidden = !this.view.trash || !rows.length;
     this.$(".rev-range").textContent = total ? `${place(first, rows.length)} of ${total.toLocaleString("en")}` : "";
     this.$("[data-do=previous]").disabled = first === 0;
@@ -170,7 +183,8 @@ class ReviewTab {
     if (row?.suspicion == null || this.view.trash) return;
     const path = at("review", studio.dataset(), row.id, "doubt");
     await this.act(path, "Label marked as right.", { suspicion: 0, reason: "Someone listened: the label is right." });
-    this.history.own = () => this.act(path, "Label marked as doubtful again.", { suspicion: row.suspicion, reason: row.reason }, false);
+    this.history.own = () =>
+      this.act(path, "Label marked as doubtful again.", { suspicion: row.suspicion, reason: row.reason }, false);
   }
 
   trim() {
@@ -181,24 +195,46 @@ class ReviewTab {
   get deeds() {
     const { bulk, history, table, row } = this;
     return {
-      play: () => this.dock.play(), edit: () => !this.view.trash && this.editor.open(row, table.line),
-      trash: () => !this.view.trash && bulk.trash(), restore: () => bulk.restore(),
-      accept: () => this.accept(), trim: () => this.trim(), take: () => this.editor.save(row, row.heard),
-      rerecord: () => row && !this.view.trash && studio.open("record", { clip: row }), record: () => studio.open("record"),
-      down: () => this.step(1), up: () => this.step(-1), previous: () => this.turn(-1), following: () => this.turn(1),
+      play: () => this.dock.play(),
+      edit: () => !this.view.trash && this.editor.open(row, table.line),
+      trash: () => !this.view.trash && bulk.trash(),
+      restore: () => bulk.restore(),
+      accept: () => this.accept(),
+      trim: () => this.trim(),
+      take: () => this.editor.save(row, row.heard),
+      rerecord: () => row && !this.view.trash && studio.open("record", { clip: row }),
+      record: () => studio.open("record"),
+      down: () => this.step(1),
+      up: () => this.step(-1),
+      previous: () => this.turn(-1),
+      following: () => this.turn(1),
       choose: () => row && bulk.tick(table.place, !bulk.has(row.id), false),
       chooseDown: () => (row && bulk.tick(table.place, true, false), this.step(1)),
-      all: () => bulk.all(), none: () => bulk.none(), speaker: () => bulk.askSpeaker(), relabel: () => bulk.relabel(),
-      undo: () => history.undo(), redo: () => history.redo(), history: () => history.open(),
-      search: () => this.filter.focus(), clear: () => this.filter.clear(), tiles: () => this.tiles.toggle(),
-      dock: () => this.dock.toggle(), keys: () => this.help.keys(), fields: () => this.help.fields(this.fields),
+      all: () => bulk.all(),
+      none: () => bulk.none(),
+      speaker: () => bulk.askSpeaker(),
+      relabel: () => bulk.relabel(),
+      undo: () => history.undo(),
+      redo: () => history.redo(),
+      history: () => history.open(),
+      search: () => this.filter.focus(),
+      clear: () => this.filter.clear(),
+      tiles: () => this.tiles.toggle(),
+      dock: () => this.dock.toggle(),
+      keys: () => this.help.keys(),
+      fields: () => this.help.fields(this.fields),
     };
   }
 
   /** Something was written: say so, and read the page again. */
   done(words, canUndo = true) {
     studio.changed();
-    const button = make("button", { type: "button", class: "st-button small", "data-do": "undo" }, icon("undo"), "Undo");
+    const button = make(
+      "button",
+      { type: "button", class: "st-button small", "data-do": "undo" },
+      icon("undo"),
+      "Undo",
+    );
     this.say(words, canUndo ? button : "");
   }
 
@@ -224,10 +260,14 @@ class ReviewTab {
     this.table.body.addEventListener("dblclick", ({ target }) => target.closest(".is-text") && this.deeds.edit());
     studio.on("dataset", this.root, () => this.enter());
     studio.on("changed", this.root, () => (this.forget(), !this.editor.isOpen && this.load()));
-    studio.on("open:review-query", this.root, (wanted) => this.ask({ ...FIRST, ...wanted })); // from a dialog: these clips
+    // from a dialog: these clips
+    studio.on("open:review-query", this.root, (wanted) => this.ask({ ...FIRST, ...wanted }));
     const back = () => this.root.isConnected && !document.hidden && !this.editor.isOpen && this.load();
     addEventListener("focus", back); // another page may have written meanwhile
-    document.addEventListener("click", ({ target }) => !target.closest(".rev-menu") && this.$(".rev-menu").removeAttribute("open"));
+    document.addEventListener(
+      "click",
+      ({ target }) => !target.closest(".rev-menu") && this.$(".rev-menu").removeAttribute("open"),
+    );
     listen(this.root, new Proxy({}, { get: (_, name) => this.deeds[name] }));
   }
 
@@ -237,11 +277,18 @@ class ReviewTab {
     const line = target.closest("tr[data-place]");
     if (line) this.hold(Number(line.dataset.place));
     if (target.matches(".rev-page")) return this.bulk.set(this.rows.map(({ id }) => id), target.checked);
-    if (line && target.matches(".rev-tick input")) return this.bulk.tick(this.table.place, target.checked, event.shiftKey);
+    if (line && target.matches(".rev-tick input")) {
+      return this.bulk.tick(this.table.place, target.checked, event.shiftKey);
+    }
     const heading = target.closest("[data-sort]");
     if (heading) return this.ask({ sort: turned(this.view.sort, heading.dataset.sort) });
     const door = target.closest("[data-open]");
-    if (door?.dataset.tab) return studio.open(door.dataset.open, { selection: { ids: null, query: "", expected: null }, tab: door.dataset.tab });
+    if (door?.dataset.tab) {
+      return studio.open(door.dataset.open, {
+        selection: { ids: null, query: "", expected: null },
+        tab: door.dataset.tab,
+      });
+    }
     if (door) return studio.open(door.dataset.open, { selection: this.wanted() });
     const button = target.closest("[data-do]");
     if (button) this.deeds[button.dataset.do]();
@@ -249,6 +296,8 @@ class ReviewTab {
 
   /** What a room of the toolbar works on: the chosen clips, else all that match. */
   wanted() {
-    return this.bulk.count ? this.bulk.selection : { ids: null, query: this.view.trash ? "" : this.view.query, expected: null };
+    return this.bulk.count
+      ? this.bulk.selection
+      : { ids: null, query: this.view.trash ? "" : this.view.query, expected: null };
   }
 }

@@ -4,9 +4,15 @@ import { at, counted, duration, icon, make, request, studio } from "../studio.js
 
 const NAMES = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
 const ABOUT = {
-  sentence: "A hash of each sentence's words decides its split: the same clips always land in the same split, and new clips of a sentence join the old ones.",
-  speaker: "Whole speakers measure and never train: this shows how well the model transcribes people it does not know. If you choose none, the speakers with the fewest clips are held out.",
-  session: "Clips of one session stay together: this shows how well the model transcribes the same voice on another day, in another room.",
+  sentence:
+    "A hash of each sentence's words decides its split: the same clips always land in the same split, and new clips" +
+    " of a sentence join the old ones.",
+  speaker:
+    "Whole speakers measure and never train: this shows how well the model transcribes people it does not know. If " +
+    "you choose none, the speakers with the fewest clips are held out.",
+  session:
+    "Clips of one session stay together: this shows how well the model transcribes the same voice on another day, " +
+    "in another room.",
 };
 
 export const start = ({ element }) => new SplitsDialog(element.querySelector(".spl")).begin();
@@ -37,8 +43,17 @@ class SplitsDialog {
     this.wait();
     try {
       const { speakers } = await request(`${at("split", studio.dataset())}/speakers`);
-      const box = (name) => make("label", { class: "st-check" }, make("input", { type: "checkbox", value: name }), name);
-      this.$(".spl-speakers div").replaceChildren(...(speakers.length ? speakers.map(box) : [make("p", { class: "st-quiet st-small" }, "No clip says who speaks: choose clips in Review and set their speaker.")]));
+      const box = (name) =>
+        make("label", { class: "st-check" }, make("input", { type: "checkbox", value: name }), name);
+      this.$(".spl-speakers div").replaceChildren(
+        ...(speakers.length ? speakers.map(box) : [
+          make(
+            "p",
+            { class: "st-quiet st-small" },
+            "No clip says who speaks: choose clips in Review and set their speaker.",
+          ),
+        ]),
+      );
     } catch (error) {
       return this.fail(error);
     }
@@ -47,7 +62,9 @@ class SplitsDialog {
 
   get request() {
     const by = this.$("[name=spl-by]:checked").value;
-    const held = by === "speaker" ? [...this.dialog.querySelectorAll(".spl-speakers input:checked")].map((box) => box.value) : [];
+    const held = by === "speaker"
+      ? [...this.dialog.querySelectorAll(".spl-speakers input:checked")].map((box) => box.value)
+      : [];
     return { by, hold_out: held, shares: this.$("select").value.split("/").map(Number) };
   }
 
@@ -123,7 +140,13 @@ class SplitsDialog {
   tell(words, action) {
     const box = this.$(".spl-done");
     box.hidden = false;
-    const button = action && make("button", { type: "button", class: "st-button small", "data-do": "undo", "data-action": action }, icon("undo"), "Undo");
+    const button = action &&
+      make(
+        "button",
+        { type: "button", class: "st-button small", "data-do": "undo", "data-action": action },
+        icon("undo"),
+        "Undo",
+      );
     box.replaceChildren(icon("check"), make("p", {}, words), button || "");
   }
 }
@@ -132,30 +155,69 @@ class SplitsDialog {
 function bars({ before, after }) {
   const bar = (sides, name) => {
     const all = Object.values(sides).reduce((sum, { seconds }) => sum + seconds, 0) || 1;
-    return make("div", { class: "spl-bar", role: "img", "aria-label": `Time in each split ${name}` },
-      ...Object.entries(sides).map(([split, { seconds }]) => make("i", { "data-split": split, style: `width: ${(100 * seconds) / all}%` })));
+    return make(
+      "div",
+      { class: "spl-bar", role: "img", "aria-label": `Time in each split ${name}` },
+      ...Object.entries(sides).map(([split, { seconds }]) =>
+        make("i", { "data-split": split, style: `width: ${(100 * seconds) / all}%` })
+      ),
+    );
   };
   return make("div", { class: "spl-notes" }, bar(before, "before"), bar(after, "after"));
 }
 
 function table({ before, after }) {
-  const cell = ({ clips, seconds }) => make("td", { class: "figure" }, `${clips.toLocaleString("en")} · ${duration(seconds)}`);
-  const row = (split) => make("tr", {}, make("th", { scope: "row" }, NAMES[split]), cell(before[split]), cell(after[split]));
-  const head = make("tr", {}, make("th", { scope: "col" }, "Split"), ...["Now: clips · time", "Then: clips · time"].map((title) => make("th", { scope: "col", class: "figure" }, title)));
-  return make("div", { class: "spl-table" }, make("table", { class: "st-table" }, make("thead", {}, head), make("tbody", {}, ...Object.keys(NAMES).map(row))));
+  const cell = ({ clips, seconds }) =>
+    make("td", { class: "figure" }, `${clips.toLocaleString("en")} · ${duration(seconds)}`);
+  const row = (split) =>
+    make("tr", {}, make("th", { scope: "row" }, NAMES[split]), cell(before[split]), cell(after[split]));
+  const head = make(
+    "tr",
+    {},
+    make("th", { scope: "col" }, "Split"),
+    ...["Now: clips · time", "Then: clips · time"].map((title) => make("th", { scope: "col", class: "figure" }, title)),
+  );
+  return make(
+    "div",
+    { class: "spl-table" },
+    make("table", { class: "st-table" }, make("thead", {}, head), make("tbody", {}, ...Object.keys(NAMES).map(row))),
+  );
 }
 
 function notes({ hash_before: was, hash_after: is, warnings, count: moved }) {
-  const note = (kind, picture, ...words) => make("div", { class: `st-message ${kind}` }, icon(picture), make("p", {}, ...words));
+  const note = (kind, picture, ...words) =>
+    make("div", { class: `st-message ${kind}` }, icon(picture), make("p", {}, ...words));
   const test = was === is
     ? note("", "check", "The test set stays as it is: earlier figures can be compared with new ones.")
-    : note("look", "warning", make("b", {}, "The test set changes. "), "Figures of earlier runs can no longer be compared with new ones. Its name goes from ", make("code", {}, was.slice(0, 8)), " to ", make("code", {}, is.slice(0, 8)), ".");
-  return make("div", { class: "spl-notes" }, moved ? test : note("good", "check", "The clips are already split like this."), ...warnings.map((words) => note("look", "info", words)));
+    : note(
+      "look",
+      "warning",
+      make("b", {}, "The test set changes. "),
+      "Figures of earlier runs can no longer be compared with new ones. Its name goes from ",
+      make("code", {}, was.slice(0, 8)),
+      " to ",
+      make("code", {}, is.slice(0, 8)),
+      ".",
+    );
+  return make(
+    "div",
+    { class: "spl-notes" },
+    moved ? test : note("good", "check", "The clips are already split like this."),
+    ...warnings.map((words) => note("look", "info", words)),
+  );
 }
 
 function moves({ moves: listed, count: all }) {
   if (!all) return "";
-  const line = ({ text, before, after }) => make("li", {}, make("span", {}, text), make("span", {}, `${NAMES[before]} → ${NAMES[after]}`));
-  const more = all > listed.length ? make("li", {}, make("span", {}, `and ${(all - listed.length).toLocaleString("en")} more`), make("span", {})) : "";
-  return make("details", { class: "spl-moves" }, make("summary", {}, `Which ${counted(all, "clip")}`), make("ul", { tabindex: "0" }, ...listed.map(line), more));
+  const line = ({ text, before, after }) =>
+    make("li", {}, make("span", {}, text), make("span", {}, `${NAMES[before]} → ${NAMES[after]}`));
+  const more = all > listed.length
+    ? make("li", {}, make("span", {}, `and ${(all - listed.length).toLocaleString("en")} more`), make("span", {}))
+    : "";
+  return make(
+    "details",
+    { class: "spl-moves" },
+    make("summary", {}, `Which ${counted(all, "clip")}`),
+    make("ul", { tabindex: "0" }, ...listed.map(line), more),
+  );
 }

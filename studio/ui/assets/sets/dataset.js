@@ -13,7 +13,10 @@ class Whole {
     this.$ = (selector) => dialog.querySelector(selector);
     Object.assign(this, messages(this.$(".set-done"), this.$(".set-fault")));
     const actions = {
-      close: () => dialog.close(), "ask-empty": () => this.#sure(true), keep: () => this.#sure(false), empty: () => this.#empty(),
+      close: () => dialog.close(),
+      "ask-empty": () => this.#sure(true),
+      keep: () => this.#sure(false),
+      empty: () => this.#empty(),
     };
     dialog.addEventListener("click", ({ target }) => actions[target.closest("button[data-do]")?.dataset.do]?.());
     dialog.addEventListener("submit", (event) => {
@@ -21,7 +24,9 @@ class Whole {
       if (event.target.dataset.do === "rename") this.#rename();
       else this.#delete();
     });
-    this.$("#set-confirm").oninput = ({ target }) => (this.$("[data-do=delete] button").disabled = target.value.trim() !== this.name);
+    this.$("#set-confirm").oninput = (
+      { target },
+    ) => (this.$("[data-do=delete] button").disabled = target.value.trim() !== this.name);
     studio.on("open:dataset", dialog, () => this.open());
   }
 
@@ -43,9 +48,13 @@ class Whole {
     this.#sure(false);
     const found = await request(at("datasets", name)).catch((error) => this.fail(error));
     for (const part of this.dialog.querySelectorAll(".set-part")) part.hidden = !found;
-    this.$(".set-holds").textContent = found ? `${amount(found.clips)}${found.runs.length ? `, ${counted(found.runs.length, "run")}` : ""}` : "";
+    this.$(".set-holds").textContent = found
+      ? `${amount(found.clips)}${found.runs.length ? `, ${counted(found.runs.length, "run")}` : ""}`
+      : "";
     if (!found) return;
-    this.$(".set-trash span").textContent = found.trash.clips ? `In the trash: ${amount(found.trash)}` : "The trash is empty.";
+    this.$(".set-trash span").textContent = found.trash.clips
+      ? `In the trash: ${amount(found.trash)}`
+      : "The trash is empty.";
     this.$("[data-do=ask-empty]").hidden = !found.trash.clips;
     this.$(".set-loss").textContent = found.loss;
   }
@@ -63,7 +72,16 @@ class Whole {
       studio.choose(name, studio.model());
       this.trigger("input");
       await this.#look(name);
-      const undo = make("button", { type: "button", class: "st-button small", onclick: () => ((this.$("#set-name").value = before), this.#rename()) }, icon("undo"), "Undo");
+      const undo = make(
+        "button",
+        {
+          type: "button",
+          class: "st-button small",
+          onclick: () => ((this.$("#set-name").value = before), this.#rename()),
+        },
+        icon("undo"),
+        "Undo",
+      );
       this.tell(`${before} is now called ${name}.`, undo);
     } catch (error) {
       this.fail(error);

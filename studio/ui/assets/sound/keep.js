@@ -1,4 +1,5 @@
-// Takes that are not saved on disk yet lie in the browser's own database: a reload, a crash or a dead server loses none.
+// Takes that are not saved on disk yet lie in the browser's own database: a reload, a crash or a dead server loses
+// none.
 
 const opened = () =>
   new Promise((done, failed) => {

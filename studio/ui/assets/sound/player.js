@@ -27,7 +27,9 @@ export function silence() {
   rest();
 }
 
-/** Play `address` from its start, or stop it where `button` is playing. Throws StudioError where it cannot be played. */
+/**
+ * Play `address` from its start, or stop it where `button` is playing. Throws StudioError where it cannot be played.
+ */
 export async function play(button, address, onProgress = () => {}) {
   const isStop = current?.button === button;
   silence();

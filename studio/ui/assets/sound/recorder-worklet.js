@@ -11,7 +11,7 @@ class Collector extends AudioWorkletProcessor {
   process([input]) {
     const samples = input[0]; // one channel: the node mixes down
     if (!samples) return true;
-    for (let start = 0; start < samples.length; ) {
+    for (let start = 0; start < samples.length;) {
       const part = samples.subarray(start, start + BLOCK - this.filled);
       this.block.set(part, this.filled);
       this.filled += part.length;

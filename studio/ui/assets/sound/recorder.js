@@ -66,7 +66,11 @@ export class Recorder {
       this.close();
       if (error instanceof StudioError) throw error;
       if (await isGone()) throw gone();
-      throw new StudioError("The browser cannot record sound.", "Use a current Chromium, Firefox or Safari.", error.name);
+      throw new StudioError(
+        "The browser cannot record sound.",
+        "Use a current Chromium, Firefox or Safari.",
+        error.name,
+      );
     }
   }
 
@@ -79,7 +83,10 @@ export class Recorder {
       if (context === this.#context && context.state !== "running") this.#lost(LOST.paused);
     });
     const node = new AudioWorkletNode(this.#context, "collector", {
-      numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit", channelInterpretation: "speakers",
+      numberOfOutputs: 0,
+      channelCount: 1,
+      channelCountMode: "explicit",
+      channelInterpretation: "speakers",
     });
     node.port.onmessage = ({ data }) => this.#receive(data);
     this.#source = this.#context.createMediaStreamSource(this.#stream);
@@ -143,7 +150,13 @@ export class Recorder {
       setTimeout(() => {
         if (this.#take !== take || take.blocks.length) return;
         this.close();
-        failed(new StudioError("The microphone gives no sound.", "Choose another one, or unplug it and plug it in again.", "mute"));
+        failed(
+          new StudioError(
+            "The microphone gives no sound.",
+            "Choose another one, or unplug it and plug it in again.",
+            "mute",
+          ),
+        );
       }, PATIENCE);
     });
   }
@@ -198,7 +211,9 @@ async function microphone(id) {
     const gone = id && ["NotFoundError", "OverconstrainedError"].includes(error.name);
     if (!gone) throw inWords(error);
   }
-  return asked("").catch((error) => { throw error instanceof StudioError ? error : inWords(error); });
+  return asked("").catch((error) => {
+    throw error instanceof StudioError ? error : inWords(error);
+  });
 }
 
 /** The result of `promise`, or after `limit` ms the error `late()`; a result that comes later goes to `unwanted`. */
@@ -213,9 +228,14 @@ function within(limit, promise, late, unwanted = () => {}) {
 }
 
 const letGo = (stream) => stream.getTracks().forEach((track) => track.stop());
-const asleep = () => new StudioError("The browser does not start its audio.", "Click anywhere on the page, then try again.", "asleep");
+const asleep = () =>
+  new StudioError("The browser does not start its audio.", "Click anywhere on the page, then try again.", "asleep");
 const unanswered = () =>
-  new StudioError("The browser has not opened the microphone.", "If it asks for permission, allow it; then try again.", "unanswered");
+  new StudioError(
+    "The browser has not opened the microphone.",
+    "If it asks for permission, allow it; then try again.",
+    "unanswered",
+  );
 
 function contextAt(rate) {
   try {
@@ -230,7 +250,8 @@ function insecure() {
   const local = port || "80";
   return new StudioError(
     "Browsers do not allow the microphone on a page opened over plain http from another computer.",
-    `On the computer in front of you run “ssh -L 7860:localhost:${local} ${hostname}”, then open http://localhost:7860. ` +
+    `On the computer in front of you run “ssh -L 7860:localhost:${local} ${hostname}”, ` +
+      "then open http://localhost:7860. " +
       "Importing sound files works here as it is.",
     "insecure",
   );
@@ -244,9 +265,13 @@ function inWords(error) {
     NotAllowedError: ["The browser is not allowed to use the microphone.", denied],
     SecurityError: ["The browser is not allowed to use the microphone.", denied],
     NotFoundError: ["No microphone was found.", "Plug one in and press Record again, or import sound files."],
-    NotReadableError: ["The microphone cannot be opened.", "Close the other program that uses it, or choose another one above, and press Record again."],
+    NotReadableError: [
+      "The microphone cannot be opened.",
+      "Close the other program that uses it, or choose another one above, and press Record again.",
+    ],
   };
-  const [what, remedy] = words[error.name] || [`The microphone cannot be opened (${error.name}).`, "Choose another one above, and press Record again."];
+  const [what, remedy] = words[error.name] ||
+    [`The microphone cannot be opened (${error.name}).`, "Choose another one above, and press Record again."];
   return new StudioError(what, remedy, error.name);
 }
 
@@ -264,11 +289,18 @@ function finished(blocks, rate) {
 export function wav(samples, rate) {
   const file = new DataView(new ArrayBuffer(44 + samples.length * 2));
   const word = (at, text) => [...text].forEach((letter, place) => file.setUint8(at + place, letter.charCodeAt(0)));
-  word(0, "RIFF"); file.setUint32(4, 36 + samples.length * 2, true); word(8, "WAVEfmt ");
-  file.setUint32(16, 16, true); file.setUint16(20, 1, true); file.setUint16(22, 1, true);
-  file.setUint32(24, rate, true); file.setUint32(28, rate * 2, true);
-  file.setUint16(32, 2, true); file.setUint16(34, 16, true);
-  word(36, "data"); file.setUint32(40, samples.length * 2, true);
+  word(0, "RIFF");
+  file.setUint32(4, 36 + samples.length * 2, true);
+  word(8, "WAVEfmt ");
+  file.setUint32(16, 16, true);
+  file.setUint16(20, 1, true);
+  file.setUint16(22, 1, true);
+  file.setUint32(24, rate, true);
+  file.setUint32(28, rate * 2, true);
+  file.setUint16(32, 2, true);
+  file.setUint16(34, 16, true);
+  word(36, "data");
+  file.setUint32(40, samples.length * 2, true);
   samples.forEach((sample, place) => {
     file.setInt16(44 + place * 2, Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), true);
   });

@@ -39,7 +39,9 @@ export class Scope {
     const peaks = [];
     for (let column = 0; column < columns && column * width < samples.length; column += 1) {
       let peak = 0;
-      for (let at = Math.floor(column * width); at < (column + 1) * width && at < samples.length; at += 1) peak = Math.max(peak, Math.abs(samples[at]));
+      for (let at = Math.floor(column * width); at < (column + 1) * width && at < samples.length; at += 1) {
+        peak = Math.max(peak, Math.abs(samples[at]));
+      }
       peaks.push(peak);
     }
     this.#set(peaks, false);
@@ -92,7 +94,12 @@ export class Meter {
   #told = 0;
 
   constructor(meter, lamp) {
-    Object.assign(this, { meter, lamp, fill: meter.querySelector(".rec-fill"), mark: meter.querySelector(".rec-peak") });
+    Object.assign(this, {
+      meter,
+      lamp,
+      fill: meter.querySelector(".rec-fill"),
+      mark: meter.querySelector(".rec-peak"),
+    });
   }
 
   level(peak) {
@@ -124,7 +131,7 @@ export class Meter {
 /** Samples of a mono 16-bit WAV, as the studio writes it: -1..1. */
 export async function samplesOf(blob) {
   const file = new DataView(await blob.arrayBuffer());
-  for (let at = 12; at + 8 <= file.byteLength; ) {
+  for (let at = 12; at + 8 <= file.byteLength;) {
     const size = file.getUint32(at + 4, true);
     if (file.getUint32(at) === 0x64617461) {
       const steps = new Int16Array(file.buffer.slice(at + 8, at + 8 + size - (size % 2)));

@@ -9,7 +9,10 @@ const CONTRAST = 1.5; // noise stays pale, voices stand out
 const QUIETEST = -50; // dBFS of a sine: what is quieter than this everywhere stays dark
 
 const HANN = Float32Array.from({ length: WINDOW }, (_, at) => 0.5 - 0.5 * Math.cos((2 * Math.PI * at) / WINDOW));
-const TURNS = Array.from({ length: WINDOW / 2 }, (_, at) => [Math.cos((2 * Math.PI * at) / WINDOW), -Math.sin((2 * Math.PI * at) / WINDOW)]);
+const TURNS = Array.from(
+  { length: WINDOW / 2 },
+  (_, at) => [Math.cos((2 * Math.PI * at) / WINDOW), -Math.sin((2 * Math.PI * at) / WINDOW)],
+);
 const FLIPPED = Uint16Array.from({ length: WINDOW }, (_, at) => {
   let flipped = 0;
   for (let bit = 1, left = at; bit < WINDOW; bit <<= 1, left >>= 1) flipped = (flipped << 1) | (left & 1);
@@ -58,7 +61,11 @@ const fromMel = (mel) => 700 * (10 ** (mel / 2595) - 1);
 
 /** Axes by name: `up(Hz)` is the share of the height, 0 at the bottom; `hertz(share)` turns it round; `marks` in Hz. */
 export const AXES = {
-  mel: { up: (hertz) => toMel(hertz) / toMel(TOP), hertz: (share) => fromMel(share * toMel(TOP)), marks: [500, 1000, 2000, 4000] },
+  mel: {
+    up: (hertz) => toMel(hertz) / toMel(TOP),
+    hertz: (share) => fromMel(share * toMel(TOP)),
+    marks: [500, 1000, 2000, 4000],
+  },
   linear: { up: (hertz) => hertz / TOP, hertz: (share) => share * TOP, marks: [2000, 4000, 6000] },
 };
 

@@ -8,7 +8,8 @@ const ASKED = "studio.notices.asked";
 const ENDS = { finished: "is done", stopped: "was stopped", failed: "has failed", interrupted: "was interrupted" };
 const WORDS = { going: "a run is training", done: "a run is done", failed: "a run has failed" };
 
-const tab = () => [...document.querySelectorAll("#st-tabs [role=tab]")].find(({ textContent }) => textContent.trim().endsWith("Train"));
+const tab = () =>
+  [...document.querySelectorAll("#st-tabs [role=tab]")].find(({ textContent }) => textContent.trim().endsWith("Train"));
 const isLookedAt = () => document.hasFocus() && [...document.querySelectorAll("#st-train .train")].some(isShown);
 
 /** Ask, once for this browser, whether the studio may show notices. Without an answer everything else works. */
@@ -33,7 +34,10 @@ class Going {
     const look = () => this.look();
     studio.on("changed", element, look);
     addEventListener("focus", look);
-    document.addEventListener("click", ({ target }) => target.closest?.("[role=tab]") && setTimeout(() => this.#seen()));
+    document.addEventListener(
+      "click",
+      ({ target }) => target.closest?.("[role=tab]") && setTimeout(() => this.#seen()),
+    );
     this.look();
   }
 
@@ -68,7 +72,8 @@ class Going {
 
   #notify({ name, status }, body) {
     if (globalThis.Notification?.permission !== "granted") return;
-    const notice = new Notification(`${name} ${ENDS[status] || "is over"}`, { body, tag: `studio-${name}` }); // one, however many pages are open
+    // one, however many pages are open
+    const notice = new Notification(`${name} ${ENDS[status] || "is over"}`, { body, tag: `studio-${name}` });
     notice.onclick = () => {
       window.focus();
       tab()?.click();

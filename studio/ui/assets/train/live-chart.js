@@ -1,4 +1,5 @@
-// A small chart over steps: thin raw lines, one thick line that sums them up. Drawn by hand: cheap at any rate of events.
+// A small chart over steps: thin raw lines, one thick line that sums them up. Drawn by hand: cheap at any rate of
+// events.
 
 const MARGIN = { left: 46, right: 10, top: 10, bottom: 24 };
 const FONT = '12px "IBM Plex Sans", ui-sans-serif, system-ui, sans-serif';
@@ -42,7 +43,10 @@ export class Chart {
     canvas.addEventListener("pointerleave", () => this.point(null));
   }
 
-  /** `lines`: `{ points: [[step, value], …], colour, width, dots, dash }`, the first of them read out under the pointer. */
+  /**
+   * `lines`: `{ points: [[step, value], …], colour, width, dots, dash }`, the first of them read out under the
+   * pointer.
+   */
   show(lines, last) {
     Object.assign(this, { lines, last: Math.max(last, 1) });
     this.draw();
@@ -76,7 +80,12 @@ export class Chart {
     this.colour = (name) => colours.getPropertyValue(`--st-${name}`).trim();
     const top = Math.max(...this.lines.flatMap((line) => line.points.map((point) => point[1])), 0) || 1;
     const marks = ticks(top, 4);
-    const box = { x: MARGIN.left, y: MARGIN.top, width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
+    const box = {
+      x: MARGIN.left,
+      y: MARGIN.top,
+      width: width - MARGIN.left - MARGIN.right,
+      height: height - MARGIN.top - MARGIN.bottom,
+    };
     this.x = (step) => box.x + (box.width * step) / this.last;
     this.y = (value) => box.y + box.height * (1 - value / marks.at(-1));
     this.grid(pen, box, marks);
@@ -99,7 +108,9 @@ export class Chart {
       pen.fillText(this.write(mark), box.x - 8, y);
     }
     pen.textBaseline = "alphabetic";
-    const steps = ticks(this.last, Math.max(2, Math.floor(box.width / 110))).filter((step) => step <= this.last && step % 1 === 0);
+    const steps = ticks(this.last, Math.max(2, Math.floor(box.width / 110))).filter((step) =>
+      step <= this.last && step % 1 === 0
+    );
     for (const step of steps) {
       pen.textAlign = step === 0 ? "left" : this.x(step) > box.x + box.width - 24 ? "right" : "center";
       pen.fillText(step === 0 ? "step 0" : step, this.x(step), box.y + box.height + 18);

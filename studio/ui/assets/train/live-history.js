@@ -53,7 +53,10 @@ export class History {
     return ((last.at - first.at) / (last.step - first.step || 1)) * (this.max - last.step) + this.baselineSeconds;
   }
 
-  /** Seconds until the test clips are scored, at `now`, in seconds of the server's clock; null while it cannot be estimated. */
+  /**
+   * Seconds until the test clips are scored, at `now`, in seconds of the server's clock; null while it cannot be
+   * estimated.
+   */
   scoringLeft(now) {
     const { name, done, total } = this.phase || {};
     if (!total || done >= total || !["baseline", "tuned"].includes(name)) return null;
@@ -83,7 +86,8 @@ export class History {
     if (this.phase?.name === "baseline") this.baselineSeconds = event.at - this.baselineAt;
     else if (event.name === "baseline") this.baselineAt = event.at;
     const { name, total, done } = this.phase || {};
-    if (event.name !== name || event.total !== total || event.done < done) this.scoringFrom = event; // own clips, then others'
+    // own clips, then others'
+    if (event.name !== name || event.total !== total || event.done < done) this.scoringFrom = event;
     this.phase = event;
   }
 
@@ -99,8 +103,9 @@ export class History {
 
   on_evaluated(event) {
     event.rate = event.unit === "character" ? event.cer : event.wer;
-    if (event.split === "validation") this.scorings = [...this.scorings.filter((past) => past.step < event.step), event];
-    else if (event.split === "test") this[event.step ? "after" : "before"] = event;
+    if (event.split === "validation") {
+      this.scorings = [...this.scorings.filter((past) => past.step < event.step), event];
+    } else if (event.split === "test") this[event.step ? "after" : "before"] = event;
   }
 
   on_loss(event) {
@@ -125,6 +130,9 @@ export class History {
   }
 
   on_finished(event) {
-    this.finished = { ...event, rates: event.unit === "character" ? [event.cer_before, event.cer_after] : [event.wer_before, event.wer_after] };
+    this.finished = {
+      ...event,
+      rates: event.unit === "character" ? [event.cer_before, event.cer_after] : [event.wer_before, event.wer_after],
+    };
   }
 }

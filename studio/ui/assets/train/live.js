@@ -1,9 +1,21 @@
 // One run, live or long over: phase, progress, figures, curves, samples, log; and the ways to end it or go on with it.
 
 import { diffed } from "../diff.js";
-import { Chart, bestSoFar, smoothed } from "./live-chart.js";
+import { bestSoFar, Chart, smoothed } from "./live-chart.js";
 import { History, PHASES, STAGES } from "./live-history.js";
-import { SKELETON, STANDS, action, describe, keys, lossPoints, message, percent, replaceText, span, tiles } from "./live-parts.js";
+import {
+  action,
+  describe,
+  keys,
+  lossPoints,
+  message,
+  percent,
+  replaceText,
+  SKELETON,
+  span,
+  STANDS,
+  tiles,
+} from "./live-parts.js";
 import { Stream, watchVisibility } from "../stream.js";
 import { at, counted, duration, icon, make, request, studio } from "../studio.js";
 
@@ -35,7 +47,9 @@ export class LiveView {
     this.loss = new Chart(this.$("[data-chart=loss]"), (value) => (value < 10 ? value.toFixed(2) : value.toFixed(0)));
     this.wer = new Chart(this.$("[data-chart=wer]"), (value) => `${Math.round(1000 * value) / 10} %`);
     this.$("[data-do=back]").prepend(icon("back"));
-    this.$(".live-progress").append(...STAGES.map((name) => make("span", { class: "live-stage" }, make("i"), make("small", {}, name))));
+    this.$(".live-progress").append(
+      ...STAGES.map((name) => make("span", { class: "live-stage" }, make("i"), make("small", {}, name))),
+    );
     element.addEventListener("click", (event) => this.#press(event.target.closest("[data-do]")?.dataset.do));
     this.$(".live-log").addEventListener("toggle", () => this.#followLog());
     watchVisibility(element, (isVisible) => this.#see(isVisible));
@@ -129,8 +143,14 @@ export class LiveView {
     const { step, max, best } = this.#history;
     const isSaving = this.#stands.status === "stopping";
     const reached = step ? `It is at step ${step} of ${max}. ` : "It has not finished a step yet. ";
-    const kept = best ? `Saving keeps the state of step ${best.step} (validation ${this.#history.rateName} ${percent(best.rate)}) and scores it.` : "";
-    this.$(".live-dialog p").textContent = isSaving ? "It is saving and scoring what it learnt. Discard deletes that." : reached + kept;
+    const kept = best
+      ? `Saving keeps the state of step ${best.step} (validation ${this.#history.rateName} ${
+        percent(best.rate)
+      }) and scores it.`
+      : "";
+    this.$(".live-dialog p").textContent = isSaving
+      ? "It is saving and scoring what it learnt. Discard deletes that."
+      : reached + kept;
     this.$(".live-dialog [data-do=save]").hidden = isSaving;
     this.$(".live-dialog [data-do=continue]").textContent = isSaving ? "Let it save" : "Continue";
     this.$(".live-dialog").showModal();
@@ -178,14 +198,18 @@ export class LiveView {
     const isDiscarded = this.#history.stopped?.reason === "discard";
     const [colour, word] = STANDS[status];
     const stopping = how === "discard" ? "Discarding" : ["Stopping", phase?.toLowerCase()].filter(Boolean).join(": ");
-    const text = { none: "Opening", running: phase || "Starting", stopping, stopped: isDiscarded ? "Discarded" : word }[status] ?? word;
+    const text =
+      { none: "Opening", running: phase || "Starting", stopping, stopped: isDiscarded ? "Discarded" : word }[status] ??
+        word;
     this.$(".live-name").textContent = this.run;
     const pill = this.$(".live-pill");
     pill.className = `st-pill live-pill ${colour}`;
     replaceText(pill, text);
     const isTraining = status === "running" && PHASES[this.#history.phase?.name]?.stage === 2;
-    replaceText(this.$(".live-status"), `${this.run}: ${isTraining ? "Training" : text}`); // not each scoring is announced
-    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && !this.#history.finished && !isDiscarded;
+    // not each scoring is announced
+    replaceText(this.$(".live-status"), `${this.run}: ${isTraining ? "Training" : text}`);
+    const isResumable = ["failed", "interrupted", "stopped"].includes(status) && !this.#history.finished &&
+      !isDiscarded;
     const names = isGoingOn(status) ? ["stop"] : isResumable ? ["resume", "remove"] : ["remove"];
     const actions = this.$(".live-actions");
     actions.style.visibility = status === "none" ? "hidden" : ""; // kept in place
@@ -196,7 +220,10 @@ export class LiveView {
 
   #progress() {
     const { stages, step, max } = this.#history;
-    [...this.$(".live-progress").children].forEach((stage, index) => (stage.firstChild.style.width = `${100 * stages[index]}%`));
+    [...this.$(".live-progress").children].forEach((
+      stage,
+      index,
+    ) => (stage.firstChild.style.width = `${100 * stages[index]}%`));
     const whole = (100 * (0.5 * stages[0] + stages[1] + 6 * stages[2] + stages[3])) / 8.5;
     this.$(".live-progress").setAttribute("aria-valuenow", Math.round(whole));
     this.$(".live-progress").setAttribute("aria-valuetext", max ? `step ${step} of ${max}` : "getting ready");
@@ -214,7 +241,9 @@ export class LiveView {
       isScoring ? `${phase.done} of ${counted(phase.total, "clip")}` : null,
       elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
       status === "running" && left !== null ? `about ${duration(left)} left` : null,
-      scoring !== null ? `about ${duration(scoring)} until ${phase.name === "baseline" ? "training begins" : "the end"}` : null,
+      scoring !== null
+        ? `about ${duration(scoring)} until ${phase.name === "baseline" ? "training begins" : "the end"}`
+        : null,
       steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)}\u00a0clips/s` : null,
     ];
     replaceText(this.$(".live-times"), parts.filter(Boolean).join("  ·  "));
@@ -223,7 +252,9 @@ export class LiveView {
   #messages() {
     const found = [...this.#outcome(), ...this.#history.warnings.map((text) => ["", "info", text])];
     if (this.#problem) found.unshift(["bad", "warning", this.#problem.message]);
-    if (this.#isBroken) found.unshift(["look", "warning", "The studio does not answer; trying again. The run continues."]);
+    if (this.#isBroken) {
+      found.unshift(["look", "warning", "The studio does not answer; trying again. The run continues."]);
+    }
     const box = this.$(".live-messages");
     if (box.dataset.shown === JSON.stringify(found)) return;
     box.dataset.shown = JSON.stringify(found);
@@ -234,14 +265,36 @@ export class LiveView {
   #outcome() {
     const { finished, failed, stopped, before, after, step, best } = this.#history;
     const { status } = this.#stands;
-    if (status === "failed") return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
-    if (status === "interrupted") return [["look", "warning", `It was interrupted at step ${step}. Resume continues from its last checkpoint.`]];
-    if (status === "stopped" && !finished) return [["", "info", stopped?.reason === "discard" ? `It was discarded at step ${step}: nothing was kept.` : "It was stopped before the first step."]];
+    if (status === "failed") {
+      return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
+    }
+    if (status === "interrupted") {
+      return [["look", "warning", `It was interrupted at step ${step}. Resume continues from its last checkpoint.`]];
+    }
+    if (status === "stopped" && !finished) {
+      return [[
+        "",
+        "info",
+        stopped?.reason === "discard"
+          ? `It was discarded at step ${step}: nothing was kept.`
+          : "It was stopped before the first step.",
+      ]];
+    }
     if (!["finished", "stopped"].includes(status) || !finished) return [];
-    const why = { "early stop": `It ended early because validation ${this.#history.rateName} stopped falling, and kept the state of step ${finished.best_step}.`, "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`, diverged: `The loss diverged after step ${finished.step}; the state of step ${finished.best_step} was kept.` };
-    const how = why[stopped?.reason] || `It kept step ${finished.best_step}${best ? `, where validation ${this.#history.rateName} was ${percent(best.rate)}` : ""}.`;
+    const why = {
+      "early stop": `It ended early because validation ${this.#history.rateName} stopped falling, ` +
+        `and kept the state of step ${finished.best_step}.`,
+      "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`,
+      diverged: `The loss diverged after step ${finished.step}; the state of step ${finished.best_step} was kept.`,
+    };
+    const how = why[stopped?.reason] ||
+      `It kept step ${finished.best_step}${
+        best ? `, where validation ${this.#history.rateName} was ${percent(best.rate)}` : ""
+      }.`;
     const rates = [finished.rates[0] ?? before?.rate, finished.rates[1] ?? after?.rate];
-    const figures = rates.includes(undefined) ? "" : `Held-out ${this.#history.rateName}: ${rates.map(percent).join(" → ")}. `;
+    const figures = rates.includes(undefined)
+      ? ""
+      : `Held-out ${this.#history.rateName}: ${rates.map(percent).join(" → ")}. `;
     if (!this.#verdict) return [["", "info", figures + how, "test"]];
     const { headline, detail, alarm, state } = this.#verdict;
     const text = [`${headline}. ${detail}`, how, alarm].filter(Boolean).join("\n");
@@ -261,16 +314,25 @@ export class LiveView {
   #tiles() {
     const { steps, scorings, best, before, after, finished } = this.#history;
     const known = [before?.general_wer, after?.general_wer ?? scorings.at(-1)?.general_wer];
-    const general = known[0] == null ? [] : [[`General ${this.#history.rateName}`, known[1] == null ? percent(known[0]) : known.map(percent).join(" → "), after ? "other voices: before → after" : "other voices: before → while training"]];
+    const general = known[0] == null ? [] : [[
+      `General ${this.#history.rateName}`,
+      known[1] == null ? percent(known[0]) : known.map(percent).join(" → "),
+      after ? "other voices: before → after" : "other voices: before → while training",
+    ]];
     const loss = smoothed(lossPoints(steps), span(steps)).at(-1)?.[1];
     const now = scorings.at(-1);
     const heldOut = finished ? finished.rates : [before?.rate, after?.rate];
     const name = this.#history.rateName;
     const clips = (after || before)?.clips;
-    const note = (heldOut[1] == null ? "before; after comes at the end" : "before → after") + (clips ? `, ${counted(clips, "clip")}` : "");
+    const note = (heldOut[1] == null ? "before; after comes at the end" : "before → after") +
+      (clips ? `, ${counted(clips, "clip")}` : "");
     tiles(this.$(".live-tiles"), [
       ["Loss", loss === undefined ? "–" : loss.toFixed(3), "smoothed, in nats per token"],
-      [`Validation ${name}`, now ? percent(now.rate) : "–", best ? `best ${percent(best.rate)} at step ${best.step}` : "scored while training"],
+      [
+        `Validation ${name}`,
+        now ? percent(now.rate) : "–",
+        best ? `best ${percent(best.rate)} at step ${best.step}` : "scored while training",
+      ],
       [`Held-out ${name}`, heldOut[1] == null ? percent(heldOut[0]) : heldOut.map(percent).join(" → "), note],
       ...general,
     ]);
@@ -280,23 +342,42 @@ export class LiveView {
     const { steps, scorings, losses, max } = this.#history;
     const [raw, wers] = [lossPoints(steps), scorings.map((scoring) => [scoring.step, scoring.rate])];
     const soft = smoothed(raw, span(steps));
-    const measured = [...scorings.filter((scoring) => scoring.loss != null), ...losses].sort((one, other) => one.step - other.step);
+    const measured = [...scorings.filter((scoring) => scoring.loss != null), ...losses].sort((one, other) =>
+      one.step - other.step
+    );
     const held = measured.map((scoring) => [scoring.step, scoring.loss]);
-    const known = scorings.filter((scoring) => scoring.general_wer != null).map((scoring) => [scoring.step, scoring.general_wer]);
+    const known = scorings.filter((scoring) => scoring.general_wer != null).map((
+      scoring,
+    ) => [scoring.step, scoring.general_wer]);
     const general = known.length ? [{ points: known, colour: "look", width: 1.5, dots: true, key: "general" }] : [];
     this.loss.show(
-      [{ points: soft, colour: "accent", width: 2, key: "smoothed" }, { points: raw, colour: "raw", width: 1, key: "each step" }, { points: held, colour: "look", width: 1.5, dots: true, key: "validation" }],
+      [{ points: soft, colour: "accent", width: 2, key: "smoothed" }, {
+        points: raw,
+        colour: "raw",
+        width: 1,
+        key: "each step",
+      }, { points: held, colour: "look", width: 1.5, dots: true, key: "validation" }],
       max,
     );
     this.wer.show(
-      [{ points: wers, colour: "raw", width: 1, dots: true, key: "each scoring" }, { points: bestSoFar(wers), colour: "accent", width: 2, key: "best so far" }, ...general],
+      [{ points: wers, colour: "raw", width: 1, dots: true, key: "each scoring" }, {
+        points: bestSoFar(wers),
+        colour: "accent",
+        width: 2,
+        key: "best so far",
+      }, ...general],
       max,
     );
     for (const chart of [this.loss, this.wer]) keys(chart.canvas.parentElement.querySelector(".live-key"), chart.lines);
     describe(this.loss.canvas, soft, (value) => value.toFixed(3), "Loss");
     const name = this.#history.rateName;
     replaceText(this.wer.canvas.parentElement.querySelector("b"), `Validation ${name}`);
-    describe(this.wer.canvas, wers, percent, name === "CER" ? "Validation character error rate" : "Validation word error rate");
+    describe(
+      this.wer.canvas,
+      wers,
+      percent,
+      name === "CER" ? "Validation character error rate" : "Validation word error rate",
+    );
   }
 
   #samples() {
@@ -307,7 +388,9 @@ export class LiveView {
     box.dataset.shown = shown;
     box.hidden = !samples.length;
     if (box.hidden) return;
-    this.$(".live-samples h3").textContent = samples[0].step ? `What it transcribed at step ${samples[0].step}` : "What the base model transcribed";
+    this.$(".live-samples h3").textContent = samples[0].step
+      ? `What it transcribed at step ${samples[0].step}`
+      : "What the base model transcribed";
     const rows = samples.map(({ reference, hypothesis, edits }) => {
       const read = hypothesis ? make("dd", {}, diffed(edits, "errors")) : make("dd", { class: "st-quiet" }, "nothing");
       return make("div", {}, make("dt", {}, reference), read);

@@ -8,9 +8,11 @@ const SKELETON = `
   <div class="st-message bad about-fault" role="alert" hidden></div>
   <div class="st-message good about-done" role="status" hidden></div>
   <form data-do="note"><label class="st-label" for="about-note">Note</label>
-    <div class="about-line"><textarea id="about-note" class="st-field" rows="2" maxlength="2000" placeholder="What this run was for"></textarea><button class="st-button small">Save note</button></div></form>
+    <div class="about-line"><textarea id="about-note" class="st-field" rows="2" maxlength="2000"
+        placeholder="What this run was for"></textarea><button class="st-button small">Save note</button></div></form>
   <form data-do="rename"><label class="st-label" for="about-name">Name</label>
-    <div class="about-line"><input id="about-name" class="st-field" maxlength="64" autocomplete="off" spellcheck="false" required /><button class="st-button small">Rename</button></div></form>
+    <div class="about-line"><input id="about-name" class="st-field" maxlength="64" autocomplete="off"
+        spellcheck="false" required /><button class="st-button small">Rename</button></div></form>
   <details><summary>Settings</summary><dl class="about-settings"></dl></details>`;
 
 export class About {
@@ -37,7 +39,10 @@ export class About {
     if (name === this.run && status === this.status) return;
     if (name !== this.run) this.tell();
     Object.assign(this, { run: name, status });
-    this.names = new Map(Object.values(form.knobs).flat().map((knob) => [knob.name, knob.label])).set("dataset", "Dataset").set("model", "Base model");
+    this.names = new Map(Object.values(form.knobs).flat().map((knob) => [knob.name, knob.label])).set(
+      "dataset",
+      "Dataset",
+    ).set("model", "Base model");
     if (name) this.#look(name);
   }
 
@@ -50,9 +55,17 @@ export class About {
     this.settings = found.settings;
     this.$("#about-note").value = found.note;
     this.$("#about-name").value = name;
-    for (const field of this.element.querySelectorAll("[data-do=rename] :is(input, button)")) field.disabled = !found.is_over;
+    for (const field of this.element.querySelectorAll("[data-do=rename] :is(input, button)")) {
+      field.disabled = !found.is_over;
+    }
     const rows = Object.entries(found.settings).map(([setting, value]) =>
-      make("div", { class: found.changed.includes(setting) ? "changed" : null }, make("dt", {}, this.names.get(setting) ?? setting), make("dd", {}, String(value))));
+      make(
+        "div",
+        { class: found.changed.includes(setting) ? "changed" : null },
+        make("dt", {}, this.names.get(setting) ?? setting),
+        make("dd", {}, String(value)),
+      )
+    );
     this.$(".about-settings").replaceChildren(...rows);
   }
 
@@ -71,7 +84,19 @@ export class About {
     try {
       const { name } = await request(`train/runs/${at(before)}/rename`, { body: { to } });
       await this.on.renamed(before, name);
-      this.tell(`${before} is now called ${name}.`, make("button", { type: "button", class: "st-button small", onclick: () => this.#rename(before) }, icon("undo"), "Undo"));
+      this.tell(
+        `${before} is now called ${name}.`,
+        make(
+          "button",
+          {
+            type: "button",
+            class: "st-button small",
+            onclick: () => this.#rename(before),
+          },
+          icon("undo"),
+          "Undo",
+        ),
+      );
     } catch (error) {
       this.fail(error);
     }

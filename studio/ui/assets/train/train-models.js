@@ -2,14 +2,24 @@
 
 import { icon, make, request, studio } from "../studio.js";
 
-export const megabytes = (bytes) => (!bytes ? "" : bytes < 1e9 ? `${Math.round(bytes / 1e6)}\u00a0MB` : `${(bytes / 1e9).toFixed(1)}\u00a0GB`);
-const millions = (count) => (count >= 1e6 ? `${Math.round(count / 1e6)}\u00a0M parameters` : count ? `${Math.round(count / 1e3)}\u00a0k parameters` : "");
+export const megabytes = (
+  bytes,
+) => (!bytes ? "" : bytes < 1e9 ? `${Math.round(bytes / 1e6)}\u00a0MB` : `${(bytes / 1e9).toFixed(1)}\u00a0GB`);
+const millions = (
+  count,
+) => (count >= 1e6
+  ? `${Math.round(count / 1e6)}\u00a0M parameters`
+  : count
+  ? `${Math.round(count / 1e3)}\u00a0k parameters`
+  : "");
 const STATES = {
   bundled: ["check", () => "bundled", () => "comes with the studio"],
   "on disk": ["check", () => "on this disk", () => "ready to use"],
   download: ["download", (size) => size || "download", (size) => `needs a download${size ? ` of ${size}` : ""} first`],
 };
-const HELP = "The folder holds config.json and model.safetensors. A Hub id looks like owner/name; nothing is downloaded until you press Download.";
+const HELP =
+  "The folder holds config.json and model.safetensors. A Hub id looks like owner/name; nothing is downloaded until " +
+  "you press Download.";
 
 export class Models {
   #shown = "";
@@ -64,7 +74,15 @@ export class Models {
 
   #another() {
     this.radio = make("input", { type: "radio", name: "train-model", value: "", id: "train-another" });
-    this.source = make("input", { id: "train-source", class: "st-field", type: "text", autocomplete: "off", spellcheck: "false", placeholder: "/home/me/my-model or owner/name", "aria-describedby": "train-source-help" });
+    this.source = make("input", {
+      id: "train-source",
+      class: "st-field",
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder: "/home/me/my-model or owner/name",
+      "aria-describedby": "train-source-help",
+    });
     this.refused = make("p", { class: "train-refused", role: "alert" });
     const add = make("button", { type: "submit", class: "st-button" }, "Add");
     const form = make(
@@ -75,7 +93,13 @@ export class Models {
       this.refused,
       make("p", { id: "train-source-help", class: "st-quiet" }, HELP),
     );
-    return make("div", { class: "train-line train-another" }, this.radio, make("label", { for: "train-another" }, make("b", {}, "Another model …")), form);
+    return make(
+      "div",
+      { class: "train-line train-another" },
+      this.radio,
+      make("label", { for: "train-another" }, make("b", {}, "Another model …")),
+      form,
+    );
   }
 
   async #add(event) {
@@ -110,12 +134,20 @@ function line({ id, title, parameters, state, download_bytes: bytes, is_own: isO
   const about = [millions(parameters), sentence(megabytes(bytes))].filter(Boolean).join(", ");
   const more = make("span", { class: "train-more st-small" }, about);
   if (id.endsWith(`/${title}`)) more.append(make("span", { class: "train-path" }, id));
-  if (isOwn) more.append(make("button", { type: "button", class: "st-button small", onclick: forget }, "Take off the list"));
+  if (isOwn) {
+    more.append(make("button", { type: "button", class: "st-button small", onclick: forget }, "Take off the list"));
+  }
   return make("label", { class: "train-line" }, field, make("b", {}, title), cost, more);
 }
 
 /** What a run can teach, in the same form. */
 export function adapterLine({ name, title, meaning }) {
   const field = make("input", { type: "radio", name: "train-adapter", value: name });
-  return make("label", { class: "train-line" }, field, make("b", {}, title), make("span", { class: "train-more st-small" }, meaning));
+  return make(
+    "label",
+    { class: "train-line" },
+    field,
+    make("b", {}, title),
+    make("span", { class: "train-more st-small" }, meaning),
+  );
 }

@@ -42,10 +42,28 @@ export class Queue {
 
 function row({ name, model, dataset, settings }, place, count) {
   const button = (what, picture, words, more) =>
-    make("button", { type: "button", class: "st-button plain square small", "data-do": what, "data-run": name, "aria-label": `${words[0]} ${name}${words[1]}`, title: `${words[0]}${words[1]}`, ...more }, icon(picture));
+    make("button", {
+      type: "button",
+      class: "st-button plain square small",
+      "data-do": what,
+      "data-run": name,
+      "aria-label": `${words[0]} ${name}${words[1]}`,
+      title: `${words[0]}${words[1]}`,
+      ...more,
+    }, icon(picture));
   const up = button("up", "up", ["Move", " up"], { "data-to": place - 1, disabled: place === 1 });
   const down = button("down", "down", ["Move", " down"], { "data-to": place + 1, disabled: place === count });
   const cancel = button("cancel", "close", ["Cancel", ""]);
-  const about = make("span", { class: "st-quiet st-small" }, [`${model} on ${dataset}`, settings].filter(Boolean).join(" · "));
-  return make("li", {}, make("b", { class: "st-number" }, `${place}.`), make("span", { class: "st-grow" }, make("b", {}, name), " ", about), make("span", {}, up, down, cancel));
+  const about = make(
+    "span",
+    { class: "st-quiet st-small" },
+    [`${model} on ${dataset}`, settings].filter(Boolean).join(" · "),
+  );
+  return make(
+    "li",
+    {},
+    make("b", { class: "st-number" }, `${place}.`),
+    make("span", { class: "st-grow" }, make("b", {}, name), " ", about),
+    make("span", {}, up, down, cancel),
+  );
 }

@@ -1,7 +1,7 @@
 // What a run is to be: base model, preset, every knob, the command that does the same; and one button that starts it.
 
 import { knobGroups, valueOf } from "./train-knobs.js";
-import { Models, adapterLine, megabytes } from "./train-models.js";
+import { adapterLine, megabytes, Models } from "./train-models.js";
 import { Where } from "./train-where.js";
 import { counted, duration, icon, make, request, studio, StudioError } from "../studio.js";
 
@@ -11,9 +11,11 @@ const SKELETON = `
     <div class="train-choices">
       <fieldset><legend class="st-label">Base model</legend><div class="train-list train-models"></div></fieldset>
       <div class="train-column">
-        <fieldset><legend class="st-label">What to teach</legend><div class="train-list train-adapters"></div></fieldset>
+        <fieldset><legend class="st-label">What to teach</legend><div
+          class="train-list train-adapters"></div></fieldset>
         <fieldset><legend class="st-label">How long</legend>
-          <div class="st-choice train-presets"></div><p class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
+          <div class="st-choice train-presets"></div><p
+            class="st-quiet st-small train-meaning" aria-live="polite"></p></fieldset>
         <p class="train-memory st-quiet st-small st-number" aria-live="polite"></p>
         <div class="train-mixed" role="status"></div>
         <div class="train-notes" role="status"></div>
@@ -29,7 +31,8 @@ const SKELETON = `
       <button type="button" class="st-button primary train-start"></button>
       <div class="train-needs st-small st-number" aria-live="polite"><p class="train-time"></p></div>
     </div>
-    <div class="train-command" role="group" aria-label="The same from the command line"><code class="st-mono" tabindex="0"></code>
+    <div class="train-command" role="group" aria-label="The same from the command line"><code
+      class="st-mono" tabindex="0"></code>
       <button type="button" class="st-button plain small train-copy">Copy</button></div>
   </div>`;
 
@@ -47,7 +50,10 @@ export class Settings {
     this.where = new Where(this.$(".train-where"), () => this.#refresh());
     this.$(".train-start").addEventListener("click", () => this.#go());
     this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
-    this.models = new Models(this.$(".train-models"), { asked: () => this.#refresh(), changed: () => this.on.models() });
+    this.models = new Models(this.$(".train-models"), {
+      asked: () => this.#refresh(),
+      changed: () => this.on.models(),
+    });
     this.$(".train-adapters").addEventListener("change", () => this.#usePreset());
     this.$(".train-presets").addEventListener("change", () => this.#usePreset());
     this.$(".train-knobs").addEventListener("input", () => this.#refresh());
@@ -105,14 +111,21 @@ export class Settings {
 
   get #values() {
     const fields = [...this.element.querySelectorAll("[data-knob]")];
-    return { dataset: this.#dataset, model: this.#model, ...Object.fromEntries(fields.map((field) => [field.dataset.knob, valueOf(field)])), on: this.where.value };
+    return {
+      dataset: this.#dataset,
+      model: this.#model,
+      ...Object.fromEntries(fields.map((field) => [field.dataset.knob, valueOf(field)])),
+      on: this.where.value,
+    };
   }
 
   #clips() {
     const { train, validation, test, seconds } = this.#form.clips;
     const total = train + validation + test;
     const parts = `${train} to learn from, ${validation} to validate, ${test} held out`;
-    this.$(".train-clips").textContent = total ? `${this.#dataset}: ${counted(total, "clip")}, ${duration(seconds)}. ${parts}.` : `${this.#dataset} has no clips yet.`;
+    this.$(".train-clips").textContent = total
+      ? `${this.#dataset}: ${counted(total, "clip")}, ${duration(seconds)}. ${parts}.`
+      : `${this.#dataset} has no clips yet.`;
     this.#readiness();
   }
 
@@ -122,7 +135,11 @@ export class Settings {
     const box = this.$(".train-readiness");
     const text = blocker || advice;
     if (box.textContent === text) return;
-    box.replaceChildren(...(text ? [make("div", { class: `st-message ${blocker ? "look" : ""}` }, icon("info"), make("p", {}, text))] : []));
+    box.replaceChildren(
+      ...(text
+        ? [make("div", { class: `st-message ${blocker ? "look" : ""}` }, icon("info"), make("p", {}, text))]
+        : []),
+    );
   }
 
   /** Mark the model that the sidebar names. */
@@ -146,8 +163,11 @@ export class Settings {
   }
 
   #presets() {
-    const field = (preset) => make("input", { type: "radio", name: "train-preset", value: preset.name, checked: preset.name === "balanced" });
-    this.$(".train-presets").replaceChildren(...this.#form.presets.map((preset) => make("label", {}, field(preset), preset.title)));
+    const field = (preset) =>
+      make("input", { type: "radio", name: "train-preset", value: preset.name, checked: preset.name === "balanced" });
+    this.$(".train-presets").replaceChildren(
+      ...this.#form.presets.map((preset) => make("label", {}, field(preset), preset.title)),
+    );
   }
 
   #knobs() {
@@ -169,7 +189,9 @@ export class Settings {
   #refresh() {
     if (!this.#form) return;
     const { clips, download, running, waiting } = this.#form;
-    for (const field of this.element.querySelectorAll("[name=train-adapter]")) field.checked = field.value === this.$("[data-knob=targets]").value;
+    for (const field of this.element.querySelectorAll("[name=train-adapter]")) {
+      field.checked = field.value === this.$("[data-knob=targets]").value;
+    }
     const model = this.#form.models.find((model) => model.id === this.#model);
     if (!model) return;
     const isComing = download?.status === "running" && download.model === model.id;
@@ -178,11 +200,16 @@ export class Settings {
     const button = this.$(".train-start");
     button.disabled = isComing || this.#isStarting || this.models.isAsking;
     if (this.models.isAsking) [this.next, button.textContent] = ["wait", "Add the model first"];
-    else if (clips.missing) [this.next, button.textContent] = ["record", `Record ${counted(clips.missing, "more clip")}`];
-    else if (clips.blocker) [this.next, button.textContent] = ["record", "Record more clips"];
+    else if (clips.missing) {
+      [this.next, button.textContent] = ["record", `Record ${counted(clips.missing, "more clip")}`];
+    } else if (clips.blocker) [this.next, button.textContent] = ["record", "Record more clips"];
     else if (isComing) [this.next, button.textContent] = ["wait", `Downloading  ${download.line}`];
-    else if (model.state === "download") [this.next, button.textContent] = ["download", ["Download", megabytes(model.download_bytes)].join(" ").trim()];
-    else [this.next, button.textContent] = ["start", this.#isStarting ? "Starting …" : running || waiting.length ? "Add to the queue" : "Start"];
+    else if (model.state === "download") {
+      [this.next, button.textContent] = ["download", ["Download", megabytes(model.download_bytes)].join(" ").trim()];
+    } else {[this.next, button.textContent] = [
+        "start",
+        this.#isStarting ? "Starting …" : running || waiting.length ? "Add to the queue" : "Start",
+      ];}
     if (download?.status === "failed" && download.model === model.id) this.tell(new StudioError(download.line));
     else this.$('.train-message [data-code=""]')?.remove();
     clearTimeout(this.waiting);
@@ -194,8 +221,16 @@ export class Settings {
     const box = this.$(".train-mixed");
     if (box.dataset.told === sentence) return;
     box.dataset.told = sentence;
-    const mend = make("button", { type: "button", class: "st-button small", onclick: () => studio.open("labels") }, "Labels");
-    box.replaceChildren(...(sentence ? [make("div", { class: "st-message look" }, icon("warning"), make("p", { class: "st-grow" }, sentence), mend)] : []));
+    const mend = make(
+      "button",
+      { type: "button", class: "st-button small", onclick: () => studio.open("labels") },
+      "Labels",
+    );
+    box.replaceChildren(
+      ...(sentence
+        ? [make("div", { class: "st-message look" }, icon("warning"), make("p", { class: "st-grow" }, sentence), mend)]
+        : []),
+    );
   }
 
   /** Ask what command the form comes to, whether it holds, and how much memory it would take. */
@@ -219,7 +254,9 @@ export class Settings {
       this.#needs(null, "");
       this.#notes([]);
       if (!["ConfigError", "ModelError"].includes(error.code)) return;
-      for (const [, name] of error.what.matchAll(/(?:^|; )(\w+): /g)) this.#markWrong(this.$(`[data-knob="${name}"], [data-setting="${name}"]`));
+      for (const [, name] of error.what.matchAll(/(?:^|; )(\w+): /g)) {
+        this.#markWrong(this.$(`[data-knob="${name}"], [data-setting="${name}"]`));
+      }
       this.tell(error);
     }
   }
@@ -248,7 +285,9 @@ export class Settings {
     const box = this.$(".train-notes");
     const text = sentences.join(" ");
     if (box.textContent === text) return;
-    box.replaceChildren(...(text ? [make("div", { class: "st-message look" }, icon("warning"), make("p", {}, text))] : []));
+    box.replaceChildren(
+      ...(text ? [make("div", { class: "st-message look" }, icon("warning"), make("p", {}, text))] : []),
+    );
   }
 
   async #go() {

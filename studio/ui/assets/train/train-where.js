@@ -2,7 +2,9 @@
 
 import { make } from "../studio.js";
 
-const SENT = "The clips of this run, its settings and the studio’s own source are sent there; the adapter and the results come back.";
+const SENT =
+  "The clips of this run, its settings and the studio’s own source are sent there; the adapter and the results come" +
+  " back.";
 const MISSING = "For a cluster, Ray has to be installed here: pip install 'speech-studio[cluster]'";
 
 export class Where {
@@ -21,9 +23,19 @@ export class Where {
       "aria-describedby": "train-address-help",
     });
     this.help = make("p", { id: "train-address-help", class: "st-quiet st-small" });
-    this.details = make("div", { class: "train-address", hidden: true }, make("label", { class: "st-label", for: "train-address" }, "Address of the cluster"), this.address);
+    this.details = make(
+      "div",
+      { class: "train-address", hidden: true },
+      make("label", { class: "st-label", for: "train-address" }, "Address of the cluster"),
+      this.address,
+    );
     const here = make("input", { type: "radio", name: "train-where", value: "here", checked: true });
-    const choice = make("div", { class: "st-choice" }, make("label", {}, here, "This machine"), make("label", {}, this.away, "A Ray cluster"));
+    const choice = make(
+      "div",
+      { class: "st-choice" },
+      make("label", {}, here, "This machine"),
+      make("label", {}, this.away, "A Ray cluster"),
+    );
     element.replaceChildren(choice, this.details, this.help);
     element.addEventListener("input", () => {
       this.#show();

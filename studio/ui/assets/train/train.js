@@ -3,11 +3,11 @@
 import { askForNotices } from "./going.js";
 import { About } from "./train-about.js";
 import { LiveView } from "./live.js";
-import { STANDS, percent } from "./live-parts.js";
+import { percent, STANDS } from "./live-parts.js";
 import { watchVisibility } from "../stream.js";
 import { Queue } from "./train-queue.js";
-import { Settings, goTo } from "./train-settings.js";
-import { StudioError, at, duration, icon, make, request, studio } from "../studio.js";
+import { goTo, Settings } from "./train-settings.js";
+import { at, duration, icon, make, request, studio, StudioError } from "../studio.js";
 
 const DOWNLOAD_POLL = 700; // milliseconds between two looks at a download
 const QUEUE_POLL = 1000; // and at the runs, while one waits
@@ -101,7 +101,8 @@ class Train {
 
   #view(run) {
     this.#chosen = run;
-    if (run) studio.chooseRun(run, this.#form.runs.find(({ name }) => name === run)?.model); // Test and Export show it as soon as it is done
+    // Test and Export show it as soon as it is done
+    if (run) studio.chooseRun(run, this.#form.runs.find(({ name }) => name === run)?.model);
     this.$(".train-note").replaceChildren();
     if (run) this.live.show(run);
     else this.live.close();
@@ -137,7 +138,8 @@ class Train {
     const words = () => {
       const { running, waiting } = this.#form;
       const place = waiting.filter(({ name }) => name !== running).findIndex(({ name }) => name === run) + 1;
-      return place && `${running ? `${running} is still going. ` : ""}${run} is number ${place} in the queue and starts on its own.`;
+      return place &&
+        `${running ? `${running} is still going. ` : ""}${run} is number ${place} in the queue and starts on its own.`;
     };
     if (words()) this.#say("", "info", words, this.$(this.#chosen ? ".train-note" : ".train-message"));
   }
@@ -177,10 +179,21 @@ class Train {
     const head = make("h2", {}, "Runs");
     const undone = this.#undo ? [undoMessage(this.#undo.run)] : [];
     if (!runs.length) return box.replaceChildren(head, ...undone, nothingYet());
-    const names = ["Run", "State", "Base model", "Dataset", "Held-out errors", "Took", ""].map((name) => make("th", { scope: "col" }, name));
+    const names = ["Run", "State", "Base model", "Dataset", "Held-out errors", "Took", ""].map((name) =>
+      make("th", { scope: "col" }, name)
+    );
     names.at(-1).append(make("span", { class: "st-hidden" }, "Actions"));
     const rows = runs.map((run) => row(run, run.name === this.#chosen));
-    box.replaceChildren(head, ...undone, make("table", { class: "st-table train-table" }, make("thead", {}, make("tr", {}, ...names)), make("tbody", {}, ...rows)));
+    box.replaceChildren(
+      head,
+      ...undone,
+      make(
+        "table",
+        { class: "st-table train-table" },
+        make("thead", {}, make("tr", {}, ...names)),
+        make("tbody", {}, ...rows),
+      ),
+    );
   }
 
   async #press(button) {
@@ -227,7 +240,10 @@ class Train {
   #again(values) {
     this.#open("");
     const isOffered = this.settings.use(values);
-    const dataset = () => (values.dataset === studio.dataset() ? "" : `These settings were for ${values.dataset}; the run will train on ${studio.dataset()}. `);
+    const dataset =
+      () => (values.dataset === studio.dataset()
+        ? ""
+        : `These settings were for ${values.dataset}; the run will train on ${studio.dataset()}. `);
     const told = () => dataset() + (isOffered ? "" : `Choose a base model: ${values.model} is not in the list here.`);
     if (told()) this.#say("", "info", told, this.$(".train-message"));
   }
@@ -254,7 +270,8 @@ class Train {
 }
 
 /** The status of all runs: an error about one of them may be outdated once this has changed. */
-const standing = ({ running, waiting, runs }) => JSON.stringify([running, waiting.map(({ name }) => name), runs.map(({ name, status }) => [name, status])]);
+const standing = ({ running, waiting, runs }) =>
+  JSON.stringify([running, waiting.map(({ name }) => name), runs.map(({ name, status }) => [name, status])]);
 
 const isOver = ({ status }) => status !== "running" && status !== "stopping";
 
@@ -265,15 +282,36 @@ function nothingYet() {
 
 function undoMessage(run) {
   const undo = make("button", { type: "button", class: "st-button small", "data-do": "undo" }, icon("undo"), "Undo");
-  return make("div", { class: "st-message", role: "status" }, icon("trash"), make("p", { class: "st-grow" }, `${run} was moved to the trash.`), undo);
+  return make(
+    "div",
+    { class: "st-message", role: "status" },
+    icon("trash"),
+    make("p", { class: "st-grow" }, `${run} was moved to the trash.`),
+    undo,
+  );
 }
 
 function row(run, isChosen) {
   const [colour, word] = STANDS[run.status];
-  const errors = run.after == null ? "–" : `${run.rate === "CER" ? "CER " : ""}${percent(run.before)} → ${percent(run.after)}`;
+  const errors = run.after == null
+    ? "–"
+    : `${run.rate === "CER" ? "CER " : ""}${percent(run.before)} → ${percent(run.after)}`;
   const note = run.note ? make("small", { class: "st-quiet" }, run.note.split("\n")[0].slice(0, 120)) : null;
-  const name = make("button", { type: "button", class: "train-name", "data-do": "open", "data-run": run.name, "aria-current": isChosen ? "true" : null }, run.name);
-  const remove = make("button", { type: "button", class: "st-button plain square small", "data-do": "remove", "data-run": run.name, "aria-label": `Delete ${run.name}`, title: "Delete" }, icon("trash"));
+  const name = make("button", {
+    type: "button",
+    class: "train-name",
+    "data-do": "open",
+    "data-run": run.name,
+    "aria-current": isChosen ? "true" : null,
+  }, run.name);
+  const remove = make("button", {
+    type: "button",
+    class: "st-button plain square small",
+    "data-do": "remove",
+    "data-run": run.name,
+    "aria-label": `Delete ${run.name}`,
+    title: "Delete",
+  }, icon("trash"));
   const cells = [
     ["Run", note ? make("div", {}, name, note) : name],
     ["State", make("span", { class: `st-pill ${colour}` }, word)],
@@ -283,7 +321,11 @@ function row(run, isChosen) {
     ["Took", isOver(run) && run.seconds != null ? duration(run.seconds) : "–"],
     ["", isOver(run) ? remove : null],
   ];
-  return make("tr", { class: isChosen ? "chosen" : null }, ...cells.map(([title, content]) => make("td", { "data-title": title }, content)));
+  return make(
+    "tr",
+    { class: isChosen ? "chosen" : null },
+    ...cells.map(([title, content]) => make("td", { "data-title": title }, content)),
+  );
 }
 
 export function start({ element }) {
