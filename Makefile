@@ -16,7 +16,7 @@ SCRIPTS := studio/ui/assets tests/js
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio demo test thorough check newest oldest pins clean
+.PHONY: studio demo test thorough check types newest oldest pins clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.studio
@@ -40,6 +40,10 @@ check: $(VENV)/.test
 	$(DENO) lint --quiet --config .deno.jsonc $(SCRIPTS)
 	$(DENO) fmt --quiet --config .deno.jsonc --check
 	$(DENO) check --quiet --config .deno.jsonc --no-remote $(SCRIPTS)
+
+# Write the types of what the server sends anew: after a change of a model that the page reads.
+types: $(VENV)/.test
+	$(BIN)/python .ci/page_types.py
 
 # The same tests on the newest versions that pyproject.toml admits, and the fast ones on the oldest.
 newest:

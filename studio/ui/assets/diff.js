@@ -64,7 +64,10 @@ const SHAPES = {
 };
 
 /** `edits` of studio.word_diff.compared as elements, for one `side`: "before", "after" or "errors".
- *  `write(words, edit)` makes a node of words, in the text's order; of a mark of "errors" it gets the edit. */
+ *  `write(words, edit)` makes a node of words, in the text's order; of a mark of "errors" it gets the edit.
+ *  @param {Server.Edit[]} edits
+ *  @param {"before" | "after" | "errors"} side
+ *  @param {(words: string, edit?: Server.Edit) => Node} write */
 export function diffed(edits, side, write = (words) => document.createTextNode(words)) {
   const text = new DocumentFragment();
   for (const edit of edits) {
@@ -78,21 +81,27 @@ export function diffed(edits, side, write = (words) => document.createTextNode(w
   return text;
 }
 
-/** The word edits that make `hypothesis` of `reference`, as `studio.metrics.diff` gives them. */
+/** The word edits that make `hypothesis` of `reference`, as `studio.metrics.diff` gives them.
+ *  @returns {Server.Edit[]} */
 export function wordEdits(reference, hypothesis) {
   const [said, read] = [reference, hypothesis].map((text) => text.split(/\s+/).filter(Boolean));
   const cost = Array.from({ length: said.length + 1 }, (_, i) => [i]);
   for (let j = 0; j <= read.length; j++) cost[0][j] = j;
   for (let i = 1; i <= said.length; i++) {
     for (let j = 1; j <= read.length; j++) {
-      cost[i][j] = Math.min(cost[i - 1][j - 1] + (said[i - 1] !== read[j - 1]), cost[i - 1][j] + 1, cost[i][j - 1] + 1);
+      cost[i][j] = Math.min(
+        cost[i - 1][j - 1] + Number(said[i - 1] !== read[j - 1]),
+        cost[i - 1][j] + 1,
+        cost[i][j - 1] + 1,
+      );
     }
   }
+  /** @type {Server.Edit[]} */
   const edits = [];
   for (let i = said.length, j = read.length; i || j;) {
     const [ref, hyp] = [said[i - 1], read[j - 1]];
     const here = cost[i][j];
-    if (i && j && here === cost[i - 1][j - 1] + (ref !== hyp)) {
+    if (i && j && here === cost[i - 1][j - 1] + Number(ref !== hyp)) {
       edits.unshift({ kind: ref === hyp ? "equal" : "substitute", reference: ref, hypothesis: hyp });
       [i, j] = [i - 1, j - 1];
     } else if (i && here === cost[i - 1][j] + 1) {

@@ -36,7 +36,8 @@ export function start({ element, trigger }) {
   document.addEventListener(
     "keydown",
     (event) =>
-      ["Tab", "Shift"].includes(event.key) && event.target.closest("#st-dataset, #st-model") && event.stopPropagation(),
+      ["Tab", "Shift"].includes(event.key) && /** @type {Element} */ (event.target).closest("#st-dataset, #st-model") &&
+      event.stopPropagation(),
     true,
   );
 
@@ -63,9 +64,9 @@ export function start({ element, trigger }) {
     ({ name }) => ($(".side-device").textContent = name),
     () => ($(".side-device").textContent = "unknown"),
   );
-  document.querySelector("#st-main").addEventListener(
+  document.querySelector("#st-main")?.addEventListener(
     "click",
-    (event) => event.target.closest("[role=tab]") && giveBackFocus(event),
+    (event) => /** @type {Element} */ (event.target).closest("[role=tab]") && giveBackFocus(event),
   );
   look();
   followRuns(element);

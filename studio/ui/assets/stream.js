@@ -17,6 +17,7 @@ export function watchVisibility(element, change) {
 }
 
 export class Stream {
+  /** @type {EventSource | null} */
   #source = null;
   #offset = 0;
   #isOver = false;
@@ -26,7 +27,8 @@ export class Stream {
    * Follow `studio/<path>`; `on` has `data(payload)`, `state(stands)`, `restart()`, `end()` and `trouble(isBroken)`.
    */
   constructor(path, on) {
-    Object.assign(this, { path, on });
+    this.path = path;
+    this.on = on;
   }
 
   /** Connect, or let go; what comes in between is sent later. */

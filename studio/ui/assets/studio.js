@@ -72,6 +72,7 @@ export const studio = {
    * element, call)`: call until `element` leaves the page.
    */
   on(name, element, call) {
+    /** @param {any} event */
     const listener = ({ detail }) => {
       if (!element.isConnected) return document.removeEventListener(`studio:${name}`, listener);
       unopened.delete(name);
@@ -93,12 +94,17 @@ function take(name, value) {
 
 /** What a request can end in, in the words of the server: `what` happened and the `remedy`. */
 export class StudioError extends Error {
+  /** @param {Record<string, any> | null} clip */
   constructor(what, remedy = "", code = "", clip = null) {
     super(`${what} ${remedy}`.trim());
-    Object.assign(this, { what, remedy, code, clip }); // `clip`: as it is now, where it was changed elsewhere
+    this.what = what;
+    this.remedy = remedy;
+    this.code = code;
+    this.clip = clip; // `clip`: as it is now, where it was changed elsewhere
   }
 }
 
+/** @type {[string, string]} */
 const GONE = [
   "The studio does not answer.",
   "Is it still running? Start it again with “studio ui”; this page keeps what you recorded and reconnects on its own.",
@@ -123,24 +129,28 @@ export async function isGone() {
 async function lookAgain() {
   looking = 0;
   if (await isGone()) return;
-  for (const box of document.querySelectorAll("[class*=-fault]")) {
+  for (const box of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[class*=-fault]"))) {
     if (box.textContent.includes(GONE[0])) box.hidden = true;
   }
   say("back");
   studio.changed();
 }
 
-/** JSON of `studio/<path>`. `body` is sent as JSON, or as it is if it is a FormData or Blob. Throws StudioError. */
+/** JSON of `studio/<path>`. `body` is sent as JSON, or as it is if it is a FormData or Blob. Throws StudioError.
+ *  @param {string} path
+ *  @param {{ method?: string, body?: any }} options
+ *  @returns {Promise<any>} as one of the types in server.d.ts */
 export async function request(path, { method, body } = {}) {
   const isData = body instanceof FormData || body instanceof Blob;
+  /** @type {RequestInit} */
   const options = { method: method || (body === undefined ? "GET" : "POST") };
   if (body !== undefined) options.body = isData ? body : JSON.stringify(body);
   if (body !== undefined && !isData) options.headers = { "Content-Type": "application/json" };
   const address = new URL(`studio/${path}`, document.baseURI);
   const failed = async () => ((await isGone()) ? gone() : brokenOff());
   const answer = await fetch(address, options).catch(() => null);
-  const text = await answer?.text().catch(() => null);
-  if (text == null) throw await failed();
+  const text = (await answer?.text().catch(() => null)) ?? null;
+  if (answer === null || text === null) throw await failed();
   const content = parsed(text);
   if (PROXIES.includes(answer.status) && !content?.what) throw await failed();
   if (!answer.ok) {
@@ -223,7 +233,8 @@ export function isTyping({ target, key }) {
     !!target.closest?.("dialog, [role=listbox]");
 }
 
-/** After a click of the mouse the keys belong to the tab again; who came by the Tab key keeps the focus. */
+/** After a click of the mouse the keys belong to the tab again; who came by the Tab key keeps the focus.
+ *  @param {any} event */
 export function giveBackFocus({ target, detail }) {
   const control = detail && target.closest?.("button, [type=checkbox], [type=radio], [role=tab]");
   if (control) control.blur();

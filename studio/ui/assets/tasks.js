@@ -46,19 +46,31 @@ export function follow(element, address, { ended, told, count, phases }) {
 }
 
 class TaskView {
+  isBroken = false; // the studio does not answer
+  /** @type {() => void} */
+  draw;
+  /** @type {Stream} */
+  stream;
+  /** @type {(Server.Phase & { began: { at: number, done: number } }) | null} */
+  phase;
+  /** @type {string[]} */
+  notes;
+  /** @type {Server.Failed | null} */
+  failed;
+
   constructor(element, address, ended) {
-    Object.assign(this, {
-      element,
-      address,
-      ended,
-      phase: null,
-      notes: [],
-      failed: null,
-      status: "running",
-      what: "",
-      skew: 0,
-    });
-    Object.assign(this, { told: () => {}, count: (number) => number.toLocaleString("en"), phases: PHASES });
+    this.element = element;
+    this.address = address;
+    this.ended = ended;
+    this.phase = null;
+    this.notes = [];
+    this.failed = null;
+    this.status = "running";
+    this.what = "";
+    this.skew = 0;
+    this.told = () => {};
+    this.count = (number) => number.toLocaleString("en");
+    this.phases = PHASES;
   }
 
   begin() {
@@ -88,7 +100,7 @@ class TaskView {
     if (event.type === "phase") {
       this.phase = {
         ...event,
-        began: this.phase?.name === event.name ? this.phase.began : { at: event.at, done: event.done },
+        began: this.phase && this.phase.name === event.name ? this.phase.began : { at: event.at, done: event.done },
       };
     }
     if (event.type === "noted") this.notes.push(event.message);
@@ -145,6 +157,7 @@ class TaskView {
 
   /** The time left, once there are two seconds to go by. */
   left() {
+    if (!this.phase) return null;
     const { done, total, began } = this.phase;
     const [lasted, made] = [Date.now() / 1000 + this.skew - began.at, done - began.done];
     return lasted > 2 && made > 0 && done < total ? `about ${duration((lasted / made) * (total - done))} left` : null;

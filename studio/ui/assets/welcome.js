@@ -21,7 +21,7 @@ export function start({ element }) {
   if (!isHere) $(".welcome-where").textContent = "the computer that runs this studio";
   $(".welcome-begin").onclick = async () => {
     goTo("Record");
-    const record = document.querySelector("#st-record [data-do=main]");
+    const record = /** @type {HTMLElement} */ (document.querySelector("#st-record [data-do=main]"));
     for (let frame = 0; frame < FRAMES && !isShown(record); frame += 1) await new Promise(requestAnimationFrame);
     document.querySelector("#st-record .rec-prompt")?.scrollIntoView({ block: "center" });
     record.focus({ preventScroll: true }); // now Space records

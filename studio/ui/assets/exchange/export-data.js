@@ -9,7 +9,10 @@ export const start = ({ element }) => new Export(element.querySelector("dialog")
 
 class Export {
   constructor(dialog) {
-    Object.assign(this, { dialog, formats: [], selection: null, name: "" });
+    this.dialog = dialog;
+    this.formats = [];
+    this.selection = null;
+    this.name = "";
     this.$ = (selector) => dialog.querySelector(selector);
     const deeds = { close: () => dialog.close(), begin: () => this.#begin() };
     dialog.addEventListener("click", ({ target }) => deeds[target.closest("[data-do]")?.dataset.do]?.());
@@ -23,7 +26,8 @@ class Export {
     return this.dialog.querySelector("[name=ed-which]:checked").value;
   }
 
-  /** Show the dialog; `selection` are the clips that were marked or found where it was opened. */
+  /** Show the dialog; `selection` are the clips that were marked or found where it was opened.
+   *  @param {{ selection?: Record<string, any> | null }} asked */
   async open({ selection } = {}) {
     if (this.dialog.open || !studio.dataset()) return;
     this.name = studio.dataset();
@@ -37,7 +41,7 @@ class Export {
     this.#which();
     this.#show("choose");
     this.dialog.showModal();
-    this.formats = await request(at("export-data", this.name)).catch((error) => this.#fault(error) || []);
+    this.formats = await request(at("export-data", this.name)).catch((error) => (this.#fault(error), []));
     const was = localStorage.getItem("studio.export-format");
     this.$(".ed-format").replaceChildren(
       ...this.formats.map(({ name, title }) => make("option", { value: name, selected: name === was }, title)),
@@ -74,7 +78,7 @@ class Export {
   async #begin() {
     const order = { format: this.$(".ed-format").value };
     if (!this.$(".ed-escape").hidden) order.escape = this.$("[name=ed-escape]").checked;
-    if (this.#chosen === "chosen") order.ids = this.selection.ids;
+    if (this.#chosen === "chosen") order.ids = this.selection?.ids;
     if (this.#chosen === "query") order.query = this.$(".ed-query").value;
     localStorage.setItem("studio.export-format", order.format);
     try {

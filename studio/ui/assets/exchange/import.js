@@ -24,7 +24,10 @@ export const start = ({ element }) => new Import(element.querySelector("dialog")
 
 class Import {
   constructor(dialog) {
-    Object.assign(this, { dialog, choice: null, name: "", wasAborted: false });
+    this.dialog = dialog;
+    this.choice = null;
+    this.name = "";
+    this.wasAborted = false;
     this.$ = (selector) => dialog.querySelector(selector);
     dialog.addEventListener("click", ({ target }) => this.#deeds[target.closest("[data-do]")?.dataset.do]?.());
     dialog.addEventListener("close", () => this.#left());
@@ -52,16 +55,17 @@ class Import {
     };
   }
 
-  /** Show the dialog; `files` are pairs of path and File that were dropped elsewhere. */
+  /** Show the dialog; `files` are pairs of path and File that were dropped elsewhere.
+   *  @param {{ files?: [string, File][] }} asked */
   async open({ files } = {}) {
     if (this.dialog.open || !studio.dataset()) return;
     this.name = studio.dataset();
     this.$("#im-title").textContent = `Import recordings into ${this.name}`;
     this.#show("choose");
     this.dialog.showModal();
-    const { formats, places } = await request(at("import", this.name)).catch((error) =>
-      this.#fault(error) || { formats: [], places: [] }
-    );
+    const { formats, places } = await request(at("import", this.name)).catch((
+      error,
+    ) => (this.#fault(error), { formats: [], places: [] }));
     this.$(".im-formats").replaceChildren(...formats.map(({ title }) => make("li", {}, title)));
     this.$(".im-chosen").replaceChildren(...formats.map(({ name, title }) => make("option", { value: name }, title)));
     this.$("#im-place").replaceChildren(...places.map(({ id, name }) => make("option", { value: id }, name)));
@@ -70,7 +74,7 @@ class Import {
       this.$(".im-task"),
       this.name,
       [TASK],
-      (status, notes) => this.#ended(status, notes),
+      (status) => this.#ended(status),
     ).catch(() => null);
     if (going) this.#show("going");
     else if (files?.length) this.#send(files);
@@ -259,7 +263,7 @@ class Import {
       return this.#fault(error);
     }
     this.#show("going");
-    followTask(this.$(".im-task"), this.name, TASK, (status, notes) => this.#ended(status, notes));
+    followTask(this.$(".im-task"), this.name, TASK, (status) => this.#ended(status));
   }
 
   async #ended(status) {
@@ -356,8 +360,10 @@ const reason = ({ reason: why, count: rows, examples }) =>
     make("small", {}, examples.join(", ") + (rows > examples.length ? " …" : "")),
   );
 
-/** Pairs in groups small enough for one request each. */
+/** Pairs in groups small enough for one request each.
+ *  @param {[string, File][]} files */
 function* inGroups(files) {
+  /** @type {[[string, File][], number]} */
   let [group, bytes] = [[], 0];
   for (const pair of files) {
     if (group.length && (group.length >= MOST_FILES || bytes + pair[1].size > MOST_BYTES)) {

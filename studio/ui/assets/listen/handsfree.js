@@ -16,12 +16,16 @@ export class HandsFree {
     onLevel: (peak, block) => this.#hear(peak, block),
     onLost: (take, error) => this.#lost(take, error),
   });
+  /** @type {Turns | null} */
   #turns = null; // while the microphone is open
   #state = "idle"; // idle, opening, waiting, mute, recording, held
-  #loudness = null;
+  /** @type {Loudness} */
+  #loudness; // of the sound, while the microphone is open
 
   constructor(button, settings, on) {
-    Object.assign(this, { button, settings, on });
+    this.button = button;
+    this.settings = settings;
+    this.on = on;
     button.addEventListener("click", () => this.toggle());
     document.addEventListener("keydown", (event) => this.#keyDown(event));
   }
@@ -33,7 +37,7 @@ export class HandsFree {
   /** The take so far, as `Recorder.soFar`, and its seconds (0 once it may be ending). */
   soFar = () => this.#recorder.soFar();
   get heard() {
-    return this.#turns?.quiet < ENDING ? this.#recorder.heard : 0;
+    return this.#turns && this.#turns.quiet < ENDING ? this.#recorder.heard : 0;
   }
   /** Seconds between the end of a turn and its transcription, and how many of them are left once it may be ending. */
   get lag() {
@@ -100,7 +104,7 @@ export class HandsFree {
   #hear(peak, block) {
     if (!this.#turns) return;
     if (this.on.isHeld()) return this.#hold();
-    const event = this.#turns.hear(this.#loudness.of(block), block.length / this.#recorder.device.rate);
+    const event = this.#turns.hear(this.#loudness.of(block), block.length / (this.#recorder.device.rate ?? 1));
     if (event === "begin") this.#recorder.begin(PRE_ROLL + this.#turns.voiced);
     if (event === "drop") this.#recorder.discard();
     if (event === "end" || event === "cut") this.#end(event === "cut");
@@ -111,7 +115,7 @@ export class HandsFree {
   /** Something else has the floor: what was being said is transcribed, and nothing new begins. */
   #hold() {
     if (this.#state === "recording") this.#end(false);
-    this.#turns.reset();
+    this.#turns?.reset();
     this.#enter("held");
     this.on.level(0, false);
   }

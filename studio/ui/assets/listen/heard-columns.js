@@ -18,7 +18,8 @@ export const unwritten = () => make("span", { class: "st-quiet" }, NOTHING);
 /** The columns of `section`. `onTake(text)` is called when one text is wanted as the right one. */
 export class Columns {
   constructor(section, onTake) {
-    Object.assign(this, { section, onTake });
+    this.section = section;
+    this.onTake = onTake;
   }
 
   /** Nothing is transcribed yet by `model` and the runs named `runs`. */
@@ -57,6 +58,7 @@ export class Columns {
     this.section.replaceChildren(...columns);
   }
 
+  /** @param {HTMLElement | null} pill */
   #column(run, runs, body, title = "", who = "", pill = null) {
     const isFirst = run === (runs[0] ?? "");
     const name = title || (runs.length === 1 ? "After" : run);

@@ -12,7 +12,9 @@ const plain = (text) => text.trim().split(/\s+/).join(" ");
 export class Verdicts {
   /** `onVerdict(name)`: “right”, “wrong”, “keep” or “undo” was pressed. */
   constructor(root, onVerdict) {
-    Object.assign(this, { root, onVerdict, $: (selector) => root.querySelector(selector) });
+    this.root = root;
+    this.onVerdict = onVerdict;
+    this.$ = (selector) => root.querySelector(selector);
     this.$(".li-right").onclick = () => onVerdict("right");
     this.$(".li-wrong").onclick = () => onVerdict("wrong");
     document.addEventListener("keydown", (event) => this.#key(event));

@@ -20,11 +20,14 @@ function best({ columns }) {
  *  `onAgain(entry)` to read it anew. */
 export class Utterances {
   #entries = []; // the newest first
-  #shown = null;
+  /** @type {any} */
+  #shown; // once there is one
 
   constructor(root, { onShow, onProgress, onAgain }) {
     this.$ = (selector) => root.querySelector(selector);
-    Object.assign(this, { onShow, onProgress, onAgain });
+    this.onShow = onShow;
+    this.onProgress = onProgress;
+    this.onAgain = onAgain;
     this.columns = new Columns(this.$(".li-columns"), (text) => this.#take(text));
     this.verdicts = new Verdicts(root, (name) => this.#judge(name));
     this.$(".li-keep").onsubmit = (event) => {

@@ -24,7 +24,9 @@ export class HoldToTalk {
   #timer = 0;
 
   constructor(button, longest, on) {
-    Object.assign(this, { button, longest, on });
+    this.button = button;
+    this.longest = longest;
+    this.on = on;
     button.addEventListener("pointerdown", (event) => this.#pointerDown(event));
     for (const name of ["pointerup", "pointercancel"]) button.addEventListener(name, () => this.#release());
     button.addEventListener("click", (event) => event.detail === 0 && this.#tap()); // Enter, or a screen reader

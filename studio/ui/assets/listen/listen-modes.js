@@ -17,7 +17,9 @@ export class Modes {
   hears = LONGEST;
 
   constructor(root, on) {
-    Object.assign(this, { root, on, $: (selector) => root.querySelector(selector) });
+    this.root = root;
+    this.on = on;
+    this.$ = (selector) => root.querySelector(selector);
     this.hold = new HoldToTalk(this.$(".li-hold"), () => this.longest, on);
     this.free = new HandsFree(this.$(".li-listen"), () => this.settings, { ...on, isHeld: () => this.#isHeld() });
     this.#range(".li-silence", "silence", SILENCE, (value) => `${value.toFixed(1)} s`);
@@ -87,6 +89,6 @@ export class Modes {
 
   /** The loudspeaker would be heard as a turn, and so might the keyboard. */
   #isHeld() {
-    return isPlaying() || document.activeElement.matches("textarea, input[type=text]:not(:read-only)");
+    return isPlaying() || !!document.activeElement?.matches("textarea, input[type=text]:not(:read-only)");
   }
 }

@@ -26,7 +26,8 @@ export class Partial {
 
   /** Shows the text in `element`; `who()` gives the fields `{ run, model }` of the reader. */
   constructor(element, who) {
-    Object.assign(this, { element, who });
+    this.element = element;
+    this.who = who;
   }
 
   /** A new turn begins. */

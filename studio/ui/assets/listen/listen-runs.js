@@ -12,7 +12,10 @@ export class Runs {
 
   /** `onMain(run)` when the tab's main run changes, or goes; `onChange()` when the others change; `onTold(text)`. */
   constructor(root, { onMain, onChange, onTold }) {
-    Object.assign(this, { onMain, onChange, onTold, $: (selector) => root.querySelector(selector) });
+    this.onMain = onMain;
+    this.onChange = onChange;
+    this.onTold = onTold;
+    this.$ = (selector) => root.querySelector(selector);
     this.$(".li-runs").onchange = ({ target }) => studio.chooseRun(target.value, this.main?.model);
     studio.on("run", root, () => this.#pick());
     this.$(".li-add").onchange = ({ target }) => this.#set([...this.#beside, target.value]);

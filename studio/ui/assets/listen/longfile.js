@@ -39,16 +39,14 @@ export const start = ({ element }) => new LongFile(element.querySelector("dialog
 
 class LongFile {
   constructor(dialog) {
-    Object.assign(this, {
-      dialog,
-      file: null,
-      who: {},
-      shown: null,
-      task: null,
-      count: 0,
-      isAsking: null,
-      isGrowing: false,
-    });
+    this.dialog = dialog;
+    this.file = null;
+    this.who = {};
+    this.shown = null;
+    this.task = null;
+    this.count = 0;
+    this.isAsking = null;
+    this.isGrowing = false;
     this.$ = (selector) => dialog.querySelector(selector);
     this.sound = this.$(".lf-sound");
     const deeds = {
@@ -65,7 +63,8 @@ class LongFile {
     studio.on("open:longfile", dialog, (detail) => this.open(detail));
   }
 
-  /** Show the dialog: for `file`, transcribed by `run` on `model`; without a file, all that there is. */
+  /** Show the dialog: for `file`, transcribed by `run` on `model`; without a file, all that there is.
+   *  @param {{ file?: File, run?: string, model?: string }} asked */
   open({ file, run = "", model = studio.model() } = {}) {
     this.who = { run, model };
     if (!this.dialog.open) this.dialog.showModal();

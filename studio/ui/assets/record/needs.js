@@ -5,6 +5,9 @@ import { at, make, request, studio } from "../studio.js";
 export const start = ({ element }) => new Needs(element.querySelector(".nds")).listen();
 
 class Needs {
+  dataset = "";
+  /** @type {(dataset: string) => any} */
+  chosen;
   constructor(dialog) {
     this.dialog = dialog;
     this.$ = (selector) => dialog.querySelector(selector);
@@ -24,9 +27,13 @@ class Needs {
   /**
    * With `run` its misses count. `chosen(dataset)` is called when the dataset has new cards, `closed` whenever the
    * dialog closes.
+   * @param {{ convention?: string, run?: string, chosen?: (dataset: string) => any, closed?: () => void }} asked
    */
   async open({ convention = "words", run = "", chosen = () => {}, closed = () => {} } = {}) {
-    Object.assign(this, { convention, run, chosen, dataset: studio.dataset() });
+    this.convention = convention;
+    this.run = run;
+    this.chosen = chosen;
+    this.dataset = studio.dataset();
     this.fault("");
     this.dialog.addEventListener("close", closed, { once: true });
     this.wait(true);

@@ -4,8 +4,8 @@ import { studio } from "../studio.js";
 
 /** `tab` is the Record tab; `studio.open("record", { clip })` brings it to the front on the card of `clip`. */
 export function listenForAgain(tab) {
-  studio.on("open:record", tab.root, ({ clip } = {}) => {
-    document.querySelector("#st-tabs [role=tab]")?.click();
+  studio.on("open:record", tab.root, (/** @type {{ clip?: any }} */ { clip } = {}) => {
+    /** @type {HTMLElement | null} */ (document.querySelector("#st-tabs [role=tab]"))?.click();
     if (clip && !tab.isBusy) tab.goTo(cardOf(tab, saved(clip)));
   });
 }

@@ -7,7 +7,9 @@ const EDGE = 6; // px that stay between the selected pill and the edge of the li
 export class Rail {
   /** `goTo(place)` when a prompt is chosen; `undo()` to take back `last`. */
   constructor(root, goTo, undo) {
-    Object.assign(this, { goTo, undo, last: null });
+    this.goTo = goTo;
+    this.undo = undo;
+    this.last = null;
     this.list = root.querySelector(".rec-pills");
     this.done = root.querySelector(".rec-done");
     this.bar = root.querySelector(".rec-bar-done");

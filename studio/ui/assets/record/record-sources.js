@@ -4,9 +4,12 @@ import { dropped } from "../exchange/import.js";
 import { at, request, studio } from "../studio.js";
 
 export class Sources {
+  /** @type {{ script: string, convention: string }} */
+  chosen;
   /** `tab` lays out the cards (`deal`), shows errors (`fail`) and reads the dataset anew (`load`). */
   constructor(root, tab) {
-    Object.assign(this, { root, tab });
+    this.root = root;
+    this.tab = tab;
     this.own = root.querySelector(".rec-own");
     this.text = this.own.querySelector("textarea");
     root.querySelector(".rec-bar").addEventListener("change", (event) => this.#choose(event.target));

@@ -24,8 +24,17 @@ const KEYS = { " ": "toggle", escape: "escape", p: "play", s: "skip", b: "back" 
 export const start = ({ element }) => new RecordTab(element.querySelector(".rec")).begin();
 
 class RecordTab {
+  begun = 0; // ms of the page's clock, when the take began
+  /** @type {any} */
+  limits = {}; // in which a take is accepted: from the server
   constructor(root) {
-    Object.assign(this, { root, mode: "ready", cards: [], place: 0, error: null, loudest: 0, lastUse: 0, limits: {} });
+    this.root = root;
+    this.mode = "ready";
+    this.cards = [];
+    this.place = 0;
+    this.error = null;
+    this.loudest = 0;
+    this.lastUse = 0;
     this.view = new View(root);
     this.recorder = new Recorder({
       onLevel: (peak) => this.heard(peak),
@@ -132,8 +141,9 @@ class RecordTab {
 
   /** From a saved clip to what is to be recorded next; once all is recorded, to Review. */
   goOn() {
-    if (this.cards.some((card) => !card.clip)) this.next();
-    else document.querySelectorAll("#st-tabs [role=tab]")[1]?.click();
+    if (this.cards.some((card) => !card.clip)) return this.next();
+    const [, review] = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#st-tabs [role=tab]"));
+    review?.click();
   }
 
   /** To the next card that is not recorded yet, past the end from the start again. */
@@ -158,7 +168,8 @@ class RecordTab {
       return this.fail(error);
     }
     this.mode = "recording";
-    Object.assign(this, { begun: performance.now(), loudest: 0 });
+    this.begun = performance.now();
+    this.loudest = 0;
     this.view.begin();
     this.show();
     this.listMicrophones();

@@ -99,7 +99,9 @@ class Compare {
 
   #curves(runs) {
     const last = Math.max(...runs.flatMap(({ curve }) => curve.map(({ step }) => step)), 1);
-    for (const [name, write] of [["wer", percent], ["loss", nats]]) {
+    for (
+      const [name, write] of /** @type {[string, (value: any) => string][]} */ ([["wer", percent], ["loss", nats]])
+    ) {
       const lines = runs.map(({ run, curve }, place) => ({
         key: run,
         points: curve.filter((point) => point[name] !== null).map((point) => [point.step, point[name]]),
@@ -144,7 +146,7 @@ function stroke(place) {
     "stroke-width": 2,
     "stroke-dasharray": DASHES[place % DASHES.length].join(" "),
   };
-  for (const [name, value] of Object.entries(drawn)) line.setAttribute(name, value);
+  for (const [name, value] of Object.entries(drawn)) line.setAttribute(name, String(value));
   picture.append(line);
   return picture;
 }

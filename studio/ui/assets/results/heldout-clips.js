@@ -20,7 +20,7 @@ const TYPING = 250; // milliseconds without a key after which the filter is aske
 const arrow = () => make("span", { class: "li-arrow", "aria-label": "to" }, "→");
 
 /** What the server is asked for: all of what was picked but its words for people. */
-const queryOf = ({ about: _, ...filter }) => filter;
+const queryOf = (/** @type {Record<string, any>} */ { about: _, ...filter }) => filter;
 
 function leastSure(chances) {
   const known = chances.filter((chance) => chance !== null);
@@ -43,8 +43,10 @@ function one(word, chance, isWrong) {
 }
 
 export class Clips {
-  #run = null;
+  /** @type {Server.TestableRun} */
+  #run;
   #normaliser = "";
+  /** @type {Record<string, any>} */
   #picked = {}; // a word, a confusion or a dot: { word | said, written | dot, about }
   #asked = 0;
   #typing = 0;
@@ -141,7 +143,7 @@ export class Clips {
     this.pill.hidden = !about;
     this.pill.replaceChildren(icon("close"), make("span", { class: "st-hidden" }, "No longer only "), about ?? "");
     this.told.textContent = counted(found.found, "clip");
-    const focused = document.activeElement?.dataset?.sort;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.sort;
     const table = make(
       "table",
       { class: "st-table li-table" },

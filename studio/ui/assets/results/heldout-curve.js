@@ -13,6 +13,7 @@ const CAVEAT = "With 95 % intervals. The forecast is a power law; the flatter th
 
 export class Curve {
   #asked = 0;
+  /** @type {{ close(): void } | null} */
   #task = null;
 
   constructor() {
@@ -33,7 +34,8 @@ export class Curve {
 
   /** The curve of `run`, texts compared by `normaliser`. */
   async show(run, normaliser) {
-    Object.assign(this, { run, normaliser });
+    this.run = run;
+    this.normaliser = normaliser;
     this.leave();
     await this.#read();
   }
@@ -116,7 +118,7 @@ function drawing({ points, forecast, unit }) {
   const top = ticksTo(Math.max(...shown.map(({ high }) => high)));
   const most = Math.max(...shown.map(({ clips }) => clips)) * 1.08;
   const x = (clips) => LEFT + ((WIDTH - LEFT - RIGHT) * clips) / most;
-  const y = (rate) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - Math.max(0, rate) / top.at(-1));
+  const y = (rate) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - Math.max(0, rate) / (top.at(-1) || 1));
   const path = (marks) => marks.map(({ clips, wer }) => `${x(clips)},${y(wer)}`).join(" ");
   const grid = top.flatMap((mark) => [
     draw("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark) }),
@@ -160,6 +162,6 @@ function drawing({ points, forecast, unit }) {
 function ticksTo(most) {
   const rough = (most || 1) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
   return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, place) => place * step);
 }

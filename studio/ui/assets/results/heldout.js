@@ -34,12 +34,14 @@ function tile({ name, before, after, is_better: isBetter }) {
 
 /** Shows the verdict on a run in `verdicts`, and what it rests on in `element`. */
 export class HeldOut {
-  #run = null;
+  /** @type {Server.TestableRun} */
+  #run;
   #normaliser = ""; // empty: the run's own
   #asked = 0; // the latest question: answers to earlier ones are dropped
 
   constructor(verdicts, element) {
-    Object.assign(this, { verdicts, element });
+    this.verdicts = verdicts;
+    this.element = element;
     this.clips = new Clips(() => this.#mark());
     this.curve = new Curve();
     studio.on("back", element, () => this.show(this.#run));
@@ -52,7 +54,9 @@ export class HeldOut {
     this.verdicts.hidden = !run;
     if (!run) return this.#say("Held-out clips", WAITING);
     try {
-      const found = await request(`listen/heldout/${at(run.name)}?${new URLSearchParams(this.#by)}`);
+      const found = await request(
+        `listen/heldout/${at(run.name)}?${new URLSearchParams(/** @type {Record<string, string>} */ (this.#by))}`,
+      );
       if (asked === this.#asked) await this.#draw(found);
     } catch (error) {
       const [title, text] = error.code === "Gone" ? [error.what, error.remedy] : ["No held-out results", error.message];

@@ -11,7 +11,9 @@ export const start = ({ element }) => new CheckDialog(element.querySelector(".ch
 
 class CheckDialog {
   constructor(dialog) {
-    Object.assign(this, { dialog, trimmed: null, isBusy: false });
+    this.dialog = dialog;
+    this.trimmed = null;
+    this.isBusy = false;
     this.$ = (selector) => dialog.querySelector(selector);
     dialog.addEventListener("click", ({ target }) => {
       const button = target.closest("[data-do]");

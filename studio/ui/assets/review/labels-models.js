@@ -8,7 +8,12 @@ export class Reader {
    * Offers models in `box` and runs the task `name`; `button(count)` is what its button says, `ended()` comes after.
    */
   constructor(box, name, room, button, ended) {
-    Object.assign(this, { box, name, room, button, ended, task: null });
+    this.box = box;
+    this.name = name;
+    this.room = room;
+    this.button = button;
+    this.ended = ended;
+    this.task = null;
     this.place = make("div", { class: "lab-task" });
     this.choice = make("select", { class: "st-select", id: `lab-reader-${name}` });
     this.go = make("button", { type: "button", class: "st-button", onclick: () => this.#start() });

@@ -39,7 +39,11 @@ export class Offer {
    * Lists what `wanted` (a Request of the server) would change; `room` has `selection`, `fail(error)`, `done(what)`.
    */
   constructor(box, room) {
-    Object.assign(this, { box, room, without: new Set(), wanted: null, made: null });
+    this.box = box;
+    this.room = room;
+    this.without = new Set();
+    this.wanted = null;
+    this.made = null;
   }
 
   clear() {

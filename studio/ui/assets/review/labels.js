@@ -47,14 +47,14 @@ const NOTHING = {
 export const start = ({ element }) => new LabelsDialog(element.querySelector(".lab")).begin();
 
 class LabelsDialog {
+  /** @type {{ ids: string[] | null, query: string | null, expected: number | null }} */
+  selection;
   constructor(dialog) {
-    Object.assign(this, {
-      dialog,
-      tab: "numbers",
-      selection: { ids: null, query: "", expected: null },
-      standing: null,
-      chosen: {},
-    });
+    this.dialog = dialog;
+    this.tab = "numbers";
+    this.selection = { ids: null, query: "", expected: null };
+    this.standing = null;
+    this.chosen = {};
     this.$ = (selector) => dialog.querySelector(selector);
     this.offers = Object.fromEntries(
       ["numbers", "style", "heard"].map((name) => [name, new Offer(this.$(`#lab-${name} .lab-offer`), this)]),

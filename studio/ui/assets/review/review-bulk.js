@@ -8,7 +8,10 @@ export const clips = (count) => counted(count, "clip");
 export class Bulk {
   /** `tab` shows, tells and fails; `changed()` when other clips are chosen. */
   constructor(root, tab) {
-    Object.assign(this, { tab, ids: new Set(), query: null, last: null });
+    this.tab = tab;
+    this.ids = new Set();
+    this.query = null;
+    this.last = null;
     this.bar = root.querySelector(".rev-bulk");
     this.$ = (selector) => this.bar.querySelector(selector);
     this.naming = root.querySelector(".rev-naming");
@@ -133,7 +136,7 @@ export class Bulk {
 
   restore() {
     const { ids } = this.selection;
-    return this.#send("restore", { ids }, () => `Brought back ${clips(ids.length)}.`);
+    return this.#send("restore", { ids }, () => `Brought back ${clips(ids?.length ?? 0)}.`);
   }
 
   async #send(where, body, told) {

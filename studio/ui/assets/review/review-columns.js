@@ -25,7 +25,11 @@ const measured = (name, title, digits, unit = "") => ({
   cell: (row) => figure(row[name], digits),
 });
 
+/** @typedef {{ name: string, title: string, unit?: string, isFigure?: boolean, isFixed?: boolean, isHidden?: boolean,
+ *  cell: (row: any) => any }} Column */
+
 /** Fields of studio.data.query that have a column, in the order of the page. */
+/** @type {Column[]} */
 export const COLUMNS = [
   { name: "text", title: "Label", isFixed: true, cell: labelOf },
   measured("duration", "Length", 1, "s"),
@@ -104,6 +108,7 @@ export class Columns {
     });
   }
 
+  /** @param {Column} column */
   isShown({ name, isHidden, isFixed }) {
     return isFixed || (this.chosen[name] ?? !isHidden);
   }
@@ -119,5 +124,5 @@ export const field = (sort) => sort.replace(/^-/, "");
 /** The order that a click on `name` asks for: figures from the highest, words from A; a second click turns it. */
 export function turned(sort, name) {
   if (field(sort) === name) return sort.startsWith("-") ? name : `-${name}`;
-  return COLUMNS.find((column) => column.name === name).isFigure || name === "created" ? `-${name}` : name;
+  return COLUMNS.find((column) => column.name === name)?.isFigure || name === "created" ? `-${name}` : name;
 }

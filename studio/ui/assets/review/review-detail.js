@@ -19,7 +19,12 @@ const KEYS = {
 export class Dock {
   /** `fail(error)` tells; `playing(id)` when a clip begins to sound, with null when it ends. */
   constructor(root, fail, playing) {
-    Object.assign(this, { fail, playing, sounds: new Sounds(), audio: new Audio(), row: null, sound: null });
+    this.fail = fail;
+    this.playing = playing;
+    this.sounds = new Sounds();
+    this.audio = new Audio();
+    this.row = null;
+    this.sound = null;
     this.root = root.querySelector(".rvd");
     this.$ = (selector) => this.root.querySelector(selector);
     this.plot = this.$(".rvd-plot");
@@ -222,9 +227,9 @@ export class Dock {
     );
     this.plot.addEventListener("keydown", (event) => this.#pressed(event));
     new ResizeObserver(() => this.draw()).observe(this.plot);
-    for (const [target, name] of [[document, "studio:theme"], [matchMedia("(prefers-color-scheme: dark)"), "change"]]) {
-      target.addEventListener(name, () => setTimeout(() => this.draw()));
-    }
+    const recolour = () => setTimeout(() => this.draw());
+    document.addEventListener("studio:theme", recolour);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
     for (const name of ["play", "pause", "ended"]) this.audio.addEventListener(name, () => this.#turned());
   }
 

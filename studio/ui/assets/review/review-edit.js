@@ -5,7 +5,8 @@ import { at, make, request, studio } from "../studio.js";
 export class Editor {
   /** `tab` shows the row, tells and fails. */
   constructor(root, tab) {
-    Object.assign(this, { tab, field: null });
+    this.tab = tab;
+    this.field = null;
     this.conflict = root.querySelector(".rev-conflict");
     this.conflict.addEventListener("click", ({ target }) => target.value && this.#choose(target.value));
     this.conflict.addEventListener("close", () => this.tab.load());
@@ -63,7 +64,8 @@ export class Editor {
   }
 
   #ask(theirs, mine) {
-    Object.assign(this, { theirs, mine });
+    this.theirs = theirs;
+    this.mine = mine;
     this.conflict.querySelector(".rev-mine").textContent = mine;
     this.conflict.querySelector(".rev-theirs").textContent = theirs.text;
     this.conflict.showModal();

@@ -20,7 +20,9 @@ export const CHIPS = [
 export class Filter {
   /** `ask({ query, trash, sort })` shows other clips; it answers with an error where the query cannot be read. */
   constructor(root, ask) {
-    Object.assign(this, { ask, waiting: 0, telling: 0 });
+    this.ask = ask;
+    this.waiting = 0;
+    this.telling = 0;
     this.field = root.querySelector("#rev-query");
     this.wrong = root.querySelector(".rev-wrong");
     this.clearer = root.querySelector(".rev-clear");

@@ -9,7 +9,8 @@ export class History {
   /** `tab` tells and fails. */
   constructor(root, tab) {
     // `own`: how the last deed is undone, where the dataset's journal does not know it
-    Object.assign(this, { tab, own: null });
+    this.tab = tab;
+    this.own = null;
     this.dialog = root.querySelector(".rev-history");
     this.list = this.dialog.querySelector(".rev-actions");
     this.refused = this.dialog.querySelector(".rev-refused");

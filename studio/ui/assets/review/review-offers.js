@@ -13,7 +13,12 @@ const SIGNS = {
 export class Offers {
   /** Offers are in `list`, below `field`; `changed()` after one was taken. */
   constructor(field, list, changed) {
-    Object.assign(this, { field, list, changed, fields: [], at: -1, items: [] });
+    this.field = field;
+    this.list = list;
+    this.changed = changed;
+    this.fields = [];
+    this.at = -1;
+    this.items = [];
     field.addEventListener("input", () => this.#offer());
     list.addEventListener("pointerdown", (event) => {
       event.preventDefault(); // the field keeps the focus

@@ -27,9 +27,14 @@ const EMPTY = {
 export class Table {
   /** `columns` says what is shown; `isChosen(id)` which boxes are ticked. */
   constructor(root, columns, isChosen) {
-    Object.assign(this, { columns, isChosen, rows: [], place: 0 });
+    this.columns = columns;
+    this.isChosen = isChosen;
+    /** @type {any[]} */
+    this.rows = [];
+    this.place = 0;
     this.table = root.querySelector(".rev-table");
-    [this.head, this.body] = [this.table.tHead, this.table.tBodies[0]];
+    this.head = this.table.tHead;
+    this.body = this.table.tBodies[0];
     this.box = root.querySelector(".rev-empty");
   }
 
@@ -55,7 +60,7 @@ export class Table {
   }
 
   #head(shown, view) {
-    const kept = document.activeElement?.dataset?.sort;
+    const kept = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.sort;
     const box = make("input", { type: "checkbox", class: "rev-page", "aria-label": "Choose all clips of this page" });
     this.head.replaceChildren(
       make(

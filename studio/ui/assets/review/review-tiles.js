@@ -12,7 +12,9 @@ const MOST = { words: 24, rare: 12, speakers: 5 };
 export class Tiles {
   /** `add(term)` narrows the filter. */
   constructor(root, add) {
-    Object.assign(this, { add, asked: 0, query: "" });
+    this.add = add;
+    this.asked = 0;
+    this.query = "";
     this.box = root.querySelector("#rev-tiles");
     this.button = root.querySelector("[data-do=tiles]");
     this.#open(localStorage.getItem(KEY) !== "closed");
@@ -63,7 +65,11 @@ export class Tiles {
 /** Bars to click or to brush over; by keyboard the arrows move and Enter filters. */
 class Histogram {
   constructor({ field, unit, edges, counts, median }, add) {
-    Object.assign(this, { field, unit, edges, add, from: null });
+    this.field = field;
+    this.unit = unit;
+    this.edges = edges;
+    this.add = add;
+    this.from = null;
     const most = Math.max(1, ...counts);
     this.bars = counts.map((count, bin) =>
       make("button", {

@@ -23,8 +23,17 @@ const place = (first, count) =>
 export const start = ({ element }) => new ReviewTab(element.querySelector(".rev")).begin();
 
 class ReviewTab {
+  /** @type {Record<string, any>} */
+  found; // the page on show
   constructor(root) {
-    Object.assign(this, { root, view: FIRST, first: 0, total: 0, size: 50, asked: 0, speakers: [], fields: [] });
+    this.root = root;
+    this.view = FIRST;
+    this.first = 0;
+    this.total = 0;
+    this.size = 50;
+    this.asked = 0;
+    this.speakers = [];
+    this.fields = [];
     this.$ = (selector) => root.querySelector(selector);
     this.columns = new Columns(this.$(".rev-columns"), () => this.lay());
     this.table = new Table(root, this.columns, (id) => this.bulk.has(id));
@@ -83,11 +92,12 @@ class ReviewTab {
     return fault;
   }
 
-  /** Fetch a page; null, or the error where the query cannot be read. */
+  /** Fetch a page; null, or the error where the query cannot be read.
+   *  @param {number | null} place */
   async load(first = this.first, place = null) {
     if (!studio.dataset()) return null;
     const asked = (this.asked += 1);
-    const search = new URLSearchParams({ first, ...this.view });
+    const search = new URLSearchParams({ first: String(first), ...this.view, trash: String(this.view.trash) });
     try {
       const answer = await request(`${at("review", studio.dataset())}?${search}`);
       // else it is asked for again after the edit
@@ -107,7 +117,11 @@ class ReviewTab {
     const held = this.row?.id;
     const told = JSON.stringify([found, this.view]);
     const isNew = told !== this.told;
-    Object.assign(this, { told, found, first: found.first, total: found.total, size: found.size });
+    this.told = told;
+    this.found = found;
+    this.first = found.first;
+    this.total = found.total;
+    this.size = found.size;
     this.$(".rev-fault").hidden = true;
     if (place !== null) this.table.place = place;
     else this.table.place = Math.max(found.rows.findIndex(({ id }) => id === held), 0) || this.table.place;
@@ -145,6 +159,7 @@ class ReviewTab {
   }
 
   showHeld() {
+    /** @type {any} */
     const row = this.row ?? null;
     this.dock.show(row, this.rows[this.table.place + 1]);
     this.table.playing(this.dock.isPlaying ? row?.id : null);
@@ -266,7 +281,8 @@ class ReviewTab {
     addEventListener("focus", back); // another page may have written meanwhile
     document.addEventListener(
       "click",
-      ({ target }) => !target.closest(".rev-menu") && this.$(".rev-menu").removeAttribute("open"),
+      ({ target }) =>
+        !(/** @type {Element} */ (target)).closest(".rev-menu") && this.$(".rev-menu").removeAttribute("open"),
     );
     listen(this.root, new Proxy({}, { get: (_, name) => this.deeds[name] }));
   }

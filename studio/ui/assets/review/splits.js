@@ -19,7 +19,9 @@ export const start = ({ element }) => new SplitsDialog(element.querySelector(".s
 
 class SplitsDialog {
   constructor(dialog) {
-    Object.assign(this, { dialog, plan: null, asked: 0 });
+    this.dialog = dialog;
+    this.plan = null;
+    this.asked = 0;
     this.$ = (selector) => dialog.querySelector(selector);
   }
 

@@ -9,9 +9,13 @@ const amount = ({ clips, seconds }) => `${counted(clips, "clip")} (${duration(se
 class Whole {
   /** `trigger("input")` makes the sidebar's list of datasets follow. */
   constructor(dialog, trigger) {
-    Object.assign(this, { dialog, trigger, name: "" });
+    this.dialog = dialog;
+    this.trigger = trigger;
+    this.name = "";
     this.$ = (selector) => dialog.querySelector(selector);
-    Object.assign(this, messages(this.$(".set-done"), this.$(".set-fault")));
+    const { tell, fail } = messages(this.$(".set-done"), this.$(".set-fault"));
+    this.tell = tell;
+    this.fail = fail;
     const actions = {
       close: () => dialog.close(),
       "ask-empty": () => this.#sure(true),

@@ -7,6 +7,7 @@ const TAIL = 500; // ms recorded after Stop: the end of the last word
 const RECENT = 1; // seconds kept between takes, for one that begins with what was just heard
 const PATIENCE = 10_000; // ms that the browser has to open the microphone, and that the microphone has to give sound
 const MISSING = 1_500; // ms that a take may lag behind the clock: the jitter of a headset or a busy machine is less
+/** @type {Record<string, [string, string]>} */
 const LOST = {
   unplugged: ["The microphone was disconnected.", "Plug it in again or choose another one, then start again."],
   muted: ["The system muted the microphone.", "Unmute it, then start again."],
@@ -19,10 +20,15 @@ const WORKLET = new URL("recorder-worklet.js", import.meta.url);
 
 /** Records takes from one microphone, which stays open between them: a headset needs a second to wake up. */
 export class Recorder {
+  /** @type {MediaStream | null} */
   #stream = null;
+  /** @type {AudioContext | null} */
   #context = null;
+  /** @type {MediaStreamAudioSourceNode | null} */
   #source = null;
+  /** @type {{ blocks: Float32Array[], started: (value?: any) => void, due?: number } | null} */
   #take = null; // { blocks, started } while recording
+  /** @type {Float32Array[]} */
   #recent = []; // the last blocks that belong to no take
   #opened = ""; // the device asked for
   #turn = Promise.resolve(); // two calls of `open` never overlap
@@ -30,11 +36,17 @@ export class Recorder {
   /** `onLevel(peak, block)` for every block of about 20 ms while the microphone is open; `onLost(take, error)` when it
    *  stops by itself: with what it had recorded of a take, or null, and the reason. */
   constructor({ onLevel, onLost }) {
-    Object.assign(this, { onLevel, onLost });
+    this.onLevel = onLevel;
+    this.onLost = onLost;
   }
 
   get isOpen() {
     return this.#stream !== null;
+  }
+
+  /** Samples a second of the open microphone. */
+  get #rate() {
+    return this.#context?.sampleRate ?? 0;
   }
 
   get isRecording() {
@@ -55,13 +67,14 @@ export class Recorder {
   async #open(id) {
     if (this.isOpen && this.#opened === id) return;
     this.close();
-    this.#stream = await microphone(id);
+    const stream = await microphone(id);
+    this.#stream = stream;
     this.#opened = id;
-    const [track] = this.#stream.getAudioTracks();
+    const [track] = stream.getAudioTracks();
     track.addEventListener("ended", () => this.#lost(LOST.unplugged));
     track.addEventListener("mute", () => this.#take && this.#lost(LOST.muted));
     try {
-      await this.#listen(track.getSettings().sampleRate);
+      await this.#listen(stream, track.getSettings().sampleRate);
     } catch (error) {
       this.close();
       if (error instanceof StudioError) throw error;
@@ -74,28 +87,27 @@ export class Recorder {
     }
   }
 
-  async #listen(rate) {
-    this.#context = contextAt(rate);
-    await this.#context.audioWorklet.addModule(WORKLET);
-    await within(PATIENCE, this.#context.resume(), asleep);
-    const context = this.#context;
+  async #listen(stream, rate) {
+    const context = (this.#context = contextAt(rate));
+    await context.audioWorklet.addModule(WORKLET);
+    await within(PATIENCE, context.resume(), asleep);
     context.addEventListener("statechange", () => {
       if (context === this.#context && context.state !== "running") this.#lost(LOST.paused);
     });
-    const node = new AudioWorkletNode(this.#context, "collector", {
+    const node = new AudioWorkletNode(context, "collector", {
       numberOfOutputs: 0,
       channelCount: 1,
       channelCountMode: "explicit",
       channelInterpretation: "speakers",
     });
     node.port.onmessage = ({ data }) => this.#receive(data);
-    this.#source = this.#context.createMediaStreamSource(this.#stream);
+    this.#source = context.createMediaStreamSource(stream);
     this.#source.connect(node);
   }
 
   #receive({ block, at }) {
     if (!this.#context) return; // let go meanwhile
-    if (this.#take && this.#isTorn(block, at)) return this.#lost(LOST.torn);
+    if (this.#take && this.#isTorn(this.#take, block, at)) return this.#lost(LOST.torn);
     let peak = 0;
     for (const sample of block) peak = Math.max(peak, Math.abs(sample));
     if (this.#take) {
@@ -109,16 +121,15 @@ export class Recorder {
   }
 
   /** Whether sound is missing before `block`, which was complete at `at` (ms): two halves are never joined. */
-  #isTorn(block, at) {
-    const take = this.#take;
+  #isTorn(take, block, at) {
     if (take.due && at - take.due > MISSING) return true;
-    take.due = (take.due ?? at) + (1000 * block.length) / this.#context.sampleRate;
+    take.due = (take.due ?? at) + (1000 * block.length) / this.#rate;
     return false;
   }
 
   /** Begin a take at once, with the last `before` seconds in it. */
   begin(before) {
-    const blocks = Math.ceil((before * this.#context.sampleRate) / (this.#recent.at(-1)?.length || 1));
+    const blocks = Math.ceil((before * this.#rate) / (this.#recent.at(-1)?.length || 1));
     this.#take = { blocks: this.#recent.slice(-blocks), started() {} };
     this.#recent = [];
   }
@@ -127,25 +138,25 @@ export class Recorder {
   end(dropped = 0) {
     const take = this.#take;
     this.#take = null;
-    const spare = take?.blocks.length && Math.floor((dropped * this.#context.sampleRate) / take.blocks[0].length);
-    return take && finished(take.blocks.slice(0, take.blocks.length - spare), this.#context.sampleRate);
+    const spare = take?.blocks.length && Math.floor((dropped * this.#rate) / take.blocks[0].length);
+    return take && finished(take.blocks.slice(0, take.blocks.length - (spare ?? 0)), this.#rate);
   }
 
   /** Seconds in the take that is going on. */
   get heard() {
     const blocks = this.#take?.blocks ?? [];
-    return blocks.length && (blocks.length * blocks[0].length) / this.#context.sampleRate;
+    return blocks.length && (blocks.length * blocks[0].length) / this.#rate;
   }
 
   /** The take that is going on, as it would be if it ended now; null where there is none. */
   soFar() {
-    return this.#take?.blocks.length ? finished(this.#take.blocks, this.#context.sampleRate) : null;
+    return this.#take?.blocks.length ? finished(this.#take.blocks, this.#rate) : null;
   }
 
   /** Begin a take; resolves when the first sound has come, so that speech is not cut off. Throws StudioError. */
   start() {
     return new Promise((started, failed) => {
-      const take = { blocks: [], started };
+      const take = { blocks: /** @type {Float32Array[]} */ ([]), started };
       this.#take = take;
       setTimeout(() => {
         if (this.#take !== take || take.blocks.length) return;
@@ -167,7 +178,7 @@ export class Recorder {
     await new Promise((done) => setTimeout(done, tail));
     if (this.#take !== take || !take) return null; // discarded meanwhile
     this.#take = null;
-    return finished(take.blocks, this.#context.sampleRate);
+    return finished(take.blocks, this.#rate);
   }
 
   /** Forget the take. */
@@ -186,7 +197,7 @@ export class Recorder {
   }
 
   #lost([what, remedy]) {
-    const take = this.#take && finished(this.#take.blocks, this.#context.sampleRate);
+    const take = this.#take && finished(this.#take.blocks, this.#rate);
     this.close();
     this.onLost(take?.seconds ? take : null, new StudioError(what, remedy));
   }

@@ -94,12 +94,10 @@ export class Meter {
   #told = 0;
 
   constructor(meter, lamp) {
-    Object.assign(this, {
-      meter,
-      lamp,
-      fill: meter.querySelector(".rec-fill"),
-      mark: meter.querySelector(".rec-peak"),
-    });
+    this.meter = meter;
+    this.lamp = lamp;
+    this.fill = meter.querySelector(".rec-fill");
+    this.mark = meter.querySelector(".rec-peak");
   }
 
   level(peak) {

@@ -89,7 +89,7 @@ export function paint(canvas, found, axis, stops) {
     }
   }
   const sheet = new OffscreenCanvas(columns, rows);
-  sheet.getContext("2d").putImageData(picture, 0, 0);
+  sheet.getContext("2d")?.putImageData(picture, 0, 0);
   canvas.getContext("2d").drawImage(sheet, 0, 0, canvas.width, rows);
 }
 
@@ -106,7 +106,7 @@ function palette(stops) {
 
 /** A colour of CSS as [r, g, b]. */
 export function rgb(colour) {
-  const pen = new OffscreenCanvas(1, 1).getContext("2d");
+  const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(1, 1).getContext("2d"));
   pen.fillStyle = colour;
   pen.fillRect(0, 0, 1, 1);
   return [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)];

@@ -9,7 +9,9 @@ const ENDS = { finished: "is done", stopped: "was stopped", failed: "has failed"
 const WORDS = { going: "a run is training", done: "a run is done", failed: "a run has failed" };
 
 const tab = () =>
-  [...document.querySelectorAll("#st-tabs [role=tab]")].find(({ textContent }) => textContent.trim().endsWith("Train"));
+  /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#st-tabs [role=tab]")]).find(({ textContent }) =>
+    textContent.trim().endsWith("Train")
+  );
 const isLookedAt = () => document.hasFocus() && [...document.querySelectorAll("#st-train .train")].some(isShown);
 
 /** Ask, once for this browser, whether the studio may show notices. Without an answer everything else works. */
@@ -36,7 +38,7 @@ class Going {
     addEventListener("focus", look);
     document.addEventListener(
       "click",
-      ({ target }) => target.closest?.("[role=tab]") && setTimeout(() => this.#seen()),
+      ({ target }) => /** @type {Element} */ (target).closest?.("[role=tab]") && setTimeout(() => this.#seen()),
     );
     this.look();
   }

@@ -8,7 +8,7 @@ const FONT = '12px "IBM Plex Sans", ui-sans-serif, system-ui, sans-serif';
 function ticks(top, count) {
   const rough = top / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? 10 * power;
   return Array.from({ length: Math.ceil(top / step - 1e-9) + 1 }, (_, index) => index * step);
 }
 
@@ -35,9 +35,21 @@ export function bestSoFar(points) {
 }
 
 export class Chart {
+  /** @type {(name: string) => string} */
+  colour;
+  /** @type {(step: number) => number} */
+  x;
+  /** @type {(value: number) => number} */
+  y;
+
   /** Draws into `canvas`; `write(value)` gives a value as text. */
   constructor(canvas, write) {
-    Object.assign(this, { canvas, write, lines: [], last: 1, pointer: null, waiting: 0 });
+    this.canvas = canvas;
+    this.write = write;
+    this.lines = [];
+    this.last = 1;
+    this.pointer = null;
+    this.waiting = 0;
     new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("pointermove", (event) => this.point(event.offsetX));
     canvas.addEventListener("pointerleave", () => this.point(null));
@@ -87,7 +99,7 @@ export class Chart {
       height: height - MARGIN.top - MARGIN.bottom,
     };
     this.x = (step) => box.x + (box.width * step) / this.last;
-    this.y = (value) => box.y + box.height * (1 - value / marks.at(-1));
+    this.y = (value) => box.y + box.height * (1 - value / (marks.at(-1) || 1));
     this.grid(pen, box, marks);
     for (const line of this.lines) this.line(pen, line, box.width);
     if (this.pointer !== null) this.read(pen, box);

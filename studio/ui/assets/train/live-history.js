@@ -14,21 +14,37 @@ export const STAGES = ["Prepare", "Score before", "Train", "Score after"];
 
 const SAMPLES = 6; // of the latest scoring
 
+/** @typedef {Server.Evaluated & { rate: number }} Scoring
+ *  @typedef {Server.Sampled & { edits: Server.Edit[] }} Sample */
+
 export class History {
-  steps = []; // StepDone
-  scorings = []; // Evaluated on the validation split
-  losses = []; // LossMeasured: of the validation clips, between two scorings
-  samples = []; // Sampled, of the latest scoring
+  /** @type {Server.StepDone[]} */
+  steps = [];
+  /** @type {Scoring[]} */
+  scorings = []; // of the validation split
+  /** @type {Server.LossMeasured[]} */
+  losses = []; // of the validation clips, between two scorings
+  /** @type {Sample[]} */
+  samples = []; // of the latest scoring
+  /** @type {string[]} */
   warnings = [];
-  before = null; // Evaluated on the test split, by the base model
+  /** @type {Scoring | null} */
+  before = null; // on the test split, by the base model
+  /** @type {Scoring | null} */
   after = null; // the same, tuned
+  /** @type {Server.EventsStarted | null} */
   started = null;
+  /** @type {Server.Phase | null} */
   phase = null;
+  /** @type {Server.Stopped | null} */
   stopped = null;
+  /** @type {Server.Failed | null} */
   failed = null;
+  /** @type {(Server.Finished & { rates: (number | null)[] }) | null} */
   finished = null;
   baselineSeconds = 0;
 
+  /** @param {Server.RunEvent} event */
   add(event) {
     this[`on_${event.type}`]?.(event);
   }
@@ -42,14 +58,14 @@ export class History {
   }
 
   get best() {
-    return this.scorings.reduce((best, scoring) => (scoring.best || !best ? scoring : best), null);
+    return this.scorings.findLast(({ best }) => best) ?? this.scorings[0] ?? null;
   }
 
   /** Seconds until the end, by the steps since the last start; null while there are too few. */
   get left() {
-    const recent = this.steps.filter((step) => step.at >= this.started?.at);
-    if (recent.length < 3 || PHASES[this.phase?.name]?.stage !== 2) return null;
-    const [first, last] = [recent[0], recent.at(-1)];
+    const recent = this.steps.filter((step) => step.at >= (this.started?.at ?? Infinity));
+    if (recent.length < 3 || !this.phase || PHASES[this.phase.name]?.stage !== 2) return null;
+    const [first, last] = [recent[0], recent[recent.length - 1]];
     return ((last.at - first.at) / (last.step - first.step || 1)) * (this.max - last.step) + this.baselineSeconds;
   }
 
@@ -58,8 +74,9 @@ export class History {
    * estimated.
    */
   scoringLeft(now) {
-    const { name, done, total } = this.phase || {};
-    if (!total || done >= total || !["baseline", "tuned"].includes(name)) return null;
+    if (!this.phase) return null;
+    const { name, done, total } = this.phase;
+    if (done >= total || !["baseline", "tuned"].includes(name)) return null;
     const { at, done: from } = this.scoringFrom;
     const lasted = now - at;
     if (done > from && lasted > 2) return Math.max(1, (lasted / (done - from)) * (total - from) - lasted);
@@ -69,7 +86,7 @@ export class History {
   /** How much of each stage is done, 0 to 1. */
   get stages() {
     if (this.finished) return STAGES.map(() => 1);
-    const at = PHASES[this.phase?.name]?.stage ?? 0;
+    const at = this.phase ? PHASES[this.phase.name]?.stage ?? 0 : 0;
     const share = at === 2 ? this.step / (this.max || 1) : (this.phase?.done || 0) / (this.phase?.total || 1);
     return STAGES.map((_, stage) => (stage < at ? 1 : stage === at ? Math.min(share, 1) : 0));
   }
@@ -85,14 +102,14 @@ export class History {
   on_phase(event) {
     if (this.phase?.name === "baseline") this.baselineSeconds = event.at - this.baselineAt;
     else if (event.name === "baseline") this.baselineAt = event.at;
-    const { name, total, done } = this.phase || {};
+    const { name, total, done } = this.phase || { name: "", total: 0, done: 0 };
     // own clips, then others'
     if (event.name !== name || event.total !== total || event.done < done) this.scoringFrom = event;
     this.phase = event;
   }
 
   on_step(event) {
-    while (this.steps.at(-1)?.step >= event.step) this.steps.pop();
+    while (this.steps.length && this.steps[this.steps.length - 1].step >= event.step) this.steps.pop();
     this.steps.push(event);
   }
 

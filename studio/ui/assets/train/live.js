@@ -27,14 +27,19 @@ const LOG_CHARACTERS = 400_000; // of the log, on show
 export class LiveView {
   run = "";
   #history = new History();
+  /** @type {any} */
   #stands = { status: "none" };
   #skew = 0; // seconds that the server's clock is ahead of ours
+  /** @type {Stream | null} */
   #stream = null;
+  /** @type {Stream | null} */
   #log = null;
   #isVisible = false;
   #isBroken = false;
   #drawing = 0;
+  /** @type {Error | null} */
   #problem = null;
+  /** @type {Server.InShort | null} */
   #verdict = null; // on the held-out clips
   #judged = ""; // the run whose verdict was asked for
 
@@ -241,10 +246,10 @@ export class LiveView {
       isScoring ? `${phase.done} of ${counted(phase.total, "clip")}` : null,
       elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
       status === "running" && left !== null ? `about ${duration(left)} left` : null,
-      scoring !== null
+      phase && scoring !== null
         ? `about ${duration(scoring)} until ${phase.name === "baseline" ? "training begins" : "the end"}`
         : null,
-      steps.length ? `${steps.at(-1).clips_per_second.toFixed(1)}\u00a0clips/s` : null,
+      steps.length ? `${steps[steps.length - 1].clips_per_second.toFixed(1)}\u00a0clips/s` : null,
     ];
     replaceText(this.$(".live-times"), parts.filter(Boolean).join("  ·  "));
   }

@@ -16,14 +16,21 @@ const SKELETON = `
   <details><summary>Settings</summary><dl class="about-settings"></dl></details>`;
 
 export class About {
+  /** @type {Map<string, string>} */
+  names;
   #asked = 0;
 
   /** Fills `element`; `on` has `renamed(before, run)`, `again(values)` and `noted()`. */
   constructor(element, on) {
-    Object.assign(this, { element, on, run: "", status: "" });
+    this.element = element;
+    this.on = on;
+    this.run = "";
+    this.status = "";
     element.innerHTML = SKELETON;
     this.$ = (selector) => element.querySelector(selector);
-    Object.assign(this, messages(this.$(".about-done"), this.$(".about-fault")));
+    const { tell, fail } = messages(this.$(".about-done"), this.$(".about-fault"));
+    this.tell = tell;
+    this.fail = fail;
     this.$("[data-do=again]").onclick = () => on.again(this.settings);
     element.addEventListener("submit", (event) => {
       event.preventDefault();

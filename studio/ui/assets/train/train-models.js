@@ -27,7 +27,9 @@ export class Models {
 
   /** Fills `box`; `on` has `asked()`, when another model is asked for or no longer, and `changed()`, of the list. */
   constructor(box, on) {
-    Object.assign(this, { box, on, another: this.#another() });
+    this.box = box;
+    this.on = on;
+    this.another = this.#another();
     box.addEventListener("change", ({ target }) => {
       if (target.name !== "train-model") return;
       if (target.value) studio.chooseModel(target.value);

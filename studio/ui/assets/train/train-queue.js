@@ -7,7 +7,8 @@ export class Queue {
 
   /** Fills `element`; `on` has `move(run, to)`, where 1 is the first place, and `cancel(run)`. */
   constructor(element, on) {
-    Object.assign(this, { element, on });
+    this.element = element;
+    this.on = on;
     this.told = make("p", { class: "st-hidden", role: "status" });
     this.list = make("ol", { class: "train-waiting" });
     element.append(make("h2", {}, "Waiting"), this.told, this.list);
@@ -20,7 +21,8 @@ export class Queue {
     const shown = JSON.stringify(runs);
     if (shown === this.#shown) return;
     this.#shown = shown;
-    const { do: what, run } = this.list.contains(document.activeElement) ? document.activeElement.dataset : {};
+    const held = /** @type {HTMLElement | null} */ (document.activeElement);
+    const { do: what, run } = held && this.list.contains(held) ? held.dataset : {};
     this.list.replaceChildren(...runs.map((waiting, index) => row(waiting, index + 1, runs.length)));
     if (run) this.#focus(what, run);
   }

@@ -37,14 +37,17 @@ const SKELETON = `
   </div>`;
 
 export class Settings {
-  #form = null;
+  /** @type {Server.Form} */
+  #form;
   #dataset = "";
   #asking = 0;
   #isStarting = false;
+  next = "wait"; // what the button does
 
   /** Fills `element`; `on` has `start(values)`, `download(model)` and `models()`, when the list is another one. */
   constructor(element, on) {
-    Object.assign(this, { element, on });
+    this.element = element;
+    this.on = on;
     element.innerHTML = SKELETON;
     this.$ = (selector) => element.querySelector(selector);
     this.where = new Where(this.$(".train-where"), () => this.#refresh());
@@ -176,7 +179,7 @@ export class Settings {
 
   #usePreset() {
     const name = this.$("[name=train-preset]:checked").value;
-    const preset = this.#form.presets.find((preset) => preset.name === name);
+    const preset = this.#form.presets.find((preset) => preset.name === name) ?? this.#form.presets[0];
     this.$(".train-meaning").textContent = `${preset.meaning} It ends earlier if validation errors stop falling.`;
     for (const field of this.element.querySelectorAll("[data-knob]")) {
       if (field.type === "checkbox") field.checked = preset.values[field.dataset.knob];
@@ -303,7 +306,7 @@ export class Settings {
 
   async #copy() {
     const command = this.$(".train-command code");
-    getSelection().selectAllChildren(command); // what is left to do by hand where the browser forbids the rest
+    getSelection()?.selectAllChildren(command); // what is left to do by hand where the browser forbids the rest
     await navigator.clipboard.writeText(command.textContent);
     this.$(".train-copy").textContent = "Copied";
     setTimeout(() => (this.$(".train-copy").textContent = "Copy"), 1500);
@@ -312,5 +315,7 @@ export class Settings {
 
 /** Bring the tab whose title ends with `name` to the front. */
 export function goTo(name) {
-  [...document.querySelectorAll("#st-tabs [role=tab]")].find((tab) => tab.textContent.trim().endsWith(name))?.click();
+  /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#st-tabs [role=tab]")]).find((tab) =>
+    tab.textContent.trim().endsWith(name)
+  )?.click();
 }

@@ -13,10 +13,13 @@ const DOWNLOAD_POLL = 700; // milliseconds between two looks at a download
 const QUEUE_POLL = 1000; // and at the runs, while one waits
 
 class Train {
-  #form = null;
+  /** @type {Server.Form} */
+  #form;
   #chosen = ""; // the run on show; empty for the set-up
   #going = ""; // the run that went on last
+  /** @type {{ token: string, run: string } | null} */
   #undo = null; // the run just deleted: { token, run }
+  /** @type {{ line: HTMLElement, words: () => string } | null} */
   #notice = null; // what was said last: { line, words }
   #loading = 0;
 
@@ -112,7 +115,8 @@ class Train {
   /** The run on show is over, and the next of the queue goes on: show that, and say what came of the one before. */
   #goOn(before, run) {
     this.#view(run);
-    const { status, before: was, after, rate } = this.#form.runs.find(({ name }) => name === before) || {};
+    const { status, before: was, after, rate } =
+      this.#form.runs.find(({ name }) => name === before) ?? /** @type {any} */ ({});
     const result = after == null ? "" : `: held-out ${rate} ${percent(was)} → ${percent(after)}`;
     const ended = status ? `${before} ${STANDS[status][1].toLowerCase()}${result}. ` : "";
     this.#say("", "info", () => (this.#form.running === run ? `${ended}Now ${run}, the next of the queue.` : ""));
@@ -219,7 +223,7 @@ class Train {
 
   async #restore() {
     try {
-      await request("train/restore", { body: { token: this.#undo.token } });
+      await request("train/restore", { body: { token: this.#undo?.token } });
       this.#undo = null;
       this.#changed();
     } catch (error) {
@@ -256,15 +260,16 @@ class Train {
 
   /** Show what `words()` gives, for as long as it gives anything: no notice outlives its cause. */
   #say(kind, picture, words, box = this.$(".train-note")) {
-    this.#notice = { line: make("p", {}, words()), words };
-    box.replaceChildren(make("div", { class: `st-message ${kind}` }, icon(picture), this.#notice.line));
+    const line = make("p", {}, words());
+    this.#notice = { line, words };
+    box.replaceChildren(make("div", { class: `st-message ${kind}` }, icon(picture), line));
   }
 
   #renew() {
     if (!this.#notice?.line.isConnected) return (this.#notice = null);
     const { line, words } = this.#notice;
     const text = words();
-    if (!text) line.parentElement.remove();
+    if (!text) line.parentElement?.remove();
     else if (line.textContent !== text) line.textContent = text;
   }
 }
