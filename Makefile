@@ -11,7 +11,6 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RE
 CORES := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # The page's scripts: their checker, linter and formatter in one; it never needs the network.
 DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
-SCRIPTS := studio/ui/assets tests/js
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -37,9 +36,9 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(DENO) lint --quiet --config .deno.jsonc $(SCRIPTS)
+	$(DENO) lint --quiet --config .deno.jsonc studio/ui/assets tests/js
 	$(DENO) fmt --quiet --config .deno.jsonc --check
-	$(DENO) check --quiet --config .deno.jsonc --no-remote $(SCRIPTS)
+	$(DENO) check --quiet --config .deno.jsonc --no-remote studio/ui/assets
 
 # Write the types of what the server sends anew: after a change of a model that the page reads.
 types: $(VENV)/.test

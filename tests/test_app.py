@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import socket
 import subprocess
@@ -152,6 +153,17 @@ def test_nothing_in_the_page_points_to_another_host(client: httpx.Client) -> Non
     found = set(re.findall(r"https?://[\w.-]+", ours + client.get("/theme.css").text))
     # the name of SVG's language; the tunnel's hint; the example of a cluster's address
     assert found <= {"http://www.w3.org", "http://localhost", "http://head-node"}
+
+
+def test_the_types_of_what_the_server_sends_are_those_of_its_models() -> None:
+    specification = importlib.util.spec_from_file_location(
+        "page_types", Path(__file__).resolve().parent.parent / ".ci" / "page_types.py"
+    )
+    assert specification
+    assert specification.loader
+    page_types = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(page_types)
+    assert page_types.FILE.read_text(encoding="utf-8") == page_types.text(), "run `make types`"
 
 
 def test_the_page_is_painted_in_its_own_colour_before_its_styles_arrive() -> None:

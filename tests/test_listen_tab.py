@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -315,58 +314,6 @@ def test_nothing_is_heard_while_somebody_writes(page: Page) -> None:
     page.evaluate("document.querySelector('.li-listen').click()")
     state(page, "Resting")
     expect(page.locator(".li-message")).to_contain_text("Not listening while")
-
-
-TURNS = """async ([levels, settings]) => {
-    const { Turns } = await import("/studio/assets/listen/turns.js");
-    const turns = new Turns({ silence: 0.8, sensitivity: 3, longest: 29.5, ...settings });
-    const events = [];
-    for (const [level, seconds] of levels)
-        for (let at = 0; at < Math.round(seconds / 0.02); at += 1) events.push(turns.hear(level, 0.02));
-    return events.flatMap((event, place) => (event ? [[event, Math.round(2 * (place + 1)) / 100]] : []));
-}"""
-ROOM, VOICE = -62, -25  # dBFS
-
-
-@pytest.fixture(scope="module")
-def script(browser: Browser, studio: Served) -> Iterator[Page]:
-    """A page that only runs scripts: nothing is drawn."""
-    page = browser.new_page()
-    page.goto(f"{studio.url}studio/assets/listen/turns.js")
-    yield page
-    page.close()
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize(
-    ("levels", "settings", "events"),
-    [
-        ([(ROOM, 1), (VOICE, 1), (ROOM, 1.5)], {}, [["begin", 1.06], ["end", 2.8]]),
-        ([(ROOM, 1), (VOICE, 1), (ROOM, 0.6), (VOICE, 1), (ROOM, 1)], {}, [["begin", 1.06], ["end", 4.4]]),
-        ([(ROOM, 1), (VOICE, 1), (ROOM, 0.6), (VOICE, 1), (ROOM, 1)], {"silence": 0.4}, None),
-        ([(ROOM, 1), (VOICE, 0.04), (ROOM, 2)], {}, []),
-        ([(ROOM, 1), (VOICE, 0.1), (ROOM, 2)], {}, [["begin", 1.06], ["drop", 1.9]]),
-        ([(ROOM, 1), (VOICE, 3), (ROOM, 1)], {"longest": 2}, [["begin", 1.06], ["cut", 3.0], ["begin", 3.06], None]),
-        ([(-45, 3), (-39, 1), (-45, 2)], {}, []),
-        ([(-45, 3), (-39, 1), (-45, 2)], {"sensitivity": 5}, [["begin", 3.06], ["end", 4.8]]),
-        ([(VOICE, 1), (ROOM, 1)], {}, [["begin", 0.3], ["end", 1.8]]),
-        ([(-120, 2), (-70, 2)], {}, []),
-    ],
-    ids=[
-        "silence ends a turn", "a short pause does not", "unless it is set so", "a click is no turn", "nor is a knock",
-        "too long is cut, and goes on", "a voice must stand above the room", "more sensitive", "who speaks at once",
-        "below -60 dBFS there is no voice",
-    ],
-)  # fmt: skip
-def test_turns_begin_and_end(
-    script: Page, levels: list[tuple[float, float]], settings: dict[str, float], events: list[list[Any] | None] | None
-) -> None:
-    found = script.evaluate(TURNS, [levels, settings])
-    if events is None:
-        assert [kind for kind, _ in found] == ["begin", "end", "begin", "end"]
-        return
-    assert len(found) == len(events)
-    assert all(wanted is None or got == wanted for got, wanted in zip(found, events, strict=True)), found
 
 
 # Side by side

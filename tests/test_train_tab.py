@@ -473,29 +473,6 @@ def test_a_run_marks_its_tab_and_a_notice_says_when_it_is_done(studio: Studio, p
     assert len(page.evaluate("window.notices")) == 1  # nothing is announced that is being looked at
 
 
-def test_the_time_that_scoring_still_takes_is_told(page: Page) -> None:
-    """`done` of `total` clips scored since `at`: how long is left, as the live view has it."""
-    left = page.evaluate(
-        """async () => {
-            const { History } = await import(new URL("studio/assets/train/live-history.js", document.baseURI).href);
-            const history = new History();
-            const told = [];
-            const scored = (name, done, total, at) => {
-                history.add({ type: "phase", name, done, total, at });
-                told.push(history.scoringLeft(at));
-            };
-            scored("baseline", 0, 40, 100);
-            scored("baseline", 8, 40, 104);
-            scored("baseline", 40, 40, 120);
-            scored("training", 0, 10, 120);
-            scored("tuned", 0, 40, 200);
-            scored("tuned", 8, 40, 205);
-            return told;
-        }"""
-    )
-    assert left == [None, 16, None, None, 20, 20]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.thorough
 def test_everything_can_be_reached_by_a_screen_reader(studio: Studio, page: Page, theme: str) -> None:

@@ -43,7 +43,8 @@ export function listen(root, deeds) {
     const letter = event.key.length === 1 && !event.shiftKey ? event.key.toLowerCase() : event.key;
     const name = names.get(letter);
     if (!name || (event.repeat && !REPEATED.includes(letter)) || document.querySelector("dialog[open]")) return;
-    if (letter === " " && /** @type {Element} */ (event.target).closest("button, a, summary")) return; // Space presses what has the focus
+    // Space presses what has the focus
+    if (letter === " " && /** @type {Element} */ (event.target).closest("button, a, summary")) return;
     if (letter === "Escape" && root.querySelector("details[open]")) return;
     event.preventDefault();
     deeds[name]();
