@@ -82,6 +82,8 @@ export function diffed(edits, side, write = (words) => document.createTextNode(w
 }
 
 /** The word edits that make `hypothesis` of `reference`, as `studio.metrics.diff` gives them.
+ *  @param {string} reference
+ *  @param {string} hypothesis
  *  @returns {Server.Edit[]} */
 export function wordEdits(reference, hypothesis) {
   const [said, read] = [reference, hypothesis].map((text) => text.split(/\s+/).filter(Boolean));

@@ -25,6 +25,9 @@ export class Stream {
 
   /**
    * Follow `studio/<path>`; `on` has `data(payload)`, `state(stands)`, `restart()`, `end()` and `trouble(isBroken)`.
+   * @param {string} path
+   * @param {{ data: (payload: any) => void, restart: () => void, state?: (stands: any) => void, end?: () => void,
+   *   trouble?: (isBroken: boolean) => void }} on
    */
   constructor(path, on) {
     this.path = path;

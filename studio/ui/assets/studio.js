@@ -1,10 +1,13 @@
 // What the scripts of all tabs share: the dataset in hand, news of changes, requests, and small tools for the page.
 
+/** @param {string} name
+ *  @param {unknown} [detail] */
 const say = (name, detail) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
 const ANOTHER = "another model"; // the sidebar's last choice, as in sidebar.py
 const chosen = { dataset: "", model: "" };
 let isModelPicked = !!localStorage.getItem("studio.model"); // by a person; else it is that of the run on show
 let run = { name: "", dataset: "" }; // the run that Test and Export show, and the dataset that it was chosen with
+/** @type {Map<string, unknown>} */
 const unopened = new Map(); // dialogs that were asked for before their script had come
 
 export const studio = {
@@ -172,12 +175,16 @@ function parsed(text) {
   }
 }
 
-/** A count with its noun, and verb, in the right number: “1 clip”, “1,200 clips”, “1 clip is”, “2 clips are”. */
+/** A count with its noun, and verb, in the right number: “1 clip”, “1,200 clips”, “1 clip is”, “2 clips are”.
+ *  @param {number} count
+ *  @param {string} one */
 export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
 /** `tell(text, more)` and `fail(error)`, of which only one is seen at a time: in the boxes `done` and `fault`. */
 export function messages(done, fault) {
   return {
+    /** @param {string} text
+     *  @param {string | Node} more */
     tell(text = "", more = "") {
       fault.hidden = true;
       done.hidden = !text;
@@ -192,18 +199,26 @@ export function messages(done, fault) {
   };
 }
 
-/** FormData of plain fields and blobs; a list is sent as one field for each of its values. */
+/** FormData of plain fields and blobs; a list is sent as one field for each of its values.
+ *  @param {Record<string, any>} fields */
 export function form(fields) {
   const data = new FormData();
   for (const [name, values] of Object.entries(fields)) for (const value of [values].flat()) data.append(name, value);
   return data;
 }
 
-/** A path of names, each escaped: `at("clips", dataset, id)`. */
+/** A path of names, each escaped: `at("clips", dataset, id)`.
+ *  @param {string[]} names */
 export const at = (...names) => names.map(encodeURIComponent).join("/");
 
-/** An element: `make("button", { class: "st-button", onclick: f }, "Save")`. Text is never read as markup. */
+/** An element: `make("button", { class: "st-button", onclick: f }, "Save")`. Text is never read as markup.
+ *  @template {keyof HTMLElementTagNameMap} Tag
+ *  @param {Tag} tag
+ *  @param {Record<string, any>} attributes
+ *  @param {(Node | string | null | undefined)[]} children
+ *  @returns {HTMLElementTagNameMap[Tag]} */
 export function make(tag, attributes = {}, ...children) {
+  /** @type {any} */
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element[name] = value;
@@ -215,7 +230,8 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-/** The picture `name` of icons.svg, in the colour of the text around it. */
+/** The picture `name` of icons.svg, in the colour of the text around it.
+ *  @param {string} name */
 export function icon(name) {
   const picture = document.createElementNS(SVG, "svg");
   picture.setAttribute("class", "st-icon");
@@ -240,12 +256,15 @@ export function giveBackFocus({ target, detail }) {
   if (control) control.blur();
 }
 
-/** Whether `element` is on the tab in front. */
+/** Whether `element` is on the tab in front.
+ *  @param {HTMLElement} element */
 export const isShown = (element) => element.isConnected && element.offsetParent !== null;
 
+/** @param {number} value */
 export const seconds = (value) => `${value.toFixed(1)} s`;
 
-/** 754 seconds as `12 min 34 s`. */
+/** 754 seconds as `12 min 34 s`.
+ *  @param {number} value */
 export function duration(value) {
   const whole = Math.round(value);
   if (whole < 60) return `${whole} s`;

@@ -5,18 +5,22 @@ import { make } from "./studio.js";
 
 const UNSURE = 0.6; // of the lowest probability of a word's tokens
 
+/** @param {number | null} share */
 export const isUnsure = (share) => share !== null && share < UNSURE;
 
-/** “87 %”, or a dash where it is not known. */
+/** “87 %”, or a dash where it is not known.
+ *  @param {number | null} share */
 export const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`);
 
+/** @param {string} word
+ *  @param {number} share */
 export function sureWord(word, share) {
   const element = make(
     "span",
     { class: `st-word${isUnsure(share) ? " unsure" : ""}`, title: `${percent(share)} sure` },
     word,
   );
-  element.style.setProperty("--sure", share);
+  element.style.setProperty("--sure", String(share));
   return element;
 }
 

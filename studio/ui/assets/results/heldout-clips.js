@@ -65,6 +65,7 @@ export class Clips {
     const choices = Object.entries(SHOWS).map(([name, title]) =>
       make("label", {}, make("input", { type: "radio", name: "li-show", value: name, checked: name === "all" }), title)
     );
+    /** @type {any} */
     this.choice = make(
       "fieldset",
       { class: "st-choice", onchange: ({ target }) => this.#ask({ show: target.value }) },
@@ -78,6 +79,7 @@ export class Clips {
       onclick: () => this.filter({}),
     });
     this.told = make("span", { class: "st-quiet st-small st-number", role: "status" });
+    /** @type {any} */
     this.table = make("div", {});
     this.element = make(
       "div",
@@ -114,7 +116,7 @@ export class Clips {
     this.#picked = nameOf(queryOf(picked)) === this.picked ? {} : picked;
     await this.#ask({});
     if (!this.#picked.about) return;
-    this.element.closest("details").open = true;
+    /** @type {HTMLDetailsElement} */ (this.element.closest("details")).open = true;
     this.element.scrollIntoView({ block: "nearest" });
   }
 

@@ -10,6 +10,7 @@ const count = (clips) => counted(clips, "clip");
 export const start = ({ element }) => new CheckDialog(element.querySelector(".chk"));
 
 class CheckDialog {
+  dataset = "";
   constructor(dialog) {
     this.dialog = dialog;
     this.trimmed = null;

@@ -33,6 +33,12 @@ export function patiently(box, words, answer, isWanted = () => true) {
 }
 
 export class Offer {
+  /** @type {Server.Offered} */
+  made; // once asked for
+  /** @type {HTMLInputElement} */
+  all;
+  /** @type {HTMLButtonElement} */
+  apply;
   #asked = 0;
 
   /**
@@ -43,12 +49,11 @@ export class Offer {
     this.room = room;
     this.without = new Set();
     this.wanted = null;
-    this.made = null;
   }
 
   clear() {
     this.#asked += 1;
-    this.made = null;
+    this.made = /** @type {any} */ (null);
     this.box.replaceChildren();
   }
 

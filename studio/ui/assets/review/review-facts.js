@@ -60,7 +60,12 @@ function figures(row) {
     "dl",
     { class: "rvd-figures" },
     ...all.map(([title, name, digits, unit]) =>
-      make("div", {}, make("dt", {}, title), make("dd", { class: "st-number" }, `${figure(of[name], digits)} ${unit}`))
+      make(
+        "div",
+        {},
+        make("dt", {}, String(title)),
+        make("dd", { class: "st-number" }, `${figure(of[name], digits)} ${unit}`),
+      )
     ),
   );
 }

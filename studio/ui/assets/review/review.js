@@ -259,6 +259,8 @@ class ReviewTab {
     this.say("");
   }
 
+  /** @param {string} words
+   *  @param {string | Node} more */
   say(words, more = "") {
     this.$(".rev-said").replaceChildren(words, more);
   }

@@ -12,7 +12,9 @@ const tab = () =>
   /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#st-tabs [role=tab]")]).find(({ textContent }) =>
     textContent.trim().endsWith("Train")
   );
-const isLookedAt = () => document.hasFocus() && [...document.querySelectorAll("#st-train .train")].some(isShown);
+const isLookedAt = () =>
+  document.hasFocus() && /** @type {HTMLElement[]} */
+  ([...document.querySelectorAll("#st-train .train")]).some(isShown);
 
 /** Ask, once for this browser, whether the studio may show notices. Without an answer everything else works. */
 export function askForNotices() {

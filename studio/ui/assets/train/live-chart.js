@@ -12,7 +12,10 @@ function ticks(top, count) {
   return Array.from({ length: Math.ceil(top / step - 1e-9) + 1 }, (_, index) => index * step);
 }
 
-/** A running mean that forgets, without the pull to 0 at its start: `[[step, value], …]` of the same length. */
+/** A running mean that forgets, without the pull to 0 at its start: `[[step, value], …]` of the same length.
+ *  @param {Point[]} points
+ *  @param {number} span
+ *  @returns {Point[]} */
 export function smoothed(points, span) {
   const keep = 1 - 1 / Math.max(1, span);
   let sum = 0;
@@ -24,7 +27,9 @@ export function smoothed(points, span) {
   });
 }
 
-/** The lowest value so far, as a staircase. */
+/** The lowest value so far, as a staircase.
+ *  @param {Point[]} points
+ *  @returns {Point[]} */
 export function bestSoFar(points) {
   let best = Infinity;
   return points.flatMap(([x, y]) => {

@@ -2,7 +2,10 @@
 
 import { icon, make } from "../studio.js";
 
+/** @param {number | null | undefined} rate */
 export const percent = (rate) => (rate == null ? "–" : `${(100 * rate).toFixed(1)} %`);
+/** @param {{ step: number, loss: number }[]} steps
+ *  @returns {Point[]} */
 export const lossPoints = (steps) => steps.map((step) => [step.step, step.loss]);
 export const span = (steps) => Math.max(4, steps.length / 25); // steps over which the loss is smoothed
 

@@ -345,12 +345,15 @@ export class LiveView {
 
   #charts() {
     const { steps, scorings, losses, max } = this.#history;
-    const [raw, wers] = [lossPoints(steps), scorings.map((scoring) => [scoring.step, scoring.rate])];
+    const raw = lossPoints(steps);
+    /** @type {Point[]} */
+    const wers = scorings.map(({ step, rate }) => [step, rate]);
     const soft = smoothed(raw, span(steps));
     const measured = [...scorings.filter((scoring) => scoring.loss != null), ...losses].sort((one, other) =>
       one.step - other.step
     );
-    const held = measured.map((scoring) => [scoring.step, scoring.loss]);
+    /** @type {Point[]} */
+    const held = measured.map(({ step, loss }) => [step, loss ?? 0]); // those without one were left out
     const known = scorings.filter((scoring) => scoring.general_wer != null).map((
       scoring,
     ) => [scoring.step, scoring.general_wer]);

@@ -22,6 +22,12 @@ const HELP =
   "you press Download.";
 
 export class Models {
+  /** @type {HTMLInputElement} */
+  radio;
+  /** @type {HTMLInputElement} */
+  source;
+  /** @type {HTMLElement} */
+  refused;
   #shown = "";
   #models = [];
 

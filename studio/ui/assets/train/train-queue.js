@@ -28,7 +28,7 @@ export class Queue {
   }
 
   #focus(what, run) {
-    const buttons = [...this.list.querySelectorAll("button:enabled")];
+    const buttons = /** @type {HTMLElement[]} */ ([...this.list.querySelectorAll("button:enabled")]);
     const own = buttons.filter((button) => button.dataset.run === run);
     (own.find((button) => button.dataset.do === what) || own[0] || buttons[0])?.focus();
   }

@@ -186,7 +186,7 @@ class Train {
     const names = ["Run", "State", "Base model", "Dataset", "Held-out errors", "Took", ""].map((name) =>
       make("th", { scope: "col" }, name)
     );
-    names.at(-1).append(make("span", { class: "st-hidden" }, "Actions"));
+    names[names.length - 1].append(make("span", { class: "st-hidden" }, "Actions"));
     const rows = runs.map((run) => row(run, run.name === this.#chosen));
     box.replaceChildren(
       head,
