@@ -19,7 +19,7 @@ export function start({ element, trigger }) {
     if (known !== studio.dataset()) request(at("review", known = studio.dataset())).catch(() => null);
   }
 
-  function show({ clips, seconds, counts, problems }) {
+  function show(/** @type {Server.Overview} */ { clips, seconds, counts, problems }) {
     $(".side-time b").textContent = duration(seconds);
     for (const [split, count] of Object.entries(counts)) {
       $(`dl [data-split=${split}] dd`).textContent = count;

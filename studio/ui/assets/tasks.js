@@ -34,6 +34,7 @@ export function followAt(element, address, ended = () => {}) {
 
 /** Follow the task of `dataset` that goes on now, if its name is among `names`; null where none does. */
 export async function followRunning(element, dataset, names, ended) {
+  /** @type {Server.TaskState[]} */
   const tasks = await request(at("tasks", dataset));
   const going = tasks.find((task) => names.includes(task.name) && !isOver(task.status));
   return going ? followTask(element, dataset, going.name, (status, notes) => ended(status, notes, going.name)) : null;

@@ -126,7 +126,7 @@ class Export {
     this.$(".ex-merge").disabled = false;
   }
 
-  #draw(run, { adapter, merge, command, serve }) {
+  #draw(run, /** @type {Server.Exports} */ { adapter, merge, command, serve }) {
     this.$(".ex-message").hidden = true;
     const wer = run.after === null
       ? ""

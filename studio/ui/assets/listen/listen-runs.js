@@ -6,6 +6,7 @@ const MOST = 4; // as in studio/models/beside.py
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 export class Runs {
+  /** @type {Server.TestableRun[]} */
   #all = [];
   #beside = []; // names
   #shown; // the tab's main run; undefined before the first

@@ -239,6 +239,7 @@ class Test {
     this.#tell(note || "Transcribing …", note && "look");
     this.root.setAttribute("aria-busy", "true");
     try {
+      /** @type {Server.Heard} */
       const heard = await request("listen/hear", { body: form({ sound, run, model, ...this.terms.fields }) });
       const fields = { ...asked, heard, trouble: null };
       if (entry) this.utterances.renew(entry, fields);

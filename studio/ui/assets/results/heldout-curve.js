@@ -61,9 +61,9 @@ export class Curve {
     }
   }
 
-  #draw({ curve, outlook, task }) {
+  #draw(/** @type {Server.Learning} */ { curve, outlook, task }) {
     const { missing, points } = curve;
-    const isGoing = task && ["running", "stopping"].includes(task.status);
+    const isGoing = !!task && ["running", "stopping"].includes(task.status);
     this.said.textContent = outlook || WHY;
     this.picture.replaceChildren(
       ...(points.length > 1 ? [drawing(curve), make("p", { class: "st-quiet st-small" }, CAVEAT)] : []),
@@ -104,17 +104,17 @@ export class Curve {
   }
 }
 
-function drawing({ points, forecast, unit }) {
-  const last = points.at(-1);
-  const told = forecast && !forecast.doubt;
-  const ahead = told &&
-    {
+function drawing(/** @type {Server.LearningCurve} */ { points, forecast, unit }) {
+  const last = points[points.length - 1];
+  const ahead = forecast && !forecast.doubt
+    ? {
       clips: last.clips + forecast.more,
       wer: last.wer + forecast.change,
       low: Math.max(0, last.wer + forecast.low),
       high: last.wer + forecast.high,
-    };
-  const shown = told ? [...points, ahead] : points;
+    }
+    : null;
+  const shown = ahead ? [...points, ahead] : points;
   const top = ticksTo(Math.max(...shown.map(({ high }) => high)));
   const most = Math.max(...shown.map(({ clips }) => clips)) * 1.08;
   const x = (clips) => LEFT + ((WIDTH - LEFT - RIGHT) * clips) / most;
@@ -133,11 +133,11 @@ function drawing({ points, forecast, unit }) {
   ];
   const lines = [
     draw("polyline", { class: "li-line", points: path(points) }),
-    ...(told ? [draw("polyline", { class: "li-line li-ahead", points: path([last, ahead]) })] : []),
+    ...(ahead ? [draw("polyline", { class: "li-line li-ahead", points: path([last, ahead]) })] : []),
   ];
   const marks = [
     ...points.flatMap((mark) => whisker(mark, "li-point")),
-    ...(told ? whisker(ahead, "li-point li-hollow") : []),
+    ...(ahead ? whisker(ahead, "li-point li-hollow") : []),
   ];
   const label = `${unit === "character" ? "Character" : "Word"} error rate by training clips: ${
     points.map(({ clips, wer }) => `${counted(clips, "clip")} ${percent(wer)}`).join(", ")

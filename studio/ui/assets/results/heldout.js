@@ -77,7 +77,7 @@ export class HeldOut {
     );
   }
 
-  #draw(found) {
+  #draw(/** @type {Server.HeldOut} */ found) {
     silence();
     const about = (clips, what) => clips.length && `${counted(clips.length, "clip")} ${what}: ${clips.join("; ")}.`;
     const notes = [

@@ -53,7 +53,8 @@ class LabelsDialog {
     this.dialog = dialog;
     this.tab = "numbers";
     this.selection = { ids: null, query: "", expected: null };
-    this.standing = null;
+    /** @type {Server.Standing} */
+    this.standing = /** @type {any} */ (null);
     this.chosen = {};
     this.$ = (selector) => dialog.querySelector(selector);
     this.offers = Object.fromEntries(

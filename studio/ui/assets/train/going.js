@@ -29,6 +29,7 @@ export function followRuns(element) {
 }
 
 class Going {
+  /** @type {string | null} */
   #run = null; // that is training now
   #timer = 0;
   #asking = 0;
@@ -48,6 +49,7 @@ class Going {
   async look() {
     clearTimeout(this.#timer);
     const turn = ++this.#asking;
+    /** @type {Server.Going | null} */
     const found = await request("runs/going").catch(() => null);
     if (turn !== this.#asking || !this.element.isConnected) return;
     if (!found) return void (this.#timer = setTimeout(() => this.look(), POLL));
@@ -60,7 +62,9 @@ class Going {
   }
 
   async #ended(name) {
-    const run = (await request("train/runs").catch(() => [])).find((run) => run.name === name);
+    const run = (await request("train/runs").catch(() => [])).find((/** @type {Server.RunSummary} */ run) =>
+      run.name === name
+    );
     if (!run) return this.#mark(this.#run ? "going" : "", this.#run ?? "");
     const isGood = run.status === "finished" || run.status === "stopped";
     if (!this.#run) this.#mark(isGood ? "done" : "failed", name);
@@ -68,7 +72,7 @@ class Going {
     this.#seen();
   }
 
-  async #result({ name, status, before, after, rate }) {
+  async #result(/** @type {Server.RunSummary} */ { name, status, before, after, rate }) {
     const verdict = status === "finished" && (await request(`listen/heldout/${at(name)}/verdict`).catch(() => null));
     const rates = after == null ? "" : `Held-out ${rate}: ${percent(before)} → ${percent(after)}.`;
     return [verdict && `${verdict.headline}.`, rates].filter(Boolean).join(" ");

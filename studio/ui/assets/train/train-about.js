@@ -40,7 +40,7 @@ export class About {
   }
 
   /** Show the run `name` of the tab's `form`, or nothing; what is being typed stays. */
-  show(name, form) {
+  show(name, /** @type {Server.Form} */ form) {
     const status = form.runs.find((run) => run.name === name)?.status ?? "";
     if (!name) this.element.hidden = true;
     if (name === this.run && status === this.status) return;

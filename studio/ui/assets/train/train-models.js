@@ -54,7 +54,7 @@ export class Models {
   }
 
   /** Draw the list again if it has changed. */
-  show(models) {
+  show(/** @type {Server.Model[]} */ models) {
     const shown = JSON.stringify(models);
     if (shown === this.#shown) return;
     this.#shown = shown;
@@ -149,7 +149,7 @@ function line({ id, title, parameters, state, download_bytes: bytes, is_own: isO
 }
 
 /** What a run can teach, in the same form. */
-export function adapterLine({ name, title, meaning }) {
+export function adapterLine(/** @type {Server.AdapterCard} */ { name, title, meaning }) {
   const field = make("input", { type: "radio", name: "train-adapter", value: name });
   return make(
     "label",

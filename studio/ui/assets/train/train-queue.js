@@ -16,7 +16,7 @@ export class Queue {
   }
 
   /** Draw the waiting runs, if they are others than before; the focus stays where it was. */
-  show(runs) {
+  show(/** @type {Server.WaitingRun[]} */ runs) {
     this.element.hidden = !runs.length;
     const shown = JSON.stringify(runs);
     if (shown === this.#shown) return;

@@ -67,7 +67,7 @@ export class Settings {
   }
 
   /** Bring the form up to date; what the person chose stays. */
-  show(form, dataset) {
+  show(/** @type {Server.Form} */ form, dataset) {
     const isFirst = !this.#form;
     this.#form = form;
     this.#dataset = dataset;

@@ -66,6 +66,7 @@ class Train {
     if (!this.element.offsetParent || !studio.dataset()) return;
     const turn = ++this.#loading;
     try {
+      /** @type {Server.Form} */
       const form = await request(`train/form/${at(studio.dataset())}`);
       if (turn !== this.#loading) return;
       if (form.waiting.length && !form.running) await request("train/queue", { method: "POST" });
@@ -125,6 +126,7 @@ class Train {
   async #start(values) {
     askForNotices();
     try {
+      /** @type {Server.TrainStarted} */
       const { run, position } = await request("train/start", { body: values });
       if (position) return await this.#queued(run);
       this.#form.running = this.#going = run;
@@ -275,7 +277,7 @@ class Train {
 }
 
 /** The status of all runs: an error about one of them may be outdated once this has changed. */
-const standing = ({ running, waiting, runs }) =>
+const standing = (/** @type {Server.Form} */ { running, waiting, runs }) =>
   JSON.stringify([running, waiting.map(({ name }) => name), runs.map(({ name, status }) => [name, status])]);
 
 const isOver = ({ status }) => status !== "running" && status !== "stopping";
@@ -296,7 +298,7 @@ function undoMessage(run) {
   );
 }
 
-function row(run, isChosen) {
+function row(/** @type {Server.RunSummary} */ run, isChosen) {
   const [colour, word] = STANDS[run.status];
   const errors = run.after == null
     ? "–"
