@@ -58,8 +58,7 @@ def declared(name: str, schema: Schema) -> str:
     if "properties" not in schema:
         return f"type {name} = {_type(schema)};\n"
     fields = "".join(_field(key, _type(field)) for key, field in schema["properties"].items())
-    about = schema.get("description", "").split("\n")[0]
-    return (f"/** {about} */\n" if about else "") + f"interface {name} {{\n{fields}}}\n"
+    return f"interface {name} {{\n{fields}}}\n"
 
 
 def _field(name: str, kind: str) -> str:

@@ -1,7 +1,6 @@
 // What the server sends, as the Python models have it. Written by `make types`; a test compares the two.
 
 declare namespace Server {
-  /** What was given, and who reads it. */
   interface About {
     name: string;
     seconds: number;
@@ -10,7 +9,6 @@ declare namespace Server {
     given_at: number;
   }
 
-  /** What a run can teach: a value of the setting `targets`, in words, and what goes with it. */
   interface AdapterCard {
     name: string;
     title: string;
@@ -18,7 +16,6 @@ declare namespace Server {
     values: Record<string, any>;
   }
 
-  /** One question, answered in a few words and in a sentence or two. */
   interface Answer {
     question: string;
     answer: string;
@@ -26,7 +23,6 @@ declare namespace Server {
     state: "good" | "look" | "bad" | "";
   }
 
-  /** All that is needed to go on from `step` lies in `path`, relative to the run folder. */
   interface CheckpointSaved {
     at: number;
     type: "checkpoint";
@@ -34,7 +30,6 @@ declare namespace Server {
     path: string;
   }
 
-  /** A page of the table. */
   interface ClipPage {
     rows: ClipReading[];
     found: number;
@@ -42,7 +37,6 @@ declare namespace Server {
     pages: number;
   }
 
-  /** One held-out clip, before and after. */
   interface ClipReading {
     id: string;
     reference: string;
@@ -55,7 +49,6 @@ declare namespace Server {
     after: Reading;
   }
 
-  /** What there is to learn from, and whether that is enough to start a run. */
   interface Clips {
     train: number;
     validation: number;
@@ -67,7 +60,6 @@ declare namespace Server {
     mixed: string;
   }
 
-  /** What one model wrote: the base alone, or with the adapter of a run. */
   interface Column {
     run: string;
     plain: Hypothesis;
@@ -76,7 +68,6 @@ declare namespace Server {
     changes: Edit[];
   }
 
-  /** Words that were taken for others; an empty side is nothing at all. */
   interface Confusion {
     said: string;
     written: string;
@@ -85,7 +76,6 @@ declare namespace Server {
     is_spelling: boolean;
   }
 
-  /** A run on a share of the training clips. */
   interface CurvePoint {
     share: number;
     clips: number;
@@ -95,7 +85,6 @@ declare namespace Server {
     high: number;
   }
 
-  /** Clips with the same accuracy before and the same after, in percent, of which the same became. */
   interface Dot {
     before: number;
     after: number;
@@ -103,21 +92,18 @@ declare namespace Server {
     clips: number;
   }
 
-  /** A model on its way to this disk. */
   interface Download {
     model: string;
     status: "none" | "running" | "stopping" | "stopped" | "interrupted" | "failed" | "finished";
     line: string;
   }
 
-  /** One step of a word diff: `reference` words became `hypothesis` words. */
   interface Edit {
     kind: "equal" | "substitute" | "delete" | "insert" | "spelling";
     reference: string;
     hypothesis: string;
   }
 
-  /** A split was decoded: `split` is validation while training; test at step 0 (before) and at the end (after). */
   interface Evaluated {
     at: number;
     type: "evaluated";
@@ -133,7 +119,6 @@ declare namespace Server {
     general_loss: number | null;
   }
 
-  /** What a run has to give. */
   interface Exports {
     adapter: Target;
     merge: Merge;
@@ -141,7 +126,6 @@ declare namespace Server {
     serve: string;
   }
 
-  /** The run ended without a result. What happened, then what to do. */
   interface Failed {
     at: number;
     type: "failed";
@@ -149,7 +133,6 @@ declare namespace Server {
     remedy: string;
   }
 
-  /** The run is whole; `DONE` stands in its folder. */
   interface Finished {
     at: number;
     type: "finished";
@@ -164,7 +147,6 @@ declare namespace Server {
     peak_memory: number;
   }
 
-  /** The change of word error rate that `more` training clips of the same kind would bring. */
   interface Forecast {
     more: number;
     change: number;
@@ -173,7 +155,6 @@ declare namespace Server {
     doubt: "" | "few clips" | "nothing left" | "no gain" | "too wide";
   }
 
-  /** All that the Train tab shows beside a run itself. */
   interface Form {
     clips: Clips;
     knobs: Record<string, Knob[]>;
@@ -187,13 +168,11 @@ declare namespace Server {
     can_go_away: boolean;
   }
 
-  /** The run that is training now, in a few bytes: every open page asks, whichever tab it shows. */
   interface Going {
     run: string | null;
     waiting: number;
   }
 
-  /** Clips that have something in common. */
   interface Group {
     by: string;
     name: string;
@@ -203,14 +182,12 @@ declare namespace Server {
     after: number | null;
   }
 
-  /** One utterance, read by the base model and then by each run. */
   interface Heard {
     model: string;
     columns: Column[];
     notes: string[];
   }
 
-  /** A run's held-out clips as a whole. */
   interface HeldOut {
     normaliser: string;
     normalisers: Record<string, string>;
@@ -229,7 +206,6 @@ declare namespace Server {
     unwritable: string[];
   }
 
-  /** What a model wrote for one clip. */
   interface Hypothesis {
     text: string;
     seconds: number;
@@ -238,7 +214,6 @@ declare namespace Server {
     words: [string, number][] | null;
   }
 
-  /** The verdict on a run, as the Train tab shows it when the run is over. */
   interface InShort {
     headline: string;
     detail: string;
@@ -246,14 +221,12 @@ declare namespace Server {
     state: "good" | "look" | "bad" | "";
   }
 
-  /** Where a correction went. */
   interface Kept {
     id: string;
     text: string;
     said: string;
   }
 
-  /** One setting as a form field. */
   interface Knob {
     name: string;
     label: string;
@@ -265,14 +238,12 @@ declare namespace Server {
     choices: string[];
   }
 
-  /** The curve, and whether more of it is being trained. */
   interface Learning {
     curve: LearningCurve;
     outlook: string;
     task: TaskState | null;
   }
 
-  /** As much of it as has been trained. */
   interface LearningCurve {
     run: string;
     normaliser: string;
@@ -283,7 +254,6 @@ declare namespace Server {
     forecast: Forecast | null;
   }
 
-  /** The validation clips after `step`, without decoding them: nats per token. */
   interface LossMeasured {
     at: number;
     type: "loss";
@@ -292,7 +262,6 @@ declare namespace Server {
     general_loss: number | null;
   }
 
-  /** How a run's merged model stands. */
   interface Merge {
     status: "none" | "working" | "done" | "stale" | "failed";
     stage: string;
@@ -302,7 +271,6 @@ declare namespace Server {
     target: Target | null;
   }
 
-  /** One line of the model picker. */
   interface Model {
     id: string;
     title: string;
@@ -312,14 +280,12 @@ declare namespace Server {
     is_own: boolean;
   }
 
-  /** What a task found, in a sentence. */
   interface Noted {
     at: number;
     type: "noted";
     message: string;
   }
 
-  /** New labels as the page shows them. */
   interface Offered {
     title: string;
     count: number;
@@ -330,7 +296,6 @@ declare namespace Server {
     examples: string[];
   }
 
-  /** What the sidebar shows of a dataset. */
   interface Overview {
     clips: number;
     seconds: number;
@@ -338,7 +303,6 @@ declare namespace Server {
     problems: string[];
   }
 
-  /** What the run is doing now, and how far it is in it (`done` of `total` clips or steps). */
   interface Phase {
     at: number;
     type: "phase";
@@ -358,7 +322,6 @@ declare namespace Server {
     total: number;
   }
 
-  /** A named starting point: every knob's value, and what it is for. */
   interface PresetCard {
     name: string;
     title: string;
@@ -366,14 +329,12 @@ declare namespace Server {
     values: Record<string, any>;
   }
 
-  /** A model, or a run's adapter on it, that can read clips. */
   interface Reader {
     title: string;
     model: string;
     adapter: string | null;
   }
 
-  /** What one model wrote for one clip, word by word against the reference. */
   interface Reading {
     edits: Edit[];
     errors: number;
@@ -383,7 +344,6 @@ declare namespace Server {
     confusions: [string, string][];
   }
 
-  /** One label that would change; with what was heard, how sure the model was of each word. */
   interface Row {
     id: string;
     before: string;
@@ -392,7 +352,6 @@ declare namespace Server {
     words: [string, number][];
   }
 
-  /** One choice of how a kind of number is written. */
   interface Rule {
     name: string;
     title: string;
@@ -401,7 +360,6 @@ declare namespace Server {
     default: string;
   }
 
-  /** One line of the list of runs. */
   interface RunSummary {
     name: string;
     status: "none" | "running" | "stopping" | "stopped" | "interrupted" | "failed" | "finished";
@@ -418,7 +376,6 @@ declare namespace Server {
     note: string;
   }
 
-  /** One clip of the split just decoded, for the eye. */
   interface Sampled {
     at: number;
     type: "sample";
@@ -427,7 +384,6 @@ declare namespace Server {
     hypothesis: string;
   }
 
-  /** Errors over a list of clips: `(substitutions + deletions + insertions) / words`. */
   interface Score {
     wer: number;
     cer: number;
@@ -442,7 +398,6 @@ declare namespace Server {
     characters: number;
   }
 
-  /** What the dialog opens with. */
   interface Standing {
     clips: number;
     heard: number;
@@ -452,7 +407,6 @@ declare namespace Server {
     rules: Record<string, Rule[]>;
   }
 
-  /** One optimiser step. `loss` is nats per token over the whole global batch. */
   interface StepDone {
     at: number;
     type: "step";
@@ -463,7 +417,6 @@ declare namespace Server {
     seconds: number;
   }
 
-  /** Training ended before `max_steps`: by the person, or because it no longer got better, or ran away. */
   interface Stopped {
     at: number;
     type: "stopped";
@@ -471,7 +424,6 @@ declare namespace Server {
     reason: "stop and save" | "discard" | "early stop" | "interrupted" | "diverged";
   }
 
-  /** Written words of which the model was about as sure, and how many of them are right. */
   interface Surety {
     name: string;
     words: number;
@@ -480,7 +432,6 @@ declare namespace Server {
     share: number | null;
   }
 
-  /** One folder that can be used without the studio. */
   interface Target {
     path: string;
     size: number;
@@ -489,7 +440,6 @@ declare namespace Server {
     trouble: string;
   }
 
-  /** One task of a dataset: what it does, and how it stands. */
   interface TaskState {
     name: string;
     what: string;
@@ -498,7 +448,6 @@ declare namespace Server {
     ended_at: number | null;
   }
 
-  /** A run with an adapter, as the picker lists it. */
   interface TestableRun {
     name: string;
     model: string;
@@ -508,7 +457,6 @@ declare namespace Server {
     rate: string;
   }
 
-  /** One figure, before and after, as a person reads it. */
   interface Tile {
     name: string;
     before: string;
@@ -516,7 +464,6 @@ declare namespace Server {
     is_better: boolean;
   }
 
-  /** A run that waits its turn. */
   interface WaitingRun {
     name: string;
     model: string;
@@ -524,14 +471,12 @@ declare namespace Server {
     settings: string;
   }
 
-  /** Something a person should know; the run goes on. */
   interface Warned {
     at: number;
     type: "warned";
     message: string;
   }
 
-  /** A word of the references: how often it was said, and how often it was written right. */
   interface Word {
     word: string;
     said: number;
@@ -539,7 +484,6 @@ declare namespace Server {
     right_after: number;
   }
 
-  /** The run's plan. A resumed run says so again, with `resumed_from` > 0. */
   interface EventsStarted {
     at: number;
     type: "started";
@@ -557,7 +501,6 @@ declare namespace Server {
     processes: number;
   }
 
-  /** A run that was asked for. */
   interface TrainStarted {
     run: string;
     position: number;
