@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sounds import encoded, saved, tone
+from sounds import encoded, recording, saved, tone
 
 from studio.audio import blocks, inspect, length, loudest, read
+from studio.audio import io as audio_io
 from studio.audio.decoding import MOST_CHANNELS
-from studio.data import quality
+from studio.audio.recording import Recording
 from studio.data.formats.plan import Plan
 from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
 from studio.errors import AudioError
 from studio.inference.longform.cutting import pieces
 from studio.inference.transcribe import transcribe_list
+from studio.ui.record import keep
 
 VBR = {"t31": 31.0, "t150": 150.0, "quietfirst": 80.0}  # seconds
 STREAMED = [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16")]
@@ -147,7 +149,7 @@ def hour() -> bytes:
     [
         read,
         inspect,
-        quality.checked_recording,
+        Recording.of,
         lambda content: Dataset.create(Path("unused")).add(content, text="yes"),
     ],
     ids=["read", "inspect", "checked", "add"],
@@ -175,3 +177,11 @@ def test_many_channels_at_a_high_rate_are_bounded_together() -> None:
     assert inspect(silence).duration == 60
     with pytest.raises(AudioError, match="more than 8 s"):
         read(loud)
+
+
+def test_a_take_is_decoded_once_on_its_way_into_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded, opened = [], audio_io.opened
+    monkeypatch.setattr(audio_io, "opened", lambda *source, **part: decoded.append(source) or opened(*source, **part))
+    clip, _ = keep(Dataset.create(tmp_path / "mine"), recording(seconds=1.0), "yes", "yes", "")
+    assert (clip.text, clip.duration) == ("yes", 1.0)
+    assert len(decoded) == 1

@@ -16,12 +16,12 @@ import soundfile
 from speech_data import dataset_in
 
 from studio.audio import read
+from studio.audio.recording import fingerprint
 from studio.data import formats
 from studio.data.formats.archive import unpack
 from studio.data.formats.base import Reading, Row
 from studio.data.import_export.exporting import export_data
 from studio.data.manifest import Dataset, Utterance
-from studio.data.quality import fingerprint
 
 ALL = ("speaker", "split", "prompt", "session", "words", "lang")
 TABLE = ("speaker", "split", "prompt", "session", "words")

@@ -10,9 +10,9 @@ import soundfile
 from sounds import encoded, recording, saved, tone
 
 from studio.audio import read, to_16_bit
+from studio.audio.recording import fingerprint
 from studio.data.import_export import intake as room
 from studio.data.manifest import Dataset
-from studio.data.quality import fingerprint
 from studio.data.splits.grouping import sentence
 from studio.errors import DataError, DiskError
 
@@ -78,7 +78,7 @@ def test_known_samples_are_told_whatever_file_they_come_in(dataset: Dataset) -> 
 def test_a_linked_clip_shares_its_file_and_survives_the_original(dataset: Dataset, tmp_path: Path) -> None:
     original = saved(tmp_path / "a b.flac", encoded(tone(), 16_000, "FLAC"))
     with dataset.intake() as intake:
-        clip = intake.add(original, text="yes", link=True)
+        clip = intake.add(original, text="yes", link=original)
     path = dataset.clip_path(clip)
     assert path.suffix == ".flac"
     assert path.stat().st_ino == original.stat().st_ino
@@ -97,7 +97,7 @@ def test_where_a_file_cannot_be_linked_it_is_copied(
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     with dataset.intake() as intake:
-        clip = intake.add(original, text="yes", link=True)
+        clip = intake.add(original, text="yes", link=original)
     assert dataset.clip_path(clip).is_file()
     assert dataset.clip_path(clip).stat().st_ino != original.stat().st_ino
 

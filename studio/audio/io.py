@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -174,6 +174,30 @@ def inspect(source: Source) -> AudioInfo:
 
     Raises AudioError (no sound file, NaN) or DiskError.
     """
+    return _measured(source, lambda block: None)
+
+
+def decode(source: Source) -> tuple[AudioInfo, Waveform]:
+    """What `inspect` measures and what `read` gives, decoded once; of what is too long for a clip, the beginning.
+
+    Raises AudioError (no sound file, NaN, more than MOST_SAMPLES) or DiskError.
+    """
+    kept: list[Samples] = []
+    room = MOST_SAMPLES
+
+    def keep(block: Samples) -> None:
+        nonlocal room
+        room -= block.size
+        if room < 0:
+            raise _too_long(source, LONGEST_READ / 2)
+        kept.append(block)
+
+    info = _measured(source, keep)
+    return info, Waveform(_channel(kept, info.channel), info.sample_rate)
+
+
+def _measured(source: Source, take: Callable[[Samples], None]) -> AudioInfo:
+    """Measure `source`, giving each block to `take`."""
     frames, is_longer = 0, False
     with opened(source) as sound:
         rate, channels = sound.sample_rate, sound.channels
@@ -183,6 +207,7 @@ def inspect(source: Source) -> AudioInfo:
             frames += len(block)
             peak = np.maximum(peak, np.abs(block).max(axis=0))
             energy += _energy(block)
+            take(block)
             if is_longer := frames > LONGEST_READ * rate:
                 break
     loudest = int(np.argmax(energy))
@@ -239,8 +264,11 @@ def _mono(sound: Decoder, source: Source, start: int, count: int | None) -> Samp
             raise _too_long(source, most / sound.sample_rate)
         if frames == count:
             break
-    channel = int(np.argmax(energy))
-    return np.concatenate([block[:, channel] for block in kept]) if kept else np.zeros(0, np.float32)
+    return _channel(kept, int(np.argmax(energy)))
+
+
+def _channel(blocks: list[Samples], channel: int) -> Samples:
+    return np.concatenate([block[:, channel] for block in blocks]) if blocks else np.zeros(0, np.float32)
 
 
 def _too_long(source: Source, seconds: float) -> AudioError:

@@ -23,8 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.audio import Waveform, read, write_wav
-from studio.data import checks, quality
+from studio.audio import Waveform, write_wav
+from studio.audio.recording import Recording
+from studio.data import checks
 from studio.data.import_export.intake import Intake
 from studio.data.store import changes as changing
 from studio.data.store import conflicts, lines, operations, snapshot
@@ -112,7 +113,7 @@ class Dataset(Store):
 
     def add(
         self,
-        audio: bytes | Path,
+        audio: bytes | Path | Recording,
         *,
         text: str | None,
         prompt: str = "",
@@ -128,9 +129,8 @@ class Dataset(Store):
         then left behind, and `audio` is as it was.
         """
         label = "" if text is None else checked_label(text)
-        quality.checked_recording(audio)
-        wave = read(audio)
-        figures, samples = quality.remembered(wave), quality.fingerprint(wave)  # before the lock: others save meanwhile
+        recording = audio if isinstance(audio, Recording) else Recording.of(audio)
+        sound = recording.fields()  # measured before the lock: others save meanwhile
         with writing(self):
             now = self.look()
             id, at = _new_id(), datetime.now(UTC)
@@ -138,17 +138,15 @@ class Dataset(Store):
                 id=id,
                 audio_filepath=f"clips/{id}.wav",
                 text=label,
-                duration=round(wave.duration, 4),
                 prompt=" ".join(prompt.split()),
                 speaker=speaker.strip(),
                 session=at.isoformat(timespec="hours")[:13],
                 split=(split or now.index().split_for(label, source, prompt)) if label else "unused",
                 source=source,
                 created_at=at.isoformat(timespec="seconds"),
-                quality=figures,
-                audio_sha256=samples,
+                **sound,
             )
-            self._save(clip, wave)
+            self._save(clip, recording.wave)
             snapshot.appended(self.folder, now, clip)
         return clip
 

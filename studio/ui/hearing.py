@@ -194,9 +194,9 @@ def joined(edits: list[Edit]) -> list[Edit]:
 
 def notes_on(sound: bytes) -> list[str]:
     """What a person should know about a recording that can be transcribed. Raises AudioError for one that cannot."""
-    if refused := audio.refusal(audio.inspect(sound)):
+    info, wave = audio.decode(sound)
+    if refused := audio.refusal(info):
         raise AudioError(refused.what, refused.remedy)
-    wave = audio.read(sound)
     figures = quality.measured(wave)
     found = quality.findings(figures, duration=wave.duration) if figures else []
     return [f"{finding.what} {finding.remedy}".strip() for finding in found]

@@ -8,7 +8,7 @@ import gradio as gr
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel
 
-from studio.audio import inspect, read, refusal
+from studio.audio import decode, refusal
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import Card, check, trim
@@ -49,9 +49,9 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/quality/{name}")
     def of_take(name: str, audio: Annotated[UploadFile, File()], text: Annotated[str, Form()] = "") -> Card | None:
         sound = audio.file.read()
-        if (refused := refusal(inspect(sound))) and refused.code == "too long":
+        info, wave = decode(sound)
+        if (refused := refusal(info)) and refused.code in ("too long", "empty"):
             raise AudioError(refused.what, refused.remedy)  # it cannot be saved: it is not worth measuring
-        wave = read(sound)
         context = Table.of(Dataset(workspace.dataset(name))).context(None)
         figures = quality.measured(wave)
         return quality.card_of(figures, duration=wave.duration, text=text, **context) if figures else None

@@ -12,10 +12,11 @@ import gradio as gr
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel, Field
 
-from studio.audio import MAX_SECONDS, MIN_SECONDS, SILENT_PEAK_DB, read
+from studio.audio import MAX_SECONDS, MIN_SECONDS, SILENT_PEAK_DB
+from studio.audio.recording import Recording
 from studio.data import prompts
 from studio.data.manifest import Dataset, Utterance
-from studio.data.quality import fingerprint, trim
+from studio.data.quality import trim
 from studio.data.utterance import checked_label
 from studio.text import Convention
 from studio.ui import assets
@@ -103,16 +104,16 @@ def keep(dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str) 
     Spoken freely and saved without a label, it is unreviewed. Raises DataError, AudioError or DiskError.
     """
     label = checked_label(text) if text.strip() or prompt else None
-    saved = _saved_before(dataset, audio, prompt) or dataset.add(audio, text=label, prompt=prompt)
+    recording = Recording.of(audio)
+    saved = _saved_before(dataset, recording, prompt) or dataset.add(recording, text=label, prompt=prompt)
     if label is not None and saved.text != label:
         saved = dataset.edit(saved.id, text=label)
     old = [clip.id for clip in dataset.utterances() if clip.id == replaces != saved.id]
     return saved, [clip.id for clip in dataset.trash(old)] if old else []
 
 
-def _saved_before(dataset: Dataset, audio: bytes, prompt: str) -> Utterance | None:
-    samples = fingerprint(read(audio))
-    same = (clip for clip in dataset.utterances() if clip.audio_sha256 == samples and clip.prompt == prompt)
+def _saved_before(dataset: Dataset, recording: Recording, prompt: str) -> Utterance | None:
+    same = (clip for clip in dataset.utterances() if clip.audio_sha256 == recording.sha256 and clip.prompt == prompt)
     return next(same, None)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from studio.audio.recording import Recording
 from studio.data.formats.base import Group, Reasons, Refused, Row
 from studio.data.formats.plan import Plan, opened
 from studio.data.import_export.previewing import label_of, length_of, notes, wave_of
 from studio.data.manifest import Dataset, Utterance
-from studio.data.quality import fingerprint
 from studio.errors import DataError, StudioError, printable
 from studio.text import counted
 from studio.workspace import is_disk_full
@@ -96,16 +96,15 @@ class _Taking:
 
     def _add(self, row: Row, link: bool) -> Utterance | None:
         length_of(row)
-        wave = wave_of(row)
-        samples = fingerprint(wave)
-        if samples in self.intake:
-            if self.intake.has_added(samples):
+        recording = Recording.of(wave_of(row))
+        if recording.sha256 in self.intake:
+            if self.intake.has_added(recording.sha256):
                 raise DataError("The same recording came twice.", "Its first label is kept; leave the other out.")
             self.already += 1
             return None
-        is_linked = link and isinstance(row.audio, Path) and not row.is_part
+        original = row.audio if link and isinstance(row.audio, Path) and not row.is_part else None
         clip = self.intake.add(
-            row.audio if is_linked else wave,
+            recording,
             text=label_of(row),
             prompt=row.prompt,
             speaker=row.speaker,
@@ -113,9 +112,9 @@ class _Taking:
             split=row.split,
             words=row.words,
             extra=row.extra,
-            link=is_linked,
+            link=original,
         )
-        self.linked += is_linked
+        self.linked += original is not None
         self.unlabelled += not clip.text
         return clip
 

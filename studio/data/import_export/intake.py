@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Self
 import filelock
 
 from studio.audio import Waveform, read, wav_bytes
-from studio.data import quality
+from studio.audio.recording import Recording, fingerprint
 from studio.data.splits.import_assignment import is_torn, placed
 from studio.data.store import lines, operations, snapshot
 from studio.data.store.files import Store
@@ -78,7 +78,7 @@ class Intake:
 
     def add(
         self,
-        audio: bytes | Path | Waveform,
+        audio: bytes | Path | Recording,
         *,
         text: str | None,
         prompt: str = "",
@@ -88,40 +88,35 @@ class Intake:
         split: Split | None = None,
         words: list[tuple[str, tuple[float, float]]] | None = None,
         extra: Mapping[str, Any] | None = None,
-        link: bool = False,
+        link: Path | None = None,
     ) -> Utterance:
         """Take a recording in, as `Dataset.add` does; `extra` are keys of another program, kept as they are.
 
         Without `text` the clip has no label yet, and is set aside until it gets one. A `split` holds unless the
         sentence is elsewhere: then it is that of the clips that are there already, or else, of those that come
-        in, what measures wins. `link`: the clip shares its file with `audio` where the disk can do that. Raises
+        in, what measures wins. `link`: the file of `audio`, which the clip shares where the disk can do that. Raises
         DataError (empty label, the same samples are there already), AudioError or DiskError: this clip alone is left
         out then.
         """
-        sound = wav_bytes(audio.samples, audio.sample_rate) if isinstance(audio, Waveform) else audio
         label = "" if text is None else checked_label(text)
-        quality.checked_recording(sound)
-        wave = read(sound)
-        samples = quality.fingerprint(wave)
-        if samples in self:
+        recording = audio if isinstance(audio, Recording) else Recording.of(audio)
+        if recording.sha256 in self:
             raise DataError("The same recording is there already.")
         id = self._new_id()
         clip = lines.checked(
             **{key: value for key, value in (extra or {}).items() if key not in _OURS},
             id=id,
-            audio_filepath=f"clips/{id}{_suffix(sound) if link else '.wav'}",
+            audio_filepath=f"clips/{id}{_suffix(link) if link else '.wav'}",
             text=label,
-            duration=round(wave.duration, 4),
             prompt=" ".join(prompt.split()),
             speaker=speaker.strip(),
             session=session.strip(),
             split=(split or self._sides.split_for(label, source, prompt)) if label else "unused",
             source=source,
             words=words,
-            quality=quality.remembered(wave),
-            audio_sha256=samples,
+            **recording.fields(),
         )
-        return self._stage(clip, wave, sound if link and isinstance(sound, Path) else None, split is None)
+        return self._stage(clip, recording.wave, link, split is None)
 
     def _stage(self, clip: Utterance, wave: Waveform, original: Path | None, is_chosen: bool) -> Utterance:
         path = self._folder / clip.audio_filepath
@@ -188,14 +183,14 @@ def _samples(store: Store, clips: list[Utterance]) -> Iterator[bytes]:
     """The fingerprints of `clips`; a manifest of another program has none yet, so its clips are read."""
     for clip in clips:
         try:
-            yield bytes.fromhex(clip.audio_sha256 or quality.fingerprint(read(store.clip_path(clip))))
+            yield bytes.fromhex(clip.audio_sha256 or fingerprint(read(store.clip_path(clip))))
         except (StudioError, ValueError):
             continue  # `problems` speaks of it
 
 
-def _suffix(sound: bytes | Path) -> str:
+def _suffix(sound: Path) -> str:
     """What a linked file is called at its end: of odd names nothing stays."""
-    kind = sound.suffix.lower() if isinstance(sound, Path) else ""
+    kind = sound.suffix.lower()
     return kind if re.fullmatch(r"\.[a-z0-9]{2,5}", kind) else ".wav"
 
 

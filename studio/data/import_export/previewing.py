@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import audio
 from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
+from studio.audio.recording import fingerprint
 from studio.data.formats.base import Column, Group, Reasons, Refused, Row
 from studio.data.formats.plan import Part, Parts, Plan, opened
-from studio.data.quality import fingerprint
 from studio.data.splits.grouping import Sides, sentence_of
 from studio.data.splits.import_assignment import misplaced
 from studio.data.store.files import Store

@@ -7,7 +7,6 @@ verdict(found)                                            # fine, look or re-rec
 
 from studio.audio.measurements import VERSION, Quality, measure, measured, remembered
 from studio.audio.thresholds import THRESHOLDS, Thresholds
-from studio.data.quality.keeping import checked_recording, fingerprint
 from studio.data.quality.pacing import pace, usual_pace
 from studio.data.quality.summary import Card, Figure, card_of
 from studio.data.quality.verdicts import NAMES, Code, Context, Finding, Verdict, findings, verdict
@@ -25,9 +24,7 @@ __all__ = [
     "Thresholds",
     "Verdict",
     "card_of",
-    "checked_recording",
     "findings",
-    "fingerprint",
     "measure",
     "measured",
     "pace",

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from studio.audio import Waveform, wav_bytes
-from studio.data import quality
+from studio.audio import Waveform
+from studio.audio.recording import Recording
 from studio.data.splits.grouping import Sides, sentence
 from studio.data.store import lines
 from studio.data.store.snapshot import Snapshot
@@ -65,14 +65,8 @@ def with_sound(clip: Utterance, wave: Waveform) -> Utterance:
 
     Raises AudioError where it is no recording that can be kept.
     """
-    quality.checked_recording(wav_bytes(wave.samples, wave.sample_rate))
-    sound = {
-        "audio_filepath": f"clips/{clip.id}-{secrets.token_hex(2)}.wav",
-        "duration": round(wave.duration, 4),
-        "quality": quality.remembered(wave),
-        "audio_sha256": quality.fingerprint(wave),
-    }
-    return lines.checked(**clip.model_dump() | sound)
+    name = f"clips/{clip.id}-{secrets.token_hex(2)}.wav"
+    return lines.checked(**clip.model_dump() | Recording.of(wave).fields() | {"audio_filepath": name})
 
 
 def told(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:
