@@ -23,19 +23,19 @@ HEAD = "// What the server sends, as the Python models have it. Written by `make
 EVENTS: tuple[type[BaseModel], ...] = events.Event.__origin__.__args__  # type: ignore[attr-defined]
 ANSWERS: tuple[type[BaseModel], ...] = (
     exporting.Exports,
-    hearing.Heard,
+    hearing.UtteranceHypotheses,
     hearing.Kept,
     hearing.TestableRun,
     heldout.ClipPage,
     heldout.HeldOut,
-    heldout.InShort,
-    labels.Offered,
-    labels.Standing,
+    heldout.VerdictSummary,
+    labels.LabelChanges,
+    labels.LabelOverview,
     learning.Learning,
     live.Going,
-    longfiles.About,
+    longfiles.LongFileRequest,
     sidebar.Overview,
-    train.Started,
+    train.RunStarted,
     train_form.Form,
 )
 WIDTH = 118  # of a line, before it is indented

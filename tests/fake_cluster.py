@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.cluster.follower import Standing
+from studio.cluster.follower import ClusterJobState
 from studio.config import TrainConfig
 from studio.errors import JobError, UnreachableError
 
@@ -52,13 +52,15 @@ class FakeCluster:
                     yield ""
                     time.sleep(MOMENT)
 
-    def standing(self, job: str) -> Standing:
+    def standing(self, job: str) -> ClusterJobState:
         self._answer()
         if job not in self.jobs:
             raise JobError(f"There is no job {job}.")
         code = self.jobs[job].poll()
         state = "running" if code is None else "ended"
-        return Standing(state=state, is_lost=code is not None and code < 0, message="The machine 10.0.0.7 was lost.")
+        return ClusterJobState(
+            state=state, is_lost=code is not None and code < 0, message="The machine 10.0.0.7 was lost."
+        )
 
     def stop(self, job: str) -> None:
         self._answer()

@@ -17,7 +17,7 @@ from studio.audio import blocks, inspect, length, loudest, read
 from studio.audio import io as audio_io
 from studio.audio.decoding import MOST_CHANNELS
 from studio.audio.recording import Recording
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
 from studio.errors import AudioError
@@ -55,7 +55,7 @@ def test_such_an_mp3_is_imported_and_transcribed_whole(cases: Path, tmp_path: Pa
     saved(tmp_path / "in" / "a.mp3", source.read_bytes())
     saved(tmp_path / "in" / "a.txt", b"all that was said")
     dataset = Dataset.create(tmp_path / "mine")
-    import_data(dataset, Plan(paths=(tmp_path / "in",)))
+    import_data(dataset, ImportPlan(paths=(tmp_path / "in",)))
     [clip] = dataset.utterances()
     assert clip.duration == pytest.approx(31.0, abs=0.11)
     assert length(dataset.clip_path(clip)) == pytest.approx(31.0, abs=0.11)

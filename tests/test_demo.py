@@ -13,7 +13,7 @@ from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
 pytestmark = pytest.mark.slow
 
 
-def told(story: demo.Story, root: Path) -> demo.Result:
+def told(story: demo.Scenario, root: Path) -> demo.Result:
     workspace = Workspace(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ENVIRONMENT_VARIABLE, str(workspace.root))

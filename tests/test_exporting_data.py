@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sounds import recording, saved
 from speech_data import dataset_in
 
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
@@ -103,7 +103,7 @@ def test_escaped_cells_come_in_again_as_they_were(tmp_path: Path) -> None:
         sheets = "".join(path.read_text() for path in (tmp_path / format).rglob("*.csv"))
         assert "'=1+1" in sheets
         back = Dataset(tmp_path / f"back-{format}")
-        import_data(back, Plan([tmp_path / format]))
+        import_data(back, ImportPlan([tmp_path / format]))
         assert {clip.text for clip in back.utterances()} == {"=1+1", "@home", "yes"}
 
 

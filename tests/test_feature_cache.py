@@ -21,7 +21,7 @@ from studio.models import Clip, Recogniser, adapters, load
 from studio.models.encoder_decoder import EncoderDecoder
 from studio.runs.events import Event, Failed, Warned
 from studio.train import feature_cache
-from studio.train.encoding import Shelf, encode
+from studio.train.encoding import EncodingSet, encode
 from studio.train.feature_cache import FeatureCache, size_of
 from studio.workspace import Workspace
 
@@ -260,36 +260,36 @@ def here(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return workspace
 
 
-def shelf_of(workspace: Path, recogniser: Recogniser) -> Shelf:
+def encoding_set_of(workspace: Path, recogniser: Recogniser) -> EncodingSet:
     dataset = Dataset.open(workspace / "recordings" / "noise")
     clips: list[Utterance] = [clip for clip in dataset.utterances() if clip.split == "train"]
-    shelf = Shelf(dataset, clips)
-    for _ in encode(recogniser, [shelf], tones.go_on):
+    encoding_set = EncodingSet(dataset, clips)
+    for _ in encode(recogniser, [encoding_set], tones.go_on):
         pass
-    return shelf
+    return encoding_set
 
 
 def test_features_and_sound_that_both_change_during_a_run_are_never_mixed_up(here: Path, model: Path) -> None:
     recogniser = recogniser_of(model)
-    shelf = shelf_of(here, recogniser)
-    before = shelf.rows[0]
+    encoding_set = encoding_set_of(here, recogniser)
+    before = encoding_set.rows[0]
     for path in kept(here):
         path.write_bytes(b"torn")
-    assert np.array_equal(shelf.rows[0]["memory"].numpy(), before["memory"].numpy())
-    write_wav(shelf.dataset.clip_path(shelf.clips[1]), tiny_models.noise(0.6, 5), 16_000)
+    assert np.array_equal(encoding_set.rows[0]["memory"].numpy(), before["memory"].numpy())
+    write_wav(encoding_set.dataset.clip_path(encoding_set.clips[1]), tiny_models.noise(0.6, 5), 16_000)
     with pytest.raises(DataError, match=r"changed during training"):
-        shelf.rows[1]
+        encoding_set.rows[1]
 
 
 def test_rows_on_the_disk_take_no_memory_for_their_features(here: Path, model: Path) -> None:
     recogniser = recogniser_of(model)
-    shelf = shelf_of(here, recogniser)
+    encoding_set = encoding_set_of(here, recogniser)
     import torch
 
-    held = [thing for row in shelf.rows._rows for thing in _tensors_in(row)]
+    held = [thing for row in encoding_set.rows._rows for thing in _tensors_in(row)]
     assert held
     assert all(tensor.dtype == torch.int64 for tensor in held)  # token ids alone
-    assert [set(row) for row in shelf.rows[0:2]] == [{"inputs", "labels", "memory"}] * 2
+    assert [set(row) for row in encoding_set.rows[0:2]] == [{"inputs", "labels", "memory"}] * 2
 
 
 def _tensors_in(row: Any) -> list[Any]:

@@ -15,9 +15,9 @@ import soundfile
 from sounds import recording, saved, tone
 
 from studio.data import formats
-from studio.data.formats.base import Reading, Refused, Row
+from studio.data.formats.base import ImportRow, ReadOptions, Refused
 from studio.data.formats.files import READABLE, UNREADABLE
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.importing import import_data
 from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
@@ -28,12 +28,12 @@ CONTAINERS = {".wav": "WAV", ".wave": "WAV", ".w64": "W64", ".rf64": "RF64", ".f
               ".voc": "VOC"}  # fmt: skip
 
 
-def rows_of(path: Path) -> list[Row | Refused]:
-    return list(formats.recognise(path).rows(path, Reading()))
+def rows_of(path: Path) -> list[ImportRow | Refused]:
+    return list(formats.recognise(path).rows(path, ReadOptions()))
 
 
 def taken(path: Path) -> list[str]:
-    return [row.text or "" for row in rows_of(path) if isinstance(row, Row)]
+    return [row.text or "" for row in rows_of(path) if isinstance(row, ImportRow)]
 
 
 def reasons(path: Path) -> list[str]:
@@ -64,8 +64,8 @@ def test_the_hubs_cache_is_read_through_its_links(tmp_path: Path) -> None:
     (snapshot / "metadata.csv").symlink_to("../../blobs/5heet")
     assert taken(snapshot) == [f"said {name}" for name in names]
     dataset = Dataset.create(tmp_path / "voice")
-    assert import_data(dataset, Plan([snapshot])).added == 3
-    assert import_data(Dataset.create(tmp_path / "linked"), Plan([snapshot]), link=True).linked == 3
+    assert import_data(dataset, ImportPlan([snapshot])).added == 3
+    assert import_data(Dataset.create(tmp_path / "linked"), ImportPlan([snapshot]), link=True).linked == 3
 
 
 def test_links_out_of_a_cache_are_refused_unless_they_point_at_its_own_blobs(tmp_path: Path) -> None:
@@ -119,14 +119,14 @@ def test_names_are_found_however_unicode_composes_them(cases: Path, tmp_path: Pa
 
 
 def test_utf_8_names_in_a_zip_that_does_not_say_so_are_read(cases: Path, tmp_path: Path) -> None:
-    report = import_data(Dataset.create(tmp_path / "voice"), Plan([cases / "mac_utf8_noflag.zip"]))
+    report = import_data(Dataset.create(tmp_path / "voice"), ImportPlan([cases / "mac_utf8_noflag.zip"]))
     assert (report.added, report.skipped) == (3, 0)
     old = io.BytesIO()
     with zipfile.ZipFile(old, "w") as written:
         written.writestr("Gr___e.wav", recording(5))
         written.writestr("Gr___e.txt", b"hello")
     content = old.getvalue().replace(b"Gr___e", b"Gr\x81\xe1\xe1e")  # “Grüße” of DOS
-    report = import_data(Dataset.create(tmp_path / "old"), Plan([saved(tmp_path / "old.zip", content)]))
+    report = import_data(Dataset.create(tmp_path / "old"), ImportPlan([saved(tmp_path / "old.zip", content)]))
     assert (report.added, report.skipped) == (1, 0)
 
 
@@ -137,9 +137,9 @@ def test_a_file_that_lies_elsewhere_is_not_called_missing(tmp_path: Path) -> Non
     path = saved(tmp_path / "in" / "manifest.jsonl", "\n".join(lines).encode())
     assert ["outside" in reason for reason in reasons(path)] == [True, True, True, False, False]
     assert ["missing" in reason for reason in reasons(path)] == [False, False, False, True, True]
-    named = Reading(audio=tmp_path / "elsewhere")
+    named = ReadOptions(audio=tmp_path / "elsewhere")
     found = list(formats.find("nemo").rows(path, named))
-    assert [isinstance(row, Row) for row in found] == [True, True, True, False, False]
+    assert [isinstance(row, ImportRow) for row in found] == [True, True, True, False, False]
 
 
 def test_every_suffix_that_is_called_readable_is_read(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_every_suffix_that_is_called_readable_is_read(tmp_path: Path) -> None:
         samples = tone(pitch=200 + 20 * number).astype(np.float32)
         path = saved(tmp_path / "in" / f"a{number}{suffix}", b"")
         soundfile.write(path, samples, 16_000, format=container, subtype=subtype)
-    assert import_data(Dataset.create(tmp_path / "voice"), Plan([tmp_path / "in"])).added == len(READABLE)
+    assert import_data(Dataset.create(tmp_path / "voice"), ImportPlan([tmp_path / "in"])).added == len(READABLE)
 
 
 def test_every_sound_file_that_is_passed_over_is_counted(tmp_path: Path) -> None:
@@ -159,9 +159,9 @@ def test_every_sound_file_that_is_passed_over_is_counted(tmp_path: Path) -> None
     saved(tmp_path / "in" / "._a.wav", b"x")
     saved(tmp_path / "in" / "metadata.csv", b"file_name,text\na.wav,yes\n")
     note = "2 sound files are left out, since no usable row names them: takes/b.flac, takes/c.m4a."
-    found = preview(Plan([tmp_path / "in"]))
+    found = preview(ImportPlan([tmp_path / "in"]))
     assert (found.clips, found.notes) == (1, [note])
-    report = import_data(Dataset.create(tmp_path / "voice"), Plan([tmp_path / "in"]))
+    report = import_data(Dataset.create(tmp_path / "voice"), ImportPlan([tmp_path / "in"]))
     assert (report.added, report.notes) == (1, [note])
 
 

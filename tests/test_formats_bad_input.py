@@ -19,7 +19,7 @@ from speech_data import dataset_in
 from studio.data import formats
 from studio.data.formats import archive, lists, tables
 from studio.data.formats.archive import unpack
-from studio.data.formats.base import Reading, Reasons, Refused, Row
+from studio.data.formats.base import ImportRow, ReadOptions, Reasons, Refused
 from studio.data.import_export.exporting import export_data
 from studio.errors import DataError, StudioError
 
@@ -55,17 +55,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read_all(name: str, path: Path) -> list[Row | Refused]:
+def read_all(name: str, path: Path) -> list[ImportRow | Refused]:
     """Every row, as an import would read it; a list that cannot be read at all says so."""
     chosen, found = formats.find(name), []
     chosen.recognise(path)
     try:
-        chosen.columns(path, Reading())
-        found = list(chosen.rows(path, Reading()))
+        chosen.columns(path, ReadOptions())
+        found = list(chosen.rows(path, ReadOptions()))
     except DataError:
         pass
     for row in found:
-        if isinstance(row, Row) and isinstance(row.audio, Path):
+        if isinstance(row, ImportRow) and isinstance(row.audio, Path):
             assert row.audio.resolve().is_relative_to(path.parent.resolve()), row
         if isinstance(row, Refused):
             assert row.what.strip(), row
@@ -190,7 +190,7 @@ def test_a_name_that_leads_elsewhere_is_refused_with_its_reason(name: str, folde
     path = saved(folder / "manifest.jsonl", json.dumps({"audio_filepath": name, "text": "yes"}).encode())
     (row,) = read_all("nemo", path)
     path.unlink()
-    assert isinstance(row, Row) == (name in ("a.wav", "C:\\x\\a.wav", "a.wav/"))
+    assert isinstance(row, ImportRow) == (name in ("a.wav", "C:\\x\\a.wav", "a.wav/"))
     if isinstance(row, Refused):
         assert any(word in row.what for word in ("missing", "outside", "names no sound", "internet", "cannot be read"))
 
@@ -202,14 +202,14 @@ def test_a_line_of_ten_megabytes_is_refused_and_the_next_one_read(folder: Path) 
     path.unlink()
     assert isinstance(first, Refused)
     assert "longer than" in first.what
-    assert isinstance(second, Row)
+    assert isinstance(second, ImportRow)
 
 
 def test_commands_in_a_wav_scp_are_never_run(folder: Path) -> None:
     path = saved(folder / "text", b"u1 yes\nu2 no\nu3 perhaps\nu4 gone\n")
     found = read_all("kaldi", folder)
     path.unlink()
-    assert [type(row) for row in found] == [Row, Refused, Refused, Refused]
+    assert [type(row) for row in found] == [ImportRow, Refused, Refused, Refused]
     reasons = [row.what for row in found if isinstance(row, Refused)]
     assert "never run" in reasons[0]
     assert "outside" in reasons[1]
@@ -221,7 +221,7 @@ def test_encodings_and_line_ends_of_other_systems_are_read(folder: Path) -> None
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         path = saved(folder / "metadata.csv", text.encode(encoding))
         assert formats.recognise(path).name == "audiofolder"
-        assert [row.text for row in read_all("audiofolder", path) if isinstance(row, Row)] == ["Grün"]
+        assert [row.text for row in read_all("audiofolder", path) if isinstance(row, ImportRow)] == ["Grün"]
         path.unlink()
     path = saved(folder / "metadata.csv", text.encode("latin-1"))
     (row,) = read_all("audiofolder", path)
@@ -236,7 +236,7 @@ def test_a_quote_that_never_ends_is_refused_and_named(folder: Path) -> None:
     path.unlink()
     assert isinstance(first, Refused)
     assert first.name == "clips.csv line 2"
-    assert isinstance(second, Row)
+    assert isinstance(second, ImportRow)
     assert second.text == "no"
 
 
@@ -245,16 +245,16 @@ def test_the_delimiter_and_the_columns_are_guessed_and_can_be_chosen(folder: Pat
     chosen = formats.find("csv")
     assert tables.delimiter_of(path) == ";"
     mapping = {"audio": "Sound", "text": "Said", "speaker": "Who"}
-    (row,) = chosen.rows(path, Reading(mapping))
-    assert isinstance(row, Row)
+    (row,) = chosen.rows(path, ReadOptions(mapping))
+    assert isinstance(row, ImportRow)
     assert (row.text, row.speaker) == ("yes, sir", "ada")
-    assert [(column.name, column.field) for column in chosen.columns(path, Reading(mapping))] == [
+    assert [(column.name, column.field) for column in chosen.columns(path, ReadOptions(mapping))] == [
         ("Sound", "audio"),
         ("Said", "text"),
         ("Who", "speaker"),
     ]
     with pytest.raises(DataError, match="Did you mean “Said”"):
-        list(chosen.rows(path, Reading({"text": "Siad"})))
+        list(chosen.rows(path, ReadOptions({"text": "Siad"})))
     path.unlink()
 
 
@@ -376,9 +376,9 @@ def test_long_recordings_are_cut_where_somebody_said_so(name: str, tmp_path: Pat
     path = saved(tmp_path / LISTS[name], json.dumps(written[name]()).encode())
     rows = read_all(name, path)
     if name == "moshi-finetune":
-        assert [(row.text, row.is_part) for row in rows if isinstance(row, Row)] == [("one", False)]
+        assert [(row.text, row.is_part) for row in rows if isinstance(row, ImportRow)] == [("one", False)]
     else:
-        parts = [(row.text, row.start, row.duration) for row in rows if isinstance(row, Row)]
+        parts = [(row.text, row.start, row.duration) for row in rows if isinstance(row, ImportRow)]
         assert parts == [("one", 15.0, 2.0), ("two", 40.0, 1.0)]
 
 

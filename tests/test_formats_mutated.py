@@ -19,7 +19,7 @@ import pytest
 from speech_data import dataset_in
 
 from studio.data import formats
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.previewing import preview
 from studio.errors import StudioError
@@ -99,7 +99,7 @@ def looked_at(count: int, whole: dict[str, Path], folder: Path, seed: int) -> It
         began = time.monotonic()
         for format in ("auto", name):
             with suppress(StudioError):
-                preview(Plan([path], format)).model_dump_json()
+                preview(ImportPlan([path], format)).model_dump_json()
         yield number, name, time.monotonic() - began
         shutil.rmtree(place)
 

@@ -19,7 +19,7 @@ from studio.audio import read
 from studio.audio.recording import fingerprint
 from studio.data import formats
 from studio.data.formats.archive import unpack
-from studio.data.formats.base import Reading, Row
+from studio.data.formats.base import ImportRow, ReadOptions
 from studio.data.import_export.exporting import export_data
 from studio.data.manifest import Dataset, Utterance
 
@@ -54,20 +54,20 @@ def exported(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict
     return {name: Path(export_data(dataset, name, folder / name).path) for name in formats.FORMATS}
 
 
-def rows_of(path: Path, tmp_path: Path) -> list[Row]:
+def rows_of(path: Path, tmp_path: Path) -> list[ImportRow]:
     if path.suffix == ".zip":
         assert unpack(path, tmp_path / "unpacked") == []
         path = tmp_path / "unpacked"
-    found = list(formats.recognise(path).rows(path, Reading()))
-    assert all(isinstance(row, Row) for row in found), found
-    return [row for row in found if isinstance(row, Row)]
+    found = list(formats.recognise(path).rows(path, ReadOptions()))
+    assert all(isinstance(row, ImportRow) for row in found), found
+    return [row for row in found if isinstance(row, ImportRow)]
 
 
-def samples_of(row: Row) -> str:
+def samples_of(row: ImportRow) -> str:
     return fingerprint(read(row.audio, offset=row.start, duration=row.duration))
 
 
-def value_of(row: Row, name: str) -> Any:
+def value_of(row: ImportRow, name: str) -> Any:
     return row.extra.get(name) if name == "lang" else getattr(row, name)
 
 
@@ -191,7 +191,7 @@ def test_moshi_finetune_has_the_words_of_its_main_speaker_beside_each_sound(expo
 def test_real_speech_is_recognised_with_its_speakers_and_splits(speech_folder: Path) -> None:
     chosen = formats.recognise(speech_folder)
     assert chosen.name == "audiofolder-jsonl"
-    rows = [row for row in chosen.rows(speech_folder, Reading()) if isinstance(row, Row)]
+    rows = [row for row in chosen.rows(speech_folder, ReadOptions()) if isinstance(row, ImportRow)]
     lines = (speech_folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
     assert [(row.text, row.speaker, row.split) for row in rows] == [
         (" ".join(said["text"].split()), said["speaker"], said["split"]) for said in map(json.loads, lines)

@@ -14,10 +14,10 @@ from studio import cli
 from studio.audio import read
 from studio.errors import ConfigError, ModelError
 from studio.inference.compare import hear, hear_list
-from studio.inference.worker.host import Held
+from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, adapters, load
-from studio.models.beside import MOST_ADAPTERS, can_mix, names_on
 from studio.models.key_terms import key_terms
+from studio.models.multi_adapter import MOST_ADAPTERS, can_mix, names_on
 from studio.starter import GENERAL_FOLDER
 
 TARGETS = ("voice", "deep", "conventions", "deep-mlp")
@@ -109,7 +109,7 @@ def test_a_fifth_adapter_is_refused_in_words(folders: list[Path]) -> None:
         hear_list(PATHS[:1], adapters=[*folders, folders[0]])
 
 
-def held_texts(held: Held, folders: list[Path]) -> list[str]:
+def held_texts(held: ModelHost, folders: list[Path]) -> list[str]:
     readings = held.hear("starter", [str(folder) for folder in folders], str(PATHS[0]), [], 2.0)
     return [reading["plain"]["text"] for reading in readings]
 
@@ -119,7 +119,7 @@ def test_the_worker_keeps_four_adapters_and_drops_the_one_asked_for_longest_ago(
     folders: list[Path], tmp_path: Path
 ) -> None:
     fifth = trained(tmp_path / "fifth", "voice", 9)
-    held = Held()
+    held = ModelHost()
     first = held_texts(held, folders)
     assert held_texts(held, [folders[0], fifth]) == [first[0], first[1], alone(PATHS[0], fifth)]
     assert held._recogniser is not None
@@ -132,7 +132,7 @@ def test_the_worker_keeps_four_adapters_and_drops_the_one_asked_for_longest_ago(
 
 def test_an_adapter_that_was_written_anew_takes_the_place_of_the_old_one(folders: list[Path], tmp_path: Path) -> None:
     folder = shutil.copytree(folders[0], tmp_path / "lora")
-    held = Held()
+    held = ModelHost()
     assert held_texts(held, [folder]) == [alone(PATHS[0], None), alone(PATHS[0], folders[0])]
     for path in folders[1].iterdir():
         shutil.copy(path, folder)

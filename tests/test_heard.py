@@ -12,7 +12,7 @@ from sounds import recording
 
 from studio.data.manifest import Dataset
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.data.utterance import Utterance
 
 NOW = "2026-11-21T10:00:00+00:00"
@@ -26,9 +26,9 @@ def dataset(tmp_path: Path) -> Dataset:
     return dataset
 
 
-def reading(clip: Utterance, text: str, **fields: object) -> Heard:
+def reading(clip: Utterance, text: str, **fields: object) -> AsrResult:
     values = {"id": clip.id, "audio_sha256": clip.audio_sha256, "label": clip.text, "model": "echo", "text": text}
-    return Heard(**{**values, "at": NOW, **fields})
+    return AsrResult(**{**values, "at": NOW, **fields})
 
 
 def test_the_last_reading_of_a_clip_counts(dataset: Dataset) -> None:
@@ -81,7 +81,7 @@ def test_nothing_heard_is_an_empty_answer(dataset: Dataset) -> None:
     st.one_of(st.none(), st.floats(0, 1)),
 )
 def test_a_reading_comes_back_from_its_line(text: str, words: list[tuple[str, float]], share: float | None) -> None:
-    item = Heard(
+    item = AsrResult(
         id="x", audio_sha256="y", label="z", model="m", text=text, words=words, suspicion=share, loss=share, at=NOW
     )
-    assert Heard.model_validate(json.loads(item.model_dump_json())) == item
+    assert AsrResult.model_validate(json.loads(item.model_dump_json())) == item

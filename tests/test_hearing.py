@@ -20,12 +20,12 @@ from tones import folder_of, wav
 from studio.data.manifest import Dataset
 from studio.errors import AudioError, ConfigError, DataError, JobError
 from studio.inference.worker import Worker
-from studio.models.base import Hypothesis, Reading
+from studio.models.base import AdapterHypothesis, Hypothesis
 from studio.ui import hearing, listen
-from studio.ui.hearing import Chosen
+from studio.ui.hearing import ModelSelection
 from studio.workspace import Workspace
 
-ECHO = Chosen(model="echo", adapters={})
+ECHO = ModelSelection(model="echo", adapters={})
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def workspace(root: Path) -> Workspace:
 
 
 @pytest.fixture
-def chosen(workspace: Workspace) -> Chosen:
+def chosen(workspace: Workspace) -> ModelSelection:
     return hearing.choose(workspace, [RUN], "")
 
 
@@ -61,7 +61,9 @@ def dataset(workspace: Workspace) -> Dataset:
 # Reading
 
 
-def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(worker: Worker, chosen: Chosen) -> None:
+def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(
+    worker: Worker, chosen: ModelSelection
+) -> None:
     before, after = hearing.hear(worker, wav("order 12"), chosen, [], 2.0).columns
     assert (before.plain.text, after.plain.text) == ("order 12", "order one two")
     assert [(edit.kind, edit.reference, edit.hypothesis) for edit in after.edits] == [
@@ -90,7 +92,9 @@ def test_four_runs_stand_beside_the_base_and_the_one_that_wrote_something_else_i
     assert [any(edit.kind != "equal" for edit in column.edits) for column in runs] == [True, False, True, True]
 
 
-def test_key_terms_are_read_beside_the_plain_text_with_what_they_changed(worker: Worker, chosen: Chosen) -> None:
+def test_key_terms_are_read_beside_the_plain_text_with_what_they_changed(
+    worker: Worker, chosen: ModelSelection
+) -> None:
     base, after = hearing.hear(worker, wav("order 12"), chosen, ["one"], 4.0).columns
     assert base.biased is not None
     assert (base.plain.text, base.biased.text) == ("order 12", "order one 2")
@@ -106,7 +110,7 @@ def test_runs_of_different_bases_are_not_compared(workspace: Workspace) -> None:
 
 
 def test_five_runs_are_refused_in_words(worker: Worker, workspace: Workspace) -> None:
-    five = Chosen(model="echo", adapters=dict.fromkeys("abcde", folder_of(workspace.root, RUN).adapter))
+    five = ModelSelection(model="echo", adapters=dict.fromkeys("abcde", folder_of(workspace.root, RUN).adapter))
     with pytest.raises(ConfigError, match="4"):
         hearing.hear(worker, wav("order 12"), five, [], 2.0)
 
@@ -127,10 +131,10 @@ class Slow(Worker):
     def __init__(self) -> None:
         self.asked, self.let = Event(), Event()
 
-    def hear(self, audio: Any, model: str, adapters: Sequence[Path] = (), *_: Any) -> list[Reading]:
+    def hear(self, audio: Any, model: str, adapters: Sequence[Path] = (), *_: Any) -> list[AdapterHypothesis]:
         self.asked.set()
         assert self.let.wait(60)
-        return [Reading(plain=Hypothesis(text="done", seconds=1, latency=1))]
+        return [AdapterHypothesis(plain=Hypothesis(text="done", seconds=1, latency=1))]
 
     def partial(self, *_: Any) -> Hypothesis:
         return Hypothesis(text="so far", seconds=1, latency=1)
@@ -155,8 +159,10 @@ class Sure(Worker):
 
     def __init__(self) -> None: ...
 
-    def hear(self, *_: Any) -> list[Reading]:
-        return [Reading(plain=Hypothesis(text="please call the clinic", confidence=0.95, seconds=1, latency=1))]
+    def hear(self, *_: Any) -> list[AdapterHypothesis]:
+        return [
+            AdapterHypothesis(plain=Hypothesis(text="please call the clinic", confidence=0.95, seconds=1, latency=1))
+        ]
 
 
 @pytest.mark.parametrize(("text", "heard"), [("order 12", "please call the clinic"), ("Please call the clinic.", "")])

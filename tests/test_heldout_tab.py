@@ -16,7 +16,7 @@ from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.runs.folder import RunFolder
 from studio.text import digits_to_words
-from studio.ui.heldout import Wanted, clip_page, finished_result, held_out
+from studio.ui.heldout import ClipQuery, clip_page, finished_result, held_out
 
 SAID = ["call fifteen now", "room fifteen", "order one two", "call the office", "yes please"]
 BEFORE = ["call fifty now", "room fifty", "order 12", "call the office", "yes please"]
@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def found(run: RunFolder, **wanted: object) -> list[str]:
-    page = clip_page(finished_result(run), Wanted.model_validate(wanted))
+    page = clip_page(finished_result(run), ClipQuery.model_validate(wanted))
     return [row.reference for row in page.rows]
 
 
@@ -58,7 +58,7 @@ def test_clips_are_filtered_by_how_they_changed_by_word_confusion_accuracy_and_t
 @pytest.mark.parametrize("wrong", [{"sort": "rows"}, {"show": "x"}, {"dot": "1"}, {"page": -1}, {"normaliser": "x"}])
 def test_what_cannot_be_asked_for_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Wanted.model_validate(wrong)
+        ClipQuery.model_validate(wrong)
 
 
 def test_the_totals_hold_answers_words_confusions_and_dots(run: RunFolder) -> None:
@@ -86,7 +86,7 @@ def test_a_run_that_was_scored_anew_is_worked_out_anew(run: RunFolder, tmp_path:
 def test_thousands_of_held_out_clips_come_by_pages(tmp_path: Path) -> None:
     many = SAID * 500
     folder = finished(tmp_path, "many", many, BEFORE * 500, AFTER * 500)
-    last = clip_page(finished_result(folder), Wanted(page=10**6))
+    last = clip_page(finished_result(folder), ClipQuery(page=10**6))
     assert (last.page, last.pages, len(last.rows), last.found) == (49, 50, 50, 2500)
 
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from studio.cli import app
 from studio.data import formats
-from studio.data.formats.base import Reading
-from studio.data.formats.plan import Plan
+from studio.data.formats.base import ReadOptions
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.importing import ImportReport, import_data
 from studio.data.import_export.previewing import preview
@@ -44,7 +44,7 @@ def labelled(path: Path, content: bytes, label: str) -> Path:
 
 
 def imported(dataset: Dataset, *paths: Path, **options: Any) -> ImportReport:
-    return import_data(dataset, Plan(paths), **options)
+    return import_data(dataset, ImportPlan(paths), **options)
 
 
 def reasons(report: ImportReport) -> dict[str, str]:
@@ -101,7 +101,7 @@ def test_sound_files_without_any_text_wait_for_their_labels(dataset: Dataset, fo
     for name in ("a.wav", "deep/b.flac"):
         saved(folder / name, recording(len(name)))
     labelled(folder / "c.wav", recording(1), "sentence 1")
-    found = preview(Plan([folder]))
+    found = preview(ImportPlan([folder]))
     assert (found.clips, found.unlabelled, found.skipped) == (3, 2, 0)
     assert found.notes[0].startswith("2 clips have no label: set aside")
     assert sorted((row.text, row.split) for row in found.first) == [("", "unused"), ("", "unused"), ("sentence 1", "")]
@@ -149,7 +149,7 @@ def torn(folder: Path) -> Path:
 
 
 def test_a_sentence_never_comes_in_on_two_sides_what_measures_wins(dataset: Dataset, folder: Path) -> None:
-    plan = Plan([torn(folder)])
+    plan = ImportPlan([torn(folder)])
     found = preview(plan)
     report = import_data(dataset, plan)
     splits = [(clip.text, clip.split) for clip in dataset.utterances()]
@@ -166,7 +166,7 @@ def test_a_sentence_never_comes_in_on_two_sides_what_measures_wins(dataset: Data
 
 def test_an_import_never_moves_what_is_there_already(dataset: Dataset, folder: Path) -> None:
     kept = Dataset.create(dataset.folder).add(recording(50), text="yes", split="train")
-    plan = Plan([torn(folder)])
+    plan = ImportPlan([torn(folder)])
     assert preview(plan, dataset).moved == 2
     import_data(dataset, plan)
     assert dataset.get(kept.id) == kept
@@ -183,7 +183,7 @@ def test_importing_again_adds_only_what_is_new(dataset: Dataset, folder: Path) -
     report = imported(dataset, folder)
     assert (report.added, report.already, report.skipped) == (1, 3, 0)
     assert "3 were there already" in report.sentence()
-    assert preview(Plan([folder]), dataset).already == 4
+    assert preview(ImportPlan([folder]), dataset).already == 4
 
 
 def test_one_undo_takes_the_whole_import_back_out(dataset: Dataset, folder: Path) -> None:
@@ -273,8 +273,8 @@ def test_a_preview_tells_what_each_column_becomes_and_what_is_skipped(dataset: D
     saved(folder / "a.wav", recording(0, 3.0))
     lines = ["path;what;who", "a.wav;yes;ada", *(f"gone{n}.wav;no;bob" for n in range(5))]
     saved(folder / "list.csv", "\n".join(lines).encode())
-    reading = Reading({"text": "what", "speaker": "who"})
-    found = preview(Plan([folder], "csv", reading))
+    reading = ReadOptions({"text": "what", "speaker": "who"})
+    found = preview(ImportPlan([folder], "csv", reading))
     assert (found.format, found.rows, found.clips, found.minutes) == ("csv", 6, 1, 0.05)
     assert [(column.name, column.field, column.example) for column in found.columns] == [
         ("path", "audio", "a.wav"),
@@ -289,22 +289,22 @@ def test_a_table_with_names_of_its_own_is_known_by_its_cells_or_has_its_columns_
     saved(folder / "a.wav", recording())
     rows = 'Nr;Datei;Gesprochen;Ort\r\n1;a.wav;"yes; of course";here\r\n2;gone.wav;no;there\r\n'
     sheet = saved(folder / "liste.csv", f"\ufeff{rows}".encode())
-    found = preview(Plan([folder]))
+    found = preview(ImportPlan([folder]))
     assert (found.format, found.clips, found.first[0].text) == ("csv", 1, "yes; of course")
     assert [column.field for column in found.columns] == ["", "audio", "text", ""]
     sheet.write_text(rows.replace("a.wav", "a").replace("gone.wav", "b"))
-    found = preview(Plan([folder], "csv"))
+    found = preview(ImportPlan([folder], "csv"))
     assert (found.clips, [column.name for column in found.columns][1:3]) == (0, ["Datei", "Gesprochen"])
     assert "No column of liste.csv names the sound files" in found.reasons[0].reason
     sheet.write_text(rows)
-    unchosen = Reading({"audio": "", "text": "Gesprochen"})
-    assert "names the sound files" in preview(Plan([folder], "csv", unchosen)).reasons[0].reason
+    unchosen = ReadOptions({"audio": "", "text": "Gesprochen"})
+    assert "names the sound files" in preview(ImportPlan([folder], "csv", unchosen)).reasons[0].reason
 
 
 def test_a_preview_opens_sounds_for_as_long_as_it_may_and_counts_the_rest(folder: Path) -> None:
     for seed in range(3):
         labelled(folder / f"{seed}.wav", recording(seed), "yes")
-    found = preview(Plan([folder]), limit=0.0)
+    found = preview(ImportPlan([folder]), limit=0.0)
     assert (found.rows, found.checked, found.clips) == (3, 0, 3)
 
 
@@ -319,14 +319,14 @@ def test_what_is_no_data_is_a_sentence(dataset: Dataset, folder: Path) -> None:
         with pytest.raises(DataError, match=sentence):
             imported(dataset, path)
     with pytest.raises(DataError, match="Did you mean “lhotse”"):
-        import_data(dataset, Plan([folder], "lhotze"))
+        import_data(dataset, ImportPlan([folder], "lhotze"))
     assert not dataset.folder.exists()
 
 
 def test_real_speech_comes_in(dataset: Dataset, speech_folder: Path, tmp_path: Path) -> None:
     rows = (speech_folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()[:12]
     saved(tmp_path / "some" / "metadata.jsonl", "\n".join(rows).encode())
-    report = import_data(dataset, Plan([tmp_path / "some"], "auto", Reading(audio=speech_folder)))
+    report = import_data(dataset, ImportPlan([tmp_path / "some"], "auto", ReadOptions(audio=speech_folder)))
     assert (report.added, report.skipped) == (12, 0)
     for clip, row in zip(dataset.utterances(), map(json.loads, rows), strict=True):
         assert (clip.text, clip.speaker, clip.split) == (row["text"], row["speaker"], row["split"])

@@ -14,8 +14,8 @@ from transformers.cache_utils import DynamicLayer
 
 from studio.models import load
 from studio.models.kernels import linear
-from studio.models.kernels.cache import Roomy
-from studio.models.kernels.linear import Quick, multiplied, quicken
+from studio.models.kernels.cache import GrowingLayerCache
+from studio.models.kernels.linear import FastLinear, multiplied, quicken
 from studio.models.kernels.loss import summed_loss
 
 WIDTH, WORDS = 64, 4096
@@ -55,7 +55,7 @@ def test_a_frozen_layer_gives_what_pytorchs_own_gives_and_the_same_gradient(shap
     given = [drawn(*shape, WIDTH).requires_grad_() for _ in range(2)]
     expected, weights = layer(given[0]), drawn(*shape, WORDS, seed=1)
     quicken(nn.Sequential(layer))
-    assert type(layer) is Quick
+    assert type(layer) is FastLinear
     found = layer(given[1])
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     for output in (expected, found):
@@ -93,7 +93,7 @@ def test_the_starters_layers_are_handed_over_and_still_take_adapters() -> None:
 
     recogniser = load("starter", "cpu")
     layers = [layer for layer in recogniser.model.modules() if isinstance(layer, nn.Linear)]
-    assert {type(layer) for layer in layers} == {Quick}
+    assert {type(layer) for layer in layers} == {FastLinear}
     adapted = adapters.attach(recogniser, 4, 8, 0.0, "deep", seed=0)
     assert any(isinstance(layer, AdaptedLinear) for layer in adapted.model.modules())
 
@@ -123,7 +123,7 @@ def test_an_adapter_on_the_projection_learns_too() -> None:
 
 
 def test_a_roomy_cache_holds_what_a_copying_one_holds() -> None:
-    roomy, copying = Roomy(), DynamicLayer()  # type: ignore[no-untyped-call]
+    roomy, copying = GrowingLayerCache(), DynamicLayer()  # type: ignore[no-untyped-call]
     for number, tokens in enumerate([1, 1, 1, 5, 1, 1, 20, 1]):
         new = drawn(4, 2, tokens, 8, seed=number)
         if number == 4:

@@ -15,7 +15,7 @@ from studio.errors import ConfigError
 from studio.evaluation.evaluate import read_clip
 from studio.inference.compare import hear
 from studio.models import Clip, Recogniser, load
-from studio.models.base import Reading
+from studio.models.base import AdapterHypothesis
 from studio.models.echo import speak
 from studio.models.key_terms import HIGHEST_BOOST, MOST_TERMS, KeyTerms, Node, cases, key_terms, wanted
 from studio.starter import GENERAL_FOLDER
@@ -116,7 +116,7 @@ def general(saying: str, most: int = 1) -> list[Clip]:
     return [read_clip(dataset, clip, 16_000) for clip in found[:most]]
 
 
-def biased(starter: Recogniser, clip: Clip, term: str, boost: float = 2.0) -> Reading:
+def biased(starter: Recogniser, clip: Clip, term: str, boost: float = 2.0) -> AdapterHypothesis:
     return hear(starter, clip, terms=key_terms(starter.family, starter.processor, [term], boost))[0]
 
 

@@ -12,7 +12,7 @@ from sounds import recording, saved
 from typer.testing import CliRunner
 
 from studio.cli import app
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.importing import import_data
 from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
@@ -48,8 +48,8 @@ def test_a_long_label_comes_in_neither_by_the_library_nor_by_an_import(tmp_path:
     saved(tmp_path / "in" / "manifest.jsonl", "\n".join(map(json.dumps, rows)).encode())
     for number in range(2):
         saved(tmp_path / "in" / f"{number}.wav", recording(number + 5))
-    found = preview(Plan([tmp_path / "in"]))
-    report = import_data(dataset, Plan([tmp_path / "in"]))
+    found = preview(ImportPlan([tmp_path / "in"]))
+    report = import_data(dataset, ImportPlan([tmp_path / "in"]))
     assert (found.clips, found.skipped, report.added, report.skipped) == (1, 1, 1, 1)
     assert SAYS in found.reasons[0].reason
     assert SAYS in report.reasons[0].reason

@@ -142,7 +142,7 @@ def test_the_page_names_the_clips_before_the_start_and_in_its_answer(
     app = FastAPI(exception_handlers=faults.handlers())
     app.include_router(train.router(workspace))
     client, values = TestClient(app), {"dataset": "me"}
-    monkeypatch.setattr(queue, "submit", lambda *_, **__: queue.Place(RunFolder(long_labels.folder), 0))
+    monkeypatch.setattr(queue, "submit", lambda *_, **__: queue.QueuePosition(RunFolder(long_labels.folder), 0))
     learnt, held_out = ids_of_long(long_labels)
     for answer in (client.post("/studio/train/command", json=values), client.post("/studio/train/start", json=values)):
         first, second = answer.json()["notes"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from studio.data.labels.style import Finding, case_of, findings, knows
+from studio.data.labels.style import StyleFinding, case_of, findings, knows
 from studio.data.utterance import Utterance
 from studio.errors import ModelError
 from studio.models import locate
@@ -22,11 +22,11 @@ def clips(*texts: str) -> list[Utterance]:
     return [Utterance.model_validate({"id": f"c{n}", "text": text, **fields}) for n, text in enumerate(texts)]
 
 
-def found(texts: Sequence[str], kind: str) -> Finding | None:
+def found(texts: Sequence[str], kind: str) -> StyleFinding | None:
     return next((item for item in findings(clips(*texts)) if item.kind == kind), None)
 
 
-def mended(finding: Finding | None) -> list[tuple[str, str]]:
+def mended(finding: StyleFinding | None) -> list[tuple[str, str]]:
     assert finding is not None
     return [(item.before, item.after) for item in finding.proposals]
 

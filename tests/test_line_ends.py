@@ -9,7 +9,7 @@ import pytest
 from conftest import PROJECT
 
 from studio.data import formats
-from studio.data.formats.base import Reading, Row
+from studio.data.formats.base import ImportRow, ReadOptions
 from studio.data.prompts import own, parse_terms
 from studio.inference.transcribe import sound_files
 from studio.text import lines_of
@@ -32,9 +32,9 @@ MESSAGES = {  # what other programs said, shortened for people: no data
 def test_a_manifest_with_unicode_line_separators_comes_in_whole(name: str, cases: Path) -> None:
     path = cases / "nemo_line_separator" / name
     chosen = formats.recognise(path)
-    rows = list(chosen.rows(path, Reading()))
+    rows = list(chosen.rows(path, ReadOptions()))
     assert chosen.name == "nemo"
-    assert {row.text for row in rows if isinstance(row, Row)} == LABELS
+    assert {row.text for row in rows if isinstance(row, ImportRow)} == LABELS
     assert len(rows) == 6
 
 

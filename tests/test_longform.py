@@ -21,7 +21,7 @@ from subtitles_read import Cues, read_srt, read_vtt
 from studio import cli
 from studio.errors import AudioError, ConfigError, DataError
 from studio.inference.longform.cutting import EDGE, PASSAGES, PHRASES, Piece, pieces
-from studio.inference.longform.reading import Reading, part_of, read_file
+from studio.inference.longform.reading import LongRecording, part_of, read_file
 from studio.inference.longform.subtitles import CUE_SECONDS, LINE, LINES, rendered
 from studio.inference.longform.transcript import Segment, Transcript
 from studio.models import load
@@ -112,7 +112,7 @@ def test_both_sides_of_a_call_on_two_channels_are_heard(tmp_path: Path) -> None:
     answer = speak("right answers")
     left, right = np.concatenate([asked, silence, 0 * answer]), np.concatenate([0 * asked, silence, answer])
     soundfile.write(tmp_path / "call.wav", np.stack([left, right], axis=1), RATE)
-    found = Reading(load("echo", "cpu"), tmp_path / "call.wav").segments()
+    found = LongRecording(load("echo", "cpu"), tmp_path / "call.wav").segments()
     assert said(found) == ["left speaks first", "right answers"]
 
 
@@ -162,7 +162,7 @@ def meeting(tmp_path_factory: pytest.TempPathFactory, phrases: list[str]) -> Pat
 
 
 def test_an_hour_or_three_minutes_every_phrase_is_read_with_its_time(meeting: Path, phrases: list[str]) -> None:
-    found = list(Reading(load("echo", "cpu"), meeting).segments())
+    found = list(LongRecording(load("echo", "cpu"), meeting).segments())
     assert said(found) == phrases
     step = (len(speak(phrases[0])) / RATE) + 2.2
     assert [segment.start for segment in found] == pytest.approx([step * place for place in range(60)], abs=0.25)
@@ -181,7 +181,7 @@ def stopping_at(second: float) -> Callable[[float, float], None]:
 
 
 def test_a_stopped_reading_leaves_no_half_file_and_goes_on_to_the_same_result(meeting: Path, tmp_path: Path) -> None:
-    reading, whole, output = Reading(load("echo", "cpu"), meeting), tmp_path / "whole.srt", tmp_path / "x.srt"
+    reading, whole, output = LongRecording(load("echo", "cpu"), meeting), tmp_path / "whole.srt", tmp_path / "x.srt"
     read_file(reading, {whole: "srt"})
     with pytest.raises(StoppedError):
         read_file(reading, {output: "srt"}, on_progress=stopping_at(60))
@@ -196,16 +196,16 @@ def test_a_stopped_reading_leaves_no_half_file_and_goes_on_to_the_same_result(me
 def test_what_was_read_of_another_recording_is_not_gone_on_with(meeting: Path, tmp_path: Path) -> None:
     output, other = tmp_path / "x.txt", file_of(tmp_path, layout(speak("other words"), 1.0, room=0.0))
     with pytest.raises(StoppedError):
-        read_file(Reading(load("echo", "cpu"), meeting), {output: "txt"}, on_progress=stopping_at(60))
+        read_file(LongRecording(load("echo", "cpu"), meeting), {output: "txt"}, on_progress=stopping_at(60))
     part_of(output).write_bytes(part_of(output).read_bytes() + b'{"torn')
-    read_file(Reading(load("echo", "cpu"), other), {output: "txt"})
+    read_file(LongRecording(load("echo", "cpu"), other), {output: "txt"})
     assert output.read_text() == "other words\n"
 
 
 def test_the_starter_is_given_phrases_and_other_models_passages(meeting: Path) -> None:
     echo = load("echo", "cpu")
-    assert Reading(echo, meeting).lengths == PASSAGES
-    assert Reading(replace(echo, folder=MODEL_FOLDER), meeting).lengths == PHRASES
+    assert LongRecording(echo, meeting).lengths == PASSAGES
+    assert LongRecording(replace(echo, folder=MODEL_FOLDER), meeting).lengths == PHRASES
 
 
 # Subtitles

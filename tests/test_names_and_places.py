@@ -12,7 +12,7 @@ from sounds import recording, saved
 from typer.testing import CliRunner
 
 from studio.cli import app
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.importing import import_data
 from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
@@ -40,8 +40,8 @@ def test_names_that_are_not_utf_8_do_not_end_an_import(link: bool, tmp_path: Pat
     odd(folder, b"th\xe9.m4a", b"x")
     saved(folder / "a.wav", recording(2))
     saved(folder / "a.txt", b"hello")
-    found = preview(Plan([folder]))
-    report = import_data(Dataset.create(tmp_path / "voice"), Plan([folder]), link=link)
+    found = preview(ImportPlan([folder]))
+    report = import_data(Dataset.create(tmp_path / "voice"), ImportPlan([folder]), link=link)
     assert (found.clips, report.added, report.skipped) == (2, 2, 2)
     assert "caf\\xe9.wav" in [row.name for row in found.first]
     assert {name for name, _ in report.listed} == {"caf\\xe8.wav", "th\\xe9.m4a"}

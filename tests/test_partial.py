@@ -9,7 +9,7 @@ import pytest
 import tiny_models
 
 from studio.audio import read
-from studio.inference.worker.host import Held
+from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, load
 from studio.starter import UNHEARD_FOLDER
 
@@ -46,7 +46,7 @@ def test_a_draft_changes_nothing_whether_it_holds_in_part_or_not_at_all(
 def test_a_growing_utterance_is_read_as_without_drafts(tmp_path: Path) -> None:
     from studio.audio import write_wav
 
-    held, path = Held(), tmp_path / "so-far.wav"
+    held, path = ModelHost(), tmp_path / "so-far.wav"
     for seconds in (0.5, 1.0, 1.5, 2.0, 2.5):
         write_wav(path, SOUND[: round(seconds * 16_000)], 16_000)
         partial, whole = held.partial("starter", [], str(path)), held.transcribe("starter", [], str(path))

@@ -12,7 +12,7 @@ from studio.data.labels.proposals import apply
 from studio.data.manifest import Dataset
 from studio.data.store import asr_results
 from studio.inference.batched import skipped_sentence
-from studio.inference.prelabel import prelabel, proposals, surety
+from studio.inference.prelabel import least_confidence, prelabel, proposals
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_what_was_heard_is_offered_by_its_least_sure_word_and_taken_as_one_actio
     assert count == 10
     assert not {first.id, second.id, third.id} & {item.id for item in offered}
     assert len(offered) == 7
-    assert surety(found[first.id]) == 0.3
+    assert least_confidence(found[first.id]) == 0.3
     before = [clip.text for clip in dataset.utterances()]
     apply(dataset, offered, "Transcripts used in 7 labels")
     assert sum(clip.text == clip.prompt for clip in dataset.utterances()) == 7

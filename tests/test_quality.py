@@ -211,9 +211,9 @@ def test_a_usual_pace_needs_twenty_clips_of_one_speaker_and_digits_count_as_word
 
 def test_the_same_samples_elsewhere_are_told_and_a_note_is_no_reproach() -> None:
     figures = measure(wave(speech()))
-    [twin] = findings(figures, duration=3, twins=["other"])
+    [twin] = findings(figures, duration=3, duplicates=["other"])
     assert (twin.code, verdict([twin])) == ("twin", "look")
-    assert "2 other clips" in findings(figures, duration=3, twins=["a", "b"])[0].what
+    assert "2 other clips" in findings(figures, duration=3, duplicates=["a", "b"])[0].what
     assert verdict([]) == "fine"
     assert verdict([Finding(code="telephone", verdict="note", what="x")]) == "fine"
 

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from studio.data.view.query import FIELDS, FLAGS, All, Compare, Either, Has, Not, Word, parse
+from studio.data.view.query import FIELDS, FLAGS, All, Compare, Either, Has, Not, TextMatch, parse
 from studio.errors import DataError
 
 READ = [
     ("", All(())),
-    ("order", Word("order")),
-    ("Order Nine", All((Word("order"), Word("nine")))),
-    ('"two words"', Word("two words")),
-    ("“two words”", Word("two words")),
+    ("order", TextMatch("order")),
+    ("Order Nine", All((TextMatch("order"), TextMatch("nine")))),
+    ('"two words"', TextMatch("two words")),
+    ("“two words”", TextMatch("two words")),
     ("wer > 0.3", Compare("wer", ">", 0.3)),
     ("WER>=30%", Compare("wer", ">=", 0.3)),
     ("duration<1", Compare("duration", "<", 1.0)),
     ("duration < 800ms", Compare("duration", "<", 0.8)),
-    ("duration < 1,5 s", All((Compare("duration", "<", 1.5), Word("s")))),
+    ("duration < 1,5 s", All((Compare("duration", "<", 1.5), TextMatch("s")))),
     ('duration < "1,5 s"', Compare("duration", "<", 1.5)),
     ("loudness < -30LUFS", Compare("loudness", "<", -30.0)),
     ("snr != 20dB", Compare("snr", "!=", 20.0)),
@@ -39,13 +39,13 @@ READ = [
     ("has digits", Has("digits")),
     ("has digit", Has("digits")),
     ("has numbers", Has("numbers")),
-    ("has arrived", All((Word("has"), Word("arrived")))),
+    ("has arrived", All((TextMatch("has"), TextMatch("arrived")))),
     ("not has heard", Not(Has("heard"))),
     ("duration < 1 and not speaker = anna", All((Compare("duration", "<", 1.0), Not(Compare("speaker", "=", "anna"))))),
-    ("a or b c", Either((Word("a"), All((Word("b"), Word("c")))))),
-    ("(a or b) c", All((Either((Word("a"), Word("b"))), Word("c")))),
-    ("don't e-mail 5$!", All((Word("don't"), Word("e-mail"), Word("5$!")))),
-    ('")"', Word(")")),
+    ("a or b c", Either((TextMatch("a"), All((TextMatch("b"), TextMatch("c")))))),
+    ("(a or b) c", All((Either((TextMatch("a"), TextMatch("b"))), TextMatch("c")))),
+    ("don't e-mail 5$!", All((TextMatch("don't"), TextMatch("e-mail"), TextMatch("5$!")))),
+    ('")"', TextMatch(")")),
 ]
 
 
@@ -99,7 +99,7 @@ def test_no_text_is_ever_anything_but_a_query_or_a_sentence(text: str) -> None:
 @given(st.lists(st.text("abcdefgh", min_size=4, max_size=8), min_size=1, max_size=5))
 def test_plain_words_are_searched_as_they_are(words: list[str]) -> None:
     found = parse(" ".join(words))
-    assert (found.terms if isinstance(found, All) else (found,)) == tuple(map(Word, words))
+    assert (found.terms if isinstance(found, All) else (found,)) == tuple(map(TextMatch, words))
 
 
 def test_every_column_and_flag_says_what_it_is() -> None:

@@ -12,7 +12,7 @@ from studio import cli
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.reading_list import read_next
 from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
@@ -45,7 +45,7 @@ def test_what_a_model_heard_otherwise_than_the_label_is_asked_for(workspace: Wor
     clip = dataset.utterances()[0]
     text = f"{clip.text} quokka"
     dataset.edit(clip.id, text=text)
-    line = Heard(id=clip.id, audio_sha256=clip.audio_sha256, label=text, model="echo", text=clip.text, at="")
+    line = AsrResult(id=clip.id, audio_sha256=clip.audio_sha256, label=text, model="echo", text=clip.text, at="")
     asr_results.append(dataset, [line])
     assert "“quokka” was transcribed wrongly in the clip that has it." in reasons(workspace)
 

@@ -15,7 +15,7 @@ from finished import clips_of
 from tones import config, folder_of, in_child, logged, tones, train, wav
 
 from studio.data.manifest import Dataset
-from studio.evaluation.cache import BatchRead, Readings
+from studio.evaluation.cache import CachedBatch, HypothesisCache
 from studio.evaluation.evaluate import Comparison, Evaluation, compare, evaluate, save
 from studio.models import Hypothesis, Recogniser, load
 from studio.models.adapters import adapter_hash
@@ -147,7 +147,7 @@ def test_what_is_kept_is_used_and_belongs_to_this_adapter_and_these_labels_alone
     dataset = Dataset.open(root / "recordings" / "tones")
     first = evaluate(taught, dataset, kept=tmp_path)
     (path,) = tmp_path.iterdir()
-    assert sum(len(BatchRead.model_validate_json(line).heard) for line in path.read_text().splitlines()) == 8
+    assert sum(len(CachedBatch.model_validate_json(line).heard) for line in path.read_text().splitlines()) == 8
     again = evaluate(taught, dataset, kept=tmp_path)
     assert again == first  # the times too: nothing was read anew
     path.write_text(path.read_text().replace("order", "border"))
@@ -173,15 +173,15 @@ def test_texts_are_kept_as_written_whichever_way_they_are_compared(
 
 def test_a_torn_last_line_costs_its_batch_and_the_next_line_stands_by_itself(tmp_path: Path) -> None:
     path, clips = tmp_path / "key.jsonl", clips_of(["one", "two", "three"])
-    batches = [BatchRead(clips=[clip.id], heard={clip.id: Hypothesis(text=clip.text, seconds=1, latency=0.1)})
+    batches = [CachedBatch(clips=[clip.id], heard={clip.id: Hypothesis(text=clip.text, seconds=1, latency=0.1)})
                for clip in clips]  # fmt: skip
     for batch in batches[:2]:
-        Readings(path).keep(batch)
+        HypothesisCache(path).keep(batch)
     path.write_bytes(path.read_bytes()[:-20])
-    again = Readings(path)
+    again = HypothesisCache(path)
     assert (again.find(clips[:1]), again.find(clips[1:2])) == (batches[0], None)
     again.keep(batches[2])
-    assert Readings(path).find(clips[2:]) == batches[2]
+    assert HypothesisCache(path).find(clips[2:]) == batches[2]
     assert again.find(clips[:2]) is None  # read together they may differ in the last digit
 
 

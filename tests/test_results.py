@@ -26,7 +26,7 @@ from studio.reports.markdown import as_markdown
 from studio.reports.result import result_of
 from studio.runs.folder import RunFolder
 from studio.text import words_to_digits
-from studio.ui.heldout import Wanted, clip_page, held_out, in_short
+from studio.ui.heldout import ClipQuery, clip_page, held_out, in_short
 from studio.workspace import Workspace
 
 SAID = [f"order one two {word} please" for word in ("three", "four", "five", "six") * 15]
@@ -175,8 +175,8 @@ def test_headline_chart_and_table_count_worse_clips_alike(tmp_path: Path) -> Non
     assert {kind: sum(dot.clips for dot in dots if dot.outcome == kind) for kind in ("better", "worse", "same")} == {
         "better": 1, "worse": 1, "same": 10,
     }  # fmt: skip
-    assert [row.reference for row in clip_page(result, Wanted(show="worse")).rows] == [long]
-    assert [row.reference for row in clip_page(result, Wanted(dot="100-100-worse")).rows] == [long]
+    assert [row.reference for row in clip_page(result, ClipQuery(show="worse")).rows] == [long]
+    assert [row.reference for row in clip_page(result, ClipQuery(dot="100-100-worse")).rows] == [long]
 
 
 # Bad input

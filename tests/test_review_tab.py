@@ -16,7 +16,7 @@ from sounds import encoded, recording
 
 from studio.data.manifest import Dataset
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.data.view.table import Table
 from studio.errors import DataError
 from studio.ui.review import Doubt, decide, known_fields, thrown_away
@@ -24,11 +24,11 @@ from studio.ui.review import Doubt, decide, known_fields, thrown_away
 ATTACK = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 
 
-def listened(dataset: Dataset, id: str, text: str, suspicion: float = 0.8) -> Heard:
+def listened(dataset: Dataset, id: str, text: str, suspicion: float = 0.8) -> AsrResult:
     """As if a model had heard `text` in the clip `id`."""
     clip = dataset.get(id)
     words = [(word, 0.9) for word in text.split()]
-    reading = Heard(
+    reading = AsrResult(
         id=id,
         audio_sha256=clip.audio_sha256,
         label=clip.text,

@@ -29,7 +29,7 @@ from subtitles_read import read_srt, read_vtt
 from tones import config, tones, train, wav
 
 from studio.errors import ConfigError
-from studio.models import Reading, load
+from studio.models import AdapterHypothesis, load
 from studio.models.echo import speak
 from studio.serve.app import create_app
 from studio.serve.engine import MOST_WAITING, Engine, engine_for, terms_in
@@ -330,9 +330,9 @@ def test_key_terms_reach_short_and_long_recordings(meeting: bytes, tmp_path: Pat
     given: list[bool] = []
 
     class Noting(type(echo.family)):  # type: ignore[misc]
-        def read_beside(self, *args: object, **named: object) -> list[Reading]:
+        def transcribe_with_adapters(self, *args: object, **named: object) -> list[AdapterHypothesis]:
             given.append(named["terms"] is not None)
-            return super().read_beside(*args, **named)
+            return super().transcribe_with_adapters(*args, **named)
 
     engine = Engine(replace(echo, family=Noting()))
     for sound in (wav("order 12"), meeting):

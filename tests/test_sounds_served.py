@@ -42,7 +42,7 @@ def given(root: Path, name: str, content: bytes) -> str:
     folder = root / "outputs" / "transcripts" / "20260101-000000-abcd"
     folder.mkdir(parents=True)
     saved(folder / "recording", content)
-    about = longfiles.About(name=name, seconds=1.0, model="echo", run="", given_at=0.0)
+    about = longfiles.LongFileRequest(name=name, seconds=1.0, model="echo", run="", given_at=0.0)
     (folder / "about.json").write_text(about.model_dump_json())
     return folder.name
 

@@ -15,7 +15,7 @@ from studio.data import prompts
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits.assignment import MINIMUM, ensure_minimum, minimum_moves, split_for
 from studio.data.splits.assignment import test_set_hash as hash_of_test_set
-from studio.data.splits.grouping import Sides, sentence
+from studio.data.splits.grouping import SplitIndex, sentence
 from studio.data.splits.plans import SplitPlan, SplitRequest, apply, plan
 from studio.errors import ConflictError, DataError
 
@@ -363,7 +363,7 @@ class Memory(Dataset):
 
 
 def test_split_for_takes_no_longer_with_many_clips() -> None:
-    sides = Sides.of(utterance(f"{number}", f"sentence {number}") for number in range(5000))
+    sides = SplitIndex.of(utterance(f"{number}", f"sentence {number}") for number in range(5000))
     began = time.process_time()
     for number in range(2000):
         sides.split_for(f"another {number}", "import", "")

@@ -10,7 +10,7 @@ import pytest
 from sounds import recording, saved
 
 from studio.data.formats.names import meant
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.importing import import_data
 from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
@@ -28,7 +28,7 @@ def kaldi(folder: Path, seed: int = 0) -> Path:
 
 
 def splits_of(path: Path) -> dict[str, int]:
-    return preview(Plan([path])).splits
+    return preview(ImportPlan([path])).splits
 
 
 @pytest.mark.parametrize("name", NO_SPLITS)
@@ -48,13 +48,13 @@ def test_a_word_within_a_name_is_no_split_in_any_format(name: str, tmp_path: Pat
 
 
 def test_a_root_sheet_that_names_train_and_test_keeps_the_authors_split(cases: Path, tmp_path: Path) -> None:
-    found = preview(Plan([cases / "audiofolder_root_sheet"]))
+    found = preview(ImportPlan([cases / "audiofolder_root_sheet"]))
     assert found.splits == {"train": 12, "test": 8, "by sentence": 4}
     assert "“test” is test, “train” is train" in found.notes[0]
     assert "4 other clips" in found.notes[1]
     assert "custom" in found.notes[1]
     dataset = Dataset.create(tmp_path / "voice")
-    report = import_data(dataset, Plan([cases / "audiofolder_root_sheet"]))
+    report = import_data(dataset, ImportPlan([cases / "audiofolder_root_sheet"]))
     assert (report.added, report.notes[:2]) == (24, found.notes)
     author = {path.stem for path in (cases / "audiofolder_root_sheet" / "test").iterdir()}
     assert len(author) == 8
@@ -93,7 +93,7 @@ def test_lists_state_their_split_by_their_own_names(tmp_path: Path) -> None:
         saved(tmp_path / name, json.dumps(cut).encode())
     assert splits_of(tmp_path) == {"train": 1, "validation": 1, "by sentence": 1}
     assert splits_of(tmp_path / "cuts_dev.jsonl") == {"validation": 1}
-    assert "“cuts_dev.jsonl” is validation" in preview(Plan([tmp_path / "cuts_dev.jsonl"])).notes[0]
+    assert "“cuts_dev.jsonl” is validation" in preview(ImportPlan([tmp_path / "cuts_dev.jsonl"])).notes[0]
 
 
 def test_a_folder_that_is_imported_by_itself_is_a_split_among_splits(tmp_path: Path) -> None:
@@ -113,6 +113,6 @@ def test_the_file_name_of_a_clip_states_nothing(tmp_path: Path) -> None:
     for number, name in enumerate(("train", "test", "dev")):
         saved(tmp_path / f"{name}.wav", recording(number))
         saved(tmp_path / f"{name}.txt", f"label {number}".encode())
-    found = preview(Plan([tmp_path]))
+    found = preview(ImportPlan([tmp_path]))
     assert Counter(found.splits) == {"by sentence": 3}
     assert found.notes == []

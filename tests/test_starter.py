@@ -30,9 +30,9 @@ def tokenizer() -> Any:
 
 @pytest.fixture(scope="module")
 def recogniser() -> Any:
-    from studio.starter.recipe.measure import Recogniser
+    from studio.starter.recipe.measure import PlainModel
 
-    return Recogniser(MODEL_FOLDER)
+    return PlainModel(MODEL_FOLDER)
 
 
 def test_the_shipped_model_is_small_and_in_half_precision() -> None:
@@ -289,8 +289,8 @@ def test_a_killed_build_resumes_to_the_same_weights(tiny_corpus: Path, tmp_path:
 @needs_synthesisers
 def test_what_the_recipe_exports_transcribes(tiny_corpus: Path, tmp_path: Path) -> None:
     from studio.starter.recipe.export import export
-    from studio.starter.recipe.measure import Recogniser
+    from studio.starter.recipe.measure import PlainModel
 
     trained(tiny_corpus, tmp_path / "work")
     export(tmp_path / "work" / "checkpoint.pt", tmp_path / "model")
-    assert isinstance(Recogniser(tmp_path / "model").transcribe(np.zeros(16_000, np.float32)), str)
+    assert isinstance(PlainModel(tmp_path / "model").transcribe(np.zeros(16_000, np.float32)), str)

@@ -11,7 +11,7 @@ from tones import tones
 from studio import models
 from studio.data.manifest import Dataset
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.inference.label_errors import LIKELY, find_suspects, label_loss, with_suspicion
 from studio.models import Clip
 from studio.models.echo import speak
@@ -52,9 +52,9 @@ def test_a_label_in_the_other_convention_is_no_surprise() -> None:
     assert label_loss(echo, Clip(speak("order 129"), "order 807")) > as_digits + 1
 
 
-def reading(id: str, label: str, text: str, loss: float, base: str | None = None) -> Heard:
+def reading(id: str, label: str, text: str, loss: float, base: str | None = None) -> AsrResult:
     fields = {"id": id, "audio_sha256": id, "label": label, "text": text, "loss": loss, "base_text": base}
-    return Heard.model_validate({**fields, "model": "starter", "at": "2026-11-21T10:00:00+00:00"})
+    return AsrResult.model_validate({**fields, "model": "starter", "at": "2026-11-21T10:00:00+00:00"})
 
 
 def test_a_hard_clip_and_a_weak_model_count_less_than_both_signs_together() -> None:

@@ -10,7 +10,7 @@ from sounds import recording
 
 from studio.data.manifest import Dataset
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.data.utterance import Utterance
 from studio.data.view.query import FIELDS, Selection
 from studio.data.view.rows import ClipRow
@@ -64,7 +64,7 @@ def reading(dataset: Dataset, id: str, text: str, **fields: object) -> None:
         "at": "now",
     }
     asr_results.append(
-        dataset, [Heard.model_validate(row | {"wer": 0.5, "confidence": 0.7, "suspicion": 0.9} | fields)]
+        dataset, [AsrResult.model_validate(row | {"wer": 0.5, "confidence": 0.7, "suspicion": 0.9} | fields)]
     )
 
 

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from studio.cli import app
 from studio.data import formats
 from studio.data.formats import lists
-from studio.data.formats.base import Reading, Refused, Row
-from studio.data.formats.plan import Plan
+from studio.data.formats.base import ImportRow, ReadOptions, Refused
+from studio.data.formats.plan import ImportPlan
 from studio.data.formats.sheets import escaped, unescaped
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.previewing import preview
@@ -33,12 +33,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def rows_of(path: Path) -> list[Row | Refused]:
-    return list(formats.recognise(path).rows(path, Reading()))
+def rows_of(path: Path) -> list[ImportRow | Refused]:
+    return list(formats.recognise(path).rows(path, ReadOptions()))
 
 
 def texts(path: Path) -> list[str | None]:
-    return [row.text for row in rows_of(path) if isinstance(row, Row)]
+    return [row.text for row in rows_of(path) if isinstance(row, ImportRow)]
 
 
 @pytest.mark.parametrize(("name", "mark"), [("clips.csv", ","), ("clips.tsv", "\t"), ("metadata.csv", ",")])
@@ -49,7 +49,7 @@ def test_a_stray_quote_costs_its_own_line_alone_and_is_named(name: str, mark: st
     path = saved(folder / name, "\n".join(lines).encode())
     found = rows_of(path)
     refused = [row for row in found if isinstance(row, Refused)]
-    assert [row.text.strip('"') for row in found if isinstance(row, Row) and row.text] == [
+    assert [row.text.strip('"') for row in found if isinstance(row, ImportRow) and row.text] == [
         "zero", "two", "three", "four", "five"]  # fmt: skip
     assert [row.name for row in refused] == [f"{name} line 3"]
     assert "A quote opens here" in refused[0].what
@@ -73,13 +73,13 @@ def test_a_table_made_of_stray_quotes_is_read_in_bounded_time(folder: Path, monk
 def test_a_list_without_a_header_keeps_its_first_row(folder: Path) -> None:
     path = saved(folder / "clips.csv", b"0.wav,order one\n1.wav,order two\n2.wav,order three\n")
     assert texts(path) == ["order one", "order two", "order three"]
-    assert [column.name for column in preview(Plan([path])).columns] == ["column 1", "column 2"]
-    mapped = list(formats.find("csv").rows(path, Reading({"audio": "column 1", "text": "column 2"})))
+    assert [column.name for column in preview(ImportPlan([path])).columns] == ["column 1", "column 2"]
+    mapped = list(formats.find("csv").rows(path, ReadOptions({"audio": "column 1", "text": "column 2"})))
     assert len(mapped) == 3
     saved(folder / "rec_0.wav", recording(8))
     bare = saved(folder / "other" / "text.csv", b"0,zero\n")
     saved(folder / "other" / "rec_0.wav", recording(9))
-    assert [type(row) for row in formats.find("speech-to-text-finetune").rows(bare, Reading())] == [Row]
+    assert [type(row) for row in formats.find("speech-to-text-finetune").rows(bare, ReadOptions())] == [ImportRow]
 
 
 @given(st.text(alphabet="'=+-@\t\rab ", max_size=6))
@@ -120,6 +120,6 @@ def test_a_quote_anywhere_loses_one_row_at_most(place: int, at: int, folder: Pat
     lines = [f"{number}.wav,label {number}" for number in range(6)]
     lines[place] = lines[place][:at] + '"' + lines[place][at:]
     found = rows_of(saved(folder / "clips.csv", "\n".join(["path,text", *lines]).encode()))
-    whole = [row.text for row in found if isinstance(row, Row)]
+    whole = [row.text for row in found if isinstance(row, ImportRow)]
     assert sum(f"label {number}" in whole for number in range(6)) >= 5
     assert len(found) >= 6

@@ -25,7 +25,7 @@ import sys, time
 from studio.errors import DataError
 from studio.runs import tasks
 count, pause, *words = sys.argv[1:]
-with tasks.telling() as tell:
+with tasks.reporting() as tell:
     for done in range(int(count) + 1):
         tell("reading", done, int(count))
         time.sleep(float(pause))
@@ -131,7 +131,7 @@ def test_a_verb_at_a_terminal_prints_what_it_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
-    with tasks.telling() as tell:
+    with tasks.reporting() as tell:
         tell("reading", 1, 2)
         tell.note("2 clips were read.")
     assert capsys.readouterr().out == "2 clips were read.\n"

@@ -84,6 +84,6 @@ def test_an_entry_that_is_longer_than_it_claims_is_not_unpacked_further() -> Non
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.wav", bytes(50 << 20))
     (entry,) = zipped.entries(stream)
-    claims = zipped.Entry(entry.name, entry.flags, entry.method, entry.crc, entry.packed, 1000, 0, entry.place)
+    claims = zipped.ZipEntry(entry.name, entry.flags, entry.method, entry.crc, entry.packed, 1000, 0, entry.place)
     with pytest.raises(ValueError, match="longer than its directory says"):
         next(zipped.content(stream, claims))

@@ -10,7 +10,7 @@ import numpy as np
 
 from studio.audio import Samples, Waveform, decibels
 from studio.audio.spectrum import HOP
-from studio.audio.vad import Voice
+from studio.audio.vad import VoiceActivity
 
 LEAST = 0.05  # seconds of voice at the edge: a key that is pressed is shorter
 BELOW_SPEECH_DB = 15.0  # under the level of the speech: a breath, or the end of a word that fades
@@ -18,7 +18,7 @@ EDGE, NEAR = 0.005, 0.030  # seconds: a voice that begins is far quieter in the 
 RISE_DB = 12.0
 
 
-def cut_off(wave: Waveform, voice: Voice) -> tuple[bool, bool]:
+def cut_off(wave: Waveform, voice: VoiceActivity) -> tuple[bool, bool]:
     """Whether the first word, and whether the last word, is cut."""
     if not voice.seconds:
         return False, False
@@ -27,7 +27,7 @@ def cut_off(wave: Waveform, voice: Voice) -> tuple[bool, bool]:
     return _begins_cut(first, wave.sample_rate, voice, 1), _begins_cut(last, wave.sample_rate, voice, -1)
 
 
-def _begins_cut(samples: Samples, rate: int, voice: Voice, direction: int) -> bool:
+def _begins_cut(samples: Samples, rate: int, voice: VoiceActivity, direction: int) -> bool:
     """Whether `samples`, the first `NEAR` seconds, begin in a word; with `direction` -1 all is backwards."""
     power, loud = voice.power[::direction], voice.loud[::direction]
     is_voice = loud[: round(LEAST / HOP)].all() and loud.any()

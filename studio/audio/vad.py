@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class VoiceActivity:
     """What was found out about the speech in a recording."""
 
     power: NDArray[np.float64]  # (frames,) in the band of voices
@@ -37,7 +37,7 @@ class Voice:
     snr_db: float | None  # None where no moment without speech shows the noise
 
 
-def find_voice(frames: Frames, duration: float) -> Voice:
+def find_voice(frames: Frames, duration: float) -> VoiceActivity:
     """Find the speech in a recording of `duration` seconds by its level above the room's own."""
     power = frames.band(LOW, HIGH)
     levels = 10 * np.log10(_smoothed(power) + 1e-12)
@@ -45,10 +45,10 @@ def find_voice(frames: Frames, duration: float) -> Voice:
     speaking = _joined(_without(loud, round(BLIP / HOP)), round(WORD_GAP / HOP))
     places = np.flatnonzero(speaking)
     if not len(places):
-        return Voice(power, loud, speaking, 0.0, duration, 0.0, 0.0, None)
+        return VoiceActivity(power, loud, speaking, 0.0, duration, 0.0, 0.0, None)
     first, last = places[0] * HOP, min(duration, (places[-1] + 2) * HOP)
     gaps = [length for start, length, on in runs(speaking) if not on and places[0] < start < places[-1]]
-    return Voice(
+    return VoiceActivity(
         power,
         loud,
         speaking,

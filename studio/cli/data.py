@@ -213,10 +213,12 @@ def import_(
 ) -> None:
     """Take in recordings that exist already: sound files with text files, tables, and the formats of other tools."""
     from studio.cli.rendering import datasets
-    from studio.data.formats import Reading
-    from studio.data.formats.plan import Plan
+    from studio.data.formats import ReadOptions
+    from studio.data.formats.plan import ImportPlan
 
-    plan = Plan(datasets.given(dataset, paths or []), format, Reading(datasets.mapping(map or []), delimiter, audio))
+    plan = ImportPlan(
+        datasets.given(dataset, paths or []), format, ReadOptions(datasets.mapping(map or []), delimiter, audio)
+    )
     if dry_run:
         datasets.look(Workspace.here(), dataset, plan, as_json)
     else:

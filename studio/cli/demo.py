@@ -36,7 +36,7 @@ Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Scenario:
     """One use of a fine-tune: who speaks, and how labels write numbers."""
 
     name: str
@@ -46,8 +46,8 @@ class Story:
 
 
 STORIES = (
-    Story("conventions", "digits become words", "flite:awb", "words"),
-    Story("voice", "a whisper, one digit in three wrong on the starter", "espeak-ng:en-us+whisperf", "digits"),
+    Scenario("conventions", "digits become words", "flite:awb", "words"),
+    Scenario("voice", "a whisper, one digit in three wrong on the starter", "espeak-ng:en-us+whisperf", "digits"),
 )
 
 
@@ -65,7 +65,7 @@ class Result(BaseModel):
     report: str
 
 
-def run(workspace: Workspace, seeds: list[int], say: Say, stories: tuple[Story, ...] = STORIES) -> list[Result]:
+def run(workspace: Workspace, seeds: list[int], say: Say, stories: tuple[Scenario, ...] = STORIES) -> list[Result]:
     """Tell every story with every seed, and print the table. Raises StudioError."""
     results = [_tell(workspace, story, seed, say) for seed in seeds for story in stories]
     say("\n" + table(results))
@@ -86,7 +86,7 @@ def table(results: list[Result]) -> str:
     return "\n".join([*rows, "", *notes])
 
 
-def _tell(workspace: Workspace, story: Story, seed: int, say: Say) -> Result:
+def _tell(workspace: Workspace, story: Scenario, seed: int, say: Say) -> Result:
     say(f"\n{story.name}, seed {seed}: {story.about}")
     dataset = record(workspace, story, seed, say)
     folder = _fresh_run(workspace, f"demo-{story.name}-{seed}")
@@ -108,7 +108,7 @@ def _tell(workspace: Workspace, story: Story, seed: int, say: Say) -> Result:
     )
 
 
-def record(workspace: Workspace, story: Story, seed: int, say: Say) -> Dataset:
+def record(workspace: Workspace, story: Scenario, seed: int, say: Say) -> Dataset:
     """The story's dataset in its voice, or of bundled clips where there is no synthesiser. Raises StudioError."""
     folder = workspace.dataset(f"demo-{story.name}-{seed}")
     if folder.exists():
@@ -121,7 +121,7 @@ def record(workspace: Workspace, story: Story, seed: int, say: Say) -> Dataset:
     return dataset
 
 
-def _spoken(story: Story, seed: int, say: Say) -> Iterator[tuple[str, bytes | Path]]:
+def _spoken(story: Scenario, seed: int, say: Say) -> Iterator[tuple[str, bytes | Path]]:
     """(sentence with digits, its sound) for every clip the story needs."""
     voice = synthesis.voice(story.voice)
     if not synthesis.available(voice.engine):

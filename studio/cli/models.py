@@ -40,7 +40,7 @@ def transcribe(
     if format:
         from studio.cli.rendering import longform
 
-        reader = longform.Reader(model, longform.only_one(adapter or [], terms), processor, device)
+        reader = longform.ModelChoice(model, longform.only_one(adapter or [], terms), processor, device)
         typer.echo(longform.write(list(audio or []), format, output, reader))
         return
     from studio.inference.compare import hear_list

@@ -36,7 +36,7 @@ _LONG = 15.0  # seconds without a free machine before that is said
 _SAID = 12  # lines that the process printed last, for the person who asks why it ended
 
 
-class Standing(BaseModel):
+class ClusterJobState(BaseModel):
     """The state of a job on its cluster."""
 
     model_config = ConfigDict(frozen=True)
@@ -57,7 +57,7 @@ class Cluster(Protocol):
     def tail(self, job: str) -> Iterator[str]:
         """The log of `job` from its start, in pieces, an empty one whenever nothing came for a moment."""
 
-    def standing(self, job: str) -> Standing:
+    def standing(self, job: str) -> ClusterJobState:
         """The state of `job`. Raises JobError also where the cluster does not know it."""
 
     def stop(self, job: str) -> None:
@@ -221,7 +221,7 @@ class _Follower:
             self.note = self.note.model_copy(update={"received": receiver.received, "is_over": is_over})
             self.note.write(self.folder)
 
-    def _waited(self, standing: Standing, seconds: float) -> Iterator[Event]:
+    def _waited(self, standing: ClusterJobState, seconds: float) -> Iterator[Event]:
         if standing.state == "waiting" and seconds > _LONG and not self.has_waited:
             self.has_waited = True
             yield Warned(message=f"The cluster has not started the job yet. {_sentence(standing.message)}")
@@ -240,7 +240,7 @@ class _Follower:
             self.note.write(self.folder)
             yield Stopped(step=self.step, reason="discard")
 
-    def _broken(self, standing: Standing) -> JobError:
+    def _broken(self, standing: ClusterJobState) -> JobError:
         said = [line.strip() for line in self.said if line.strip()]
         last = said[-1] if said else _sentence(standing.message)
         if last.startswith("ModuleNotFoundError"):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.cluster.address import require_ray
-from studio.cluster.follower import Standing
+from studio.cluster.follower import ClusterJobState
 from studio.config import TrainConfig
 from studio.errors import JobError, UnreachableError
 from studio.faults import plain_reason
@@ -88,14 +88,14 @@ class RayCluster:
         except Exception as error:  # whatever it is, the log is asked for anew from its start
             pieces.put(error)
 
-    def standing(self, job: str) -> Standing:
+    def standing(self, job: str) -> ClusterJobState:
         """The state of `job`. Raises UnreachableError, or JobError where the cluster does not know it."""
         with _sentences(self.address):
             info = self._client.get_job_info(job)
         code, kind = info.driver_exit_code, str(info.error_type or "")
         state = {"PENDING": "waiting", "RUNNING": "running"}.get(info.status.value, "ended")
         is_lost = "ACTOR_DIED" in kind or (code is not None and (code < 0 or code > 128))
-        return Standing.model_validate({"state": state, "is_lost": is_lost, "message": info.message or ""})
+        return ClusterJobState.model_validate({"state": state, "is_lost": is_lost, "message": info.message or ""})
 
     def stop(self, job: str) -> None:
         """Ask `job` to stop and save. Raises UnreachableError."""

@@ -28,7 +28,7 @@ from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
 RATE = 250_000  # bytes a second that checkpoints may take on average: a gigabyte of log in an hour at the most
 
 
-class Teller:
+class EventSender:
     """Sends home what happens in a run's folder, each file before the event that speaks of it."""
 
     def __init__(self, folder: RunFolder, sender: Sender, now: Callable[[], float] = time.monotonic) -> None:
@@ -115,7 +115,7 @@ def run(job: SentJob, sent: Path, root: Path, sender: Sender) -> None:
     shutil.copytree(sent / "run", folder.path) if (sent / "run").is_dir() else folder.path.mkdir(parents=True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # Ray blocks it in what it starts
     signal.signal(signal.SIGINT, lambda *_: folder.request_stop("save"))
-    teller = Teller(folder, sender)
+    teller = EventSender(folder, sender)
     try:
         _fetch_model(job.config)
     except StudioError as error:

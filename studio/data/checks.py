@@ -32,7 +32,9 @@ def _orphans(store: Store, now: Snapshot) -> Iterator[str]:
     """Clips that no line names, used or not; what lies in the trash or is just being saved is none."""
     named = {row.audio_filepath for row in now.parsed if isinstance(row, Utterance)}
     pending = {f"clips/{note.stem}.wav" for note in store.pending.glob("*.json")}
-    lying = {name for name in now.shelf.files if name.startswith("clips/") and _is_sound(name.removeprefix("clips/"))}
+    lying = {
+        name for name in now.clip_files.files if name.startswith("clips/") and _is_sound(name.removeprefix("clips/"))
+    }
     left = lying - named - pending
     thrown = {clip.audio_filepath for clip in store.trashed()} if left else set()
     for name in sorted(left - thrown):

@@ -24,7 +24,7 @@ from studio.models.base import Hypothesis, Recogniser
 from studio.workspace import append_durably, write_atomically
 
 
-class BatchRead(BaseModel):
+class CachedBatch(BaseModel):
     """One batch of clips: the hypotheses, and why the others could not be transcribed."""
 
     model_config = ConfigDict(frozen=True)
@@ -34,7 +34,7 @@ class BatchRead(BaseModel):
     skipped: list[str] = []
 
 
-class Readings:
+class HypothesisCache:
     """The batches that are done; without a file, none, and none is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -46,11 +46,11 @@ class Readings:
         """What `recogniser`, with its adapter or without, wrote for the clips whose hash is `test_set`."""
         return cls(folder / f"{_key(recogniser, test_set, with_adapter)}.jsonl")
 
-    def find(self, clips: Sequence[Utterance]) -> BatchRead | None:
+    def find(self, clips: Sequence[Utterance]) -> CachedBatch | None:
         """The hypotheses of exactly these clips, together."""
         return self._known.get(tuple(clip.id for clip in clips))
 
-    def keep(self, batch: BatchRead) -> None:
+    def keep(self, batch: CachedBatch) -> None:
         """Note `batch`; when this returns it outlives a power cut. A disk that takes nothing only costs the help."""
         self._known[tuple(batch.clips)] = batch
         if self._path:
@@ -58,7 +58,7 @@ class Readings:
                 append_durably(self._path, batch.model_dump_json())
 
 
-def _whole_lines(path: Path) -> list[BatchRead]:
+def _whole_lines(path: Path) -> list[CachedBatch]:
     """The batches in `path`; a line that was torn by a kill is cut off, so that the next one starts a line."""
     try:
         content = path.read_bytes()
@@ -67,7 +67,7 @@ def _whole_lines(path: Path) -> list[BatchRead]:
     found = []
     for line in split_lines(content):
         try:
-            found.append(BatchRead.model_validate_json(line))
+            found.append(CachedBatch.model_validate_json(line))
         except ValidationError:
             continue
     kept = "".join(batch.model_dump_json() + "\n" for batch in found)

@@ -29,7 +29,7 @@ _STEPS = {  # upper ends, and what such clips are called
 }
 
 
-class Reading(BaseModel):
+class AlignedHypothesis(BaseModel):
     """What one model wrote for one clip, word by word against the reference."""
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +47,7 @@ class Reading(BaseModel):
         return min((chance for chance in self.chances if chance is not None), default=None)
 
 
-class ClipReading(BaseModel):
+class ClipResult(BaseModel):
     """One held-out clip, before and after."""
 
     model_config = ConfigDict(frozen=True)
@@ -59,8 +59,8 @@ class ClipReading(BaseModel):
     pace: float | None  # characters a second
     snr: float | None  # dB
     speaker: str
-    before: Reading | None
-    after: Reading
+    before: AlignedHypothesis | None
+    after: AlignedHypothesis
 
     @property
     def words(self) -> int:
@@ -80,7 +80,7 @@ class ClipReading(BaseModel):
         return max(0.0, 1 - before.errors / size), max(0.0, 1 - self.after.errors / size)
 
 
-class Word(BaseModel):
+class WordResult(BaseModel):
     """A word of the references: how often it was said, and how often it was written right."""
 
     model_config = ConfigDict(frozen=True)
@@ -103,7 +103,7 @@ class Confusion(BaseModel):
     is_spelling: bool  # whether the two mean the same
 
 
-class Group(BaseModel):
+class ConditionGroup(BaseModel):
     """Clips that have something in common."""
 
     model_config = ConfigDict(frozen=True)
@@ -116,7 +116,7 @@ class Group(BaseModel):
     after: float | None
 
 
-class Surety(BaseModel):
+class ConfidenceBin(BaseModel):
     """Written words of which the model was about as sure, and how many of them are right."""
 
     model_config = ConfigDict(frozen=True)
@@ -134,11 +134,11 @@ class Mistakes(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     normaliser: str
-    clips: list[ClipReading]
-    words: list[Word]  # the most often wrong first
+    clips: list[ClipResult]
+    words: list[WordResult]  # the most often wrong first
     confusions: list[Confusion]  # of the model after, the most frequent first
-    groups: list[Group]
-    sureties: list[Surety]  # of the model after, the least sure first; empty where confidence was not recorded
+    groups: list[ConditionGroup]
+    sureties: list[ConfidenceBin]  # of the model after, the least sure first; empty where confidence was not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,13 @@ def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, U
         words=_words(clips, was, [counting.diff(row) for row in after.rows]),
         confusions=_confusions(clips),
         groups=list(_groups(clips)),
-        sureties=_sureties([clip.after for clip in clips], counting),
+        sureties=_confidence_bins([clip.after for clip in clips], counting),
     )
 
 
-def _clip(before: ScoredClip | None, after: ScoredClip, counting: _Counting, about: Utterance | None) -> ClipReading:
+def _clip(before: ScoredClip | None, after: ScoredClip, counting: _Counting, about: Utterance | None) -> ClipResult:
     quality = Quality.known(about.quality) if about else None
-    return ClipReading(
+    return ClipResult(
         id=after.id,
         reference=after.reference,
         compared=counting.text(after.reference),
@@ -194,9 +194,9 @@ def _clip(before: ScoredClip | None, after: ScoredClip, counting: _Counting, abo
     )
 
 
-def _reading(row: ScoredClip, counting: _Counting) -> Reading:
+def _reading(row: ScoredClip, counting: _Counting) -> AlignedHypothesis:
     edits = compared(row.reference, row.hypothesis, counting.normaliser)
-    return Reading(
+    return AlignedHypothesis(
         edits=edits,
         errors=errors(row.reference, row.hypothesis, counting.normaliser, counting.unit)[0],
         wer=row.wer,
@@ -221,7 +221,7 @@ def _chances(row: ScoredClip, written: Sequence[str]) -> list[float | None]:
     return found
 
 
-def _sureties(readings: Sequence[Reading], counting: _Counting) -> list[Surety]:
+def _confidence_bins(readings: Sequence[AlignedHypothesis], counting: _Counting) -> list[ConfidenceBin]:
     judged = (pair for reading in readings for pair in _judged(reading, counting))
     known = [(chance, right) for chance, right in judged if chance is not None]
     found, low = [], 0.0
@@ -232,23 +232,23 @@ def _sureties(readings: Sequence[Reading], counting: _Counting) -> list[Surety]:
             words, right = len(chosen), sum(right for _, right in chosen)
             mean = sum(chance for chance, _ in chosen) / words
             share = right / words if words >= LEAST_COUNTED else None
-            found.append(Surety(name=name, words=words, right=right, mean=mean, share=share))
+            found.append(ConfidenceBin(name=name, words=words, right=right, mean=mean, share=share))
     return found
 
 
-def _judged(reading: Reading, counting: _Counting) -> Iterator[tuple[float | None, bool]]:
+def _judged(reading: AlignedHypothesis, counting: _Counting) -> Iterator[tuple[float | None, bool]]:
     """Each written word: how sure the model was, and whether it is right."""
     right = [counting.is_right(edit) for edit in reading.edits for _ in edit.hypothesis.split()]
     return zip(reading.chances, right, strict=True)
 
 
-def _words(clips: Sequence[ClipReading], before: Sequence[list[Edit]], after: Sequence[list[Edit]]) -> list[Word]:
+def _words(clips: Sequence[ClipResult], before: Sequence[list[Edit]], after: Sequence[list[Edit]]) -> list[WordResult]:
     said = Counter(word for clip in clips for word in clip.compared.split())
     right_before = Counter(word for edits in before for word in _right(edits))
     right_after = Counter(word for edits in after for word in _right(edits))
     is_known = bool(before)
     found = [
-        Word(
+        WordResult(
             word=word,
             said=said[word],
             right_before=right_before[word] if is_known else None,
@@ -265,7 +265,7 @@ def _right(edits: Sequence[Edit]) -> Iterator[str]:
             yield from edit.reference.split()
 
 
-def _confusions(clips: Sequence[ClipReading]) -> list[Confusion]:
+def _confusions(clips: Sequence[ClipResult]) -> list[Confusion]:
     before = Counter(pair for clip in clips if clip.before for pair in clip.before.confusions)
     after = Counter(pair for clip in clips for pair in clip.after.confusions)
     is_known = any(clip.before for clip in clips)
@@ -296,7 +296,7 @@ def confused(edits: Sequence[Edit]) -> Iterator[tuple[str, str]]:
             yield from zip_longest(part.reference.split(), part.hypothesis.split(), fillvalue="")
 
 
-def _groups(clips: Sequence[ClipReading]) -> Iterator[Group]:
+def _groups(clips: Sequence[ClipResult]) -> Iterator[ConditionGroup]:
     figures: dict[str, list[float | None]] = {
         "Length": [clip.seconds for clip in clips],
         "Pace": [clip.pace for clip in clips],
@@ -314,10 +314,10 @@ def _step(by: str, value: float | None) -> str | None:
 
 
 def _grouped(
-    by: str, clips: Sequence[ClipReading], names: Sequence[str | None], order: Sequence[str]
-) -> Iterator[Group]:
+    by: str, clips: Sequence[ClipResult], names: Sequence[str | None], order: Sequence[str]
+) -> Iterator[ConditionGroup]:
     """The groups in `order`; nothing where all clips are in one, which shows nothing."""
-    members: dict[str, list[ClipReading]] = defaultdict(list)
+    members: dict[str, list[ClipResult]] = defaultdict(list)
     for clip, name in zip(clips, names, strict=True):
         if name is not None:
             members[name].append(clip)
@@ -328,11 +328,11 @@ def _grouped(
             yield _group(by, name, chosen)
 
 
-def _group(by: str, name: str, clips: Sequence[ClipReading]) -> Group:
+def _group(by: str, name: str, clips: Sequence[ClipResult]) -> ConditionGroup:
     words = sum(clip.words for clip in clips)
     befores = [clip.before.errors for clip in clips if clip.before]
     is_enough = words >= LEAST_COUNTED
-    return Group(
+    return ConditionGroup(
         by=by,
         name=name,
         clips=len(clips),

@@ -20,7 +20,7 @@ from studio.data.store.lines import split_lines
 from studio.data.utterance import Split
 from studio.errors import DataError, JobError, StudioError
 from studio.evaluation import failure_modes
-from studio.evaluation.cache import BatchRead, Readings
+from studio.evaluation.cache import CachedBatch, HypothesisCache
 from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.figures import character_rate, percent, sentences_right, word_rate
 from studio.models import Clip, Family, Hypothesis, Recogniser, load
@@ -131,7 +131,9 @@ def evaluate(
     good, skipped = usable(dataset, chosen, recogniser.family)
     if not good:
         raise DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
-    known = Readings.of(kept, recogniser, hash_of(good), with_adapter=with_adapter) if kept else Readings()
+    known = (
+        HypothesisCache.of(kept, recogniser, hash_of(good), with_adapter=with_adapter) if kept else HypothesisCache()
+    )
     hypotheses: list[Hypothesis] = []
     with nullcontext() if with_adapter else without_adapter(recogniser):
         for batch in in_batches(good):
@@ -151,11 +153,13 @@ def evaluate(
     return found.model_copy(update={"unwritable": named(unwritable(good, recogniser))})
 
 
-def _read(recogniser: Recogniser, dataset: Dataset, batch: Sequence[Utterance], known: Readings) -> list[Hypothesis]:
+def _read(
+    recogniser: Recogniser, dataset: Dataset, batch: Sequence[Utterance], known: HypothesisCache
+) -> list[Hypothesis]:
     found = known.find(batch)
     if found is None:
         ids, texts = [clip.id for clip in batch], transcribe(recogniser, dataset, batch)
-        found = BatchRead(clips=ids, heard=dict(zip(ids, texts, strict=True)))
+        found = CachedBatch(clips=ids, heard=dict(zip(ids, texts, strict=True)))
         known.keep(found)
     return list(found.heard.values())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from studio.evaluation.error_analysis import ClipReading, Mistakes
+from studio.evaluation.error_analysis import ClipResult, Mistakes
 from studio.evaluation.evaluate import Comparison
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def confusions(found: Mistakes) -> DataFrame:
     return DataFrame([row.model_dump() for row in found.confusions], columns=columns)
 
 
-def _clip(clip: ClipReading) -> dict[str, Any]:
+def _clip(clip: ClipResult) -> dict[str, Any]:
     before, after = clip.before, clip.after
     return {
         **clip.model_dump(include={"id", "reference", "speaker", "seconds", "pace", "snr"}),

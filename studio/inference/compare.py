@@ -11,26 +11,26 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import ConfigError, DataError
 from studio.inference.transcribe import clip_or_error, sound_files, with_processor
-from studio.models import Clip, Reading, Recogniser, load, locate
+from studio.models import AdapterHypothesis, Clip, Recogniser, load, locate
 from studio.models.adapters import add_adapter, find_adapter
-from studio.models.beside import BASE, alone, can_mix, check_number, in_rows, names_on
 from studio.models.key_terms import DEFAULT_BOOST, KeyTerms, key_terms, wanted
+from studio.models.multi_adapter import BASE, alone, can_mix, check_number, in_rows, names_on
 from studio.text import lines_of
 from studio.workspace import Workspace, disk_errors, write_atomically
 
 
-class HeardClip(BaseModel):
+class ComparedClip(BaseModel):
     """One sound file: a transcript without an adapter, then one with each."""
 
     model_config = ConfigDict(frozen=True)
 
     audio: str
     reference: str | None = None
-    readings: list[Reading] = []
+    readings: list[AdapterHypothesis] = []
     error: str | None = None  # why it could not be transcribed
 
 
-class Heard(BaseModel):
+class ModelComparison(BaseModel):
     """A list of sound files, with the transcripts side by side."""
 
     model_config = ConfigDict(frozen=True)
@@ -40,12 +40,12 @@ class Heard(BaseModel):
     terms: list[str]
     boost: float  # in logits, for a term's first token
     device: str
-    clips: list[HeardClip]
+    clips: list[ComparedClip]
 
 
 def hear(
     recogniser: Recogniser, clip: Clip, adapters: Sequence[str] | None = None, terms: KeyTerms | None = None
-) -> list[Reading]:
+) -> list[AdapterHypothesis]:
     """What the base writes for `clip`, then what it writes with each of `adapters`: of peft's names, by default all.
 
     One set of weights serves all. Where possible they are rows of one batch, which for a base and one adapter takes
@@ -53,7 +53,7 @@ def hear(
     with those made likelier. Raises DataError where the clip is too short or too long.
     """
     names = [BASE, *(names_on(recogniser) if adapters is None else adapters)]
-    read = recogniser.family.read_beside
+    read = recogniser.family.transcribe_with_adapters
     if can_mix(recogniser):
         with in_rows(recogniser, names):
             return read(recogniser.model, recogniser.processor, clip, len(names), terms)
@@ -77,7 +77,7 @@ def hear_list(
 ) -> dict[str, Any]:
     """Compare transcripts: `sources` as in `transcribe_list`, `adapters` folders or runs, one base for all.
 
-    `terms` is a text file with one key term a line. Returns a `Heard` as JSON, also written whole to `output`.
+    `terms` is a text file with one key term a line. Returns a `ModelComparison` as JSON, also written to `output`.
     Raises what `transcribe_list` does, and ConfigError for too many adapters or terms, or too high a boost.
     """
     locate(model)
@@ -92,7 +92,7 @@ def hear_list(
     clips = [_heard(recogniser, path, reference, trie) for path, reference in items]
     if all(clip.error for clip in clips):
         raise DataError(str(clips[0].error))
-    result = Heard(
+    result = ModelComparison(
         model=model, adapters=[str(folder) for folder in folders], terms=words, boost=boost, device=recogniser.device,
         clips=clips,
     ).model_dump(mode="json")  # fmt: skip
@@ -108,8 +108,8 @@ def _lines(path: Path) -> list[str]:
         return lines_of(path.read_bytes().decode("utf-8-sig", "replace"))
 
 
-def _heard(recogniser: Recogniser, path: Path, reference: str | None, terms: KeyTerms | None) -> HeardClip:
+def _heard(recogniser: Recogniser, path: Path, reference: str | None, terms: KeyTerms | None) -> ComparedClip:
     clip = clip_or_error(recogniser.family, path)
     if isinstance(clip, str):
-        return HeardClip(audio=str(path), reference=reference, error=clip)
-    return HeardClip(audio=str(path), reference=reference, readings=hear(recogniser, clip, terms=terms))
+        return ComparedClip(audio=str(path), reference=reference, error=clip)
+    return ComparedClip(audio=str(path), reference=reference, readings=hear(recogniser, clip, terms=terms))

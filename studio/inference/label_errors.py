@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.inference.batched import Progress, Read, batches
 from studio.inference.prelabel import reading
 from studio.models import Clip, Recogniser
@@ -52,7 +52,7 @@ def find_suspects(
     clips read, so that it needs some dozens of them. Nothing is written where `on_progress` ends the work.
     """
     skipped: list[str] = []
-    found: list[Heard] = []
+    found: list[AsrResult] = []
     for batch in batches(recogniser, dataset, clips, on_progress, skipped):
         found += _judged(recogniser, batch, adapter)
     judged = with_suspicion(found)
@@ -63,7 +63,7 @@ def find_suspects(
     return Search(clips=len(judged), likely=likely, is_lost=usual >= LOST, skipped=skipped)
 
 
-def with_suspicion(found: Sequence[Heard]) -> list[Heard]:
+def with_suspicion(found: Sequence[AsrResult]) -> list[AsrResult]:
     """`found` with suspicions and reasons, by their losses and texts alone."""
     losses = [item.loss for item in found if item.loss is not None]
     usual = statistics.median(losses) if losses else 0.0
@@ -88,7 +88,7 @@ def label_loss(recogniser: Recogniser, clip: Clip) -> float:
     return min(costs)
 
 
-def _judged(recogniser: Recogniser, batch: Sequence[Read], adapter: str | None) -> list[Heard]:
+def _judged(recogniser: Recogniser, batch: Sequence[Read], adapter: str | None) -> list[AsrResult]:
     found = [
         reading(read, recogniser.source, adapter).model_copy(
             update={"loss": round(label_loss(recogniser, read.clip), 4)}
@@ -103,7 +103,7 @@ def _judged(recogniser: Recogniser, batch: Sequence[Read], adapter: str | None) 
     return [item.model_copy(update={"base_text": was.text}) for item, was in zip(found, base, strict=True)]
 
 
-def _with_suspicion(item: Heard, usual: float) -> Heard:
+def _with_suspicion(item: AsrResult, usual: float) -> AsrResult:
     texts = [text for text in (item.text, item.base_text) if text is not None]
     difference = min(_difference(item.label, text) for text in texts)
     agree = len(texts) == 2 and _difference(item.text, texts[1]) == 0
@@ -119,7 +119,7 @@ def _difference(label: str, text: str) -> float:
     return min(1.0, score([label], [text], "spoken").cer)
 
 
-def _reason(item: Heard, usual: float, agree: bool, suspicion: float) -> str:
+def _reason(item: AsrResult, usual: float, agree: bool, suspicion: float) -> str:
     if suspicion <= LIKELY:
         return ""
     who = "Both the base model and the tuned one" if agree else "The model"

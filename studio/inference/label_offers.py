@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studio.data.labels.numbers import numbers
 from studio.data.labels.proposals import Proposal, apply, described
-from studio.data.labels.style import KINDS, Finding, findings, knows
+from studio.data.labels.style import KINDS, StyleFinding, findings, knows
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
 from studio.errors import ConfigError, ConflictError
@@ -78,7 +78,7 @@ def rules_for(convention: Convention, chosen: dict[str, str]) -> WordRules | Dig
         raise ConfigError("Unknown rule for numbers.", f"The rules are {options}.") from error
 
 
-def style(clips: Sequence[Utterance], model: str) -> list[Finding]:
+def style(clips: Sequence[Utterance], model: str) -> list[StyleFinding]:
     """What is inconsistent in the labels of `clips`; with a `model`, also what its tokenizer does not know.
 
     Raises ModelError where there is no such model.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from studio.data.labels.proposals import Proposal
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.inference.batched import Progress, Read, batches
 from studio.models import Recogniser
 from studio.text.metrics import score
@@ -34,10 +34,10 @@ def prelabel(
     return skipped
 
 
-def reading(read: Read, model: str, adapter: str | None) -> Heard:
+def reading(read: Read, model: str, adapter: str | None) -> AsrResult:
     """The transcript of one clip, as a line of heard.jsonl."""
     clip, hypothesis = read.utterance, read.hypothesis
-    return Heard(
+    return AsrResult(
         id=clip.id,
         audio_sha256=clip.audio_sha256,
         label=clip.text,
@@ -52,7 +52,7 @@ def reading(read: Read, model: str, adapter: str | None) -> Heard:
 
 
 def proposals(
-    clips: Sequence[Utterance], found: Mapping[str, Heard], at_least: float = 0.0
+    clips: Sequence[Utterance], found: Mapping[str, AsrResult], at_least: float = 0.0
 ) -> tuple[list[Proposal], int]:
     """Transcripts as new labels of `clips`, where they differ; and how many of `clips` have one.
 
@@ -60,19 +60,19 @@ def proposals(
     """
     pairs = [(clip, found[clip.id]) for clip in clips if clip.id in found]
     offered = [
-        Proposal(id=clip.id, before=clip.text, after=item.text, rule=f"{surety(item):.0%} sure")
+        Proposal(id=clip.id, before=clip.text, after=item.text, rule=f"{least_confidence(item):.0%} sure")
         for clip, item in pairs
-        if item.text.strip() and item.text != clip.text and surety(item) >= at_least
+        if item.text.strip() and item.text != clip.text and least_confidence(item) >= at_least
     ]
     return offered, len(pairs)
 
 
-def surety(item: Heard) -> float:
+def least_confidence(item: AsrResult) -> float:
     """How sure the model was of the word it was least sure of, 0..1; the mean token's where words are unknown."""
     return min((chance for _, chance in item.words), default=item.confidence or 0.0)
 
 
-def _with_judgement(item: Heard, before: Heard | None) -> Heard:
+def _with_judgement(item: AsrResult, before: AsrResult | None) -> AsrResult:
     """`item` with what a search for suspects by the same reader said of the same label."""
     if before is None or (before.model, before.adapter, before.label) != (item.model, item.adapter, item.label):
         return item

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import audio
 from studio.errors import AudioError, DataError
-from studio.inference.longform.reading import Reading
+from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
 from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
 from studio.models.adapters import find_adapter
@@ -206,7 +206,7 @@ def _long_row(recogniser: Recogniser, path: Path, reference: str | None) -> Tran
     """A recording that is transcribed piece by piece, with the times of its pieces."""
     began = time.perf_counter()
     try:
-        segments = list(Reading(recogniser, path).segments())
+        segments = list(LongRecording(recogniser, path).segments())
     except AudioError as error:
         return TranscribedClip(audio=str(path), reference=reference, error=str(error))
     text = " ".join(segment.text for segment in segments if segment.text)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from studio.models.base import Clip, Family, Hypothesis, Reading, Recogniser
+from studio.models.base import AdapterHypothesis, Clip, Family, Hypothesis, Recogniser
 from studio.models.catalogue import ModelCard, catalogue, locate
 from studio.models.device import is_cpu_build, pick_device
 from studio.models.hub import fetch
 from studio.models.registry import family_named, load
 
 __all__ = [
+    "AdapterHypothesis",
     "Clip",
     "Family",
     "Hypothesis",
     "ModelCard",
-    "Reading",
     "Recogniser",
     "catalogue",
     "family_named",

@@ -41,7 +41,7 @@ class Hypothesis(BaseModel):
     words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
 
 
-class Reading(BaseModel):
+class AdapterHypothesis(BaseModel):
     """One clip, transcribed by the base or with one adapter."""
 
     model_config = ConfigDict(frozen=True)
@@ -124,9 +124,9 @@ class Family(Protocol):
         """Read several clips at once, faster: the same texts as one by one."""
         ...
 
-    def read_beside(
+    def transcribe_with_adapters(
         self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
-    ) -> list[Reading]:
+    ) -> list[AdapterHypothesis]:
         """Read one clip once for each of `readers` in one batch, whose rows the model's layers may treat differently.
 
         With `terms` each reads it a second time with those made likelier, in the row after its first. Raises DataError

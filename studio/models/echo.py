@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
-from studio.models.base import Clip, Hypothesis, Reading
+from studio.models.base import AdapterHypothesis, Clip, Hypothesis
+from studio.models.inference_mode import inference_mode
 from studio.models.limits import check_length
-from studio.models.modes import reading
 from studio.text import DIGIT_NAMES
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class Echo:
     def logits(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
         """(frames, pieces): every frame is a token."""
         check_length(self, clip)
-        with reading(model):
+        with inference_mode(model):
             return _logits(model, processor.features(clip.samples)[None])[0]
 
     def transcribe(
@@ -262,20 +262,22 @@ class Echo:
         """One by one: it takes no time."""
         return [self.transcribe(model, processor, clip) for clip in clips]
 
-    def read_beside(
+    def transcribe_with_adapters(
         self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
-    ) -> list[Reading]:
+    ) -> list[AdapterHypothesis]:
         """All readers through the network at once."""
         check_length(self, clip)
         start, features = time.perf_counter(), processor.features(clip.samples)
-        with reading(model):
+        with inference_mode(model):
             batch = _logits(model, features.expand(readers, -1, -1))
         found = []
         for logits in batch:
             plain = self._hypothesis(processor, clip, logits, logits.argmax(-1).tolist(), start)
             ids = _biased(logits, terms) if terms else []
             found.append(
-                Reading(plain=plain, biased=self._hypothesis(processor, clip, logits, ids, start) if terms else None)
+                AdapterHypothesis(
+                    plain=plain, biased=self._hypothesis(processor, clip, logits, ids, start) if terms else None
+                )
             )
         return found
 

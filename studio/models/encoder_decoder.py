@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import DataError
 from studio.models import portable, pretrained
-from studio.models.base import Clip, Hypothesis, Reading
+from studio.models.base import AdapterHypothesis, Clip, Hypothesis
 from studio.models.greedy import Rules, Written, greedy, padded
+from studio.models.inference_mode import inference_mode
 from studio.models.limits import check_length
-from studio.models.modes import reading
 from studio.models.words import words_of
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class EncoderDecoder(ABC):
         """`memory` (frames, width) or, where an adapter reaches the encoder, `stem`."""
         check_length(self, clip)
         base = base_of(model)
-        with reading(model):
+        with inference_mode(model):
             stem = self.stem(base, processor, clip)
             if adapts_encoder(base):
                 return {"stem": stem.cpu()}
@@ -191,7 +191,7 @@ class EncoderDecoder(ABC):
     def logits(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
         """(tokens, vocabulary) for the labels of `clip.text`, its end included."""
         batch, base = self.collate([self.prepare(model, processor, clip)]), base_of(model)
-        with reading(model):
+        with inference_mode(model):
             logits: torch.Tensor = base.proj_out(self._hidden(base, batch)).float()
         return logits
 
@@ -227,14 +227,14 @@ class EncoderDecoder(ABC):
         """Decode together what was encoded, at least in part, before."""
         return self._read(model, processor, clips, features=features)
 
-    def read_beside(
+    def transcribe_with_adapters(
         self, model: torch.nn.Module, processor: Any, clip: Clip, readers: int = 1, terms: KeyTerms | None = None
-    ) -> list[Reading]:
+    ) -> list[AdapterHypothesis]:
         """Encoded once for all, unless an adapter reaches the encoder; decoded in one batch."""
         check_length(self, clip)
         start, base = time.perf_counter(), base_of(model)
         matches = [match for _ in range(readers) for match in ((None, terms.begin()) if terms else (None,))]
-        with reading(model):
+        with inference_mode(model):
             stem = self.stem(base, processor, clip)[None]
             if adapts_encoder(base):
                 stem = stem.expand(readers, -1, -1)
@@ -244,7 +244,7 @@ class EncoderDecoder(ABC):
             rows = greedy(functools.partial(self._next, base), each, limits, self.rules(base), None, matches)
         latency = (time.perf_counter() - start) / len(rows)
         read = iter([self._hypothesis(processor, clip, row, latency) for row in rows])
-        return [Reading(plain=next(read), biased=next(read) if terms else None) for _ in range(readers)]
+        return [AdapterHypothesis(plain=next(read), biased=next(read) if terms else None) for _ in range(readers)]
 
     def spellings(self, processor: Any, text: str) -> list[list[int]]:
         """With and without a space before it; what the vocabulary cannot write is left out."""
@@ -263,7 +263,7 @@ class EncoderDecoder(ABC):
         for clip in clips:
             check_length(self, clip)
         start, base = time.perf_counter(), base_of(model)
-        with reading(model):
+        with inference_mode(model):
             if features is None:
                 features = [{"stem": self.stem(base, processor, clip)} for clip in clips]
             memories = self._memories(base, features)

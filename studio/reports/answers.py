@@ -12,7 +12,7 @@ from studio.config import NOTHING
 from studio.evaluation.figures import RATES, errors, factor, leading_rate, percent, points, sentences_right
 from studio.evaluation.significance import LEAST_CLIPS
 from studio.reports.learning_curve import outlook
-from studio.reports.result import General, RunResult, worse_clips
+from studio.reports.result import GeneralResult, RunResult, worse_clips
 from studio.reports.tiles import tiles
 from studio.text import counted
 
@@ -100,7 +100,7 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
     return said[0].upper() + said[1:], " ".join(parts), state
 
 
-def _forgetting(general: General | None, forgot: bool) -> str:
+def _forgetting(general: GeneralResult | None, forgot: bool) -> str:
     if general is None:
         return "Forgetting was not measured: there was no general set (--replay names one)."
     figures = f"{percent(general.before)} → {percent(general.after)} on {counted(general.clips, 'clip')}"

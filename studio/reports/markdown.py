@@ -42,7 +42,7 @@ SHORT_ARTEFACTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Story:
+class _ReportParts:
     """All that a report is made of."""
 
     record: RunRecord
@@ -71,7 +71,7 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
     general = Evaluation.read(folder.general_baseline), Evaluation.read(folder.general_tuned)
     short = Evaluation.read(folder.short_baseline), Evaluation.read(folder.short_tuned)
-    story = _Story(RunRecord.read(folder), before, after, general, short, log, ended)
+    story = _ReportParts(RunRecord.read(folder), before, after, general, short, log, ended)
     blocks = (_headline, _scores, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
     return "\n\n".join(text for block in blocks if (text := block(story))) + "\n"
 
@@ -87,7 +87,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
-def _headline(story: _Story) -> str:
+def _headline(story: _ReportParts) -> str:
     before, after, clips = story.before.score, story.after.score, story.record.clips
     minutes, unit = story.record.seconds["train"] / 60, unit_of(story.after)
     found, (was, now) = judge(story.before, story.after), (leading_rate(score, unit) for score in (before, after))
@@ -102,7 +102,7 @@ def _headline(story: _Story) -> str:
     )
 
 
-def _scores(story: _Story) -> str:
+def _scores(story: _ReportParts) -> str:
     before, after = story.before, story.after
     rows = _rates(before.score, after.score, unit_of(after))
     if after.score.normaliser != "spoken":
@@ -119,7 +119,7 @@ def _scores(story: _Story) -> str:
     return f"## Before and after\n\n{table(['Held-out clips', 'Before', 'After'], rows)}\n\n{said}"
 
 
-def _short(story: _Story) -> list[list[str]]:
+def _short(story: _ReportParts) -> list[list[str]]:
     """The short clips among the held-out ones."""
     before, after = story.short
     if before is None or after is None:
@@ -129,7 +129,7 @@ def _short(story: _Story) -> list[list[str]]:
     return [[name, percent(before.score.wer), percent(score.wer)]]
 
 
-def _general(story: _Story) -> list[list[str]]:
+def _general(story: _ReportParts) -> list[list[str]]:
     """What the run cost everybody else, where a general set measured it."""
     before, after = story.general
     if before is None or after is None:
@@ -157,12 +157,12 @@ def _real_time(evaluation: Evaluation) -> str:
     return f"{sum(row.latency for row in evaluation.rows) / seconds:.3f}" if seconds else "–"
 
 
-def _notes(story: _Story) -> str:
+def _notes(story: _ReportParts) -> str:
     said = dict.fromkeys(event.message for event in story.log if isinstance(event, Warned))
     return "## Notes\n\n" + "\n".join(f"- {escaped(message)}" for message in said) if said else ""
 
 
-def _samples(story: _Story) -> str:
+def _samples(story: _ReportParts) -> str:
     kinds = groupby(samples(story.before, story.after), key=lambda sample: sample.kind)
     return "\n\n".join(["## Samples", *(f"### {kind}\n\n{_side_by_side(chosen)}" for kind, chosen in kinds)])
 
@@ -182,7 +182,7 @@ def _side_by_side(chosen: Iterable[Sample]) -> str:
     )
 
 
-def _validation(story: _Story) -> str:
+def _validation(story: _ReportParts) -> str:
     scorings = {
         event.step: event for event in story.log if isinstance(event, Evaluated) and event.split == "validation"
     }
@@ -204,7 +204,7 @@ def _loss(nats: float | None) -> str:
     return "–" if nats is None else f"{nats:.3f}"
 
 
-def _time(story: _Story) -> str:
+def _time(story: _ReportParts) -> str:
     record, finished = story.record, story.finished
     rows = [["Device", f"{record.resolved_device}, {counted(record.resolved_threads, 'thread')}"]]
     if started := next((event for event in reversed(story.log) if isinstance(event, Started)), None):
@@ -222,7 +222,7 @@ def _time(story: _Story) -> str:
     return "## Time and memory\n\n" + table(["", ""], rows)
 
 
-def _settings(story: _Story) -> str:
+def _settings(story: _ReportParts) -> str:
     config = story.record.config
     rows = [
         [
@@ -237,12 +237,12 @@ def _settings(story: _Story) -> str:
     return "\n\n".join(["## Settings", table(["Setting", "Value", ""], rows), again])
 
 
-def _artefacts(story: _Story) -> str:
+def _artefacts(story: _ReportParts) -> str:
     files = ARTEFACTS | (SHORT_ARTEFACTS if story.short[1] else {})
     return "## Files\n\n" + "\n".join(f"- `{name}`: {what}" for name, what in files.items())
 
 
-def _versions(story: _Story) -> str:
+def _versions(story: _ReportParts) -> str:
     versions = ", ".join(f"{name} {escaped(version)}" for name, version in story.record.versions.items())
     return f"## Versions\n\n{versions}. Test set `{story.after.test_set_hash}`. Begun {story.record.created_at}."
 

@@ -13,7 +13,7 @@ from studio.config import TrainConfig
 from studio.data.prompts.needs import misheard
 from studio.errors import JobError
 from studio.evaluation import failure_modes, frames
-from studio.evaluation.error_analysis import ClipReading, Mistakes, mistakes
+from studio.evaluation.error_analysis import ClipResult, Mistakes, mistakes
 from studio.evaluation.evaluate import Evaluation, ScoredClip, read_manifest
 from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.learning_curve import SHARES
@@ -41,7 +41,7 @@ class Speed(BaseModel):
     real_time_factor: float | None  # seconds to transcribe one second
 
 
-class Side(BaseModel):
+class HeldOutResult(BaseModel):
     """One model on the held-out clips."""
 
     model_config = ConfigDict(frozen=True)
@@ -67,7 +67,7 @@ class Side(BaseModel):
         )
 
 
-class General(BaseModel):
+class GeneralResult(BaseModel):
     """What the run cost everybody else: a set that is not the person's, digits and their names counting as the same."""
 
     model_config = ConfigDict(frozen=True)
@@ -118,11 +118,11 @@ class RunResult(BaseModel):
     speakers: list[str]
     left_out: list[str]  # clips that could not be scored, and why
     unwritable: list[str]  # clips whose label this model cannot write, and why: wrong before and after alike
-    before: Side
-    after: Side
+    before: HeldOutResult
+    after: HeldOutResult
     unit: Unit  # what errors are counted in: characters where the language has no spaces
     verdict: Judgement
-    general: General | None
+    general: GeneralResult | None
     mistakes: Mistakes
     missed: list[str]  # words as they are spoken, the most often missed first: what the prompt list takes up
     samples: list[Sample]
@@ -194,8 +194,8 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         speakers=sorted({clips[row.id].speaker for row in after.rows if row.id in clips} - {""}),
         left_out=after.skipped,
         unwritable=after.unwritable,
-        before=Side.of(before),
-        after=Side.of(after),
+        before=HeldOutResult.of(before),
+        after=HeldOutResult.of(after),
         unit=unit_of(after),
         verdict=judge(before, after),
         general=_general(folder),
@@ -228,13 +228,13 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in TrainConfig.model_fields}
 
 
-def _general(folder: RunFolder) -> General | None:
+def _general(folder: RunFolder) -> GeneralResult | None:
     before, after = Evaluation.read(folder.general_baseline), Evaluation.read(folder.general_tuned)
     if before is None or after is None:
         return None
     before, after = before.by("spoken"), after.by("spoken")
     found = change(before, after)
-    return General(before=before.score.wer, after=after.score.wer, clips=after.score.clips, change=found)
+    return GeneralResult(before=before.score.wer, after=after.score.wer, clips=after.score.clips, change=found)
 
 
 def _curve(log: Sequence[Event], finished: Finished | None, unit: Unit) -> list[Point]:
@@ -279,7 +279,7 @@ def _gained(then: ScoredClip, now: ScoredClip, normaliser: str, unit: Unit) -> i
     return after - before
 
 
-def worse_clips(clips: Iterable[ClipReading]) -> list[ClipReading]:
+def worse_clips(clips: Iterable[ClipResult]) -> list[ClipResult]:
     """The clips with more errors than before, the worst first."""
     found = [clip for clip in clips if clip.outcome == "worse"]
     return sorted(found, key=lambda clip: (clip.before.errors if clip.before else 0) - clip.after.errors)

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from studio.config import TrainConfig
-from studio.evaluation.error_analysis import ClipReading, Reading
+from studio.evaluation.error_analysis import AlignedHypothesis, ClipResult
 from studio.evaluation.figures import RATES, errors, factor, leading_rate, percent, word_rate
 from studio.reports import charts
 from studio.reports.answers import Answer, answers
@@ -84,13 +84,13 @@ def _clips(result: RunResult) -> Html:
     )
 
 
-def _clip(clip: ClipReading) -> list[str]:
+def _clip(clip: ClipResult) -> list[str]:
     before = _marked(clip.before) if clip.before else Html("–")
     figures = f"{clip.before.errors} → {clip.after.errors}" if clip.before else f"{clip.after.errors}"
     return [clip.reference, before, _marked(clip.after), figures]
 
 
-def _marked(reading: Reading) -> Html:
+def _marked(reading: AlignedHypothesis) -> Html:
     parts: list[str] = []
     for edit in reading.edits:
         parts += [" ", *_edit(edit)]
@@ -162,10 +162,10 @@ def _groups(result: RunResult) -> Html:
 
 def _outlook(result: RunResult) -> Html:
     """Whether more clips would help, and whether the model knows when it is wrong."""
-    return tag("div", tag("section", *_learning(result)), tag("section", *_sureties(result)), class_="pair")
+    return tag("div", tag("section", *_learning(result)), tag("section", *_confidence_bins(result)), class_="pair")
 
 
-def _sureties(result: RunResult) -> Iterator[Html]:
+def _confidence_bins(result: RunResult) -> Iterator[Html]:
     yield tag("h2", "Does it know when it is wrong?")
     found = result.mistakes.sureties
     if not found:

@@ -19,7 +19,7 @@ from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, disk_errors, sync_folder
 
 
-class Holding(BaseModel):
+class DatasetContents(BaseModel):
     """What a dataset holds, and what was made of it."""
 
     model_config = ConfigDict(frozen=True)
@@ -39,13 +39,13 @@ class Holding(BaseModel):
         return f"{lost} Runs trained on it keep their adapters and results, without the clips ({which})."
 
 
-def holding(workspace: Workspace, name: str) -> Holding:
+def holding(workspace: Workspace, name: str) -> DatasetContents:
     """What the dataset `name` holds. Raises DataError where there is none, DiskError."""
     renaming.finish(workspace)
     dataset = Dataset.open(workspace.dataset(name))
     clips = Amount(clips=len(dataset.utterances()), seconds=round(dataset.seconds(), 3))
     runs = renaming.runs_of(workspace, name)
-    return Holding(name=name, clips=clips, trash=trash.in_trash(dataset), runs=runs)
+    return DatasetContents(name=name, clips=clips, trash=trash.in_trash(dataset), runs=runs)
 
 
 def rename(workspace: Workspace, name: str, to: str) -> Dataset:
@@ -57,7 +57,7 @@ def rename(workspace: Workspace, name: str, to: str) -> Dataset:
         return renaming.rename(workspace, name, to)
 
 
-def delete(workspace: Workspace, name: str, confirm: str) -> Holding:
+def delete(workspace: Workspace, name: str, confirm: str) -> DatasetContents:
     """Delete the dataset `name` for good, where `confirm` is its name once more; what it held.
 
     It is moved aside first, at once and whole: a crash leaves nothing half deleted, and the next deletion takes what

@@ -42,7 +42,7 @@ class Waiting(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """The place of a run that was asked for."""
 
     folder: RunFolder
@@ -65,21 +65,21 @@ def waiting(workspace: Workspace) -> list[Waiting]:
     return [run for run in found if not _has_begun(workspace, run)]
 
 
-def submit(workspace: Workspace, config: TrainConfig, name: str | None = None, on: str = "") -> Place:
+def submit(workspace: Workspace, config: TrainConfig, name: str | None = None, on: str = "") -> QueuePosition:
     """Start a fine-tune as `start_training` does or, where a run is going on or waits, let it wait behind them.
 
     Raises JobError where `name` is taken, ConfigError where it cannot be a name, DiskError.
     """
     if not waiting(workspace):
         with suppress(BusyError):
-            return Place(control.start_training(workspace, config, name, on), 0)
+            return QueuePosition(control.start_training(workspace, config, name, on), 0)
     with _changing(workspace) as queue, control.laid_out(workspace, config, name) as folder:
         words = [*config.flags(), *(["--on", on] if on else [])]
         job = control.training(config, folder.name, on)
         queue.append(Waiting(name=folder.name, job=job, settings=shlex.join(words)))
         position = len(queue)
     look_after(workspace)
-    return Place(folder, position)
+    return QueuePosition(folder, position)
 
 
 def move(workspace: Workspace, name: str, to: int) -> None:

@@ -2,7 +2,7 @@
 
 `recordings/<dataset>/.tasks/<name>/` looks like the folder of a run (`events.jsonl`, `stdout.log`, `job.json`), so that
 whatever follows runs follows tasks too. One task at a time goes on in a dataset. The verb reports its progress through
-`telling()`, which also serves a person at a terminal: a verb need not know who started it.
+`reporting()`, which also serves a person at a terminal: a verb need not know who started it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TaskState(BaseModel):
         return cls(name=folder.name, what=what, **stands.model_dump(include={"status", "started_at", "ended_at"}))
 
 
-class Telling:
+class TaskProgress:
     """How a verb says how far it is: `tell("reading", 12, 400)`, `tell.note("14 labels look wrong.")`."""
 
     def __init__(self, folder: RunFolder | None, unit: str = "") -> None:
@@ -99,14 +99,14 @@ def _line(phase: str, done: int, total: int, unit: str, seconds: float) -> str:
 
 
 @contextmanager
-def telling(unit: str = "") -> Iterator[Telling]:
+def reporting(unit: str = "") -> Iterator[TaskProgress]:
     """Within the block a verb reports its progress to whoever started it; its end is reported automatically.
 
     Where a person cancels the job the process ends with exit code 0, and where SIGTERM did with 143. A StudioError is
     written down, and raised to the command line.
     """
     named = os.environ.get(FOLDER_VARIABLE)
-    tell = Telling(RunFolder(Path(named)) if named else None, unit)
+    tell = TaskProgress(RunFolder(Path(named)) if named else None, unit)
     try:
         yield tell
     except CancelledError as error:

@@ -16,12 +16,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from studio.errors import DataError, StudioError
 from studio.faults import first_fault
-from studio.inference.longform.reading import Reading
+from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
 from studio.serve import answers
-from studio.serve.asked import Asked, Received
+from studio.serve.asked import TranscriptionRequest, UploadedRecording
 from studio.serve.engine import Engine
-from studio.web.gate import Gate, Key, refusal
+from studio.web.gate import ApiGate, Key, refusal
 from studio.web.security import HostRule
 
 RETRY_AFTER = "5"  # seconds
@@ -37,7 +37,7 @@ def create_app(engine: Engine, host: str, key: Key | None) -> FastAPI:
         engine.close()
 
     app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=until_closed)
-    app.add_middleware(Gate, hosts=HostRule.listening_on(host), key=key)
+    app.add_middleware(ApiGate, hosts=HostRule.listening_on(host), key=key)
     app.add_exception_handler(StudioError, _in_words)
     app.add_exception_handler(ValidationError, _not_understood)
     app.add_exception_handler(HTTPException, _as_refusal)
@@ -57,16 +57,16 @@ def _routes(app: FastAPI, engine: Engine) -> None:
     @app.post("/v1/audio/transcriptions")
     async def transcriptions(request: Request) -> Response:
         async with request.form(max_files=1) as form:
-            asked, sound = Asked.of(form), form.get("file")
+            asked, sound = TranscriptionRequest.of(form), form.get("file")
             if not isinstance(sound, UploadFile):
                 raise DataError("The field “file” is missing.", "Send the recording as multipart form data.")
             name = engine.known(asked.model)
-            received = await run_in_threadpool(Received, sound)
+            received = await run_in_threadpool(UploadedRecording, sound)
         if asked.stream:
             return await _streamed(engine.read(name, received.path, asked.prompt), received)
         try:
             segments = await _until_gone(request, engine.read(name, received.path, asked.prompt))
-            transcript = Reading(engine.recogniser, received.path).transcript(segments, None)
+            transcript = LongRecording(engine.recogniser, received.path).transcript(segments, None)
         finally:
             received.discard()
         return answers.answer(transcript, asked.response_format, engine.language)
@@ -110,7 +110,7 @@ def _collected(pieces: Iterator[Segment], gone: threading.Event) -> list[Segment
     return segments
 
 
-async def _streamed(pieces: Generator[Segment], received: Received) -> Response:
+async def _streamed(pieces: Generator[Segment], received: UploadedRecording) -> Response:
     """Each piece as soon as it is transcribed. What goes wrong before the first one is an error of its own."""
     try:
         first = await run_in_threadpool(next, pieces, None)

@@ -17,7 +17,7 @@ from studio.workspace import disk_errors
 GRANULARITIES = "timestamp_granularities"  # OpenAI's name; its own client sends it with brackets, curl often without
 
 
-class Asked(BaseModel):
+class TranscriptionRequest(BaseModel):
     """The fields besides the file. What changes nothing here is accepted, so that no program has to be changed."""
 
     model_config = ConfigDict(extra="ignore")
@@ -36,7 +36,7 @@ class Asked(BaseModel):
         return wanted
 
     @classmethod
-    def of(cls, form: FormData) -> Asked:
+    def of(cls, form: FormData) -> TranscriptionRequest:
         """What `form` asks for; an empty field means its default. Raises ValidationError."""
         given = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and value.strip()]
         many = [value for name, value in given if name.removesuffix("[]") == GRANULARITIES]
@@ -44,7 +44,7 @@ class Asked(BaseModel):
         return cls.model_validate(dict(given) | listed)
 
 
-class Received:
+class UploadedRecording:
     """A recording in a folder of its own, under the name that the program gave it, which errors then quote."""
 
     def __init__(self, sound: UploadFile) -> None:

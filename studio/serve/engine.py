@@ -10,7 +10,7 @@ from pathlib import Path
 
 from studio import audio
 from studio.errors import OverloadedError, UnknownModelError
-from studio.inference.longform.reading import Reading, biased
+from studio.inference.longform.reading import LongRecording, biased
 from studio.inference.longform.transcript import Segment
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import find_adapter, without_adapter
@@ -73,7 +73,7 @@ class Engine:
     def _segments(self, path: Path, terms: KeyTerms | None) -> Iterator[Segment]:
         family = self.recogniser.family
         if audio.length(path) > family.max_seconds:
-            yield from Reading(self.recogniser, path, terms).segments()
+            yield from LongRecording(self.recogniser, path, terms).segments()
             return
         clip = Clip(audio.read(path, family.sample_rate).samples)
         if terms:

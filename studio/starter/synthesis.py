@@ -56,7 +56,7 @@ _PACKAGES = "Debian and Ubuntu: `sudo apt-get install espeak-ng flite`; macOS: `
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class SyntheticVoice:
     """One synthetic voice; `heard` says whether the starter model was trained on it."""
 
     engine: Engine
@@ -67,21 +67,21 @@ class Voice:
         return f"{self.engine}:{self.name}"
 
 
-def voices() -> list[Voice]:
+def voices() -> list[SyntheticVoice]:
     """All voices of the recipe: four heard of flite, every accent with every variant of espeak-ng, and the
     unheard ones.
     """
-    heard = [Voice("flite", name) for name in FLITE_HEARD]
-    heard += [Voice("espeak-ng", f"{accent}+{variant}") for accent in ACCENTS for variant in VARIANTS]
+    heard = [SyntheticVoice("flite", name) for name in FLITE_HEARD]
+    heard += [SyntheticVoice("espeak-ng", f"{accent}+{variant}") for accent in ACCENTS for variant in VARIANTS]
     return heard + [voice(name) for name in UNHEARD]
 
 
-def voice(name: str) -> Voice:
+def voice(name: str) -> SyntheticVoice:
     """The voice written as `engine:name`, for example `flite:awb`."""
     engine, _, rest = name.partition(":")
     if engine not in ("espeak-ng", "flite") or not rest:
         raise DeviceError(f"There is no voice {name!r}.", "Write `flite:awb` or `espeak-ng:en-us+klatt4`.")
-    return Voice("flite" if engine == "flite" else "espeak-ng", rest, heard=name not in UNHEARD)
+    return SyntheticVoice("flite" if engine == "flite" else "espeak-ng", rest, heard=name not in UNHEARD)
 
 
 def available(engine: Engine) -> bool:
@@ -89,7 +89,9 @@ def available(engine: Engine) -> bool:
     return shutil.which(engine) is not None
 
 
-def synthesise(text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0) -> tuple[NDArray[np.float32], int]:
+def synthesise(
+    text: str, voice: SyntheticVoice, rate: float = 1.0, pitch: float = 1.0
+) -> tuple[NDArray[np.float32], int]:
     """Say `text`; returns mono samples in [-1, 1] and their rate in Hz (espeak-ng 22050, flite 16000 or
     8000).
 
@@ -101,7 +103,7 @@ def synthesise(text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0) -
 
 
 def synthesise_with_phones(
-    text: str, voice: Voice, rate: float = 1.0, pitch: float = 1.0
+    text: str, voice: SyntheticVoice, rate: float = 1.0, pitch: float = 1.0
 ) -> tuple[NDArray[np.float32], int, PhoneTimes]:
     """As `synthesise`, with flite's phone times (empty for espeak-ng: see espeak_events.py)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +113,7 @@ def synthesise_with_phones(
     return samples, sample_rate, _phone_times(printed) if voice.engine == "flite" else ()
 
 
-def _command(voice: Voice, rate: float, pitch: float) -> list[str]:
+def _command(voice: SyntheticVoice, rate: float, pitch: float) -> list[str]:
     if voice.engine == "flite":
         settings = [f"duration_stretch={1 / rate:.3f}"]
         if pitch != 1.0:
@@ -136,7 +138,7 @@ def _output(engine: Engine, clip: Path, text: str) -> list[str]:
     return ["-t", text, str(clip)] if engine == "flite" else ["-w", str(clip), text]
 
 
-def _run(command: list[str], voice: Voice) -> str:
+def _run(command: list[str], voice: SyntheticVoice) -> str:
     if not available(voice.engine):
         raise DeviceError(f"The speech synthesiser {voice.engine} is not installed.", _PACKAGES)
     try:
@@ -150,7 +152,7 @@ def _run(command: list[str], voice: Voice) -> str:
     return done.stdout
 
 
-def _read(clip: Path, voice: Voice) -> tuple[NDArray[np.float32], int]:
+def _read(clip: Path, voice: SyntheticVoice) -> tuple[NDArray[np.float32], int]:
     if not clip.exists():
         raise DeviceError(f"{voice} wrote no sound.", "Try another voice, or install the synthesiser again.")
     with wave.open(str(clip), "rb") as file:

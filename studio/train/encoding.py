@@ -31,7 +31,7 @@ NO_ROOM = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class EncodingSet:
     """Clips of one dataset, and where their rows go: each clip's own, then those of its `variants`."""
 
     dataset: Dataset
@@ -41,22 +41,22 @@ class Shelf:
     seed: int = 0
 
 
-def encode(recogniser: Recogniser, shelves: Sequence[Shelf], check: Check) -> Iterator[Event]:
-    """Fill the rows of every shelf. What cannot be read, or what the family refuses, is left out, by name.
+def encode(recogniser: Recogniser, encoding_sets: Sequence[EncodingSet], check: Check) -> Iterator[Event]:
+    """Fill the rows of every set. What cannot be read, or what the family refuses, is left out, by name.
 
     Where the family Encodes, features go to the disk, and those that are there are not computed again. Where the disk
     has no room they stay in memory.
     """
-    todo = [(shelf, clip) for shelf in shelves for clip in shelf.clips]
+    todo = [(encoding_set, clip) for encoding_set in encoding_sets for clip in encoding_set.clips]
     refused: list[str] = []
     encoder = _Encoder(recogniser, open_cache(recogniser))
     recogniser.model.eval()
-    for done, (shelf, clip) in enumerate(todo):
+    for done, (encoding_set, clip) in enumerate(todo):
         check()
         if done % max(1, len(todo) // PROGRESS_EVENTS) == 0:
             yield Phase(name="encoding", done=done, total=len(todo))
         try:
-            encoder.fill(shelf, clip)
+            encoder.fill(encoding_set, clip)
         except (DataError, DiskError) as error:
             refused.append(f"{clip.id} ({error.what.rstrip('.')})")
     if refused:
@@ -72,24 +72,26 @@ class _Encoder:
     cache: FeatureCache | None
     in_memory: int = 0  # rows for which the disk had no room
 
-    def fill(self, shelf: Shelf, utterance: Utterance) -> None:
-        """Put one clip and its variants on the shelf. Raises DataError, DiskError."""
-        clip = read_clip(shelf.dataset, utterance, self.recogniser.family.sample_rate)
-        first = len(shelf.rows)
-        shelf.rows.append(self.row(shelf, utterance, clip, 0), clip=utterance.id)
-        for number in range(1, shelf.variants + 1):
+    def fill(self, encoding_set: EncodingSet, utterance: Utterance) -> None:
+        """Put one clip and its variants into its set. Raises DataError, DiskError."""
+        clip = read_clip(encoding_set.dataset, utterance, self.recogniser.family.sample_rate)
+        first = len(encoding_set.rows)
+        encoding_set.rows.append(self.row(encoding_set, utterance, clip, 0), clip=utterance.id)
+        for number in range(1, encoding_set.variants + 1):
             try:
-                shelf.rows.append(self.row(shelf, utterance, _changed(self.recogniser, shelf, clip, number), number))
+                encoding_set.rows.append(
+                    self.row(encoding_set, utterance, _changed(self.recogniser, encoding_set, clip, number), number)
+                )
             except DataError:  # slowed down it is too long, or sped up too short: the clip itself is used
-                shelf.rows.again(first)
+                encoding_set.rows.again(first)
 
-    def row(self, shelf: Shelf, utterance: Utterance, clip: Clip, number: int) -> Row | StoredRow:
+    def row(self, encoding_set: EncodingSet, utterance: Utterance, clip: Clip, number: int) -> Row | StoredRow:
         """The row of `clip`, which is variant `number` of `utterance`."""
         family, model, processor = self.recogniser.family, self.recogniser.model, self.recogniser.processor
         if self.cache is None or not isinstance(family, Encodes):
             return family.prepare(model, processor, clip)
         labels, key = family.labels(model, processor, clip), self.cache.key(clip)
-        again = partial(_encoded_again, self.recogniser, self.cache, key, shelf, utterance, number)
+        again = partial(_encoded_again, self.recogniser, self.cache, key, encoding_set, utterance, number)
         stored = StoredRow(labels, key, self.cache, again)
         if self.cache.has(key):
             return stored
@@ -101,16 +103,16 @@ class _Encoder:
 
 
 def _encoded_again(
-    recogniser: Recogniser, cache: FeatureCache, key: str, shelf: Shelf, utterance: Utterance, number: int
+    recogniser: Recogniser, cache: FeatureCache, key: str, encoding_set: EncodingSet, utterance: Utterance, number: int
 ) -> Row:
     """The features of a clip that was encoded before. Raises DataError where its sound is another by now."""
     assert isinstance(recogniser.family, Encodes)
-    clip = read_clip(shelf.dataset, utterance, recogniser.family.sample_rate)
-    clip = _changed(recogniser, shelf, clip, number) if number else clip
+    clip = read_clip(encoding_set.dataset, utterance, recogniser.family.sample_rate)
+    clip = _changed(recogniser, encoding_set, clip, number) if number else clip
     if cache.key(clip) != key:
         raise DataError(f"The sound of clip {utterance.id} was changed during training.", "Start a new run.")
     return recogniser.family.features(recogniser.model, recogniser.processor, clip)
 
 
-def _changed(recogniser: Recogniser, shelf: Shelf, clip: Clip, number: int) -> Clip:
-    return variant(clip, recogniser.family.sample_rate, shelf.seed, number)
+def _changed(recogniser: Recogniser, encoding_set: EncodingSet, clip: Clip, number: int) -> Clip:
+    return variant(clip, recogniser.family.sample_rate, encoding_set.seed, number)

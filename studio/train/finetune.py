@@ -28,14 +28,16 @@ from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.train import clips, general
 from studio.train.randomness import reproducible
-from studio.train.ranks import Alone
+from studio.train.ranks import SingleProcess
 from studio.train.resources import out_of_memory_explained
-from studio.train.stages import FineTune, Plan
+from studio.train.stages import FineTune, RunPlan
 from studio.train.stopping import Stopper
 from studio.workspace import Workspace, disk_errors_explained
 
 
-def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: Alone | None = None) -> Iterator[Event]:
+def run(
+    config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: SingleProcess | None = None
+) -> Iterator[Event]:
     """Fine-tune by `config` into `folder`, yielding what happens; the caller writes it to `folder.events`.
 
     With `resume` it continues the run that was begun in `folder`, or begins one where there is none. A stop
@@ -49,13 +51,13 @@ def run(config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: 
         with stopper.listening(), out_of_memory_explained(), disk_errors_explained():
             plan, moved = _plan(config, folder, resume)
             with reproducible(config.seed, plan.record.resolved_threads):
-                yield from FineTune(plan, folder, stopper, ranks or Alone()).events(moved)
+                yield from FineTune(plan, folder, stopper, ranks or SingleProcess()).events(moved)
     except StudioError as error:
         yield Failed(message=error.what, remedy=error.remedy)
         raise
 
 
-def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[Plan, list[str]]:
+def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[RunPlan, list[str]]:
     """What the run in `folder` is about, as it was planned when it began; and what was moved for it now."""
     if folder.done.exists():
         raise JobError(f"The run “{folder.name}” is finished.", "Start a new run.")
@@ -65,13 +67,13 @@ def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[Plan, l
     if folder.has_begun:
         record = RunRecord.read(folder)
         _check_same(config, record)
-        return Plan(record, dataset, clips.kept(folder), general.kept(record.config, folder)), []
+        return RunPlan(record, dataset, clips.kept(folder), general.kept(record.config, folder)), []
     splits, moved = clips.choose(dataset)
     others = general.choose(config, splits)
     record = _new_record(config, folder, splits)
     general.keep(others, folder)
     clips.keep(splits, folder)
-    return Plan(record, dataset, splits, others), moved
+    return RunPlan(record, dataset, splits, others), moved
 
 
 def _new_record(config: TrainConfig, folder: RunFolder, splits: Splits) -> RunRecord:

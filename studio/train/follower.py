@@ -14,16 +14,16 @@ from studio.text import counted
 from studio.train import checkpoint, general
 from studio.train.adapted import with_adapter
 from studio.train.checkpoint import State
-from studio.train.encoding import Shelf, encode
-from studio.train.loop import Learner, Order, fresh_learner, take_step
+from studio.train.encoding import EncodingSet, encode
+from studio.train.loop import Learner, StepRequest, fresh_learner, take_step
 from studio.train.randomness import reproducible
-from studio.train.ranks import Launched
+from studio.train.ranks import DistributedProcess
 from studio.train.resources import out_of_memory_explained
 from studio.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class FollowerPlan:
     """What a run is about, for those that follow: its usable clips, and how far it has come."""
 
     config: TrainConfig
@@ -33,35 +33,35 @@ class Errand:
     state: State
 
 
-def follow(ranks: Launched) -> None:
+def follow(ranks: DistributedProcess) -> None:
     """Serve the leader until it lets go. Raises JobError where it is gone; ModelError, DataError, DeviceError."""
-    errand: Errand | None = ranks.receive()
-    if errand is None:
+    plan: FollowerPlan | None = ranks.receive()
+    if plan is None:
         return
-    with out_of_memory_explained(), reproducible(errand.config.seed, errand.threads):
-        learner = _learner(errand, ranks)
-        order: Order | None
+    with out_of_memory_explained(), reproducible(plan.config.seed, plan.threads):
+        learner = _learner(plan, ranks)
+        order: StepRequest | None
         while order := ranks.receive():
             _check_rows(learner, order)
             with suppress(DivergedError):  # the leader saw the same sum, and decides
                 take_step(learner, order.rate, _go_on)
 
 
-def _learner(errand: Errand, ranks: Launched) -> Learner:
-    config = errand.config
+def _learner(plan: FollowerPlan, ranks: DistributedProcess) -> Learner:
+    config = plan.config
     recogniser = with_adapter(load(config.model, f"{ranks.device}", config.precision), config)
     learner = fresh_learner(recogniser, config, ranks)
-    checkpoint.put(learner, errand.state)
+    checkpoint.put(learner, plan.state)
     own = open_dataset(Workspace.here(), config.dataset)
-    shelves = [Shelf(own, errand.train, learner.rows, config.augment, config.seed)]
-    if errand.replayed and (others := general.dataset_of(config)):
-        shelves.append(Shelf(others, errand.replayed, learner.replayed))
-    for _ in encode(recogniser, shelves, _go_on):
+    encoding_sets = [EncodingSet(own, plan.train, learner.rows, config.augment, config.seed)]
+    if plan.replayed and (others := general.dataset_of(config)):
+        encoding_sets.append(EncodingSet(others, plan.replayed, learner.replayed))
+    for _ in encode(recogniser, encoding_sets, _go_on):
         pass  # the leader reports the same
     return learner
 
 
-def _check_rows(learner: Learner, order: Order) -> None:
+def _check_rows(learner: Learner, order: StepRequest) -> None:
     rows = len(learner.rows) + len(learner.replayed)
     if rows != order.rows:
         raise DataError(

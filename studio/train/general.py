@@ -26,14 +26,14 @@ AT_MOST = {"train": 2000, "validation": 40, "test": 200}  # clips of a large dat
 
 
 @dataclass(frozen=True, slots=True)
-class General:
+class GeneralSet:
     """Clips of other voices, or of everything that the model knew; a split may be empty."""
 
     dataset: Dataset
     splits: Splits
 
 
-def choose(config: TrainConfig, own: Splits) -> General | None:
+def choose(config: TrainConfig, own: Splits) -> GeneralSet | None:
     """The general set that `config` asks for, or None. Raises ConfigError, DataError.
 
     Where the own labels write numbers as words, those of the bundled set, which writes digits, are made to:
@@ -48,26 +48,26 @@ def choose(config: TrainConfig, own: Splits) -> General | None:
     splits = {side: _sample([clip for clip in clips if clip.split == side], AT_MOST[side]) for side in SIDES}
     if config.replay_share and not splits["train"]:
         raise ConfigError(f"replay: “{config.replay}” has no clips in its train split.", "Choose another dataset.")
-    return General(dataset, splits)
+    return GeneralSet(dataset, splits)
 
 
-def keep(general: General | None, folder: RunFolder) -> None:
+def keep(general: GeneralSet | None, folder: RunFolder) -> None:
     """Write down in `folder` which clips of the general set the run uses, if any. Raises DiskError."""
     if general:
         clips = (clip for side in SIDES for clip in general.splits[side])
         write_atomically(folder.general, "".join(clip.to_line() + "\n" for clip in clips))
 
 
-def kept(config: TrainConfig, folder: RunFolder) -> General | None:
+def kept(config: TrainConfig, folder: RunFolder) -> GeneralSet | None:
     """The general set that the run in `folder` began with. Raises DataError, JobError."""
     dataset = dataset_of(config)
     if dataset is None:
         return None
     clips = read_manifest(folder.general)
-    return General(dataset, {side: [clip for clip in clips if clip.split == side] for side in SIDES})
+    return GeneralSet(dataset, {side: [clip for clip in clips if clip.split == side] for side in SIDES})
 
 
-def only_usable(general: General, base: Recogniser) -> tuple[General, list[str]]:
+def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list[str]]:
     """The clips that `base` can transcribe, and learn to write; and why each of the others is left out."""
     good, bad = {}, []
     for side in SIDES:
@@ -75,7 +75,7 @@ def only_usable(general: General, base: Recogniser) -> tuple[General, list[str]]
         too_long = unwritable(heard, base) if side != "test" else {}
         good[side] = [clip for clip in heard if clip.id not in too_long]
         bad += [*reasons, *named(too_long)]
-    return General(general.dataset, good), bad
+    return GeneralSet(general.dataset, good), bad
 
 
 def dataset_of(config: TrainConfig) -> Dataset | None:

@@ -16,7 +16,7 @@ from studio.train import randomness
 from studio.train.batches import clips_of_step, share_of
 from studio.train.progress import Progress
 from studio.train.randomness import RandomState
-from studio.train.ranks import Alone
+from studio.train.ranks import SingleProcess
 from studio.train.resources import is_out_of_memory
 from studio.train.rows import Rows
 from studio.train.stopping import Check
@@ -39,11 +39,11 @@ class Learner:
     optimiser: torch.optim.Optimizer
     progress: Progress = field(default_factory=Progress)
     random_state: RandomState = field(default_factory=randomness.capture)  # at the boundary between two steps
-    ranks: Alone = field(default_factory=Alone)
+    ranks: SingleProcess = field(default_factory=SingleProcess)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class StepRequest:
     """The next step, for the processes that share it."""
 
     rate: float  # learning rate
@@ -55,14 +55,14 @@ HALVED = "There was not enough memory for {0} clips at once: from step {1} on th
 Act = Callable[[Learner], Iterator[Event]]
 
 
-def fresh_learner(recogniser: Recogniser, config: TrainConfig, ranks: Alone | None = None) -> Learner:
+def fresh_learner(recogniser: Recogniser, config: TrainConfig, ranks: SingleProcess | None = None) -> Learner:
     """Nothing learnt yet: AdamW over the adapter of `recogniser`, and the random state of the seed."""
     import torch
 
     randomness.seed_everything(config.seed)
     adapter = {name: value for name, value in recogniser.model.named_parameters() if value.requires_grad}
     optimiser = torch.optim.AdamW(adapter.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Learner(recogniser, Rows(), Rows(), config, adapter, optimiser, ranks=ranks or Alone())
+    return Learner(recogniser, Rows(), Rows(), config, adapter, optimiser, ranks=ranks or SingleProcess())
 
 
 def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Event]:
@@ -87,7 +87,7 @@ def fit(learner: Learner, evaluate: Act, save: Act, check: Check) -> Iterator[Ev
             return
         check()
         start, rate = time.perf_counter(), learning_rate(progress.step + 1, config)
-        learner.ranks.order(Order(rate, len(learner.rows) + len(learner.replayed)))
+        learner.ranks.order(StepRequest(rate, len(learner.rows) + len(learner.replayed)))
         loss = take_step(learner, rate, check)
         end = time.perf_counter()
         progress.seconds = end - began

@@ -29,7 +29,7 @@ _SIZES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE
 _PATIENCE = timedelta(days=1)  # the others wait while the leader scores; who dies is noticed at once all the same
 
 
-class Alone:
+class SingleProcess:
     """The only process of a run: nothing to share."""
 
     rank, size = 0, 1
@@ -52,7 +52,7 @@ class Alone:
         """Let the other processes end: from here on the leader goes on alone. Raises JobError where one is gone."""
 
 
-class Launched(Alone):
+class DistributedProcess(SingleProcess):
     """One of several processes that a launcher started."""
 
     def __init__(self, device: str) -> None:

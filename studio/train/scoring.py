@@ -11,7 +11,7 @@ from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
 from studio.evaluation import failure_modes
-from studio.evaluation.cache import BatchRead, Readings
+from studio.evaluation.cache import CachedBatch, HypothesisCache
 from studio.evaluation.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
 from studio.evaluation.failure_modes import Probe
 from studio.models import Hypothesis, Recogniser
@@ -47,7 +47,11 @@ class Scorer:
         read any more is left out, and named. Raises DataError where none is left.
         """
         of = hash_of(clips)
-        known = Readings.of(kept, self.recogniser, of, with_adapter=adapter is not None) if kept else Readings()
+        known = (
+            HypothesisCache.of(kept, self.recogniser, of, with_adapter=adapter is not None)
+            if kept
+            else HypothesisCache()
+        )
         good: list[Utterance] = []
         hypotheses: list[Hypothesis] = []
         skipped: list[str] = []
@@ -69,7 +73,7 @@ class Scorer:
         found = self._scored(good, hypotheses, adapter, skipped, probes)
         return found.model_copy(update={"unwritable": too_long})
 
-    def _read(self, batch: list[Utterance]) -> BatchRead:
+    def _read(self, batch: list[Utterance]) -> CachedBatch:
         """The hypotheses of the clips of `batch` that still exist, and why each of the others is not."""
         good: list[Utterance] = batch
         bad: list[str] = []
@@ -81,7 +85,7 @@ class Scorer:
                 raise
             texts = self._written(good) if good else []
         heard = {clip.id: text for clip, text in zip(good, texts, strict=True)}
-        return BatchRead(clips=[clip.id for clip in batch], heard=heard, skipped=bad)
+        return CachedBatch(clips=[clip.id for clip in batch], heard=heard, skipped=bad)
 
     def _written(self, clips: Sequence[Utterance]) -> list[Hypothesis]:
         """What is written for `clips`, which were all encoded before, or else are encoded now."""

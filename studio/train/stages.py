@@ -24,12 +24,12 @@ from studio.runs.metadata import RunRecord
 from studio.text.metrics import Unit
 from studio.train import checkpoint, clips, general
 from studio.train.adapted import with_adapter
-from studio.train.encoding import Shelf, encode
-from studio.train.follower import Errand
-from studio.train.general import General
+from studio.train.encoding import EncodingSet, encode
+from studio.train.follower import FollowerPlan
+from studio.train.general import GeneralSet
 from studio.train.loop import Learner, fit, fresh_learner
 from studio.train.progress import Scoring
-from studio.train.ranks import Alone
+from studio.train.ranks import SingleProcess
 from studio.train.resources import peak_memory
 from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
@@ -39,13 +39,13 @@ from studio.workspace import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """What a run is about, as it was when it began."""
 
     record: RunRecord
     dataset: Dataset
     splits: Splits
-    general: General | None
+    general: GeneralSet | None
 
 
 class FineTune:
@@ -58,7 +58,7 @@ class FineTune:
     before: Evaluation  # this and the next: from `baseline` on
     general_before: Evaluation | None
 
-    def __init__(self, plan: Plan, folder: RunFolder, stopper: Stopper, ranks: Alone) -> None:
+    def __init__(self, plan: RunPlan, folder: RunFolder, stopper: Stopper, ranks: SingleProcess) -> None:
         self.record, self.config, self.folder = plan.record, plan.record.config, folder
         self.dataset, self.splits, self.stopper = plan.dataset, plan.splits, stopper
         self.general, self.ranks = plan.general, ranks
@@ -100,7 +100,7 @@ class FineTune:
             self.general, bad = general.only_usable(self.general, base)
             left_out += bad
             self.general_scorer = Scorer(self.recogniser, self.general.dataset, self.config, self.stopper.check)
-        self.ranks.send(self.errand())
+        self.ranks.send(self.follower_plan())
         yield self.started()
         for note in clips.notes(self.splits, moved, left_out, self.dataset.problems()):
             yield Warned(message=note)
@@ -112,9 +112,9 @@ class FineTune:
         """What errors are counted in, from when the base model was scored on."""
         return unit_of(self.before)
 
-    def errand(self) -> Errand:
+    def follower_plan(self) -> FollowerPlan:
         """What other processes need to know of the run."""
-        return Errand(
+        return FollowerPlan(
             self.config,
             self.record.resolved_threads,
             self.splits["train"],
@@ -141,16 +141,16 @@ class FineTune:
 
     def encode(self) -> Iterator[Event]:
         """What the family computes once a clip. What it refuses is left out of training, or of the loss."""
-        shelves = [
-            Shelf(self.dataset, self.splits["train"], self.learner.rows, self.config.augment, self.config.seed),
-            Shelf(self.dataset, self.splits["validation"], self.validation_rows),
+        encoding_sets = [
+            EncodingSet(self.dataset, self.splits["train"], self.learner.rows, self.config.augment, self.config.seed),
+            EncodingSet(self.dataset, self.splits["validation"], self.validation_rows),
         ]
         if self.general:
-            shelves += [
-                Shelf(self.general.dataset, self.replayed_clips(), self.learner.replayed),
-                Shelf(self.general.dataset, self.general.splits["validation"], self.general_rows),
+            encoding_sets += [
+                EncodingSet(self.general.dataset, self.replayed_clips(), self.learner.replayed),
+                EncodingSet(self.general.dataset, self.general.splits["validation"], self.general_rows),
             ]
-        yield from encode(self.recogniser, shelves, self.stopper.check)
+        yield from encode(self.recogniser, encoding_sets, self.stopper.check)
         if not self.learner.rows or not self.validation_rows:
             raise DataError("No clip is left to learn from.", "Record more clips, or choose another model.")
 

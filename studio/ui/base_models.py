@@ -23,7 +23,7 @@ from studio.workspace import Workspace, disk_errors, write_atomically
 _LONGEST = 1000  # characters of a path
 
 
-class Source(BaseModel):
+class ModelSource(BaseModel):
     """A folder on the studio's computer, or an id on the Hub."""
 
     source: str
@@ -38,11 +38,11 @@ def router(workspace: Workspace) -> APIRouter:
     routes = APIRouter(prefix="/studio/models")
 
     @routes.post("/add")
-    def lengthen(wanted: Source) -> dict[str, str]:
+    def lengthen(wanted: ModelSource) -> dict[str, str]:
         return {"id": add(workspace, wanted.source)}
 
     @routes.post("/forget")
-    def shorten(wanted: Source) -> None:
+    def shorten(wanted: ModelSource) -> None:
         forget(workspace, wanted.source)
 
     return routes

@@ -21,7 +21,7 @@ from studio.ui.sounds import sound_answer
 from studio.workspace import Workspace
 
 
-class Chosen(BaseModel):
+class TrashRequest(BaseModel):
     """Clips that are thrown away or brought back together, as a selection or by id."""
 
     selection: Selection | None = None
@@ -105,7 +105,7 @@ def router(workspace: Workspace) -> APIRouter:
         return {"clips": len(changed), "ids": [clip.id for clip in changed]}
 
     @routes.post("/trash/{name}")
-    def trash(name: str, chosen: Chosen) -> dict[str, Any]:
+    def trash(name: str, chosen: TrashRequest) -> dict[str, Any]:
         return {"ids": [clip.id for clip in dataset(name).trash(dataset(name).resolve(chosen.all()))]}
 
     @routes.get("/trash/{name}/{clip_id}")
@@ -114,7 +114,7 @@ def router(workspace: Workspace) -> APIRouter:
         return sound_answer(path, path.name, "private, max-age=3600" if v else "no-cache")
 
     @routes.post("/restore/{name}")
-    def restore(name: str, chosen: Chosen) -> dict[str, Any]:
+    def restore(name: str, chosen: TrashRequest) -> dict[str, Any]:
         return {"ids": [clip.id for clip in dataset(name).restore(chosen.all().ids or [])]}
 
     @routes.get("/history/{name}")

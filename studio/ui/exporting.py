@@ -24,7 +24,7 @@ from studio.workspace import Workspace
 Status = Literal["none", "working", "done", "stale", "failed"]
 
 
-class Target(BaseModel):
+class ExportTarget(BaseModel):
     """One folder that can be used without the studio."""
 
     model_config = ConfigDict(frozen=True)
@@ -46,7 +46,7 @@ class Merge(BaseModel):
     trouble: str = ""  # why it failed
     clips: int = 0  # compared with model and adapter
     max_difference: float = 0.0  # of any logit
-    target: Target | None = None  # what was merged last
+    target: ExportTarget | None = None  # what was merged last
 
 
 class Exports(BaseModel):
@@ -54,7 +54,7 @@ class Exports(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    adapter: Target
+    adapter: ExportTarget
     merge: Merge
     command: str  # merges from the command line
     serve: str  # lets other programs use the run
@@ -114,14 +114,14 @@ def _merge(folder: RunFolder) -> Merge:
     )
 
 
-def _target(folder: Path, snippet: Callable[[Path], str]) -> Target:
+def _target(folder: Path, snippet: Callable[[Path], str]) -> ExportTarget:
     files = _files(folder)
     lines, trouble = "", ""
     try:
         lines = snippet(folder)
     except StudioError as error:
         trouble = str(error)
-    return Target(
+    return ExportTarget(
         path=str(folder),
         size=sum(path.stat().st_size for path in files),
         files=[path.name for path in files],

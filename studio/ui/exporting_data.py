@@ -31,7 +31,7 @@ TASK = "export-data"
 _CHUNK = 1 << 20
 
 
-class Order(BaseModel):
+class DataExportRequest(BaseModel):
     """What is to be exported."""
 
     format: str
@@ -59,7 +59,7 @@ def router(workspace: Workspace) -> APIRouter:
         return [_offered(each) for each in formats.FORMATS.values()]
 
     @routes.post("/{name}")
-    def begin(name: str, order: Order) -> TaskState:
+    def begin(name: str, order: DataExportRequest) -> TaskState:
         dataset = Dataset.open(workspace.dataset(name))
         chosen = formats.find(order.format)
         stamp = f"{datetime.now():%Y%m%d-%H%M%S}"

@@ -41,7 +41,7 @@ class TestableRun(BaseModel):
     rate: str  # its name: WER or CER
 
 
-class Column(BaseModel):
+class ModelHypothesis(BaseModel):
     """What one model wrote: the base alone, or with the adapter of a run."""
 
     model_config = ConfigDict(frozen=True)
@@ -53,17 +53,17 @@ class Column(BaseModel):
     changes: list[Edit]  # that the key terms made: `plain` into `biased`
 
 
-class Heard(BaseModel):
+class UtteranceHypotheses(BaseModel):
     """One utterance, transcribed by the base model and then by each run."""
 
     model_config = ConfigDict(frozen=True)
 
     model: str
-    columns: list[Column]
+    columns: list[ModelHypothesis]
     notes: list[str]  # about the recording: too quiet, clipped, …
 
 
-class Chosen(BaseModel):
+class ModelSelection(BaseModel):
     """A base model, and the adapters on it that are compared, by the names of their runs."""
 
     model_config = ConfigDict(frozen=True)
@@ -122,7 +122,7 @@ def finished(workspace: Workspace, run: str) -> RunFolder:
     return folder
 
 
-def choose(workspace: Workspace, runs: Sequence[str], model: str) -> Chosen:
+def choose(workspace: Workspace, runs: Sequence[str], model: str) -> ModelSelection:
     """What transcribes: `runs`, all on one base, or `model` alone where there are none.
 
     Raises JobError for a run without an adapter, and where their bases differ; ModelError for a model that the page
@@ -135,7 +135,7 @@ def choose(workspace: Workspace, runs: Sequence[str], model: str) -> Chosen:
             what = f"“{runs[0]}” was trained on {bases[runs[0]]}, “{run}” on {base}."
             raise JobError(what, "Compare runs of one base model.")
     base = bases[runs[0]] if runs else base_models.known(workspace, model)
-    return Chosen(model=base, adapters={run: folder.adapter for run, folder in folders.items()})
+    return ModelSelection(model=base, adapters={run: folder.adapter for run, folder in folders.items()})
 
 
 def setting(folder: RunFolder, name: str) -> str:
@@ -146,13 +146,15 @@ def setting(folder: RunFolder, name: str) -> str:
         raise JobError(f"{folder.config} cannot be read.", "Choose another run, or train again.") from error
 
 
-def hear(recogniser: Worker, sound: bytes, chosen: Chosen, terms: Sequence[str], boost: float) -> Heard:
+def hear(
+    recogniser: Worker, sound: bytes, chosen: ModelSelection, terms: Sequence[str], boost: float
+) -> UtteranceHypotheses:
     """Read one utterance by all that is chosen. Raises AudioError where it cannot be, and as Worker does."""
     notes = notes_on(sound)
     readings = recogniser.hear(sound, chosen.model, tuple(chosen.adapters.values()), terms, boost)
     base = readings[0].plain.text
     columns = [
-        Column(
+        ModelHypothesis(
             run=run,
             plain=reading.plain,
             biased=reading.biased,
@@ -161,15 +163,15 @@ def hear(recogniser: Worker, sound: bytes, chosen: Chosen, terms: Sequence[str],
         )
         for run, reading in zip(("", *chosen.adapters), readings, strict=True)
     ]
-    return Heard(model=chosen.model, columns=columns, notes=notes)
+    return UtteranceHypotheses(model=chosen.model, columns=columns, notes=notes)
 
 
-def so_far(recogniser: Worker, sound: bytes, chosen: Chosen) -> str:
+def so_far(recogniser: Worker, sound: bytes, chosen: ModelSelection) -> str:
     """What has been said so far, by the first run, or by the base where there is none. Raises as `hear` does."""
     return recogniser.partial(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
 
 
-def another(reader: Worker, content: bytes, who: Chosen, label: str) -> str:
+def another(reader: Worker, content: bytes, who: ModelSelection, label: str) -> str:
     """What the base model of `who` transcribed, where it is sure that it is not `label`; empty otherwise."""
     [heard] = reader.hear(content, who.model, (), (), DEFAULT_BOOST)
     return heard.plain.text if heard_another(label, heard.plain, who.model) else ""

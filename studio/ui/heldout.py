@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from studio.config import Normaliser
-from studio.evaluation.error_analysis import ClipReading, Confusion, Group, Surety, Word
+from studio.evaluation.error_analysis import ClipResult, ConditionGroup, ConfidenceBin, Confusion, WordResult
 from studio.evaluation.learning_curve import SHARES
 from studio.evaluation.verdict import Outcome
 from studio.reports import run_page
@@ -31,7 +31,7 @@ ROWS = 50  # on one page of the table
 MOST_WORDS, MOST_CONFUSIONS = 200, 50
 Short = Annotated[str, StringConstraints(max_length=300)]
 
-SORTS: Mapping[str, Callable[[ClipReading], float | str]] = MappingProxyType(
+SORTS: Mapping[str, Callable[[ClipResult], float | str]] = MappingProxyType(
     {
         "after": lambda clip: clip.after.errors,
         "before": lambda clip: clip.before.errors if clip.before else 0,
@@ -42,7 +42,7 @@ SORTS: Mapping[str, Callable[[ClipReading], float | str]] = MappingProxyType(
         "surety": lambda clip: 1.0 if clip.after.least_sure is None else clip.after.least_sure,
     }
 )
-SHOWS: Mapping[str, Callable[[ClipReading], bool]] = MappingProxyType(
+SHOWS: Mapping[str, Callable[[ClipResult], bool]] = MappingProxyType(
     {
         "all": lambda clip: True,
         "wrong": lambda clip: clip.after.errors > 0,
@@ -53,7 +53,7 @@ SHOWS: Mapping[str, Callable[[ClipReading], bool]] = MappingProxyType(
 """Which clips are shown."""
 
 
-class Wanted(BaseModel):
+class ClipQuery(BaseModel):
     """Which clips, in which order."""
 
     normaliser: Normaliser | None = None  # the run's own
@@ -91,10 +91,10 @@ class HeldOut(BaseModel):
     unit: Unit  # what errors are counted in
     tiles: list[Tile]
     answers: list[Answer]
-    words: list[Word]  # the wrong ones
+    words: list[WordResult]  # the wrong ones
     confusions: list[Confusion]
-    groups: list[Group]
-    sureties: list[Surety]
+    groups: list[ConditionGroup]
+    sureties: list[ConfidenceBin]
     dots: list[Dot]
     missed: int  # words
     convention: Convention  # by which the references write numbers
@@ -102,7 +102,7 @@ class HeldOut(BaseModel):
     unwritable: list[str]  # clips whose label the model cannot write
 
 
-class InShort(BaseModel):
+class VerdictSummary(BaseModel):
     """The verdict on a run, as the Train tab shows it when the run is over."""
 
     model_config = ConfigDict(frozen=True)
@@ -118,7 +118,7 @@ class ClipPage(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    rows: list[ClipReading]
+    rows: list[ClipResult]
     found: int  # clips in all that match
     page: int  # counted from 0
     pages: int
@@ -136,11 +136,11 @@ def router(workspace: Workspace) -> APIRouter:
         return held_out(result(run, normaliser))
 
     @routes.get("/heldout/{run}/clips")
-    def clips(run: str, wanted: Annotated[Wanted, Query()]) -> ClipPage:
+    def clips(run: str, wanted: Annotated[ClipQuery, Query()]) -> ClipPage:
         return clip_page(result(run, wanted.normaliser), wanted)
 
     @routes.get("/heldout/{run}/verdict")
-    def verdict(run: str) -> InShort:
+    def verdict(run: str) -> VerdictSummary:
         return in_short(result(run, None))
 
     @routes.get("/report/{run}")
@@ -197,10 +197,10 @@ def held_out(result: RunResult) -> HeldOut:
     )
 
 
-def in_short(result: RunResult) -> InShort:
+def in_short(result: RunResult) -> VerdictSummary:
     """The verdict in a few sentences."""
     found = result.verdict
-    return InShort(
+    return VerdictSummary(
         headline=found.headline,
         detail=f"{figures(result)} {found.how_much} {found.changed}".strip() if found.change else found.how_much,
         alarm=result.alarm if result.worse_alarms else "",
@@ -208,7 +208,7 @@ def in_short(result: RunResult) -> InShort:
     )
 
 
-def clip_page(result: RunResult, wanted: Wanted) -> ClipPage:
+def clip_page(result: RunResult, wanted: ClipQuery) -> ClipPage:
     """The page of clips that is `wanted`; beyond the last page, the last."""
     rows = [clip for clip in result.mistakes.clips if _matches(clip, wanted)]
     rows.sort(key=lambda clip: clip.id)
@@ -220,13 +220,13 @@ def clip_page(result: RunResult, wanted: Wanted) -> ClipPage:
     return ClipPage(rows=rows[page * ROWS : (page + 1) * ROWS], found=len(rows), page=page, pages=pages)
 
 
-def dot_of(clip: ClipReading) -> tuple[int, int, Outcome]:
+def dot_of(clip: ClipResult) -> tuple[int, int, Outcome]:
     """Accuracy before and after, percent, and what became of the clip."""
     before, after = clip.accuracies
     return round(100 * before), round(100 * after), clip.outcome
 
 
-def _matches(clip: ClipReading, wanted: Wanted) -> bool:
+def _matches(clip: ClipResult, wanted: ClipQuery) -> bool:
     if not SHOWS[wanted.show](clip):
         return False
     if wanted.word and wanted.word not in clip.compared.split():
@@ -238,6 +238,6 @@ def _matches(clip: ClipReading, wanted: Wanted) -> bool:
     return not wanted.text or wanted.text.casefold() in _all_text(clip)
 
 
-def _all_text(clip: ClipReading) -> str:
+def _all_text(clip: ClipResult) -> str:
     written = " ".join(edit.hypothesis for edit in clip.after.edits if edit.hypothesis)
     return f"{clip.reference}\n{written}".casefold()

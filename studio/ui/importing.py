@@ -16,8 +16,8 @@ from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from studio.data import formats
-from studio.data.formats.base import Reading, Reasons
-from studio.data.formats.plan import Plan
+from studio.data.formats.base import ReadOptions, Reasons
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.previewing import Preview, preview
 from studio.data.manifest import Dataset
 from studio.data.store.task_reports import report_path
@@ -36,18 +36,18 @@ MOST_PLACES = 200
 LISTS = frozenset({".zip", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".gz"})  # files that are a data set
 
 
-class Choice(BaseModel):
+class ImportRequest(BaseModel):
     """What is to be imported, and how it is to be read."""
 
     upload: str = ""  # token
-    place: str = ""  # id of `Place`
+    place: str = ""  # id of `ImportSource`
     format: str = "auto"
     mapping: dict[str, str] = Field(default_factory=dict)  # field -> column
     delimiter: str = Field("", max_length=1)
     link: bool = False
 
 
-class Place(BaseModel):
+class ImportSource(BaseModel):
     """Something on this computer that may be imported without an upload."""
 
     id: str
@@ -86,13 +86,13 @@ def router(workspace: Workspace) -> APIRouter:
         return {"upload": token, "taken": taken}
 
     @routes.post("/{name}/preview")
-    def look(name: str, choice: Choice) -> Preview:
+    def look(name: str, choice: ImportRequest) -> Preview:
         dataset = Dataset.create(workspace.dataset(name))
         found = preview(_plan(dataset.folder, choice), dataset, LOOK)
         return _with_refused(found, Uploads(dataset.folder), choice.upload)
 
     @routes.post("/{name}/commit")
-    def commit(name: str, choice: Choice) -> TaskState:
+    def commit(name: str, choice: ImportRequest) -> TaskState:
         dataset = Dataset.create(workspace.dataset(name))
         plan = _plan(dataset.folder, choice)
         arguments = ["import", name, *map(str, plan.paths), "--format", plan.format]
@@ -117,14 +117,14 @@ def router(workspace: Workspace) -> APIRouter:
     return routes
 
 
-def places() -> list[Place]:
+def places() -> list[ImportSource]:
     """The folders that were named when the studio was started, and what lies in each."""
     found = []
     for number, root in enumerate(_roots()):
-        found.append(Place(id=f"{number}", name=str(root)))
+        found.append(ImportSource(id=f"{number}", name=str(root)))
         inner = sorted(path for path in root.iterdir() if not path.name.startswith("."))
         found += [
-            Place(id=f"{number}/{path.name}", name=f"{root.name}/{path.name}")
+            ImportSource(id=f"{number}/{path.name}", name=f"{root.name}/{path.name}")
             for path in inner
             if path.resolve().is_relative_to(root) and (path.is_dir() or path.suffix.lower() in LISTS)
         ]
@@ -136,15 +136,15 @@ def _roots() -> list[Path]:
     return [Path(folder).resolve() for folder in named if folder and Path(folder).is_dir()]
 
 
-def _plan(dataset: Path, choice: Choice) -> Plan:
+def _plan(dataset: Path, choice: ImportRequest) -> ImportPlan:
     """What to import. Raises DataError for an upload or a place that is not there."""
-    reading = Reading(choice.mapping, choice.delimiter)
+    reading = ReadOptions(choice.mapping, choice.delimiter)
     if choice.place:
         if choice.place not in {place.id for place in places()}:
             raise DataError("This folder is not offered.", "Choose one from the list.")
         number, _, name = choice.place.partition("/")
-        return Plan([inside(_roots()[int(number)], name)], choice.format, reading)
-    return Plan(Uploads(dataset).paths(choice.upload), choice.format, reading)
+        return ImportPlan([inside(_roots()[int(number)], name)], choice.format, reading)
+    return ImportPlan(Uploads(dataset).paths(choice.upload), choice.format, reading)
 
 
 def _with_refused(found: Preview, uploads: Uploads, token: str) -> Preview:

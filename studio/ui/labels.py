@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from studio.data.labels.numbers import offenders
-from studio.data.labels.style import SHOWN, Finding
+from studio.data.labels.style import SHOWN, StyleFinding
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
 from studio.data.view.query import Selection
@@ -42,7 +42,7 @@ class Rule(BaseModel):
     default: str
 
 
-class Reader(BaseModel):
+class LabelModel(BaseModel):
     """A model, or a run's adapter on it, that can transcribe clips."""
 
     title: str
@@ -50,18 +50,18 @@ class Reader(BaseModel):
     adapter: str | None
 
 
-class Standing(BaseModel):
+class LabelOverview(BaseModel):
     """What the dialog opens with."""
 
     clips: int  # that are chosen
     heard: int  # of them
     doubted: int  # of them, in which a search looked for wrong labels
     likely: int  # of them
-    readers: list[Reader]
+    readers: list[LabelModel]
     rules: dict[str, list[Rule]]
 
 
-class Row(BaseModel):
+class LabelChange(BaseModel):
     """One label that would change; with a transcript, how sure the model was of each word."""
 
     id: str
@@ -71,26 +71,26 @@ class Row(BaseModel):
     words: list[tuple[str, float]] = []
 
 
-class Offered(BaseModel):
+class LabelChanges(BaseModel):
     """New labels as the page shows them."""
 
     title: str
     count: int
     clips: int
     digest: str
-    rows: list[Row]
+    rows: list[LabelChange]
     left: int = 0  # labels that would still not be in the convention
     examples: list[str] = []  # of them
 
 
-class Wanted(BaseModel):
+class LabelRequest(BaseModel):
     """Which clips, and what of them."""
 
     selection: Selection
     request: Request
 
 
-class Accepted(Wanted):
+class Accepted(LabelRequest):
     """A list that a person looked at, without what they unticked."""
 
     digest: str
@@ -112,7 +112,7 @@ class Work(BaseModel):
     adapter: str | None = None
 
 
-class Choice(BaseModel):
+class LabelSelection(BaseModel):
     """Which clips."""
 
     selection: Selection
@@ -133,11 +133,11 @@ def router(workspace: Workspace) -> APIRouter:
     routes = APIRouter(prefix="/studio/labels")
 
     @routes.post("/{name}/standing")
-    def standing(name: str, choice: Choice) -> Standing:
+    def standing(name: str, choice: LabelSelection) -> LabelOverview:
         return _standing(workspace, *_chosen(workspace, name, choice.selection))
 
     @routes.post("/{name}/proposals")
-    def proposals(name: str, wanted: Wanted) -> Offered:
+    def proposals(name: str, wanted: LabelRequest) -> LabelChanges:
         return _offered(*_chosen(workspace, name, wanted.selection), wanted.request)
 
     @routes.post("/{name}/apply")
@@ -167,11 +167,11 @@ def _chosen(workspace: Workspace, name: str, selection: Selection) -> tuple[Data
     return dataset, [clip for clip in dataset.utterances() if clip.id in ids]
 
 
-def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) -> Standing:
+def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) -> LabelOverview:
     found = asr_results.read(dataset)
     readings = [found[clip.id] for clip in clips if clip.id in found]
     judged = [item.suspicion for item in readings if item.suspicion is not None]
-    return Standing(
+    return LabelOverview(
         clips=len(clips),
         heard=len(readings),
         doubted=len(judged),
@@ -194,25 +194,25 @@ def _rules(kind: type[WordRules] | type[DigitRules]) -> list[Rule]:
     ]
 
 
-def _readers(workspace: Workspace) -> list[Reader]:
+def _readers(workspace: Workspace) -> list[LabelModel]:
     """Models on this disk, and before each the runs that tuned it, the latest first."""
     tuned = [run for run in listing.runs(workspace) if (RunFolder(workspace.run(run.name)).adapter).is_dir()]
     cards = [card for card in base_models.offered(workspace) if card.state != "download"]
-    adapters = [Reader(title=f"{run.name} (tuned {run.model})", model=run.model, adapter=run.name) for run in tuned]
-    return adapters + [Reader(title=f"{card.title} (not tuned)", model=card.id, adapter=None) for card in cards]
+    adapters = [LabelModel(title=f"{run.name} (tuned {run.model})", model=run.model, adapter=run.name) for run in tuned]
+    return adapters + [LabelModel(title=f"{card.title} (not tuned)", model=card.id, adapter=None) for card in cards]
 
 
-def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> Offered:
+def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> LabelChanges:
     made = label_offers.offer(dataset, clips, request)
     sent = made.proposals[:ROWS]
     words = asr_results.read(dataset) if request.kind == "heard" else {}
-    rows = [Row(**item.model_dump(), words=words[item.id].words if words else []) for item in sent]
+    rows = [LabelChange(**item.model_dump(), words=words[item.id].words if words else []) for item in sent]
     left: list[str] = []
     if request.kind == "numbers":
         after = {item.id: item.after for item in made.proposals}
         changed = [clip.model_copy(update={"text": after.get(clip.id, clip.text)}) for clip in clips]
         left = [item.text for item in offenders(changed, request.convention)]
-    return Offered(
+    return LabelChanges(
         title=made.title,
         count=len(made.proposals),
         clips=made.clips,
@@ -223,7 +223,7 @@ def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> Offe
     )
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: StyleFinding) -> dict[str, Any]:
     return finding.model_dump(exclude={"proposals"}) | {"mendable": len(finding.proposals)}
 
 

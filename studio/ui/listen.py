@@ -17,7 +17,7 @@ from studio.inference import worker
 from studio.inference.worker import Worker
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.ui import assets, hearing, heldout
-from studio.ui.hearing import Chosen, Heard, Kept, TestableRun
+from studio.ui.hearing import Kept, ModelSelection, TestableRun, UtteranceHypotheses
 from studio.ui.page import Page
 from studio.workspace import Workspace
 
@@ -50,7 +50,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     reader = recogniser or worker.shared()
     reading = threading.Lock()
 
-    def chosen(run: Sequence[str], model: str) -> Chosen:
+    def chosen(run: Sequence[str], model: str) -> ModelSelection:
         return hearing.choose(workspace, [name for name in run if name], model)
 
     @routes.get("/runs")
@@ -70,7 +70,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     @routes.post("/hear")
     def hear(
         sound: UploadFile, run: Fields = (), model: Field = "", terms: Field = "", boost: Boost = DEFAULT_BOOST
-    ) -> Heard:
+    ) -> UtteranceHypotheses:
         with reading:
             return hearing.hear(reader, _content(sound), chosen(run, model), prompts.parse_terms(terms), boost)
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from studio import audio
 from studio.errors import BusyError, DataError, StudioError
 from studio.inference.longform.reading import part_of
-from studio.inference.longform.transcript import Part, Segment, Transcript
+from studio.inference.longform.transcript import Segment, Transcript, TranscriptLog
 from studio.runs import control, processes, tasks
 from studio.runs.control import Status
 from studio.runs.folder import RunFolder
@@ -33,7 +33,7 @@ from studio.workspace import Workspace, checked_name, disk_errors, write_atomica
 _CHUNK = 1 << 20
 
 
-class About(BaseModel):
+class LongFileRequest(BaseModel):
     """The file, and the model that transcribes it."""
 
     model_config = ConfigDict(frozen=True)
@@ -45,7 +45,7 @@ class About(BaseModel):
     given_at: float  # seconds since the epoch
 
 
-class LongFile(About):
+class LongFile(LongFileRequest):
     """One recording, and how far it is transcribed."""
 
     id: str
@@ -65,7 +65,7 @@ def listing(workspace: Workspace) -> list[LongFile]:
 def show(workspace: Workspace, id: str, after: int = 0) -> LongFile:
     """The state of the recording `id`, and its segments but the first `after`. Raises DataError."""
     folder = existing(workspace, id)
-    about = About.model_validate_json((folder.path / "about.json").read_bytes())
+    about = LongFileRequest.model_validate_json((folder.path / "about.json").read_bytes())
     stands = control.state(folder)
     return LongFile(**about.model_dump(), id=id, status=stands.status, segments=_segments(folder)[after:])
 
@@ -79,7 +79,7 @@ def take(workspace: Workspace, name: str, sound: BinaryIO, run: str, model: str)
     folder = RunFolder(_home(workspace) / id)
     try:
         seconds = _kept(folder, sound)
-        about = About(name=_plain(name), seconds=seconds, model=base, run=run, given_at=time.time())
+        about = LongFileRequest(name=_plain(name), seconds=seconds, model=base, run=run, given_at=time.time())
         write_atomically(folder.path / "about.json", about.model_dump_json())
         begin(workspace, id)
     except BaseException:
@@ -148,7 +148,7 @@ def _sound(folder: RunFolder) -> Path:
 
 def _segments(folder: RunFolder) -> list[Segment]:
     """The transcript so far: of the part, or once that is gone of the whole."""
-    read = Part(part_of(_output(folder))).segments()
+    read = TranscriptLog(part_of(_output(folder))).segments()
     if read is not None or not _output(folder).is_file():
         return read or []
     return Transcript.model_validate_json(_output(folder).read_bytes()).segments

@@ -19,7 +19,7 @@ from studio.workspace import Workspace
 SHOWN = 24  # missed words
 
 
-class Wish(BaseModel):
+class PromptOptions(BaseModel):
     """How many sentences, with which terms of one's own."""
 
     terms: str = Field("", max_length=100_000)  # one a line, or separated by commas
@@ -53,7 +53,7 @@ def router(workspace: Workspace) -> APIRouter:
         return {"terms": prompts.load_terms(dataset), "missed": rows[:SHOWN], "more": max(0, len(rows) - SHOWN)}
 
     @routes.post("/needs/{name}")
-    def choose(name: str, wish: Wish) -> dict[str, int]:
+    def choose(name: str, wish: PromptOptions) -> dict[str, int]:
         dataset = Dataset.create(workspace.dataset(name))
         prompts.save_terms(dataset, prompts.parse_terms(wish.terms))
         chosen = read_next(workspace, dataset, count=wish.count, convention=wish.convention, run=wish.run)

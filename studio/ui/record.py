@@ -30,7 +30,7 @@ CONVENTIONS: tuple[Convention, ...] = ("words", "digits")  # the first is what a
 LATEST = 100  # clips without a prompt that the rail shows
 
 
-class Choice(BaseModel):
+class PromptRequest(BaseModel):
     """Which prompts the person wants to read."""
 
     script: Script
@@ -85,7 +85,7 @@ def router(workspace: Workspace) -> APIRouter:
         return asdict(prompts.progress(_prompts(dataset), dataset.utterances()))
 
     @routes.post("/prompts/{name}")
-    def choose(name: str, choice: Choice) -> dict[str, Any]:
+    def choose(name: str, choice: PromptRequest) -> dict[str, Any]:
         dataset = Dataset.create(workspace.dataset(name))
         prompts.save(dataset, choice.prompts())
         return _cards(dataset)

@@ -18,7 +18,7 @@ from studio.data.quality import Quality
 from studio.data.store import asr_results
 from studio.data.utterance import Utterance
 from studio.data.view.query import FIELDS, FLAGS
-from studio.data.view.rows import ClipRow, Row
+from studio.data.view.rows import ClipRow, TableRow
 from studio.data.view.summary import Summary, Words
 from studio.data.view.table import PAGE, Found, Table
 from studio.errors import DataError
@@ -115,7 +115,8 @@ def thrown_away(dataset: Dataset, first: int, query: str) -> dict[str, Any]:
     start = max(0, min(first, len(clips) - 1))
     shown = clips[start : start + PAGE]
     page = _page(
-        Found(total=len(clips), clips=len(clips), first=start, rows=[Row(clip, None).shown([]) for clip in shown]), {}
+        Found(total=len(clips), clips=len(clips), first=start, rows=[TableRow(clip, None).shown([]) for clip in shown]),
+        {},
     )
     for row, clip in zip(page["rows"], shown, strict=True):
         row |= {"trashed": True, "samples": clip.audio_sha256[:16]}

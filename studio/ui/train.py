@@ -21,14 +21,14 @@ from studio.runs import control, editing, listing, queue, trash
 from studio.runs.listing import RunSummary
 from studio.ui import assets, base_models, live, train_form
 from studio.ui.page import Page
-from studio.ui.train_form import About, Download, Form, Planned, WaitingRun
+from studio.ui.train_form import Download, Form, Planned, RunDetails, WaitingRun
 from studio.workspace import Workspace
 
 Values = dict[str, Any]
 """Settings as a browser sends them, checked by `train_form.plan`."""
 
 
-class Started(BaseModel):
+class RunStarted(BaseModel):
     """A run that was asked for."""
 
     run: str
@@ -42,19 +42,19 @@ class Stop(BaseModel):
     how: Literal["save", "discard"]
 
 
-class Place(BaseModel):
+class QueueMove(BaseModel):
     """The new place of a waiting run."""
 
     to: int = Field(ge=1)  # 1 is the next to start
 
 
-class Named(BaseModel):
+class NameRequest(BaseModel):
     """What a run is to be called."""
 
     to: Annotated[str, StringConstraints(max_length=200)]
 
 
-class Noted(BaseModel):
+class NoteRequest(BaseModel):
     """What a person writes down about a run."""
 
     note: Annotated[str, StringConstraints(max_length=20_000)]
@@ -66,7 +66,7 @@ class Token(BaseModel):
     token: str
 
 
-class Wanted(BaseModel):
+class DownloadRequest(BaseModel):
     """A model to download."""
 
     model: str
@@ -105,21 +105,21 @@ def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
         return train_form.planned(workspace, values)
 
     @routes.post("/start")
-    def start(values: Values) -> Started:
+    def start(values: Values) -> RunStarted:
         on, settings = train_form.where(values)
         plan = train_form.plan(workspace, settings)
         if on:
             address.require_ray()
         notes = before_start.check(plan, trainable(Dataset(workspace.dataset(plan.dataset))))
         place = queue.submit(workspace, plan, on=on)
-        return Started(run=place.folder.name, position=place.position, notes=notes)
+        return RunStarted(run=place.folder.name, position=place.position, notes=notes)
 
     @routes.get("/download")
     def download() -> Download | None:
         return train_form.download(workspace)
 
     @routes.post("/download")
-    def fetch(wanted: Wanted) -> Download | None:
+    def fetch(wanted: DownloadRequest) -> Download | None:
         train_form.fetch(workspace, wanted.model)
         return train_form.download(workspace)
 
@@ -138,15 +138,15 @@ def _run_routes(routes: APIRouter, workspace: Workspace) -> None:
         control.resume(listing.existing(workspace, run))
 
     @routes.get("/runs/{run}")
-    def about(run: str) -> About:
+    def about(run: str) -> RunDetails:
         return train_form.about(workspace, run)
 
     @routes.post("/runs/{run}/rename")
-    def rename(run: str, wanted: Named) -> Mapping[str, str]:
+    def rename(run: str, wanted: NameRequest) -> Mapping[str, str]:
         return {"name": editing.rename(workspace, run, wanted.to).name}
 
     @routes.post("/runs/{run}/note")
-    def note(run: str, wanted: Noted) -> None:
+    def note(run: str, wanted: NoteRequest) -> None:
         editing.write_note(listing.existing(workspace, run), wanted.note)
 
     @routes.post("/runs/{run}/delete")
@@ -165,7 +165,7 @@ def _queue_routes(routes: APIRouter, workspace: Workspace) -> None:
         return train_form.waiting(workspace)
 
     @routes.post("/queue/{run}/move")
-    def move(run: str, place: Place) -> list[WaitingRun]:
+    def move(run: str, place: QueueMove) -> list[WaitingRun]:
         queue.move(workspace, run, place.to)
         return train_form.waiting(workspace)
 

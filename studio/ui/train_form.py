@@ -148,7 +148,7 @@ class Planned(BaseModel):
     time: str = ""  # how long it takes, in a sentence; empty where it cannot be estimated
 
 
-class About(BaseModel):
+class RunDetails(BaseModel):
     """What a run was asked to do, and a person's note on it."""
 
     note: str
@@ -271,12 +271,12 @@ def plan(workspace: Workspace, values: Mapping[str, Any]) -> TrainConfig:
     return config
 
 
-def about(workspace: Workspace, run: str) -> About:
+def about(workspace: Workspace, run: str) -> RunDetails:
     """The note and the settings of `run`. Raises JobError, ConfigError."""
     folder, config = listing.existing(workspace, run), editing.settings_of(workspace, run)
     settings_, defaults = config.model_dump(), {name: info.default for name, info in settings.knobs()}
     changed = [name for name, default in defaults.items() if settings_[name] != default]
-    return About(note=note(folder), settings=settings_, changed=changed, is_over=control.state(folder).is_over)
+    return RunDetails(note=note(folder), settings=settings_, changed=changed, is_over=control.state(folder).is_over)
 
 
 def where(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -60,7 +60,7 @@ def refusal(status: int, message: str, code: str, param: str | None = None, **he
     return JSONResponse({"error": error}, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-class Gate:
+class ApiGate:
     """ASGI middleware in front of everything."""
 
     def __init__(self, app: ASGIApp, hosts: HostRule, key: Key | None) -> None:

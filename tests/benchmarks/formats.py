@@ -21,7 +21,7 @@ import numpy as np
 
 from studio.audio import wav_bytes
 from studio.data import quality
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.importing import import_data
 from studio.data.manifest import Dataset
@@ -58,7 +58,7 @@ def work(what: str, name: str, source: Path, target: Path) -> None:
         export_data(Dataset.open(source), name, target)
     else:
         quality.remembered = lambda wave: FIGURES
-        report = import_data(Dataset(target), Plan([source]))
+        report = import_data(Dataset(target), ImportPlan([source]))
         assert not report.skipped, report.reasons
     unit = 1 if sys.platform == "darwin" else 1024
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, time.perf_counter() - began)

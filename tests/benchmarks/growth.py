@@ -23,7 +23,7 @@ from studio.data.manifest import Dataset
 from studio.data.utterance import Utterance
 from studio.models import adapters, load
 from studio.train import encoding, feature_cache
-from studio.train.encoding import Shelf, encode
+from studio.train.encoding import EncodingSet, encode
 from studio.train.loop import fresh_learner, take_step
 from studio.train.resources import peak_memory
 from studio.workspace import Workspace
@@ -105,7 +105,7 @@ def measure(how: str) -> None:
     if how == "memory":
         encoding.open_cache = lambda _: None
     began = clock()
-    for _ in encode(recogniser, [Shelf(dataset, dataset.utterances(), learner.rows)], lambda: None):
+    for _ in encode(recogniser, [EncodingSet(dataset, dataset.utterances(), learner.rows)], lambda: None):
         pass
     seconds = clock() - began
     for _ in range(20):

@@ -118,11 +118,11 @@ def as_transformers_loads(folder: Path | str) -> Recogniser:
     """The model in `folder` with PyTorch's own linear layers; Moonshine's heads stay unpadded, which helps the peer."""
     from torch.nn import Linear
 
-    from studio.models.kernels.linear import Quick
+    from studio.models.kernels.linear import FastLinear
 
     recogniser = load(folder, "cpu")
     for layer in recogniser.model.modules():
-        if type(layer) is Quick:
+        if type(layer) is FastLinear:
             layer.__class__ = Linear
     return recogniser
 

@@ -22,7 +22,7 @@ def run(workspace: Workspace, name: str, *, again: bool) -> Report:
     Ctrl-C, or Cancel on the page, leaves what was measured until then.
     """
     dataset = Dataset.open(workspace.dataset(name))
-    with tasks.telling() as tell:
+    with tasks.reporting() as tell:
         unreadable = check.measure_missing(dataset, lambda done, total: tell("checking", done, total), again=again)
         found = check.report(dataset)
         report = found.model_copy(update={"problems": [*found.problems, *unreadable]})

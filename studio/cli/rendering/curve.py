@@ -8,14 +8,14 @@ from studio.errors import CancelledError
 from studio.reports.learning_curve import LearningCurve, learning_curve, outlook
 from studio.runs import curve_job, listing
 from studio.runs.metadata import RunRecord
-from studio.runs.tasks import telling
+from studio.runs.tasks import reporting
 from studio.workspace import Workspace
 
 
 def complete(workspace: Workspace, run: str, normaliser: str | None) -> LearningCurve:
     """The learning curve of `run`, what is missing of it trained first. Raises StudioError."""
     folder = listing.existing(workspace, run)
-    with telling() as tell:
+    with reporting() as tell:
         by = normaliser or RunRecord.read(folder).normaliser
         found = learning_curve(folder, by)
         if found.missing:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
-from studio.data.formats.base import Group
-from studio.data.formats.plan import Plan
+from studio.data.formats.base import SkipGroup
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.exporting import ExportReport, export_data
 from studio.data.import_export.importing import ImportReport, import_data
 from studio.data.import_export.previewing import Preview, preview
@@ -18,7 +18,7 @@ from studio.data.store.task_reports import save
 from studio.data.view.query import Selection
 from studio.errors import ConfigError, DataError
 from studio.runs.folder import FOLDER_VARIABLE
-from studio.runs.tasks import telling
+from studio.runs.tasks import reporting
 from studio.text import counted
 from studio.workspace import Workspace
 
@@ -48,7 +48,7 @@ def given(dataset: str, paths: list[Path]) -> list[Path]:
     return paths
 
 
-def look(workspace: Workspace, name: str, plan: Plan, as_json: bool) -> None:
+def look(workspace: Workspace, name: str, plan: ImportPlan, as_json: bool) -> None:
     """Print what an import would do; nothing is written. Raises StudioError."""
     folder = workspace.dataset(name)
     found = preview(plan, Dataset(folder) if folder.is_dir() else None)
@@ -56,10 +56,10 @@ def look(workspace: Workspace, name: str, plan: Plan, as_json: bool) -> None:
     _end_where_nothing_is_done(found.clips + found.already)
 
 
-def take_in(workspace: Workspace, name: str, plan: Plan, link: bool, as_json: bool) -> None:
+def take_in(workspace: Workspace, name: str, plan: ImportPlan, link: bool, as_json: bool) -> None:
     """Import, show progress, and print the report. Raises StudioError."""
     dataset = Dataset(workspace.dataset(name))
-    with telling() as tell:
+    with reporting() as tell:
         report = import_data(dataset, plan, link=link, tell=tell)
         save(dataset.folder, "import", report)
         if not as_json:
@@ -88,7 +88,7 @@ def give_out(
 ) -> None:
     """Export, show progress, and print the report. Raises StudioError."""
     dataset = Dataset.open(workspace.dataset(name))
-    with telling() as tell:
+    with reporting() as tell:
         ids = chosen(dataset, query, listed)
         report = export_data(dataset, format, out, ids, portable=portable, escape=escape, tell=tell)
         save(dataset.folder, "export-data", report)
@@ -143,6 +143,6 @@ def report_text(report: ImportReport | ExportReport) -> str:
     return "\n".join(_reasons(report.reasons))
 
 
-def _reasons(groups: list[Group]) -> list[str]:
+def _reasons(groups: list[SkipGroup]) -> list[str]:
     told = [f"  {group.count} × {group.reason} ({', '.join(group.examples)})" for group in groups[:SHOWN]]
     return told + ([f"  and {counted(len(groups) - SHOWN, 'other reason')}"] if len(groups) > SHOWN else [])

@@ -15,7 +15,7 @@ from studio.errors import ConfigError, JobError
 from studio.runs import control, events, listing
 from studio.runs.folder import RunFolder
 from studio.text import counted
-from studio.train.ranks import Alone
+from studio.train.ranks import SingleProcess
 from studio.workspace import Workspace, disk_errors
 
 Say = Callable[[str], object]
@@ -119,7 +119,7 @@ def train_in_foreground(workspace: Workspace, config: TrainConfig, name: str, on
         train_here(workspace, config, name)
 
 
-def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Alone | None = None) -> None:
+def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: SingleProcess | None = None) -> None:
     """Train in this process, its events going to the run's log: what a job runs inside its supervisor.
 
     A run that has begun already goes on from its last checkpoint. With `ranks` other processes share its steps.

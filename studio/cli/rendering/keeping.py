@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from studio.runs import datasets, editing
-from studio.runs.datasets import Holding
+from studio.runs.datasets import DatasetContents
 from studio.runs.listing import existing, note
 from studio.text import counted
 from studio.workspace import Workspace
 
 
-def held(found: Holding) -> str:
+def held(found: DatasetContents) -> str:
     """What a dataset holds, a line each."""
     lines = [f"{found.name}: {found.clips}", f"Trash: {found.trash}" if found.trash.clips else "The trash is empty."]
     return "\n".join([*lines, f"Runs: {', '.join(found.runs)}" if found.runs else "No run was trained on it."])

@@ -114,7 +114,7 @@ def read(
     workspace: Workspace, dataset: Dataset, clips: Sequence[Utterance], model: str, adapter: str | None, device: str
 ) -> None:
     """Pre-label `clips`; reports its progress to whoever started it. Raises StudioError."""
-    with tasks.telling() as tell:
+    with tasks.reporting() as tell:
         recogniser = _loaded(workspace, model, adapter, device, tell)
         skipped = prelabel(recogniser, dataset, clips, adapter, partial(tell, "reading"))
         _check_some_read(clips, skipped)
@@ -126,7 +126,7 @@ def doubt(
     workspace: Workspace, dataset: Dataset, clips: Sequence[Utterance], model: str, adapter: str | None, device: str
 ) -> None:
     """Look for suspect labels among `clips`, and print the first. Raises StudioError."""
-    with tasks.telling() as tell:
+    with tasks.reporting() as tell:
         recogniser = _loaded(workspace, model, adapter, device, tell)
         found = find_suspects(recogniser, dataset, clips, adapter, partial(tell, "reading"))
         _check_some_read(clips, found.skipped)
@@ -143,7 +143,7 @@ def _check_some_read(clips: Sequence[Utterance], skipped: Sequence[str]) -> None
         raise DataError(f"No clip could be transcribed: {skipped[0]}", "Record them again, or choose another model.")
 
 
-def _loaded(workspace: Workspace, model: str, adapter: str | None, device: str, tell: tasks.Telling) -> Any:
+def _loaded(workspace: Workspace, model: str, adapter: str | None, device: str, tell: tasks.TaskProgress) -> Any:
     from studio.models import load
     from studio.models.adapters import find_adapter
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import ConfigError, DataError
-from studio.inference.longform.reading import Reading, part_of, read_file
+from studio.inference.longform.reading import LongRecording, part_of, read_file
 from studio.inference.longform.subtitles import FORMATS, rendered
 from studio.inference.transcribe import with_processor
 from studio.models import Recogniser, load
 from studio.models.adapters import find_adapter
-from studio.runs.tasks import telling
+from studio.runs.tasks import reporting
 from studio.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ModelChoice:
     """Which model reads, as the command line names it."""
 
     model: str
@@ -38,20 +38,20 @@ def only_one(adapters: Sequence[str], terms: Path | None) -> str | None:
     return adapters[0] if adapters else None
 
 
-def write(files: Sequence[Path], formats: Sequence[str], output: Path | None, reader: Reader) -> str:
+def write(files: Sequence[Path], formats: Sequence[str], output: Path | None, reader: ModelChoice) -> str:
     """Read `files`, and say where they were written, or what was said where one goes to one format and no file.
 
     Raises ConfigError (no such format, several files into one), DataError (a file is missing), AudioError, DiskError.
     """
     places = planned(files, formats, output)
     said = []
-    with telling(" s") as tell:
+    with reporting(" s") as tell:
         tell("loading", 0, 0)
         recogniser, adapter = reader.load()
         for file, outputs in places.items():
             try:
                 result = read_file(
-                    Reading(recogniser, file),
+                    LongRecording(recogniser, file),
                     outputs,
                     adapter,
                     lambda done, total: tell("reading", int(done), int(total)),

@@ -13,7 +13,7 @@ from studio.runs import control, foreground
 from studio.runs.ending import append, is_final, last_events, last_word
 from studio.runs.events import Failed
 from studio.runs.folder import RunFolder
-from studio.train.ranks import Launched
+from studio.train.ranks import DistributedProcess
 from studio.workspace import Workspace
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,7 +24,7 @@ def train_together(workspace: Workspace, config: TrainConfig, name: str | None) 
 
     Raises StudioError: in the leader what the run failed of, in the others JobError where the leader is gone.
     """
-    ranks = Launched(pick_device(config.device))
+    ranks = DistributedProcess(pick_device(config.device))
     if ranks.rank:
         _follow(ranks, workspace)
     else:
@@ -32,7 +32,7 @@ def train_together(workspace: Workspace, config: TrainConfig, name: str | None) 
             _lead(ranks, workspace, config, name)
 
 
-def _lead(ranks: Launched, workspace: Workspace, config: TrainConfig, name: str | None) -> None:
+def _lead(ranks: DistributedProcess, workspace: Workspace, config: TrainConfig, name: str | None) -> None:
     """As a run under a supervisor: the page shows it and can stop it, and `studio resume` takes it up alone."""
     signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))  # Ctrl-C writes a checkpoint
     open_dataset(workspace, config.dataset)  # a name that is not there is said before a folder is made
@@ -43,7 +43,7 @@ def _lead(ranks: Launched, workspace: Workspace, config: TrainConfig, name: str 
         train_here(workspace, config, folder.name, ranks)
 
 
-def _follow(ranks: Launched, workspace: Workspace) -> None:
+def _follow(ranks: DistributedProcess, workspace: Workspace) -> None:
     """Until the leader is done. A launcher that is stopped signals every process: the leader alone decides how."""
     from studio.train.follower import follow
 

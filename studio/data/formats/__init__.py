@@ -6,8 +6,8 @@ import difflib
 from pathlib import Path
 
 from studio.data.formats.audiofolder import AudioFolder
-from studio.data.formats.base import Format, Reading, Reasons, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Format, ImportRow, ReadOptions, Reasons, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.common_voice import CommonVoice
 from studio.data.formats.kaldi import Kaldi
 from studio.data.formats.label_studio import LabelStudio
@@ -21,7 +21,18 @@ from studio.data.formats.speech_to_text_finetune import SpeechToTextFinetune
 from studio.data.formats.tables import Plain
 from studio.errors import DataError
 
-__all__ = ["FORMATS", "Clip", "Format", "Reading", "Reasons", "Refused", "Row", "Target", "find", "recognise"]
+__all__ = [
+    "FORMATS",
+    "ExportClip",
+    "Format",
+    "ImportRow",
+    "ReadOptions",
+    "Reasons",
+    "Refused",
+    "Target",
+    "find",
+    "recognise",
+]
 
 FORMATS: dict[str, Format] = {
     each.name: each

@@ -51,7 +51,7 @@ def _check_size(path: Path, stream: IO[bytes]) -> None:
         )
 
 
-def _take(stream: IO[bytes], entry: zipped.Entry, folder: Path, taken: lists.Index) -> Iterator[Refused]:
+def _take(stream: IO[bytes], entry: zipped.ZipEntry, folder: Path, taken: lists.Index) -> Iterator[Refused]:
     name = entry.name.replace("\\", "/")
     parts = name.split("/")
     if name.endswith("/") or any(part.startswith("._") or part == "__MACOSX" for part in parts):
@@ -60,7 +60,7 @@ def _take(stream: IO[bytes], entry: zipped.Entry, folder: Path, taken: lists.Ind
         yield Refused(name[:200], fault, _REMEDY)
 
 
-def _unpacked(stream: IO[bytes], entry: zipped.Entry, target: Path) -> str:
+def _unpacked(stream: IO[bytes], entry: zipped.ZipEntry, target: Path) -> str:
     """Write what `entry` holds to `target`; why that could not be, or nothing. Raises DiskError on a full disk."""
     is_ours = False
     try:
@@ -81,7 +81,7 @@ def _unpacked(stream: IO[bytes], entry: zipped.Entry, target: Path) -> str:
     return fault
 
 
-def _fault(entry: zipped.Entry, name: str, parts: list[str], taken: lists.Index) -> str:
+def _fault(entry: zipped.ZipEntry, name: str, parts: list[str], taken: lists.Index) -> str:
     """Why an entry may not be unpacked; empty where it may."""
     if name.startswith("/") or ":" in parts[0] or ".." in parts or any(not part or len(part) > 200 for part in parts):
         return "Its name points outside the archive, or cannot be a file's name."

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from studio.data.formats import fields, lists, tables
-from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, Column, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import place, stem
 from studio.data.formats.nemo import Nemo
 from studio.data.formats.sheets import Sheets
@@ -50,19 +50,19 @@ class AudioFolder(Base):
             return [path] if path.suffix.lower() == f".{self.kind}" else []
         return sorted(file for deep in _DEEPEST for file in path.glob(f"{deep}metadata.{self.kind}") if file.is_file())
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """The rows of every metadata file; the split is what the folder is called, where no column says it."""
         for sheet in self.sheets(path):
             split = reading.names.split_of(sheet, path)
             found = Nemo().rows(sheet, reading) if self.kind == "jsonl" else self._table(sheet, reading)
             for row in found:
-                yield _in_split(row, split) if split and isinstance(row, Row) and not row.split else row
+                yield _in_split(row, split) if split and isinstance(row, ImportRow) and not row.split else row
 
-    def _table(self, sheet: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def _table(self, sheet: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         mark = reading.delimiter or tables.delimiter_of(sheet)
         return tables.rows(sheet, reading, delimiter=mark, within=("",))
 
-    def columns(self, path: Path, reading: Reading) -> list[Column]:
+    def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """What each column becomes."""
         for sheet in self.sheets(path):
             if self.kind == "jsonl":
@@ -70,7 +70,7 @@ class AudioFolder(Base):
             return tables.columns(sheet, reading, reading.delimiter or tables.delimiter_of(sheet))
         return []
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`<split>/*.wav` next to `<split>/metadata.*`."""
         with Sheets(target.folder) as sheets:
             for clip in clips:
@@ -85,5 +85,5 @@ class AudioFolder(Base):
                     sheets.line(f"{split}/metadata.jsonl", lists.dumps(record))
 
 
-def _in_split(row: Row, split: Split) -> Row:
+def _in_split(row: ImportRow, split: Split) -> ImportRow:
     return replace(row, split=split)

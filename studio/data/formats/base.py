@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from studio.data.formats.clip import Clip
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import Files
 from studio.data.formats.names import Names
 from studio.data.utterance import Split
@@ -23,7 +23,7 @@ LISTED = 1_000  # reasons kept one by one; beyond them a group's count grows alo
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImportRow:
     """One clip that might come in: where its samples are, and what is said in them."""
 
     name: str  # for people: “train.tsv line 7 (a.mp3)”
@@ -62,7 +62,7 @@ class Refused:
 
 
 @dataclass(slots=True)
-class Group:
+class SkipGroup:
     """Rows left out for the same reason."""
 
     reason: str  # of the first of them
@@ -76,7 +76,7 @@ class Reasons:
     def __init__(self) -> None:
         self.total = 0
         self.listed: list[tuple[str, str]] = []  # (name, reason), the first LISTED
-        self._groups: dict[str, Group] = {}
+        self._groups: dict[str, SkipGroup] = {}
 
     def add(self, refused: Refused) -> None:
         """Count a refusal to those of its kind: reasons that differ in figures and names alone are one."""
@@ -88,18 +88,18 @@ class Reasons:
         group = self._groups.get(kind)
         if group is None:
             kind = kind if len(self._groups) < LISTED else "others"
-            group = self._groups.setdefault(kind, Group(reason if kind != "others" else "Other reasons."))
+            group = self._groups.setdefault(kind, SkipGroup(reason if kind != "others" else "Other reasons."))
         group.count += 1
         if len(group.examples) < EXAMPLES:
             group.examples.append(refused.name)
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[SkipGroup]:
         """The reasons, the most frequent first."""
         return sorted(self._groups.values(), key=lambda group: -group.count)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How a folder or file is to be read, beyond what it says itself."""
 
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # field -> column
@@ -136,7 +136,7 @@ class Target:
         """Whether an apostrophe goes before such cells: what other tools read is left as it is, unless asked for."""
         return format.is_for_people if self.escape is None else self.escape
 
-    def skip(self, clip: Clip, what: str, remedy: str = "") -> None:
+    def skip(self, clip: ExportClip, what: str, remedy: str = "") -> None:
         """Leave a clip out that this format cannot hold."""
         self.skipped.add(Refused(clip.utterance.id, what, remedy))
 
@@ -160,19 +160,19 @@ class Format(Protocol):
         """How sure it is that `path` is of this format: 0..1. Never raises for what is in the file."""
         ...
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """The rows of `path`, one at a time. Raises DataError or DiskError where it cannot be read at all."""
         ...
 
-    def columns(self, path: Path, reading: Reading) -> list[Column]:
+    def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """What each column becomes; none where the format has no columns to choose."""
         ...
 
-    def count(self, path: Path, reading: Reading) -> int:
+    def count(self, path: Path, reading: ReadOptions) -> int:
         """How many rows there are. Raises DataError or DiskError as `rows` does."""
         ...
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """Write `clips`, one at a time. Raises StudioError."""
         ...
 
@@ -185,14 +185,14 @@ class Base:
     is_for_people = False  # who may open it in a spreadsheet
     has_lists = True
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """See Format."""
         raise NotImplementedError
 
-    def columns(self, path: Path, reading: Reading) -> list[Column]:
+    def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """Fields are what they are: nothing to choose."""
         return []
 
-    def count(self, path: Path, reading: Reading) -> int:
+    def count(self, path: Path, reading: ReadOptions) -> int:
         """By reading them once."""
         return sum(1 for _ in self.rows(path, reading))

@@ -9,7 +9,7 @@ from studio.data.utterance import Utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ExportClip:
     """A clip that goes out, with its file."""
 
     utterance: Utterance

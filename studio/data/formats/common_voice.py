@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import lists, tables
-from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, Column, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import place, stem
 from studio.data.formats.sheets import Sheets
 
@@ -43,7 +43,7 @@ class CommonVoice(Base):
         validated = path / "validated.tsv"  # a small language has no splits yet
         return [validated] if validated.is_file() else chosen
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """Every clip of train, dev, test and other; of a language without splits, what was validated."""
         for sheet in self._sheets(path):
             yield from tables.rows(
@@ -56,12 +56,12 @@ class CommonVoice(Base):
                 suffixes=("", ".mp3"),  # the oldest releases leave it out
             )
 
-    def columns(self, path: Path, reading: Reading) -> list[Column]:
+    def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """What each column becomes."""
         found = self._sheets(path)
         return tables.columns(found[0], reading, "\t", quoting=False) if found else []
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`clips/` and a table for each split, with the new columns; what is not known is left empty."""
         with Sheets(target.folder) as sheets:
             for clip in clips:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from studio.data.formats import lists, names
-from studio.data.formats.base import Column, Refused, Row, Words
+from studio.data.formats.base import Column, ImportRow, Refused, Words
 from studio.data.formats.files import Files
 from studio.data.utterance import Split, Utterance
 from studio.errors import DataError
@@ -79,7 +79,7 @@ def to_row(
     within: Sequence[str] = ("",),
     suffixes: Sequence[str] = ("",),
     content: bytes | None = None,
-) -> Row | Refused:
+) -> ImportRow | Refused:
     """The row that `record` (column to value) speaks of, or why there is none; its sound may come as `content`."""
     try:
         value = {field: record.get(column) for field, column in fields.items()}
@@ -87,7 +87,7 @@ def to_row(
         start, duration, declared = _part(value)
         side = names.meant(string(value.get("split")))
         used = [column for field, column in fields.items() if field != "split" or side]
-        return Row(
+        return ImportRow(
             name=name if isinstance(audio, bytes) else f"{name} ({audio.name})",
             audio=audio,
             text=string(value.get("text")),

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 from urllib.parse import unquote
 
-from studio.data.formats.clip import Clip
+from studio.data.formats.clip import ExportClip
 from studio.errors import DataError
 from studio.workspace import disk_errors, inside
 
@@ -169,7 +169,7 @@ def kind_of(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def stem(clip: Clip) -> str:
+def stem(clip: ExportClip) -> str:
     """A file name for `clip`: its id, or, where that cannot be a name, one made from it."""
     id = clip.utterance.id
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", id) and not id.endswith("."):
@@ -177,7 +177,7 @@ def stem(clip: Clip) -> str:
     return hashlib.sha256(id.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def place(clip: Clip, folder: Path, name: str, wav: bool = False) -> str:
+def place(clip: ExportClip, folder: Path, name: str, wav: bool = False) -> str:
     """Copy the clip's sound to `folder` under `name`; what the file is called there.
 
     A clip that only links to a file of another kind keeps its suffix, or becomes WAV where `wav` asks for it.
@@ -192,7 +192,7 @@ def place(clip: Clip, folder: Path, name: str, wav: bool = False) -> str:
     return target.name
 
 
-def pour(clip: Clip, stream: IO[bytes], wav: bool) -> None:
+def pour(clip: ExportClip, stream: IO[bytes], wav: bool) -> None:
     """Write the clip's sound into `stream`: its file as it is, or as WAV. Raises OSError, AudioError."""
     if wav and kind_of(clip.path.resolve().name) != ".wav":
         from studio.audio import read, wav_bytes

@@ -11,8 +11,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from studio.data.formats import fields, lists
-from studio.data.formats.base import Base, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import Files, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.data.utterance import Split
@@ -38,7 +38,7 @@ class Kaldi(Base):
         found = [folder, *sorted(folder.glob("[!.]*/"))] if path.is_dir() else [folder]
         return [each for each in found if (each / "wav.scp").is_file() and (each / "text").is_file()]
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """One row an utterance of `text`."""
         for folder in self._folders(path):
             split = reading.names.split_of(folder / "text", path)
@@ -46,7 +46,7 @@ class Kaldi(Base):
             files = Files([root for root in given if root.is_dir()])
             yield from _rows(folder, files, split)
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """A folder for each split, every list sorted by the bytes of its first word, as Kaldi's tools demand.
 
         An utterance is named after its speaker first: utt2spk is then sorted by both.
@@ -70,7 +70,7 @@ class Kaldi(Base):
                         sheets.line(place_of, f"{name} {value}")
 
 
-def _rows(folder: Path, files: Files, split: Split | None) -> Iterator[Row | Refused]:
+def _rows(folder: Path, files: Files, split: Split | None) -> Iterator[ImportRow | Refused]:
     with ExitStack() as stack:
         sounds, speakers, segments = (
             stack.enter_context(closing(lists.Index(_pairs(folder / name))))
@@ -107,7 +107,7 @@ def _row(
     speaker: str,
     files: Files,
     split: Split | None,
-) -> Row | Refused:
+) -> ImportRow | Refused:
     try:
         recording, start, duration = _part(utterance, segment)
         sound = sounds.get(recording)
@@ -118,7 +118,7 @@ def _row(
         audio = files.find(sound, within=("", "..", "../.."))
         speaker = "" if speaker == utterance else fields.string(speaker)
         words = fields.string(text)
-        return Row(f"{name} ({utterance})", audio, words, start, duration, duration, speaker=speaker, split=split)
+        return ImportRow(f"{name} ({utterance})", audio, words, start, duration, duration, speaker=speaker, split=split)
     except DataError as error:
         return Refused(f"{name} ({utterance[:80]})", error.what, error.remedy)
 

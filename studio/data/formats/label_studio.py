@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
 from studio.data.formats import fields, lists, names
-from studio.data.formats.base import Base, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import SOUNDS, Files, kind_of, place, stem
 from studio.errors import DataError
 from studio.workspace import disk_errors
@@ -46,7 +46,7 @@ class LabelStudio(Base):
         found = [file for file in sorted(path.glob("[!.]*.json")) if file.is_file()]
         return found[0] if len(found) == 1 else None
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """A row for each transcribed region, or for the whole file where there are no regions."""
         export = self._export(path)
         if export is None:
@@ -61,7 +61,7 @@ class LabelStudio(Base):
             else:
                 yield from _rows(name, task, files)
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`tasks.json` and `audio/*.wav`, addressed as local files below the folder that Label Studio serves."""
         with disk_errors(target.folder), (target.folder / "tasks.json").open("x", encoding="utf-8") as stream:
             stream.write("[")
@@ -72,14 +72,14 @@ class LabelStudio(Base):
             stream.write("\n]\n")
 
 
-def _task(number: int, clip: Clip, address: str) -> dict[str, Any]:
+def _task(number: int, clip: ExportClip, address: str) -> dict[str, Any]:
     own = clip.utterance
     data = {key: value for key, value in fields.record_of(own).items() if key not in _OWN_DATA}
     said = {"from_name": "transcription", "to_name": "audio", "type": "textarea", "value": {"text": [own.text]}}
     return {"id": number, "data": {"audio": address, **data}, "annotations": [{"result": [said]}]}
 
 
-def _rows(name: str, task: dict[str, Any], files: Files) -> Iterator[Row | Refused]:
+def _rows(name: str, task: dict[str, Any], files: Files) -> Iterator[ImportRow | Refused]:
     data: dict[str, Any] = found if isinstance(found := task.get("data"), dict) else task
     try:
         audio = files.find(*_addresses(data), within=("", "audio", "upload"))
@@ -97,11 +97,11 @@ def _rows(name: str, task: dict[str, Any], files: Files) -> Iterator[Row | Refus
             yield Refused(title, error.what, error.remedy)
 
 
-def _row(name: str, data: dict[str, Any], audio: Path, text: Any, start: float | None, end: float | None) -> Row:
+def _row(name: str, data: dict[str, Any], audio: Path, text: Any, start: float | None, end: float | None) -> ImportRow:
     if start is not None and end is not None and end <= start:
         raise DataError("Its region does not end after its start.", "Correct it in Label Studio.")
     lasts = end - (start or 0.0) if end is not None else None
-    return Row(
+    return ImportRow(
         name=f"{name} ({audio.name})",
         audio=audio,
         text=fields.string(text),

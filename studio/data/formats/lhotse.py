@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.data.formats import fields, lists, names
-from studio.data.formats.base import Base, Reading, Refused, Row, Target, Words
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target, Words
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import Files, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.data.utterance import Split
@@ -42,7 +42,7 @@ class Lhotse(Base):
         found = sorted(file for file in path.glob("[!.]*.jsonl*") if file.is_file())
         return [file for file in found if "cut" in file.name and file.name.endswith(_SUFFIXES)]
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """A row for each supervision of each cut."""
         for manifest in self._manifests(path):
             split, files = reading.names.split_of(manifest, path), reading.files(manifest)
@@ -52,7 +52,7 @@ class Lhotse(Base):
                 else:
                     yield from _rows(name, cut, files, split)
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`audio/*.wav` and `cuts_<split>.jsonl.gz`."""
         with Sheets(target.folder) as sheets:
             for clip in clips:
@@ -61,7 +61,7 @@ class Lhotse(Base):
                 sheets.line(f"cuts_{clip.utterance.split}.jsonl.gz", lists.dumps(cut))
 
 
-def _rows(name: str, cut: dict[str, Any], files: Files, split: Split | None) -> Iterator[Row | Refused]:
+def _rows(name: str, cut: dict[str, Any], files: Files, split: Split | None) -> Iterator[ImportRow | Refused]:
     try:
         if cut.get("type", "MonoCut") != "MonoCut":
             raise DataError(f"It is a {str(cut.get('type'))[:40]}, not a MonoCut.", "Save it as MonoCuts first.")
@@ -92,7 +92,7 @@ def _source(recording: Any) -> str:
     return fields.string(source.get("source"))
 
 
-def _row(name: str, cut: dict[str, Any], said: dict[str, Any], audio: Path, split: Split | None) -> Row:
+def _row(name: str, cut: dict[str, Any], said: dict[str, Any], audio: Path, split: Split | None) -> ImportRow:
     """The part of the recording over which `said` was said; its times count from the start of the cut."""
     start = (fields.seconds(cut.get("start")) or 0.0) + _signed(said.get("start"))
     duration = fields.seconds(said.get("duration"))
@@ -100,7 +100,7 @@ def _row(name: str, cut: dict[str, Any], said: dict[str, Any], audio: Path, spli
     whole = fields.seconds(recording.get("duration"))
     is_whole = duration is None or (whole is not None and start <= _SAME and duration >= whole - _SAME)
     custom: dict[str, Any] = found if isinstance(found := said.get("custom"), dict) else {}
-    return Row(
+    return ImportRow(
         name=f"{name} ({audio.name})",
         audio=audio,
         text=fields.string(said.get("text")),
@@ -136,7 +136,7 @@ def _words(said: dict[str, Any]) -> Words | None:
     return fields.words([[word, [round(start, 4), round(end, 4)]] for word, (start, end) in timed])
 
 
-def _cut(clip: Clip, address: str) -> dict[str, Any]:
+def _cut(clip: ExportClip, address: str) -> dict[str, Any]:
     from studio.audio import rate_and_frames
 
     own, name = clip.utterance, stem(clip)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import lists
-from studio.data.formats.base import Base, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import READABLE, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.errors import DataError
@@ -37,7 +37,7 @@ class LJSpeech(Base):
     def _sheet(self, path: Path) -> Path:
         return path / "metadata.csv" if path.is_dir() else path
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """One row a line."""
         sheet = self._sheet(path)
         files = reading.files(sheet)
@@ -59,9 +59,9 @@ class LJSpeech(Base):
             except DataError as error:
                 yield Refused(name, error.what, error.remedy)
                 continue
-            yield Row(f"{name} ({audio.name})", audio, cells[-1].strip() or cells[1].strip())
+            yield ImportRow(f"{name} ({audio.name})", audio, cells[-1].strip() or cells[1].strip())
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """A label with a pipe in it is left out: this format has no quoting."""
         with Sheets(target.folder) as sheets:
             for clip in clips:

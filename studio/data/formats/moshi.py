@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.data.formats import fields, lists, names
-from studio.data.formats.base import Base, Reading, Refused, Row, Target, Words
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target, Words
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import Files, place, stem
 from studio.data.formats.sheets import Sheets
 from studio.data.utterance import Split
@@ -43,14 +43,14 @@ class Moshi(Base):
             return [path] if path.suffix.lower() == ".jsonl" else []
         return sorted(file for file in path.glob("[!.]*.jsonl") if file.is_file())
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """One row a line."""
         for manifest in self._manifests(path):
             files, split = reading.files(manifest), reading.names.split_of(manifest, path)
             for name, record in lists.json_lines(manifest):
                 yield record if isinstance(record, Refused) else _row(name, record, files, split)
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`audio/*.wav`, `audio/*.json` and a list for each split; a clip without word times is left out."""
         with Sheets(target.folder) as sheets:
             for clip in clips:
@@ -63,7 +63,7 @@ class Moshi(Base):
                     _write(clip, target, sheets)
 
 
-def _write(clip: Clip, target: Target, sheets: Sheets) -> None:
+def _write(clip: ExportClip, target: Target, sheets: Sheets) -> None:
     own = clip.utterance
     audio = place(clip, target.folder / "audio", stem(clip), wav=True)
     record = {
@@ -76,12 +76,12 @@ def _write(clip: Clip, target: Target, sheets: Sheets) -> None:
         alignment.write_text(lists.dumps(record), encoding="utf-8")
 
 
-def _row(name: str, record: dict[str, Any], files: Files, split: Split | None) -> Row | Refused:
+def _row(name: str, record: dict[str, Any], files: Files, split: Split | None) -> ImportRow | Refused:
     try:
         audio = files.find(fields.string(record.get("path")))
         beside = _alignment(audio, files)
         timed = _words(beside.get("alignments"))
-        return Row(
+        return ImportRow(
             name=f"{name} ({audio.name})",
             audio=audio,
             text=fields.string(beside.get("text")) or " ".join(word for word, _ in timed),

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import fields, lists
-from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, Column, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import place, stem
 from studio.data.formats.sheets import Sheets
 from studio.errors import DataError
@@ -40,7 +40,7 @@ class Nemo(Base):
         found = sorted(file for file in path.glob("*manifest*") if file.suffix.lower() in _SUFFIXES and file.is_file())
         return [own] if own.is_file() else found
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """The rows of every list."""
         for manifest in self.manifests(path):
             split, names = reading.names.split_of(manifest, path), reading.files(manifest)
@@ -59,7 +59,7 @@ class Nemo(Base):
                 if len(seen) > 100:
                     seen.clear()
 
-    def columns(self, path: Path, reading: Reading) -> list[Column]:
+    def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """The keys of the first line."""
         for manifest in self.manifests(path):
             for _, record in lists.json_lines(manifest):
@@ -67,7 +67,7 @@ class Nemo(Base):
                     return fields.shown(list(record), fields.guess(list(record), reading.mapping), record)
         return []
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`audio/*.wav` and one manifest for each split."""
         with Sheets(target.folder) as sheets:
             for clip in clips:
@@ -76,6 +76,6 @@ class Nemo(Base):
                 sheets.line(f"{clip.utterance.split}_manifest.json", lists.dumps(record))
 
 
-def _present(reading: Reading, keys: tuple[str, ...]) -> dict[str, str]:
+def _present(reading: ReadOptions, keys: tuple[str, ...]) -> dict[str, str]:
     """What the person chose, as far as this line has it: lines need not all have every key."""
     return {field: key for field, key in reading.mapping.items() if key in keys or not key}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.data.formats.base import Refused, Row
+from studio.data.formats.base import ImportRow, Refused
 from studio.data.formats.files import sounds_in
 from studio.data.formats.lists import Index
 from studio.data.utterance import Split
@@ -17,7 +17,7 @@ from studio.text import counted
 SHOWN = 3  # names in a sentence
 
 
-class Named:
+class ListedFiles:
     """The sound files that the rows of a folder name, on disk beyond a few megabytes; of a list alone, none."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -47,7 +47,7 @@ def _key(path: Path) -> str:
 
 
 @dataclass(slots=True)
-class Noted:
+class RowNotes:
     """Counts what there is to say of rows."""
 
     passed: int = 0
@@ -55,9 +55,9 @@ class Noted:
     free: int = 0  # rows without a split
     places: dict[str, None] = field(default_factory=dict)  # the folders of some of them
 
-    def row(self, row: Row | Refused, root: Path) -> None:
+    def row(self, row: ImportRow | Refused, root: Path) -> None:
         """Count one row."""
-        if isinstance(row, Row) and row.split is None and row.text is not None:
+        if isinstance(row, ImportRow) and row.split is None and row.text is not None:
             self.free += 1
             if isinstance(row.audio, Path) and len(self.places) < SHOWN:
                 self.places.setdefault(printable(row.audio.parent.name))

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from studio.data.formats.base import Base, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import SOUNDS, UNREADABLE, Files, kind_of, stem
 from studio.data.formats.zipped import Packer
 from studio.data.utterance import Split
@@ -31,7 +31,7 @@ class Pairs(Base):
         first = next(_sounds(path), None)
         return 0.0 if first is None else 0.5 if first.with_suffix(".txt").is_file() else 0.4
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """One row a sound file; without a text file next to it, it waits for its label."""
         folder = path if path.is_dir() else path.parent
         files = Files([folder])
@@ -44,7 +44,7 @@ class Pairs(Base):
             else:
                 yield _row(name, sound, reading.names.split_of(sound, path), files)
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """One zip file, `target.folder` itself; sound is packed already and only stored."""
         with (
             disk_errors(target.folder),
@@ -77,10 +77,10 @@ def _sounds(folder: Path) -> Iterator[Path]:
             yield folder / name
 
 
-def _row(name: str, sound: Path, split: Split | None, files: Files) -> Row | Refused:
+def _row(name: str, sound: Path, split: Split | None, files: Files) -> ImportRow | Refused:
     beside = next((path for path in (sound.with_suffix(".txt"), sound.with_suffix(".TXT")) if path.is_file()), None)
     if beside is None:
-        return Row(name, sound, None, split=split)
+        return ImportRow(name, sound, None, split=split)
     if not files.holds(beside):
         return Refused(name, f"{beside.name} is a link that leads out of the folder.", "Put the file itself there.")
     with disk_errors(beside, "read"), beside.open("rb") as stream:
@@ -93,4 +93,4 @@ def _row(name: str, sound: Path, split: Split | None, files: Files) -> Row | Ref
         return Refused(name, f"{beside.name} is not UTF-8 text.", "Save it as UTF-8.")
     if not text.strip():
         return Refused(name, "The label is empty.", f"Write what is said in {beside.name}.")
-    return Row(name, sound, " ".join(text.split()), split=split)
+    return ImportRow(name, sound, " ".join(text.split()), split=split)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.data.formats import fields
-from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, Column, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import kind_of, stem
 from studio.data.utterance import Split
 from studio.errors import DataError, DiskError
@@ -51,7 +51,7 @@ class Parquet(Base):
             return [path] if path.suffix.lower() == ".parquet" else []
         return sorted(file for deep in ("", "data/", "*/") for file in path.glob(f"{deep}*.parquet") if file.is_file())
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """The rows of every shard."""
         for shard in dict.fromkeys(self._shards(path)):
             split = reading.names.split_of(shard, path)
@@ -61,7 +61,7 @@ class Parquet(Base):
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
                 yield Refused(shard.name, f"It is damaged or not Parquet: {reason}", "Download it again.")
 
-    def columns(self, path: Path, reading: Reading) -> list[Column]:
+    def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """What each column becomes."""
         _, library = _library()
         shards = self._shards(path)
@@ -76,7 +76,7 @@ class Parquet(Base):
         record = (first.to_pylist() or [{}])[0] if first is not None else {}
         return fields.shown(names, fields.guess(names, _audio_first(names, reading)), _without_bytes(record))
 
-    def count(self, path: Path, reading: Reading) -> int:
+    def count(self, path: Path, reading: ReadOptions) -> int:
         """By what the shards say of themselves: their sound is not read."""
         _, library = _library()
         total = 0
@@ -88,7 +88,7 @@ class Parquet(Base):
                 total += 1  # the refusal
         return total
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`data/<split>-*.parquet`."""
         with ExitStack() as stack:
             shards: dict[str, _Shards] = {}
@@ -99,12 +99,12 @@ class Parquet(Base):
                 shards[split].add(clip)
 
 
-def _audio_first(names: list[str], reading: Reading) -> Mapping[str, str]:
+def _audio_first(names: list[str], reading: ReadOptions) -> Mapping[str, str]:
     """The column `audio` holds the sound; `path` and `file`, which may come with it, are only names."""
     return {"audio": "audio", **reading.mapping} if "audio" in names else reading.mapping
 
 
-def _rows(shard: Path, split: Split | None, reading: Reading) -> Iterator[Row | Refused]:
+def _rows(shard: Path, split: Split | None, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
     _, library = _library()
     files = reading.files(shard)
     with library.ParquetFile(shard) as file:
@@ -154,7 +154,7 @@ class _Shards(ExitStack):
             folder.mkdir(parents=True, exist_ok=True)
         self.callback(self._close)
 
-    def add(self, clip: Clip) -> None:
+    def add(self, clip: ExportClip) -> None:
         """Take a clip; every GROUP bytes, or MOST_ROWS, are written."""
         with disk_errors(clip.path, "read"):
             content = clip.path.read_bytes()

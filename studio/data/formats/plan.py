@@ -11,23 +11,23 @@ from pathlib import Path
 
 from studio.data import formats
 from studio.data.formats.archive import unpack
-from studio.data.formats.base import Format, Reading, Refused, Row
-from studio.data.formats.noted import Named, Noted
+from studio.data.formats.base import Format, ImportRow, ReadOptions, Refused
+from studio.data.formats.noted import ListedFiles, RowNotes
 from studio.data.utterance import Split
 from studio.errors import DataError, StudioError
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """What is to be imported, and how it is to be read."""
 
     paths: Sequence[Path]
     format: str = "auto"
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ImportPart:
     """One of the paths, with its format."""
 
     path: Path
@@ -39,12 +39,12 @@ class Part:
 class Parts:
     """The paths of a plan, each with its format, and what could not be taken at all."""
 
-    parts: list[Part]
+    parts: list[ImportPart]
     refused: list[Refused]
-    reading: Reading
-    noted: Noted = field(default_factory=Noted)
+    reading: ReadOptions
+    noted: RowNotes = field(default_factory=RowNotes)
 
-    def rows(self) -> Iterator[tuple[Part | None, Row | Refused]]:
+    def rows(self) -> Iterator[tuple[ImportPart | None, ImportRow | Refused]]:
         """Every row; an unreadable path is a refusal if there are others, and an error if it is the only one."""
         yield from ((None, refused) for refused in self.refused)
         for part in self.parts:
@@ -55,11 +55,11 @@ class Parts:
                     raise
                 yield part, Refused(part.path.name, error.what, error.remedy)
 
-    def _rows_of(self, part: Part) -> Iterator[Row | Refused]:
+    def _rows_of(self, part: ImportPart) -> Iterator[ImportRow | Refused]:
         """The rows of one path, each with the split that its own folders state, where its list states none."""
-        with closing(Named(part.path if part.format.has_lists else None)) as named:
+        with closing(ListedFiles(part.path if part.format.has_lists else None)) as named:
             for row in part.format.rows(part.path, self.reading):
-                if isinstance(row, Row) and isinstance(row.audio, Path):
+                if isinstance(row, ImportRow) and isinstance(row.audio, Path):
                     named.add(row.audio)
                     row = row if row.split else replace(row, split=self._split_of(row.audio, part.path))
                 self.noted.row(row, part.path)
@@ -80,10 +80,10 @@ class Parts:
 
 
 @contextmanager
-def opened(plan: Plan) -> Iterator[Parts]:
+def opened(plan: ImportPlan) -> Iterator[Parts]:
     """The paths of `plan`, zip files unpacked for as long as the block lasts. Raises DataError."""
     with tempfile.TemporaryDirectory(prefix="studio-import-") as scratch:
-        parts: list[Part] = []
+        parts: list[ImportPart] = []
         refused: list[Refused] = []
         for number, path in enumerate(plan.paths):
             is_zip = path.suffix.lower() == ".zip" and path.is_file()
@@ -99,12 +99,12 @@ def opened(plan: Plan) -> Iterator[Parts]:
                 if path.suffix.lower() != ".txt":  # at most a label: read with its clip
                     refused.append(Refused(path.name, error.what, error.remedy))
                 continue
-            parts.append(Part(path, chosen, is_zip))
+            parts.append(ImportPart(path, chosen, is_zip))
         _check_mapping(parts, plan.reading)
         yield Parts(parts, refused, plan.reading)
 
 
-def _check_mapping(parts: Sequence[Part], reading: Reading) -> None:
+def _check_mapping(parts: Sequence[ImportPart], reading: ReadOptions) -> None:
     """Raises DataError where columns were named, and nothing that is imported has any."""
     if reading.mapping and parts and not any(part.format.columns(part.path, reading) for part in parts):
         what = f"{parts[0].path.name} is imported as {parts[0].format.title}, which has no columns to map."

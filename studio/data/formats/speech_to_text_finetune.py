@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.data.formats import lists
-from studio.data.formats.base import Base, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import Files, place
 from studio.data.formats.sheets import Sheets, unescaped
 from studio.errors import DataError
@@ -35,7 +35,7 @@ class SpeechToTextFinetune(Base):
     def _sheet(self, path: Path) -> Path:
         return path / "text.csv" if path.is_dir() else path
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """One row a line, with the recording of its index."""
         sheet = self._sheet(path)
         files = reading.files(sheet)
@@ -51,7 +51,7 @@ class SpeechToTextFinetune(Base):
             else:
                 yield _row(name, cells[0].strip(), unescaped(cells[1]), files)
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """One line and one WAV file a clip."""
         with Sheets(target.folder) as sheets:
             for number, clip in enumerate(clips):
@@ -60,10 +60,10 @@ class SpeechToTextFinetune(Base):
                 sheets.cells("text.csv", cells, _HEADER, is_escaped=target.escapes(self))
 
 
-def _row(name: str, index: str, text: str, files: Files) -> Row | Refused:
+def _row(name: str, index: str, text: str, files: Files) -> ImportRow | Refused:
     written = [f"rec_{index}", *(f"rec_{index.zfill(width)}" for width in range(len(index) + 1, _DIGITS + 1))]
     try:
         audio = files.find(*written, suffixes=(".wav", ".mp3"))
     except DataError:
         return Refused(name, f"The recording rec_{index}.wav is missing.", "Put it next to text.csv.")
-    return Row(f"{name} ({audio.name})", audio, text)
+    return ImportRow(f"{name} ({audio.name})", audio, text)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from studio.data.formats import fields, lists
-from studio.data.formats.base import Base, Column, Reading, Refused, Row, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Base, Column, ImportRow, ReadOptions, Refused, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import SOUNDS, kind_of, place, stem
 from studio.data.formats.sheets import Sheets, unescaped
 from studio.data.utterance import Split
@@ -30,14 +30,14 @@ def delimiter_of(path: Path) -> str:
 
 def rows(
     path: Path,
-    reading: Reading,
+    reading: ReadOptions,
     *,
     delimiter: str,
     quoting: bool = True,
     split: Split | None = None,
     within: Sequence[str] = FOLDERS,
     suffixes: Sequence[str] = ("",),
-) -> Iterator[Row | Refused]:
+) -> Iterator[ImportRow | Refused]:
     """The rows of one table with a header. Raises DataError where no column names the sound files."""
     files = reading.files(path)
     header: list[str] = []
@@ -68,7 +68,7 @@ def header_of(cells: Sequence[str]) -> tuple[list[str], bool]:
     return [cell.strip() for cell in cells], False
 
 
-def guess(header: Sequence[str], first: Sequence[str], reading: Reading) -> dict[str, str]:
+def guess(header: Sequence[str], first: Sequence[str], reading: ReadOptions) -> dict[str, str]:
     """The column of each field: as chosen, by its name, or else by what the first row holds: the name of a sound file,
     and next to it the longest text of several words. Raises DataError for a column that is not there."""
     found = fields.guess(header, reading.mapping)
@@ -84,7 +84,7 @@ def guess(header: Sequence[str], first: Sequence[str], reading: Reading) -> dict
     return {"audio": sound, **found}
 
 
-def _with_sound(path: Path, header: Sequence[str], first: Sequence[str], reading: Reading) -> dict[str, str]:
+def _with_sound(path: Path, header: Sequence[str], first: Sequence[str], reading: ReadOptions) -> dict[str, str]:
     """What `guess` finds. Raises DataError where no column names the sound files."""
     found = guess(header, first, reading)
     if "audio" not in found:
@@ -95,7 +95,7 @@ def _with_sound(path: Path, header: Sequence[str], first: Sequence[str], reading
     return found
 
 
-def columns(path: Path, reading: Reading, delimiter: str, quoting: bool = True) -> list[Column]:
+def columns(path: Path, reading: ReadOptions, delimiter: str, quoting: bool = True) -> list[Column]:
     """What each column becomes."""
     header: list[str] = []
     for _, cells in lists.table(path, delimiter, quoting):
@@ -124,7 +124,7 @@ class Plain(Base):
         lines = [lists.cells(line, delimiter_of(found)) for line in lists.sample(found, 2)]
         top, second = [*lines, [], []][:2]
         header, is_row = header_of(top)
-        meant = guess(header, top if is_row else second, Reading())
+        meant = guess(header, top if is_row else second, ReadOptions())
         sure = (
             0.6 if {"audio", "text"} <= meant.keys() else 0.45 if "audio" in meant else 0.3 if path.is_file() else 0.0
         )
@@ -137,7 +137,7 @@ class Plain(Base):
         found = [file for file in sorted(path.glob("[!.]*")) if file.suffix.lower() in (".csv", ".tsv")]
         return found[0] if len(found) == 1 and found[0].is_file() else None
 
-    def rows(self, path: Path, reading: Reading) -> Iterator[Row | Refused]:
+    def rows(self, path: Path, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
         """The rows of the table."""
         sheet = self.sheet(path)
         if sheet is None:
@@ -145,12 +145,12 @@ class Plain(Base):
         split = reading.names.split_of(sheet, path)
         yield from rows(sheet, reading, delimiter=reading.delimiter or delimiter_of(sheet), split=split)
 
-    def columns(self, path: Path, reading: Reading) -> list[Column]:
+    def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """What each column becomes."""
         sheet = self.sheet(path)
         return columns(sheet, reading, reading.delimiter or delimiter_of(sheet)) if sheet else []
 
-    def write(self, clips: Iterable[Clip], target: Target) -> None:
+    def write(self, clips: Iterable[ExportClip], target: Target) -> None:
         """`audio/*.wav` and `clips.csv`."""
         with Sheets(target.folder) as sheets:
             for clip in clips:

@@ -29,7 +29,7 @@ _CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ZipEntry:
     """One file of an archive, as its directory describes it: nothing of this is known to be true."""
 
     name: str
@@ -47,7 +47,7 @@ class Entry:
         return bool(self.flags & 0x1)
 
 
-def entries(stream: IO[bytes]) -> Iterator[Entry]:
+def entries(stream: IO[bytes]) -> Iterator[ZipEntry]:
     """Every entry of the archive, by its directory. Raises ValueError or EOFError where that is not whole."""
     at, count, shift = _directory(stream)
     for _ in range(count):
@@ -58,7 +58,7 @@ def entries(stream: IO[bytes]) -> Iterator[Entry]:
             raise ValueError("its directory is damaged")
         raw, more = _read(stream, name), _read(stream, extra)
         size, packed, place = _wide(more, size, packed, place)
-        yield Entry(
+        yield ZipEntry(
             name=_name(raw, flags),
             flags=flags,
             method=method,
@@ -71,7 +71,7 @@ def entries(stream: IO[bytes]) -> Iterator[Entry]:
         at += _ENTRY.size + name + extra + comment
 
 
-def content(stream: IO[bytes], entry: Entry) -> Iterator[bytes]:
+def content(stream: IO[bytes], entry: ZipEntry) -> Iterator[bytes]:
     """What `entry` holds, piece by piece, and never more than it claims. Raises ValueError or EOFError, zlib.error."""
     stream.seek(entry.place)
     head = _LOCAL.unpack(_read(stream, _LOCAL.size))

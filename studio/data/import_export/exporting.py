@@ -14,8 +14,8 @@ import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.data import formats
-from studio.data.formats.base import Format, Group, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import Format, SkipGroup, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.formats.lists import Index
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, StudioError
@@ -36,7 +36,7 @@ class ExportReport(BaseModel):
     minutes: float
     size: int  # bytes
     skipped: int
-    reasons: list[Group]
+    reasons: list[SkipGroup]
 
     def sentence(self) -> str:
         """The report in one line."""
@@ -136,7 +136,7 @@ class _Outgoing:
         self.count = self.missing = 0
         self.seconds = 0.0
 
-    def clips(self) -> Iterator[Clip]:
+    def clips(self) -> Iterator[ExportClip]:
         total = len(self.ids) if self.ids is not None else _line_count(self.dataset.manifest)
         for clip in self._wanted():
             self.tell("exporting", self.count, max(total, self.count))
@@ -148,11 +148,11 @@ class _Outgoing:
                     raise DataError("Its sound file is missing.", "Put it back, or delete the clip.")
             except StudioError as error:
                 self.missing += 1
-                self.target.skip(Clip(clip, self.dataset.folder), error.what, error.remedy)
+                self.target.skip(ExportClip(clip, self.dataset.folder), error.what, error.remedy)
                 continue
             self.count += 1
             before = self.target.skipped.total
-            yield Clip(clip, path)
+            yield ExportClip(clip, path)
             self.seconds += clip.duration if self.target.skipped.total == before else 0.0
         self.tell("exporting", max(total, self.count), max(total, self.count))
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from studio.audio.recording import Recording
-from studio.data.formats.base import Group, Reasons, Refused, Row
-from studio.data.formats.plan import Plan, opened
+from studio.data.formats.base import ImportRow, Reasons, Refused, SkipGroup
+from studio.data.formats.plan import ImportPlan, opened
 from studio.data.import_export.previewing import label_of, length_of, notes, wave_of
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, StudioError, printable
@@ -36,7 +36,7 @@ class ImportReport(BaseModel):
     moved: int = 0  # of the added; not in the split that the source states, since their sentence is in another
     minutes: float  # of the added
     skipped: int
-    reasons: list[Group]
+    reasons: list[SkipGroup]
     listed: list[tuple[str, str]]  # (row, reason), the first 1,000
     notes: list[str] = []  # what a person should know of the added
     action: str = ""  # in the history: undoing it takes the whole import back out
@@ -49,7 +49,9 @@ class ImportReport(BaseModel):
         return " ".join([", ".join(parts) + ".", *self.notes])
 
 
-def import_data(dataset: Dataset, plan: Plan, *, link: bool = False, tell: Tell = lambda *_: None) -> ImportReport:
+def import_data(
+    dataset: Dataset, plan: ImportPlan, *, link: bool = False, tell: Tell = lambda *_: None
+) -> ImportReport:
     """Import `plan` into `dataset`: all that can come in, or, if it is cancelled or killed, nothing.
 
     With `link` a clip shares its file with the original where the disk can do that (a hard link): it takes no space,
@@ -79,7 +81,7 @@ class _Taking:
         self.added = self.linked = self.already = self.unlabelled = 0
         self.total = 0.0  # seconds
 
-    def take(self, row: Row | Refused, *, is_passing: bool) -> None:
+    def take(self, row: ImportRow | Refused, *, is_passing: bool) -> None:
         if isinstance(row, Refused):
             self.reasons.add(row)
             return
@@ -94,7 +96,7 @@ class _Taking:
             self.added += 1
             self.total += clip.duration
 
-    def _add(self, row: Row, link: bool) -> Utterance | None:
+    def _add(self, row: ImportRow, link: bool) -> Utterance | None:
         length_of(row)
         recording = Recording.of(wave_of(row))
         if recording.sha256 in self.intake:

@@ -22,7 +22,7 @@ from studio.audio.recording import Recording, fingerprint
 from studio.data.splits.import_assignment import is_torn, placed
 from studio.data.store import lines, operations, snapshot
 from studio.data.store.files import Store
-from studio.data.store.journal import Entry
+from studio.data.store.journal import JournalEntry
 from studio.data.store.writing import writing
 from studio.data.utterance import Origin, Split, Utterance, checked_label
 from studio.errors import DataError, StudioError
@@ -139,7 +139,7 @@ class Intake:
         with writing(self._store):
             rows = self._settled(self._store.look())
             paths = {clip.id: clip.audio_filepath for clip in _clips(rows)}
-            entry = Entry.new("add", self.what or f"{counted(len(paths), 'clip')} imported", paths)
+            entry = JournalEntry.new("add", self.what or f"{counted(len(paths), 'clip')} imported", paths)
             operations.add(self._store, entry, lambda: self._arrive(rows))
         self.action = entry.id
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from studio import audio
 from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
 from studio.audio.recording import fingerprint
-from studio.data.formats.base import Column, Group, Reasons, Refused, Row
-from studio.data.formats.plan import Part, Parts, Plan, opened
-from studio.data.splits.grouping import Sides, sentence_of
+from studio.data.formats.base import Column, ImportRow, Reasons, Refused, SkipGroup
+from studio.data.formats.plan import ImportPart, ImportPlan, Parts, opened
+from studio.data.splits.grouping import SplitIndex, sentence_of
 from studio.data.splits.import_assignment import misplaced
 from studio.data.store.files import Store
 from studio.data.utterance import checked_label
@@ -56,10 +56,10 @@ class Preview(_Frozen):
     speakers: int
     splits: dict[str, int]
     skipped: int
-    reasons: list[Group]
+    reasons: list[SkipGroup]
 
 
-def preview(plan: Plan, into: Store | None = None, limit: float | None = None) -> Preview:
+def preview(plan: ImportPlan, into: Store | None = None, limit: float | None = None) -> Preview:
     """What importing `plan` would do; sounds are opened for `limit` seconds at most, the other rows only counted.
 
     `into` is the dataset, where there is one already. Raises DataError where nothing can be read.
@@ -81,7 +81,7 @@ class _Looking:
     def __init__(self, into: Store | None) -> None:
         now = into.look() if into else None
         self.known = {clip.audio_sha256 for clip in now.clips} - {""} if now else set()
-        self.kept = now.index() if now else Sides()
+        self.kept = now.index() if now else SplitIndex()
         self.sides = self.kept.shifted((), ())
         self.first: list[Shown] = []
         self.speakers: set[str] = set()
@@ -90,7 +90,7 @@ class _Looking:
         self.rows = self.already = self.unlabelled = self.opened = 0
         self.total = 0.0  # seconds
 
-    def at(self, row: Row | Refused, *, is_opened: bool) -> None:
+    def at(self, row: ImportRow | Refused, *, is_opened: bool) -> None:
         self.rows += 1
         self.opened += is_opened
         checked = _checked(row, self.known) if is_opened else row
@@ -98,10 +98,10 @@ class _Looking:
             self.reasons.add(checked)
         elif checked is None:
             self.already += 1
-        elif isinstance(row, Row):
+        elif isinstance(row, ImportRow):
             self._coming(row, checked if isinstance(checked, float) else row.declared)
 
-    def _coming(self, row: Row, length: float | None) -> None:
+    def _coming(self, row: ImportRow, length: float | None) -> None:
         self.total += length or 0.0
         self.speakers |= {row.speaker} if row.speaker and len(self.speakers) < MOST_SPEAKERS else set()
         self.unlabelled += row.text is None
@@ -154,7 +154,7 @@ def notes(unlabelled: int, moved: int) -> list[str]:
     return found
 
 
-def _rows(found: Parts, columns: list[Column]) -> Iterator[tuple[Part | None, Row | Refused]]:
+def _rows(found: Parts, columns: list[Column]) -> Iterator[tuple[ImportPart | None, ImportRow | Refused]]:
     """Every row; a table of which no column names the sounds is one refusal, so that the columns can be chosen."""
     try:
         yield from found.rows()
@@ -164,7 +164,7 @@ def _rows(found: Parts, columns: list[Column]) -> Iterator[tuple[Part | None, Ro
         yield None, Refused(found.parts[0].path.name, error.what, error.remedy)
 
 
-def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | None:
+def _checked(row: ImportRow | Refused, known: Collection[str]) -> float | Refused | None:
     """The length of a row that would come in, in seconds; None where it is there already; or why it would not."""
     if isinstance(row, Refused):
         return row
@@ -178,7 +178,7 @@ def _checked(row: Row | Refused, known: Collection[str]) -> float | Refused | No
     return length
 
 
-def label_of(row: Row) -> str | None:
+def label_of(row: ImportRow) -> str | None:
     """What is said; None where it may be written down later. Raises DataError where nothing, or too much, is said."""
     if row.text == "":
         remedy = "Add its text, or import the sound files alone and label them afterwards."
@@ -186,7 +186,7 @@ def label_of(row: Row) -> str | None:
     return None if row.text is None else checked_label(row.text)
 
 
-def length_of(row: Row) -> float:
+def length_of(row: ImportRow) -> float:
     """Seconds of the part that is meant. Raises DataError where it cannot be a clip."""
     whole = audio.length(row.audio)
     length = min(whole - row.start, row.duration or whole) if row.is_part else whole
@@ -198,6 +198,6 @@ def length_of(row: Row) -> float:
     return length
 
 
-def wave_of(row: Row) -> Waveform:
+def wave_of(row: ImportRow) -> Waveform:
     """The sound of the part that is meant. Raises AudioError or DiskError."""
     return read(row.audio, offset=row.start, duration=row.duration)

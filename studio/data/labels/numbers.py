@@ -18,7 +18,7 @@ from studio.text.words_to_numbers import number_words, to_digits
 _DIGITS = re.compile(r"\S*\d\S*")  # any script's
 
 
-class Offender(BaseModel):
+class ConventionViolation(BaseModel):
     """A label that is not in the convention, and the parts that are not."""
 
     model_config = ConfigDict(frozen=True)
@@ -43,10 +43,10 @@ def numbers(clips: Iterable[Utterance], rules: WordRules | DigitRules) -> list[P
     return propose(clips, lambda text: rewrite(text, rules))
 
 
-def offenders(clips: Iterable[Utterance], convention: Convention) -> list[Offender]:
+def offenders(clips: Iterable[Utterance], convention: Convention) -> list[ConventionViolation]:
     """Every label that still holds digits, where words are wanted; or number words, where digits are."""
     found = ((clip, still_holds(clip.text, convention)) for clip in clips)
-    return [Offender(id=clip.id, text=clip.text, found=list(parts)) for clip, parts in found if parts]
+    return [ConventionViolation(id=clip.id, text=clip.text, found=list(parts)) for clip, parts in found if parts]
 
 
 def still_holds(text: str, convention: Convention) -> Sequence[str]:

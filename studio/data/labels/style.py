@@ -39,7 +39,7 @@ _QUESTION = re.compile(
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")  # a tokenizer's way out, where it knows no better piece
 
 
-class Finding(BaseModel):
+class StyleFinding(BaseModel):
     """One habit that some labels do not share."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,7 +52,7 @@ class Finding(BaseModel):
     proposals: list[Proposal]  # fewer than `count` where a person must decide
 
 
-def findings(clips: Sequence[Utterance], known: Known | None = None) -> list[Finding]:
+def findings(clips: Sequence[Utterance], known: Known | None = None) -> list[StyleFinding]:
     """What is inconsistent in the labels of `clips`, the most frequent first; `known` adds the tokenizer's view."""
     found = [*_artefacts(clips), *_case(clips), *_ending(clips), *_numbers(clips)]
     found += _unknown(clips, known) if known else []
@@ -97,14 +97,14 @@ def case_of(text: str) -> Case:
 
 def _finding(
     kind: str, title: str, what: str, proposals: list[Proposal], stuck: Sequence[str] = ()
-) -> Iterator[Finding]:
+) -> Iterator[StyleFinding]:
     examples = [*(item.before for item in proposals), *stuck][:SHOWN]
     count = len(proposals) + len(stuck)
     if count:
-        yield Finding(kind=kind, title=title, what=what, count=count, examples=examples, proposals=proposals)
+        yield StyleFinding(kind=kind, title=title, what=what, count=count, examples=examples, proposals=proposals)
 
 
-def _artefacts(clips: Sequence[Utterance]) -> Iterator[Finding]:
+def _artefacts(clips: Sequence[Utterance]) -> Iterator[StyleFinding]:
     """Each kind of artefact by itself, so that one can be mended and another kept."""
     touched = [clip for clip in clips if clean(clip.text)[0] != clip.text]
     for name, (title, fix) in FIXES.items():
@@ -120,7 +120,7 @@ def _artefacts(clips: Sequence[Utterance]) -> Iterator[Finding]:
         )
 
 
-def _case(clips: Sequence[Utterance]) -> Iterator[Finding]:
+def _case(clips: Sequence[Utterance]) -> Iterator[StyleFinding]:
     cases = {clip.id: case_of(clip.text) for clip in clips}
     counts = Counter(case for case in cases.values() if case != "none")
     convention, how_many = counts.most_common(1)[0] if counts else ("none", 0)
@@ -149,7 +149,7 @@ def _recased(convention: str) -> Callable[[str], tuple[str, list[str]]]:
     return mended
 
 
-def _ending(clips: Sequence[Utterance]) -> Iterator[Finding]:
+def _ending(clips: Sequence[Utterance]) -> Iterator[StyleFinding]:
     ended = [clip for clip in clips if _FINAL.search(clip.text)]
     if len(clips) < FEWEST:
         return
@@ -171,7 +171,7 @@ def _unmarked(text: str) -> tuple[str, list[str]]:
     return re.sub(r"\s*[.?!]+$", "", text), ["ending"]
 
 
-def _numbers(clips: Sequence[Utterance]) -> Iterator[Finding]:
+def _numbers(clips: Sequence[Utterance]) -> Iterator[StyleFinding]:
     with_digits = [clip for clip in clips if still_holds(clip.text, "words")]
     with_words = [clip for clip in clips if still_holds(clip.text, "digits")]
     if not with_digits or not with_words:
@@ -188,7 +188,7 @@ def _numbers(clips: Sequence[Utterance]) -> Iterator[Finding]:
     yield from _finding("numbers", "Numbers in two ways", what, proposals, stuck)
 
 
-def _unknown(clips: Sequence[Utterance], known: Known) -> Iterator[Finding]:
+def _unknown(clips: Sequence[Utterance], known: Known) -> Iterator[StyleFinding]:
     strange = Counter(char for clip in clips for char in set(clip.text) if not char.isspace() and not known(char))
     if not strange:
         return

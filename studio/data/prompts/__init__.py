@@ -1,12 +1,12 @@
 """What a person reads aloud: built-in scripts, one's own list, and what is needed next."""
 
-from studio.data.prompts.needs import Misheard, Progress, needed, progress
+from studio.data.prompts.needs import DatasetProgress, Misheard, needed, progress
 from studio.data.prompts.script import Prompt, load, load_own, numbers, own, phrases, read_aloud, save
 from studio.data.prompts.terms import load_terms, parse_terms, save_terms
 
 __all__ = [
+    "DatasetProgress",
     "Misheard",
-    "Progress",
     "Prompt",
     "load",
     "load_own",

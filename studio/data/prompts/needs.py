@@ -53,7 +53,7 @@ class Misheard:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DatasetProgress:
     """How far a dataset is."""
 
     done: int  # prompts with a clip
@@ -63,12 +63,12 @@ class Progress:
     more: int  # clips until a first training is worth it
 
 
-def progress(cards: Sequence[Prompt], clips: Sequence[Utterance]) -> Progress:
+def progress(cards: Sequence[Prompt], clips: Sequence[Utterance]) -> DatasetProgress:
     """How many of `cards` are recorded, and how many more clips make a first training worth it."""
     read = {clip.prompt for clip in clips}
     seconds = sum(clip.duration for clip in clips)
     done = sum(card.text in read for card in cards)
-    return Progress(done, len(cards), len(clips), seconds, more_for_first_training(clips))
+    return DatasetProgress(done, len(cards), len(clips), seconds, more_for_first_training(clips))
 
 
 def misheard(pairs: Iterable[tuple[str, str]]) -> dict[str, Misheard]:

@@ -57,7 +57,7 @@ class Context(TypedDict):
     """What a clip is judged by besides its own figures and label: `Table.context` alone works it out."""
 
     usual_pace: float | None  # of its speaker, characters a second
-    twins: Sequence[str]  # ids of the clips with the same samples
+    duplicates: Sequence[str]  # ids of the clips with the same samples
     is_synthetic: bool  # a synthesiser's clips begin and end with the voice: nothing is cut off
 
 
@@ -67,7 +67,7 @@ def findings(
     duration: float,
     text: str = "",
     usual_pace: float | None = None,
-    twins: Sequence[str] = (),
+    duplicates: Sequence[str] = (),
     is_synthetic: bool = False,
 ) -> list[Finding]:
     """What is to be said about a clip of `duration` seconds, the worst first; none about a good one.
@@ -84,7 +84,7 @@ def findings(
             *_times(quality, duration),
             *_pace(quality, duration, text, usual_pace),
         ]
-    return sorted([*found, *_twins(twins)], key=lambda finding: _SEVERITY.index(finding.verdict))
+    return sorted([*found, *_duplicates(duplicates)], key=lambda finding: _SEVERITY.index(finding.verdict))
 
 
 def verdict(findings: Iterable[Finding]) -> Verdict:
@@ -181,9 +181,9 @@ def _pace(quality: Quality, duration: float, text: str, usual: float | None) -> 
         yield Finding(code="slow", verdict="look", what=what, remedy=remedy)
 
 
-def _twins(twins: Sequence[str]) -> Iterator[Finding]:
-    if twins:
-        others = counted(len(twins), "other clip")
+def _duplicates(duplicates: Sequence[str]) -> Iterator[Finding]:
+    if duplicates:
+        others = counted(len(duplicates), "other clip")
         what = f"The same sound, sample for sample, is in {others}."
         yield Finding(
             code="twin",

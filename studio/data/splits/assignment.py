@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from studio.data.manifest import Dataset
-from studio.data.splits.grouping import Sides, digest, groups
+from studio.data.splits.grouping import SplitIndex, digest, groups
 from studio.data.utterance import Origin, Split, Utterance
 from studio.errors import DataError
 from studio.text import counted
@@ -26,7 +26,7 @@ def split_for(text: str, existing: Iterable[Utterance], source: Origin = "microp
     A sentence is known by its label or its prompt, however the digits are written. A live correction is what
     a model was just seen to get wrong: it never measures, and is "unused" where its sentence does.
     """
-    return Sides.of(existing).split_for(text, source, prompt)
+    return SplitIndex.of(existing).split_for(text, source, prompt)
 
 
 def ensure_minimum(dataset: Dataset) -> list[str]:

@@ -25,7 +25,7 @@ def sentence_of(text: str, prompt: str) -> frozenset[str]:
     return frozenset((said, _key(prompt)) if prompt and prompt != text else (said,))
 
 
-class Sides:
+class SplitIndex:
     """In which splits each sentence is: asking for one among 100,000 clips takes no longer than among ten."""
 
     BY_RANK: tuple[Split, ...] = ("test", "validation", "train")  # what measures must not train
@@ -35,13 +35,13 @@ class Sides:
         self._doubled: set[str] = set()
 
     @classmethod
-    def of(cls, clips: Iterable[Utterance]) -> Sides:
+    def of(cls, clips: Iterable[Utterance]) -> SplitIndex:
         """The index of `clips`."""
         return cls().shifted((), clips)
 
-    def shifted(self, gone: Iterable[Utterance], come: Iterable[Utterance]) -> Sides:
+    def shifted(self, gone: Iterable[Utterance], come: Iterable[Utterance]) -> SplitIndex:
         """Another index, with clips counted out and in; this one stays as it is."""
-        new = Sides()
+        new = SplitIndex()
         new._counts, new._doubled = self._counts.copy(), self._doubled.copy()
         for clip in gone:
             new.discard(clip)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from studio.data.splits.grouping import Sides, sentence
+from studio.data.splits.grouping import SplitIndex, sentence
 from studio.data.utterance import Split, Utterance
 
 Place = tuple[bool, int]
 """Whether the place may change, and the rank of its side: the smaller wins. What is there already stays."""
 
 
-def placed(coming: Callable[[], Iterable[Utterance]], sides: Sides, kept: Sides) -> Iterator[Utterance]:
+def placed(coming: Callable[[], Iterable[Utterance]], sides: SplitIndex, kept: SplitIndex) -> Iterator[Utterance]:
     """The clips `coming`, each sentence on one side: that of the clips that are `kept`, or else what measures wins.
 
     `sides` counts both. `coming()` is asked several times, so that the clips of a whole import never lie in memory.
@@ -19,15 +19,15 @@ def placed(coming: Callable[[], Iterable[Utterance]], sides: Sides, kept: Sides)
     places = _places(coming, sides, kept)
     for clip in coming():
         place = min((places[key] for key in sentence(clip) if key in places), default=None)
-        yield clip if place is None or clip.split == "unused" else _moved(clip, Sides.BY_RANK[place[1]])
+        yield clip if place is None or clip.split == "unused" else _moved(clip, SplitIndex.BY_RANK[place[1]])
 
 
-def is_torn(sides: Sides, kept: Sides) -> bool:
+def is_torn(sides: SplitIndex, kept: SplitIndex) -> bool:
     """Whether what comes in puts a sentence on a second side."""
     return any(True for _ in _torn(sides, kept))
 
 
-def misplaced(sides: Sides, kept: Sides) -> int:
+def misplaced(sides: SplitIndex, kept: SplitIndex) -> int:
     """How many clips that come in are not where `placed` puts their sentence."""
     total = 0
     for key in _torn(sides, kept):
@@ -37,11 +37,11 @@ def misplaced(sides: Sides, kept: Sides) -> int:
     return total
 
 
-def _torn(sides: Sides, kept: Sides) -> Iterator[str]:
+def _torn(sides: SplitIndex, kept: SplitIndex) -> Iterator[str]:
     return (key for key in sides.torn if sides.counts(key) != kept.counts(key))
 
 
-def _places(coming: Callable[[], Iterable[Utterance]], sides: Sides, kept: Sides) -> Mapping[str, Place]:
+def _places(coming: Callable[[], Iterable[Utterance]], sides: SplitIndex, kept: SplitIndex) -> Mapping[str, Place]:
     """The place of each key of a torn sentence, and of the keys that hang together with it through a clip."""
 
     def own(key: str) -> Place:

@@ -37,7 +37,7 @@ class SplitRequest(BaseModel):
         return shares
 
 
-class Side(BaseModel):
+class SplitSummary(BaseModel):
     """What is in one split."""
 
     model_config = ConfigDict(frozen=True)
@@ -64,8 +64,8 @@ class SplitPlan(BaseModel):
 
     name: str  # of exactly these moves: `apply` does no other
     moves: list[Move]
-    before: dict[Split, Side]
-    after: dict[Split, Side]
+    before: dict[Split, SplitSummary]
+    after: dict[Split, SplitSummary]
     hash_before: str  # of the test set
     hash_after: str
     warnings: list[str]
@@ -212,12 +212,12 @@ def _with_minimum(clips: Sequence[Utterance], sides: Mapping[str, Split], told: 
         return dict(sides)
 
 
-def _counted(clips: Iterable[Utterance]) -> dict[Split, Side]:
+def _counted(clips: Iterable[Utterance]) -> dict[Split, SplitSummary]:
     found: dict[Split, list[float]] = defaultdict(list)
     for clip in clips:
         found[clip.split].append(clip.duration)
     every: tuple[Split, ...] = (*SIDES, "unused")
-    return {side: Side(clips=len(found[side]), seconds=round(sum(found[side]), 1)) for side in every}
+    return {side: SplitSummary(clips=len(found[side]), seconds=round(sum(found[side]), 1)) for side in every}
 
 
 def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: SplitRequest) -> list[str]:

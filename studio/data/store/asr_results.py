@@ -21,7 +21,7 @@ NAME = "heard.jsonl"
 WORN = 2.0  # lines for each clip from which on the file is written anew
 
 
-class Heard(BaseModel):
+class AsrResult(BaseModel):
     """One clip, as one model with one adapter transcribed it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
@@ -51,19 +51,19 @@ def path_of(store: Store) -> Path:
     return store.folder / NAME
 
 
-def read(store: Store) -> dict[str, Heard]:
+def read(store: Store) -> dict[str, AsrResult]:
     """The transcripts of the clips of `store`, by id; those of other samples are left out. Raises DiskError."""
     samples = {clip.id: clip.audio_sha256 for clip in store.look().clips}
     return {id: item for id, item in latest(store).items() if samples.get(id) == item.audio_sha256}
 
 
-def latest(store: Store) -> dict[str, Heard]:
+def latest(store: Store) -> dict[str, AsrResult]:
     """The last whole line of each id, whatever became of its clip. Raises DiskError."""
     found = map(_parse, split_lines(read_bytes(path_of(store))))
     return {item.id: item for item in found if item is not None}
 
 
-def append(store: Store, items: Iterable[Heard]) -> None:
+def append(store: Store, items: Iterable[AsrResult]) -> None:
     """Write transcripts; when this returns they survive a power cut. Raises DiskError."""
     lines = [item.model_dump_json() for item in items]
     if not lines:
@@ -96,8 +96,8 @@ def _ends_whole(path: Path) -> bool:
         return stream.read(1) == b"\n"
 
 
-def _parse(line: bytes) -> Heard | None:
+def _parse(line: bytes) -> AsrResult | None:
     try:
-        return Heard.model_validate_json(line)
+        return AsrResult.model_validate_json(line)
     except ValidationError:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.audio import Waveform
 from studio.audio.recording import Recording
-from studio.data.splits.grouping import Sides, sentence
+from studio.data.splits.grouping import SplitIndex, sentence
 from studio.data.store import lines
 from studio.data.store.snapshot import Snapshot
 from studio.data.utterance import Split, Utterance, checked_label
@@ -28,13 +28,13 @@ def checked(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def changed(
     now: Snapshot, old: Iterable[Utterance], changes: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[Utterance], Sides | None]:
+) -> tuple[list[Utterance], SplitIndex | None]:
     """The clips `old` with their changes, and the index of sentences with them, where one was needed.
 
     A clip with a new label goes where its sentence is already; one that gets its first, which was set aside till
     then, goes where a new clip would. Raises DataError.
     """
-    sides: Sides | None = None
+    sides: SplitIndex | None = None
     new: list[Utterance] = []
     for before in old:  # each is done with before the next: what its sentence is known by is then worked out once
         after = lines.changed(before, changes[before.id])
@@ -53,7 +53,7 @@ def stands_elsewhere(before: Utterance, after: Utterance) -> bool:
     return (before.split, before.text, before.prompt) != (after.split, after.text, after.prompt)
 
 
-def _side(sides: Sides, before: Utterance, after: Utterance) -> Split:
+def _side(sides: SplitIndex, before: Utterance, after: Utterance) -> Split:
     """Where a clip goes, which is counted out, with its new label; with its first one, where a new clip would."""
     if not before.text:
         return sides.split_for(after.text, after.source, after.prompt)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.data.store.files import Store
-from studio.data.store.journal import Entry, Last
+from studio.data.store.journal import JournalEntry, Last
 from studio.data.store.snapshot import Snapshot
 from studio.data.utterance import Utterance
 from studio.errors import ConflictError
@@ -42,7 +42,7 @@ def happened(now: Snapshot, last: Last) -> bool:
     return (clip is not None) == ((entry.kind != "trash") == did)
 
 
-def check(store: Store, entry: Entry, again: bool) -> None:
+def check(store: Store, entry: JournalEntry, again: bool) -> None:
     """Raise ConflictError, naming the clip, where one is not as the action, or its undoing, left it."""
     now = store.look()
     in_trash = {clip.id: clip for clip in store.trashed()}
@@ -56,7 +56,7 @@ def check(store: Store, entry: Entry, again: bool) -> None:
             raise _moved(None, id, entry, is_there=False)
 
 
-def _compare(clip: Utterance, expected: Mapping[str, Any], entry: Entry) -> None:
+def _compare(clip: Utterance, expected: Mapping[str, Any], entry: JournalEntry) -> None:
     for name, value in expected.items():
         if not has(clip, {name: value}):
             now, then = (f"“{value}”" if value else "empty" for value in (getattr(clip, name), value))
@@ -69,7 +69,7 @@ def _compare(clip: Utterance, expected: Mapping[str, Any], entry: Entry) -> None
             )
 
 
-def _moved(clip: Utterance | None, id: str, entry: Entry, is_there: bool) -> ConflictError:
+def _moved(clip: Utterance | None, id: str, entry: JournalEntry, is_there: bool) -> ConflictError:
     name = f"“{clip.text}”" if clip else f"The clip {id}"
     what = "was brought back since" if is_there else "is in the trash now" if clip else "is gone"
     return ConflictError(

@@ -51,7 +51,7 @@ class Action(BaseModel):
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """An action with all that is needed to undo it and to do it again."""
 
     id: str
@@ -62,13 +62,13 @@ class Entry:
     line: bytes = field(repr=False)
 
     @classmethod
-    def new(cls, kind: Kind, what: str, rows: Mapping[str, Any]) -> Entry:
+    def new(cls, kind: Kind, what: str, rows: Mapping[str, Any]) -> JournalEntry:
         """An action that is about to be done."""
         head = {"do": secrets.token_hex(6), "at": _now(), "what": what, "kind": kind, "clips": len(rows)}
         return cls.parse(to_json(head | {"rows": rows}))  # json.dumps would hold a string for each word of 100,000 rows
 
     @classmethod
-    def parse(cls, line: bytes) -> Entry:
+    def parse(cls, line: bytes) -> JournalEntry:
         """Read the head; the rows, of which there may be many, wait until they are needed. Raises ValueError."""
         head, found, _ = line.partition(_ROWS)
         if not found:
@@ -91,7 +91,7 @@ class Entry:
 class Last(NamedTuple):
     """What the last line of a journal says, which alone can be in doubt."""
 
-    entry: Entry
+    entry: JournalEntry
     did: bool  # or undid
     is_new: bool  # the first time
 
@@ -100,7 +100,7 @@ class Last(NamedTuple):
 class Log:
     """A journal, read: what was done, what of it is undone, and what can be done again."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)  # by id, the oldest first
+    entries: dict[str, JournalEntry] = field(default_factory=dict)  # by id, the oldest first
     undone: list[str] = field(default_factory=list)  # ids, the one undone last at the end
     can_redo: list[str] = field(default_factory=list)  # those undone since something new was done
     last: Last | None = None
@@ -123,13 +123,13 @@ class Log:
         self.last = None
         try:
             if line.startswith(_DO):
-                self._done(Entry.parse(line))
+                self._done(JournalEntry.parse(line))
             else:
                 self._turned(json.loads(line))
         except (ValueError, KeyError, TypeError):
             return
 
-    def _done(self, entry: Entry) -> None:
+    def _done(self, entry: JournalEntry) -> None:
         self.entries[entry.id] = entry
         self.can_redo.clear()
         self.last = Last(entry, did=True, is_new=True)
@@ -200,12 +200,12 @@ class Journal:
             _kept.pop(next(iter(_kept)), None)
 
 
-def undo_line(entry: Entry) -> bytes:
+def undo_line(entry: JournalEntry) -> bytes:
     """The line that says that `entry` is undone."""
     return json.dumps({"undo": entry.id, "at": _now()}).encode()
 
 
-def redo_line(entry: Entry) -> bytes:
+def redo_line(entry: JournalEntry) -> bytes:
     """The line that says that `entry` is done again."""
     return json.dumps({"redo": entry.id, "at": _now()}).encode()
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from studio.audio import Waveform, write_wav
-from studio.data.splits.grouping import Sides
+from studio.data.splits.grouping import SplitIndex
 from studio.data.store import lines, snapshot
 from studio.data.store.changes import stands_elsewhere
 from studio.data.store.conflicts import check, happened
 from studio.data.store.files import Store
-from studio.data.store.journal import Action, Entry, redo_line, undo_line
+from studio.data.store.journal import Action, JournalEntry, redo_line, undo_line
 from studio.data.store.snapshot import Signature, Snapshot, signature_of
 from studio.data.utterance import Utterance
 from studio.errors import ConflictError, DataError, StudioError
@@ -29,7 +29,7 @@ def edit(
     store: Store,
     what: str,
     new: Sequence[Utterance],
-    sides: Sides | None,
+    sides: SplitIndex | None,
     sound: Callable[[str], Waveform] | None = None,
 ) -> None:
     """Replace the lines of the clips `new`, by id; `sound(id)` is the sound of a clip that gets another one.
@@ -42,7 +42,7 @@ def edit(
     if rows and all(after.keys() == {"quality"} for _, after in rows.values()):
         snapshot.edited(store.folder, old, made, old.sides)
     elif rows:
-        entry = Entry.new("edit", what, rows)
+        entry = JournalEntry.new("edit", what, rows)
         _write_down(store, entry, entry.line, lambda: _edit(store, entry, made, sides, sound))
 
 
@@ -51,12 +51,12 @@ def trash(store: Store, what: str, ids: Iterable[str]) -> None:
     old = store.look()
     places = sorted(old.places[id] for id in ids)
     rows = {old.clips[place].id: old.clips[place - 1].id if place else "" for place in places}
-    _do(store, Entry.new("trash", what, rows))
+    _do(store, JournalEntry.new("trash", what, rows))
 
 
 def restore(store: Store, what: str, clips: Iterable[Utterance]) -> None:
     """Bring `clips` back from the trash, to the end of the manifest. Raises DiskError."""
-    _do(store, Entry.new("restore", what, {clip.id: clip.audio_filepath for clip in clips}))
+    _do(store, JournalEntry.new("restore", what, {clip.id: clip.audio_filepath for clip in clips}))
 
 
 def undo(store: Store, id: str | None) -> Action | None:
@@ -79,7 +79,7 @@ def undo(store: Store, id: str | None) -> Action | None:
     return _turn(store, entry, False)
 
 
-def _is_lost(store: Store, entry: Entry) -> bool:
+def _is_lost(store: Store, entry: JournalEntry) -> bool:
     """Whether it threw clips away that have left the trash for good since: then it cannot be undone any more."""
     if entry.kind != "trash":
         return False
@@ -118,7 +118,7 @@ def settle(store: Store) -> None:
     _settled[store.folder] = signature_of(journal.path)
 
 
-def add(store: Store, entry: Entry, arrive: Callable[[], None]) -> None:
+def add(store: Store, entry: JournalEntry, arrive: Callable[[], None]) -> None:
     """Write `entry` down and let new clips `arrive`. Raises DiskError, and then nothing has changed."""
     _write_down(store, entry, entry.line, arrive)
 
@@ -136,11 +136,11 @@ def move(pairs: Iterable[tuple[Path, Path]]) -> None:
         sync_folder(folder)
 
 
-def _do(store: Store, entry: Entry) -> None:
+def _do(store: Store, entry: JournalEntry) -> None:
     _write_down(store, entry, entry.line, lambda: _carry_out(store, entry, True))
 
 
-def _turn(store: Store, entry: Entry, again: bool) -> Action:
+def _turn(store: Store, entry: JournalEntry, again: bool) -> Action:
     """Undo `entry`, or do it again, where its clips are as it left them."""
     check(store, entry, again)
     line = redo_line(entry) if again else undo_line(entry)
@@ -148,7 +148,7 @@ def _turn(store: Store, entry: Entry, again: bool) -> Action:
     return entry.shown(undone=not again)
 
 
-def _write_down(store: Store, entry: Entry, line: bytes, act: Callable[[], None]) -> None:
+def _write_down(store: Store, entry: JournalEntry, line: bytes, act: Callable[[], None]) -> None:
     """The line, then the act; where the disk refuses the act, neither has happened."""
     store.journal.append(line)
     try:
@@ -162,7 +162,7 @@ def _write_down(store: Store, entry: Entry, line: bytes, act: Callable[[], None]
     _settled[store.folder] = signature_of(store.journal.path)
 
 
-def _carry_out(store: Store, entry: Entry, forward: bool) -> None:
+def _carry_out(store: Store, entry: JournalEntry, forward: bool) -> None:
     if entry.kind == "edit":
         _edit(store, entry, _remade(store.look(), entry.rows, int(forward)))
     elif (entry.kind == "trash") == forward:
@@ -173,9 +173,9 @@ def _carry_out(store: Store, entry: Entry, forward: bool) -> None:
 
 def _edit(
     store: Store,
-    entry: Entry,
+    entry: JournalEntry,
     new: Mapping[str, Utterance],
-    sides: Sides | None = None,
+    sides: SplitIndex | None = None,
     sound: Callable[[str], Waveform] | None = None,
 ) -> None:
     old = store.look()
@@ -191,13 +191,13 @@ def _edit(
     _put_originals_away(store, entry)
 
 
-def _shifted(old: Snapshot, new: Mapping[str, Utterance]) -> Sides | None:
+def _shifted(old: Snapshot, new: Mapping[str, Utterance]) -> SplitIndex | None:
     """The index of sentences, where there is one, with the clips `new` in place of what they were."""
     pairs = [(was, clip) for id, clip in new.items() if stands_elsewhere(was := old.clips[old.places[id]], clip)]
     return old.shifted([was for was, _ in pairs], [clip for _, clip in pairs]) if pairs else old.sides
 
 
-def _put_originals_away(store: Store, entry: Entry) -> None:
+def _put_originals_away(store: Store, entry: JournalEntry) -> None:
     """A sound that was replaced leaves the folder of clips, where every file has a line."""
     if not any("audio_filepath" in before for before, _ in entry.rows.values()):
         return
@@ -225,7 +225,7 @@ def _put_into_trash(store: Store, gone: Iterable[Utterance]) -> None:
     move(pair for name, pair in paths.items() if name not in used and pair[0].is_file())
 
 
-def _bring_back(store: Store, entry: Entry) -> None:
+def _bring_back(store: Store, entry: JournalEntry) -> None:
     trashed = store.trashed()
     found = {clip.id: clip for clip in trashed if clip.id in entry.rows}
     back = [found[id] for id in entry.rows]
@@ -251,7 +251,7 @@ def _difference(old: Utterance, new: Utterance) -> tuple[dict[str, Any], dict[st
     return old.model_dump(mode="json", include=names), new.model_dump(mode="json", include=names)
 
 
-def _tidy(store: Store, entry: Entry, is_swept: bool) -> None:
+def _tidy(store: Store, entry: JournalEntry, is_swept: bool) -> None:
     """Put the sounds of `entry`'s clips where they belong; `is_swept`: what it was about to bring goes."""
     now = store.look()
     in_trash = {clip.id: clip for clip in store.trashed() if clip.id in entry.rows}
@@ -266,7 +266,7 @@ def _tidy(store: Store, entry: Entry, is_swept: bool) -> None:
         _put_originals_away(store, entry)
 
 
-def _brought(entry: Entry) -> set[str]:
+def _brought(entry: JournalEntry) -> set[str]:
     """The paths of sounds that came with `entry`, and with nothing before it."""
     if entry.kind == "edit":
         return {after["audio_filepath"] for _, after in entry.rows.values() if "audio_filepath" in after}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from studio.data.splits.grouping import Sides
+from studio.data.splits.grouping import SplitIndex
 from studio.data.store import lines
 from studio.data.utterance import Utterance
 from studio.errors import DataError
@@ -34,7 +34,7 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ClipFiles:
     """The plain files that lay in a dataset's clip folders, named as manifests name them."""
 
     files: frozenset[str]
@@ -42,7 +42,7 @@ class Shelf:
     is_settled: bool  # a change since would have moved a stamp
 
     @classmethod
-    def of(cls, folder: Path, names: Iterable[str]) -> Shelf:
+    def of(cls, folder: Path, names: Iterable[str]) -> ClipFiles:
         """What lies in the folders `names` of the dataset in `folder`; links are looked at one by one elsewhere."""
         began = time.time_ns()
         stamps = {name: _changed_at(folder / name) for name in names}
@@ -61,12 +61,12 @@ class Snapshot:
     signature: Signature
     lines: list[bytes]
     parsed: list[Utterance | str]  # of each line: its clip, or what is wrong with it
-    shelf: Shelf
+    clip_files: ClipFiles
     clips: list[Utterance] = field(default_factory=list)  # those that can be used, in order
     numbers: list[int] = field(default_factory=list)  # of each clip, its line from 0
     places: dict[str, int] = field(default_factory=dict)  # id -> place among the clips
     faults: list[str] = field(default_factory=list)  # a sentence on each line that cannot be used
-    sides: Sides | None = None  # made when first needed, by whoever holds the dataset's lock
+    sides: SplitIndex | None = None  # made when first needed, by whoever holds the dataset's lock
 
     is_torn: bool = False  # the last line ends in the middle
 
@@ -75,14 +75,14 @@ class Snapshot:
         place = self.places.get(id)
         return None if place is None else self.clips[place]
 
-    def index(self) -> Sides:
+    def index(self) -> SplitIndex:
         """The split of each sentence; computed when first asked for."""
         if self.sides is None:
             with many_objects():
-                self.sides = Sides.of(self.clips)
+                self.sides = SplitIndex.of(self.clips)
         return self.sides
 
-    def shifted(self, gone: Iterable[Utterance], come: Iterable[Utterance]) -> Sides | None:
+    def shifted(self, gone: Iterable[Utterance], come: Iterable[Utterance]) -> SplitIndex | None:
         """The index, where there is one yet, with clips counted out and in."""
         return None if self.sides is None else self.sides.shifted(gone, come)
 
@@ -93,7 +93,7 @@ def look(folder: Path) -> Snapshot:
     with _lock:
         old = _kept.get(folder)
     if old is not None and signature_of(manifest) == old.signature:
-        return old if old.shelf.is_current(folder) else _keep(folder, _again(folder, old))
+        return old if old.clip_files.is_current(folder) else _keep(folder, _again(folder, old))
     signature, content = _read(manifest)
     rows = lines.split_lines(content)
     made = _built(folder, signature, rows, _parsed(rows, old), old)
@@ -111,7 +111,7 @@ def signature_of(path: Path) -> Signature:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def edited(folder: Path, old: Snapshot, new: Mapping[str, Utterance], sides: Sides | None = None) -> None:
+def edited(folder: Path, old: Snapshot, new: Mapping[str, Utterance], sides: SplitIndex | None = None) -> None:
     """Replace the lines of the clips `new`, by id, in one atomic write; other lines stay as they are, byte for byte.
 
     Raises DiskError, and then nothing has changed.
@@ -124,19 +124,21 @@ def edited(folder: Path, old: Snapshot, new: Mapping[str, Utterance], sides: Sid
     signature = _write(folder, rows)
     if all(clip.audio_filepath == old.clips[old.places[id]].audio_filepath for id, clip in new.items()):
         shape = (old.numbers, old.places, old.faults)
-        _keep(folder, Snapshot(signature, rows, parsed, old.shelf, clips, *shape, sides=sides))
+        _keep(folder, Snapshot(signature, rows, parsed, old.clip_files, clips, *shape, sides=sides))
     else:
         _keep(folder, _built(folder, signature, rows, parsed, old, sides))
 
 
-def removed(folder: Path, old: Snapshot, ids: Collection[str], sides: Sides | None) -> None:
+def removed(folder: Path, old: Snapshot, ids: Collection[str], sides: SplitIndex | None) -> None:
     """Take the lines of the clips `ids` out, in one atomic write. Raises DiskError."""
     gone = {old.numbers[old.places[id]] for id in ids}
     left = [number for number in range(len(old.lines)) if number not in gone]
     _rewrite(folder, old, [old.lines[number] for number in left], [old.parsed[number] for number in left], sides)
 
 
-def inserted(folder: Path, old: Snapshot, new: Sequence[tuple[str | None, Utterance]], sides: Sides | None) -> None:
+def inserted(
+    folder: Path, old: Snapshot, new: Sequence[tuple[str | None, Utterance]], sides: SplitIndex | None
+) -> None:
     """Put in the lines of clips, each after the clip whose id is given, in one atomic write.
 
     "" means the beginning; where there is no such clip, or None is given, the end. Raises DiskError.
@@ -179,7 +181,7 @@ def extended(folder: Path, content: Iterable[bytes]) -> None:
 
 
 def _rewrite(
-    folder: Path, old: Snapshot, rows: list[bytes], parsed: list[Utterance | str], sides: Sides | None
+    folder: Path, old: Snapshot, rows: list[bytes], parsed: list[Utterance | str], sides: SplitIndex | None
 ) -> None:
     _keep(folder, _built(folder, _write(folder, rows), rows, parsed, old, sides))
 
@@ -243,14 +245,14 @@ def _built(
     rows: list[bytes],
     parsed: list[Utterance | str],
     old: Snapshot | None,
-    sides: Sides | None = None,
+    sides: SplitIndex | None = None,
 ) -> Snapshot:
     parents = {row.audio_filepath.rpartition("/")[0] for row in parsed if isinstance(row, Utterance)} | {"clips"}
-    is_known = old is not None and parents <= old.shelf.stamps.keys() and old.shelf.is_current(folder)
-    shelf = old.shelf if old is not None and is_known else Shelf.of(folder, sorted(parents))
-    made = Snapshot(signature, rows, parsed, shelf, sides=sides)
+    is_known = old is not None and parents <= old.clip_files.stamps.keys() and old.clip_files.is_current(folder)
+    clip_files = old.clip_files if old is not None and is_known else ClipFiles.of(folder, sorted(parents))
+    made = Snapshot(signature, rows, parsed, clip_files, sides=sides)
     for number, row in enumerate(parsed):
-        if isinstance(row, Utterance) and row.id not in made.places and row.audio_filepath in shelf.files:
+        if isinstance(row, Utterance) and row.id not in made.places and row.audio_filepath in clip_files.files:
             fault = ""
         elif not rows[number].strip():
             continue

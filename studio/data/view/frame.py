@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.audio.measurements import Quality
 from studio.data.store.files import Store
-from studio.data.view.rows import Row
+from studio.data.view.rows import TableRow
 from studio.data.view.table import Table
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def clips_frame(store: Store) -> DataFrame:
     return frame
 
 
-def _cells(table: Table, row: Row) -> dict[str, Any]:
+def _cells(table: Table, row: TableRow) -> dict[str, Any]:
     shown, quality = table.row(row), row.quality
     return {
         **{name: getattr(row.clip, name) for name in _CLIP},

@@ -35,7 +35,7 @@ class Selection(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class QueryField:
     """Something to sort by and to ask for."""
 
     kind: Kind
@@ -44,29 +44,29 @@ class Column:
     choices: tuple[str, ...] = ()
 
 
-FIELDS: Mapping[str, Column] = MappingProxyType(
+FIELDS: Mapping[str, QueryField] = MappingProxyType(
     {
-        "text": Column("text", "The label: what was said"),
-        "prompt": Column("text", "The prompt that was read aloud"),
-        "heard": Column("text", "The latest transcript by a model"),
-        "speaker": Column("choice", "Who speaks"),
-        "session": Column("choice", "The session in which it was recorded"),
-        "split": Column("choice", "What it is for", choices=("train", "validation", "test", "unused")),
-        "source": Column("choice", "Where it comes from", choices=("microphone", "import", "live", "synthetic")),
-        "quality": Column("choice", "The verdict on the recording", choices=("fine", "look", "re-record")),
-        "finding": Column("text", "What was found in the recording, such as clipped or quiet"),
-        "duration": Column("number", "Length of the recording", "s"),
-        "words": Column("number", "Words in the label", "words"),
-        "pace": Column("number", "How fast it was spoken", "characters/s"),
-        "loudness": Column("number", "Loudness of the speech", "LUFS"),
-        "snr": Column("number", "Speech over background noise", "dB"),
-        "peak": Column("number", "The loudest sample", "dBFS"),
-        "wer": Column("number", "Word error rate of that transcript against the label; 0.3 or 30%", "of 1"),
-        "confidence": Column("number", "How sure the model was", "of 1"),
-        "loss": Column("number", "How badly the label fits the sound, to the model", "nats/token"),
-        "suspicion": Column("number", "How likely the label is wrong", "of 1"),
-        "created": Column("date", "When it was recorded: 2026-11, 2026-11-01, today, yesterday (UTC)"),
-        "id": Column("text", "The name of the clip"),
+        "text": QueryField("text", "The label: what was said"),
+        "prompt": QueryField("text", "The prompt that was read aloud"),
+        "heard": QueryField("text", "The latest transcript by a model"),
+        "speaker": QueryField("choice", "Who speaks"),
+        "session": QueryField("choice", "The session in which it was recorded"),
+        "split": QueryField("choice", "What it is for", choices=("train", "validation", "test", "unused")),
+        "source": QueryField("choice", "Where it comes from", choices=("microphone", "import", "live", "synthetic")),
+        "quality": QueryField("choice", "The verdict on the recording", choices=("fine", "look", "re-record")),
+        "finding": QueryField("text", "What was found in the recording, such as clipped or quiet"),
+        "duration": QueryField("number", "Length of the recording", "s"),
+        "words": QueryField("number", "Words in the label", "words"),
+        "pace": QueryField("number", "How fast it was spoken", "characters/s"),
+        "loudness": QueryField("number", "Loudness of the speech", "LUFS"),
+        "snr": QueryField("number", "Speech over background noise", "dB"),
+        "peak": QueryField("number", "The loudest sample", "dBFS"),
+        "wer": QueryField("number", "Word error rate of that transcript against the label; 0.3 or 30%", "of 1"),
+        "confidence": QueryField("number", "How sure the model was", "of 1"),
+        "loss": QueryField("number", "How badly the label fits the sound, to the model", "nats/token"),
+        "suspicion": QueryField("number", "How likely the label is wrong", "of 1"),
+        "created": QueryField("date", "When it was recorded: 2026-11, 2026-11-01, today, yesterday (UTC)"),
+        "id": QueryField("text", "The name of the clip"),
     }
 )
 SHOWN_AS: Mapping[str, str] = MappingProxyType(
@@ -104,7 +104,7 @@ class Has:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class TextMatch:
     """Text, in lower case, that is in the label, the prompt or the id."""
 
     text: str
@@ -131,7 +131,7 @@ class Either:
     terms: tuple[Query, ...]
 
 
-Query = Compare | Has | Word | Not | All | Either
+Query = Compare | Has | TextMatch | Not | All | Either
 
 _TOKEN = re.compile(
     r'\s*(?:(?P<quoted>"[^"]*"|“[^”]*”)|(?P<mark>[()]|[<>!]=|<>|==|!~|[=<>~])|(?P<word>(?:(?![<>!]=|!~)[^\s()"“=<>~])+)|(?P<bad>\S))'
@@ -233,7 +233,7 @@ class _Parser:
     def _term(self) -> Query:
         token = self.take()
         if token.kind == "quoted":
-            return Word(token.text.casefold())
+            return TextMatch(token.text.casefold())
         if token.kind == "mark" and token.text == "(":
             return self.closed(self.query(), token)
         if token.kind != "word" or token.text.casefold() in ("and", "or"):
@@ -244,7 +244,7 @@ class _Parser:
             return self.comparison(token)
         if token.text.casefold() == "has" and (flag := self.flag()):
             return Has(flag)
-        return Word(token.text.casefold())
+        return TextMatch(token.text.casefold())
 
     def closed(self, query: Query, opened: _Token) -> Query:
         if not self.is_mark(")"):
@@ -287,7 +287,7 @@ class _Parser:
             self.fail(f"“{field}” is never “{token.text}”", token.at, _meant(said, column.choices))
         return said
 
-    def number(self, column: Column, operator: Operator, token: _Token) -> float:
+    def number(self, column: QueryField, operator: Operator, token: _Token) -> float:
         match = _NUMBER.fullmatch(token.text.strip().replace("−", "-"))
         units = _UNITS.get(column.unit, {})
         unit = match[2].lower() if match else ""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.data.quality import VERSION, Context, Finding, Quality, findings, pace, verdict
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.data.utterance import Origin, Split, Utterance
 from studio.text import spoken
 from studio.text.words_to_numbers import number_words
@@ -50,12 +50,12 @@ class ClipRow(BaseModel):
     adapter: str | None
 
 
-class Row:
+class TableRow:
     """A clip and its transcript; what has to be computed is kept."""
 
     __slots__ = ("_judged", "_said", "clip", "heard")
 
-    def __init__(self, clip: Utterance, heard: Heard | None) -> None:
+    def __init__(self, clip: Utterance, heard: AsrResult | None) -> None:
         self.clip = clip
         self.heard = heard
         self._said: tuple[int, float | None] | None = None
@@ -94,7 +94,7 @@ class Row:
         return round(score([self.clip.text], [self.heard.text], "spoken").wer, 4)
 
     @property
-    def fresh(self) -> Heard | None:
+    def fresh(self) -> AsrResult | None:
         """The transcript, where it was compared with the label as it is now."""
         return self.heard if self.heard and not self.heard.stale_for(self.clip) else None
 
@@ -134,7 +134,7 @@ class Row:
 _SAME = ("id", "text", "prompt", "speaker", "session", "split", "source", "created_at", "duration", "quality")
 _FIGURES = ("pace", "loudness", "snr", "peak", "wer")
 
-NUMBERS: Mapping[str, Callable[[Row], float | None]] = MappingProxyType(
+NUMBERS: Mapping[str, Callable[[TableRow], float | None]] = MappingProxyType(
     {
         "duration": lambda row: row.clip.duration,
         "words": lambda row: len(row.clip.text.split()),
@@ -148,7 +148,7 @@ NUMBERS: Mapping[str, Callable[[Row], float | None]] = MappingProxyType(
         "suspicion": lambda row: row.fresh.suspicion if row.fresh else None,
     }
 )
-TEXTS: Mapping[str, Callable[[Row], str]] = MappingProxyType(
+TEXTS: Mapping[str, Callable[[TableRow], str]] = MappingProxyType(
     {
         "text": lambda row: row.clip.text.casefold(),
         "prompt": lambda row: row.clip.prompt.casefold(),
@@ -164,7 +164,7 @@ TEXTS: Mapping[str, Callable[[Row], str]] = MappingProxyType(
 )
 
 
-def has(row: Row, flag: str) -> bool:
+def has(row: TableRow, flag: str) -> bool:
     """Whether a clip has one of the flags that it has by itself."""
     if flag == "numbers":
         return bool(number_words(row.clip.text))

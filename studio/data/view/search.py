@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.data.view.query import FIELDS, All, Compare, Either, Has, Not, Query, Word
+from studio.data.view.query import FIELDS, All, Compare, Either, Has, Not, Query, TextMatch
 
 Mask = NDArray[np.bool_]
 
@@ -34,7 +34,7 @@ class Searcher:
                 return ~self.mask(term)
             case Has(flag):
                 return self.flags(flag)
-            case Word(text):
+            case TextMatch(text):
                 return self._each("said", lambda said: text in said)
             case Compare(field, _, float(value)):
                 return _compared(self.numbers(field), query.operator, value)

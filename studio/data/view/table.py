@@ -19,12 +19,12 @@ from pydantic import BaseModel, ConfigDict
 from studio.data.quality import Context, Finding, usual_pace
 from studio.data.quality.pacing import RECENT
 from studio.data.store import asr_results
-from studio.data.store.asr_results import Heard
+from studio.data.store.asr_results import AsrResult
 from studio.data.store.files import Store
 from studio.data.store.snapshot import KEPT, Signature, Snapshot, many_objects, signature_of
 from studio.data.utterance import Utterance
 from studio.data.view.query import FIELDS, FLAGS, parse
-from studio.data.view.rows import NUMBERS, TEXTS, ClipRow, Row, has, natural
+from studio.data.view.rows import NUMBERS, TEXTS, ClipRow, TableRow, has, natural
 from studio.data.view.search import Mask, Searcher
 from studio.data.view.summary import HISTOGRAMS, Summary, Words, count_words, summarise
 from studio.errors import DataError
@@ -52,17 +52,17 @@ class Found(BaseModel):
 class Table:
     """Every clip of a dataset as it is now. Never changed once shown: ask `Table.of` again."""
 
-    def __init__(self, now: Snapshot, readings: dict[str, Heard], signature: Signature) -> None:
+    def __init__(self, now: Snapshot, readings: dict[str, AsrResult], signature: Signature) -> None:
         self.now = now
         self.signature = signature  # of the transcripts
         self._readings = readings
-        self.rows: list[Row] = []
-        self._by_id: dict[str, Row] = {}
+        self.rows: list[TableRow] = []
+        self._by_id: dict[str, TableRow] = {}
         self._numbers: dict[str, Numbers] = {}
         self._texts: dict[str, list[str]] = {}
         self._orders: dict[str, Places] = {}
         self._usual: dict[str, float] | None = None
-        self._twins: dict[str, list[str]] | None = None
+        self._duplicates: dict[str, list[str]] | None = None
 
     def _fill(self, old: Table | None) -> Self:
         """Make the rows, with those of `old` whose clips are the same."""
@@ -79,7 +79,7 @@ class Table:
         return self
 
     def _forget(self) -> None:
-        self._numbers, self._texts, self._orders, self._usual, self._twins = {}, {}, {}, None, None
+        self._numbers, self._texts, self._orders, self._usual, self._duplicates = {}, {}, {}, None, None
 
     def _patch(self, old: Table, changed: list[int]) -> bool:
         """Take everything over from `old`, which has the same clips at the same places, and update what changed.
@@ -93,8 +93,8 @@ class Table:
         if old._usual is not None and self.usual != old._usual:
             return False
         if all(old.rows[place].clip.audio_sha256 == self.rows[place].clip.audio_sha256 for place in changed):
-            self._twins = old._twins
-        elif old._twins is not None and self.twins != old._twins:
+            self._duplicates = old._duplicates
+        elif old._duplicates is not None and self.duplicates != old._duplicates:
             return False
         for name, column in old._numbers.copy().items():
             self._numbers[name] = column.copy()
@@ -153,20 +153,20 @@ class Table:
         mask = Searcher(len(self.rows), self.numbers, self.texts, self.flags).mask(parse(query))
         return np.flatnonzero(mask)
 
-    def row(self, row: Row) -> ClipRow:
+    def row(self, row: TableRow) -> ClipRow:
         """What a page receives of a clip."""
         return row.shown(self.findings(row))
 
-    def findings(self, row: Row) -> Sequence[Finding]:
+    def findings(self, row: TableRow) -> Sequence[Finding]:
         """What is to be said about a clip, among the others."""
         return row.findings(self.context(row.clip))
 
     def context(self, clip: Utterance | None) -> Context:
         """What `clip` is judged against, whoever asks; None is a take that is not saved yet."""
-        same = self.twins.get(clip.audio_sha256, ()) if clip else ()
+        same = self.duplicates.get(clip.audio_sha256, ()) if clip else ()
         return {
             "usual_pace": self.usual.get(clip.speaker if clip else ""),
-            "twins": tuple(id for id in same if clip and id != clip.id),
+            "duplicates": tuple(id for id in same if clip and id != clip.id),
             "is_synthetic": clip is not None and clip.source == "synthetic",
         }
 
@@ -186,7 +186,7 @@ class Table:
     def usual(self) -> dict[str, float]:
         """The usual pace of each speaker who has one, to one decimal."""
         if self._usual is None:
-            said: dict[str, list[Row]] = defaultdict(list)
+            said: dict[str, list[TableRow]] = defaultdict(list)
             for row in self.rows:
                 said[row.clip.speaker].append(row)
             paces = {name: usual_pace([row.said for row in rows[-RECENT:]]) for name, rows in said.items()}
@@ -194,14 +194,14 @@ class Table:
         return self._usual
 
     @property
-    def twins(self) -> dict[str, list[str]]:
+    def duplicates(self) -> dict[str, list[str]]:
         """Samples that are in several clips, with the ids of these."""
-        if self._twins is None:
+        if self._duplicates is None:
             same: dict[str, list[str]] = defaultdict(list)
             for row in self.rows:
                 same[row.clip.audio_sha256].append(row.clip.id)
-            self._twins = {samples: ids for samples, ids in same.items() if samples and len(ids) > 1}
-        return self._twins
+            self._duplicates = {samples: ids for samples, ids in same.items() if samples and len(ids) > 1}
+        return self._duplicates
 
     def numbers(self, field: str) -> Numbers:
         """A column of numbers, (clips,); NaN where a clip has none."""
@@ -222,14 +222,14 @@ class Table:
         if flag == "findings":
             return self._mask(lambda row: any(item.verdict != "note" for item in self.findings(row)))
         if flag == "twins":
-            return self._mask(lambda row: row.clip.audio_sha256 in self.twins)
+            return self._mask(lambda row: row.clip.audio_sha256 in self.duplicates)
         assert flag in FLAGS
         return self._mask(lambda row: has(row, flag))
 
-    def _mask(self, test: Callable[[Row], bool]) -> Mask:
+    def _mask(self, test: Callable[[TableRow], bool]) -> Mask:
         return np.fromiter(map(test, self.rows), np.bool_, len(self.rows))
 
-    def _text(self, row: Row, field: str) -> str:
+    def _text(self, row: TableRow, field: str) -> str:
         if field in TEXTS:
             return TEXTS[field](row)
         found = self.findings(row)
@@ -262,8 +262,8 @@ def _or_nan(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def _row(clip: Utterance, reading: Heard | None, old: Row | None) -> Row:
+def _row(clip: Utterance, reading: AsrResult | None, old: TableRow | None) -> TableRow:
     """The row of `clip`: the one there was, where neither the clip nor its reading is another."""
     if reading is not None and reading.audio_sha256 != clip.audio_sha256:
         reading = None  # of other samples
-    return old if old is not None and old.clip is clip and old.heard == reading else Row(clip, reading)
+    return old if old is not None and old.clip is clip and old.heard == reading else TableRow(clip, reading)

@@ -10,7 +10,7 @@ from pathlib import Path
 from studio import audio
 from studio.inference.longform.cutting import PASSAGES, PHRASES, Lengths, Piece, pieces
 from studio.inference.longform.subtitles import rendered
-from studio.inference.longform.transcript import Part, Segment, Source, Transcript
+from studio.inference.longform.transcript import Segment, Transcript, TranscriptLog, TranscriptSource
 from studio.models import Clip, Family, Hypothesis, Recogniser
 from studio.models.key_terms import KeyTerms
 from studio.models.limits import BATCH
@@ -19,7 +19,7 @@ from studio.workspace import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LongRecording:
     """The recording `path`, to be transcribed by a model that is in memory."""
 
     recogniser: Recogniser
@@ -67,13 +67,13 @@ class Reading:
 
 def biased(recogniser: Recogniser, clip: Clip, terms: KeyTerms) -> Hypothesis:
     """The hypothesis for `clip` with `terms` made likelier. Raises DataError where it is too short or too long."""
-    (read,) = recogniser.family.read_beside(recogniser.model, recogniser.processor, clip, terms=terms)
+    (read,) = recogniser.family.transcribe_with_adapters(recogniser.model, recogniser.processor, clip, terms=terms)
     assert read.biased is not None
     return read.biased
 
 
 def read_file(
-    reading: Reading,
+    reading: LongRecording,
     outputs: Mapping[Path, str],
     adapter: Path | None = None,
     on_progress: Callable[[float, float], None] = lambda done, total: None,
@@ -85,8 +85,8 @@ def read_file(
     from there, to the same result. Raises AudioError or DiskError.
     """
     total = audio.length(reading.path)
-    part = Part(part_of(next(iter(outputs)))) if outputs else None
-    segments = part.resume(Source.of(reading.path, reading.recogniser.source, adapter)) if part else []
+    part = TranscriptLog(part_of(next(iter(outputs)))) if outputs else None
+    segments = part.resume(TranscriptSource.of(reading.path, reading.recogniser.source, adapter)) if part else []
     on_progress(segments[-1].end if segments else 0.0, total)
     for segment in reading.segments(skip=len(segments)):
         segments.append(segment)

@@ -39,7 +39,7 @@ class Transcript(BaseModel):
         return " ".join(segment.text for segment in self.segments if segment.text)
 
 
-class Source(BaseModel):
+class TranscriptSource(BaseModel):
     """Which file is transcribed by what: the first line of a part. A part of anything else is begun anew."""
 
     model_config = ConfigDict(frozen=True)
@@ -67,13 +67,13 @@ class Source(BaseModel):
         )
 
 
-class Part:
+class TranscriptLog:
     """The transcript so far, a durable line a segment, so that one that was stopped can resume."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def resume(self, source: Source) -> list[Segment]:
+    def resume(self, source: TranscriptSource) -> list[Segment]:
         """The segments of `source` that are done; none, and an empty part, where it was another."""
         segments = self.segments()
         if segments is None or self._source() != source:
@@ -94,9 +94,9 @@ class Part:
         """Keep one more. Raises DiskError."""
         append_durably(self.path, segment.model_dump_json())
 
-    def _source(self) -> Source | None:
+    def _source(self) -> TranscriptSource | None:
         try:
-            return Source.model_validate_json(self._lines()[0])
+            return TranscriptSource.model_validate_json(self._lines()[0])
         except (IndexError, ValidationError):
             return None
 

@@ -11,14 +11,14 @@ import traceback
 from typing import IO, Any
 
 from studio.errors import ModelError, StudioError
-from studio.inference.worker.host import Held
+from studio.inference.worker.host import ModelHost
 
 
 def main() -> None:
     """Answer requests until there have been none for a while."""
     answers = _private_stdout()
     requests = _requests(sys.stdin)
-    held = Held()
+    held = ModelHost()
     while True:
         try:
             line = requests.get(timeout=float(sys.argv[1]))
@@ -48,7 +48,7 @@ def _requests(stream: IO[str]) -> queue.Queue[str]:
     return requests
 
 
-def answer(held: Held, request: dict[str, Any]) -> dict[str, Any]:
+def answer(held: ModelHost, request: dict[str, Any]) -> dict[str, Any]:
     """The reply to one request: `result`, or `error` as code, what and remedy."""
     try:
         given = {name: value for name, value in request.items() if name not in ("id", "do")}

@@ -17,7 +17,7 @@ from typing import Any
 
 from studio import errors
 from studio.errors import ModelError
-from studio.models.base import Hypothesis, Reading
+from studio.models.base import AdapterHypothesis, Hypothesis
 from studio.models.key_terms import DEFAULT_BOOST
 
 COMMAND = (sys.executable, "-m", "studio.inference.worker")
@@ -61,7 +61,7 @@ class Worker:
         adapters: Sequence[Path] = (),
         terms: Sequence[str] = (),
         boost: float = DEFAULT_BOOST,
-    ) -> list[Reading]:
+    ) -> list[AdapterHypothesis]:
         """What `model` writes for one clip without an adapter, then what it writes with each of `adapters`: 0 to 4.
 
         With `terms` each reading is `biased` too: the same, with those made likelier (see `studio.models.key_terms`).
@@ -69,7 +69,7 @@ class Worker:
         """
         with _on_disk(audio) as path:
             answer = self._ask("hear", model, adapters, audio=str(path), terms=[*terms], boost=boost)
-        return [Reading.model_validate(reading) for reading in answer]
+        return [AdapterHypothesis.model_validate(reading) for reading in answer]
 
     @property
     def pid(self) -> int | None:

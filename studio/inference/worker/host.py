@@ -14,7 +14,7 @@ _Written = tuple[Path, int]
 """An adapter's folder, and when it was written: a resumed run replaces it."""
 
 
-class Held:
+class ModelHost:
     """The one set of weights in memory, and the adapters on it: those last asked for, as many as are used at once."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Held:
         return [reading.model_dump() for reading in hear(recogniser, _clip(recogniser, audio), names, trie)]
 
     def _read(self, model: str, adapters: Sequence[str], audio: str, draft: str = "") -> Hypothesis:
-        from studio.models.beside import BASE, alone
+        from studio.models.multi_adapter import BASE, alone
 
         recogniser, names = self._ready(model, adapters)
         clip = _clip(recogniser, audio)
@@ -70,7 +70,7 @@ class Held:
     def _ready(self, model: str, adapters: Sequence[str]) -> tuple[Recogniser, list[str]]:
         """The recogniser of `model` and the names of `adapters` on it; only what differs from last time is loaded."""
         from studio import models
-        from studio.models.beside import check_number
+        from studio.models.multi_adapter import check_number
 
         check_number(adapters)
         if self._recogniser is None or self._recogniser.source != model:
@@ -107,7 +107,7 @@ class Held:
 
     def _drop_others(self, recogniser: Recogniser, wanted: Sequence[_Written]) -> None:
         """Take off what was written anew since, and what was asked for longest ago where there are too many."""
-        from studio.models.beside import MOST_ADAPTERS
+        from studio.models.multi_adapter import MOST_ADAPTERS
 
         others = [adapter for adapter in self._adapters if adapter not in wanted]
         stale = [other for other in others if other[0] in {path for path, _ in wanted}]

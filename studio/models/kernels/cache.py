@@ -16,7 +16,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderC
 def empty_cache() -> EncoderDecoderCache:
     """For one batch: the tokens so far, and the encoder's output, which does not grow."""
     tokens, heard = DynamicCache(), DynamicCache()
-    tokens.layer_class_to_replicate, heard.layer_class_to_replicate = Roomy, Given
+    tokens.layer_class_to_replicate, heard.layer_class_to_replicate = GrowingLayerCache, StaticLayerCache
     return EncoderDecoderCache(tokens, heard)
 
 
@@ -30,7 +30,7 @@ def _argument(forward: Callable[..., Any]) -> str:
     return "cache" if "cache" in known else "past_key_values"
 
 
-class Roomy(DynamicLayer):  # type: ignore[misc]
+class GrowingLayerCache(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values (batch, heads, tokens, width): views of larger ones, doubled when they are full."""
 
     keys: Tensor
@@ -59,7 +59,7 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
         return room[..., :end, :]
 
 
-class Given(DynamicLayer):  # type: ignore[misc]
+class StaticLayerCache(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values, given once, in the order in which attention reads them."""
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:

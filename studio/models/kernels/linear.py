@@ -24,7 +24,7 @@ def quicken(network: nn.Module) -> None:
     if gains():
         for layer in network.modules():
             if type(layer) is nn.Linear:
-                layer.__class__ = Quick
+                layer.__class__ = FastLinear
 
 
 @functools.cache
@@ -44,7 +44,7 @@ def multiplied(given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     return linear(given, weight, bias)
 
 
-class Quick(nn.Linear):
+class FastLinear(nn.Linear):
     """A linear layer like any other, whose product is `multiplied` while its weights are frozen."""
 
     def forward(self, given: Tensor) -> Tensor:

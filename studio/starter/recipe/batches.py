@@ -19,7 +19,7 @@ from torch import Tensor
 from studio.starter.domain import as_words
 from studio.starter.recipe import corpus
 from studio.starter.recipe.augment import Augmented, as_sound, augment, fitted, normalised
-from studio.starter.recipe.corpus import SAMPLE_RATE, Clip
+from studio.starter.recipe.corpus import SAMPLE_RATE, ShardClip
 from studio.starter.recipe.losses import IGNORED
 from studio.starter.recipe.model import FRAME_CENTRE, SAMPLES_PER_FRAME
 from studio.starter.recipe.tokenizer import Targets
@@ -60,13 +60,13 @@ class Batch:
 class PhoneTable:
     """Numbers for the phones of both engines; those the first shard does not show are not labelled."""
 
-    def __init__(self, clips: list[Clip]) -> None:
+    def __init__(self, clips: list[ShardClip]) -> None:
         names = {(_engine(clip), phone) for clip in clips for _, phone in clip.phones}
         self.numbers = {name: place for place, name in enumerate(sorted(names))}
         own = torch.tensor([[engine == wanted for engine, _ in sorted(names)] for wanted in range(2)])
         self.barred = torch.zeros(2, len(names)).masked_fill(~own, _BARRED)
 
-    def item(self, clip: Clip, sound: NDArray[np.int16]) -> Item:
+    def item(self, clip: ShardClip, sound: NDArray[np.int16]) -> Item:
         """The clip with its phones numbered."""
         engine = _engine(clip)
         labels = [self.numbers.get((engine, phone), IGNORED) for _, phone in clip.phones]
@@ -126,7 +126,7 @@ class Sampler:
         return rng.sample(window, min(count, len(window)))
 
 
-def _engine(clip: Clip) -> int:
+def _engine(clip: ShardClip) -> int:
     return int(clip.voice.startswith("flite"))
 
 

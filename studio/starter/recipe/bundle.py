@@ -13,7 +13,7 @@ from typing import Literal
 
 from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER
 from studio.starter.recipe import corpus, demo_voice
-from studio.starter.recipe.corpus import SAMPLE_RATE, Order, Recording
+from studio.starter.recipe.corpus import SAMPLE_RATE, Recording, SynthesisJob
 
 Split = Literal["train", "validation", "test"]
 
@@ -33,7 +33,7 @@ def general() -> Iterator[Recording]:
     said: set[str] = set()
     place = 0
     while len(said) < sum(GENERAL.values()):
-        clip = corpus.make_clip(Order(f"{_SEED}/{place}"))
+        clip = corpus.make_clip(SynthesisJob(f"{_SEED}/{place}"))
         place += 1
         if clip is not None and len(clip.sound) <= _GENERAL_SECONDS * SAMPLE_RATE and clip.text not in said:
             said.add(clip.text)

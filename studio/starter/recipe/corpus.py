@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from studio.starter import domain, synthesis
 from studio.starter.recipe.augment import Sound, as_sound
-from studio.starter.synthesis import ACCENTS, VARIANTS, Voice
+from studio.starter.synthesis import ACCENTS, VARIANTS, SyntheticVoice
 
 SAMPLE_RATE = 16_000
 MAX_SECONDS = 9.0  # ten slow digits and their carrier phrase; longer clips are left out
@@ -32,7 +32,7 @@ _SHARES = (("slt", 0.13), ("rms", 0.13), ("kal16", 0.07), ("kal", 0.07))  # of f
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ShardClip:
     """One clip of a shard: where its samples lie, what was said, and by whom."""
 
     offset: int  # samples into the .raw file
@@ -55,19 +55,19 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SynthesisJob:
     """One clip to make. `voice` empty: drawn from the heard voices."""
 
     seed: str
     voice: str = ""
 
 
-def orders(name: str, count: int, voice: str = "") -> list[Order]:
+def orders(name: str, count: int, voice: str = "") -> list[SynthesisJob]:
     """`count` orders whose seeds derive from `name`, so two names never share a random stream."""
-    return [Order(f"{name}/{place}", voice) for place in range(count)]
+    return [SynthesisJob(f"{name}/{place}", voice) for place in range(count)]
 
 
-def make_shard(folder: Path, name: str, wanted: Iterable[Order], workers: int) -> list[Clip]:
+def make_shard(folder: Path, name: str, wanted: Iterable[SynthesisJob], workers: int) -> list[ShardClip]:
     """Make shard `name` unless it is whole; returns its clips. The same orders give the same bytes."""
     if not is_whole(folder, name):
         _write(folder, name, _made(list(wanted), workers))
@@ -85,10 +85,10 @@ def is_whole(folder: Path, name: str) -> bool:
     return (folder / f"{name}.jsonl").exists()
 
 
-def read_shard(folder: Path, name: str) -> list[Clip]:
+def read_shard(folder: Path, name: str) -> list[ShardClip]:
     """The clips of a whole shard."""
     with (folder / f"{name}.jsonl").open(encoding="utf-8") as lines:
-        return [Clip(**json.loads(line)) for line in lines]
+        return [ShardClip(**json.loads(line)) for line in lines]
 
 
 def samples_of(folder: Path, name: str) -> NDArray[np.int16]:
@@ -97,7 +97,7 @@ def samples_of(folder: Path, name: str) -> NDArray[np.int16]:
     return np.memmap(raw, dtype=np.int16, mode="r") if raw.stat().st_size else np.zeros(0, np.int16)
 
 
-def _made(wanted: list[Order], workers: int) -> Iterator[Recording]:
+def _made(wanted: list[SynthesisJob], workers: int) -> Iterator[Recording]:
     """Make clips in blocks, each in a fresh process: espeak-ng carries flutter over from clip to clip, and
     the clips of processes that lived on would depend on which of them was free first.
     """
@@ -109,7 +109,7 @@ def _made(wanted: list[Order], workers: int) -> Iterator[Recording]:
             yield from block
 
 
-def make_block(block: list[Order]) -> list[Recording]:
+def make_block(block: list[SynthesisJob]) -> list[Recording]:
     """Make a block of clips, in order, without those that failed."""
     return [made for made in map(make_clip, block) if made is not None]
 
@@ -120,13 +120,13 @@ def _write(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
     with (folder / f"{name}.raw").open("wb") as samples, half.open("w", encoding="utf-8") as lines:
         for made in recordings:
             samples.write((made.sound.clip(-1, 1) * 32767).astype(np.int16).tobytes())
-            clip = Clip(offset, len(made.sound), made.text, made.spoken, made.speaker, list(made.phones))
+            clip = ShardClip(offset, len(made.sound), made.text, made.spoken, made.speaker, list(made.phones))
             lines.write(json.dumps(asdict(clip)) + "\n")
             offset += clip.length
     half.rename(folder / f"{name}.jsonl")
 
 
-def make_clip(order: Order) -> Recording | None:
+def make_clip(order: SynthesisJob) -> Recording | None:
     """Say one sentence; None when it came out longer than MAX_SECONDS or silent."""
     rng = random.Random(order.seed)
     speaker = synthesis.voice(order.voice) if order.voice else draw_voice(rng)
@@ -139,7 +139,7 @@ def make_clip(order: Order) -> Recording | None:
     return Recording(sound, sentence.text, str(speaker), sentence.spoken, phones)
 
 
-def _manner(speaker: Voice, rng: random.Random) -> tuple[float, float]:
+def _manner(speaker: SyntheticVoice, rng: random.Random) -> tuple[float, float]:
     """A rate and a pitch: wide for training, as the voice is for measuring unheard ones."""
     if not speaker.heard:
         return rng.uniform(0.85, 1.1), 1.0
@@ -148,14 +148,14 @@ def _manner(speaker: Voice, rng: random.Random) -> tuple[float, float]:
     return rng.uniform(0.72, 1.25), rng.uniform(0.5, 1.5)
 
 
-def draw_voice(rng: random.Random) -> Voice:
+def draw_voice(rng: random.Random) -> SyntheticVoice:
     """A heard voice: 40 % flite, 60 % an espeak-ng accent and variant."""
     place = rng.random()
     for name, share in _SHARES:
         place -= share
         if place < 0:
-            return Voice("flite", name)
-    return Voice("espeak-ng", f"{rng.choice(ACCENTS)}+{rng.choice(VARIANTS)}")
+            return SyntheticVoice("flite", name)
+    return SyntheticVoice("espeak-ng", f"{rng.choice(ACCENTS)}+{rng.choice(VARIANTS)}")
 
 
 def resampled(sound: Sound, sample_rate: int) -> Sound:
@@ -180,7 +180,7 @@ def trimmed(sound: Sound) -> tuple[Sound, int]:
     return sound[first:last] * (_PEAK / float(level.max())), first
 
 
-def _say(text: str, speaker: Voice, rate: float, pitch: float) -> tuple[Sound, int, synthesis.PhoneTimes]:
+def _say(text: str, speaker: SyntheticVoice, rate: float, pitch: float) -> tuple[Sound, int, synthesis.PhoneTimes]:
     if speaker.engine == "flite":
         return synthesis.synthesise_with_phones(text, speaker, rate, pitch)
     from studio.starter.recipe.espeak_events import synthesise_with_phonemes

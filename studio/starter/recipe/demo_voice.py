@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from studio.starter import domain
 from studio.starter.recipe.corpus import Recording, resampled, trimmed
-from studio.starter.synthesis import Voice, synthesise, voice
+from studio.starter.synthesis import SyntheticVoice, synthesise, voice
 
 TRAIN_CLIPS, TEST_CLIPS = 40, 20
 _STREAM = "demo prompts"  # apart from every seed of the recipe's corpus
@@ -20,7 +20,7 @@ _STREAM = "demo prompts"  # apart from every seed of the recipe's corpus
 class DemoVoice:
     """A synthetic speaker: a voice, and factors on its own rate and pitch."""
 
-    voice: Voice
+    voice: SyntheticVoice
     rate: float = 1.0
     pitch: float = 1.0
 

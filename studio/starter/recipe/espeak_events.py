@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import DeviceError
-from studio.starter.synthesis import PhoneTimes, Voice, espeak_settings
+from studio.starter.synthesis import PhoneTimes, SyntheticVoice, espeak_settings
 
 _RETRIEVAL, _PHONEME_EVENTS = 1, 1  # espeak_AUDIO_OUTPUT, and the option that asks for phoneme events
 _PHONEME, _LIST_END = 7, 0  # espeak_EVENT_TYPE
@@ -27,7 +27,7 @@ class _Id(ctypes.Union):
     _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
 
 
-class _Event(ctypes.Structure):
+class _EspeakEvent(ctypes.Structure):
     _fields_ = (
         ("type", ctypes.c_int),
         ("unique_identifier", ctypes.c_uint),
@@ -40,7 +40,7 @@ class _Event(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_EspeakEvent))
 
 
 class _Engine:
@@ -79,7 +79,7 @@ def _engine() -> _Engine:
 
 
 def synthesise_with_phonemes(
-    text: str, voice: Voice, rate: float, pitch: float
+    text: str, voice: SyntheticVoice, rate: float, pitch: float
 ) -> tuple[NDArray[np.float32], int, PhoneTimes]:
     """Say `text` with an espeak-ng voice: samples, their rate in Hz, and (seconds, phoneme) pairs."""
     engine = _engine()

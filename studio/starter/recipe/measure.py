@@ -39,7 +39,7 @@ _TOKENS_A_SECOND = 13  # enough for spelled words; more is a loop
 _TOKENS_SPARE = 8
 
 
-class Recogniser:
+class PlainModel:
     """A model folder, loaded with plain transformers."""
 
     def __init__(self, folder: Path) -> None:
@@ -63,12 +63,12 @@ class Recogniser:
         return text.strip()
 
 
-def measured(recogniser: Recogniser, sets: dict[str, list[Recording]]) -> dict[str, dict[str, Any]]:
+def measured(recogniser: PlainModel, sets: dict[str, list[Recording]]) -> dict[str, dict[str, Any]]:
     """For every set: clips, WER %, digit error %, and the first mistakes."""
     return {name: _row(recogniser, clips) for name, clips in sets.items() if clips}
 
 
-def _row(recogniser: Recogniser, clips: list[Recording]) -> dict[str, Any]:
+def _row(recogniser: PlainModel, clips: list[Recording]) -> dict[str, Any]:
     references = [clip.text for clip in clips]
     hypotheses = [recogniser.transcribe(clip.sound) for clip in clips]
     result = score(references, hypotheses)
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER)
     parser.add_argument("--seed", default="20261")
     arguments = parser.parse_args()
-    rows = measured(Recogniser(arguments.model), all_sets(arguments.work, arguments.seed))
+    rows = measured(PlainModel(arguments.model), all_sets(arguments.work, arguments.seed))
     rows_heard, rows_unheard = ([rows[name] for name in group if name in rows] for group in (HEARD, UNHEARD))
     for name, row in rows.items():
         print(

@@ -28,14 +28,14 @@ _CTC_MEMORY = 50  # steps of the running CTC loss
 
 
 @dataclass(frozen=True, slots=True)
-class StepDone:
+class RecipeStep:
     """What one step did: the losses by name, averaged over the workers."""
 
     step: int
     losses: dict[str, float]
 
 
-def train(worker: int, recipe: Recipe, work: Path) -> Iterator[StepDone]:
+def train(worker: int, recipe: Recipe, work: Path) -> Iterator[RecipeStep]:
     """Train from the checkpoint in `work`, if there is one, to the recipe's end; worker 0 saves."""
     trainer = Trainer(recipe, work, worker)
     trainer.resume()
@@ -43,7 +43,7 @@ def train(worker: int, recipe: Recipe, work: Path) -> Iterator[StepDone]:
         figures = trainer.train_step()
         if worker == 0 and recipe.saves_at(trainer.step):
             trainer.save()
-        yield StepDone(trainer.step, figures)
+        yield RecipeStep(trainer.step, figures)
 
 
 class Trainer:

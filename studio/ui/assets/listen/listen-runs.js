@@ -2,7 +2,7 @@
 
 import { icon, make, request, studio } from "../studio.js";
 
-const MOST = 4; // as in studio/models/beside.py
+const MOST = 4; // as in studio/models/multi_adapter.py
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 export class Runs {

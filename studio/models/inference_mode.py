@@ -1,4 +1,4 @@
-"""Reading and training are two modes of one network."""
+"""Inference and training are two modes of one network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def reading(model: torch.nn.Module) -> Iterator[None]:
+def inference_mode(model: torch.nn.Module) -> Iterator[None]:
     """Within the block: eval mode, no gradients. Afterwards the mode is what it was.
 
     A mode is always that of the whole network; setting it goes through every layer, which is too slow for each clip.
