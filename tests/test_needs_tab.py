@@ -24,7 +24,7 @@ def test_terms_become_cards_that_say_why_and_stay_after_a_reload(studio: Served,
         ask(page, "Kowalczyk\nkowalczyk")
         expect(page.locator(".rec-why")).to_have_text("“Kowalczyk” is on your list: recorded 0 of 3 times.")
         expect(page.locator(".rec-prompt")).to_contain_text("Kowalczyk")
-        expect(page.locator(".rec-lacking")).to_have_text("About 40 clips make a first training worth it.")
+        expect(page.locator(".rec-lacking")).to_have_text("About 40 clips make a first training worthwhile.")
         page.reload()
         expect(page.locator(".rec-why")).to_contain_text("Kowalczyk")
         expect(page.get_by_label("For me")).to_be_checked()
