@@ -1,4 +1,4 @@
-"""The demo's claims, on the starter, for one seed; three seeds are in the README's decisions."""
+"""The demo's claims, on the starter, for one seed; three seeds are in the benchmarks' README."""
 
 from __future__ import annotations
 

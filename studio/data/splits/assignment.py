@@ -16,7 +16,7 @@ MINIMUM: Mapping[Split, int] = MappingProxyType({"test": 2, "validation": 2, "tr
 """Clips below which a split says nothing; together the fewest clips that a run can start with."""
 
 FIRST_TRAINING = 40
-"""Clips from which a first training is worth it: with 40 the demo's stories fall below 8 % WER, see the README.
+"""Clips from which a first training is worth it: with 40 the demo's stories fall below 8 % WER, see the benchmarks.
 This is the figure that a person reads, in every tab; with fewer a run starts, and says what is missing."""
 
 
