@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,16 +76,42 @@ def test_a_run_that_was_resumed_is_no_measure(tmp_path: Path) -> None:
     assert found.like == "whole"
 
 
-def test_before_the_first_run_a_range_is_given_and_said_to_be_rough(tmp_path: Path) -> None:
+def test_before_the_first_run_a_range_is_given_and_said_to_be_rough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_time.psutil, "getloadavg", lambda: (0.0, 0.0, 0.0))
     quick, long = (
-        expected(tmp_path, config(model="starter", max_steps=steps), clips_of(SAID)) for steps in (100, 1000)
+        expected(tmp_path, config(model="starter", max_steps=steps), clips_of(SAID)) for steps in (10_000, 100_000)
     )
     assert quick is not None
     assert long is not None
     assert quick.most == pytest.approx(4 * quick.least)
     assert 4 < long.most / quick.most < 10
-    assert quick.as_text(100).startswith("Time: roughly ")
-    assert "After the first run" in quick.as_text(100)
+    assert quick.as_text(10_000).startswith("Time: roughly ")
+    assert "After the first run" in quick.as_text(10_000)
+
+
+def test_other_work_on_this_computer_changes_no_estimate_and_is_mentioned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = training_time._operations_per_second.__wrapped__()
+    is_over = threading.Event()
+    others = [threading.Thread(target=lambda: [None for _ in iter(is_over.is_set, True)]) for _ in range(4)]
+    for other in others:
+        other.start()
+    busy = training_time._operations_per_second.__wrapped__()
+    is_over.set()
+    for other in others:
+        other.join()
+    assert quiet / 4 < busy < quiet * 4  # wall-clock time says a hundredth
+    said = {}
+    for load in (0.0, 99.0):
+        monkeypatch.setattr(training_time.psutil, "getloadavg", lambda load=load: (load, load, load))
+        found = expected(tmp_path, config(model="starter"), clips_of(SAID))
+        assert found is not None
+        said[load] = found.as_text(10)
+    assert "busy" not in said[0.0]
+    assert "This computer is busy with other work now, so it may take longer." in said[99.0]
 
 
 def test_what_is_adapted_in_the_decoder_alone_takes_less_time(tmp_path: Path) -> None:

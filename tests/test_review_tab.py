@@ -193,10 +193,10 @@ def test_keys_move_play_edit_and_delete_and_each_deed_is_undone_and_done_again(p
     page.keyboard.press("e")
     page.keyboard.type("given up")
     page.keyboard.press("Escape")
-    page.keyboard.press("x")
+    page.keyboard.press("Delete")  # as X
     said(page, "Moved 1 clip to the trash.")
     shows(page, 4)
-    page.keyboard.press("u")
+    page.keyboard.press("Control+z")  # as U
     said(page, "Undone: “corrected jkx” deleted")
     shows(page, 5)
     page.keyboard.press("u")

@@ -264,6 +264,26 @@ def test_a_failed_run_says_why_and_resumes(studio: Studio, page: Page) -> None:
     page.get_by_role("button", name="Resume").click()
     pill(page, "Finished")
     assert steps_on_show(page) == 20
+    note_rename_and_train_again(studio, page)
+
+
+def note_rename_and_train_again(studio: Studio, page: Page) -> None:
+    """“About this run”, on the finished run on show."""
+    about = page.locator(".train-about")
+    about.get_by_label("Note").fill("after a crash")
+    about.get_by_role("button", name="Save note").click()
+    expect(about.get_by_role("status")).to_have_text("Note saved.")
+    about.get_by_label("Name", exact=True).fill("mended")
+    about.get_by_role("button", name="Rename").click()
+    expect(about.get_by_role("status")).to_contain_text("tones-0001 is now called mended.")
+    assert [run.name for run in listing.runs(studio.workspace)] == ["mended"]
+    about.get_by_role("button", name="Undo").click()
+    expect(about.get_by_role("status")).to_contain_text("mended is now called tones-0001.")
+    expect(about.get_by_label("Note")).to_have_value("after a crash")
+    about.get_by_text("Settings", exact=True).click()
+    expect(about.locator(".about-settings")).to_contain_text("Batch size")
+    about.get_by_role("button", name="Train again like this").click()
+    expect(page.locator(".train-start")).to_be_focused()
 
 
 @pytest.mark.thorough
@@ -382,7 +402,7 @@ def test_any_other_model_is_added_by_its_folder_and_then_chosen_everywhere(
     field.press("Enter")
     page.locator(".train-command code", has_text=f"--model {folder}").wait_for()
     expect(sidebar).to_have_value("mine · on disk")
-    page.get_by_role("button", name="Take off the list").click()
+    page.get_by_role("button", name="Remove from the list").click()
     expect(sidebar).to_have_value(re.compile("^Starter"))
     expect(page.get_by_role("radio", name=re.compile("^mine"))).to_have_count(0)
 

@@ -13,10 +13,16 @@ import { silence } from "../sound/player.js";
 import { Meter, Scope } from "../sound/scope.js";
 import { form, icon, isShown, request, seconds, studio } from "../studio.js";
 
-const HOW = {
-  hold: "Hold the button, or the key T, and say a sentence. If you cannot hold, press once to begin and once to end.",
-  free: "Press the button, or the key T, and just speak: a pause ends each turn. The button or Esc stops it.",
-};
+const BY_TOUCH = matchMedia("(hover: none)").matches;
+const HOW = BY_TOUCH
+  ? {
+      hold: "Hold the button and say a sentence. If you cannot hold, tap once to begin and once to end.",
+      free: "Tap the button and just speak: a pause ends each turn. Tap again to stop.",
+    }
+  : {
+      hold: "Hold the button, or the key T, and say a sentence. If you cannot hold, press once to begin and once to end.",
+      free: "Press the button, or the key T, and just speak: a pause ends each turn. The button or Esc stops it.",
+    };
 const SAID = {
   opening: "Opening the microphone …",
   recording: {
@@ -80,6 +86,7 @@ class Test {
 
   #listen() {
     this.$(".li-open input").onchange = ({ target }) => this.#files([...target.files]).then(() => (target.value = ""));
+    this.$(".li-to-speak").onclick = () => this.#toSpeak();
     this.$(".li-long").onclick = () => studio.open("longfile", this.#reader);
     this.root.ondragover = (event) => event.preventDefault();
     this.root.ondrop = (event) => {
@@ -96,6 +103,13 @@ class Test {
     for (const news of ["changed", "dataset", "model"]) studio.on(news, this.root, () => this.load());
     const onTab = () => (isShown(this.root) ? this.load() : this.modes.close());
     new IntersectionObserver(onTab).observe(this.root); // the tab comes to the front, or leaves it
+  }
+
+  /** Bring the microphone into sight: on a phone it lies below the answers. */
+  #toSpeak() {
+    this.$(".li-try").open = true;
+    this.$(".li-speak").scrollIntoView({ block: "center" });
+    this.modes.talk.button.focus({ preventScroll: true });
   }
 
   async load() {

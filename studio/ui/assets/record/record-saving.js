@@ -85,7 +85,7 @@ export async function save(tab, { trimmed = false } = {}) {
   const body = form({ audio, text, prompt, replaces, trimmed });
   const saved = await request(at("record", take.dataset), { body }).catch((error) => error);
   tab.mode = "review";
-  if (saved instanceof Error) return tab.fail(saved);
+  if (saved instanceof Error) return tab.fail(Object.assign(saved, { isOfSaving: true }));
   forget(take.id).catch(() => {});
   Object.assign(take, { savedAs: saved.clip, replaced: saved.replaced });
   if (take.heard) saved.clip.heard = take.heard;

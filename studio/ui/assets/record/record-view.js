@@ -207,7 +207,7 @@ export class View {
         BY_TOUCH ? `Tap Record, ${deed}, tap Stop.` : `Press Space, ${deed}, press Space again.`,
         "Then check the label and save.",
       ],
-      countdown: ["Recording starts on its own.", "Esc waits."],
+      countdown: ["Recording starts on its own.", BY_TOUCH ? "" : "Esc waits."],
       opening: ["Opening the microphone.", "If the browser asks, allow it."],
       recording: [
         `${deed[0].toUpperCase()}${deed.slice(1)}.`,
@@ -277,7 +277,7 @@ function verdict(tab) {
 /** What can be done when a take could not be saved. */
 function rescue({ mode, error, take, deeds }) {
   // saving it again would be refused again
-  if (mode !== "review" || ["DataError", "AudioError"].includes(error.code)) return [];
+  if (mode !== "review" || !error.isOfSaving || ["DataError", "AudioError"].includes(error.code)) return [];
   const name = `${take.prompt || "recording"}.wav`;
   return [
     make("button", { type: "button", class: "st-button small", onclick: deeds.save }, "Save again"),

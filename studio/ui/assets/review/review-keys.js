@@ -23,6 +23,7 @@ const KEYS = [
   ["d", "dock", "show or hide the details"],
   ["?", "keys", "these keys"],
 ];
+const ALSO = { Delete: "x", "Ctrl z": "u", "Ctrl Z": "U", "Ctrl y": "U" }; // as other programs have it
 const REPEATED = "jkJ"; // may be held down
 const SHOWN = { " ": "Space", Escape: "Esc", J: "Shift J", U: "Shift U" };
 const EXAMPLES = [
@@ -39,8 +40,8 @@ const EXAMPLES = [
 export function listen(root, deeds) {
   const names = new Map(KEYS.map(([key, name]) => [key, name]));
   document.addEventListener("keydown", (event) => {
-    if (!isShown(root) || event.altKey || event.metaKey || event.ctrlKey || isTyping(event)) return;
-    const letter = event.key.length === 1 && !event.shiftKey ? event.key.toLowerCase() : event.key;
+    if (!isShown(root) || event.altKey || isTyping(event)) return;
+    const letter = pressed(event);
     const name = names.get(letter);
     if (!name || (event.repeat && !REPEATED.includes(letter)) || document.querySelector("dialog[open]")) return;
     // Space presses what has the focus
@@ -49,6 +50,12 @@ export function listen(root, deeds) {
     event.preventDefault();
     deeds[name]();
   });
+}
+
+/** The key of KEYS that `event` means; none with Ctrl or Command, except for what other programs undo with. */
+function pressed({ key, shiftKey, ctrlKey, metaKey }) {
+  const letter = key.length === 1 ? key[shiftKey ? "toUpperCase" : "toLowerCase"]() : key;
+  return ctrlKey || metaKey ? ALSO[`Ctrl ${letter}`] : ALSO[letter] ?? letter;
 }
 
 export class Help {

@@ -143,7 +143,7 @@ function line({ id, title, parameters, state, download_bytes: bytes, is_own: isO
   const more = make("span", { class: "train-more st-small" }, about);
   if (id.endsWith(`/${title}`)) more.append(make("span", { class: "train-path" }, id));
   if (isOwn) {
-    more.append(make("button", { type: "button", class: "st-button small", onclick: forget }, "Take off the list"));
+    more.append(make("button", { type: "button", class: "st-button small", onclick: forget }, "Remove from the list"));
   }
   return make("label", { class: "train-line" }, field, make("b", {}, title), cost, more);
 }
