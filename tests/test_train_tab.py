@@ -393,6 +393,8 @@ def test_any_other_model_is_added_by_its_folder_and_then_chosen_everywhere(
     field = page.get_by_label("Folder on the studio’s computer, or Hub id")
     expect(field).to_be_focused()
     expect(page.get_by_role("button", name="Add the model first")).to_be_disabled()
+    expect(page.locator(".train-time")).to_have_text("")  # an estimate would be about the model chosen before
+    expect(page.locator(".train-memory")).to_have_text("")
     expect(sidebar).to_have_value(re.compile("^Starter"))
     field.fill(str(tmp_path))
     field.press("Enter")

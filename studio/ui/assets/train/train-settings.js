@@ -216,6 +216,12 @@ export class Settings {
     if (download?.status === "failed" && download.model === model.id) this.tell(new StudioError(download.line));
     else this.$('.train-message [data-code=""]')?.remove();
     clearTimeout(this.waiting);
+    if (this.models.isAsking || this.estimated !== model.id) this.#needs(null, ""); // it was about another model
+    if (this.models.isAsking) {
+      this.asked = "";
+      this.#asking += 1;
+      return;
+    }
     this.waiting = setTimeout(() => this.#ask(), 150);
   }
 
@@ -250,6 +256,7 @@ export class Settings {
       if (turn !== this.#asking) return;
       box.textContent = command;
       this.#needs(memory, time);
+      this.estimated = JSON.parse(values).model;
       this.#notes(notes);
       this.$('.train-message .bad:not([data-code=""])')?.remove(); // it was about other settings
     } catch (error) {
