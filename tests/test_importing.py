@@ -236,6 +236,19 @@ def test_a_dataset_goes_out_and_comes_back_the_same(name: str, dataset: Dataset,
     assert (again.added, again.already) == (0, 6)  # the same samples, bit for bit
 
 
+@pytest.mark.parametrize(("names", "why"), [([], "It is empty."), (["../out.wav"], "points outside the archive")])
+def test_a_zip_of_which_nothing_can_be_unpacked_is_named_and_no_temporary_folder(
+    dataset: Dataset, tmp_path: Path, names: list[str], why: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, recording())
+    with pytest.raises(DataError, match=r"data\.zip holds nothing to import\.") as told:
+        imported(dataset, tmp_path / "data.zip")
+    assert why in told.value.what
+    assert "studio-import-" not in str(told.value)
+
+
 def test_a_zip_comes_in_like_the_folder_that_it_holds(dataset: Dataset, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -29,7 +29,7 @@ from studio.workspace import Workspace
 
 _LOOKED_AT = 20  # runs, the newest first
 _LOADING = 8.0  # seconds, for Python, its libraries and the model
-# Training does so many times the operations of as many small products: Moonshine tiny 103e9 a second, Whisper base 89e9,
+# Training does so many times the operations of many small products: Moonshine tiny 103e9 a second, Whisper base 89e9,
 # where two cores multiply 42e9.
 _EFFICIENCY = 2.2
 _SIDE = 48  # of the matrices that are multiplied to measure this computer: too small for a second thread

@@ -24,7 +24,7 @@ _REMEDY = "Pack it again with a standard program, or import the folder itself."
 def unpack(path: Path, folder: Path) -> list[Refused]:
     """Unpack the zip file `path` into `folder`; which entries were left out, and why.
 
-    Raises DataError where it is no zip file, or holds more than a data set can, and DiskError.
+    Raises DataError where it is no zip file, holds more than a data set can, or nothing at all; and DiskError.
     """
     refused: list[Refused] = []
     try:
@@ -35,6 +35,9 @@ def unpack(path: Path, folder: Path) -> list[Refused]:
                     refused += _take(stream, entry, folder, taken)
     except (ValueError, EOFError) as error:
         raise DataError(f"{path.name} is damaged or not a zip file ({error}).", _REMEDY) from error
+    if not folder.exists():
+        why = f"No file can be unpacked, such as “{refused[0].name}”: {refused[0].what}" if refused else "It is empty."
+        raise DataError(f"{path.name} holds nothing to import. {why}", _REMEDY)
     return refused
 
 

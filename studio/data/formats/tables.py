@@ -88,8 +88,9 @@ def _with_sound(path: Path, header: Sequence[str], first: Sequence[str], reading
     """What `guess` finds. Raises DataError where no column names the sound files."""
     found = guess(header, first, reading)
     if "audio" not in found:
+        there = f"; there are: {', '.join(header)[:300]}" if any(header) else ""
         raise DataError(
-            f"No column of {path.name} names the sound files; there are: {', '.join(header)[:300]}.",
+            f"No column of {path.name} names the sound files{there}.",
             "Choose the one that does (on the command line: --map audio=COLUMN).",
         )
     return found
