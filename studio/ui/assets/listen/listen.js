@@ -16,13 +16,13 @@ import { form, icon, isShown, request, seconds, studio } from "../studio.js";
 const BY_TOUCH = matchMedia("(hover: none)").matches;
 const HOW = BY_TOUCH
   ? {
-      hold: "Hold the button and say a sentence. If you cannot hold, tap once to begin and once to end.",
-      free: "Tap the button and just speak: a pause ends each turn. Tap again to stop.",
-    }
+    hold: "Hold the button and say a sentence. If you cannot hold, tap once to begin and once to end.",
+    free: "Tap the button and just speak: a pause ends each turn. Tap again to stop.",
+  }
   : {
-      hold: "Hold the button, or the key T, and say a sentence. If you cannot hold, press once to begin and once to end.",
-      free: "Press the button, or the key T, and just speak: a pause ends each turn. The button or Esc stops it.",
-    };
+    hold: "Hold the button, or the key T, and say a sentence. If you cannot hold, press once to begin and once to end.",
+    free: "Press the button, or the key T, and just speak: a pause ends each turn. The button or Esc stops it.",
+  };
 const SAID = {
   opening: "Opening the microphone …",
   recording: {
