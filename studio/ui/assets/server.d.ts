@@ -1,19 +1,20 @@
 // What the server sends, as the Python models have it. Written by `make types`; a test compares the two.
 
 declare namespace Server {
-  interface About {
-    name: string;
-    seconds: number;
-    model: string;
-    run: string;
-    given_at: number;
-  }
-
   interface AdapterCard {
     name: string;
     title: string;
     meaning: string;
     values: Record<string, any>;
+  }
+
+  interface AlignedHypothesis {
+    edits: Edit[];
+    errors: number;
+    wer: number;
+    confidence: number | null;
+    chances: (number | null)[];
+    confusions: [string, string][];
   }
 
   interface Answer {
@@ -31,13 +32,13 @@ declare namespace Server {
   }
 
   interface ClipPage {
-    rows: ClipReading[];
+    rows: ClipResult[];
     found: number;
     page: number;
     pages: number;
   }
 
-  interface ClipReading {
+  interface ClipResult {
     id: string;
     reference: string;
     compared: string;
@@ -45,8 +46,8 @@ declare namespace Server {
     pace: number | null;
     snr: number | null;
     speaker: string;
-    before: Reading | null;
-    after: Reading;
+    before: AlignedHypothesis | null;
+    after: AlignedHypothesis;
   }
 
   interface Clips {
@@ -60,12 +61,21 @@ declare namespace Server {
     mixed: string;
   }
 
-  interface Column {
-    run: string;
-    plain: Hypothesis;
-    biased: Hypothesis | null;
-    edits: Edit[];
-    changes: Edit[];
+  interface ConditionGroup {
+    by: string;
+    name: string;
+    clips: number;
+    words: number;
+    before: number | null;
+    after: number | null;
+  }
+
+  interface ConfidenceBin {
+    name: string;
+    words: number;
+    right: number;
+    mean: number;
+    share: number | null;
   }
 
   interface Confusion {
@@ -119,8 +129,16 @@ declare namespace Server {
     general_loss: number | null;
   }
 
+  interface ExportTarget {
+    path: string;
+    size: number;
+    files: string[];
+    snippet: string;
+    trouble: string;
+  }
+
   interface Exports {
-    adapter: Target;
+    adapter: ExportTarget;
     merge: Merge;
     command: string;
     serve: string;
@@ -173,21 +191,6 @@ declare namespace Server {
     waiting: number;
   }
 
-  interface Group {
-    by: string;
-    name: string;
-    clips: number;
-    words: number;
-    before: number | null;
-    after: number | null;
-  }
-
-  interface Heard {
-    model: string;
-    columns: Column[];
-    notes: string[];
-  }
-
   interface HeldOut {
     normaliser: string;
     normalisers: Record<string, string>;
@@ -195,10 +198,10 @@ declare namespace Server {
     unit: "word" | "character";
     tiles: Tile[];
     answers: Answer[];
-    words: Word[];
+    words: WordResult[];
     confusions: Confusion[];
-    groups: Group[];
-    sureties: Surety[];
+    groups: ConditionGroup[];
+    sureties: ConfidenceBin[];
     dots: Dot[];
     missed: number;
     convention: "words" | "digits";
@@ -212,13 +215,6 @@ declare namespace Server {
     latency: number;
     confidence: number | null;
     words: [string, number][] | null;
-  }
-
-  interface InShort {
-    headline: string;
-    detail: string;
-    alarm: string;
-    state: "good" | "look" | "bad" | "";
   }
 
   interface Kept {
@@ -238,6 +234,39 @@ declare namespace Server {
     choices: string[];
   }
 
+  interface LabelChange {
+    id: string;
+    before: string;
+    after: string;
+    rule: string;
+    words: [string, number][];
+  }
+
+  interface LabelChanges {
+    title: string;
+    count: number;
+    clips: number;
+    digest: string;
+    rows: LabelChange[];
+    left: number;
+    examples: string[];
+  }
+
+  interface LabelModel {
+    title: string;
+    model: string;
+    adapter: string | null;
+  }
+
+  interface LabelOverview {
+    clips: number;
+    heard: number;
+    doubted: number;
+    likely: number;
+    readers: LabelModel[];
+    rules: Record<string, Rule[]>;
+  }
+
   interface Learning {
     curve: LearningCurve;
     outlook: string;
@@ -254,6 +283,14 @@ declare namespace Server {
     forecast: Forecast | null;
   }
 
+  interface LongFileRequest {
+    name: string;
+    seconds: number;
+    model: string;
+    run: string;
+    given_at: number;
+  }
+
   interface LossMeasured {
     at: number;
     type: "loss";
@@ -268,7 +305,7 @@ declare namespace Server {
     trouble: string;
     clips: number;
     max_difference: number;
-    target: Target | null;
+    target: ExportTarget | null;
   }
 
   interface Model {
@@ -280,20 +317,18 @@ declare namespace Server {
     is_own: boolean;
   }
 
+  interface ModelHypothesis {
+    run: string;
+    plain: Hypothesis;
+    biased: Hypothesis | null;
+    edits: Edit[];
+    changes: Edit[];
+  }
+
   interface Noted {
     at: number;
     type: "noted";
     message: string;
-  }
-
-  interface Offered {
-    title: string;
-    count: number;
-    clips: number;
-    digest: string;
-    rows: Row[];
-    left: number;
-    examples: string[];
   }
 
   interface Overview {
@@ -329,35 +364,18 @@ declare namespace Server {
     values: Record<string, any>;
   }
 
-  interface Reader {
-    title: string;
-    model: string;
-    adapter: string | null;
-  }
-
-  interface Reading {
-    edits: Edit[];
-    errors: number;
-    wer: number;
-    confidence: number | null;
-    chances: (number | null)[];
-    confusions: [string, string][];
-  }
-
-  interface Row {
-    id: string;
-    before: string;
-    after: string;
-    rule: string;
-    words: [string, number][];
-  }
-
   interface Rule {
     name: string;
     title: string;
     description: string;
     choices: string[];
     default: string;
+  }
+
+  interface RunStarted {
+    run: string;
+    position: number;
+    notes: string[];
   }
 
   interface RunSummary {
@@ -398,13 +416,21 @@ declare namespace Server {
     characters: number;
   }
 
-  interface Standing {
-    clips: number;
-    heard: number;
-    doubted: number;
-    likely: number;
-    readers: Reader[];
-    rules: Record<string, Rule[]>;
+  interface Started {
+    at: number;
+    type: "started";
+    run: string;
+    model: string;
+    device: string;
+    train_clips: number;
+    validation_clips: number;
+    test_clips: number;
+    train_seconds: number;
+    max_steps: number;
+    trainable_parameters: number;
+    total_parameters: number;
+    resumed_from: number;
+    processes: number;
   }
 
   interface StepDone {
@@ -422,22 +448,6 @@ declare namespace Server {
     type: "stopped";
     step: number;
     reason: "stop and save" | "discard" | "early stop" | "interrupted" | "diverged";
-  }
-
-  interface Surety {
-    name: string;
-    words: number;
-    right: number;
-    mean: number;
-    share: number | null;
-  }
-
-  interface Target {
-    path: string;
-    size: number;
-    files: string[];
-    snippet: string;
-    trouble: string;
   }
 
   interface TaskState {
@@ -464,6 +474,19 @@ declare namespace Server {
     is_better: boolean;
   }
 
+  interface UtteranceHypotheses {
+    model: string;
+    columns: ModelHypothesis[];
+    notes: string[];
+  }
+
+  interface VerdictSummary {
+    headline: string;
+    detail: string;
+    alarm: string;
+    state: "good" | "look" | "bad" | "";
+  }
+
   interface WaitingRun {
     name: string;
     model: string;
@@ -477,39 +500,16 @@ declare namespace Server {
     message: string;
   }
 
-  interface Word {
+  interface WordResult {
     word: string;
     said: number;
     right_before: number | null;
     right_after: number;
   }
 
-  interface EventsStarted {
-    at: number;
-    type: "started";
-    run: string;
-    model: string;
-    device: string;
-    train_clips: number;
-    validation_clips: number;
-    test_clips: number;
-    train_seconds: number;
-    max_steps: number;
-    trainable_parameters: number;
-    total_parameters: number;
-    resumed_from: number;
-    processes: number;
-  }
-
-  interface TrainStarted {
-    run: string;
-    position: number;
-    notes: string[];
-  }
-
   /** A line of a run's log. */
   type RunEvent =
-    | EventsStarted
+    | Started
     | Phase
     | StepDone
     | Evaluated

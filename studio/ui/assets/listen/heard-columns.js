@@ -32,7 +32,7 @@ export class Columns {
   }
 
   /** Show what was `heard`. */
-  show(/** @type {Server.Heard} */ { model, columns }) {
+  show(/** @type {Server.UtteranceHypotheses} */ { model, columns }) {
     const runs = columns.slice(1).map(({ run }) => run);
     const isMany = columns.length > 2 || columns[0].biased !== null;
     const made = columns.map((column) => {

@@ -40,7 +40,7 @@ export class Utterances {
   }
 
   /** A new utterance; shown at once, unless another one is being corrected. */
-  add(/** @type {Record<string, any> & { heard?: Server.Heard | null }} */ fields) {
+  add(/** @type {Record<string, any> & { heard?: Server.UtteranceHypotheses | null }} */ fields) {
     const entry = { heard: null, text: "", verdict: null, truth: null, kept: null, trouble: null, ...fields };
     entry.text = written(entry);
     this.#entries.unshift(entry);

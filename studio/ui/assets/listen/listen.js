@@ -253,7 +253,7 @@ class Test {
     this.#tell(note || "Transcribing …", note && "look");
     this.root.setAttribute("aria-busy", "true");
     try {
-      /** @type {Server.Heard} */
+      /** @type {Server.UtteranceHypotheses} */
       const heard = await request("listen/hear", { body: form({ sound, run, model, ...this.terms.fields }) });
       const fields = { ...asked, heard, trouble: null };
       if (entry) this.utterances.renew(entry, fields);

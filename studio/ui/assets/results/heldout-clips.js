@@ -192,7 +192,7 @@ export class Clips {
     );
   }
 
-  #row(/** @type {Server.ClipReading} */ { id, reference, seconds: length, before, after }) {
+  #row(/** @type {Server.ClipResult} */ { id, reference, seconds: length, before, after }) {
     const cell = (name, ...content) => make("td", { "data-name": name }, make("div", {}, ...content));
     const figure = (name, ...content) =>
       make("td", { class: "figure", "data-name": name }, make("div", {}, ...content));

@@ -33,7 +33,7 @@ export function patiently(box, words, answer, isWanted = () => true) {
 }
 
 export class Offer {
-  /** @type {Server.Offered} */
+  /** @type {Server.LabelChanges} */
   made; // once asked for
   /** @type {HTMLInputElement} */
   all;

@@ -53,7 +53,7 @@ class LabelsDialog {
     this.dialog = dialog;
     this.tab = "numbers";
     this.selection = { ids: null, query: "", expected: null };
-    /** @type {Server.Standing} */
+    /** @type {Server.LabelOverview} */
     this.standing = /** @type {any} */ (null);
     this.chosen = {};
     this.$ = (selector) => dialog.querySelector(selector);

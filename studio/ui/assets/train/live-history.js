@@ -32,7 +32,7 @@ export class History {
   before = null; // on the test split, by the base model
   /** @type {Scoring | null} */
   after = null; // the same, tuned
-  /** @type {Server.EventsStarted | null} */
+  /** @type {Server.Started | null} */
   started = null;
   /** @type {Server.Phase | null} */
   phase = null;

@@ -39,7 +39,7 @@ export class LiveView {
   #drawing = 0;
   /** @type {Error | null} */
   #problem = null;
-  /** @type {Server.InShort | null} */
+  /** @type {Server.VerdictSummary | null} */
   #verdict = null; // on the held-out clips
   #judged = ""; // the run whose verdict was asked for
 

@@ -126,7 +126,7 @@ class Train {
   async #start(values) {
     askForNotices();
     try {
-      /** @type {Server.TrainStarted} */
+      /** @type {Server.RunStarted} */
       const { run, position } = await request("train/start", { body: values });
       if (position) return await this.#queued(run);
       this.#form.running = this.#going = run;
