@@ -113,7 +113,8 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def chromium(microphone: Path | None = None, *, allows: bool = True) -> Iterator[Browser]:
     """The system's Chromium; its microphone plays the WAV file `microphone` once, then is silent with it."""
-    program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+    programs = PROGRAMS if allows else PROGRAMS[1:]  # the first cannot ask for leave, nor be refused it
+    program = next((found for name in programs if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip("no Chromium on this machine: install the package chromium")
     options = ["--use-fake-ui-for-media-stream"] if allows else []
