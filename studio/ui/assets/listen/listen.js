@@ -108,7 +108,7 @@ class Test {
   /** Bring the microphone into sight: on a phone it lies below the answers. */
   #toSpeak() {
     this.$(".li-try").open = true;
-    this.$(".li-speak").scrollIntoView({ block: "center" });
+    this.$(".li-hold").scrollIntoView({ block: "center" });
     this.modes.talk.button.focus({ preventScroll: true });
   }
 
