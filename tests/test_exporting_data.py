@@ -123,7 +123,7 @@ KILLING = """
 import os, random, shutil, signal, sys, time
 from pathlib import Path
 from studio.data.import_export.exporting import export_data
-from studio.data.formats.plan import Plan
+from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
 dataset, scratch, kills = Dataset(Path(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])
@@ -146,7 +146,7 @@ for number in range(kills):
     os.waitpid(child, 0)
     if out.exists():
         seen["whole"] += 1
-        assert preview(Plan([out])).clips == 40, out
+        assert preview(ImportPlan([out])).clips == 40, out
         out.unlink() if out.is_file() else shutil.rmtree(out)
     else:
         seen["absent"] += 1

@@ -202,19 +202,19 @@ GROWTH = """
 import resource, sys
 from pathlib import Path
 from studio.data import formats
-from studio.data.formats.base import Reading, Target
-from studio.data.formats.clip import Clip
+from studio.data.formats.base import ReadOptions, Target
+from studio.data.formats.clip import ExportClip
 from studio.data.utterance import Utterance
 name, count, out, sound = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
 from studio.data.formats import files
 files.place.__code__ = (lambda clip, folder, name, wav=False: "c.wav").__code__  # what is measured are the lists
 chosen = formats.find(name)
 row = dict(audio_filepath="c.wav", text="order one two nine", duration=0.2, split="train", speaker="ada")
-clips = (Clip(Utterance(id=f"c{n}", **row), sound) for n in range(count))
+clips = (ExportClip(Utterance(id=f"c{n}", **row), sound) for n in range(count))
 out.mkdir()
 chosen.write(clips, Target(out, out.name, out))
 (out / "audio").mkdir(exist_ok=True)
-seen = sum(1 for _ in chosen.rows(out, Reading()))
+seen = sum(1 for _ in chosen.rows(out, ReadOptions()))
 print(seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
