@@ -237,7 +237,8 @@ def test_an_orphan_that_ignores_its_supervisors_death_is_ended_by_the_next_start
 
 def test_the_run_outlives_the_page_that_started_it(workspace: Workspace) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from studio.runs import control; from studio.runs.folder import RunFolder;"
+        "import sys, time; from pathlib import Path; from studio.runs import control;"
+        "from studio.runs.folder import RunFolder;"
         "folder = RunFolder(Path(sys.argv[1]));"
         "control.start(folder, [sys.executable, sys.argv[2], sys.argv[1], 'steps=40', 'pause=0.02']);"
         "print('up', flush=True); time.sleep(60)"

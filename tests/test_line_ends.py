@@ -23,7 +23,7 @@ LABELS = {
     "Betweenhim and all domestic animals there must be no hostilities.",
 }
 MESSAGES = {  # what other programs said, shortened for people: no data
-    "models/pretrained.py", "models/hub.py", "cluster/ray_jobs.py", "cluster/follower.py", "supervise.py",
+    "models/pretrained.py", "models/hub.py", "cluster/ray_jobs.py", "cluster/follower.py", "runs/supervisor.py",
     "data/formats/parquet.py", "starter/synthesis.py",
 }  # fmt: skip
 
