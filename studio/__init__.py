@@ -1,10 +1,11 @@
 """A studio for speech recognition: record, label, fine-tune, compare. Everything stays on this machine.
 
-    from studio import Dataset, RunFolder, TrainConfig, Workspace, load, preset
-    from studio.train.finetune import run
-    from studio.inference.transcribe import transcribe
-    from studio.inference.compare import hear
-    from studio.evaluation.evaluate import evaluate
+    from studio import Dataset, Workspace, fine_tune, load, preset
+
+    dataset = Dataset.open(Workspace(Path.cwd()).dataset("my-voice"))
+    run = fine_tune(dataset, preset("quick", dataset="my-voice"), on_event=print)
+
+`studio/docs/python.md` shows the rest: evaluate, transcribe, export, tables.
 
 The names below are imported when they are first used, so that `import studio` costs nothing.
 
@@ -22,6 +23,7 @@ A room imports only from the rooms above it in this list (`tests/test_floors.py`
     train        the fine-tuning itself
     inference    transcribe, compare, long recordings, labels by machine
     export       a run as other programs load it
+    api          the same steps for a notebook, on objects
     cluster      a run on Ray that looks like one at home
     web          what every server needs: gates, limits, faults
     serve        a model for other programs
@@ -35,11 +37,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studio.api import export_model, fine_tune, load_run, transcribe
     from studio.config import TrainConfig, preset
     from studio.data.manifest import Dataset
     from studio.data.utterance import Utterance
     from studio.errors import StudioError
+    from studio.evaluation.evaluate import evaluate
     from studio.models import Clip, Hypothesis, Recogniser, load
+    from studio.reports.result import result_of
     from studio.runs.folder import RunFolder
     from studio.workspace import Workspace
 
@@ -54,8 +59,14 @@ __all__ = [
     "TrainConfig",
     "Utterance",
     "Workspace",
+    "evaluate",
+    "export_model",
+    "fine_tune",
     "load",
+    "load_run",
     "preset",
+    "result_of",
+    "transcribe",
 ]
 _HOME = {
     "Clip": "studio.models",
@@ -67,8 +78,14 @@ _HOME = {
     "TrainConfig": "studio.config",
     "Utterance": "studio.data.utterance",
     "Workspace": "studio.workspace",
+    "evaluate": "studio.evaluation.evaluate",
+    "export_model": "studio.api",
+    "fine_tune": "studio.api",
     "load": "studio.models",
+    "load_run": "studio.api",
     "preset": "studio.config",
+    "result_of": "studio.reports.result",
+    "transcribe": "studio.api",
 }
 
 

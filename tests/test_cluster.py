@@ -25,6 +25,7 @@ from studio.errors import ConfigError, DataError, JobError, UnreachableError
 from studio.runs import events
 from studio.runs.events import Event, Failed, Finished, Started, StepDone, Stopped, Warned
 from studio.runs.folder import RunFolder
+from studio.workspace import Workspace
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def there(
     """The run “away” on `cluster`, events to its log as the verb does; `when` sees each as it happens."""
     folder, seen = folder_of(workspace, "away"), []
     with folder.events.open("a", encoding="utf-8") as log:
-        for event in follower.run(settings, folder, lambda: cluster, lambda line: None):
+        for event in follower.run(settings, folder, Workspace(workspace), lambda: cluster, lambda line: None):
             events.write(log, event)
             seen.append(event)
             when(event)
@@ -138,7 +139,7 @@ def test_who_followed_may_go_and_come_back_and_the_job_is_the_same(workspace: Pa
     train(workspace, "home", config(**LONG))
     folder = folder_of(workspace, "away")
     with folder.events.open("a", encoding="utf-8") as log:
-        for event in follower.run(config(**LONG), folder, lambda: cluster, lambda line: None):
+        for event in follower.run(config(**LONG), folder, Workspace(workspace), lambda: cluster, lambda line: None):
             events.write(log, event)
             if is_step(50)(event):
                 break  # killed
@@ -217,7 +218,7 @@ def test_only_the_clips_of_the_run_the_settings_and_the_source_are_sent(workspac
     aside = dataset.utterances()[0]
     (dataset.folder / "prompts.txt").write_text("not sent")
     (workspace / ".env").write_text("TOKEN=secret")
-    package.pack(config(), folder_of(workspace, "away"), tmp_path / "run.zip")
+    package.pack(config(), folder_of(workspace, "away"), Workspace(workspace), tmp_path / "run.zip")
     with zipfile.ZipFile(tmp_path / "run.zip") as packed:
         names = packed.namelist()
         manifest = packed.read("recordings/tones/manifest.jsonl").decode()
@@ -235,7 +236,7 @@ def test_more_clips_than_a_cluster_takes_are_refused_with_both_figures(
 ) -> None:
     monkeypatch.setattr(package, "LARGEST", 100_000)
     with pytest.raises(DataError, match=r"come to \d+ MB, over the limit of 0 MB"):
-        package.pack(config(), folder_of(workspace, "away"), tmp_path / "run.zip")
+        package.pack(config(), folder_of(workspace, "away"), Workspace(workspace), tmp_path / "run.zip")
 
 
 def test_the_bundled_model_and_its_general_set_go_along_where_they_are_used() -> None:

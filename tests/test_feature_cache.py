@@ -264,7 +264,7 @@ def encoding_set_of(workspace: Path, recogniser: Recogniser) -> EncodingSet:
     dataset = Dataset.open(workspace / "recordings" / "noise")
     clips: list[Utterance] = [clip for clip in dataset.utterances() if clip.split == "train"]
     encoding_set = EncodingSet(dataset, clips)
-    for _ in encode(recogniser, [encoding_set], tones.go_on):
+    for _ in encode(recogniser, [encoding_set], tones.go_on, Workspace(workspace).features):
         pass
     return encoding_set
 

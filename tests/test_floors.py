@@ -30,6 +30,7 @@ FLOORS = (  # from the ground up: a room imports from those above it in this lis
     "train",
     "inference",
     "export",
+    "api",
     "cluster",
     "web",
     "serve",

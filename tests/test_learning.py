@@ -150,7 +150,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train(root, "taught", config(max_steps=6, eval_every=2, patience=6))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STUDIO_WORKSPACE", str(root))
-        assert train_smaller(folder_of(root, "taught"), lambda done, total: None)
+        assert train_smaller(folder_of(root, "taught"), Workspace(root), lambda done, total: None)
     return root
 
 
@@ -197,7 +197,7 @@ def test_a_smaller_run_that_was_stopped_goes_on_and_ends_with_the_same_bits(
                 raise EnoughError
 
         with pytest.raises(EnoughError):
-            train_smaller(folder, tell)
+            train_smaller(folder, Workspace(root), tell)
 
     until(4)
     assert learning_curve(folder, "exact").missing == [25, 50]
@@ -205,7 +205,7 @@ def test_a_smaller_run_that_was_stopped_goes_on_and_ends_with_the_same_bits(
     assert learning_curve(folder, "exact").missing == [50]
     assert "Not trained yet: 50 %." in as_text(learning_curve(folder, "exact"))
     seen: list[int] = []
-    assert train_smaller(folder, lambda done, total: seen.append(done))
+    assert train_smaller(folder, Workspace(root), lambda done, total: seen.append(done))
     assert seen == sorted(seen)
     for share in ("025", "050"):
         assert adapter(root, f"stopped/curve/{share}") == adapter(root, f"taught/curve/{share}")
@@ -218,7 +218,7 @@ def test_a_run_that_is_not_whole_or_not_there_has_no_curve(root: Path) -> None:
         with pytest.raises(JobError, match="has not finished"):
             act()
     with pytest.raises(JobError, match="has not finished"):
-        train_smaller(folder, lambda done, total: None)
+        train_smaller(folder, Workspace(root), lambda done, total: None)
     with pytest.raises(JobError, match="no run"):
         curve_job.start(Workspace(root), "nowhere")
 

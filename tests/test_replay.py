@@ -18,6 +18,7 @@ from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES
 from studio.train import general
 from studio.train.progress import Progress, Scoring
+from studio.workspace import Workspace
 
 REPLAY = {"replay": "others", "replay_share": 0.5}
 
@@ -36,6 +37,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(workspace: Path) -> list[Event]:
     return train(workspace, "whole", config(**REPLAY))
+
+
+NOWHERE = Workspace(Path("nowhere"))  # the bundled set is in none
 
 
 def scorings(events: list[Event], split: str) -> list[Evaluated]:
@@ -96,7 +100,7 @@ def test_the_bundled_clips_that_are_replayed_choose_and_measure_share_no_sentenc
 
 def test_bundled_clips_write_numbers_as_the_own_labels_do() -> None:
     def replayed(*labels: str) -> str:
-        chosen = general.choose(config(model="starter", replay="bundled"), {"train": clips(*labels)})
+        chosen = general.choose(config(model="starter", replay="bundled"), {"train": clips(*labels)}, NOWHERE)
         assert chosen is not None
         return " ".join(clip.text for clip in chosen.splits["train"])
 
@@ -109,8 +113,8 @@ def test_bundled_clips_write_numbers_as_the_own_labels_do() -> None:
 
 def test_only_the_model_that_brings_general_clips_has_them() -> None:
     own = {"train": clips("order 12")}
-    assert general.choose(config(model="echo", replay="bundled"), own) is None
-    assert general.choose(config(model="starter", replay="none"), own) is None
+    assert general.choose(config(model="echo", replay="bundled"), own, NOWHERE) is None
+    assert general.choose(config(model="starter", replay="none"), own, NOWHERE) is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from studio.errors import JobError
 from studio.evaluation.evaluate import Evaluation
 from studio.reports.markdown import as_markdown, escaped, table, write_report
 from studio.runs.events import Finished
+from studio.workspace import Workspace
 
 NASTY = "pipe | `code` *bold* _under_ <b>html</b> <script>x</script> [link](http://x) # $x$ ~~s~~ \\ & &amp;"
 
@@ -151,7 +152,7 @@ def test_a_run_that_was_followed_by_nobody_still_has_a_report(workspace: Path, m
 
     monkeypatch.setenv("STUDIO_WORKSPACE", str(workspace))
     folder = folder_of(workspace, "unheard")
-    *_, finished = run(config(max_steps=2), folder)
+    *_, finished = run(config(max_steps=2), folder, Workspace(workspace))
     assert isinstance(finished, Finished)
     assert not folder.events.exists()
     assert "Wall time" in folder.report.read_text()

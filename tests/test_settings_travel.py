@@ -148,7 +148,7 @@ def test_a_cluster_and_skypilot_get_the_settings_as_a_file(workspace: Workspace,
     wanted = shown(workspace, **VOICE)
     folder = made(workspace, "away")
     folder.keep_settings(wanted)
-    package.pack(wanted, folder, tmp_path / "run.zip")
+    package.pack(wanted, folder, workspace, tmp_path / "run.zip")
     import zipfile
 
     sent = json.loads(zipfile.ZipFile(tmp_path / "run.zip").read("job.json"))

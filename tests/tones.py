@@ -23,6 +23,7 @@ from studio.runs.events import Event, Phase
 from studio.runs.folder import RunFolder
 from studio.text import digits_to_words
 from studio.train.loop import Learner, fresh_learner
+from studio.workspace import Workspace
 
 SPLITS: tuple[Split, ...] = ("train", "train", "train", "validation", "test")
 SETTINGS: dict[str, Any] = {
@@ -120,7 +121,7 @@ def logged(workspace: Path, run: str, settings: TrainConfig, resume: bool) -> An
     folder = folder_of(workspace, run)
     with pytest.MonkeyPatch.context() as patch, folder.events.open("a", encoding="utf-8") as log:
         patch.setenv("STUDIO_WORKSPACE", str(workspace))
-        for event in fine_tune(settings, folder, resume=resume):
+        for event in fine_tune(settings, folder, Workspace(workspace), resume=resume):
             events.write(log, event)
             yield event
 

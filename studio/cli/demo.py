@@ -92,7 +92,7 @@ def _tell(workspace: Workspace, story: Scenario, seed: int, say: Say) -> Result:
     folder = _fresh_run(workspace, f"demo-{story.name}-{seed}")
     config = settings.preset("balanced", dataset=dataset.name, seed=seed)
     say(f"The same by hand: {shlex.join(config.command(folder.name))}")
-    seconds = _train(config, folder, say)
+    seconds = _train(config, folder, workspace, say)
     before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
     if before is None or after is None:
         raise JobError(f"The run {folder.name} left no scores.", f"See {folder.events}.")
@@ -155,7 +155,7 @@ def _fresh_run(workspace: Workspace, name: str) -> RunFolder:
     return folder
 
 
-def _train(config: settings.TrainConfig, folder: RunFolder, say: Say) -> float:
+def _train(config: settings.TrainConfig, folder: RunFolder, workspace: Workspace, say: Say) -> float:
     """Run it here, to the log and the terminal; its wall time in seconds. Raises StudioError where it fails."""
     from studio.runs import control, events, foreground
     from studio.train.finetune import run as finetune
@@ -164,7 +164,7 @@ def _train(config: settings.TrainConfig, folder: RunFolder, say: Say) -> float:
     folder.keep_settings(config)
     job = control.training(config, folder.name)
     with foreground.in_foreground(folder, job.command, job.about), folder.events.open("a", encoding="utf-8") as log:
-        for event in finetune(config, folder):
+        for event in finetune(config, folder, workspace):
             events.write(log, event)
             if text := line(event):
                 say(f"  {text}")

@@ -51,7 +51,7 @@ def transcribe(
         read = partial(hear_list, adapters=adapters, terms=terms, boost=boost)
     else:
         read = partial(transcribe_list, adapter=adapters[0] if adapters else None)
-    result = read(sources, model=model, processor=processor, device=device, output=output)
+    result = read(sources, model=model, processor=processor, device=device, output=output, workspace=Workspace.here())
     typer.echo(f"Wrote {output}." if output else json.dumps(result, indent=2, ensure_ascii=False))
 
 

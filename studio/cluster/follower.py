@@ -23,7 +23,7 @@ from studio.errors import JobError, StudioError, UnreachableError
 from studio.runs.events import Event, Failed, Finished, Phase, Started, StepDone, Stopped, Warned
 from studio.runs.folder import RunFolder
 from studio.train.clips import moved_note
-from studio.workspace import write_atomically
+from studio.workspace import Workspace, write_atomically
 
 Say = Callable[[str], object]
 
@@ -87,7 +87,9 @@ class Note(BaseModel):
         write_atomically(folder.cluster, self.model_dump_json(indent=1) + "\n")
 
 
-def run(config: TrainConfig, folder: RunFolder, connect: Callable[[], Cluster], say: Say) -> Iterator[Event]:
+def run(
+    config: TrainConfig, folder: RunFolder, workspace: Workspace, connect: Callable[[], Cluster], say: Say
+) -> Iterator[Event]:
     """Train by `config` on the cluster that `connect` gives, yielding what happens there.
 
     The caller writes it to `folder.events`. Goes on with what was begun in `folder`. `say` gets the lines that the
@@ -97,7 +99,7 @@ def run(config: TrainConfig, folder: RunFolder, connect: Callable[[], Cluster], 
     try:
         if folder.done.exists():
             raise JobError(f"The run “{folder.name}” is finished.", "Start a new run.")
-        yield from _Follower(config, folder, connect(), say).events()
+        yield from _Follower(config, folder, workspace, connect(), say).events()
     except StudioError as error:
         yield Failed(message=error.what, remedy=error.remedy)
         raise
@@ -108,8 +110,11 @@ class _Follower:
 
     note: Note  # of the job that is followed now
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, cluster: Cluster, say: Say) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: RunFolder, workspace: Workspace, cluster: Cluster, say: Say
+    ) -> None:
         self.config, self.folder, self.cluster, self.say = config, folder, cluster, say
+        self.workspace = workspace
         self.said: deque[str] = deque(maxlen=_SAID)
         self.step = 0  # the last one that is known here
         self.word: Event | None = None  # the last event that begins or ends a run
@@ -151,7 +156,7 @@ class _Follower:
         """Send the run, with how far it came."""
         with tempfile.TemporaryDirectory(prefix="studio-") as place:
             archive = Path(place) / "run.zip"
-            if moved := package.pack(self.config, self.folder, archive):
+            if moved := package.pack(self.config, self.folder, self.workspace, archive):
                 yield Warned(message=moved_note(moved))
             job = self.cluster.submit(archive, self.folder.name, self.config)
         self.note = Note(address=self.cluster.address, job=job)

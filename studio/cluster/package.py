@@ -52,12 +52,11 @@ class _Set:
     name: str
 
 
-def pack(config: TrainConfig, folder: RunFolder, into: Path) -> list[str]:
+def pack(config: TrainConfig, folder: RunFolder, workspace: Workspace, into: Path) -> list[str]:
     """Write into `into` what the run in `folder` needs elsewhere; what was moved so that every split has its clips.
 
     Raises ConfigError, DataError (no clips, or more than LARGEST bytes), JobError, DiskError.
     """
-    workspace = Workspace.here()
     sets, moved = _sets(config, folder, workspace)
     there = config.model_copy(update=dict(zip(("dataset", "replay"), (each.name for each in sets), strict=False)))
     with disk_errors(into), zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -94,7 +93,7 @@ def _sets(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> tuple
     splits, moved = (clips.kept(folder), []) if has_begun else clips.choose(dataset)
     sets = [_Set(dataset, _all(splits), _name(dataset))]
     if config.replay not in (BUNDLED, NOTHING):
-        others = general.kept(config, folder) if has_begun else general.choose(config, splits)
+        others = general.kept(config, folder, workspace) if has_begun else general.choose(config, splits, workspace)
         if others:
             sets.append(_Set(others.dataset, _all(others.splits), _name(others.dataset, taken=sets[0].name)))
     return sets, moved

@@ -24,7 +24,12 @@ from studio.workspace import Workspace, write_atomically
 
 ACCELERATORS = ("L4:1", "A10:1", "A10G:1", "RTX4090:1", "A40:1")  # 22 GB and more; the cheapest that is free is taken
 _IDLE = 60  # minutes from the end of the run until the machine is given back, results and all
-_NOT_THERE = ("gradio", "sounddevice", "librosa")  # for the page, the microphone and the exports' snippets
+_NOT_THERE = (
+    "gradio",
+    "sounddevice",
+    "librosa",
+    "pandas",
+)  # page, microphone, snippets, tables
 
 
 def write_task(workspace: Workspace, config: TrainConfig, name: str | None) -> Path:
@@ -36,7 +41,7 @@ def write_task(workspace: Workspace, config: TrainConfig, name: str | None) -> P
     place = workspace.outputs / ".sky" / folder.name
     with tempfile.TemporaryDirectory(prefix="studio-") as temporary, written_whole(place / "workdir") as workdir:
         archive = Path(temporary) / "run.zip"
-        package.pack(config, folder, archive)
+        package.pack(config, folder, workspace, archive)
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(workdir)
         job = SentJob.model_validate_json((workdir / "job.json").read_bytes())

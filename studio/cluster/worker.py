@@ -121,7 +121,7 @@ def run(job: SentJob, sent: Path, root: Path, sender: Sender) -> None:
     except StudioError as error:
         sender.event(Failed(message=error.what, remedy=error.remedy))
         raise
-    for event in finetune.run(job.config, folder, resume=folder.has_begun):
+    for event in finetune.run(job.config, folder, Workspace(root), resume=folder.has_begun):
         teller.tell(event)
 
 
@@ -147,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="studio-") as root:
         os.environ[ENVIRONMENT_VARIABLE] = root
         try:
-            run(job, sent, Workspace.here().root, Sender(_write))
+            run(job, sent, Path(root).resolve(), Sender(_write))
         except StudioError as error:
             sys.exit(str(error))
 

@@ -74,6 +74,7 @@ def hear_list(
     processor: Path | None = None,
     device: str = "auto",
     output: Path | None = None,
+    workspace: Workspace | None = None,
 ) -> dict[str, Any]:
     """Compare transcripts: `sources` as in `transcribe_list`, `adapters` folders or runs, one base for all.
 
@@ -84,7 +85,7 @@ def hear_list(
     words = wanted(_lines(terms) if terms else [], boost)
     items = sound_files(sources)
     check_number(adapters)
-    folders = [find_adapter(named, Workspace.here()) for named in adapters]
+    folders = [find_adapter(named, workspace or Workspace(Path.cwd())) for named in adapters]
     recogniser = with_processor(load(model, device), processor)
     for place, folder in enumerate(folders):
         recogniser = add_adapter(recogniser, folder, f"adapter{place}")

@@ -106,10 +106,12 @@ def transcribe_list(
     processor: Path | None = None,
     device: str = "auto",
     output: Path | None = None,
+    workspace: Workspace | None = None,
 ) -> dict[str, Any]:
     """Read sound files: those named, or those listed in a manifest.jsonl or in a text file, one path a line.
 
-    Paths in a list are relative to it. `adapter` is a LoRA folder or a run, `processor` a folder that takes the place
+    Paths in a list are relative to it. `adapter` is a LoRA folder or a run of `workspace` (by default the
+    current folder), `processor` a folder that takes the place
     of the model's own. Returns a `Transcription` as JSON, also written whole to `output`. A file that cannot be read
     as sound gets an `error` and the others go on; one that is longer than the model takes is done piece by piece.
     Raises DataError where there is nothing to do, a file is missing, or none is usable; ModelError, DeviceError,
@@ -117,9 +119,9 @@ def transcribe_list(
     """
     locate(model)  # says what is wrong with the model before anything is transcribed
     items = sound_files(sources)
-    folder = find_adapter(adapter, Workspace.here()) if adapter else None
+    folder = find_adapter(adapter, workspace or Workspace(Path.cwd())) if adapter else None
     recogniser = with_processor(load(model, device, adapter=folder), processor)
-    rows = _read_all(recogniser, items)
+    rows = read_all(recogniser, items)
     if all(row.error for row in rows):
         raise DataError(str(rows[0].error))
     result = Transcription(
@@ -165,7 +167,7 @@ def _listed(listing: Path) -> Iterator[tuple[Path, str | None]]:
         yield listing.parent / item.audio_filepath, item.text
 
 
-def _read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) -> list[TranscribedClip]:
+def read_all(recogniser: Recogniser, items: Sequence[tuple[Path, str | None]]) -> list[TranscribedClip]:
     """One row an item, in their order."""
     rows: list[TranscribedClip] = []
     for start in range(0, len(items), _IN_MEMORY):

@@ -19,11 +19,12 @@ from studio.runs.metadata import RunRecord
 from studio.text import counted
 from studio.train import clips
 from studio.train.finetune import run
+from studio.workspace import Workspace
 
 SMALLER = SHARES[:-1]
 
 
-def train_smaller(folder: RunFolder, tell: Callable[[int, int], None]) -> bool:
+def train_smaller(folder: RunFolder, workspace: Workspace, tell: Callable[[int, int], None]) -> bool:
     """Train what is missing of the curve of the finished run in `folder`; whether all of it is there now.
 
     `tell(done, total)` counts optimiser steps of all of them, and may raise to stop: what was learnt up to the last
@@ -39,17 +40,17 @@ def train_smaller(folder: RunFolder, tell: Callable[[int, int], None]) -> bool:
         tell(before, total)
         if not point.done.is_file():
             _begin(folder, record, point, share)
-            _train(record, point, lambda step, before=before: tell(before + step, total))  # type: ignore[misc]
+            _train(record, point, workspace, lambda step, before=before: tell(before + step, total))  # type: ignore[misc]
             if not point.done.is_file():
                 return False
     tell(total, total)
     return True
 
 
-def _train(record: RunRecord, point: RunFolder, tell: Callable[[int], None]) -> None:
+def _train(record: RunRecord, point: RunFolder, workspace: Workspace, tell: Callable[[int], None]) -> None:
     step = 0
     with point.events.open("a", encoding="utf-8") as log:
-        for event in run(record.config, point, resume=True):
+        for event in run(record.config, point, workspace, resume=True):
             events.write(log, event)
             step = event.step if isinstance(event, StepDone) else step
             tell(step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.data.manifest import Dataset, Utterance
@@ -41,15 +42,17 @@ class EncodingSet:
     seed: int = 0
 
 
-def encode(recogniser: Recogniser, encoding_sets: Sequence[EncodingSet], check: Check) -> Iterator[Event]:
+def encode(
+    recogniser: Recogniser, encoding_sets: Sequence[EncodingSet], check: Check, features: Path
+) -> Iterator[Event]:
     """Fill the rows of every set. What cannot be read, or what the family refuses, is left out, by name.
 
-    Where the family Encodes, features go to the disk, and those that are there are not computed again. Where the disk
-    has no room they stay in memory.
+    Where the family Encodes, features go to the folder `features`, and those that are there are not computed again.
+    Where the disk has no room they stay in memory.
     """
     todo = [(encoding_set, clip) for encoding_set in encoding_sets for clip in encoding_set.clips]
     refused: list[str] = []
-    encoder = _Encoder(recogniser, open_cache(recogniser))
+    encoder = _Encoder(recogniser, open_cache(recogniser, features))
     recogniser.model.eval()
     for done, (encoding_set, clip) in enumerate(todo):
         check()

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from studio.models import Clip, Recogniser
 from studio.models.base import Encodes
-from studio.workspace import Workspace
 
 if TYPE_CHECKING:
     from studio.models.base import Row
@@ -106,11 +105,11 @@ class FeatureCache:
                 path.unlink(missing_ok=True)
 
 
-def open_cache(recogniser: Recogniser) -> FeatureCache | None:
-    """The workspace's cache; None where the family computes nothing expensive."""
+def open_cache(recogniser: Recogniser, folder: Path) -> FeatureCache | None:
+    """The cache in `folder`; None where the family computes nothing expensive."""
     if not isinstance(recogniser.family, Encodes):
         return None
-    return FeatureCache(Workspace.here().features, recogniser)
+    return FeatureCache(folder, recogniser)
 
 
 def size_of(folder: Path) -> int:

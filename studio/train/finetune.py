@@ -36,9 +36,16 @@ from studio.workspace import Workspace, disk_errors_explained
 
 
 def run(
-    config: TrainConfig, folder: RunFolder, *, resume: bool = False, ranks: SingleProcess | None = None
+    config: TrainConfig,
+    folder: RunFolder,
+    workspace: Workspace,
+    *,
+    resume: bool = False,
+    ranks: SingleProcess | None = None,
 ) -> Iterator[Event]:
-    """Fine-tune by `config` into `folder`, yielding what happens; the caller writes it to `folder.events`.
+    """Fine-tune by `config` on a dataset of `workspace` into `folder`, yielding what happens.
+
+    The caller writes it to `folder.events`.
 
     With `resume` it continues the run that was begun in `folder`, or begins one where there is none. A stop
     request that is in `folder` already is obeyed, so clear an old one first. SIGTERM writes a checkpoint and ends
@@ -49,7 +56,7 @@ def run(
     yield Phase(name="loading")
     try:
         with stopper.listening(), out_of_memory_explained(), disk_errors_explained():
-            plan, moved = _plan(config, folder, resume)
+            plan, moved = _plan(config, folder, workspace, resume)
             with reproducible(config.seed, plan.record.resolved_threads):
                 yield from FineTune(plan, folder, stopper, ranks or SingleProcess()).events(moved)
     except StudioError as error:
@@ -57,23 +64,24 @@ def run(
         raise
 
 
-def _plan(config: TrainConfig, folder: RunFolder, resume: bool) -> tuple[RunPlan, list[str]]:
+def _plan(config: TrainConfig, folder: RunFolder, workspace: Workspace, resume: bool) -> tuple[RunPlan, list[str]]:
     """What the run in `folder` is about, as it was planned when it began; and what was moved for it now."""
     if folder.done.exists():
         raise JobError(f"The run “{folder.name}” is finished.", "Start a new run.")
     if folder.has_begun and not resume:
         raise JobError(f"There is a run “{folder.name}” already.", "Choose another name, or resume that run.")
-    dataset = open_dataset(Workspace.here(), config.dataset)
+    dataset = open_dataset(workspace, config.dataset)
     if folder.has_begun:
         record = RunRecord.read(folder)
         _check_same(config, record)
-        return RunPlan(record, dataset, clips.kept(folder), general.kept(record.config, folder)), []
+        others = general.kept(record.config, folder, workspace)
+        return RunPlan(record, dataset, clips.kept(folder), others, workspace), []
     splits, moved = clips.choose(dataset)
-    others = general.choose(config, splits)
+    others = general.choose(config, splits, workspace)
     record = _new_record(config, folder, splits)
     general.keep(others, folder)
     clips.keep(splits, folder)
-    return RunPlan(record, dataset, splits, others), moved
+    return RunPlan(record, dataset, splits, others, workspace), moved
 
 
 def _new_record(config: TrainConfig, folder: RunFolder, splits: Splits) -> RunRecord:

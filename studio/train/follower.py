@@ -33,13 +33,13 @@ class FollowerPlan:
     state: State
 
 
-def follow(ranks: DistributedProcess) -> None:
+def follow(ranks: DistributedProcess, workspace: Workspace) -> None:
     """Serve the leader until it lets go. Raises JobError where it is gone; ModelError, DataError, DeviceError."""
     plan: FollowerPlan | None = ranks.receive()
     if plan is None:
         return
     with out_of_memory_explained(), reproducible(plan.config.seed, plan.threads):
-        learner = _learner(plan, ranks)
+        learner = _learner(plan, ranks, workspace)
         order: StepRequest | None
         while order := ranks.receive():
             _check_rows(learner, order)
@@ -47,16 +47,16 @@ def follow(ranks: DistributedProcess) -> None:
                 take_step(learner, order.rate, _go_on)
 
 
-def _learner(plan: FollowerPlan, ranks: DistributedProcess) -> Learner:
+def _learner(plan: FollowerPlan, ranks: DistributedProcess, workspace: Workspace) -> Learner:
     config = plan.config
     recogniser = with_adapter(load(config.model, f"{ranks.device}", config.precision), config)
     learner = fresh_learner(recogniser, config, ranks)
     checkpoint.put(learner, plan.state)
-    own = open_dataset(Workspace.here(), config.dataset)
+    own = open_dataset(workspace, config.dataset)
     encoding_sets = [EncodingSet(own, plan.train, learner.rows, config.augment, config.seed)]
-    if plan.replayed and (others := general.dataset_of(config)):
+    if plan.replayed and (others := general.dataset_of(config, workspace)):
         encoding_sets.append(EncodingSet(others, plan.replayed, learner.replayed))
-    for _ in encode(recogniser, encoding_sets, _go_on):
+    for _ in encode(recogniser, encoding_sets, _go_on, workspace.features):
         pass  # the leader reports the same
     return learner
 

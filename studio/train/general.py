@@ -33,13 +33,13 @@ class GeneralSet:
     splits: Splits
 
 
-def choose(config: TrainConfig, own: Splits) -> GeneralSet | None:
+def choose(config: TrainConfig, own: Splits, workspace: Workspace) -> GeneralSet | None:
     """The general set that `config` asks for, or None. Raises ConfigError, DataError.
 
     Where the own labels write numbers as words, those of the bundled set, which writes digits, are made to:
     else one would teach what the other takes back.
     """
-    dataset = dataset_of(config)
+    dataset = dataset_of(config, workspace)
     if dataset is None:
         return None
     clips = dataset.utterances()
@@ -58,9 +58,9 @@ def keep(general: GeneralSet | None, folder: RunFolder) -> None:
         write_atomically(folder.general, "".join(clip.to_line() + "\n" for clip in clips))
 
 
-def kept(config: TrainConfig, folder: RunFolder) -> GeneralSet | None:
+def kept(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> GeneralSet | None:
     """The general set that the run in `folder` began with. Raises DataError, JobError."""
-    dataset = dataset_of(config)
+    dataset = dataset_of(config, workspace)
     if dataset is None:
         return None
     clips = read_manifest(folder.general)
@@ -78,7 +78,7 @@ def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list
     return GeneralSet(general.dataset, good), bad
 
 
-def dataset_of(config: TrainConfig) -> Dataset | None:
+def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
     """Where the general set that `config` asks for lies, or None. Raises ConfigError, DataError."""
     if config.replay == BUNDLED:
         return Dataset.open(GENERAL_FOLDER) if config.model == STARTER else None
@@ -88,7 +88,7 @@ def dataset_of(config: TrainConfig) -> Dataset | None:
         raise ConfigError(
             f"replay: “{config.replay}” is the dataset being trained on.", "Choose another dataset, or none."
         )
-    return open_dataset(Workspace.here(), config.replay)
+    return open_dataset(workspace, config.replay)
 
 
 def _writes_words(clips: Sequence[Utterance]) -> bool:

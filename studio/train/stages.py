@@ -35,7 +35,7 @@ from studio.train.rows import Rows
 from studio.train.scoring import Scorer, shown
 from studio.train.short import keep_short
 from studio.train.stopping import Stopper
-from studio.workspace import write_atomically
+from studio.workspace import Workspace, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class RunPlan:
     dataset: Dataset
     splits: Splits
     general: GeneralSet | None
+    workspace: Workspace  # whose cache of features it uses
 
 
 class FineTune:
@@ -61,7 +62,7 @@ class FineTune:
     def __init__(self, plan: RunPlan, folder: RunFolder, stopper: Stopper, ranks: SingleProcess) -> None:
         self.record, self.config, self.folder = plan.record, plan.record.config, folder
         self.dataset, self.splits, self.stopper = plan.dataset, plan.splits, stopper
-        self.general, self.ranks = plan.general, ranks
+        self.general, self.ranks, self.features = plan.general, ranks, plan.workspace.features
         self.validation_rows = Rows()
         self.general_rows = Rows()  # of its validation split
         self.began = time.perf_counter()  # of the whole run, were it not for the times between resumes
@@ -150,7 +151,7 @@ class FineTune:
                 EncodingSet(self.general.dataset, self.replayed_clips(), self.learner.replayed),
                 EncodingSet(self.general.dataset, self.general.splits["validation"], self.general_rows),
             ]
-        yield from encode(self.recogniser, encoding_sets, self.stopper.check)
+        yield from encode(self.recogniser, encoding_sets, self.stopper.check, self.features)
         if not self.learner.rows or not self.validation_rows:
             raise DataError("No clip is left to learn from.", "Record more clips, or choose another model.")
 

@@ -122,7 +122,7 @@ def done(workspace: Workspace, trial: Trial) -> RunFolder:
         plan = config.preset(
             "balanced", dataset=trial.dataset, targets=trial.adapter, replay=replay, seed=trial.seed, threads=1
         )
-        for _ in run(plan, folder):
+        for _ in run(plan, folder, workspace):
             pass
     return folder
 

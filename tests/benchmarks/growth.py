@@ -105,7 +105,9 @@ def measure(how: str) -> None:
     if how == "memory":
         encoding.open_cache = lambda _: None
     began = clock()
-    for _ in encode(recogniser, [EncodingSet(dataset, dataset.utterances(), learner.rows)], lambda: None):
+    for _ in encode(
+        recogniser, [EncodingSet(dataset, dataset.utterances(), learner.rows)], lambda: None, Workspace.here().features
+    ):
         pass
     seconds = clock() - began
     for _ in range(20):

@@ -66,7 +66,7 @@ class Runs:
         os.environ["STUDIO_WORKSPACE"] = str(workspace.root)
         folder = RunFolder(workspace.run("quick"))
         folder.path.mkdir(parents=True)
-        for _ in run(preset("quick", dataset="quick", targets=self.adapter, threads=1), folder):
+        for _ in run(preset("quick", dataset="quick", targets=self.adapter, threads=1), folder, workspace):
             pass
         after = Evaluation.read(folder.tuned)
         assert after is not None
@@ -80,7 +80,7 @@ class Runs:
             preset("quick", dataset="quick", targets=self.adapter),
         )
         splits, _ = chosen_clips.choose(dataset)
-        others = general.choose(config, splits)
+        others = general.choose(config, splits, workspace)
         assert others is not None
         own = _heard(dataset, splits)
         self.peer_wer = _by_trainer(config, own, _heard(others.dataset, others.splits), workspace.root)

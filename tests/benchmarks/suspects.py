@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from studio.workspace import Workspace
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from planted import caught, planted
@@ -51,7 +53,7 @@ def _adapter(workspace: Path, dataset: Dataset, seed: int) -> Path:
     from studio.train.finetune import run
 
     folder = folder_of(workspace, "tuned")
-    for _ in run(config.preset("balanced", dataset=str(dataset.folder), seed=seed), folder):
+    for _ in run(config.preset("balanced", dataset=str(dataset.folder), seed=seed), folder, Workspace(workspace)):
         pass
     return folder.adapter
 

@@ -22,7 +22,7 @@ def complete(workspace: Workspace, run: str, normaliser: str | None) -> Learning
             from studio.train.curve import train_smaller
 
             with curve_job.turn(workspace, run):
-                if not train_smaller(folder, partial(tell, "training")):
+                if not train_smaller(folder, workspace, partial(tell, "training")):
                     raise CancelledError
             found = learning_curve(folder, by)
         if tell.folder:

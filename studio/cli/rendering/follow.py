@@ -130,7 +130,7 @@ def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Sing
     folder = RunFolder(workspace.run(name))
     event = None
     with _log_of(folder) as write:
-        for event in run(config, folder, resume=folder.has_begun, ranks=ranks):
+        for event in run(config, folder, workspace, resume=folder.has_begun, ranks=ranks):
             write(event)
             if text := line(event):
                 print(text, flush=True)
@@ -163,7 +163,7 @@ def train_there(workspace: Workspace, config: TrainConfig, name: str, address: s
 
     folder = RunFolder(workspace.run(name))
     with _log_of(folder) as write:
-        for event in follower.run(config, folder, lambda: RayCluster(address), print_at_once):
+        for event in follower.run(config, folder, workspace, lambda: RayCluster(address), print_at_once):
             write(event)
             if text := line(event):
                 print_at_once(text)

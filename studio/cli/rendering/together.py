@@ -53,7 +53,7 @@ def _follow(ranks: DistributedProcess, workspace: Workspace) -> None:
     if name is None:
         return
     try:
-        follow(ranks)
+        follow(ranks, workspace)
     except JobError as error:
         if ranks.rank == 1:
             _speak_for_the_leader(RunFolder(workspace.outputs / name), error)
