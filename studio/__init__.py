@@ -36,6 +36,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from studio.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from studio.api import export_model, fine_tune, load_run, transcribe
     from studio.config import TrainConfig, preset
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
     from studio.runs.folder import RunFolder
     from studio.workspace import Workspace
 
-__version__ = "0.1.0"
 __all__ = [
     "Clip",
     "Dataset",

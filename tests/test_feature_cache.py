@@ -92,7 +92,7 @@ def test_a_run_learns_the_same_to_the_bit_from_memory_from_a_new_cache_and_from_
 ) -> None:
     config = settings(model, targets=targets, augment=1)
     with monkeypatch.context() as patch:
-        patch.setattr("studio.train.encoding.open_cache", lambda _: None)
+        patch.setattr("studio.train.encoding.open_cache", lambda *_: None)
         from_memory = learnt(workspace, "memory", config)
     assert not kept(workspace)
     assert learnt(workspace, "new", config) == from_memory

@@ -17,6 +17,7 @@ FLOORS = (  # from the ground up: a room imports from those above it in this lis
     "errors",
     "faults",
     "quiet",
+    "version",
     "workspace",
     "config",
     "text",

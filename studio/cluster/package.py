@@ -16,7 +16,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-import studio
 from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
@@ -28,7 +27,7 @@ from studio.runs.metadata import RunRecord
 from studio.train import clips, general
 from studio.workspace import Workspace, checked_name, disk_errors
 
-SOURCE = Path(studio.__file__).parent
+SOURCE = Path(__file__).resolve().parents[1]
 LARGEST = 500_000_000  # bytes; Ray's own limit for what is sent through its address is 512 MiB
 _BUNDLED = ("starter/model", "starter/general")
 _UNUSED = ("ui", "starter/unheard")

@@ -16,11 +16,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-import studio
 from studio.data.store.lines import split_lines
 from studio.data.utterance import Utterance
 from studio.errors import DiskError
 from studio.models.base import Hypothesis, Recogniser
+from studio.version import __version__
 from studio.workspace import append_durably, write_atomically
 
 
@@ -82,4 +82,4 @@ def _key(recogniser: Recogniser, test_set: str, with_adapter: bool) -> str:
 
     adapter = adapter_hash(recogniser) if with_adapter else ""
     model = [recogniser.family.name, fingerprint(recogniser.folder), recogniser.device, recogniser.precision]
-    return hashlib.sha256(json.dumps([studio.__version__, *model, adapter, test_set]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([__version__, *model, adapter, test_set]).encode()).hexdigest()[:32]

@@ -11,13 +11,13 @@ from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 
-import studio
 from studio.config import NOTHING, TrainConfig
 from studio.data.manifest import Utterance
 from studio.data.splits.assignment import test_set_hash
 from studio.data.utterance import Split
 from studio.errors import JobError
 from studio.runs.folder import RunFolder
+from studio.version import __version__
 from studio.workspace import write_atomically
 
 
@@ -95,5 +95,5 @@ class RunRecord(TrainConfig):
 
 def _versions() -> dict[str, str]:
     packages = {name: metadata.version(name) for name in ("torch", "transformers", "peft")}
-    own = {"studio": studio.__version__, "python": platform.python_version(), "system": platform.platform()}
+    own = {"studio": __version__, "python": platform.python_version(), "system": platform.platform()}
     return own | packages
