@@ -123,7 +123,7 @@ def test_a_dataset_that_vanishes_whole_is_a_sentence(tmp_path: Path) -> None:
             if isinstance(event, StepDone):
                 shutil.rmtree(dataset.folder / "clips", ignore_errors=True)
 
-    with pytest.raises(DataError, match="None of the validation clips can be read any more"):
+    with pytest.raises(DataError, match="None of the validation clips can be read"):
         run()
     assert Dataset(dataset.folder).manifest.is_file()
 
