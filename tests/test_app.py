@@ -112,6 +112,7 @@ def test_a_dataset_is_made_once(tmp_path: Path) -> None:
         sidebar.make_dataset(Workspace(tmp_path), "office")
 
 
+@pytest.mark.thorough
 def test_the_device_is_told_in_words_and_torch_stays_outside() -> None:
     code = "import sys; from studio.ui.sidebar import device; print(device(), 'torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

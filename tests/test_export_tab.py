@@ -160,6 +160,7 @@ def test_the_adapter_can_be_downloaded(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_merge_goes_on_through_a_reload_and_ends_with_its_difference(page: Page) -> None:
     page.get_by_role("button", name="Merge into the base model").click()
     expect(page.locator(".ex-status")).to_have_text("merging")

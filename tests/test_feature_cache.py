@@ -128,6 +128,7 @@ def test_validation_clips_are_encoded_once_a_run_and_held_out_clips_whenever_the
     assert {clips[name] for name in heard if name in clips} == {"test"}
 
 
+@pytest.mark.thorough
 def test_a_corrected_label_costs_no_encoding_and_a_cut_clip_is_encoded_alone(
     workspace: Path, model: Path, computed: list[str]
 ) -> None:
@@ -228,6 +229,7 @@ def _zeros() -> Any:
     return torch.zeros(100, 64)
 
 
+@pytest.mark.thorough
 def test_where_the_disk_is_full_the_run_goes_on_in_memory_and_says_so(
     workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
