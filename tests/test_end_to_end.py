@@ -23,7 +23,7 @@ from studio.runs.folder import RunFolder
 from studio.starter import domain, synthesis
 from studio.text import digits_to_words, words_to_digits
 
-PROMPTS = 12
+PROMPTS = 9
 PAUSE = 0.5  # seconds of silence before the voice and after it
 RUN_MINUTES = 30  # only for what hangs: a Quick run on 12 clips takes about one on two idle cores
 VOICE = synthesis.voice("flite:awb")
@@ -66,7 +66,7 @@ def photographed_if_it_fails(page: Page) -> Iterator[None]:
 
 
 def records_prompts(page: Page, microphone: Microphone, workspace: Path) -> Dataset:
-    """Twelve prompts, with a reload before the second and the last; the third label is edited."""
+    """Some prompts, with a reload before the second and the last; the third label is edited."""
     page.get_by_role("radio", name="Numbers", exact=True).check()
     page.get_by_role("radio", name="as words", exact=True).check()
     for number in range(PROMPTS):
