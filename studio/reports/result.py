@@ -170,12 +170,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
     Raises JobError where it has not finished: half a result looks like a whole one.
     """
     record = RunRecord.read(folder)
-    before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
-    if before is None or after is None or not folder.done.is_file():
-        raise JobError(
-            f"The run “{folder.name}” has not finished: there is no before and after to report.",
-            f"Resume it: studio resume {folder.name}",
-        )
+    before, after = _evaluations(folder)
     normaliser = normaliser or after.score.normaliser
     before, after = before.by(normaliser), after.by(normaliser)
     clips = {clip.id: clip for clip in read_manifest(folder.manifest)} if folder.manifest.is_file() else {}
@@ -217,6 +212,16 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         train_command=record.started_by,
         report_command=f"studio report {folder.name}{option}",
     )
+
+
+def _evaluations(folder: RunFolder) -> tuple[Evaluation, Evaluation]:
+    before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
+    if before is None or after is None or not folder.done.is_file():
+        raise JobError(
+            f"The run “{folder.name}” has not finished: there is no before and after to report.",
+            f"Resume it: studio resume {folder.name}",
+        )
+    return before, after
 
 
 def _learning(folder: RunFolder, normaliser: str) -> LearningCurve | None:

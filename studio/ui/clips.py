@@ -117,17 +117,26 @@ def router(workspace: Workspace) -> APIRouter:
     def restore(name: str, chosen: TrashRequest) -> dict[str, Any]:
         return {"ids": [clip.id for clip in dataset(name).restore(chosen.all().ids or [])]}
 
+    routes.include_router(_history(workspace))
+    return routes
+
+
+def _history(workspace: Workspace) -> APIRouter:
+    """What was done to a dataset, undone and done again."""
+    routes = APIRouter()
+
     @routes.get("/history/{name}")
     def history(name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> list[Action]:
-        return dataset(name).history(limit) if workspace.dataset(name).is_dir() else []
+        folder = workspace.dataset(name)
+        return Dataset.open(folder).history(limit) if folder.is_dir() else []
 
     @routes.post("/undo/{name}")
     def undo(name: str, which: Which) -> Action | None:
-        return dataset(name).undo(which.id)
+        return Dataset.open(workspace.dataset(name)).undo(which.id)
 
     @routes.post("/redo/{name}")
     def redo(name: str) -> Action | None:
-        return dataset(name).redo()
+        return Dataset.open(workspace.dataset(name)).redo()
 
     return routes
 

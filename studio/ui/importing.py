@@ -94,13 +94,9 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.post("/{name}/commit")
     def commit(name: str, choice: ImportRequest) -> TaskState:
         dataset = Dataset.create(workspace.dataset(name))
-        plan = _plan(dataset.folder, choice)
-        arguments = ["import", name, *map(str, plan.paths), "--format", plan.format]
-        arguments += [word for field, column in choice.mapping.items() for word in ("--map", f"{field}={column}")]
-        arguments += ["--delimiter", choice.delimiter] if choice.delimiter else []
-        arguments += ["--link"] if choice.link and choice.place else []
+        command = _command(name, _plan(dataset.folder, choice), choice)
         report_path(dataset.folder, TASK).unlink(missing_ok=True)
-        return tasks.start(workspace, name, TASK, arguments, "Importing recordings")
+        return tasks.start(workspace, name, TASK, command, "Importing recordings")
 
     @routes.get("/{name}/report")
     def report(name: str) -> Response:
@@ -115,6 +111,14 @@ def router(workspace: Workspace) -> APIRouter:
         return {}
 
     return routes
+
+
+def _command(name: str, plan: ImportPlan, choice: ImportRequest) -> list[str]:
+    """The verb that does it, in a process of its own."""
+    words = ["import", name, *map(str, plan.paths), "--format", plan.format]
+    words += [word for field, column in choice.mapping.items() for word in ("--map", f"{field}={column}")]
+    words += ["--delimiter", choice.delimiter] if choice.delimiter else []
+    return [*words, "--link"] if choice.link and choice.place else words
 
 
 def places() -> list[ImportSource]:

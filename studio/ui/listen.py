@@ -91,6 +91,15 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
+    for others in (_corrections(workspace), heldout.router(workspace)):
+        routes.include_router(others)
+    return routes
+
+
+def _corrections(workspace: Workspace) -> APIRouter:
+    """Keeping what was said with its right text, and taking that back."""
+    routes = APIRouter()
+
     @routes.post("/keep")
     def keep(sound: UploadFile, text: Field, run: Field = "", dataset: Field = "") -> Kept:
         return hearing.keep(hearing.dataset_of(workspace, run, dataset), _content(sound), text)
@@ -100,7 +109,6 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         hearing.take_back(hearing.dataset_of(workspace, run, dataset), id)
         return {"id": id}
 
-    routes.include_router(heldout.router(workspace))
     return routes
 
 
