@@ -7,8 +7,10 @@ RESOLUTION := highest
 TORCH = $(shell sed -n 's/^ *"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 CONSTRAINED = $(if $(PINS),--constraint $(PINS))
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RESOLUTION) $(CONSTRAINED)
-# A process for each core, four at the most: each may hold a model. A file's tests share a studio and stay together.
-CORES := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A process more than there are cores, since tests of the page also wait; four at the most, since each may hold a
+# model. A file's tests share a studio and stay together.
+PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
+CORES = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 # The page's scripts: their checker, linter and formatter in one; it never needs the network.
 DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
 # The first Python of a version that the packages support.
