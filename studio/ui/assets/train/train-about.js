@@ -18,6 +18,7 @@ const SKELETON = `
 export class About {
   /** @type {Map<string, string>} */
   names;
+  #shown = { name: "", note: "" }; // as the server has it
   #asked = 0;
 
   /** Fills `element`; `on` has `renamed(before, run)`, `again(values)` and `noted()`. */
@@ -60,8 +61,10 @@ export class About {
     this.element.hidden = !found;
     if (!found) return;
     this.settings = found.settings;
-    this.$("#about-note").value = found.note;
-    this.$("#about-name").value = name;
+    const note = this.$("#about-note");
+    if (name !== this.#shown.name || note.value === this.#shown.note) note.value = found.note; // else it is being written
+    if (name !== this.#shown.name) this.$("#about-name").value = name;
+    this.#shown = { name, note: found.note };
     for (const field of this.element.querySelectorAll("[data-do=rename] :is(input, button)")) {
       field.disabled = !found.is_over;
     }
@@ -78,7 +81,9 @@ export class About {
 
   async #note() {
     try {
-      await request(`train/runs/${at(this.run)}/note`, { body: { note: this.$("#about-note").value } });
+      const note = this.$("#about-note").value;
+      await request(`train/runs/${at(this.run)}/note`, { body: { note } });
+      this.#shown.note = note;
       this.tell("Note saved.");
       this.on.noted();
     } catch (error) {
