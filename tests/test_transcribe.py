@@ -24,6 +24,7 @@ TEXTS = ("call 7589", "yes", "order number 1296803")
 def clips(tmp_path: Path) -> list[Path]:
     """Three sound files, one of them stereo at 48 kHz as browsers record."""
     from studio.audio import resample
+from studio.workspace import Workspace
 
     folder = tmp_path / "clips"
     folder.mkdir()
@@ -99,13 +100,13 @@ def test_the_output_file_holds_what_is_returned(clips: list[Path], tmp_path: Pat
 
 
 def test_an_adapter_is_taken_from_a_folder_a_run_or_a_runs_name(
-    clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clips: list[Path], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("STUDIO_WORKSPACE", str(tmp_path))
-    run = RunFolder(tmp_path / "outputs" / "my-run")
+    workspace = Workspace(tmp_path)
+    run = RunFolder(workspace.run("my-run"))
     adapter_that_shouts(run.adapter)
     texts = [
-        [row["text"] for row in transcribe_list(clips, model="echo", adapter=named)["clips"]]
+        [row["text"] for row in transcribe_list(clips, model="echo", adapter=named, workspace=workspace)["clips"]]
         for named in (run.adapter, run.path, "my-run", Path("my-run"))
     ]
     assert texts[0] != list(TEXTS)
