@@ -16,6 +16,7 @@ from studio.models import Clip, Hypothesis, load
 from studio.models.adapters import attach, save, trainable
 from studio.models.echo import speak
 from studio.runs.folder import RunFolder
+from studio.workspace import Workspace
 
 TEXTS = ("call 7589", "yes", "order number 1296803")
 
@@ -24,7 +25,6 @@ TEXTS = ("call 7589", "yes", "order number 1296803")
 def clips(tmp_path: Path) -> list[Path]:
     """Three sound files, one of them stereo at 48 kHz as browsers record."""
     from studio.audio import resample
-from studio.workspace import Workspace
 
     folder = tmp_path / "clips"
     folder.mkdir()
@@ -99,9 +99,7 @@ def test_the_output_file_holds_what_is_returned(clips: list[Path], tmp_path: Pat
     assert json.loads(output.read_text()) == result
 
 
-def test_an_adapter_is_taken_from_a_folder_a_run_or_a_runs_name(
-    clips: list[Path], tmp_path: Path
-) -> None:
+def test_an_adapter_is_taken_from_a_folder_a_run_or_a_runs_name(clips: list[Path], tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     run = RunFolder(workspace.run("my-run"))
     adapter_that_shouts(run.adapter)

@@ -111,8 +111,9 @@ def transcribe_list(
     """Read sound files: those named, or those listed in a manifest.jsonl or in a text file, one path a line.
 
     Paths in a list are relative to it. `adapter` is a LoRA folder or a run of `workspace` (by default the current
-    folder), `processor` a folder that takes the place of the model's own. Returns a `Transcription` as JSON, also written whole to `output`. A file that cannot be read
-    as sound gets an `error` and the others go on; one that is longer than the model takes is done piece by piece.
+    folder), `processor` a folder that takes the place of the model's own. Returns a `Transcription` as JSON, also
+    written whole to `output`. A file that cannot be read as sound gets an `error` and the others go on; one that is
+    longer than the model takes is done piece by piece.
     Raises DataError where there is nothing to do, a file is missing, or none is usable; ModelError, DeviceError,
     DiskError.
     """
