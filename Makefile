@@ -42,7 +42,7 @@ check: $(VENV)/.test
 	$(DENO) fmt --quiet --config .deno.jsonc --check
 	$(DENO) check --quiet --config .deno.jsonc --no-remote studio/ui/assets
 
-# Write the types of what the server sends anew: after a change of a model that the page reads.
+# Write the types of what the server sends again: after a change of a model that the page reads.
 types: $(VENV)/.test
 	$(BIN)/python .ci/page_types.py
 

@@ -91,7 +91,7 @@ def _list(schema: Schema) -> str:
 
 
 def _key(model: type[BaseModel], found: Schema) -> str:
-    """Where `model` stands in `found`: under its name, or its module's too if another one has it."""
+    """The key of `model` in `found`: its name, or its module's too if another one has it."""
     long = f"{model.__module__}.{model.__qualname__}".replace(".", "__")
     return model.__name__ if model.__name__ in found else long
 

@@ -41,9 +41,9 @@ def fine_tune(
     config = config.model_copy(update={"dataset": _name_of(dataset, workspace)})
     folder = control.training_folder(workspace, config, name)
     job = control.training(config, folder.name)
-    with foreground.in_foreground(folder, job.command, job.about), folder.events.open("a", encoding="utf-8") as log:
+    with foreground.in_foreground(folder, job.command, job.about), events.appending(folder.events) as write:
         for event in run(config, folder, workspace, resume=folder.has_begun):
-            events.write(log, event)
+            write(event)
             if on_event:
                 on_event(event)
     return folder

@@ -137,4 +137,4 @@ def test_ten_thousand_labels_take_about_a_second() -> None:
     known = knows(locate("starter"))
     began = time.process_time()
     assert findings(many, known)
-    assert time.process_time() - began < 3  # 0.6 s on a quiet core
+    assert time.process_time() - began < 10  # 0.6 s on a quiet core, 3 on a crowded one; all pairs would take minutes

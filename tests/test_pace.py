@@ -103,7 +103,7 @@ def test_other_work_on_this_computer_changes_no_estimate_and_is_mentioned(
     is_over.set()
     for other in others:
         other.join()
-    assert quiet / 4 < busy < quiet * 4  # wall-clock time says a hundredth
+    assert quiet / 10 < busy < quiet * 10  # wall-clock time says a hundredth
     said = {}
     for load in (0.0, 99.0):
         monkeypatch.setattr(training_time.psutil, "getloadavg", lambda load=load: (load, load, load))

@@ -32,20 +32,21 @@ ADDED = {"studio train my-voice --preset quick": FAST}
 ELSEWHERE = {
     "make": (".ci/run", "make test"),  # every run of these tests begins with it
     "studio demo": ("tests/test_demo.py", "demo.run"),
-    "studio record": ("tests/test_terminal_record.py", "record"),
-    "studio fetch": ("tests/test_models.py", "fetch"),
-    "studio train my-voice --model": ("tests/test_moonshine.py", "moonshine"),
-    "studio train my-voice --rank 16 --queue": ("tests/test_queue.py", "queue"),
-    "studio train my-voice --config original": ("tests/test_recipes.py", "original"),
+    "studio record": ("tests/test_terminal_record.py", "session("),
+    "studio fetch": ("tests/test_models.py", "fetch("),
+    "studio train my-voice --model": ("tests/test_cli.py", '"--model"'),
+    "studio train my-voice --rank 16 --queue": ("tests/test_queue.py", "--queue"),
+    "studio train my-voice --config original": ("tests/test_recipes.py", "--config"),
     "studio train my-voice --on http": ("tests/test_ray.py", "--on"),
     "studio curve": ("tests/test_learning.py", '"curve"'),
     "studio serve": ("tests/test_serve.py", '"serve"'),
     "curl": ("tests/test_serve.py", "/v1/audio/transcriptions"),
-    "ssh": ("studio/cli/doctor.py", "ssh -L 7860:127.0.0.1:7860"),
     "studio ui": ("tests/test_proxy.py", "--public-url"),
     "accelerate launch": ("tests/test_ranks.py", "accelerate"),
 }
 """Commands that take minutes, a network, a microphone or do not end: the beginning of each, and where it is held."""
+
+UNTRIED = ("ssh",)  # needs a second computer
 
 
 def commands(page: Path) -> list[str]:
@@ -117,7 +118,7 @@ def test_commands_that_are_not_run_here_are_run_by_the_test_that_is_named() -> N
         assert phrase in (PROJECT / path).read_text(encoding="utf-8"), path
     lines = commands(README)
     assert all(any(line.startswith(beginning) for line in lines) for beginning in ELSEWHERE)
-    assert all(line.startswith("studio ") or elsewhere(line) for line in lines)
+    assert all(line.startswith(("studio ", *UNTRIED)) or elsewhere(line) for line in lines)
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def ljspeech(folder: Path) -> None:
 
 def test_the_readmes_commands_work_one_after_the_other(workspace: Path) -> None:
     for line in commands(README):
-        if elsewhere(line):
+        if elsewhere(line) or line.startswith(UNTRIED):
             continue
         words = [word.replace("~", str(workspace)) for word in shlex.split(line)[1:]]
         done = call(workspace, *words, *ADDED.get(line, ()))

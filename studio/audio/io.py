@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -174,7 +174,14 @@ def inspect(source: Source) -> AudioInfo:
 
     Raises AudioError (no sound file, NaN) or DiskError.
     """
-    return _measured(source, lambda block: None)
+    with opened(source) as sound:
+        meter = _Meter(sound.sample_rate, sound.channels)
+        for block in sound.blocks():
+            _check_numbers(block, source)
+            meter.add(block)
+            if meter.is_longer:
+                break
+    return meter.info()
 
 
 def decode(source: Source) -> tuple[AudioInfo, Waveform]:
@@ -183,43 +190,57 @@ def decode(source: Source) -> tuple[AudioInfo, Waveform]:
     Raises AudioError (no sound file, NaN, more than MOST_SAMPLES) or DiskError.
     """
     kept: list[Samples] = []
-    room = MOST_SAMPLES
-
-    def keep(block: Samples) -> None:
-        nonlocal room
-        room -= block.size
-        if room < 0:
-            raise _too_long(source, LONGEST_READ / 2)
-        kept.append(block)
-
-    info = _measured(source, keep)
+    with opened(source) as sound:
+        meter = _Meter(sound.sample_rate, sound.channels)
+        for block in sound.blocks():
+            _check_numbers(block, source)
+            meter.add(block)
+            if meter.is_longer:
+                break
+            if meter.frames * sound.channels > MOST_SAMPLES:
+                raise _too_long(source, meter.frames / sound.sample_rate)
+            kept.append(block)
+    info = meter.info()
     return info, Waveform(_channel(kept, info.channel), info.sample_rate)
 
 
-def _measured(source: Source, take: Callable[[Samples], None]) -> AudioInfo:
-    """Measure `source`, giving each block to `take`."""
-    frames, is_longer = 0, False
-    with opened(source) as sound:
-        rate, channels = sound.sample_rate, sound.channels
-        peak, energy = np.zeros((2, channels))
-        for block in sound.blocks():
-            _check_numbers(block, source)
-            frames += len(block)
-            peak = np.maximum(peak, np.abs(block).max(axis=0))
-            energy += _energy(block)
-            take(block)
-            if is_longer := frames > LONGEST_READ * rate:
-                break
-    loudest = int(np.argmax(energy))
-    return AudioInfo(
-        duration=frames / rate,
-        sample_rate=rate,
-        channels=channels,
-        peak_db=round(decibels(float(peak[loudest])), 1),
-        rms_db=round(decibels(math.sqrt(float(energy[loudest]) / max(frames, 1))), 1),
-        channel=loudest,
-        is_longer=is_longer,
-    )
+def info_of(wave: Waveform) -> AudioInfo:
+    """What `inspect` would measure in a file of these samples."""
+    meter = _Meter(wave.sample_rate, channels=1)
+    meter.add(wave.samples[:, None])
+    return meter.info()
+
+
+class _Meter:
+    """Measures sound that comes in blocks, (frames, channels)."""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self.sample_rate, self.frames = sample_rate, 0
+        self._peak, self._energy = np.zeros((2, channels))
+
+    @property
+    def is_longer(self) -> bool:
+        """Whether it is too long to be measured to its end."""
+        return self.frames > LONGEST_READ * self.sample_rate
+
+    def add(self, block: Samples) -> None:
+        self.frames += len(block)
+        self._peak = np.maximum(self._peak, np.abs(block).max(axis=0, initial=0.0))
+        self._energy += _energy(block)
+
+    def info(self) -> AudioInfo:
+        """What was measured; levels of the loudest channel."""
+        loudest = int(np.argmax(self._energy))
+        power = float(self._energy[loudest]) / max(self.frames, 1)
+        return AudioInfo(
+            duration=self.frames / self.sample_rate,
+            sample_rate=self.sample_rate,
+            channels=len(self._energy),
+            peak_db=round(decibels(float(self._peak[loudest])), 1),
+            rms_db=round(decibels(math.sqrt(power)), 1),
+            channel=loudest,
+            is_longer=self.is_longer,
+        )
 
 
 def refusal(info: AudioInfo) -> Refusal | None:

@@ -8,14 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from studio.audio.io import AudioInfo, Waveform, decode, refusal, to_16_bit, wav_bytes
-from studio.audio.measurements import Quality, measured
+import numpy as np
+
+from studio.audio.decoding import Samples
+from studio.audio.io import Waveform, decode, info_of, refusal, to_16_bit
+from studio.audio.measurements import remembered
 from studio.errors import AudioError
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Its samples, and what follows from them, each worked out when it is first asked for."""
+    """Its samples, (frames,) at its own rate, and their name, computed when it is first needed."""
 
     wave: Waveform
 
@@ -26,9 +29,14 @@ class Recording:
         Raises AudioError (no sound file, or none that can be kept: empty, too short, too long, silent) or DiskError.
         """
         if isinstance(source, Waveform):
-            source = wav_bytes(source.samples, source.sample_rate)  # as it will be kept: 16 bits
-        info, wave = decode(source)
-        _check(info, source.name if isinstance(source, Path) else "The recording")
+            samples: Samples = (to_16_bit(source.samples) / 32768).astype(np.float32)  # as they will be kept
+            wave = Waveform(samples, source.sample_rate)
+            info = info_of(wave)
+        else:
+            info, wave = decode(source)
+        if refused := refusal(info):
+            name = source.name if isinstance(source, Path) else "The recording"
+            raise AudioError(f"{name} was not kept. {refused.what}", refused.remedy)
         return cls(wave)
 
     @cached_property
@@ -36,16 +44,11 @@ class Recording:
         """A name for exactly these samples."""
         return fingerprint(self.wave)
 
-    @cached_property
-    def quality(self) -> Quality | None:
-        """What was measured; None where measuring failed."""
-        return measured(self.wave)
-
     def fields(self) -> dict[str, Any]:
         """What the manifest keeps of it."""
         return {
             "duration": round(self.wave.duration, 4),  # seconds
-            "quality": self.quality.stored() if self.quality else None,
+            "quality": remembered(self.wave),
             "audio_sha256": self.sha256,
         }
 
@@ -55,8 +58,3 @@ def fingerprint(wave: Waveform) -> str:
     digest = hashlib.sha256(f"{wave.sample_rate}:".encode())
     digest.update(to_16_bit(wave.samples).tobytes())
     return digest.hexdigest()[:32]
-
-
-def _check(info: AudioInfo, name: str) -> None:
-    if refused := refusal(info):
-        raise AudioError(f"{name} was not kept. {refused.what}", refused.remedy)

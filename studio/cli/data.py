@@ -110,9 +110,7 @@ def check(
 
     workspace = Workspace.here()
     report = checking.run(workspace, dataset, again=again)
-    if csv:
-        csv_file.write(Dataset.open(workspace.dataset(dataset)).to_pandas(), csv)
-    if csv != csv_file.STDOUT:
+    if csv_file.leaves_stdout(lambda: Dataset.open(workspace.dataset(dataset)).to_pandas(), csv):
         typer.echo(report.model_dump_json(indent=2) if as_json else checking.as_text(report))
     raise typer.Exit(checking.exit_code(report))
 

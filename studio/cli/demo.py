@@ -18,12 +18,14 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import audio
 from studio import config as settings
+from studio.api import fine_tune
 from studio.cli.rendering.follow import line, percent
 from studio.data.manifest import Dataset
 from studio.data.prompts import numbers
 from studio.data.utterance import Split
 from studio.errors import JobError
 from studio.evaluation.evaluate import Evaluation, evaluate
+from studio.runs.events import Event, Finished
 from studio.runs.folder import RunFolder
 from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER, domain, synthesis
 from studio.text import Convention, counted, words_to_digits, write_numbers
@@ -89,10 +91,19 @@ def table(results: list[Result]) -> str:
 def _tell(workspace: Workspace, story: Scenario, seed: int, say: Say) -> Result:
     say(f"\n{story.name}, seed {seed}: {story.about}")
     dataset = record(workspace, story, seed, say)
-    folder = _fresh_run(workspace, f"demo-{story.name}-{seed}")
+    name, seconds = f"demo-{story.name}-{seed}", 0.0
     config = settings.preset("balanced", dataset=dataset.name, seed=seed)
-    say(f"The same by hand: {shlex.join(config.command(folder.name))}")
-    seconds = _train(config, folder, workspace, say)
+    say(f"The same by hand: {shlex.join(config.command(name))}")
+
+    def follow(event: Event) -> None:
+        nonlocal seconds
+        if text := line(event):
+            say(f"  {text}")
+        if isinstance(event, Finished):
+            seconds = event.seconds
+
+    shutil.rmtree(workspace.run(name), ignore_errors=True)  # of an earlier demo
+    folder = fine_tune(dataset, config, follow, name=name)
     before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
     if before is None or after is None:
         raise JobError(f"The run {folder.name} left no scores.", f"See {folder.events}.")
@@ -145,32 +156,6 @@ def _bundled(seed: int) -> Iterator[tuple[str, Path]]:
     random.Random(seed).shuffle(clips)
     for clip in clips:
         yield clip.text, dataset.clip_path(clip)
-
-
-def _fresh_run(workspace: Workspace, name: str) -> RunFolder:
-    folder = RunFolder(workspace.run(name))
-    if folder.path.exists():
-        shutil.rmtree(folder.path)
-    folder.path.mkdir(parents=True)
-    return folder
-
-
-def _train(config: settings.TrainConfig, folder: RunFolder, workspace: Workspace, say: Say) -> float:
-    """Run it here, to the log and the terminal; its wall time in seconds. Raises StudioError where it fails."""
-    from studio.runs import control, events, foreground
-    from studio.train.finetune import run as finetune
-
-    seconds = 0.0
-    folder.keep_settings(config)
-    job = control.training(config, folder.name)
-    with foreground.in_foreground(folder, job.command, job.about), folder.events.open("a", encoding="utf-8") as log:
-        for event in finetune(config, folder, workspace):
-            events.write(log, event)
-            if text := line(event):
-                say(f"  {text}")
-            if isinstance(event, events.Finished):
-                seconds = event.seconds
-    return seconds
 
 
 def _general(folder: RunFolder) -> tuple[Evaluation, Evaluation]:

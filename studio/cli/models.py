@@ -75,14 +75,11 @@ def evaluate(
     result = evaluation.compare(
         Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
     )
-    if csv:
-        csv_file.write(frames.scored_clips(result), csv)
-    if as_json and csv != csv_file.STDOUT:
-        typer.echo(result.model_dump_json(indent=2))
-    elif csv != csv_file.STDOUT:
-        typer.echo(evaluation.as_text(result))
+    if csv_file.leaves_stdout(lambda: frames.scored_clips(result), csv):
+        text = evaluation.as_text(result)
         if result.after:
-            typer.echo(f"  {verdict.judge(result.before, result.after).sentence}")
+            text += f"\n  {verdict.judge(result.before, result.after).sentence}"
+        typer.echo(result.model_dump_json(indent=2) if as_json else text)
     if output:
         evaluation.save(result, output)
 

@@ -182,8 +182,8 @@ def runs(
         typer.echo(f"Deleted for good: {', '.join(trash.empty_trash(workspace)) or 'nothing; the trash is empty'}.")
         return
     waiting_line.look_after(workspace)
-    if csv:
-        return csv_file.write(listing.to_pandas(workspace), csv)
+    if not csv_file.leaves_stdout(lambda: listing.to_pandas(workspace), csv):
+        return
     found, waiting = listing.runs(workspace), waiting_line.waiting(workspace)
     typer.echo(json.dumps([item.model_dump() for item in found], indent=2) if as_json else following.table(found))
     if waiting and not as_json:
@@ -297,9 +297,7 @@ def compare(
     from studio.runs import listing
 
     found = comparison.compare_runs([listing.existing(Workspace.here(), run) for run in runs], normaliser)
-    if csv:
-        csv_file.write(found.to_pandas(), csv)
-    if csv != csv_file.STDOUT:
+    if csv_file.leaves_stdout(found.to_pandas, csv):
         typer.echo(found.model_dump_json(indent=2) if as_json else comparison.as_text(found))
     if html:
         write_atomically(html, comparison.as_html(found))

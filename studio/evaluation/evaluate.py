@@ -194,7 +194,7 @@ def compare(
     kept = workspace.readings / hashlib.sha256(f"{dataset.folder} {named} {split}".encode()).hexdigest()[:16]
     read = partial(evaluate, recogniser, dataset, split, normaliser, clips=chosen, on_progress=on_progress, kept=kept)
     found = Comparison(before=read(with_adapter=False), after=read(adapter=named) if adapter else None)
-    shutil.rmtree(kept, ignore_errors=True)  # the next evaluation starts anew, and measures its own time
+    shutil.rmtree(kept, ignore_errors=True)  # the next evaluation starts over, and measures its own time
     return found
 
 

@@ -90,6 +90,7 @@ def add_adapter(recogniser: Recogniser, folder: Path, name: str) -> Recogniser:
     try:
         with _no_alias_warnings(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)  # which is an error here
+            warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)  # peft 0.18: it is replaced
             if isinstance(model, PeftModel):
                 model.load_adapter(folder, name, local_files_only=True)
             else:

@@ -66,7 +66,7 @@ def _sound(piece: str) -> str:
 
 
 def _network() -> torch.nn.Sequential:
-    """(batch, frames, sounds + 1) to logits (batch, frames, pieces): each sound stands for its character."""
+    """(batch, frames, sounds + 1) to logits (batch, frames, pieces): each sound is scored as its character."""
     import torch
 
     features, width = len(SOUNDS) + 1, len(SOUNDS) + 1 + _HABITS

@@ -1,8 +1,8 @@
 """How long a run will take, estimated before it starts: from an earlier run like it, else from this computer's speed.
 
 Without an earlier run, training on a clip once is taken as two operations for each parameter and frame. How fast the
-idle computer does them is told by the quickest of many small matrix products; two models on one CPU set the ratio, so
-the estimate is a range, and a computer that is busy is said to be. A GPU's speed is not known before its first run.
+idle computer does them is measured by the quickest of many small matrix products; two models on one CPU set the ratio,
+so the estimate is a range. It says when the computer is busy. A GPU's speed is not known before its first run.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None
     """Run `command` under a supervisor of its own, which writes down in `folder` how it goes.
 
     `command` is a whole argument list; `about` is what a list of runs shows of it. Returns once the supervisor
-    is up. One run at a time goes on in a workspace: raises BusyError, naming it, where another does; DiskError.
+    is up. A workspace has one active run at a time: raises BusyError, naming it, where there is another; DiskError.
     """
     with processes.claim(folder.path.parent) as lock:
         start_holding(lock, folder, Job(command=command, folder=str(Path.cwd()), about=dict(about or {})))

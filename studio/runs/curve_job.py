@@ -1,4 +1,4 @@
-"""The learning curve of a run as a job: it goes on when the page is closed, reports its progress, and can be cancelled.
+"""The learning curve of a run as a job: it continues without the page, reports its progress, and can be cancelled.
 
 Its folder, `outputs/<run>/curve`, looks like that of a task, and holds the smaller runs. Started again it goes on where
 it was. While it trains no run does: it holds the right to run in `outputs/`.

@@ -7,13 +7,15 @@ remembered, so a reload, a second tab or a closed browser lose nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from studio.text.metrics import Unit
+from studio.workspace import disk_errors
 
 
 class _Event(BaseModel):
@@ -189,6 +191,21 @@ def write(stream: IO[str], event: Event) -> None:
     """Append `event` to an open log, so that a follower sees it at once."""
     stream.write(to_line(event))
     stream.flush()
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[Callable[[Event], None]]:
+    """What appends an event to the log `path`, at once and whole. Raises DiskError, also when it is opened."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("ab", buffering=0)  # whole lines or nothing: no rest is left to write at the end
+
+    def append(event: Event) -> None:
+        with disk_errors(path):
+            log.write(to_line(event).encode())
+
+    with log:
+        yield append
 
 
 def read(path: Path, offset: int = 0) -> Iterator[tuple[int, Event]]:

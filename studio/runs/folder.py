@@ -34,7 +34,7 @@ class RunFolder:
 
     @property
     def has_begun(self) -> bool:
-        """Whether its settings and its clips are settled: it goes on from there, or has ended."""
+        """Whether its settings and its clips are settled: it can be resumed, or has ended."""
         return self.config.is_file() and self.manifest.is_file()
 
     def keep_settings(self, config: TrainConfig) -> None:

@@ -1,7 +1,7 @@
 """Long work on a dataset, as a job: a verb of the command line in a process of its own, followed and cancelled.
 
 `recordings/<dataset>/.tasks/<name>/` looks like the folder of a run (`events.jsonl`, `stdout.log`, `job.json`), so that
-whatever follows runs follows tasks too. One task at a time goes on in a dataset. The verb reports its progress through
+whatever follows runs follows tasks too. A dataset has one active task at a time. The verb reports its progress through
 `reporting()`, which also serves a person at a terminal: a verb need not know who started it.
 """
 

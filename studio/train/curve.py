@@ -49,9 +49,9 @@ def train_smaller(folder: RunFolder, workspace: Workspace, tell: Callable[[int, 
 
 def _train(record: RunRecord, point: RunFolder, workspace: Workspace, tell: Callable[[int], None]) -> None:
     step = 0
-    with point.events.open("a", encoding="utf-8") as log:
+    with events.appending(point.events) as write:
         for event in run(record.config, point, workspace, resume=True):
-            events.write(log, event)
+            write(event)
             step = event.step if isinstance(event, StepDone) else step
             tell(step)
 

@@ -1,4 +1,4 @@
-"""Scoring a split while a run goes on: it reports its progress, and can be stopped between batches."""
+"""Scoring a split during a run: it reports its progress, and can be stopped between batches."""
 
 from __future__ import annotations
 

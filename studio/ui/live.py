@@ -3,7 +3,7 @@
 `GET /studio/runs/<run>/events?offset=0` sends every event of the log in order, a few hundred lines a message, and
 then each new one within some tens of milliseconds; `GET /studio/runs/<run>/log` sends what the process printed.
 A message's id is the offset after it: a browser that was cut off sends it back as `Last-Event-ID`. Besides the
-unnamed messages come `state` (of the run), `restart` (the log was replaced: begin anew) and `end`.
+unnamed messages come `state` (of the run), `restart` (the log was replaced: start over) and `end`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,19 @@ if TYPE_CHECKING:
 STDOUT = Path("-")
 
 
-def write(frame: DataFrame, to: Path) -> None:
-    """Write `frame` into the file `to`, or print it where that is `-`. Raises DiskError.
+def leaves_stdout(frame: Callable[[], DataFrame], to: Path | None) -> bool:
+    """Write `frame` into the file `to`, print it where that is `-`, or do nothing where it is None. Raises DiskError.
 
-    Text that a spreadsheet would compute gets an apostrophe, as in an export as CSV.
+    Whether standard output is still free for what the verb says otherwise. Text that a spreadsheet would compute gets
+    an apostrophe, as in an export as CSV.
     """
-    text = as_csv(frame)
-    if to == STDOUT:
-        typer.echo(text, nl=False)
-    else:
-        write_atomically(to, text)
+    if to is None:
+        return True
+    if to != STDOUT:
+        write_atomically(to, as_csv(frame()))
+        return True
+    typer.echo(as_csv(frame()), nl=False)
+    return False
 
 
 def as_csv(frame: DataFrame) -> str:

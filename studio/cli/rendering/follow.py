@@ -16,7 +16,7 @@ from studio.runs import control, events, listing
 from studio.runs.folder import RunFolder
 from studio.text import counted
 from studio.train.ranks import SingleProcess
-from studio.workspace import Workspace, disk_errors
+from studio.workspace import Workspace
 
 Say = Callable[[str], object]
 
@@ -129,7 +129,7 @@ def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Sing
 
     folder = RunFolder(workspace.run(name))
     event = None
-    with _log_of(folder) as write:
+    with events.appending(folder.events) as write:
         for event in run(config, folder, workspace, resume=folder.has_begun, ranks=ranks):
             write(event)
             if text := line(event):
@@ -138,31 +138,16 @@ def train_here(workspace: Workspace, config: TrainConfig, name: str, ranks: Sing
         raise SystemExit(_BY_SIGNAL + signal.SIGTERM)
 
 
-@contextmanager
-def _log_of(folder: RunFolder) -> Iterator[Callable[[events.Event], None]]:
-    """What writes into the run's event log. It raises DiskError, as the block does where the folder refuses a log."""
-    with disk_errors(folder.events):
-        folder.path.mkdir(parents=True, exist_ok=True)
-        log = folder.events.open("ab", buffering=0)  # whole lines or nothing: no rest is left to write at the end
-
-    def write(event: events.Event) -> None:
-        with disk_errors(folder.events):
-            log.write(events.to_line(event).encode())
-
-    with log:
-        yield write
-
-
 def train_there(workspace: Workspace, config: TrainConfig, name: str, address: str) -> None:
     """Train on the cluster at `address`, its story going to the run's log: what a job runs inside its supervisor.
 
-    A run that has begun already is taken up, or goes on from its last checkpoint. Raises StudioError where it fails.
+    A run that has begun is followed again, or resumes from its last checkpoint. Raises StudioError where it fails.
     """
     from studio.cluster import follower
     from studio.cluster.ray_jobs import RayCluster
 
     folder = RunFolder(workspace.run(name))
-    with _log_of(folder) as write:
+    with events.appending(folder.events) as write:
         for event in follower.run(config, folder, workspace, lambda: RayCluster(address), print_at_once):
             write(event)
             if text := line(event):

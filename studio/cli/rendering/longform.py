@@ -92,4 +92,4 @@ def _stopped(file: Path, outputs: Mapping[Path, str]) -> str:
     if not outputs:
         return f"Stopped: {file.name} was not transcribed to its end."
     kept = part_of(next(iter(outputs)))
-    return f"Stopped. The transcript of {file.name} is kept in {kept}: the same command goes on from there."
+    return f"Stopped. The transcript of {file.name} is kept in {kept}: the same command continues it."

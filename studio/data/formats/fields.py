@@ -33,7 +33,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The fields of a row, and the names that other programs give their columns, the surest first."""
 
 _OURS = frozenset({*Utterance.model_fields, "sampling_rate", "num_samples"})
-"""Keys that a dataset gives its clips anew: they are never imported as extra keys."""
+"""Keys that a dataset sets for its own clips: they are never imported as extra keys."""
 _DEEPEST = 6  # lists within lists that are kept of another program's key
 
 

@@ -1,7 +1,7 @@
 """How good a recording is: what was measured, what it means, and what can be fixed.
 
 quality = measure(wave)                                   # figures, once; they are kept in the manifest
-found = findings(quality, duration=wave.duration)         # sentences, made anew each time
+found = findings(quality, duration=wave.duration)         # sentences, made each time
 verdict(found)                                            # fine, look or re-record
 """
 

@@ -61,7 +61,7 @@ def pieces(path: Path, sample_rate: int, lengths: Lengths = PASSAGES, longest: f
     """The speech in the sound file `path` at `sample_rate` Hz, in pieces of at most `longest` seconds.
 
     Silence is left out. A piece ends in the longest pause between the shortest and the usual length; where there is
-    none, in the first one after; where speech goes on beyond `longest`, at the quietest place of its second half.
+    none, in the first one after; where speech continues beyond `longest`, at the quietest place of its second half.
     Raises AudioError (no sound file, no samples, NaN) or DiskError.
     """
     cutter = _Cutter(sample_rate, lengths, min(longest, LONGEST))

@@ -40,7 +40,7 @@ class Transcript(BaseModel):
 
 
 class TranscriptSource(BaseModel):
-    """Which file is transcribed by what: the first line of a part. A part of anything else is begun anew."""
+    """Which file is transcribed by what: the first line of a part. A part of anything else is started over."""
 
     model_config = ConfigDict(frozen=True)
 

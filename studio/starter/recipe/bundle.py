@@ -1,6 +1,6 @@
 """The two small sets that ship with the model: `general` (heard voices) and `unheard` (the demo's voice).
 
-`python -m studio.starter.recipe.bundle` writes both anew, from seeds; needs espeak-ng and flite.
+`python -m studio.starter.recipe.bundle` writes both, from seeds; needs espeak-ng and flite.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ function best({ columns }) {
 /** An entry is `{ sound, address, run, model, dataset, heard, text, verdict, kept, trouble }`: a blob and its address,
  *  who read it, what was read (null where it could not be), the field's text, “right”, “wrong” or null, the clip.
  *  `onShow(entry)` is called when one comes on show, `onProgress(share)` while it plays,
- *  `onAgain(entry)` to read it anew. */
+ *  `onAgain(entry)` to transcribe it again. */
 export class Utterances {
   #entries = []; // the newest first
   /** @type {any} */

@@ -59,7 +59,7 @@ export class Sources {
   // ---- one's own text ----
 
   /**
-   * With the list in hand, or with the one that another script took the place of: a glance at Numbers loses no text.
+   * With the current list, or the one that another script replaced: looking at Numbers loses no text.
    */
   async openOwn() {
     const isInHand = this.chosen?.script === "own";

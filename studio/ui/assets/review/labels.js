@@ -236,7 +236,7 @@ class LabelsDialog {
     this.$(".lab-verdict").replaceChildren(verdict(this.standing, () => this.dialog.close()));
   }
 
-  /** New labels were written: say so with its undo, and make the list anew. */
+  /** New labels were written: say so with its undo, and load the list again. */
   async done(what) {
     studio.changed();
     const undo = make(

@@ -1,4 +1,4 @@
-// The sheet of the Review tab: one page of clips, one of them in hand, any of them chosen.
+// The sheet of the Review tab: one page of clips, one of them current, any of them selected.
 
 import { icon, make } from "../studio.js";
 import { field, NONE } from "./review-columns.js";

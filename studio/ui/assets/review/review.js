@@ -1,4 +1,4 @@
-// The Review tab: pages of clips, one of them in hand. What is asked for is remembered for this window; what was done
+// The Review tab: pages of clips, one of them current. What is asked for is remembered for this window; what was done
 // can
 // be undone. Labels come from other people's files too: they are only ever text.
 

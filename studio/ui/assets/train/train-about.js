@@ -62,7 +62,7 @@ export class About {
     if (!found) return;
     this.settings = found.settings;
     const note = this.$("#about-note");
-    if (name !== this.#shown.name || note.value === this.#shown.note) note.value = found.note; // else it is being written
+    if (name !== this.#shown.name || note.value === this.#shown.note) note.value = found.note; // not being edited
     if (name !== this.#shown.name) this.$("#about-name").value = name;
     this.#shown = { name, note: found.note };
     for (const field of this.element.querySelectorAll("[data-do=rename] :is(input, button)")) {
