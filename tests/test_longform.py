@@ -317,4 +317,4 @@ def test_ctrl_c_says_where_what_was_read_is_kept(
         cli.main(
             ["transcribe", str(meeting), "--model", "echo", "--format", "srt", "--output", str(tmp_path / "x.srt")]
         )
-    assert f"kept in {tmp_path / 'x.srt.part'}: the same command goes on" in capsys.readouterr().out
+    assert f"kept in {tmp_path / 'x.srt.part'}: the same command continues it" in capsys.readouterr().out
