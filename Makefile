@@ -7,6 +7,9 @@ RESOLUTION := highest
 TORCH = $(shell sed -n 's/^ *"\(torch>=[^"]*\)".*/\1/p' pyproject.toml)
 CONSTRAINED = $(if $(PINS),--constraint $(PINS))
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RESOLUTION) $(CONSTRAINED)
+# Python keeps what it has compiled, whatever the machine says (Docker images often forbid it): a test run starts some
+# two hundred processes, and each would compile PyTorch's and Gradio's thousands of files again.
+export PYTHONDONTWRITEBYTECODE :=
 # A process more than there are cores, since tests of the page also wait; four at the most, since each may hold a
 # model. A file's tests share a studio and stay together.
 PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
