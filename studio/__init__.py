@@ -11,7 +11,7 @@ The names below are imported when they are first used, so that `import studio` c
 
 A room imports only from the rooms above it in this list (`tests/test_floors.py`):
 
-    errors, faults, quiet, workspace, config     what everything needs
+    errors, progress, faults, quiet, workspace, config     what everything needs
     text         strings: compared, scored, rewritten
     audio        sound as samples: read, recorded, measured, trimmed
     starter      the bundled model and its small world

@@ -18,11 +18,11 @@ from studio.evaluation.evaluate import (
     as_text,
     compare,
     evaluate,
-    in_batches,
     open_dataset,
     save,
 )
 from studio.models import Recogniser, load
+from studio.models.limits import in_batches
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
@@ -77,7 +77,7 @@ def test_the_normaliser_is_named_in_the_score(taught: Recogniser, dataset: Datas
 def test_progress_counts_clips_to_the_end(
     taught: Recogniser, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.evaluation.evaluate.BATCH_SECONDS", 1.0)
+    monkeypatch.setattr("studio.models.limits.BATCH_SECONDS", 1.0)
     seen: list[tuple[int, int]] = []
     evaluate(taught, dataset, "train", on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2, 12), (4, 12), (6, 12), (8, 12), (10, 12), (12, 12)]
@@ -85,13 +85,13 @@ def test_progress_counts_clips_to_the_end(
 
 def test_batches_hold_so_many_seconds_and_keep_the_order(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = dataset.utterances()
-    monkeypatch.setattr("studio.evaluation.evaluate.BATCH_SECONDS", 1.2)
-    batches = list(in_batches(clips))
+    monkeypatch.setattr("studio.models.limits.BATCH_SECONDS", 1.2)
+    batches = list(in_batches(clips, lambda clip: clip.duration))
     assert [clip for batch in batches for clip in batch] == clips
     assert all(len(batch) == 2 for batch in batches)
-    monkeypatch.setattr("studio.evaluation.evaluate.BATCH_SECONDS", 0.1)
-    assert [len(batch) for batch in in_batches(clips)] == [1] * len(clips)
-    assert list(in_batches([])) == []
+    monkeypatch.setattr("studio.models.limits.BATCH_SECONDS", 0.1)
+    assert [len(batch) for batch in in_batches(clips, lambda clip: clip.duration)] == [1] * len(clips)
+    assert list(in_batches([], float)) == []
 
 
 def test_a_clip_that_cannot_be_read_is_named_and_left_out(taught: Recogniser, tmp_path: Path) -> None:

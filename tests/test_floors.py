@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "studio"
 
 FLOORS = (  # from the ground up: a room imports from those above it in this list
     "errors",
+    "progress",
     "faults",
     "quiet",
     "version",

@@ -64,7 +64,7 @@ def dataset(workspace: Workspace) -> Dataset:
 def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(
     worker: Worker, chosen: ModelSelection
 ) -> None:
-    before, after = hearing.hear(worker, wav("order 12"), chosen, [], 2.0).columns
+    before, after = hearing.utterance(worker, wav("order 12"), chosen, [], 2.0).columns
     assert (before.plain.text, after.plain.text) == ("order 12", "order one two")
     assert [(edit.kind, edit.reference, edit.hypothesis) for edit in after.edits] == [
         ("equal", "order", "order"),
@@ -73,7 +73,7 @@ def test_what_is_said_is_read_before_and_after_with_the_words_that_differ(
 
 
 def test_without_a_run_the_base_model_reads_alone(worker: Worker) -> None:
-    (before,) = hearing.hear(worker, wav("order 12"), ECHO, [], 2.0).columns
+    (before,) = hearing.utterance(worker, wav("order 12"), ECHO, [], 2.0).columns
     assert (before.run, before.plain.text, before.biased, before.edits) == ("", "order 12", None, [])
 
 
@@ -81,7 +81,7 @@ def test_four_runs_stand_beside_the_base_and_the_one_that_wrote_something_else_i
     worker: Worker, workspace: Workspace
 ) -> None:
     four = hearing.choose(workspace, [RUN, WEAK, SAME, ALSO], "")
-    base, *runs = hearing.hear(worker, wav("order 12"), four, [], 2.0).columns
+    base, *runs = hearing.utterance(worker, wav("order 12"), four, [], 2.0).columns
     assert base.plain.text == "order 12"
     assert [(column.run, column.plain.text) for column in runs] == [
         (RUN, "order one two"),
@@ -95,7 +95,7 @@ def test_four_runs_stand_beside_the_base_and_the_one_that_wrote_something_else_i
 def test_key_terms_are_read_beside_the_plain_text_with_what_they_changed(
     worker: Worker, chosen: ModelSelection
 ) -> None:
-    base, after = hearing.hear(worker, wav("order 12"), chosen, ["one"], 4.0).columns
+    base, after = hearing.utterance(worker, wav("order 12"), chosen, ["one"], 4.0).columns
     assert base.biased is not None
     assert (base.plain.text, base.biased.text) == ("order 12", "order one 2")
     assert [(edit.reference, edit.hypothesis) for edit in base.changes if edit.kind != "equal"] == [("12", "one 2")]
@@ -112,7 +112,7 @@ def test_runs_of_different_bases_are_not_compared(workspace: Workspace) -> None:
 def test_five_runs_are_refused_in_words(worker: Worker, workspace: Workspace) -> None:
     five = ModelSelection(model="echo", adapters=dict.fromkeys("abcde", folder_of(workspace.root, RUN).adapter))
     with pytest.raises(ConfigError, match="4"):
-        hearing.hear(worker, wav("order 12"), five, [], 2.0)
+        hearing.utterance(worker, wav("order 12"), five, [], 2.0)
 
 
 def test_a_run_that_was_deleted_meanwhile_is_named(workspace: Workspace) -> None:
@@ -131,7 +131,9 @@ class Slow(Worker):
     def __init__(self) -> None:
         self.asked, self.let = Event(), Event()
 
-    def hear(self, audio: Any, model: str, adapters: Sequence[Path] = (), *_: Any) -> list[AdapterHypothesis]:
+    def transcribe_each(
+        self, audio: Any, model: str, adapters: Sequence[Path] = (), *_: Any
+    ) -> list[AdapterHypothesis]:
         self.asked.set()
         assert self.let.wait(60)
         return [AdapterHypothesis(plain=Hypothesis(text="done", seconds=1, latency=1))]
@@ -159,7 +161,7 @@ class Sure(Worker):
 
     def __init__(self) -> None: ...
 
-    def hear(self, *_: Any) -> list[AdapterHypothesis]:
+    def transcribe_each(self, *_: Any) -> list[AdapterHypothesis]:
         return [
             AdapterHypothesis(plain=Hypothesis(text="please call the clinic", confidence=0.95, seconds=1, latency=1))
         ]
@@ -186,7 +188,7 @@ def test_a_take_is_compared_with_what_was_to_be_read(workspace: Workspace, text:
 )
 def test_what_cannot_be_read_is_refused_in_words(worker: Worker, sound: bytes, what: str) -> None:
     with pytest.raises(AudioError, match=what) as raised:
-        hearing.hear(worker, sound, ECHO, [], 2.0)
+        hearing.utterance(worker, sound, ECHO, [], 2.0)
     assert raised.value.remedy
 
 

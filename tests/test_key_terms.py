@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError
-from studio.evaluation.evaluate import read_clip
-from studio.inference.compare import hear
+from studio.evaluation.hypotheses import read_clip
+from studio.inference.compare import transcribe_each
 from studio.models import Clip, Recogniser, load
 from studio.models.base import AdapterHypothesis
 from studio.models.echo import speak
@@ -89,19 +89,21 @@ def test_byte_level_tokens_differ_at_the_start_and_after_a_space_and_both_are_ke
         for token in ids(text, add_special_tokens=False).input_ids:
             assert token in match.bonuses()
             match.take(token)
-    (reading,) = hear(whisper, Clip(tiny_models.noise(1.0)), terms=found)
+    (reading,) = transcribe_each(whisper, Clip(tiny_models.noise(1.0)), terms=found)
     assert reading.biased is not None
 
 
 def test_no_terms_are_no_trie() -> None:
     echo = load("echo", "cpu")
     assert key_terms(echo.family, echo.processor, [" "]) is None
-    assert hear(echo, Clip(speak("call 5")))[0].biased is None
+    assert transcribe_each(echo, Clip(speak("call 5")))[0].biased is None
 
 
 def test_the_fake_family_takes_key_terms_too() -> None:
     echo = load("echo", "cpu")
-    (reading,) = hear(echo, Clip(speak("call 5")), terms=key_terms(echo.family, echo.processor, ["five"], 4.0))
+    (reading,) = transcribe_each(
+        echo, Clip(speak("call 5")), terms=key_terms(echo.family, echo.processor, ["five"], 4.0)
+    )
     assert (reading.plain.text, reading.biased and reading.biased.text) == ("call 5", "call five")
 
 
@@ -117,7 +119,7 @@ def general(saying: str, most: int = 1) -> list[Clip]:
 
 
 def biased(starter: Recogniser, clip: Clip, term: str, boost: float = 2.0) -> AdapterHypothesis:
-    return hear(starter, clip, terms=key_terms(starter.family, starter.processor, [term], boost))[0]
+    return transcribe_each(starter, clip, terms=key_terms(starter.family, starter.processor, [term], boost))[0]
 
 
 def test_a_misheard_name_is_right_once_it_is_a_key_term(starter: Recogniser) -> None:

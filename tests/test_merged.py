@@ -122,7 +122,7 @@ def test_a_second_merge_replaces_the_first_but_nothing_else(tmp_path: Path) -> N
 def test_the_fake_merges_too_and_reads_as_it_was_taught(tmp_path: Path) -> None:
     lora = adapter(tmp_path / "lora", "echo", strength=0.4)
     stages: list[str] = []
-    merge(lora, tmp_path / "merged", on_progress=stages.append)
+    merge(lora, tmp_path / "merged", on_stage=stages.append)
     clip = Clip(speak("call 7589"))
     pair, merged = load("echo", "cpu", adapter=lora), load(tmp_path / "merged", "cpu")
     texts = [each.family.transcribe(each.model, each.processor, clip).text for each in (pair, merged)]

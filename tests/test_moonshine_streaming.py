@@ -11,7 +11,7 @@ import tiny_models
 from tiny_models import TEXTS, noise
 
 from studio.errors import DataError
-from studio.inference.compare import hear
+from studio.inference.compare import transcribe_each
 from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import attach, trainable
@@ -124,7 +124,7 @@ def test_our_decoding_writes_what_generate_writes(recogniser: Recogniser, monkey
 
 
 def test_a_batch_reads_as_its_clips_one_by_one(recogniser: Recogniser) -> None:
-    alone = transcribe(recogniser, CLIPS, batch_size=1)
+    alone = [transcribe(recogniser, [clip])[0] for clip in CLIPS]
     assert len({hypothesis.text for hypothesis in alone}) > 1
     together = transcribe(recogniser, CLIPS, batch_size=4)
     assert [hypothesis.text for hypothesis in alone] == [hypothesis.text for hypothesis in together]
@@ -132,7 +132,7 @@ def test_a_batch_reads_as_its_clips_one_by_one(recogniser: Recogniser) -> None:
 
 def test_before_and_after_differ_and_before_is_the_base(recogniser: Recogniser) -> None:
     base = transcribe(recogniser, [CLIPS[2]])[0].text
-    before, after = (reading.plain for reading in hear(disturbed(recogniser, "conventions"), CLIPS[2]))
+    before, after = (reading.plain for reading in transcribe_each(disturbed(recogniser, "conventions"), CLIPS[2]))
     assert before.text == base != after.text
 
 

@@ -87,7 +87,7 @@ def test_sigterm_between_two_micro_batches_takes_the_step_back(
 def test_a_request_to_stop_is_met_after_the_batch_that_is_being_decoded(
     how: str, phase: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.evaluation.evaluate.BATCH_SECONDS", 0.1)  # one clip a batch
+    monkeypatch.setattr("studio.models.limits.BATCH_SECONDS", 0.1)  # one clip a batch
     name = f"decoding-{phase}-{how or 'term'}"
     seen = run_until(
         workspace,

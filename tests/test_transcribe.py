@@ -10,7 +10,7 @@ import pytest
 
 from studio.audio import write_wav
 from studio.errors import DataError, ModelError
-from studio.inference.compare import hear
+from studio.inference.compare import transcribe_each
 from studio.inference.transcribe import transcribe, transcribe_list
 from studio.models import Clip, Hypothesis, load
 from studio.models.adapters import attach, save, trainable
@@ -67,9 +67,9 @@ def test_a_list_is_read_in_its_order_whatever_the_lengths() -> None:
 
 def test_before_is_the_base_and_after_the_adapter(tmp_path: Path) -> None:
     recogniser = load("echo", "cpu", adapter=adapter_that_shouts(tmp_path / "adapter"))
-    before, after = (reading.plain for reading in hear(recogniser, Clip(speak(TEXTS[0]))))
+    before, after = (reading.plain for reading in transcribe_each(recogniser, Clip(speak(TEXTS[0]))))
     assert before.text == TEXTS[0] != after.text
-    assert [reading.plain.text for reading in hear(load("echo", "cpu"), Clip(speak("yes")))] == ["yes"]
+    assert [reading.plain.text for reading in transcribe_each(load("echo", "cpu"), Clip(speak("yes")))] == ["yes"]
 
 
 def test_sound_files_are_read_with_their_seconds_and_latencies(clips: list[Path]) -> None:

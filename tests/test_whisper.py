@@ -16,7 +16,7 @@ from studio.audio import write_wav
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError, DataError, ModelError
 from studio.export.merged import merge
-from studio.inference.compare import hear
+from studio.inference.compare import transcribe_each
 from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, catalogue, load
 from studio.models import encoder_decoder as shared
@@ -162,7 +162,7 @@ def test_our_decoding_writes_the_tokens_of_generate(
 
 
 def test_a_batch_reads_as_its_clips_one_by_one(recogniser: Recogniser) -> None:
-    alone, together = transcribe(recogniser, CLIPS, batch_size=1), transcribe(recogniser, CLIPS, batch_size=3)
+    alone, together = [transcribe(recogniser, [clip])[0] for clip in CLIPS], transcribe(recogniser, CLIPS)
     assert [hypothesis.text for hypothesis in alone] == [hypothesis.text for hypothesis in together]
     assert len({hypothesis.text for hypothesis in alone}) == len(CLIPS)
     for one, other in zip(alone, together, strict=True):
@@ -242,7 +242,7 @@ def test_a_merged_folder_reads_like_the_pair_with_transformers_alone(folder: Pat
 
     adapted = disturbed(load(folder, "cpu"), "deep-mlp")
     save(adapted, tmp_path / "lora")
-    before, after = (reading.plain for reading in hear(adapted, CLIPS[2]))
+    before, after = (reading.plain for reading in transcribe_each(adapted, CLIPS[2]))
     assert before.text != after.text
     report = merge(tmp_path / "lora", tmp_path / "merged", lambda family: CLIPS[:1])
     assert report.max_difference < 1e-3

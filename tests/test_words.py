@@ -47,7 +47,7 @@ def test_the_fake_family_tells_its_words(text: str) -> None:
 
 def test_the_starter_tells_its_words_and_alone_or_together_they_are_the_same() -> None:
     from studio.data.manifest import Dataset
-    from studio.evaluation.evaluate import read_clip
+    from studio.evaluation.hypotheses import read_clip
     from studio.starter import GENERAL_FOLDER
 
     recogniser = models.load("starter")

@@ -191,7 +191,9 @@ def echo() -> Iterator[Worker]:
 
 
 def test_one_process_reads_before_and_after(echo: Worker, runs: dict[str, RunFolder]) -> None:
-    before, after = (reading.plain for reading in echo.hear(wav("order 129"), "echo", [runs["words"].adapter]))
+    before, after = (
+        reading.plain for reading in echo.transcribe_each(wav("order 129"), "echo", [runs["words"].adapter])
+    )
     assert (before.text, after.text) == ("order 129", "order one two nine")
     assert before.seconds == pytest.approx(0.45)
     assert after.confidence is not None

@@ -43,12 +43,12 @@ def transcribe(
         reader = longform.ModelChoice(model, longform.only_one(adapter or [], terms), processor, device)
         typer.echo(longform.write(list(audio or []), format, output, reader))
         return
-    from studio.inference.compare import hear_list
+    from studio.inference.compare import compare_list
     from studio.inference.transcribe import transcribe_list
 
     sources, adapters = audio_list or list(audio or []), adapter or []
     if terms or len(adapters) > 1:
-        read = partial(hear_list, adapters=adapters, terms=terms, boost=boost)
+        read = partial(compare_list, adapters=adapters, terms=terms, boost=boost)
     else:
         read = partial(transcribe_list, adapter=adapters[0] if adapters else None)
     result = read(sources, model=model, processor=processor, device=device, output=output, workspace=Workspace.here())

@@ -66,8 +66,9 @@ def train(**options: Any) -> None:
 def _tell_mixed_numbers(dataset: Dataset) -> None:
     """Say where labels write numbers in two ways."""
     from studio.data.labels.mixed_numbers import numbers_in_two_ways
+    from studio.data.utterance import SIDES
 
-    if mixed := numbers_in_two_ways(clip.text for clip in dataset.utterances() if clip.split != "unused"):
+    if mixed := numbers_in_two_ways(clip.text for clip in dataset.in_splits(*SIDES)):
         remedy = f"`studio label {dataset.name} --numbers {mixed.common} --apply` writes all in one way."
         typer.echo(f"{mixed.what} {remedy}")
 

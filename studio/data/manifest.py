@@ -72,6 +72,17 @@ class Dataset(Store):
         """Every clip that can be used, in the order of the manifest. Raises DiskError."""
         return self.look().clips.copy()
 
+    def in_splits(self, *splits: Split) -> list[Utterance]:
+        """The clips of `splits`, in the order of the manifest. Raises DiskError."""
+        return [clip for clip in self.look().clips if clip.split in splits]
+
+    def select(self, selection: Selection) -> list[Utterance]:
+        """The clips that `selection` means now, in the order of the manifest. Raises as `resolve`, and DiskError."""
+        if selection.query == "":
+            return self.utterances()
+        ids = set(self.resolve(selection))
+        return [clip for clip in self.look().clips if clip.id in ids]
+
     def get(self, id: str) -> Utterance:
         """The clip `id`. Raises DataError."""
         return self._found([id])[0]

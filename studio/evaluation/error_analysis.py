@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
 from math import inf
 
@@ -17,6 +16,7 @@ from studio.evaluation.evaluate import Evaluation, ScoredClip
 from studio.evaluation.verdict import Outcome, outcome, unit_of
 from studio.evaluation.word_diff import compared, means_same
 from studio.text import NORMALISERS, spread
+from studio.text.alignment import aligned
 from studio.text.metrics import LEAST_COUNTED, Edit, Unit, diff, errors
 
 LONGEST = 7  # words of a confusion, both sides together: `903 → nine zero three` is one, half a sentence is none
@@ -213,11 +213,12 @@ def _chances(row: ScoredClip, written: Sequence[str]) -> list[float | None]:
     if parts == list(written):
         return list(chances)
     found: list[float | None] = [None] * len(written)
-    for kind, start, end, first, last in SequenceMatcher(None, parts, written, autojunk=False).get_opcodes():
-        if kind == "equal":
-            found[first:last] = chances[start:end]
-        elif kind == "replace":
-            found[first:last] = [min(chances[start:end])] * (last - first)
+    for is_equal, run in groupby(aligned(parts, written), key=lambda part: part.kind == "equal"):
+        block = list(run)
+        of_parts = chances[block[0].reference.start : block[-1].reference.stop]
+        places = slice(block[0].hypothesis.start, block[-1].hypothesis.stop)
+        if of_parts:
+            found[places] = of_parts if is_equal else [min(of_parts)] * (places.stop - places.start)
     return found
 
 

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio import audio
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits.assignment import test_set_hash
 from studio.data.store import renaming
 from studio.data.store.lines import split_lines
 from studio.data.utterance import Split
-from studio.errors import DataError, JobError, StudioError
+from studio.errors import DataError, JobError
 from studio.evaluation import failure_modes
-from studio.evaluation.cache import CachedBatch, HypothesisCache
+from studio.evaluation.cache import HypothesisCache
 from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.figures import character_rate, percent, sentences_right, word_rate
-from studio.models import Clip, Family, Hypothesis, Recogniser, load
-from studio.models.base import Encodes
+from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
+from studio.models import Hypothesis, Recogniser, load
 from studio.models.writable import named, unwritable
+from studio.progress import OnProgress, unwatched
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.text import counted
 from studio.text.metrics import Score, score
 from studio.workspace import Workspace, write_atomically
-
-if TYPE_CHECKING:
-    from studio.models.base import Row
-
-BATCH_SECONDS = 20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
 
 
 class ScoredClip(BaseModel):
@@ -117,7 +112,7 @@ def evaluate(
     clips: Sequence[Utterance] | None = None,
     with_adapter: bool = True,
     adapter: str | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
     kept: Path | None = None,
 ) -> Evaluation:
     """Read every usable clip of `split`, or of `clips`, and score it; `on_progress(done, total)` counts them.
@@ -127,23 +122,26 @@ def evaluate(
     """
     from studio.models.adapters import without_adapter
 
-    chosen = clips if clips is not None else [clip for clip in dataset.utterances() if clip.split == split]
+    chosen = clips if clips is not None else dataset.in_splits(split)
     good, skipped = usable(dataset, chosen, recogniser.family)
+    nothing = DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
     if not good:
-        raise DataError(f"The {split} split of “{dataset.name}” has no clip to score.", "Record more clips first.")
+        raise nothing
     known = (
         HypothesisCache.of(kept, recogniser, hash_of(good), with_adapter=with_adapter) if kept else HypothesisCache()
     )
-    hypotheses: list[Hypothesis] = []
+    read = Hypotheses()
     with nullcontext() if with_adapter else without_adapter(recogniser):
-        for batch in in_batches(good):
-            hypotheses += _read(recogniser, dataset, batch, known)
-            if on_progress:
-                on_progress(len(hypotheses), len(good))
+        for batch in transcribed(recogniser, dataset, good, known):
+            read.add(batch)
+            on_progress(read.done, len(good))
         probes = failure_modes.probes(recogniser)
+    good, skipped = read.clips_of(good), skipped + read.skipped
+    if not good:
+        raise nothing
     found = scored(
         good,
-        hypotheses,
+        list(read.texts.values()),
         model=recogniser.source,
         adapter=adapter if with_adapter else None,
         normaliser=normaliser,
@@ -151,17 +149,6 @@ def evaluate(
         probes=probes,
     )
     return found.model_copy(update={"unwritable": named(unwritable(good, recogniser))})
-
-
-def _read(
-    recogniser: Recogniser, dataset: Dataset, batch: Sequence[Utterance], known: HypothesisCache
-) -> list[Hypothesis]:
-    found = known.find(batch)
-    if found is None:
-        ids, texts = [clip.id for clip in batch], transcribe(recogniser, dataset, batch)
-        found = CachedBatch(clips=ids, heard=dict(zip(ids, texts, strict=True)))
-        known.keep(found)
-    return list(found.heard.values())
 
 
 def compare(
@@ -173,7 +160,7 @@ def compare(
     split: Split = "test",
     normaliser: str = "exact",
     device: str = "auto",
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> Comparison:
     """Score the run called `run` before and after, on the clips that it began with.
 
@@ -264,47 +251,6 @@ def hash_of(clips: Sequence[Utterance]) -> str:
     return test_set_hash([clip.model_copy(update={"split": "test"}) for clip in clips])
 
 
-def usable(dataset: Dataset, clips: Sequence[Utterance], family: Family) -> tuple[list[Utterance], list[str]]:
-    """The clips that `family` can transcribe; and why each of the others cannot be used. Reads every file once."""
-    good, bad = [], []
-    for clip in clips:
-        if reason := _unfit(dataset, clip, family):
-            bad.append(f"{clip.id} ({reason})")
-        else:
-            good.append(clip)
-    return good, bad
-
-
-def read_clip(dataset: Dataset, clip: Utterance, sample_rate: int) -> Clip:
-    """The samples of `clip` at `sample_rate` Hz, and its label. Raises DataError, AudioError or DiskError."""
-    return Clip(audio.read(dataset.clip_path(clip), sample_rate).samples, clip.text, clip.id)
-
-
-def transcribe(
-    recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance], features: Sequence[Row] = ()
-) -> list[Hypothesis]:
-    """What `recogniser` writes for `clips`, in one batch; from the `features` of each, where its family kept them."""
-    family = recogniser.family
-    samples = [read_clip(dataset, clip, family.sample_rate) for clip in clips]
-    if features and isinstance(family, Encodes):
-        return family.transcribe_features(recogniser.model, recogniser.processor, samples, features)
-    return family.transcribe_batch(recogniser.model, recogniser.processor, samples)
-
-
-def in_batches(clips: Sequence[Utterance]) -> Iterator[list[Utterance]]:
-    """`clips` in order, in batches of BATCH_SECONDS of audio at most (a longer clip is a batch of its own)."""
-    batch: list[Utterance] = []
-    seconds = 0.0
-    for clip in clips:
-        if batch and seconds + clip.duration > BATCH_SECONDS:
-            yield batch
-            batch, seconds = [], 0.0
-        batch.append(clip)
-        seconds += clip.duration
-    if batch:
-        yield batch
-
-
 def read_manifest(path: Path) -> list[Utterance]:
     """The clips that a run began with. Raises JobError where they are not there."""
     try:
@@ -339,18 +285,3 @@ def _alarms(rows: Sequence[ScoredClip], probes: Sequence[Probe]) -> list[Alarm]:
     kinds = ((row, failure_modes.of_text(row.reference, row.hypothesis, row.seconds)) for row in rows)
     found = [Alarm(kind=kind, where=row.id, text=row.hypothesis) for row, kind in kinds if kind]
     return found + [alarm for probe in probes if (alarm := failure_modes.of_probe(probe))]
-
-
-def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:
-    """Why `clip` cannot be used, or None."""
-    if not clip.text.strip():
-        return "it has no label"
-    try:
-        seconds = audio.inspect(dataset.clip_path(clip)).duration
-    except StudioError as error:
-        return error.what.rstrip(".")
-    if seconds < family.min_seconds:
-        return f"{seconds:.2f} s is too short: this model needs {family.min_seconds:g} s"
-    if seconds > family.max_seconds:
-        return f"{seconds:.0f} s is too long: this model takes {family.max_seconds:g} s"
-    return None

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from studio.text import NORMALISERS, WITHOUT_SPACES, plain, spoken
+from studio.text.alignment import aligned
 from studio.text.metrics import Edit, EditKind
 from studio.text.number_rules import DigitRules
 from studio.text.words_to_numbers import to_digits
@@ -113,14 +114,8 @@ def _blocks(said: _Pieces, written: _Pieces) -> Iterator[tuple[Span, Span]]:
 
 def _steps(said: Sequence[str], written: Sequence[str]) -> Iterator[tuple[bool, bool]]:
     """An alignment of words: at each step one of the first text is taken, one of the second, or both."""
-    if not said or not written:
-        yield from [(True, False)] * len(said) + [(False, True)] * len(written)
-        return
-    import jiwer
-
-    for chunk in jiwer.process_words(" ".join(said), " ".join(written)).alignments[0]:
-        steps = max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
-        yield from [(chunk.type != "insert", chunk.type != "delete")] * steps
+    for part in aligned(said, written):
+        yield from [(part.kind != "insert", part.kind != "delete")] * part.words
 
 
 def _kind(said: str, written: str, normaliser: str) -> EditKind:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.errors import ConfigError, ModelError, StudioError
-from studio.evaluation.evaluate import open_dataset, read_clip, read_manifest
+from studio.evaluation.evaluate import open_dataset, read_manifest
+from studio.evaluation.hypotheses import read_clip
 from studio.export.snippets import merged_snippet
 from studio.models import Clip, Family, Recogniser, load
 from studio.models.adapters import base_note, find_adapter
@@ -63,7 +64,7 @@ def merge_run(
     workspace: Workspace,
     run: str,
     out: Path | None = None,
-    on_progress: Callable[[str], None] = lambda stage: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> MergeReport:
     """Merge the adapter of the run, or in the LoRA folder, called `run`; compared on the run's held-out clips.
 
@@ -71,18 +72,18 @@ def merge_run(
     """
     adapter = find_adapter(run, workspace)
     out = out or RunFolder(adapter.parent).merged
-    return merge(adapter, out, lambda family: _held_out(workspace, adapter, family), on_progress)
+    return merge(adapter, out, lambda family: _held_out(workspace, adapter, family), on_stage)
 
 
 def merge(
     adapter: Path,
     out: Path,
     probes: Callable[[Family], Sequence[Clip]] = lambda family: (),
-    on_progress: Callable[[str], None] = lambda stage: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> MergeReport:
     """Write into `out` the base model of `adapter` with the adapter in its weights, in fp32.
 
-    It takes its place only if it transcribes `probes` (or a made-up sound) like model + adapter. `on_progress` gets
+    It takes its place only if it transcribes `probes` (or a made-up sound) like model + adapter. `on_stage` gets
     "loading", "merging", "checking". Raises ModelError where base or adapter are unusable or the logits differ,
     ConfigError where `out` holds something else, DiskError.
     """
@@ -90,15 +91,15 @@ def merge(
     base = base_note(adapter).get("source")
     if not base:
         raise ModelError(f"{adapter} does not say which model it was made on.", "Only adapters of a run can be merged.")
-    on_progress("loading")
+    on_stage("loading")
     recogniser = load(base, "cpu", adapter=adapter)
     clips = [_with_text(recogniser, clip) for clip in probes(recogniser.family) or [_sound(recogniser.family)]]
     expected = [_logits(recogniser, clip) for clip in clips]
-    on_progress("merging")
+    on_stage("merging")
     with written_whole(out) as folder:
         recogniser.family.save(recogniser.model.merge_and_unload(safe_merge=True), recogniser.processor, folder)
         (folder / "README.md").write_text(_card(base, adapter, out, folder), encoding="utf-8")
-        on_progress("checking")
+        on_stage("checking")
         difference = _difference(load(folder, "cpu"), clips, expected)
         size = sum(path.stat().st_size for path in folder.iterdir())
         report = MergeReport(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError
-from studio.evaluation.evaluate import in_batches, read_clip
+from studio.evaluation.hypotheses import read_clip
 from studio.models import Clip, Hypothesis, Recogniser
-from studio.models.limits import check_length
+from studio.models.limits import check_length, in_batches
+from studio.progress import OnProgress
 from studio.text import counted
-
-Progress = Callable[[int, int], None]
-"""Gets (clips done, clips in all); what it raises ends the work between two batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +24,22 @@ class Read:
 
 
 def batches(
-    recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance], on_progress: Progress, skipped: list[str]
+    recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance], on_progress: OnProgress, skipped: list[str]
 ) -> Iterator[list[Read]]:
     """Transcribe `clips`, short ones first; a reason for each that cannot be goes to `skipped`."""
     family, done = recogniser.family, 0
     on_progress(0, len(clips))
-    for batch in in_batches(sorted(clips, key=lambda clip: clip.duration)):
+    for batch in in_batches(sorted(clips, key=_seconds), _seconds):
         usable = list(_usable(recogniser, dataset, batch, skipped))
         heard = [clip for _, clip in usable]
         written = family.transcribe_batch(recogniser.model, recogniser.processor, heard) if heard else []
         yield [Read(*pair, hypothesis) for pair, hypothesis in zip(usable, written, strict=True)]
         done += len(batch)
         on_progress(done, len(clips))
+
+
+def _seconds(clip: Utterance) -> float:
+    return clip.duration
 
 
 def _usable(

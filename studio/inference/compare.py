@@ -43,7 +43,7 @@ class ModelComparison(BaseModel):
     clips: list[ComparedClip]
 
 
-def hear(
+def transcribe_each(
     recogniser: Recogniser, clip: Clip, adapters: Sequence[str] | None = None, terms: KeyTerms | None = None
 ) -> list[AdapterHypothesis]:
     """What the base writes for `clip`, then what it writes with each of `adapters`: of peft's names, by default all.
@@ -64,7 +64,7 @@ def hear(
     return found
 
 
-def hear_list(
+def compare_list(
     sources: Path | Sequence[Path],
     *,
     model: str = "starter",
@@ -113,4 +113,4 @@ def _heard(recogniser: Recogniser, path: Path, reference: str | None, terms: Key
     clip = clip_or_error(recogniser.family, path)
     if isinstance(clip, str):
         return ComparedClip(audio=str(path), reference=reference, error=clip)
-    return ComparedClip(audio=str(path), reference=reference, readings=hear(recogniser, clip, terms=terms))
+    return ComparedClip(audio=str(path), reference=reference, readings=transcribe_each(recogniser, clip, terms=terms))

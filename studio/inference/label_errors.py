@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
 from studio.data.store.asr_results import AsrResult
-from studio.inference.batched import Progress, Read, batches
+from studio.inference.batched import Read, batches
 from studio.inference.prelabel import reading
 from studio.models import Clip, Recogniser
 from studio.models.adapters import without_adapter
+from studio.progress import OnProgress
 from studio.text import digits_to_words, plain, words_to_digits
 from studio.text.metrics import score
 
@@ -44,7 +45,7 @@ def find_suspects(
     dataset: Dataset,
     clips: Sequence[Utterance],
     adapter: str | None,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> Search:
     """Read `clips` and write to heard.jsonl how suspicious each label is, 0 to 1, with a reason.
 

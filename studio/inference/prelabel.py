@@ -9,8 +9,9 @@ from studio.data.labels.proposals import Proposal
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
 from studio.data.store.asr_results import AsrResult
-from studio.inference.batched import Progress, Read, batches
+from studio.inference.batched import Read, batches
 from studio.models import Recogniser
+from studio.progress import OnProgress
 from studio.text.metrics import score
 
 
@@ -19,7 +20,7 @@ def prelabel(
     dataset: Dataset,
     clips: Sequence[Utterance],
     adapter: str | None,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> list[str]:
     """Transcribe `clips` into heard.jsonl, batch by batch; `adapter` is what to call the adapter.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
 from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
 from studio.models.adapters import find_adapter
-from studio.models.limits import BATCH, check_length
+from studio.models.limits import check_length, in_batches
 from studio.text import lines_of
 from studio.text.metrics import Score, score
 from studio.workspace import Workspace, disk_errors, write_atomically
@@ -74,27 +74,18 @@ class _Item(BaseModel):
     text: str | None = None
 
 
-def transcribe(
-    recogniser: Recogniser,
-    clips: Sequence[Clip],
-    on_done: Callable[[int, Hypothesis], None] | None = None,
-    batch_size: int = BATCH,
-) -> list[Hypothesis]:
-    """What the model writes for each clip, in their order. `on_done` gets (place, hypothesis) as they come.
+def transcribe(recogniser: Recogniser, clips: Sequence[Clip]) -> list[Hypothesis]:
+    """What the model writes for each clip, in their order.
 
-    Clips of similar length are decoded together, which changes no text; with `batch_size` 1 each latency is that
-    clip's own. Raises DataError where a clip is too short or too long.
+    Clips of similar length are decoded together, which changes no text. Raises DataError where a clip is too short or
+    too long.
     """
+    family, found = recogniser.family, dict[int, Hypothesis]()
     by_length = sorted(range(len(clips)), key=lambda place: len(clips[place].samples))
-    found: dict[int, Hypothesis] = {}
-    for start in range(0, len(clips), batch_size):
-        places = by_length[start : start + batch_size]
+    for places in in_batches(by_length, lambda place: len(clips[place].samples) / family.sample_rate):
         batch = [clips[place] for place in places]
-        hypotheses = recogniser.family.transcribe_batch(recogniser.model, recogniser.processor, batch)
-        for place, hypothesis in zip(places, hypotheses, strict=True):
-            found[place] = hypothesis
-            if on_done is not None:
-                on_done(place, hypothesis)
+        written = family.transcribe_batch(recogniser.model, recogniser.processor, batch)
+        found |= dict(zip(places, written, strict=True))
     return [found[place] for place in range(len(clips))]
 
 

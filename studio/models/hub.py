@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import DiskError, ModelError, StudioError
 from studio.models.catalogue import locate
+from studio.progress import OnProgress, unwatched
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes so far, bytes in all). What it raises stops the download, which a later call continues."""
 
 WANTED = ("model*.safetensors", "*.json", "tokenizer*", "vocab*", "merges.txt")  # in the repository's root
 _SPARE = 64 * 1024**2  # bytes: what a disk should keep free
@@ -30,16 +28,17 @@ class _File:
     size: int  # bytes
 
 
-def fetch(hub_id: str, on_progress: Progress | None = None) -> Path:
+def fetch(hub_id: str, on_progress: OnProgress = unwatched) -> Path:
     """Download the model `hub_id`, such as UsefulSensors/moonshine-tiny, and return its folder.
 
-    Only safetensors, JSON and tokenizer files are taken. Raises ModelError (unknown, closed, without safetensors,
+    Only safetensors, JSON and tokenizer files are taken. `on_progress` counts bytes; a download that it stops continues
+    at the next call. Raises ModelError (unknown, closed, without safetensors,
     or no connection) and DiskError; each says what to do.
     """
     with _online(), _sentences(hub_id):
         revision, files = _listing(hub_id)
         _check_room(hub_id, files)
-        _download(hub_id, revision, files, on_progress or (lambda done, total: None))
+        _download(hub_id, revision, files, on_progress)
     return locate(hub_id)
 
 
@@ -58,7 +57,7 @@ def _is_wanted(name: str) -> bool:
     return "/" not in name and any(fnmatch(name, pattern) for pattern in WANTED)
 
 
-def _download(hub_id: str, revision: str, files: Sequence[_File], on_progress: Progress) -> None:
+def _download(hub_id: str, revision: str, files: Sequence[_File], on_progress: OnProgress) -> None:
     from huggingface_hub import hf_hub_download
 
     total, before = sum(file.size for file in files), 0
@@ -70,7 +69,7 @@ def _download(hub_id: str, revision: str, files: Sequence[_File], on_progress: P
     hf_hub_download(hub_id, "config.json", revision="main")
 
 
-def _bar(on_progress: Progress, before: int, total: int) -> type[tqdm]:
+def _bar(on_progress: OnProgress, before: int, total: int) -> type[tqdm]:
     """A progress bar that draws nothing and reports the whole download's progress to `on_progress`.
 
     `before` is how many bytes the earlier files had.

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
 from studio.errors import DataError
 from studio.models.base import Clip, Family
 
-BATCH = 8  # clips decoded at once: about 1.8 times as fast as one by one on a CPU
+BATCH_SECONDS = 20.0  # audio decoded at once: faster than clip by clip, and still short enough to be stopped between
+
+T = TypeVar("T")
+
+
+def in_batches(items: Iterable[T], seconds: Callable[[T], float]) -> Iterator[list[T]]:
+    """`items` in their order, in batches of BATCH_SECONDS of audio at most (a longer one is a batch of its own)."""
+    batch: list[T] = []
+    sum_of = 0.0
+    for item in items:
+        if batch and sum_of + seconds(item) > BATCH_SECONDS:
+            yield batch
+            batch, sum_of = [], 0.0
+        batch.append(item)
+        sum_of += seconds(item)
+    if batch:
+        yield batch
 
 
 def check_length(family: Family, clip: Clip) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from studio.text import NORMALISERS, spoken, words_to_digits
+from studio.text.alignment import AlignedKind, aligned
 
 Unit = Literal["word", "character"]  # what errors are counted in
-EditKind = Literal["equal", "substitute", "delete", "insert", "spelling"]
+EditKind = AlignedKind | Literal["spelling"]
 """`spelling`: written differently, but it means the same (see studio.evaluation.word_diff)."""
 
 LEAST_COUNTED = 20  # words or digits: a rate of fewer says more than it knows, and is not given
@@ -81,21 +82,10 @@ def errors(reference: str, hypothesis: str, normaliser: str, unit: Unit = "word"
 
 def diff(reference: str, hypothesis: str) -> list[Edit]:
     """The word-level edits that turn `reference` into `hypothesis`, in order."""
-    ref_words, hyp_words = reference.split(), hypothesis.split()
-    if not ref_words or not hyp_words:
-        kind: EditKind = "delete" if ref_words else "insert"
-        whole = Edit(kind=kind, reference=" ".join(ref_words), hypothesis=" ".join(hyp_words))
-        return [whole] if ref_words or hyp_words else []
-    import jiwer
-
-    chunks = jiwer.process_words(" ".join(ref_words), " ".join(hyp_words)).alignments[0]
+    said, written = reference.split(), hypothesis.split()
     return [
-        Edit(
-            kind=cast(EditKind, chunk.type),
-            reference=" ".join(ref_words[chunk.ref_start_idx : chunk.ref_end_idx]),
-            hypothesis=" ".join(hyp_words[chunk.hyp_start_idx : chunk.hyp_end_idx]),
-        )
-        for chunk in chunks
+        Edit(kind=part.kind, reference=" ".join(said[part.reference]), hypothesis=" ".join(written[part.hypothesis]))
+        for part in aligned(said, written)
     ]
 
 

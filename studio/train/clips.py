@@ -8,7 +8,8 @@ from studio.data.manifest import Dataset, Utterance
 from studio.data.splits.assignment import ensure_minimum
 from studio.data.utterance import SIDES, Split
 from studio.errors import DataError
-from studio.evaluation.evaluate import read_manifest, usable
+from studio.evaluation.evaluate import read_manifest
+from studio.evaluation.hypotheses import usable
 from studio.models import Family
 from studio.models.writable import Splits, by_side, left_out_note, shortened
 from studio.runs.folder import RunFolder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import DataError, DiskError
-from studio.evaluation.evaluate import read_clip
+from studio.evaluation.hypotheses import read_clip
 from studio.models import Clip, Recogniser
 from studio.models.base import Encodes
 from studio.models.writable import shortened

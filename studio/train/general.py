@@ -14,7 +14,8 @@ from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError
-from studio.evaluation.evaluate import open_dataset, read_manifest, usable
+from studio.evaluation.evaluate import open_dataset, read_manifest
+from studio.evaluation.hypotheses import usable
 from studio.models import Recogniser
 from studio.models.writable import Splits, named, unwritable
 from studio.runs.folder import RunFolder

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
-from studio.errors import DataError, DiskError
+from studio.errors import DataError
 from studio.evaluation import failure_modes
-from studio.evaluation.cache import CachedBatch, HypothesisCache
-from studio.evaluation.evaluate import Evaluation, hash_of, in_batches, scored, transcribe, usable
+from studio.evaluation.cache import HypothesisCache
+from studio.evaluation.evaluate import Evaluation, hash_of, scored
 from studio.evaluation.failure_modes import Probe
+from studio.evaluation.hypotheses import Hypotheses, transcribed
 from studio.models import Hypothesis, Recogniser
 from studio.models.writable import named, shortened, unwritable
 from studio.runs.events import Evaluated, Event, Phase, Sampled, Warned
@@ -52,45 +53,22 @@ class Scorer:
             if kept
             else HypothesisCache()
         )
-        good: list[Utterance] = []
-        hypotheses: list[Hypothesis] = []
-        skipped: list[str] = []
-        for batch in in_batches(clips):
-            yield Phase(name=phase, done=len(hypotheses), total=len(clips))
+        read = Hypotheses()
+        yield Phase(name=phase, total=len(clips))
+        self.check()
+        for batch in transcribed(self.recogniser, self.dataset, clips, known, self.rows.of):
+            read.add(batch)
+            yield Phase(name=phase, done=read.done, total=len(clips))
             self.check()
-            if (read := known.find(batch)) is None:
-                read = self._read(batch)
-                known.keep(read)
-            good += [clip for clip in batch if clip.id in read.heard]
-            skipped, hypotheses = skipped + read.skipped, hypotheses + list(read.heard.values())
-        yield Phase(name=phase, done=len(clips), total=len(clips))
+        good, skipped = read.clips_of(clips), read.skipped
         if skipped:
             yield Warned(message=f"Skipped while scoring ({len(skipped)}): {shortened(skipped)}.")
         if not good:
             raise DataError(f"None of the {clips[0].split} clips can be read.", "Bring them back, and resume.")
         probes = [] if phase == "validating" else failure_modes.probes(self.recogniser)
         too_long = [] if phase == "validating" else named(unwritable(good, self.recogniser))
-        found = self._scored(good, hypotheses, adapter, skipped, probes)
+        found = self._scored(good, list(read.texts.values()), adapter, skipped, probes)
         return found.model_copy(update={"unwritable": too_long})
-
-    def _read(self, batch: list[Utterance]) -> CachedBatch:
-        """The hypotheses of the clips of `batch` that still exist, and why each of the others is not."""
-        good: list[Utterance] = batch
-        bad: list[str] = []
-        try:
-            texts = self._written(batch)
-        except (DataError, DiskError):
-            good, bad = usable(self.dataset, batch, self.recogniser.family)
-            if not bad:
-                raise
-            texts = self._written(good) if good else []
-        heard = {clip.id: text for clip, text in zip(good, texts, strict=True)}
-        return CachedBatch(clips=[clip.id for clip in batch], heard=heard, skipped=bad)
-
-    def _written(self, clips: Sequence[Utterance]) -> list[Hypothesis]:
-        """What is written for `clips`, which were all encoded before, or else are encoded now."""
-        rows = [row for clip in clips if (row := self.rows.of(clip.id)) is not None]
-        return transcribe(self.recogniser, self.dataset, clips, rows if len(rows) == len(clips) else ())
 
     def _scored(
         self,

@@ -62,8 +62,7 @@ def _lists(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             first: how many clips to leave out
         """
         opened = Dataset.open(workspace.dataset(dataset))
-        wanted = set(opened.resolve(Selection(ids=None, query=query))) if query else None
-        clips = [clip for clip in opened.utterances() if wanted is None or clip.id in wanted]
+        clips = opened.select(Selection(ids=None, query=query))
         shown = clips[max(first, 0) : max(first, 0) + MOST_CLIPS]
         return [clip.model_dump(include={"id", "text", "duration", "split", "speaker"}) for clip in shown]
 
@@ -88,7 +87,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         row = opened.get(clip)
         sound = opened.clip_path(row).read_bytes()
         reader = hearing.choose(workspace, [run] if run else [], model)
-        heard = hearing.hear(worker.shared(), sound, reader, [], DEFAULT_BOOST)
+        heard = hearing.utterance(worker.shared(), sound, reader, [], DEFAULT_BOOST)
         before, *after = [column.plain.model_dump(mode="json") for column in heard.columns]
         return {"reference": row.text, "before": before, "after": after[0] if after else None, "notes": heard.notes}
 

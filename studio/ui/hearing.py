@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from studio import audio
+from studio.audio import Waveform
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import AudioError, DataError, JobError
@@ -146,12 +147,12 @@ def setting(folder: RunFolder, name: str) -> str:
         raise JobError(f"{folder.config} cannot be read.", "Choose another run, or train again.") from error
 
 
-def hear(
+def utterance(
     recogniser: Worker, sound: bytes, chosen: ModelSelection, terms: Sequence[str], boost: float
 ) -> UtteranceHypotheses:
-    """Read one utterance by all that is chosen. Raises AudioError where it cannot be, and as Worker does."""
-    notes = notes_on(sound)
-    readings = recogniser.hear(sound, chosen.model, tuple(chosen.adapters.values()), terms, boost)
+    """Transcribe one utterance by all that is chosen. Raises AudioError where it cannot be, and as Worker does."""
+    wave = _usable(sound)
+    readings = recogniser.transcribe_each(sound, chosen.model, tuple(chosen.adapters.values()), terms, boost)
     base = readings[0].plain.text
     columns = [
         ModelHypothesis(
@@ -163,17 +164,17 @@ def hear(
         )
         for run, reading in zip(("", *chosen.adapters), readings, strict=True)
     ]
-    return UtteranceHypotheses(model=chosen.model, columns=columns, notes=notes)
+    return UtteranceHypotheses(model=chosen.model, columns=columns, notes=_notes_on(wave))
 
 
 def so_far(recogniser: Worker, sound: bytes, chosen: ModelSelection) -> str:
-    """What has been said so far, by the first run, or by the base where there is none. Raises as `hear` does."""
+    """What has been said so far, by the first run, or by the base where there is none. Raises as `utterance` does."""
     return recogniser.partial(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
 
 
 def another(reader: Worker, content: bytes, who: ModelSelection, label: str) -> str:
     """What the base model of `who` transcribed, where it is sure that it is not `label`; empty otherwise."""
-    [heard] = reader.hear(content, who.model, (), (), DEFAULT_BOOST)
+    [heard] = reader.transcribe_each(content, who.model, (), (), DEFAULT_BOOST)
     return heard.plain.text if heard_another(label, heard.plain, who.model) else ""
 
 
@@ -194,11 +195,16 @@ def joined(edits: list[Edit]) -> list[Edit]:
     return found
 
 
-def notes_on(sound: bytes) -> list[str]:
-    """What a person should know about a recording that can be transcribed. Raises AudioError for one that cannot."""
+def _usable(sound: bytes) -> Waveform:
+    """The samples of a recording that can be transcribed. Raises AudioError for one that cannot."""
     info, wave = audio.decode(sound)
     if refused := audio.refusal(info):
         raise AudioError(refused.what, refused.remedy)
+    return wave
+
+
+def _notes_on(wave: Waveform) -> list[str]:
+    """What a person should know about a recording."""
     figures = quality.measured(wave)
     found = quality.findings(figures, duration=wave.duration) if figures else []
     return [f"{finding.what} {finding.remedy}".strip() for finding in found]

@@ -161,10 +161,7 @@ def router(workspace: Workspace) -> APIRouter:
 
 def _chosen(workspace: Workspace, name: str, selection: Selection) -> tuple[Dataset, list[Utterance]]:
     dataset = Dataset(workspace.dataset(name))  # before the first clip it is an empty one
-    if selection.query == "":
-        return dataset, dataset.utterances()
-    ids = set(dataset.resolve(selection))
-    return dataset, [clip for clip in dataset.utterances() if clip.id in ids]
+    return dataset, dataset.select(selection)
 
 
 def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) -> LabelOverview:

@@ -68,11 +68,11 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         return Prepared(model=who.model, longest=hearing.longest(who.model))
 
     @routes.post("/hear")
-    def hear(
+    def utterance(
         sound: UploadFile, run: Fields = (), model: Field = "", terms: Field = "", boost: Boost = DEFAULT_BOOST
     ) -> UtteranceHypotheses:
         with reading:
-            return hearing.hear(reader, _content(sound), chosen(run, model), prompts.parse_terms(terms), boost)
+            return hearing.utterance(reader, _content(sound), chosen(run, model), prompts.parse_terms(terms), boost)
 
     def if_idle(read: Callable[[], str]) -> str:
         """What `read` gives; empty while another clip is transcribed: neither waits for the other."""

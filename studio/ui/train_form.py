@@ -21,7 +21,7 @@ from studio.data.labels.mixed_numbers import numbers_in_two_ways
 from studio.data.manifest import Dataset
 from studio.data.splits import assignment
 from studio.data.splits.assignment import MINIMUM
-from studio.data.utterance import Utterance
+from studio.data.utterance import SIDES, Utterance
 from studio.errors import DataError
 from studio.models import before_start
 from studio.models.memory import estimate
@@ -244,7 +244,7 @@ def adapters() -> list[AdapterCard]:
 def clips(workspace: Workspace, dataset: str) -> Clips:
     """What `dataset` holds for a run."""
     folder = Dataset(workspace.dataset(dataset))
-    used = [clip for clip in folder.utterances() if clip.split != "unused"]
+    used = folder.in_splits(*SIDES)
     sizes = Counter(clip.split for clip in used)
     mixed = numbers_in_two_ways(clip.text for clip in used)
     found = Clips(
@@ -291,7 +291,7 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
     on, settings = where(values)
     config = plan(workspace, settings)
     dataset = Dataset(workspace.dataset(config.dataset))
-    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
+    clips = dataset.in_splits(*SIDES)
     notes = before_start.check(config, clips)
     if on:
         return Planned(command=shlex.join([*config.command(), "--on", on]), memory=None, notes=notes)

@@ -22,7 +22,8 @@ from typing import Any
 
 from studio.config import ADAPTERS, TrainConfig, preset
 from studio.data.manifest import Dataset
-from studio.evaluation.evaluate import Evaluation, read_clip
+from studio.evaluation.evaluate import Evaluation
+from studio.evaluation.hypotheses import read_clip
 from studio.models import Clip, Recogniser, adapters
 from studio.models.encoder_decoder import base_of
 from studio.runs.folder import RunFolder

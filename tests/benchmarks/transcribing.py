@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from studio import audio
-from studio.inference.compare import hear
+from studio.inference.compare import transcribe_each
 from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, adapters, load
 from studio.starter import GENERAL_FOLDER
@@ -82,7 +82,7 @@ def pairs(name: str, recogniser: Recogniser, found: Sequence[Clip], turns: int) 
 
 def _both(adapted: Recogniser, found: Sequence[Clip]) -> None:
     for clip in found:
-        hear(adapted, clip)
+        transcribe_each(adapted, clip)
 
 
 def _one(adapted: Recogniser, found: Sequence[Clip]) -> None:

@@ -36,13 +36,11 @@ def chosen(workspace: Workspace, name: str, query: str, listed: Path | None = No
     Raises DataError, DiskError.
     """
     dataset = open_dataset(workspace, name)
-    if not query and listed is None:
-        return dataset, dataset.utterances()
     given = listed_ids(dataset, listed) if listed else None
-    ids = set(dataset.resolve(Selection(ids=given, query=None if listed else query)))
-    if not ids:
+    clips = dataset.select(Selection(ids=given, query=None if listed else query))
+    if query and not clips:
         raise DataError(f"No clip matches “{query}”.", "Try it in the Review tab first.")
-    return dataset, [clip for clip in dataset.utterances() if clip.id in ids]
+    return dataset, clips
 
 
 def one_of(*wanted: object) -> int:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from studio.data.manifest import Dataset
 from studio.data.splits.grouping import SplitIndex, digest, groups
-from studio.data.utterance import Origin, Split, Utterance
+from studio.data.utterance import SIDES, Origin, Split, Utterance
 from studio.errors import DataError
 from studio.text import counted
 
@@ -34,7 +34,7 @@ def ensure_minimum(dataset: Dataset) -> list[str]:
 
     Raises DataError where there are too few clips, or too few different sentences.
     """
-    moves = minimum_moves([clip for clip in dataset.utterances() if clip.split != "unused"])
+    moves = minimum_moves(dataset.in_splits(*SIDES))
     if moves:
         dataset.assign({clip.id: split for clip, split in moves})
     return [f"“{clip.text}” moved from {clip.split} to {split}." for clip, split in moves]
@@ -73,7 +73,7 @@ def trainable(dataset: Dataset) -> list[Utterance]:
 
     Raises DataError where it could not start: too few clips whose sound is there, or too few sentences.
     """
-    clips = [clip for clip in dataset.utterances() if clip.split != "unused"]
+    clips = dataset.in_splits(*SIDES)
     sizes = Counter(clip.split for clip in clips)
     if any(sizes[split] < least for split, least in MINIMUM.items()):  # else nothing moves: grouping takes its time
         moved = {clip.id: split for clip, split in minimum_moves(clips)}

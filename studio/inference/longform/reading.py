@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,9 +13,11 @@ from studio.inference.longform.subtitles import rendered
 from studio.inference.longform.transcript import Segment, Transcript, TranscriptLog, TranscriptSource
 from studio.models import Clip, Family, Hypothesis, Recogniser
 from studio.models.key_terms import KeyTerms
-from studio.models.limits import BATCH
+from studio.progress import OnProgress, unwatched
 from studio.starter import MODEL_FOLDER
 from studio.workspace import write_atomically
+
+AT_ONCE = 8  # pieces: about 1.8 times as fast as one by one on a CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class LongRecording:
         """
         family = self.recogniser.family
         found = islice(pieces(self.path, family.sample_rate, self.lengths, family.max_seconds), skip, None)
-        while batch := list(islice(found, BATCH)):
+        while batch := list(islice(found, AT_ONCE)):
             read = self._read([_clip(family, piece) for piece in batch])
             for piece, hypothesis in zip(batch, read, strict=True):
                 yield Segment(
@@ -76,7 +78,7 @@ def read_file(
     reading: LongRecording,
     outputs: Mapping[Path, str],
     adapter: Path | None = None,
-    on_progress: Callable[[float, float], None] = lambda done, total: None,
+    on_progress: OnProgress = unwatched,
 ) -> Transcript:
     """Read a recording into `outputs`, each a file with its format (a name of `FORMATS`), whole or not at all.
 
@@ -84,21 +86,21 @@ def read_file(
     there are. What it raises stops the reading: `<output>.part` then keeps what was read, and the same call goes on
     from there, to the same result. Raises AudioError or DiskError.
     """
-    total = audio.length(reading.path)
+    seconds = round(audio.length(reading.path))
     part = TranscriptLog(part_of(next(iter(outputs)))) if outputs else None
     segments = part.resume(TranscriptSource.of(reading.path, reading.recogniser.source, adapter)) if part else []
-    on_progress(segments[-1].end if segments else 0.0, total)
+    on_progress(round(segments[-1].end) if segments else 0, seconds)
     for segment in reading.segments(skip=len(segments)):
         segments.append(segment)
         if part:
             part.add(segment)
-        on_progress(segment.end, total)
+        on_progress(round(segment.end), seconds)
     result = reading.transcript(segments, adapter)
     for path, kind in outputs.items():
         write_atomically(path, rendered(result, kind))
     if part:
         part.path.unlink(missing_ok=True)
-    on_progress(total, total)
+    on_progress(seconds, seconds)
     return result
 
 

@@ -54,7 +54,7 @@ class Worker:
             answer = self._ask("partial", model, [adapter] if adapter else [], audio=str(path))
         return Hypothesis.model_validate(answer)
 
-    def hear(
+    def transcribe_each(
         self,
         audio: Path | bytes,
         model: str,
@@ -68,7 +68,7 @@ class Worker:
         Raises ConfigError where there are too many adapters or terms, or `boost` is out of bounds.
         """
         with _on_disk(audio) as path:
-            answer = self._ask("hear", model, adapters, audio=str(path), terms=[*terms], boost=boost)
+            answer = self._ask("transcribe_each", model, adapters, audio=str(path), terms=[*terms], boost=boost)
         return [AdapterHypothesis.model_validate(reading) for reading in answer]
 
     @property

@@ -29,14 +29,14 @@ class ModelHost:
         import numpy as np
 
         from studio.audio import resample
-        from studio.inference.compare import hear
+        from studio.inference.compare import transcribe_each
         from studio.models.base import Clip
 
         is_warm = self._recogniser is not None
         recogniser, names = self._ready(model, adapters)
         if not is_warm:
             silence = resample(np.zeros(48_000, np.float32), 48_000, recogniser.family.sample_rate)
-            hear(recogniser, Clip(silence), names)
+            transcribe_each(recogniser, Clip(silence), names)
 
     def transcribe(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
         """What the model writes, with the one adapter, or without where none is asked for."""
@@ -48,16 +48,16 @@ class ModelHost:
         self._draft = read.text
         return read.model_dump()
 
-    def hear(
+    def transcribe_each(
         self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float
     ) -> list[dict[str, Any]]:
         """What the base writes, then what it writes with each adapter, each without and with key terms."""
-        from studio.inference.compare import hear
+        from studio.inference.compare import transcribe_each
         from studio.models.key_terms import key_terms
 
         recogniser, names = self._ready(model, adapters)
         trie = key_terms(recogniser.family, recogniser.processor, terms, boost)
-        return [reading.model_dump() for reading in hear(recogniser, _clip(recogniser, audio), names, trie)]
+        return [reading.model_dump() for reading in transcribe_each(recogniser, _clip(recogniser, audio), names, trie)]
 
     def _read(self, model: str, adapters: Sequence[str], audio: str, draft: str = "") -> Hypothesis:
         from studio.models.multi_adapter import BASE, alone

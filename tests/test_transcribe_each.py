@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from studio import cli
 from studio.audio import read
 from studio.errors import ConfigError, ModelError
-from studio.inference.compare import hear, hear_list
+from studio.inference.compare import compare_list, transcribe_each
 from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, adapters, load
 from studio.models.key_terms import key_terms
@@ -66,15 +66,17 @@ def test_four_adapters_in_one_batch_read_as_each_alone(folders: list[Path]) -> N
     for path in PATHS:
         expected = [alone(path, folder) for folder in (None, *folders)]
         assert len(set(expected)) > 2
-        assert [reading.plain.text for reading in hear(recogniser, clip(path))] == expected
+        assert [reading.plain.text for reading in transcribe_each(recogniser, clip(path))] == expected
 
 
 def test_key_terms_and_adapters_together_read_as_each_alone(folders: list[Path]) -> None:
     recogniser, terms = with_adapters(folders[:1]), ["location", "contract"]
     trie = key_terms(recogniser.family, recogniser.processor, terms, 3.0)
-    together = hear(recogniser, clip(PATHS[1]), terms=trie)
+    together = transcribe_each(recogniser, clip(PATHS[1]), terms=trie)
     for folder, reading in zip((None, folders[0]), together, strict=True):
-        (own,) = hear(load("starter", "cpu", adapter=folder), clip(PATHS[1]), [] if folder is None else None, trie)[-1:]
+        (own,) = transcribe_each(
+            load("starter", "cpu", adapter=folder), clip(PATHS[1]), [] if folder is None else None, trie
+        )[-1:]
         assert reading.biased is not None
         assert own.biased is not None
         assert (reading.plain.text, reading.biased.text) == (own.plain.text, own.biased.text)
@@ -84,7 +86,7 @@ def test_adapters_that_one_batch_cannot_hold_are_read_one_by_one(folders: list[P
     dora = trained(tmp_path / "dora", "voice", 5, dora=True, strength=0.1)
     recogniser = with_adapters([dora, folders[0]])
     assert not can_mix(recogniser)
-    texts = [reading.plain.text for reading in hear(recogniser, clip(PATHS[0]))]
+    texts = [reading.plain.text for reading in transcribe_each(recogniser, clip(PATHS[0]))]
     assert texts == [alone(PATHS[0], folder) for folder in (None, dora, folders[0])]
     assert recogniser.model.active_adapter == "adapter0"
     assert not any(parameter.requires_grad for parameter in recogniser.model.parameters())
@@ -92,8 +94,8 @@ def test_adapters_that_one_batch_cannot_hold_are_read_one_by_one(folders: list[P
 
 def test_the_order_of_the_adapters_is_the_order_of_the_readings(folders: list[Path]) -> None:
     recogniser = with_adapters(folders[:2])
-    texts = [reading.plain.text for reading in hear(recogniser, clip(PATHS[0]))]
-    swapped = [reading.plain.text for reading in hear(recogniser, clip(PATHS[0]), ["adapter1", "adapter0"])]
+    texts = [reading.plain.text for reading in transcribe_each(recogniser, clip(PATHS[0]))]
+    swapped = [reading.plain.text for reading in transcribe_each(recogniser, clip(PATHS[0]), ["adapter1", "adapter0"])]
     assert swapped == [texts[0], texts[2], texts[1]]
 
 
@@ -101,16 +103,16 @@ def test_an_adapter_of_another_base_is_refused_in_words(folders: list[Path], tmp
     other = adapters.attach(load("echo", "cpu"), 4, 8, 0.0, "voice", 0)
     adapters.save(other, tmp_path / "other")
     with pytest.raises(ModelError, match="was made on “echo”, not on “starter”"):
-        hear_list(PATHS[:1], adapters=[folders[0], tmp_path / "other"])
+        compare_list(PATHS[:1], adapters=[folders[0], tmp_path / "other"])
 
 
 def test_a_fifth_adapter_is_refused_in_words(folders: list[Path]) -> None:
     with pytest.raises(ConfigError, match="4 are compared at most"):
-        hear_list(PATHS[:1], adapters=[*folders, folders[0]])
+        compare_list(PATHS[:1], adapters=[*folders, folders[0]])
 
 
 def held_texts(held: ModelHost, folders: list[Path]) -> list[str]:
-    readings = held.hear("starter", [str(folder) for folder in folders], str(PATHS[0]), [], 2.0)
+    readings = held.transcribe_each("starter", [str(folder) for folder in folders], str(PATHS[0]), [], 2.0)
     return [reading["plain"]["text"] for reading in readings]
 
 
@@ -160,6 +162,6 @@ def test_the_verb_says_what_is_wrong_with_terms_and_boost(tmp_path: Path) -> Non
     terms = tmp_path / "terms.txt"
     terms.write_text("location code")
     with pytest.raises(ConfigError, match="A boost of 5 is not between 0 and 4"):
-        hear_list(PATHS[:1], terms=terms, boost=5)
+        compare_list(PATHS[:1], terms=terms, boost=5)
     with pytest.raises(ConfigError, match="There is no list of key terms"):
-        hear_list(PATHS[:1], terms=tmp_path / "nowhere.txt")
+        compare_list(PATHS[:1], terms=tmp_path / "nowhere.txt")

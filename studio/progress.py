@@ -1,0 +1,13 @@
+"""How long work says how far it is: one kind of callback for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+OnProgress = Callable[[int, int], None]
+"""Gets (done, total) in the work's own unit: clips, bytes, seconds of audio. What it raises ends the work between two
+steps; what was done by then is kept where the function says so."""
+
+
+def unwatched(done: int, total: int) -> None:
+    """Nobody wants to know."""
