@@ -27,10 +27,11 @@ from studio.runs.events import Event, Failed, Phase
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.train import clips, general
+from studio.train.prepared import RunPlan, prepare
 from studio.train.randomness import reproducible
 from studio.train.ranks import SingleProcess
 from studio.train.resources import out_of_memory_explained
-from studio.train.stages import FineTune, RunPlan
+from studio.train.stages import FineTune
 from studio.train.stopping import Stopper
 from studio.workspace import Workspace, disk_errors_explained
 
@@ -58,7 +59,8 @@ def run(
         with stopper.listening(), out_of_memory_explained(), disk_errors_explained():
             plan, moved = _plan(config, folder, workspace, resume)
             with reproducible(config.seed, plan.record.resolved_threads):
-                yield from FineTune(plan, folder, stopper, ranks or SingleProcess()).events(moved)
+                prepared = prepare(plan, moved, folder, stopper, ranks or SingleProcess())
+                yield from FineTune(prepared, stopper).events()
     except StudioError as error:
         yield Failed(message=error.what, remedy=error.remedy)
         raise
