@@ -78,7 +78,8 @@ def read_clip(dataset: Dataset, clip: Utterance, sample_rate: int) -> Clip:
 def _one_batch(
     recogniser: Recogniser, dataset: Dataset, batch: list[Utterance], features_of: Callable[[str], Row | None]
 ) -> CachedBatch:
-    good, bad = batch, []
+    good: list[Utterance] = batch
+    bad: list[str] = []
     try:
         texts = _written(recogniser, dataset, batch, features_of)
     except (DataError, DiskError):

@@ -20,7 +20,7 @@ class AlignedWords:
     @property
     def words(self) -> int:
         """How many words, on the side that has some."""
-        return max(part.stop - part.start for part in (self.reference, self.hypothesis))
+        return int(max(part.stop - part.start for part in (self.reference, self.hypothesis)))
 
 
 def aligned(reference: Sequence[str], hypothesis: Sequence[str]) -> list[AlignedWords]:
