@@ -20,7 +20,7 @@ from studio.errors import DiskError, JobError
 from studio.runs import processes
 from studio.runs.ending import last_events, last_word, mend, was_stopped
 from studio.runs.events import Failed, Finished, Stopped
-from studio.runs.folder import RunFolder, StopRequest
+from studio.runs.folder import JobFolder, RunFolder, StopRequest
 from studio.runs.processes import Job
 from studio.workspace import Workspace, disk_errors
 
@@ -44,7 +44,7 @@ class JobState(BaseModel):
         return self.status not in ("running", "stopping")
 
 
-def state(folder: RunFolder) -> JobState:
+def state(folder: JobFolder) -> JobState:
     """The state of the run in `folder`."""
     job = Job.read(folder)
     if job is None:
@@ -58,7 +58,7 @@ def state(folder: RunFolder) -> JobState:
     return JobState(status=status, pid=pid, started_at=job.started_at, ended_at=job.ended_at)
 
 
-def _ended(folder: RunFolder, job: Job | None) -> Status:
+def _ended(folder: JobFolder, job: Job | None) -> Status:
     word = last_word(last_events(folder, job.events_offset if job else 0))
     exited_well = job is not None and job.exit_code == 0
     match word:
@@ -83,13 +83,13 @@ def active(workspace: Workspace) -> RunFolder | None:
     return RunFolder(workspace.outputs / name) if name else None
 
 
-def latest(outputs: Path) -> RunFolder | None:
+def latest(outputs: Path) -> JobFolder | None:
     """The run in `outputs` that was started last, if any, going on or not."""
-    folder = RunFolder(outputs / processes.last_claimed(outputs))
+    folder = JobFolder(outputs / processes.last_claimed(outputs))
     return folder if folder.job.is_file() else None
 
 
-def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None = None) -> None:
+def start(folder: JobFolder, command: list[str], about: Mapping[str, str] | None = None) -> None:
     """Run `command` under a supervisor of its own, which writes down in `folder` how it goes.
 
     `command` is a whole argument list; `about` is what a list of runs shows of it. Returns once the supervisor
@@ -99,7 +99,7 @@ def start(folder: RunFolder, command: list[str], about: Mapping[str, str] | None
         start_holding(lock, folder, Job(command=command, folder=str(Path.cwd()), about=dict(about or {})))
 
 
-def start_holding(lock: int, folder: RunFolder, job: Job) -> None:
+def start_holding(lock: int, folder: JobFolder, job: Job) -> None:
     """Start `job` in `folder` as `start` does, for a caller who holds the right to run: the descriptor `lock`."""
     with disk_errors(folder.path):
         folder.path.mkdir(exist_ok=True)
@@ -151,7 +151,7 @@ def _by_name(command: list[str], name: str) -> list[str]:
     return [*command[:place], name, *command[place + 1 :]]
 
 
-def stop(folder: RunFolder, how: StopRequest) -> None:
+def stop(folder: JobFolder, how: StopRequest) -> None:
     """Ask the run to end: `save` keeps and scores what it learnt, `discard` does not. Returns at once.
 
     Raises JobError where it is not going on.
@@ -204,9 +204,9 @@ def fresh_folder(workspace: Workspace, dataset: str, name: str | None) -> RunFol
     return folder
 
 
-def _launch(folder: RunFolder, job: Job, lock: int) -> None:
+def _launch(folder: JobFolder, job: Job, lock: int) -> None:
     if previous := processes.last_claimed(folder.path.parent):
-        _sweep_orphan(RunFolder(folder.path.parent / previous))
+        _sweep_orphan(JobFolder(folder.path.parent / previous))
     folder.clear_stop_request()  # before it can be asked anew: who reads the name may stop the run
     with disk_errors(folder.events):
         processes.sign(lock, folder.name)
@@ -221,7 +221,7 @@ def _launch(folder: RunFolder, job: Job, lock: int) -> None:
         raise JobError(f"The run “{folder.name}” could not be started.", f"{folder.log} says why.")
 
 
-def _sweep_orphan(folder: RunFolder) -> bool:
+def _sweep_orphan(folder: JobFolder) -> bool:
     """End a trainer whose supervisor was killed; whether there was one. Never another process of the same number."""
     job = Job.read(folder)
     process = job.child.process() if job and job.child and job.ended_at is None else None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from studio.errors import BusyError, JobError
 from studio.runs import control, processes
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.runs.listing import existing
 from studio.runs.tasks import TaskState
 from studio.workspace import Workspace
@@ -31,15 +31,15 @@ def start(workspace: Workspace, run: str) -> TaskState:
         raise JobError(f"The run “{run}” has not finished.", f"Resume it: studio resume {run}")
     if going := processes.holder(workspace.outputs):
         raise BusyError(f"“{going}” is still going.", "Wait until it has finished, or stop it first.")
-    job = RunFolder(folder.curve)
+    job = JobFolder(folder.curve)
     command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), "curve", run]
     control.start(job, command, {"what": WHAT})
     return TaskState.of(job)
 
 
-def task(workspace: Workspace, run: str) -> RunFolder:
+def task(workspace: Workspace, run: str) -> JobFolder:
     """The folder of the job, which need not exist. Raises JobError where there is no such run."""
-    return RunFolder(existing(workspace, run).curve)
+    return JobFolder(existing(workspace, run).curve)
 
 
 @contextmanager

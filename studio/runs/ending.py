@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 from studio.runs.events import Event, Failed, Finished, Started, StepDone, Stopped, parse, to_line
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 
 _TAIL = 32_768  # bytes: some hundred events
 Lifecycle = Started | Stopped | Failed | Finished
 
 
-def last_events(folder: RunFolder, since: int = 0, most: int = _TAIL) -> list[Event]:
+def last_events(folder: JobFolder, since: int = 0, most: int = _TAIL) -> list[Event]:
     """The last whole events of the run after byte `since`: those in `most` bytes, by default some hundred events."""
     try:
         with folder.events.open("rb") as stream:
@@ -30,7 +30,7 @@ def last_word(events: list[Event]) -> Lifecycle | None:
     return next((event for event in reversed(events) if isinstance(event, Lifecycle)), None)
 
 
-def was_stopped(folder: RunFolder) -> bool:
+def was_stopped(folder: JobFolder) -> bool:
     """Whether a person ended the training of this finished run before its last step.
 
     Of what begins, trains or stops, the last event decides. Scoring comes after it, however many events that takes.
@@ -57,7 +57,7 @@ def last_step(events: list[Event]) -> int:
     return next((event.step for event in reversed(events) if isinstance(event, StepDone)), 0)
 
 
-def append(folder: RunFolder, event: Event) -> None:
+def append(folder: JobFolder, event: Event) -> None:
     """Write `event` for a trainer that no longer can, on a line of its own even after a torn one."""
     mend(folder.events)
     with folder.events.open("a", encoding="utf-8") as stream:
@@ -77,7 +77,7 @@ def mend(log: Path) -> int:
         return stream.tell()
 
 
-def quiet_seconds(folder: RunFolder) -> float:
+def quiet_seconds(folder: JobFolder) -> float:
     """Seconds since the run last said anything."""
     try:
         return time.time() - folder.events.stat().st_mtime

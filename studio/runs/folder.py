@@ -1,4 +1,4 @@
-"""What lies in `outputs/<run>/`, named once, and the note by which a run is asked to stop."""
+"""What lies in the folder of a job, and in `outputs/<run>/`, named once; the note by which a job is asked to stop."""
 
 from __future__ import annotations
 
@@ -18,14 +18,55 @@ FOLDER_VARIABLE = "STUDIO_JOB"  # the folder that a supervised command writes it
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
-    """One run on disk. `DONE` is written last: its existence means that the rest is whole."""
+class JobFolder:
+    """One supervised job on disk: a training, a merge, a search for wrong labels. `DONE` is written last of all."""
 
     path: Path
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "stdout.log"
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def done(self) -> Path:
+        return self.path / "DONE"
+
+    @property
+    def _stop(self) -> Path:
+        return self.path / "stop.request"
+
+    def request_stop(self, how: StopRequest) -> None:
+        """Ask the job to stop at the next place where it can, and to save or to discard what it did."""
+        write_atomically(self._stop, how)
+
+    def stop_request(self) -> StopRequest | None:
+        """What was asked of this job, if anything."""
+        try:
+            word = self._stop.read_text().strip()
+        except FileNotFoundError:
+            return None
+        return cast(StopRequest, word) if word in ("save", "discard") else None
+
+    def clear_stop_request(self) -> None:
+        """Forget the request, when the job starts or goes on."""
+        self._stop.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder(JobFolder):
+    """One run on disk. `DONE` means that the rest is whole."""
 
     @property
     def config(self) -> Path:
@@ -62,18 +103,6 @@ class RunFolder:
     def general(self) -> Path:
         """The clips of the general set that the run uses, if any: see `studio.train.general`."""
         return self.path / "general.jsonl"
-
-    @property
-    def events(self) -> Path:
-        return self.path / "events.jsonl"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "stdout.log"
-
-    @property
-    def job(self) -> Path:
-        return self.path / "job.json"
 
     @property
     def cluster(self) -> Path:
@@ -152,10 +181,6 @@ class RunFolder:
         """What a person wrote down about the run."""
         return self.path / "note.txt"
 
-    @property
-    def done(self) -> Path:
-        return self.path / "DONE"
-
     def discard_learnt(self) -> None:
         """Remove what was learnt; settings, the base model's score and events stay. Raises DiskError."""
         with disk_errors(self.path, "discard"):
@@ -164,23 +189,3 @@ class RunFolder:
                     shutil.rmtree(folder)
             for file in (self.tuned, self.general_tuned, self.short_tuned, self.report):
                 file.unlink(missing_ok=True)
-
-    @property
-    def _stop(self) -> Path:
-        return self.path / "stop.request"
-
-    def request_stop(self, how: StopRequest) -> None:
-        """Ask the run to stop after its current step, and to save or to discard what it learnt."""
-        write_atomically(self._stop, how)
-
-    def stop_request(self) -> StopRequest | None:
-        """What was asked of this run, if anything."""
-        try:
-            word = self._stop.read_text().strip()
-        except FileNotFoundError:
-            return None
-        return cast(StopRequest, word) if word in ("save", "discard") else None
-
-    def clear_stop_request(self) -> None:
-        """Forget the request, when the run starts or goes on."""
-        self._stop.unlink(missing_ok=True)

@@ -11,12 +11,12 @@ from time import time
 from studio.quiet import warnings_in
 from studio.runs import processes
 from studio.runs.ending import mend
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.runs.processes import Job, ProcessId
 
 
 @contextmanager
-def in_foreground(folder: RunFolder, command: Sequence[str], about: Mapping[str, str]) -> Iterator[None]:
+def in_foreground(folder: JobFolder, command: Sequence[str], about: Mapping[str, str]) -> Iterator[None]:
     """Hold the right to run in `folder` while the block works there; `stop` reaches it by its note as usual.
 
     `command` resumes it should it be killed. Other packages' warnings go to the run's log.

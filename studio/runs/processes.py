@@ -14,7 +14,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio.errors import BusyError
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.workspace import disk_errors, write_atomically
 
 _SAME_START = 2.0  # seconds; Linux derives a process's start from the boot time, which is rounded to a second
@@ -61,14 +61,14 @@ class Job(BaseModel):
     exit_code: int | None = None  # negative: the signal that ended it
 
     @classmethod
-    def read(cls, folder: RunFolder) -> Self | None:
+    def read(cls, folder: JobFolder) -> Self | None:
         """The job of `folder`, or None where there never was one."""
         try:
             return cls.model_validate_json(folder.job.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
 
-    def write(self, folder: RunFolder) -> None:
+    def write(self, folder: JobFolder) -> None:
         """Replace `job.json`. Raises DiskError."""
         write_atomically(folder.job, self.model_dump_json(indent=1) + "\n")
 

@@ -24,7 +24,7 @@ from studio.errors import StudioError
 from studio.runs.control import end
 from studio.runs.ending import append, is_final, last_events, last_step, last_word, quiet_seconds
 from studio.runs.events import Event, Failed, Stopped
-from studio.runs.folder import FOLDER_VARIABLE, RunFolder
+from studio.runs.folder import FOLDER_VARIABLE, JobFolder
 from studio.runs.processes import Job, ProcessId
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
@@ -47,7 +47,7 @@ class Patience:
 class Supervisor:
     """One command, from its start to the last line about it."""
 
-    def __init__(self, folder: RunFolder, patience: Patience) -> None:
+    def __init__(self, folder: JobFolder, patience: Patience) -> None:
         job = Job.read(folder)
         if job is None:
             raise SystemExit(f"{folder.job} is missing or unreadable.")
@@ -173,7 +173,7 @@ def main(folder: str, patience: Patience = Patience()) -> None:
     if os.fork():
         os._exit(0)
     try:
-        Supervisor(RunFolder(Path(folder)), patience).run()
+        Supervisor(JobFolder(Path(folder)), patience).run()
     except (StudioError, OSError) as error:  # a full disk: the run's state then follows from what it wrote before
         sys.exit(f"The supervisor could not record how the run ended: {error}")
 

@@ -21,7 +21,7 @@ from studio.errors import CancelledError, DataError, JobError, StudioError
 from studio.runs import control, events, processes
 from studio.runs.control import Status
 from studio.runs.events import Event, Failed, Noted, Phase, PhaseName, Stopped
-from studio.runs.folder import FOLDER_VARIABLE, RunFolder
+from studio.runs.folder import FOLDER_VARIABLE, JobFolder
 from studio.runs.processes import Job
 from studio.workspace import Workspace, checked_name, disk_errors
 
@@ -40,7 +40,7 @@ class TaskState(BaseModel):
     ended_at: float | None
 
     @classmethod
-    def of(cls, folder: RunFolder) -> Self:
+    def of(cls, folder: JobFolder) -> Self:
         """The state of the task in `folder`, read from disk."""
         job, stands = Job.read(folder), control.state(folder)
         what = job.about.get("what", folder.name) if job else folder.name
@@ -50,7 +50,7 @@ class TaskState(BaseModel):
 class TaskProgress:
     """How a verb says how far it is: `tell("reading", 12, 400)`, `tell.note("14 labels look wrong.")`."""
 
-    def __init__(self, folder: RunFolder | None, unit: str = "") -> None:
+    def __init__(self, folder: JobFolder | None, unit: str = "") -> None:
         self.folder = folder
         self.unit = unit  # of what is counted, for a terminal
         self.done = 0
@@ -106,7 +106,7 @@ def reporting(unit: str = "") -> Iterator[TaskProgress]:
     written down, and raised to the command line.
     """
     named = os.environ.get(FOLDER_VARIABLE)
-    tell = TaskProgress(RunFolder(Path(named)) if named else None, unit)
+    tell = TaskProgress(JobFolder(Path(named)) if named else None, unit)
     try:
         yield tell
     except CancelledError as error:
@@ -135,7 +135,7 @@ def start(workspace: Workspace, dataset: str, name: str, arguments: Sequence[str
     return TaskState.of(folder)
 
 
-def existing(workspace: Workspace, dataset: str, name: str) -> RunFolder:
+def existing(workspace: Workspace, dataset: str, name: str) -> JobFolder:
     """The folder of the task `name`. Raises JobError where there never was one."""
     folder = _folder(workspace, dataset, name)
     if not folder.job.is_file():
@@ -148,7 +148,7 @@ def listing(workspace: Workspace, dataset: str) -> list[TaskState]:
     found = []
     for path in workspace.dataset(dataset).glob(".tasks/*/job.json"):
         with suppress(FileNotFoundError):  # removed meanwhile
-            found.append(TaskState.of(RunFolder(path.parent)))
+            found.append(TaskState.of(JobFolder(path.parent)))
     return sorted(found, key=lambda task: task.started_at or 0.0, reverse=True)
 
 
@@ -158,17 +158,17 @@ def active(workspace: Workspace, dataset: str) -> TaskState | None:
     return TaskState.of(_folder(workspace, dataset, name)) if name else None
 
 
-def cancel(folder: RunFolder) -> None:
+def cancel(folder: JobFolder) -> None:
     """Ask the task to stop; what it has written stays. Nothing happens where it is over already."""
     if not control.state(folder).is_over:
         control.stop(folder, "discard")
 
 
-def since(folder: RunFolder) -> int:
+def since(folder: JobFolder) -> int:
     """Bytes of the task's event log that earlier starts wrote: who follows begins after them."""
     job = Job.read(folder)
     return job.events_offset if job else 0
 
 
-def _folder(workspace: Workspace, dataset: str, name: str) -> RunFolder:
-    return RunFolder(workspace.dataset(dataset) / ".tasks" / checked_name(name))
+def _folder(workspace: Workspace, dataset: str, name: str) -> JobFolder:
+    return JobFolder(workspace.dataset(dataset) / ".tasks" / checked_name(name))

@@ -18,7 +18,7 @@ from studio.export.snippets import adapter_snippet, merged_snippet
 from studio.runs import control
 from studio.runs.ending import last_events
 from studio.runs.events import Failed
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder, RunFolder
 from studio.workspace import Workspace
 
 Status = Literal["none", "working", "done", "stale", "failed"]
@@ -90,9 +90,9 @@ def zipped(folder: Path, name: str) -> Path:
     return Path(file.name)
 
 
-def _job(folder: RunFolder) -> RunFolder:
+def _job(folder: RunFolder) -> JobFolder:
     """Where the merge's own log lies: a job folder within the run, so that it can run during a training."""
-    return RunFolder(folder.path / "merging")
+    return JobFolder(folder.path / "merging")
 
 
 def _merge(folder: RunFolder) -> Merge:
@@ -154,12 +154,12 @@ def _last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def _stage(job: RunFolder) -> str:
+def _stage(job: JobFolder) -> str:
     said = _last_line(job.log)
     return said if said.endswith("…") else "Finishing …" if said else "Starting …"
 
 
-def _trouble(job: RunFolder) -> str:
+def _trouble(job: JobFolder) -> str:
     """What the merge said last: its own sentence, or how its process ended."""
     said = _last_line(job.log)
     if said and not said.endswith("…"):

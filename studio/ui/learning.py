@@ -9,7 +9,7 @@ from studio.config import Normaliser
 from studio.evaluation.evaluate import Evaluation
 from studio.reports.learning_curve import LearningCurve, learning_curve, outlook
 from studio.runs import curve_job, listing
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.runs.tasks import TaskState
 from studio.ui import tasks
 from studio.workspace import Workspace
@@ -42,7 +42,7 @@ def router(workspace: Workspace) -> APIRouter:
     def start(run: str) -> TaskState:
         return curve_job.start(workspace, run)
 
-    def job(run: str) -> RunFolder:
+    def job(run: str) -> JobFolder:
         return curve_job.task(workspace, run)
 
     tasks.offer(routes, "/task", job)

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from studio.errors import StudioError
 from studio.runs import control, events, listing, queue
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder, RunFolder
 from studio.workspace import Workspace
 
 POLL = 0.04  # seconds between two looks at the size of a log
@@ -91,7 +91,7 @@ def read_text(path: Path, offset: int) -> tuple[str, int]:
     return json.dumps(text) if found else "", found[-1][0] if found else offset
 
 
-async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> AsyncIterator[str]:
+async def follow(folder: JobFolder, path: Path, read: Reader, offset: int) -> AsyncIterator[str]:
     """Server-sent events of `path` from `offset` on, until the run is over and all of it was sent."""
     sent, looked, spoke = None, 0.0, time.monotonic()
     stands = control.state(folder)
@@ -120,7 +120,7 @@ async def follow(folder: RunFolder, path: Path, read: Reader, offset: int) -> As
         await asyncio.sleep(POLL)
 
 
-def stream(folder: RunFolder, path: Path, read: Reader, offset: int) -> StreamingResponse:
+def stream(folder: JobFolder, path: Path, read: Reader, offset: int) -> StreamingResponse:
     """The answer that `follow` fills."""
     return StreamingResponse(follow(folder, path, read, offset), media_type="text/event-stream", headers=HEADERS)
 

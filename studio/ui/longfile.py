@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, Response
 
 from studio.errors import DataError
 from studio.inference.longform.subtitles import FORMATS, rendered
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.ui import assets, longfiles, tasks
 from studio.ui.longfiles import LongFile
 from studio.ui.page import Page
@@ -72,7 +72,7 @@ def router(workspace: Workspace) -> APIRouter:
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
         return Response(rendered(found, kind), media_type=CONTENT_TYPES[kind], headers=headers)
 
-    def reading(id: str) -> RunFolder:
+    def reading(id: str) -> JobFolder:
         return longfiles.existing(workspace, id)
 
     tasks.offer(routes, "/{id}/task", reading)

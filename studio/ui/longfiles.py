@@ -25,7 +25,7 @@ from studio.inference.longform.reading import part_of
 from studio.inference.longform.transcript import Segment, Transcript, TranscriptLog
 from studio.runs import control, processes, tasks
 from studio.runs.control import Status
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.ui import base_models
 from studio.ui.hearing import finished, setting
 from studio.workspace import Workspace, checked_name, disk_errors, write_atomically
@@ -76,7 +76,7 @@ def take(workspace: Workspace, name: str, sound: BinaryIO, run: str, model: str)
         raise _busy(workspace, going)
     base = setting(finished(workspace, run), "model") if run else base_models.known(workspace, model)
     id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    folder = RunFolder(_home(workspace) / id)
+    folder = JobFolder(_home(workspace) / id)
     try:
         seconds = _kept(folder, sound)
         about = LongFileRequest(name=_plain(name), seconds=seconds, model=base, run=run, given_at=time.time())
@@ -126,9 +126,9 @@ def remove(workspace: Workspace, id: str) -> None:
         shutil.rmtree(folder.path)
 
 
-def existing(workspace: Workspace, id: str) -> RunFolder:
+def existing(workspace: Workspace, id: str) -> JobFolder:
     """The folder of the recording `id`. Raises DataError where there is none."""
-    folder = RunFolder(_home(workspace) / checked_name(id))
+    folder = JobFolder(_home(workspace) / checked_name(id))
     if not (folder.path / "about.json").is_file():
         raise DataError("This recording no longer exists.", "Open the file again.")
     return folder
@@ -138,15 +138,15 @@ def _home(workspace: Workspace) -> Path:
     return workspace.outputs / "transcripts"
 
 
-def _output(folder: RunFolder) -> Path:
+def _output(folder: JobFolder) -> Path:
     return folder.path / "transcript.json"
 
 
-def _sound(folder: RunFolder) -> Path:
+def _sound(folder: JobFolder) -> Path:
     return folder.path / "recording"
 
 
-def _segments(folder: RunFolder) -> list[Segment]:
+def _segments(folder: JobFolder) -> list[Segment]:
     """The transcript so far: of the part, or once that is gone of the whole."""
     read = TranscriptLog(part_of(_output(folder))).segments()
     if read is not None or not _output(folder).is_file():
@@ -154,7 +154,7 @@ def _segments(folder: RunFolder) -> list[Segment]:
     return Transcript.model_validate_json(_output(folder).read_bytes()).segments
 
 
-def _kept(folder: RunFolder, sound: BinaryIO) -> float:
+def _kept(folder: JobFolder, sound: BinaryIO) -> float:
     """Write `sound` to the disk: its seconds. Raises AudioError for what is no sound file."""
     with disk_errors(folder.path):
         folder.path.mkdir(parents=True)

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from studio.errors import StudioError
 from studio.runs import tasks
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.runs.tasks import TaskState
 from studio.ui import live
 from studio.workspace import Workspace
@@ -27,7 +27,7 @@ def router(workspace: Workspace) -> APIRouter:
     def listed(dataset: str) -> list[TaskState]:
         return tasks.listing(workspace, dataset)
 
-    def known(dataset: str, name: str) -> RunFolder:
+    def known(dataset: str, name: str) -> JobFolder:
         try:
             return tasks.existing(workspace, dataset, name)
         except StudioError as error:
@@ -37,20 +37,20 @@ def router(workspace: Workspace) -> APIRouter:
     return routes
 
 
-def offer(routes: APIRouter, path: str, find: Callable[..., RunFolder]) -> None:
+def offer(routes: APIRouter, path: str, find: Callable[..., JobFolder]) -> None:
     """What `assets/tasks.js` asks of any task at `path`, of whose parameters `find` makes the task's folder."""
     found = Depends(find)
 
     @routes.get(path)
-    def stands(folder: RunFolder = found) -> TaskState:
+    def stands(folder: JobFolder = found) -> TaskState:
         return TaskState.of(folder)
 
     @routes.get(f"{path}/events")
-    async def follow(request: Request, folder: RunFolder = found, offset: live.Offset = 0) -> StreamingResponse:
+    async def follow(request: Request, folder: JobFolder = found, offset: live.Offset = 0) -> StreamingResponse:
         newcomer = offset or tasks.since(folder)
         return live.stream(folder, folder.events, live.read_events, live.resumed(request, newcomer))
 
     @routes.post(f"{path}/cancel")
-    def cancel(folder: RunFolder = found) -> TaskState:
+    def cancel(folder: JobFolder = found) -> TaskState:
         tasks.cancel(folder)
         return TaskState.of(folder)

@@ -27,7 +27,7 @@ from studio.models import before_start
 from studio.models.memory import estimate
 from studio.models.training_time import expected
 from studio.runs import control, editing, listing, queue
-from studio.runs.folder import RunFolder
+from studio.runs.folder import JobFolder
 from studio.runs.listing import RunSummary, note
 from studio.runs.processes import Job
 from studio.ui import base_models, sidebar
@@ -330,7 +330,7 @@ def waiting(workspace: Workspace) -> list[WaitingRun]:
 
 def fetch(workspace: Workspace, model: str) -> None:
     """Start the download of `model`, in a process of its own. Raises ModelError, or JobError where one is going on."""
-    folder = RunFolder(workspace.outputs / ".fetch" / base_models.known(workspace, model).replace("/", "--"))
+    folder = JobFolder(workspace.outputs / ".fetch" / base_models.known(workspace, model).replace("/", "--"))
     control.start(folder, [sys.executable, "-m", "studio", "fetch", model], {"model": model})
 
 
