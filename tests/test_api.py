@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,25 @@ from finished import finished
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from loops import in_a_thread
-from tones import config, tones, train
+from tones import config, tones, train, wav
 
+from studio.config import preset
 from studio.data.manifest import Dataset
+from studio.runs import control
+from studio.runs.folder import RunFolder
 
-NAMES = ["compare_runs", "list_clips", "list_datasets", "list_runs", "report_run", "transcribe_clip"]
+NAMES = [
+    "add_clip",
+    "compare_runs",
+    "list_clips",
+    "list_datasets",
+    "list_runs",
+    "merge_run",
+    "report_run",
+    "start_training",
+    "stop_training",
+    "transcribe_clip",
+]
 LOGIN = ("anna", "correct horse battery")
 
 
@@ -79,6 +95,23 @@ def test_a_runs_figures_and_what_tells_two_runs_apart(client: Client, root: Path
     assert str(root) not in json.dumps([report, compared, client.predict("tones", api_name="/list_clips")])
 
 
+def test_a_program_records_trains_and_stops_by_name(client: Client, root: Path) -> None:
+    sound = base64.b64encode(wav("order 12")).decode()
+    clip = client.predict("by-program", sound, "order one two", api_name="/add_clip")
+    assert client.predict("by-program", sound, "order one two", api_name="/add_clip") == clip
+    assert [(kept.id, kept.text) for kept in Dataset.open(root / "recordings" / "by-program").utterances()] == [
+        (clip["id"], "order one two")
+    ]
+    begun = client.predict("tones", "starter", "quick", api_name="/start_training")
+    folder = RunFolder(root / "outputs" / begun["run"])
+    assert (begun["position"], folder.settings()) == (0, preset("quick", dataset="tones"))
+    client.predict(begun["run"], True, api_name="/stop_training")
+    while not control.state(folder).is_over:
+        time.sleep(0.1)
+    assert control.state(folder).status == "stopped"
+    assert not folder.adapter.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "what"),
     [
@@ -89,6 +122,14 @@ def test_a_runs_figures_and_what_tells_two_runs_apart(client: Client, root: Path
         ("transcribe_clip", ["tones", "{first}", "../tones-0001"], "cannot be a name"),
         ("report_run", ["/etc"], "cannot be a name"),
         ("compare_runs", [["tones-0001", "gone"]], "no run"),
+        ("add_clip", ["../else", "UklGRg==", "a"], "cannot be a name"),
+        ("add_clip", ["tones", "no base64!", "a"], "not base64"),
+        ("add_clip", ["tones", "UklGRg==", "a"], "sound"),
+        ("start_training", ["tones", "/etc", "quick"], "does not offer the model"),
+        ("start_training", ["tones", "starter", "fast"], "no preset"),
+        ("start_training", ["../tones"], "cannot be a name"),
+        ("stop_training", ["../tones-0001"], "cannot be a name"),
+        ("merge_run", ["gone"], "no longer exists"),
     ],
 )
 def test_what_is_not_there_is_said_in_a_sentence(

@@ -5,6 +5,7 @@ Everything is named by the ids that these functions return; nothing takes a path
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
@@ -13,15 +14,19 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from gradio.events import api
 
+from studio import config
 from studio.data.manifest import Dataset
+from studio.data.splits.assignment import trainable
 from studio.data.view.query import Selection
-from studio.errors import DeviceError, StudioError
+from studio.errors import DataError, DeviceError, StudioError
 from studio.inference import worker
+from studio.models import before_start
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.reports import answers, comparison
 from studio.reports.result import result_of
-from studio.runs import listing
-from studio.ui import hearing
+from studio.runs import control, listing, queue
+from studio.ui import exporting, hearing, train_form
+from studio.ui.record import keep
 from studio.workspace import Workspace
 
 MOST_CLIPS = 200  # in one answer
@@ -39,7 +44,7 @@ def require_mcp() -> None:
 
 def offer(workspace: Workspace) -> None:
     """Enter the functions into the Gradio app that is being built."""
-    for function in (*_lists(workspace), *_readers(workspace)):
+    for function in (*_lists(workspace), *_readers(workspace), *_writers(workspace)):
         # out of the queue: MCP would go through it by a request of its own to this server, without the person's login
         api(_in_words(function), api_name=function.__name__, queue=False)
 
@@ -111,6 +116,65 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         return {"headline": comparison.headline(found), **found.model_dump(mode="json")}
 
     return transcribe_clip, report_run, compare_runs
+
+
+def _writers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
+    def add_clip(dataset: str, sound: str, text: str, prompt: str = "") -> dict[str, Any]:
+        """Save one recording with its label. The same recording saved again changes nothing.
+
+        Args:
+            dataset: a name that list_datasets gives, or a new one
+            sound: a sound file such as WAV or FLAC, at most a minute long, in base64
+            text: the label: what is said, as the model should write it
+            prompt: the sentence that was to be read, if any
+        """
+        folder = Dataset.create(workspace.dataset(dataset))
+        clip, _ = keep(folder, _decoded(sound), text, prompt or text, replaces="")
+        return clip.model_dump(include={"id", "text", "duration", "split"})
+
+    def start_training(dataset: str, model: str = "starter", preset: str = "balanced") -> dict[str, Any]:
+        """Start to fine-tune, or wait in the queue while another run goes on; list_runs tells how far it is.
+
+        Args:
+            dataset: a name that list_datasets gives
+            model: “starter” or the Hub id of a model on this disk
+            preset: quick, balanced or thorough
+        """
+        plan = train_form.plan(workspace, config.preset(preset, dataset=dataset, model=model).model_dump())
+        notes = before_start.check(plan, trainable(Dataset(workspace.dataset(dataset))))
+        place = queue.submit(workspace, plan)
+        return {"run": place.folder.name, "position": place.position, "notes": notes}
+
+    def stop_training(run: str, discard: bool = False) -> dict[str, Any]:
+        """Stop a run after its current step, and save what it learnt; its state, as list_runs gives it.
+
+        Args:
+            run: a run that list_runs gives
+            discard: throw away what was learnt instead
+        """
+        folder = listing.existing(workspace, run)
+        control.stop(folder, "discard" if discard else "save")
+        return control.state(folder).model_dump(mode="json")
+
+    def merge_run(run: str) -> dict[str, Any]:
+        """Merge a finished run into a model that needs no adapter; called again it tells how far that is.
+
+        Args:
+            run: a finished run that list_runs gives
+        """
+        folder = hearing.finished(workspace, run)
+        if exporting.exports(folder).merge.status in ("none", "stale", "failed"):
+            exporting.start_merge(workspace, folder)
+        return exporting.exports(folder).merge.model_dump(include={"status", "stage", "trouble"})
+
+    return add_clip, start_training, stop_training, merge_run
+
+
+def _decoded(sound: str) -> bytes:
+    try:
+        return b64decode(sound, validate=True)
+    except ValueError as error:
+        raise DataError("The sound is not base64.", "Send a whole sound file as base64 text.") from error
 
 
 def _in_words(function: Callable[P, R]) -> Callable[P, R]:
