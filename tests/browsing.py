@@ -237,10 +237,11 @@ def await_mode(page: Page, mode: str) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong on the page as it is now."""
+    """What axe-core finds wrong on the page as it is now; where a dialog is open, in the dialog: the rest is inert."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    where = "dialog:modal" if page.locator("dialog:modal").count() else None
+    found = Axe().run(page, context=where, options={"resultTypes": ["violations"]}).response["violations"]
     return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
 
 

@@ -62,3 +62,20 @@ def test_in_the_foreground_warnings_go_to_the_runs_log(tmp_path: Path, capsys: p
     assert "past_key_values" in text
     assert "weights of another kind" in text
     assert capsys.readouterr().err == ""
+
+
+def test_opening_the_page_leaves_gradios_own_files_alone() -> None:
+    program = """
+import pathlib
+from studio.quiet import without_stubs
+seen, read = [], pathlib.Path.read_text
+def watched(path, *args, **named):
+    seen.append(path.suffix)
+    return read(path, *args, **named)
+pathlib.Path.read_text = watched
+with without_stubs():
+    import gradio
+print(".pyi" in seen)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio import quiet
 from studio.errors import StudioError
 from studio.runs import queue
 from studio.web.server import address_of, listen
@@ -89,7 +90,8 @@ def create_app(
     for name, value in OFFLINE.items():
         os.environ.setdefault(name, value)
     _private_uploads()
-    import gradio as gr
+    with quiet.without_stubs():
+        import gradio as gr
     from fastapi import FastAPI
 
     from studio.ui import api, assets, shell
