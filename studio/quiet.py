@@ -1,4 +1,4 @@
-"""What other packages do unasked: warnings, which go to a run's log and never to a terminal; files in their own folder."""
+"""What other packages do unasked: they warn, which belongs in a run's log, and write into their own folders."""
 
 from __future__ import annotations
 
