@@ -60,7 +60,7 @@ def without_stubs() -> Iterator[None]:
             raise OSError("no stubs")  # as of a class without a file, which Gradio passes over
         return find(found)
 
-    inspect.getfile = of_others
+    inspect.getfile = of_others  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -29,8 +29,9 @@ from studio.workspace import Workspace, checked_name, disk_errors
 
 SOURCE = Path(__file__).resolve().parents[1]
 LARGEST = 500_000_000  # bytes; Ray's own limit for what is sent through its address is 512 MiB
-_BUNDLED = ("starter/model", "starter/general")
 _UNUSED = ("ui", "starter/unheard")
+_OF_STARTER = ("starter/model", "starter/general")
+_OF_OTHERS = ("train/people",)
 
 
 class SentJob(BaseModel):
@@ -76,7 +77,7 @@ def pack(config: TrainConfig, folder: RunFolder, workspace: Workspace, into: Pat
 
 def source_files(config: TrainConfig) -> Iterator[Path]:
     """The files of this package that a run of `config` needs."""
-    unused = _UNUSED if config.model == STARTER else (*_UNUSED, *_BUNDLED)
+    unused = (*_UNUSED, *(_OF_OTHERS if config.model == STARTER else _OF_STARTER))
     for place, folders, files in os.walk(SOURCE):
         below = Path(place).relative_to(SOURCE)
         folders[:] = sorted(

@@ -19,7 +19,7 @@ Origin = Literal["microphone", "import", "live", "synthetic"]
 LONGEST_LABEL = 2_000  # characters: in the 60 s that a clip may last, the fastest speakers say about 1,500
 _SALT = "139:"  # with it both built-in scripts fall 35 / 5 / 10, and the first 16 *Numbers* on all sides
 
-_OPTIONAL = ("session", "words", "quality")  # left out of the line while there is nothing in them
+_OPTIONAL = ("session", "words", "quality", "silent")  # left out of the line while there is nothing in them
 
 
 class Utterance(BaseModel):
@@ -40,6 +40,7 @@ class Utterance(BaseModel):
     words: list[tuple[str, tuple[float, float]]] | None = None  # word, [start, end] in seconds
     quality: dict[str, Any] | None = None  # what studio.data.quality measured
     audio_sha256: str = ""  # of the samples: the same recording twice is found by it
+    silent: bool = False  # nobody speaks in it: its label is nothing
 
     @model_validator(mode="before")
     @classmethod
@@ -55,7 +56,7 @@ class Utterance(BaseModel):
 
     @model_validator(mode="after")
     def _stands_where_it_may(self) -> Self:
-        if self.split != "unused" and not self.text.strip():
+        if self.split != "unused" and not self.silent and not self.text.strip():
             raise ValueError("the label is empty: write what was said, before the clip trains or measures")
         if self.source == "live" and self.split == "test":
             raise ValueError("a correction made in the Test tab never enters the test split")
@@ -63,7 +64,7 @@ class Utterance(BaseModel):
 
     def to_line(self) -> str:
         """One line of JSON, without its newline."""
-        return self.model_dump_json(exclude={name for name in _OPTIONAL if getattr(self, name) in (None, "")})
+        return self.model_dump_json(exclude={name for name in _OPTIONAL if getattr(self, name) in (None, "", False)})
 
 
 def checked_label(text: str) -> str:

@@ -105,7 +105,7 @@ def _written(
 
 def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:
     """Why `clip` cannot be used, or None."""
-    if not clip.text.strip():
+    if not clip.text.strip() and not clip.silent:
         return "it has no label"
     try:
         seconds = audio.inspect(dataset.clip_path(clip)).duration

@@ -17,7 +17,7 @@ from studio.evaluation.significance import LEAST_CLIPS, Change, Verdict, compare
 from studio.evaluation.what_changed import Pairs, WhatChanged, listed, what_changed
 from studio.runs.events import Evaluated
 from studio.text import counted, lacks_spaces
-from studio.text.metrics import Score, Unit, errors
+from studio.text.metrics import Score, Unit, errors, score
 
 State = Literal["good", "look", "bad"]
 Outcome = Literal["better", "worse", "same"]
@@ -182,6 +182,13 @@ def is_useful(score: Score, unit: Unit) -> bool:
 def rate(score: Score | Evaluated, unit: Unit) -> float:
     """The error rate that a run goes by: of words, or of characters where the language has no spaces."""
     return score.cer if unit == "character" else score.wer
+
+
+def drift(before: Evaluation, after: Evaluation) -> float:
+    """Errors of `after` by word, if what `before` wrote were right, however numbers are written: no measure of harm."""
+    texts = {row.id: row.hypothesis for row in before.rows}
+    both = [(texts[row.id], row.hypothesis) for row in after.rows if row.id in texts]
+    return score([was for was, _ in both], [now for _, now in both], "spoken").wer
 
 
 def unit_of(evaluation: Evaluation) -> Unit:

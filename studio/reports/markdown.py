@@ -14,7 +14,7 @@ from studio.errors import JobError
 from studio.evaluation import failure_modes
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
-from studio.evaluation.verdict import judge, rate, unit_of
+from studio.evaluation.verdict import drift, judge, rate, unit_of
 from studio.reports.result import Sample, samples
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished, Started, Stopped, Warned
@@ -135,7 +135,10 @@ def _general(story: _ReportParts) -> list[list[str]]:
     if before is None or after is None:
         return []
     name = f"General WER, `spoken`: {counted(after.score.clips, 'clip')} of other voices, none of them replayed"
-    return [[name, percent(before.spoken.wer), percent(after.spoken.wer)]]
+    return [
+        [name, percent(before.spoken.wer), percent(after.spoken.wer)],
+        ["Drift on them: words that the base model did not write", "", percent(drift(before, after))],
+    ]
 
 
 def _rates(before: Score, after: Score, unit: Unit) -> list[list[str]]:

@@ -18,7 +18,7 @@ from studio.evaluation.evaluate import Evaluation, ScoredClip, read_manifest
 from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.learning_curve import SHARES
 from studio.evaluation.significance import Change
-from studio.evaluation.verdict import Judgement, change, judge, rate, unit_of
+from studio.evaluation.verdict import Judgement, change, drift, judge, rate, unit_of
 from studio.reports.learning_curve import LearningCurve, learning_curve
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished
@@ -72,8 +72,9 @@ class GeneralResult(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    before: float  # word error rate
+    before: float  # word error rate, by the true transcripts
     after: float
+    drift: float  # the words that differ from what the base model wrote: a change, which may be for the better
     clips: int
     change: Change | None
 
@@ -238,8 +239,13 @@ def _general(folder: RunFolder) -> GeneralResult | None:
     if before is None or after is None:
         return None
     before, after = before.by("spoken"), after.by("spoken")
-    found = change(before, after)
-    return GeneralResult(before=before.score.wer, after=after.score.wer, clips=after.score.clips, change=found)
+    return GeneralResult(
+        before=before.score.wer,
+        after=after.score.wer,
+        drift=drift(before, after),
+        clips=after.score.clips,
+        change=change(before, after),
+    )
 
 
 def _curve(log: Sequence[Event], finished: Finished | None, unit: Unit) -> list[Point]:

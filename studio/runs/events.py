@@ -44,7 +44,7 @@ class Started(_Event):
 
 
 PhaseName = Literal[
-    "loading", "encoding", "baseline", "training", "validating", "tuned", "writing",
+    "loading", "labelling", "encoding", "baseline", "training", "validating", "tuned", "writing",
     "reading", "checking", "importing", "exporting",  # of tasks: see studio.runs.tasks
 ]  # fmt: skip
 

@@ -1,28 +1,36 @@
 """What a run must not forget: clips that are replayed while it learns, that help choose, and that measure.
 
-They come from the set bundled with the model, where there is one, or from a dataset of the person's. Its three
-splits keep apart: train is replayed, validation helps to choose the best adapter, test shows what was forgotten.
+They come from a bundled set, or from a dataset of the person's. Its three splits keep apart: train is replayed,
+validation helps to choose the best adapter, test shows what was forgotten. The starter has a set of its own small
+world. For other English models it is people who read aloud; what is replayed of them is labelled by the base model
+itself, so that its way of writing stays as it is, and the true transcripts measure.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
+from studio.config import BUNDLED, ECHO, NOTHING, STARTER, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError
+from studio.evaluation.cache import HypothesisCache
 from studio.evaluation.evaluate import open_dataset, read_manifest
-from studio.evaluation.hypotheses import usable
+from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
 from studio.models import Recogniser
+from studio.models.language import ENGLISH, language_of
 from studio.models.writable import Splits, named, unwritable
+from studio.runs.events import Event, Phase
 from studio.runs.folder import RunFolder
 from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES, digits_to_words
+from studio.train.stopping import Check
 from studio.workspace import Workspace, write_atomically
 
+PEOPLE_FOLDER = Path(__file__).parent / "people"
 AT_MOST = {"train": 2000, "validation": 40, "test": 200}  # clips of a large dataset: a sample shows as much
 
 
@@ -35,17 +43,13 @@ class GeneralSet:
 
 
 def choose(config: TrainConfig, own: Splits, workspace: Workspace) -> GeneralSet | None:
-    """The general set that `config` asks for, or None. Raises ConfigError, DataError.
-
-    Where the own labels write numbers as words, those of the bundled set, which writes digits, are made to:
-    else one would teach what the other takes back.
-    """
+    """The general set that `config` asks for, or None. Raises ConfigError, DataError."""
     dataset = dataset_of(config, workspace)
     if dataset is None:
         return None
     clips = dataset.utterances()
-    if config.replay == BUNDLED and _writes_words(own["train"]):
-        clips = [clip.model_copy(update={"text": digits_to_words(clip.text)}) for clip in clips]
+    if config.replay == BUNDLED:
+        clips = in_their_numbers(clips, own["train"])
     splits = {side: _sample([clip for clip in clips if clip.split == side], AT_MOST[side]) for side in SIDES}
     if config.replay_share and not splits["train"]:
         raise ConfigError(f"replay: “{config.replay}” has no clips in its train split.", "Choose another dataset.")
@@ -82,7 +86,7 @@ def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list
 def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
     """Where the general set that `config` asks for lies, or None. Raises ConfigError, DataError."""
     if config.replay == BUNDLED:
-        return Dataset.open(GENERAL_FOLDER) if config.model == STARTER else None
+        return _bundled(config.model)
     if config.replay == NOTHING:
         return None
     if config.replay == config.dataset:
@@ -90,6 +94,44 @@ def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
             f"replay: “{config.replay}” is the dataset being trained on.", "Choose another dataset, or none."
         )
     return open_dataset(workspace, config.replay)
+
+
+def _bundled(model: str) -> Dataset | None:
+    if model == STARTER:
+        return Dataset.open(GENERAL_FOLDER)
+    is_served = model != ECHO and language_of(model) == ENGLISH
+    return Dataset.open(PEOPLE_FOLDER) if is_served else None
+
+
+def is_labelled_by_base(general: GeneralSet) -> bool:
+    """Whether what the base model writes is what is replayed."""
+    return general.dataset.folder == PEOPLE_FOLDER
+
+
+def labelled(
+    general: GeneralSet, base: Recogniser, own: Splits, known: HypothesisCache, check: Check
+) -> Generator[Event, None, GeneralSet]:
+    """`general` with what `base` writes as the labels to learn from; a clip for which it writes nothing is left out.
+
+    What is silent keeps nothing as its label.
+    """
+    silent = [clip for clip in general.splits["train"] if clip.silent]
+    spoken = [clip for clip in general.splits["train"] if not clip.silent]
+    written = Hypotheses()
+    for batch in transcribed(base, general.dataset, spoken, known):
+        written.add(batch)
+        yield Phase(name="labelling", done=written.done, total=len(spoken))
+        check()
+    texts = {id: hypothesis.text.strip() for id, hypothesis in written.texts.items()}
+    clips = [clip.model_copy(update={"text": texts[clip.id]}) for clip in spoken if texts.get(clip.id)]
+    return replace(general, splits={**general.splits, "train": in_their_numbers(clips, own["train"]) + silent})
+
+
+def in_their_numbers(clips: list[Utterance], own: Sequence[Utterance]) -> list[Utterance]:
+    """`clips` with numbers written as words, where the labels of `own` write them so: else one undoes the other."""
+    if not _writes_words(own):
+        return clips
+    return [clip.model_copy(update={"text": digits_to_words(clip.text)}) for clip in clips]
 
 
 def _writes_words(clips: Sequence[Utterance]) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
-from studio.models import Recogniser, load
+from studio.evaluation.cache import HypothesisCache
+from studio.evaluation.evaluate import hash_of
+from studio.models import Recogniser, adapters, load
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
-from studio.runs.events import Started
+from studio.runs.events import Event, Started
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.train import checkpoint, clips, general
@@ -20,7 +23,7 @@ from studio.train.general import GeneralSet
 from studio.train.loop import Learner, fresh_learner
 from studio.train.ranks import SingleProcess
 from studio.train.scoring import Scorer
-from studio.train.stopping import Stopper
+from studio.train.stopping import Check, Stopper
 from studio.workspace import Workspace
 
 
@@ -92,6 +95,22 @@ class PreparedRun:
             resumed_from=self.learner.progress.step,
             processes=self.learner.ranks.size,
         )
+
+
+def labelled(run: PreparedRun, check: Check) -> Generator[Event, None, PreparedRun]:
+    """`run` with what its base model writes as the labels of the replayed clips, where the general set wants that.
+
+    It is written once for each model, and kept for the next run.
+    """
+    others = run.plan.general
+    if not others or not run.replayed_clips() or not general.is_labelled_by_base(others):
+        return run
+    known = HypothesisCache.of(
+        run.plan.workspace.readings, run.recogniser, hash_of(others.splits["train"]), with_adapter=False
+    )
+    with adapters.without_adapter(run.recogniser):
+        others = yield from general.labelled(others, run.recogniser, run.splits, known, check)
+    return replace(run, plan=replace(run.plan, general=others))
 
 
 def prepare(plan: RunPlan, moved: list[str], folder: RunFolder, stopper: Stopper, ranks: SingleProcess) -> PreparedRun:

@@ -19,7 +19,7 @@ from studio.train import checkpoint
 from studio.train.encoding import EncodingSet, encode
 from studio.train.held_out import Baseline, baseline, general_wer, tuned
 from studio.train.loop import Learner, fit
-from studio.train.prepared import PreparedRun
+from studio.train.prepared import PreparedRun, labelled
 from studio.train.progress import Scoring
 from studio.train.resources import peak_memory
 from studio.train.rows import Rows
@@ -43,10 +43,11 @@ class FineTune:
     def events(self) -> Iterator[Event]:
         """The whole run. Where it is asked to stop it does so, and says how."""
         ranks = self._learner.ranks
-        ranks.send(self._run.for_followers())
         yield self._run.started()
         yield from (Warned(message=note) for note in self._run.notes)
         try:
+            self._run = yield from labelled(self._run, self._stopper.check)
+            ranks.send(self._run.for_followers())
             yield from self._encode()
             before = yield from baseline(self._run)
             yield from self._train(before.unit)

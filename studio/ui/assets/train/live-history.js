@@ -3,6 +3,7 @@
 /** A name for each phase, and its place in the whole run. */
 export const PHASES = {
   loading: { stage: 0, text: "Loading the model" },
+  labelling: { stage: 0, text: "Labelling the replayed clips" },
   encoding: { stage: 0, text: "Encoding the clips" },
   baseline: { stage: 1, text: "Scoring the base model" },
   training: { stage: 2, text: "Training" },

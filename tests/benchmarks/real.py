@@ -1,0 +1,162 @@
+"""What a Quick run teaches a real model, what it costs other voices, and which replay keeps the model whole.
+
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.real WORKSPACE MODEL [--story theo …] [--replay none model true]
+
+MODEL is a folder with a real model. Every story is a real person of the shared speech (`STUDIO_SPEECH`), with the test
+clips that the set names. Replay: none; the bundled people labelled by the model itself; or by their true transcripts.
+A run that is done in WORKSPACE is not run again, so that the work may be stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio import config
+from studio.data.manifest import Dataset
+from studio.data.utterance import Split
+from studio.evaluation.evaluate import Evaluation
+from studio.evaluation.verdict import drift
+from studio.runs.folder import RunFolder
+from studio.starter.recipe.human import speech_folder
+from studio.train.general import PEOPLE_FOLDER
+from studio.workspace import Workspace
+
+EVERY = 8  # one in so many clips of the train split helps to choose
+STORIES = {  # which clips are a person's: their set, and the beginning of the speaker's name
+    "theo": ("fsdd_connected", "fsdd_theo"),
+    "alnum": ("moonshine_alnum", "moonshine_petewarden"),
+    "0135": ("speechocean", "speechocean_0135"),
+    "0960": ("speechocean", "speechocean_0960"),
+    "1027": ("speechocean", "speechocean_1027"),
+    "2621": ("speechocean", "speechocean_2621"),
+}
+REPLAYS: dict[str, dict[str, Any]] = {
+    "none": {"replay": config.BUNDLED, "replay_share": 0.0},  # other voices measure all the same
+    "model": {"replay": config.BUNDLED},
+    "true": {"replay": "people"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run."""
+
+    model: str
+    story: str
+    adapter: str
+    replay: str
+    preset: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its run."""
+        return "-".join((Path(self.model).name, self.story, self.adapter, self.replay, self.preset, str(self.seed)))
+
+
+def person(story: str) -> Iterator[tuple[Split, str, Path]]:
+    """The split, the label and the sound of every clip."""
+    folder = speech_folder()
+    if folder is None:
+        raise SystemExit("Real speech is absent: set STUDIO_SPEECH to a folder with metadata.jsonl.")
+    which, speaker = STORIES[story]
+    learnt = 0
+    for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["set"] != which or not row["speaker"].startswith(speaker):
+            continue
+        learnt += row["split"] == "train"
+        chooses = row["split"] == "train" and learnt % EVERY == 0
+        yield "validation" if chooses else row["split"], row["text"], folder / row["file_name"]
+
+
+def done(workspace: Workspace, trial: Trial) -> RunFolder:
+    """The run of `trial`, now or earlier."""
+    from studio.train.finetune import run
+
+    folder = RunFolder(workspace.run(trial.name))
+    if folder.done.exists():
+        return folder
+    if not (people := workspace.dataset("people")).exists():
+        shutil.copytree(PEOPLE_FOLDER, people)
+    if not workspace.dataset(trial.story).exists():
+        dataset = Dataset.create(workspace.dataset(trial.story))
+        for split, text, sound in person(trial.story):
+            dataset.add(sound, text=text, split=split, source="import")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    plan = config.preset(
+        trial.preset,
+        dataset=trial.story,
+        model=trial.model,
+        targets=trial.adapter,
+        seed=trial.seed,
+        threads=1,
+        **REPLAYS[trial.replay],
+    )
+    for _ in run(plan, folder, workspace, resume=folder.has_begun):
+        pass
+    return folder
+
+
+def figures(folder: RunFolder) -> tuple[float, float, float, float, float]:
+    """WER as written, before and after; of other voices as spoken, before and after; their drift."""
+    paths = (folder.baseline, folder.tuned, folder.general_baseline, folder.general_tuned)
+    before, after, was, now = (Evaluation.model_validate_json(path.read_bytes()) for path in paths)
+    return before.score.wer, after.score.wer, was.spoken.wer, now.spoken.wer, drift(was, now)
+
+
+def row(workspace: Workspace, trials: Sequence[Trial]) -> str:
+    """One line of the table: the same work with every seed; medians, and each run's figures."""
+    folders = [done(workspace, trial) for trial in trials]
+    befores, afters, was, now, drifts = zip(*map(figures, folders), strict=True)
+    tuned = [Evaluation.read(folder.tuned) for folder in folders]
+    quiet = " / ".join(dict.fromkeys(repr(probe.text) for found in tuned if found for probe in found.probes))
+    first, median = trials[0], statistics.median
+    cells = (
+        first.story,
+        first.adapter,
+        first.replay,
+        f"{median(befores):.1%} → {median(afters):.1%}",
+        " ".join(f"{100 * after:.1f}" for after in afters),
+        f"{median(was):.1%} → {median(now):.1%}",
+        " ".join(f"{100 * one:.1f}" for one in now),
+        f"{median(drifts):.1%}",
+        quiet[:60],
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the table, a row as soon as its runs are done."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--story", nargs="+", default=list(STORIES), choices=STORIES)
+    parser.add_argument("--replay", nargs="+", default=list(REPLAYS), choices=REPLAYS)
+    parser.add_argument("--adapter", nargs="+", default=["deep"], choices=list(config.ADAPTERS))
+    parser.add_argument("--preset", default="quick", choices=list(config.PRESETS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    given = parser.parse_args()
+    workspace, model = Workspace(given.workspace.resolve()), str(given.model.resolve())
+    os.environ["STUDIO_WORKSPACE"] = str(workspace.root)  # where a run looks for its dataset
+    print(
+        "| person | adapter | replay | own WER, as written | seeds, % | others, spoken | seeds, % | drift | silence |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    for story in given.story:
+        for adapter in given.adapter:
+            for replay in given.replay:
+                trials = [Trial(model, story, adapter, replay, given.preset, seed) for seed in given.seeds]
+                print(row(workspace, trials), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Real speech that runs of real models replay: whose it is, what its labels are, and that silence has no words."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tones import config, tones, wav
+
+from studio.data.manifest import Dataset
+from studio.data.utterance import SIDES, Utterance
+from studio.evaluation.cache import HypothesisCache
+from studio.models import load
+from studio.models.language import language_of
+from studio.models.writable import by_side
+from studio.runs.events import Event, Phase
+from studio.train import general
+from studio.train.general import PEOPLE_FOLDER, GeneralSet
+from studio.workspace import Workspace
+
+MEGABYTES = 6.0  # that the set may add to what everybody downloads
+
+
+def ended(steps: Generator[Event, None, GeneralSet]) -> tuple[list[Event], GeneralSet]:
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return events, end.value
+
+
+def test_who_is_replayed_never_measures_and_no_sentence_is_on_two_sides() -> None:
+    clips = by_side(Dataset.open(PEOPLE_FOLDER).utterances())
+    assert {side: len(clips[side]) for side in SIDES} == {"train": 98, "validation": 12, "test": 13}
+    speakers = {side: {clip.speaker for clip in clips[side]} for side in SIDES}
+    assert not speakers["test"] & (speakers["train"] | speakers["validation"])
+    sentences = [clip.text for side in SIDES for clip in clips[side] if clip.text]
+    assert len(set(sentences)) == len(sentences)
+
+
+def test_the_set_is_small_whole_and_says_whose_voices_it_holds() -> None:
+    dataset = Dataset.open(PEOPLE_FOLDER)
+    assert sum(file.stat().st_size for file in PEOPLE_FOLDER.iterdir()) < MEGABYTES * 1e6
+    assert dataset.problems() == []
+    told = (PEOPLE_FOLDER / "ATTRIBUTION.md").read_text(encoding="utf-8")
+    assert all(clip.speaker in told for clip in dataset.utterances() if not clip.silent)
+
+
+@pytest.mark.parametrize(
+    ("model", "is_replayed"),
+    [("UsefulSensors/moonshine-tiny", True), ("UsefulSensors/moonshine-tiny-ja", False), ("echo", False)],
+)
+def test_english_models_get_it_unless_they_bring_their_own(model: str, is_replayed: bool, tmp_path: Path) -> None:
+    found = general.dataset_of(config(model=model, replay="bundled"), Workspace(tmp_path))
+    assert (found is not None and found.folder == PEOPLE_FOLDER) == is_replayed
+
+
+@pytest.mark.parametrize(("settings", "language"), [('{"language": "<|de|>"}', "de"), ("{}", "en"), ("[]", "en")])
+def test_a_models_language_is_read_from_its_folder(settings: str, language: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "generation_config.json").write_text(settings)
+    assert language_of(str(tmp_path)) == language
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> GeneralSet:
+    """Three clips to replay, whose transcripts are not what the fake model writes for them, and one of silence."""
+    dataset = Dataset.create(tmp_path / "others")
+    for text in ("room 12", "room 47", ""):
+        dataset.add(wav(text or "-"), text="A TRANSCRIPT" if text else None, split="train" if text else None)
+    clips = [clip.model_copy(update={"split": "train", "silent": not clip.text}) for clip in dataset.utterances()]
+    return GeneralSet(dataset, {"train": clips, "validation": [], "test": []})
+
+
+def own(*labels: str) -> dict[Any, list[Utterance]]:
+    return {
+        "train": [Utterance(id=text, audio_filepath="a.wav", text=text, duration=1, split="train") for text in labels]
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "replayed"),
+    [("order 12", ["room 12", "room 47"]), ("order one two", ["room one two", "room four seven"])],
+)
+def test_what_is_replayed_is_what_the_base_writes_with_numbers_as_the_person_writes_them(
+    others: GeneralSet, label: str, replayed: list[str]
+) -> None:
+    events, found = ended(general.labelled(others, load("echo", "cpu"), own(label), HypothesisCache(), lambda: None))
+    assert [clip.text for clip in found.splits["train"]] == [*replayed, ""]
+    assert [(event.name, event.total) for event in events if isinstance(event, Phase)][-1] == ("labelling", 2)
+
+
+def test_a_model_labels_them_once_and_the_next_run_reads_what_it_wrote(
+    others: GeneralSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = load("echo", "cpu")
+    _, first = ended(general.labelled(others, base, own("order 12"), HypothesisCache(tmp_path / "a"), lambda: None))
+    monkeypatch.setattr(type(base.family), "transcribe_batch", None)
+    _, second = ended(general.labelled(others, base, own("order 12"), HypothesisCache(tmp_path / "a"), lambda: None))
+    assert second == first
+
+
+def test_silence_is_usable_in_a_general_set_and_its_only_label_is_the_end(others: GeneralSet) -> None:
+    base = load("echo", "cpu")
+    usable, bad = general.only_usable(others, base)
+    assert (len(usable.splits["train"]), bad) == (3, [])
+    silent = next(clip for clip in others.splits["train"] if clip.silent)
+    with pytest.raises(ValueError, match="label is empty"):
+        Utterance.model_validate(silent.model_dump() | {"silent": False})
+    assert Utterance.model_validate_json(silent.to_line()).silent
+    assert "silent" not in tones(others.dataset.folder.parent, 1).utterances()[0].to_line()
