@@ -84,7 +84,7 @@ def test_every_bad_file_is_skipped_with_its_reason_and_the_good_one_comes_in(dat
         "label is empty": labelled(folder / "empty.wav", recording(3), " \n"),
         "not UTF-8": saved(folder / "latin.wav", recording(4)),
         "nothing at": folder / "gone.wav",
-        "Convert it": labelled(folder / "phone.m4a", b"....ftypM4A", "yes"),
+        "Convert it": labelled(folder / "phone.aax", b"....ftypaax", "yes"),
         "came twice": labelled(folder / "again.flac", b"", "yes"),
     }
     (folder / "latin.txt").write_bytes("grün".encode("latin-1"))

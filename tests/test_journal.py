@@ -104,7 +104,7 @@ def test_the_history_says_what_was_done_the_latest_first(dataset: Dataset) -> No
     dataset.trash(others)
     assert [(act.what, act.clips) for act in dataset.history()] == [
         ("3 clips deleted", 3),
-        ("“sentence 0” is now “what was said”", 1),
+        ("“sentence 0” changed to “what was said”", 1),
     ]
     assert len(dataset.history(1)) == 1
 
@@ -209,7 +209,7 @@ def test_a_torn_or_foreign_line_of_the_journal_is_passed_over(dataset: Dataset) 
     dataset.edit(ids(dataset)[0], text="first")
     with dataset.journal.path.open("ab") as stream:
         stream.write(b'not ours\n{"undo": "nothing"}\n[]\n{"do": 1}\n{"do": "half')
-    assert [act.what for act in dataset.history()] == ["“sentence 0” is now “first”"]
+    assert [act.what for act in dataset.history()] == ["“sentence 0” changed to “first”"]
     dataset.edit(ids(dataset)[1], text="second")
     assert len(dataset.history()) == 2
     dataset.undo()

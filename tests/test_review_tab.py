@@ -200,10 +200,10 @@ def test_keys_move_play_edit_and_delete_and_each_deed_is_undone_and_done_again(p
     said(page, "Undone: “corrected jkx” deleted")
     shows(page, 5)
     page.keyboard.press("u")
-    said(page, "Undone: “fourth” is now “corrected jkx”")
+    said(page, "Undone: “fourth” changed to “corrected jkx”")
     assert "fourth" in labels(dataset)
     page.keyboard.press("Shift+U")
-    said(page, "Done again: “fourth” is now “corrected jkx”")
+    said(page, "Done again: “fourth” changed to “corrected jkx”")
     assert "corrected jkx" in labels(dataset)
     page.evaluate("studio.changed()")  # as after an import: its Undo would take back that
     assert page.locator(".rev-said").inner_text() == ""

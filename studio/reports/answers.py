@@ -159,9 +159,9 @@ def _gently(result: RunResult) -> str:
 
 def _record(result: RunResult, words: list[str]) -> str:
     if not words:
-        return f"studio prompts {_dataset(result)} chooses sentences."
+        return f"Sentences to read: “For me” in the Record tab, or studio prompts {_dataset(result)}."
     named = ", ".join(words[:NAMED]) + (f" and {len(words) - NAMED} more" if len(words) > NAMED else "")
-    return f"Missed: {named}. studio prompts {_dataset(result)} chooses sentences with them."
+    return f"Missed: {named}. Sentences with them: “For me” in the Record tab, or studio prompts {_dataset(result)}."
 
 
 def _dataset(result: RunResult) -> str:

@@ -72,6 +72,6 @@ def recognise(path: Path) -> Format:
     if scores[best] > 0:
         return FORMATS[best]
     if path.is_dir():
-        raise DataError("The folder holds no WAV, FLAC or MP3 files.", "Choose the folder in which they lie.")
+        raise DataError("The folder holds no sound file, such as WAV, MP3 or M4A.", "Choose the folder that does.")
     known = ", ".join(each.title for each in FORMATS.values())
     raise DataError(f"{path.name} has an unknown format.", f"Known formats: {known}.")

@@ -73,7 +73,7 @@ def told(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[st
     """What a change is called in the history, where the caller has no words for it."""
     fields = {field for change in changes.values() for field in change}
     if fields == {"text"} and len(old) == 1:
-        return f"“{old[0].text}” is now “{new[0].text}”"
+        return f"“{old[0].text}” changed to “{new[0].text}”"
     if fields == {"split"}:
         return f"{in_words(new)} moved to {' and '.join(sorted({clip.split for clip in new}))}"
     names = " and ".join(sorted("label" if field == "text" else field for field in fields))
