@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studio import cli
 from studio.audio import write_wav
+from studio.config import TrainConfig
 from studio.errors import DataError, ModelError
 from studio.inference.compare import transcribe_each
 from studio.inference.transcribe import transcribe, transcribe_list
@@ -110,6 +112,17 @@ def test_an_adapter_is_taken_from_a_folder_a_run_or_a_runs_name(clips: list[Path
     assert all(found == texts[0] for found in texts)
     with pytest.raises(ModelError, match="studio runs"):
         transcribe_list(clips, model="echo", adapter=Path("no-such-run"))
+
+
+def test_a_runs_adapter_is_used_on_the_base_it_was_trained_on(
+    clips: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STUDIO_WORKSPACE", str(tmp_path))
+    run = RunFolder(Workspace(tmp_path).run("my-run"))
+    adapter_that_shouts(run.adapter)
+    run.keep_settings(TrainConfig(dataset="mine", model="echo"))
+    cli.main(["transcribe", str(clips[0]), "--adapter", "my-run"])
+    assert json.loads(capsys.readouterr().out)["model"] == "echo"
 
 
 def test_another_processor_folder_is_honoured(clips: list[Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from studio.cli.app import AsJson, CsvFile, Device, app, secret_of
-from studio.config import Normaliser
+from studio.config import STARTER, Normaliser
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
 
@@ -18,7 +19,10 @@ from studio.workspace import Workspace
 @app.command()
 def transcribe(
     audio: Annotated[list[Path] | None, typer.Argument(help="Sound files.")] = None,
-    model: Annotated[str, typer.Option(help="“starter”, a Hub id on this disk, or a folder.")] = "starter",
+    model: Annotated[
+        str | None,
+        typer.Option(help="“starter”, a Hub id on this disk, or a folder [default: the run's base, else the starter]."),
+    ] = None,
     adapter: Annotated[
         list[str] | None, typer.Option(help="A LoRA folder, or a run. Up to four: the base and all, side by side.")
     ] = None,
@@ -37,10 +41,11 @@ def transcribe(
     device: Device = "auto",
 ) -> None:
     """Transcribe sound files: JSON with text, seconds, latency, and WER where references exist."""
+    base = model or _base_of(adapter or [])
     if format:
         from studio.cli.rendering import longform
 
-        reader = longform.ModelChoice(model, longform.only_one(adapter or [], terms), processor, device)
+        reader = longform.ModelChoice(base, longform.only_one(adapter or [], terms), processor, device)
         typer.echo(longform.write(list(audio or []), format, output, reader))
         return
     from studio.inference.compare import compare_list
@@ -51,8 +56,16 @@ def transcribe(
         read = partial(compare_list, adapters=adapters, terms=terms, boost=boost)
     else:
         read = partial(transcribe_list, adapter=adapters[0] if adapters else None)
-    result = read(sources, model=model, processor=processor, device=device, output=output, workspace=Workspace.here())
+    result = read(sources, model=base, processor=processor, device=device, output=output, workspace=Workspace.here())
     typer.echo(f"Wrote {output}." if output else json.dumps(result, indent=2, ensure_ascii=False))
+
+
+def _base_of(adapters: Sequence[str]) -> str:
+    """The base of the first of `adapters` that is a run's; the starter where none is."""
+    from studio.models.adapters import base_of, find_adapter
+
+    found = (base_of(find_adapter(named, Workspace.here())) for named in adapters)
+    return next((base for base in found if base), STARTER)
 
 
 @app.command()

@@ -6,12 +6,12 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import ModelError
+from studio.errors import ModelError, StudioError
 from studio.models.base import Recogniser
 from studio.models.catalogue import lasting_name
 from studio.models.claims import check_adapter, header, patterns, read_object
@@ -132,6 +132,14 @@ def find_adapter(named: str | Path, workspace: Workspace) -> Path:
         if (folder / "adapter_config.json").is_file():
             return folder
     raise ModelError(f"There is no adapter in “{named}”, and no finished run of that name.", "List them: studio runs")
+
+
+def base_of(adapter: Path) -> str | None:
+    """The model that the run of the adapter folder `adapter` was trained on; None where no run says so."""
+    with suppress(StudioError):
+        settings = RunFolder(adapter.parent).settings()
+        return settings.model if settings else None
+    return None
 
 
 @contextmanager
