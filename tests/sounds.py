@@ -35,3 +35,26 @@ def saved(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def by_ffmpeg(samples: NDArray[np.float32], rate: int, form: str, codec: str, *, has_picture: bool = False) -> bytes:
+    """`samples` (frames,) as the content of a file that FFmpeg wrote: its format `form`, its `codec`, in stereo."""
+    import av
+
+    content = io.BytesIO()
+    with av.open(content, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=rate, layout="stereo")
+        stream.bit_rate = 96_000
+        if has_picture:
+            film = container.add_stream("mpeg4", rate=10)
+            film.width = film.height = 32
+            film.pix_fmt = "yuv420p"
+            for _ in range(10):
+                picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+                container.mux(film.encode(picture))
+            container.mux(film.encode(None))
+        sound = av.AudioFrame.from_ndarray(np.stack([samples] * 2), format="fltp", layout="stereo")
+        sound.sample_rate = rate
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode(None))
+    return content.getvalue()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sounds import encoded, recording, saved, tone
+from sounds import by_ffmpeg, encoded, recording, saved, tone
 
 from studio.audio import blocks, inspect, length, loudest, read
 from studio.audio import io as audio_io
@@ -201,40 +201,17 @@ FFMPEG = [  # what phones, messengers and meetings make: suffix, FFmpeg's format
 ]
 
 
-def by_ffmpeg(path: Path, form: str, codec: str, has_picture: bool) -> Path:
-    """A second of a tone of 440 Hz at 48 kHz, in stereo, with a picture or without."""
-    import av
-
-    samples = np.stack([tone(1.0, 48_000, pitch=440.0)] * 2).astype(np.float32)
-    with av.open(path, "w", format=form) as container:
-        stream = container.add_stream(codec, rate=48_000, layout="stereo")
-        stream.bit_rate = 96_000
-        if has_picture:
-            film = container.add_stream("mpeg4", rate=10)
-            film.width = film.height = 32
-            film.pix_fmt = "yuv420p"
-            for _ in range(10):
-                picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
-                container.mux(film.encode(picture))
-            container.mux(film.encode(None))
-        sound = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-        sound.sample_rate = 48_000
-        container.mux(stream.encode(sound))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.mark.parametrize(("suffix", "form", "codec", "has_picture"), FFMPEG, ids=[row[0] for row in FFMPEG])
 def test_what_phones_and_meetings_record_is_read_by_path_as_bytes_and_on_import(
     suffix: str, form: str, codec: str, has_picture: bool, tmp_path: Path
 ) -> None:
-    (tmp_path / "calls").mkdir()
-    path = by_ffmpeg(tmp_path / "calls" / f"call{suffix}", form, codec, has_picture)
+    content = by_ffmpeg(tone(1.0, 48_000, pitch=440.0), 48_000, form, codec, has_picture=has_picture)
+    path = saved(tmp_path / "calls" / f"call{suffix}", content)
     wave = read(path, 16_000)
     assert wave.duration == pytest.approx(1.0, abs=0.06)
     spectrum = np.abs(np.fft.rfft(wave.samples[4_000:12_000]))
     assert np.argmax(spectrum) * 2 == pytest.approx(440, abs=4)
-    assert np.array_equal(read(path.read_bytes(), 16_000).samples, wave.samples)
+    assert np.array_equal(read(content, 16_000).samples, wave.samples)
     path.with_suffix(".txt").write_text("a tone")
     report = import_data(Dataset.create(tmp_path / "set"), ImportPlan([path.parent]))
     assert (report.added, report.listed) == (1, [])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sounds import encoded, saved
+from sounds import by_ffmpeg, encoded, saved
 from voices import speech
 
 from studio.audio import Source, inspect, length, read, resample
@@ -39,13 +39,25 @@ FORMS = {  # (format, width) -> Hz and channels
     ("OGG", "VORBIS"): ((8_000, 1), (16_000, 1), (44_100, 2)),
     ("OGG", "OPUS"): ((8_000, 1), (16_000, 1), (48_000, 2)),
 }
+FILMS = {  # FFmpeg's formats and a codec of each: what phones and meetings record
+    "ipod": "aac",
+    "mov": "pcm_s16le",
+    "adts": "aac",
+    "webm": "libopus",
+    "asf": "wmav2",
+    "ac3": "ac3",
+    "wv": "wavpack",
+}
 VARIANTS = [(*form, *shape) for form, shapes in FORMS.items() for shape in shapes]
+VARIANTS += [(*form, 48_000, 2) for form in FILMS.items()]
 
 
 @lru_cache
 def whole(form: str, width: str, rate: int, channels: int) -> bytes:
     """Half a second of speech in one variant."""
     samples = resample(speech()[:8_000], 16_000, rate)
+    if form in FILMS:
+        return by_ffmpeg(samples, rate, form, width)
     return encoded(np.stack([samples] * channels, axis=1) if channels > 1 else samples, rate, form, width)
 
 
@@ -82,7 +94,7 @@ def used(source: Source) -> None:
 
 
 def test_all_variants_are_read() -> None:
-    assert len(VARIANTS) == 37
+    assert len(VARIANTS) == 44
     for variant in VARIANTS:
         wave = read(whole(*variant))
         assert wave.duration == pytest.approx(0.5, abs=0.15), variant
