@@ -23,7 +23,7 @@ from studio.runs.folder import RunFolder
 from studio.starter import domain, synthesis
 from studio.text import digits_to_words, words_to_digits
 
-PROMPTS = 7
+PROMPTS = 8
 PAUSE = 0.5  # seconds of silence before the voice and after it
 RUN_MINUTES = 30  # only for what hangs: a Quick run on 12 clips takes about one on two idle cores
 VOICE = synthesis.voice("flite:awb")
