@@ -37,9 +37,23 @@ def test_variants_stay_within_their_bounds_and_never_clip() -> None:
     for number in range(1, 60):
         samples = variant(clip(), RATE, 3, number).samples
         assert samples.dtype == np.float32
-        assert np.exp(-augment.SPEED) - 0.01 < RATE / len(samples) < np.exp(augment.SPEED) + 0.01
+        fastest = np.exp(augment.SPEED + augment.PACE) + 0.01
+        assert 1 / fastest < RATE / len(samples) < fastest
         assert np.max(np.abs(samples)) <= 1
         assert np.isfinite(samples).all()
+
+
+def highest(samples: np.ndarray) -> float:
+    """Hertz of the loudest tone."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum) * RATE / len(samples))
+
+
+def test_pace_changes_the_length_alone_and_pitch_the_height_alone() -> None:
+    fast = augment._at_pace(TONE, 1.25)
+    assert (len(fast), highest(fast)) == (RATE / 1.25, pytest.approx(440, abs=3))
+    high = augment._at_pitch(TONE, 2.0, RATE)
+    assert (len(high), highest(high)) == (RATE, pytest.approx(440 * 2 ** (2 / 12), abs=3))
 
 
 def test_noise_lies_as_far_below_the_clip_as_asked() -> None:

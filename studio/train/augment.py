@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 SPEED = 0.1  # natural log of the largest change; pitch moves along, as with another speaker
+PACE_SHARE = 0.4  # of variants are spoken faster or slower at the same pitch:
+PACE = 0.15  # natural log of the largest change
+PITCH_SHARE = 0.3  # of variants are spoken higher or lower at the same pace:
+PITCH = 2.0  # semitones
 GAIN_DB = (-10.0, 6.0)
 NOISE_SHARE = 0.7  # of variants
 SNR_DB = (10.0, 40.0)
@@ -27,12 +31,17 @@ BAND_SHARE = 0.3  # of variants lose what lies above:
 BAND_HZ = (3000.0, 7000.0)  # a telephone to a dull microphone
 _EDGE_HZ = 500.0  # over which the band ends
 _SPEED_UNIT = 1000  # the resampler wants whole rates
+_FRAME = 512  # samples of a phase vocoder's frame: 32 ms at 16 kHz, a few periods of a voice
 
 
 def variant(clip: Clip, sample_rate: int, seed: int, number: int) -> Clip:
     """Variant `number` (from 1) of `clip`: the same for the same seed and clip, whatever else is in the dataset."""
     rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode()), number))
     samples = _at_speed(clip.samples, math.exp(rng.uniform(-SPEED, SPEED)))
+    if rng.random() < PACE_SHARE:
+        samples = _at_pace(samples, math.exp(rng.uniform(-PACE, PACE)))
+    if rng.random() < PITCH_SHARE:
+        samples = _at_pitch(samples, rng.uniform(-PITCH, PITCH), sample_rate)
     if rng.random() < NOISE_SHARE:
         samples = _with_noise(samples, rng.uniform(*SNR_DB), rng)
     if rng.random() < BAND_SHARE:
@@ -45,6 +54,28 @@ def _at_speed(samples: Samples, speed: float) -> Samples:
     import soxr
 
     return np.asarray(soxr.resample(samples, round(_SPEED_UNIT * speed), _SPEED_UNIT), dtype=np.float32)
+
+
+def _at_pace(samples: Samples, pace: float) -> Samples:
+    """Spoken `pace` times as fast, at the same pitch."""
+    import librosa
+
+    if len(samples) < _FRAME:
+        return samples
+    paced: Samples = librosa.effects.time_stretch(samples, rate=pace, n_fft=_FRAME)
+    return paced
+
+
+def _at_pitch(samples: Samples, semitones: float, sample_rate: int) -> Samples:
+    """Spoken `semitones` higher, at the same pace."""
+    import librosa
+
+    if len(samples) < _FRAME:
+        return samples
+    pitched: Samples = librosa.effects.pitch_shift(
+        samples, sr=sample_rate, n_steps=semitones, n_fft=_FRAME, res_type="soxr_hq"
+    )
+    return pitched
 
 
 def _with_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samples:

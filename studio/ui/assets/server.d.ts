@@ -343,6 +343,7 @@ declare namespace Server {
     type: "phase";
     name:
       | "loading"
+      | "labelling"
       | "encoding"
       | "baseline"
       | "training"
