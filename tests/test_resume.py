@@ -157,7 +157,7 @@ def test_a_real_architecture_resumes_to_the_same_bits(targets: str, workspace: P
 @pytest.mark.slow
 @pytest.mark.thorough
 def test_the_starter_resumes_to_the_same_bits(workspace: Path) -> None:
-    settings = config(model="starter", targets="deep", max_steps=6, eval_every=2, dropout=0.1)
+    settings = config(model="starter", targets="deep", max_steps=6, eval_every=2, dropout=0.1, replay="bundled")
     story = train(workspace, "starter", settings)  # half of what it learns from is replayed
     step = next(place for place, event in enumerate(story, 1) if isinstance(event, StepDone) and event.step == 5)
     assert in_child(train_until, workspace, "starter-killed", settings, step) == -signal.SIGKILL

@@ -29,6 +29,7 @@ SPLITS: tuple[Split, ...] = ("train", "train", "train", "validation", "test")
 SETTINGS: dict[str, Any] = {
     "dataset": "tones",
     "model": "echo",
+    "replay": "none",  # a test that replays says what
     "targets": "all",
     "dropout": 0.2,  # so that the random state matters
     "learning_rate": 0.02,
