@@ -102,6 +102,12 @@ class ModelError(StudioError):
     """A base model or an adapter cannot be used."""
 
 
+class HubUnreachableError(ModelError):
+    """The Hugging Face Hub does not answer, or a network in between refuses it."""
+
+    status = 502
+
+
 class UnknownModelError(ModelError):
     """A program asked for a model that is not served."""
 

@@ -38,13 +38,17 @@ def saved(path: Path, content: bytes) -> Path:
 
 
 def by_ffmpeg(samples: NDArray[np.float32], rate: int, form: str, codec: str, *, has_picture: bool = False) -> bytes:
-    """`samples` (frames,) as the content of a file that FFmpeg wrote: its format `form`, its `codec`, in stereo."""
+    """`samples` (frames,) as the content of a file that FFmpeg wrote: its format `form`, its `codec`, in stereo.
+
+    AMR, which knows nothing else, is in mono.
+    """
     import av
 
-    content = io.BytesIO()
+    content, channels = io.BytesIO(), 1 if form == "amr" else 2
+    layout = "mono" if channels == 1 else "stereo"
     with av.open(content, "w", format=form) as container:
-        stream = container.add_stream(codec, rate=rate, layout="stereo")
-        stream.bit_rate = 96_000
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        stream.bit_rate = 12_200 if form == "amr" else 96_000
         if has_picture:
             film = container.add_stream("mpeg4", rate=10)
             film.width = film.height = 32
@@ -53,7 +57,7 @@ def by_ffmpeg(samples: NDArray[np.float32], rate: int, form: str, codec: str, *,
                 picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
                 container.mux(film.encode(picture))
             container.mux(film.encode(None))
-        sound = av.AudioFrame.from_ndarray(np.stack([samples] * 2), format="fltp", layout="stereo")
+        sound = av.AudioFrame.from_ndarray(np.stack([samples] * channels), format="fltp", layout=layout)
         sound.sample_rate = rate
         container.mux(stream.encode(sound))
         container.mux(stream.encode(None))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 import soundfile
-from sounds import recording, saved, tone
+from sounds import by_ffmpeg, recording, saved, tone
 
 from studio.data import formats
 from studio.data.formats.base import ImportRow, ReadOptions, Refused
@@ -26,6 +26,19 @@ CONTAINERS = {".wav": "WAV", ".wave": "WAV", ".w64": "W64", ".rf64": "RF64", ".f
               ".mp2": "MP3", ".ogg": "OGG", ".oga": "OGG", ".opus": "OGG", ".aif": "AIFF", ".aiff": "AIFF",
               ".aifc": "AIFF", ".au": "AU", ".snd": "AU", ".caf": "CAF", ".sph": "NIST", ".nist": "NIST",
               ".voc": "VOC"}  # fmt: skip
+FILMS = {  # suffix -> FFmpeg's format, its codec, Hz
+    **dict.fromkeys((".m4a", ".m4b"), ("ipod", "aac", 48_000)),
+    **dict.fromkeys((".mp4", ".m4v"), ("mp4", "aac", 48_000)),
+    **dict.fromkeys((".webm", ".weba"), ("webm", "libopus", 48_000)),
+    **dict.fromkeys((".mka", ".mkv"), ("matroska", "libopus", 48_000)),
+    **dict.fromkeys((".wma", ".wmv"), ("asf", "wmav2", 48_000)),
+    ".mov": ("mov", "aac", 48_000),
+    ".3gp": ("3gp", "aac", 48_000),
+    ".aac": ("adts", "aac", 48_000),
+    ".ac3": ("ac3", "ac3", 48_000),
+    ".wv": ("wv", "wavpack", 48_000),
+    ".amr": ("amr", "libopencore_amrnb", 8_000),
+}
 
 
 def rows_of(path: Path) -> list[ImportRow | Refused]:
@@ -143,12 +156,15 @@ def test_a_file_that_lies_elsewhere_is_not_called_missing(tmp_path: Path) -> Non
 
 
 def test_every_suffix_that_is_called_readable_is_read(tmp_path: Path) -> None:
-    assert CONTAINERS.keys() == READABLE
+    assert CONTAINERS.keys() | FILMS.keys() == READABLE
     for number, (suffix, container) in enumerate(CONTAINERS.items()):
         subtype = "OPUS" if suffix == ".opus" else None
         samples = tone(pitch=200 + 20 * number).astype(np.float32)
         path = saved(tmp_path / "in" / f"a{number}{suffix}", b"")
         soundfile.write(path, samples, 16_000, format=container, subtype=subtype)
+    for number, (suffix, (form, codec, rate)) in enumerate(FILMS.items()):
+        content = by_ffmpeg(tone(rate=rate, pitch=300 + 20 * number), rate, form, codec)
+        saved(tmp_path / "in" / f"b{number}{suffix}", content)
     assert import_data(Dataset.create(tmp_path / "voice"), ImportPlan([tmp_path / "in"])).added == len(READABLE)
 
 

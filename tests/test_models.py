@@ -171,7 +171,7 @@ def test_no_connection_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="internet connection"):
-        fetch(TINY)
+        fetch("openai/whisper-base")
 
 
 def test_a_disk_too_small_is_said_before_the_download(hub: type[FakeHub], monkeypatch: pytest.MonkeyPatch) -> None:

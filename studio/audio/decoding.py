@@ -30,7 +30,7 @@ MOST_CHANNELS = 32
 BLOCK = 1 << 16  # frames
 _FLAC = b"fLaC\0\0\0\x22"  # and the length of the header that must follow
 _MOST_FRAMES_A_BYTE = 1 << 13  # 65,535 equal samples take eleven bytes
-_FORMATS = "mp3,ogg,flac,aac,mov,matroska,asf,amr,ac3,eac3,ape,wv,caf"
+_FORMATS = "mp3,ogg,flac,aac,mov,matroska,asf,amr,ac3,eac3,wv,caf"
 """What FFmpeg may read. Formats of playlists, which name further files, are not among them; `mov` (MP4, M4A) does not
 follow the names in it unless it is told to."""
 _FIRST_BYTES = 4

@@ -91,8 +91,8 @@ def locate(source: str | Path) -> Path:
     folder = Path(os.path.expanduser(name))  # noqa: PTH111  # Path's own fails on ~ and an unknown name
     if os.path.isdir(folder):  # noqa: PTH112  # Path's own fails on a name that is too long
         return folder.resolve()
-    if _HUB_ID.fullmatch(name) and (snapshot := in_cache(name)):
-        return snapshot
+    if _HUB_ID.fullmatch(name) and (fetched := in_cache(name) or packaged(name)):
+        return fetched
     if moved := _within_workspace(folder):
         return moved
     raise ModelError(f"There is no model “{name}” on this disk.", _hint(name))
@@ -132,6 +132,19 @@ def in_cache(hub_id: str) -> Path | None:
     return folder if all((folder / piece).is_file() for piece in _pieces(folder)) else None
 
 
+def packaged(hub_id: str) -> Path | None:
+    """The folder of `hub_id` as it was made from its makers' package, where it is there."""
+    folder = packaged_folder(hub_id)
+    return folder if (folder / "config.json").is_file() else None
+
+
+def packaged_folder(hub_id: str) -> Path:
+    """Where `hub_id` lies once it was made from its makers' package: beside the Hub's cache, and no part of it."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE).parent / "speech-studio" / hub_id.replace("/", "--")
+
+
 def stored_numbers(folder: Path) -> int:
     """How many numbers model.safetensors holds, by its header; 0 without it."""
     try:
@@ -149,7 +162,7 @@ def _pieces(folder: Path) -> set[str]:
 
 
 def _card(model: _Published) -> ModelCard:
-    state: State = "on disk" if in_cache(model.id) else "download"
+    state: State = "on disk" if in_cache(model.id) or packaged(model.id) else "download"
     size = model.stored * _STORED_BYTES + _TOKENIZER_BYTES
     return ModelCard(model.id, model.title, model.family, model.parameters, state, size)
 

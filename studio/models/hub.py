@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import DiskError, ModelError, StudioError
+from studio.errors import DiskError, HubUnreachableError, ModelError, StudioError
 from studio.models.catalogue import locate
 from studio.progress import OnProgress, unwatched
 
@@ -33,8 +33,23 @@ def fetch(hub_id: str, on_progress: OnProgress = unwatched) -> Path:
 
     Only safetensors, JSON and tokenizer files are taken. `on_progress` counts bytes; a download that it stops continues
     at the next call. Raises ModelError (unknown, closed, without safetensors,
-    or no connection) and DiskError; each says what to do.
+    or no connection) and DiskError; each says what to do. Where the Hub cannot be reached, Moonshine tiny comes from
+    its makers' Python package: see `studio.models.makers_package`.
     """
+    from studio.models import makers_package
+
+    try:
+        return _from_hub(hub_id, on_progress)
+    except HubUnreachableError as unreachable:
+        if hub_id != makers_package.HUB_ID:
+            raise
+        try:
+            return makers_package.fetch(on_progress)
+        except ModelError as error:
+            raise ModelError(f"{unreachable.what} {error.what}", error.remedy) from error
+
+
+def _from_hub(hub_id: str, on_progress: OnProgress) -> Path:
     with _online(), _sentences(hub_id):
         revision, files = _listing(hub_id)
         _check_room(hub_id, files)
@@ -133,7 +148,7 @@ def _sentences(hub_id: str) -> Iterator[None]:
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise ModelError(f"The Hub has no model “{hub_id}”.", "Check the spelling: owner/name.") from error
     except errors.HfHubHTTPError as error:
-        raise ModelError(f"The Hub refused {hub_id}: {error}", "Try again later.") from error
+        raise HubUnreachableError(f"The Hub refused {hub_id}: {error}", "Try again later.") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise _full(hub_id, "the disk is full") from error
@@ -144,8 +159,8 @@ def _sentences(hub_id: str) -> Iterator[None]:
         raise
 
 
-def _unreachable(hub_id: str, error: Exception) -> ModelError:
+def _unreachable(hub_id: str, error: Exception) -> HubUnreachableError:
     why = str(error).strip().splitlines() or [type(error).__name__]
-    return ModelError(
+    return HubUnreachableError(
         f"{hub_id} could not be downloaded: {why[0][:200]}", "Check the internet connection; the download resumes."
     )

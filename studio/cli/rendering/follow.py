@@ -241,8 +241,9 @@ def table(runs: Sequence[listing.RunSummary]) -> str:
 
 
 def fetch(model: str, say: Say) -> None:
-    """Download `model` from the Hub, with progress. Raises ModelError."""
+    """Download `model`, with progress, and say where it came from. Raises ModelError."""
     from studio.models import fetch as download
+    from studio.models.makers_package import PACKAGE, is_packaged
 
     shown = -1
 
@@ -253,4 +254,8 @@ def fetch(model: str, say: Say) -> None:
             shown = percentage
             say(f"{percentage:>3} %  {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
-    say(f"{model} is in {download(model, progress)}.")
+    folder = download(model, progress)
+    if is_packaged(folder):
+        say(f"The Hub cannot be reached: {model} came out of its makers' package {PACKAGE} instead.")
+        say("Its weights have 8 bits there, made fp32 again: a little worse than the Hub's.")
+    say(f"{model} is in {folder}.")

@@ -22,9 +22,9 @@ from studio.workspace import disk_errors, inside
 READABLE = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".mp3", ".mp2", ".ogg", ".oga", ".opus", ".aif",
                       ".aiff", ".aifc", ".au", ".snd", ".caf", ".sph", ".nist", ".voc",
                       ".m4a", ".m4b", ".aac", ".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mka", ".mkv", ".weba",
-                      ".wma", ".wmv", ".amr", ".ac3", ".ape", ".wv"})  # fmt: skip
+                      ".wma", ".wmv", ".amr", ".ac3", ".wv"})  # fmt: skip
 """Suffixes of what libsndfile or FFmpeg decodes; of a film it is the sound."""
-UNREADABLE = frozenset({".aax", ".aaxc", ".m4p", ".ra", ".rm", ".dss", ".ds2"})
+UNREADABLE = frozenset({".ape", ".aax", ".aaxc", ".m4p", ".ra", ".rm", ".dss", ".ds2"})
 """Suffixes of sound that neither does: locked to an owner, or of a maker's own kind."""
 SOUNDS = READABLE | UNREADABLE
 LONGEST_NAME = 1_000  # characters of a path
