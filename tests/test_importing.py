@@ -325,7 +325,7 @@ def test_what_is_no_data_is_a_sentence(dataset: Dataset, folder: Path) -> None:
     saved(folder / "._a.wav", b"\x00\x05\x16\x07")
     saved(folder / "readme.md", b"")
     for path, sentence in (
-        (folder, "holds no WAV"),
+        (folder, "holds no sound file"),
         (folder / "gone", "nothing at"),
         (folder / "readme.md", "unknown format"),
     ):

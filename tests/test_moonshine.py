@@ -160,7 +160,7 @@ def test_our_decoding_writes_what_generate_writes(recogniser: Recogniser, monkey
 
 def test_a_batch_reads_as_its_clips_one_by_one(recogniser: Recogniser) -> None:
     alone = [transcribe(recogniser, [clip])[0] for clip in CLIPS]
-    together = transcribe(recogniser, CLIPS, batch_size=4)
+    together = transcribe(recogniser, CLIPS)
     assert [hypothesis.text for hypothesis in alone] == [hypothesis.text for hypothesis in together]
     for one, other in zip(alone, together, strict=True):
         assert one.confidence == pytest.approx(other.confidence, abs=1e-5)
@@ -277,7 +277,7 @@ def test_real_speech_reads_alike_singly_together_and_by_generate() -> None:
     starter = load("starter", "cpu")
     clips = [Clip(read(GENERAL_FOLDER / entry["audio_filepath"], 16_000).samples, entry["text"]) for entry in rows]
     alone = [hypothesis.text for hypothesis in [transcribe(starter, [clip])[0] for clip in clips]]
-    assert [hypothesis.text for hypothesis in transcribe(starter, clips, batch_size=8)] == alone
+    assert [hypothesis.text for hypothesis in transcribe(starter, clips)] == alone
     generated = [
         starter.model.generate(**features(starter, clip), max_new_tokens=60, do_sample=False)[0] for clip in clips
     ]
