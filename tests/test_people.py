@@ -70,7 +70,7 @@ def others(tmp_path: Path) -> GeneralSet:
     """Three clips to replay, whose transcripts are not what the fake model writes for them, and one of silence."""
     dataset = Dataset.create(tmp_path / "others")
     for text in ("room 12", "room 47", ""):
-        dataset.add(wav(text or "-"), text="A TRANSCRIPT" if text else None, split="train" if text else None)
+        dataset.add(wav(text or "- - - -"), text="A TRANSCRIPT" if text else None, split="train" if text else None)
     clips = [clip.model_copy(update={"split": "train", "silent": not clip.text}) for clip in dataset.utterances()]
     return GeneralSet(dataset, {"train": clips, "validation": [], "test": []})
 
