@@ -32,7 +32,7 @@ def killed() -> None:
 
 
 def small_batches() -> None:
-    from studio.evaluation import evaluate as module
+    from studio.models import limits as module
 
     module.BATCH_SECONDS = 1.0  # two tones
 

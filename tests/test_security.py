@@ -23,7 +23,8 @@ from studio.web.bodies import LARGEST_MESSAGE
 from studio.web.login import FREE, Login
 from studio.web.security import HostRule, is_loopback, is_same_origin, require_login
 
-OFFERED = {"compare_runs", "list_clips", "list_datasets", "list_runs", "report_run", "transcribe_clip"}
+OFFERED = {"add_clip", "compare_runs", "list_clips", "list_datasets", "list_runs", "merge_run", "report_run",
+           "start_training", "stop_training", "transcribe_clip"}  # fmt: skip
 PASSWORD = "correct horse battery"
 
 
