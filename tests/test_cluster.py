@@ -72,6 +72,7 @@ def is_step(number: int) -> Callable[[Event], bool]:
     return lambda event: isinstance(event, StepDone) and event.step >= number
 
 
+@pytest.mark.thorough
 def test_a_run_on_a_cluster_leaves_what_the_same_run_at_home_leaves(workspace: Path, cluster: FakeCluster) -> None:
     train(workspace, "home", config())
     seen = there(workspace, cluster, config())

@@ -101,6 +101,7 @@ def test_a_run_learns_the_same_to_the_bit_from_memory_from_a_new_cache_and_from_
     assert computed == []
 
 
+@pytest.mark.thorough
 def test_what_is_in_the_cache_serves_every_adapter_that_leaves_the_encoder_alone(
     workspace: Path, model: Path, computed: list[str]
 ) -> None:

@@ -241,8 +241,9 @@ def test_the_report_is_saved_as_one_file(page: Page, tmp_path: Path) -> None:
     assert "order → border" in text
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_runs_stand_side_by_side_and_axe_finds_nothing_wrong(browser: Browser, studio: Served, scheme: str) -> None:
     with opened(browser, studio.url, color_scheme=scheme) as page:
         show_second(page)

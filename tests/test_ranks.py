@@ -183,6 +183,7 @@ def test_the_shares_of_all_processes_are_the_step_in_its_order_and_none_is_in_la
     assert share_of(0, 1, step) == step
 
 
+@pytest.mark.thorough
 def test_accelerate_launch_on_two_processes_makes_the_run_of_one(workspace: Path, whole: list[Event]) -> None:
     launched = launch(workspace, "launched", SETTINGS)
     said, _ = launched.communicate(timeout=240)

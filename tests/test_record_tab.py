@@ -183,6 +183,7 @@ def test_keys_alone_record_discard_wait_and_go_on(page: Page, take: Callable[[],
     page.wait_for_function("document.querySelector('.rec-play').textContent === 'Pause'")
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_countdown_records_by_itself_and_control_enter_stops_saves_and_goes_on(
     page: Page, take: Callable[[], None], microphone: Microphone, sentence: NDArray[np.float32], studio: Served
@@ -222,6 +223,7 @@ def test_recording_again_and_deleting_can_be_undone(page: Page, take: Callable[[
     assert [clip.id for clip in clips(studio)] == [first.id]
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_an_unsaved_take_waits_on_its_card_and_survives_a_reload(
     page: Page, take: Callable[[], None], studio: Served

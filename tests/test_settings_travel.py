@@ -104,6 +104,7 @@ def shown(workspace: Workspace, **values: Any) -> TrainConfig:
     return train_form.plan(workspace, config(**values).model_dump())
 
 
+@pytest.mark.thorough
 def test_the_learning_rate_on_the_page_is_the_one_that_trains_at_once_and_from_the_queue(workspace: Workspace) -> None:
     wanted = shown(workspace, **VOICE, max_steps=2)
     first, second = queue.submit(workspace, wanted), queue.submit(workspace, wanted)

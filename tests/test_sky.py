@@ -44,6 +44,7 @@ def test_the_task_holds_only_fields_that_skypilot_knows(workspace: Workspace) ->
     assert "accelerators" not in task(workspace, config(device="cpu"), "cheap")["resources"]
 
 
+@pytest.mark.thorough
 def test_what_the_task_runs_trains_with_nothing_but_what_it_sends(workspace: Workspace) -> None:
     found = task(workspace, config())
     workdir = Path(found["workdir"])

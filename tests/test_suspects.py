@@ -105,6 +105,7 @@ def test_with_an_adapter_both_readings_are_kept(dataset: tuple[Dataset, set[str]
         assert item.adapter == "tuned"
 
 
+@pytest.mark.thorough
 def test_of_labels_swapped_among_synthetic_clips_all_stand_first(tmp_path: Path) -> None:
     """The bar, 18 of 20 among the first 30 of 400, is measured by tests/benchmarks/suspects.py; here a small one."""
     data, wrong = planted(tmp_path / "planted", 60, 4, seed=3, convention="words", voices=("espeak-ng:en-us+klatt4",))

@@ -136,6 +136,7 @@ def pill(page: Page, word: str) -> None:
     page.locator(".live-pill", has_text=word).wait_for()
 
 
+@pytest.mark.thorough
 def test_a_run_is_started_watched_and_reattached_by_a_reload_and_a_second_tab(studio: Studio, page: Page) -> None:
     studio.train_like(*ENDLESS)
     start(page)

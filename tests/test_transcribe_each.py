@@ -61,6 +61,7 @@ def alone(path: Path, folder: Path | None) -> str:
     return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip(path)).text
 
 
+@pytest.mark.thorough
 def test_four_adapters_in_one_batch_read_as_each_alone(folders: list[Path]) -> None:
     recogniser = with_adapters(folders)
     for path in PATHS:
