@@ -16,6 +16,10 @@ PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)
 CORES = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 # The page's scripts: their checker, linter and formatter in one; it never needs the network.
 DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
+# The model to begin with, fetched once; STUDIO_MODEL=none begins with the small one that is bundled.
+STUDIO_MODEL ?= UsefulSensors/moonshine-tiny
+FETCHED = test '$(STUDIO_MODEL)' = none || test -e $(VENV)/.model || { $(BIN)/studio fetch '$(STUDIO_MODEL)' \
+	&& touch $(VENV)/.model; } || echo "Not fetched now: the studio opens with its bundled model, and tries again next time."
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -24,6 +28,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.studio
+	@$(FETCHED)
 	$(BIN)/studio ui $(ARGS)
 
 demo: $(VENV)/.studio

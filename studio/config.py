@@ -126,12 +126,15 @@ class TrainConfig(BaseModel):
         return targets
 
     def flags(self) -> list[str]:
-        """The settings as flags of `studio train`: those that differ from what it takes without them."""
+        """The settings as flags of `studio train`: those that differ from what it takes without them, and the model.
+
+        Without `--model` it takes the one that this computer has.
+        """
         words: list[str] = []
         goes_with_targets = ADAPTERS.get(self.targets, {})
         for name, info in knobs():
             value = getattr(self, name)
-            if value == goes_with_targets.get(name, info.default):
+            if value == goes_with_targets.get(name, info.default) and name != "model":
                 continue
             flag = "--" + name.replace("_", "-")
             words += [flag if value else f"--no-{flag[2:]}"] if isinstance(value, bool) else [flag, f"{value}"]

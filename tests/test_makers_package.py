@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_models
 
+from studio.cli.runs import asked_for
+from studio.config import STARTER, TrainConfig
 from studio.errors import HubUnreachableError, ModelError
 from studio.models import fetch, hub, load, locate, makers_package
-
-TINY = makers_package.HUB_ID
+from studio.models.catalogue import TINY, catalogue, default_model, packaged_folder
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +53,17 @@ def test_who_stops_it_keeps_nothing_of_it(monkeypatch: pytest.MonkeyPatch, cache
     assert [path for path in cache.rglob("*") if path.is_file()] == []
     with pytest.raises(ModelError, match="studio fetch"):
         locate(TINY)
+
+
+def test_who_chose_no_model_gets_moonshine_once_it_is_on_this_disk(cache: Path) -> None:
+    assert default_model() == STARTER
+    folder = tiny_models.moonshine(packaged_folder(TINY))
+    assert (default_model(), locate(TINY)) == (TINY, folder.resolve())
+    assert next(card.state for card in catalogue() if card.id == TINY) == "on disk"
+    options = {"config": None, "preset": "quick", "foreground": False, "like": None, "dataset": "mine"}
+    assert asked_for(options).model == TINY
+    assert asked_for({**options, "model": STARTER}).model == STARTER
+    assert TrainConfig(dataset="mine").command() == ["studio", "train", "mine", "--model", STARTER]
 
 
 @pytest.mark.parametrize("content", [{}, dict.fromkeys(makers_package._SHA256, b"else")], ids=["empty", "changed"])

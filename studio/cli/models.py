@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from studio.cli.app import AsJson, CsvFile, Device, app, secret_of
-from studio.config import STARTER, Normaliser
+from studio.config import Normaliser
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
 
@@ -21,7 +21,7 @@ def transcribe(
     audio: Annotated[list[Path] | None, typer.Argument(help="Sound files.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="“starter”, a Hub id on this disk, or a folder [default: the run's base, else the starter]."),
+        typer.Option(help="“starter”, a Hub id on this disk, or a folder [default: the run's base]."),
     ] = None,
     adapter: Annotated[
         list[str] | None, typer.Option(help="A LoRA folder, or a run. Up to four: the base and all, side by side.")
@@ -61,11 +61,12 @@ def transcribe(
 
 
 def _base_of(adapters: Sequence[str]) -> str:
-    """The base of the first of `adapters` that is a run's; the starter where none is."""
+    """The base of the first of `adapters` that is a run's; without one, the model that this computer has."""
     from studio.models.adapters import base_of, find_adapter
+    from studio.models.catalogue import default_model
 
     found = (base_of(find_adapter(named, Workspace.here())) for named in adapters)
-    return next((base for base in found if base), STARTER)
+    return next((base for base in found if base), default_model())
 
 
 @app.command()

@@ -92,7 +92,11 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
         if file:
             raise ConfigError("--like and --config exclude each other.", "Leave one of them out.")
         return settings.TrainConfig.checked(**_as_in(options["like"]) | chosen)
-    return settings.from_file(file, **chosen) if file else settings.preset(preset, **chosen)
+    if file:
+        return settings.from_file(file, **chosen)
+    from studio.models.catalogue import default_model
+
+    return settings.preset(preset, **{"model": default_model()} | chosen)
 
 
 def _as_in(run: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an 
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _BUNDLED = {STARTER: _PACKAGE / "starter" / "model", ECHO: _PACKAGE / "models" / "echo_model"}
+TINY = "UsefulSensors/moonshine-tiny"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 State = Literal["bundled", "on disk", "download"]
@@ -48,7 +49,7 @@ class _Published:
 
 # Counted from the published shapes with transformers' own classes on the meta device.
 _PUBLISHED = (
-    _Published("UsefulSensors/moonshine-tiny", "Moonshine tiny", "moonshine", 27_092_736, 27_092_736),
+    _Published(TINY, "Moonshine tiny", "moonshine", 27_092_736, 27_092_736),
     _Published("UsefulSensors/moonshine-base", "Moonshine base", "moonshine", 61_513_920, 61_513_920),
     _Published(
         "UsefulSensors/moonshine-streaming-tiny", "Moonshine streaming tiny", "moonshine_streaming",
@@ -77,6 +78,11 @@ def catalogue() -> list[ModelCard]:
     """Every model that the picker offers: the bundled one first, then the published ones, family by family."""
     starter = ModelCard(STARTER, "Starter", "moonshine", stored_numbers(_BUNDLED[STARTER]), "bundled", 0)
     return [starter, *(_card(model) for model in _PUBLISHED)]
+
+
+def default_model() -> str:
+    """The base where nobody chose one: Moonshine tiny once it is on this disk, else the bundled starter."""
+    return TINY if in_cache(TINY) or packaged(TINY) else STARTER
 
 
 def locate(source: str | Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import DiskError, HubUnreachableError, ModelError, StudioError
-from studio.models.catalogue import locate
+from studio.models.catalogue import TINY, locate
 from studio.progress import OnProgress, unwatched
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def fetch(hub_id: str, on_progress: OnProgress = unwatched) -> Path:
     try:
         return _from_hub(hub_id, on_progress)
     except HubUnreachableError as unreachable:
-        if hub_id != makers_package.HUB_ID:
+        if hub_id != TINY:
             raise
         try:
             return makers_package.fetch(on_progress)

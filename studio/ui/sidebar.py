@@ -13,11 +13,11 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
 from studio.errors import DataError, StudioError
 from studio.models import ModelCard, is_cpu_build
+from studio.models.catalogue import default_model
 from studio.runs import listing
 from studio.ui import assets, base_models
 from studio.ui.page import QUIET, Page
@@ -25,7 +25,6 @@ from studio.workspace import Workspace
 
 FIRST_DATASET = "my-voice"
 ANOTHER = "another model"  # no name that `studio.models.load` takes; as in studio.js
-DEFAULT_MODEL: str = TrainConfig.model_fields["model"].default
 ASK_DEVICE = "from studio.models import pick_device; print(pick_device('auto'))"
 _ASKING = Lock()  # who asks meanwhile waits for the answer, rather than asking too
 DEVICE_NAMES = {"cpu": "CPU", "mps": "Apple GPU (MPS)", "cuda": "NVIDIA GPU (CUDA)"}
@@ -183,8 +182,8 @@ def _follow(page: Page, overview: gr.HTML) -> None:
 
 def _first_model(workspace: Workspace, sources: list[str]) -> str:
     """For who has not chosen any: that of the newest run."""
-    newest = next((run.model for run in listing.runs(workspace)), DEFAULT_MODEL)
-    return newest if newest in sources else DEFAULT_MODEL
+    newest = next((run.model for run in listing.runs(workspace)), default_model())
+    return newest if newest in sources else default_model()
 
 
 def script(call: str) -> str:
