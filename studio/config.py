@@ -126,23 +126,24 @@ class TrainConfig(BaseModel):
         return targets
 
     def flags(self) -> list[str]:
-        """The settings as flags of `studio train`: those that differ from what it takes without them, and the model.
-
-        Without `--model` it takes the one that this computer has.
-        """
+        """The settings as flags of `studio train`: those that differ from the defaults."""
         words: list[str] = []
         goes_with_targets = ADAPTERS.get(self.targets, {})
         for name, info in knobs():
             value = getattr(self, name)
-            if value == goes_with_targets.get(name, info.default) and name != "model":
+            if value == goes_with_targets.get(name, info.default):
                 continue
             flag = "--" + name.replace("_", "-")
             words += [flag if value else f"--no-{flag[2:]}"] if isinstance(value, bool) else [flag, f"{value}"]
         return words
 
     def command(self, run: str | None = None) -> list[str]:
-        """The command line that starts a run with exactly these settings."""
-        words = [*self.flags(), *(["--name", run] if run else [])]
+        """The command line that starts a run with exactly these settings.
+
+        It names the model always: without `--model` the verb takes the one that the computer has.
+        """
+        model = ["--model", self.model] if self.model == STARTER else []
+        words = [*model, *self.flags(), *(["--name", run] if run else [])]
         is_like_a_flag = self.dataset.startswith("-")
         return ["studio", "train", *([*words, "--", self.dataset] if is_like_a_flag else [self.dataset, *words])]
 
