@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.data.prompts import Prompt
+from studio.data.utterance import hashed_split
 from studio.errors import DataError
 from studio.starter.domain import vocabulary
 from studio.text import prompt_key
@@ -80,6 +81,22 @@ def test_a_prompt_list_that_is_not_utf8_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_bytes("grün".encode("latin-1"))
     with pytest.raises(DataError, match="not UTF-8"):
         prompts.load(dataset)
+
+
+@pytest.mark.parametrize("language", prompts.LANGUAGES)
+def test_phrases_of_every_language_train_choose_and_measure(language: str) -> None:
+    found = prompts.phrases(language)
+    assert len(found) >= 40
+    assert not any(character.isdigit() for prompt in found for character in prompt.label)
+    sides = Counter(hashed_split(prompt.label) for prompt in found)
+    assert (sides["train"] >= 20, sides["validation"] >= 1, sides["test"] >= 3) == (True, True, True), sides
+    assert prompts.language_of(found) == language
+
+
+def test_a_language_without_phrases_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(DataError, match="no phrases in “xx”") as refused:
+        prompts.phrases("xx")
+    assert "de" in refused.value.remedy
 
 
 def test_both_scripts_come_back_from_disk(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def test_a_new_dataset_begins_with_the_numbers(client: TestClient) -> None:
     [
         ({"script": "numbers", "convention": "digits"}, 50),
         ({"script": "phrases"}, len(prompts.phrases())),
+        ({"script": "phrases", "language": "de"}, len(prompts.phrases("de"))),
         ({"script": "own", "text": "good day\n\ngood day\ngood night\tGood night!"}, 2),
         ({"script": "free"}, 0),
     ],
@@ -170,6 +171,7 @@ def test_the_chosen_script_is_there_after_a_reload(client: TestClient, choice: d
     client.post("/studio/prompts/mine", json=choice)
     cards = client.get("/studio/record/mine").json()
     assert cards["script"] == choice["script"]
+    assert cards.get("language", "en") == choice.get("language", "en")
     assert cards["convention"] == choice.get("convention", "words")
     assert len(cards["prompts"]) == count
 

@@ -21,7 +21,7 @@ _FORMATS = (
 def record(
     dataset: Annotated[str, typer.Argument(help="A name under recordings/; made if it is new.")] = "my-voice",
     script: Annotated[
-        str, typer.Option(help="numbers, phrases, needed, or a text file of one prompt a line.")
+        str, typer.Option(help="numbers, phrases (phrases-de …), needed, or a text file of one prompt a line.")
     ] = "numbers",
     numbers_as: Annotated[Literal["words", "digits"], typer.Option(help="How labels write numbers.")] = "words",
     microphone: Annotated[str, typer.Option(help="Its number or part of its name [default: the system's].")] = "",

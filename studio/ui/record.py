@@ -35,6 +35,7 @@ class PromptRequest(BaseModel):
 
     script: Script
     convention: Convention = CONVENTIONS[0]
+    language: str = Field(prompts.ENGLISH, max_length=20)  # of the phrases
     text: str = Field("", max_length=1_000_000)  # the person's own, one prompt a line
 
     def prompts(self) -> list[prompts.Prompt]:
@@ -42,7 +43,7 @@ class PromptRequest(BaseModel):
         if self.script == "numbers":
             return prompts.numbers(self.convention)
         if self.script == "phrases":
-            return prompts.phrases()
+            return prompts.phrases(self.language)
         return prompts.own(self.text) if self.script == "own" else []
 
 
@@ -126,6 +127,7 @@ def _cards(dataset: Dataset) -> dict[str, Any]:
     free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]
     return {
         **_script(cards),
+        "languages": prompts.LANGUAGES,
         "limits": {  # seconds; amplitude, 0..1
             "shortest": MIN_SECONDS,
             "longest": MAX_SECONDS,
@@ -151,5 +153,6 @@ def _script(cards: list[prompts.Prompt]) -> dict[str, str]:
     if any(card.why for card in cards):
         has_digits = any(char.isdigit() for card in cards for char in card.label)
         return {"script": "needed", "convention": "digits" if has_digits else "words"}
-    script = "free" if not cards else "phrases" if cards == prompts.phrases() else "own"
-    return {"script": script, "convention": CONVENTIONS[0]}
+    if cards and (language := prompts.language_of(cards)):
+        return {"script": "phrases", "convention": CONVENTIONS[0], "language": language}
+    return {"script": "own" if cards else "free", "convention": CONVENTIONS[0]}

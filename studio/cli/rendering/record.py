@@ -58,12 +58,13 @@ def chosen_prompts(workspace: Workspace, name: str, script: str, convention: Con
         return read_next(workspace, Dataset.create(workspace.dataset(name)), convention=convention)
     if script == "numbers":
         return prompts.numbers(convention)
-    if script == "phrases":
-        return prompts.phrases()
+    if script == "phrases" or script.startswith("phrases-"):
+        return prompts.phrases(script.removeprefix("phrases").strip("-") or prompts.ENGLISH)
     path = Path(script).expanduser()
     if not path.is_file():
         raise DataError(
-            f"There is no script “{script}”.", "Use numbers, phrases, needed, or a text file with one prompt a line."
+            f"There is no script “{script}”.",
+            "Use numbers, phrases, phrases-de, needed, or a text file with one prompt a line.",
         )
     with disk_errors(path, "read"):
         return prompts.own(path.read_bytes().decode("utf-8-sig", "replace"))

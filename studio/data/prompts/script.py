@@ -37,6 +37,9 @@ NUMBERS = (  # how many of each kind, and its lengths in digits
     (2, "call {} extension {}", (7, 3)),
 )
 """The *Numbers* script: 50 prompts, ten of them mixed, in words that the starter knows."""
+ENGLISH = "en"
+LANGUAGES = {ENGLISH: "English", "de": "Deutsch", "es": "Español", "fr": "Français", "ja": "日本語", "zh": "中文"}
+"""Of the *Phrases* script, by their codes, each in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,20 @@ def numbers(convention: Convention, seed: int = 0) -> list[Prompt]:
     return [Prompt(read_aloud(text), write_numbers(text, convention)) for text in sentences]
 
 
-def phrases() -> list[Prompt]:
-    """The *Phrases* script: business and everyday phrases that the starter knows, without numbers."""
-    return own(resources.files("studio.data.prompts").joinpath("phrases.txt").read_text("utf-8"))
+def phrases(language: str = ENGLISH) -> list[Prompt]:
+    """The *Phrases* script in one of LANGUAGES: business and everyday phrases, without numbers.
+
+    Those in English are such as the starter knows. Raises DataError for another language.
+    """
+    if language not in LANGUAGES:
+        raise DataError(f"There are no phrases in “{language[:20]}”.", f"Languages: {', '.join(LANGUAGES)}.")
+    name = "phrases.txt" if language == ENGLISH else f"phrases-{language}.txt"
+    return own(resources.files("studio.data.prompts").joinpath(name).read_text("utf-8"))
+
+
+def language_of(prompts: list[Prompt]) -> str | None:
+    """The language of which `prompts` are the *Phrases* script; None where they are not that script."""
+    return next((language for language in LANGUAGES if prompts == phrases(language)), None)
 
 
 def own(text: str) -> list[Prompt]:
@@ -109,8 +123,8 @@ def save(dataset: Dataset, prompts: Iterable[Prompt]) -> None:
 
 def is_own(prompts: list[Prompt]) -> bool:
     """Whether a person wrote this list: it is no built-in script, and was not chosen for them."""
-    built_in = (numbers("words"), numbers("digits"), phrases())
-    return bool(prompts) and prompts not in built_in and not any(prompt.why for prompt in prompts)
+    is_built_in = prompts in (numbers("words"), numbers("digits")) or language_of(prompts) is not None
+    return bool(prompts) and not is_built_in and not any(prompt.why for prompt in prompts)
 
 
 def _write(path: Path, prompts: Iterable[Prompt]) -> None:

@@ -4,7 +4,7 @@ import { dropped } from "../exchange/import.js";
 import { at, request, studio } from "../studio.js";
 
 export class Sources {
-  /** @type {{ script: string, convention: string }} */
+  /** @type {{ script: string, convention: string, language?: string }} */
   chosen;
   /** `tab` lays out the cards (`deal`), shows errors (`fail`) and reads the dataset anew (`load`). */
   constructor(root, tab) {
@@ -18,23 +18,34 @@ export class Sources {
   }
 
   /** Mark what the server says is chosen. */
-  show({ script, convention, prompts }) {
-    this.chosen = { script, convention };
+  show({ script, convention, language = "en", languages = null, prompts }) {
+    this.chosen = { script, convention, language };
     this.cards = prompts;
     for (const input of this.root.querySelectorAll("input[name=rec-script]")) input.checked = input.value === script;
     for (const input of this.root.querySelectorAll("input[name=rec-convention]")) {
       input.checked = input.value === convention;
     }
     this.root.querySelector(".rec-convention").hidden = script !== "numbers";
+    this.#showLanguage(script === "phrases", language, languages);
     const edit = this.root.querySelector(".rec-edit");
     edit.hidden = script !== "own" && script !== "needed";
     edit.querySelector("span").textContent = script === "own" ? "Edit text" : "Choose again";
   }
 
+  #showLanguage(isAsked, language, languages) {
+    const select = this.root.querySelector(".rec-language");
+    if (languages && !select.options.length) {
+      select.append(...Object.entries(languages).map(([code, name]) => new Option(name, code)));
+    }
+    select.value = language;
+    select.hidden = !isAsked;
+    this.root.querySelector(".rec-prompt").lang = isAsked ? language : "";
+  }
+
   #choose({ name, value }) {
     if (name === "rec-script" && (value === "own" || value === "needed")) return this.write(value);
-    if (name !== "rec-script" && name !== "rec-convention") return;
-    const wanted = { ...this.chosen, [name === "rec-script" ? "script" : "convention"]: value };
+    if (!["rec-script", "rec-convention", "rec-language"].includes(name)) return;
+    const wanted = { ...this.chosen, [name.replace("rec-", "")]: value };
     this.#send(wanted).catch((error) => (this.#restore(), this.tab.fail(error)));
   }
 
