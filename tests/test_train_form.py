@@ -120,6 +120,14 @@ def test_a_start_is_offered_only_where_there_is_something_to_learn_from(
     assert (clips["blocker"], clips["missing"]) == ("", 0)
     assert "10 clips are few: 6 to learn from, 2 to validate, 2 to test." in clips["advice"]
     assert "30 more" in clips["advice"]
+    assert "moves" not in clips["advice"]
+    as_they_were = {clip.id: clip.split for clip in dataset.utterances()}
+    dataset.assign(dict.fromkeys(as_they_were, "train"))
+    told = client.get("/studio/train/form/tones").json()["clips"]["advice"]
+    assert told.startswith("At the start 4 clips move, since validation needs 2 and test 2: “order ")
+    assert "from train to test" in told
+    assert {clip.split for clip in dataset.utterances()} == {"train"}  # told, and not yet done
+    dataset.assign(as_they_were)
     for clip in dataset.utterances():
         if clip.split == "train":
             dataset.clip_path(clip).unlink()

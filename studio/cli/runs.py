@@ -30,7 +30,8 @@ def train(**options: Any) -> None:
     from studio.cli.rendering import follow as following
     from studio.cli.rendering import starting, together
     from studio.cluster import address
-    from studio.data.splits.assignment import shortage, trainable
+    from studio.data.splits.assignment import moves_at_start, shortage, trainable
+    from studio.data.utterance import SIDES
     from studio.evaluation.evaluate import open_dataset
     from studio.models import before_start
     from studio.train import ranks
@@ -52,9 +53,8 @@ def train(**options: Any) -> None:
     dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
     _tell_mixed_numbers(dataset)
     clips = trainable(dataset)
-    if advice := shortage(clips):
-        typer.echo(f"Note: {advice}")
-    for note in before_start.check(plan, clips):
+    moves = moves_at_start(dataset.in_splits(*SIDES), clips)
+    for note in filter(None, (moves, shortage(clips), *before_start.check(plan, clips))):
         typer.echo(f"Note: {note}")
     address.require_ray() if on else _tell_needs(plan, clips)
     begin = starting.in_turn if queue else starting.at_once

@@ -255,7 +255,9 @@ def clips(workspace: Workspace, dataset: str) -> Clips:
         mixed=mixed.what if mixed else "",
     )
     try:
-        return found.model_copy(update={"advice": assignment.shortage(assignment.trainable(folder))})
+        then = assignment.trainable(folder)
+        advice = f"{assignment.moves_at_start(used, then)} {assignment.shortage(then)}".strip()
+        return found.model_copy(update={"advice": advice})
     except DataError as error:
         missing = assignment.more_for_first_training(used) if len(used) < sum(MINIMUM.values()) else 0
         return found.model_copy(update={"missing": missing, "blocker": str(error)})

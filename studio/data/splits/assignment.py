@@ -15,6 +15,7 @@ from studio.text import counted
 MINIMUM: Mapping[Split, int] = MappingProxyType({"test": 2, "validation": 2, "train": 4})
 """Clips below which a split says nothing; together the fewest clips that a run can start with."""
 
+NAMED = 3  # clips that a sentence names; it counts the others
 FIRST_TRAINING = 40
 """Clips from which a first training is worth it: with 40 the demo's stories fall below 8 % WER, see the benchmarks.
 This is the figure that a person reads, in every tab; with fewer a run starts, and says what is missing."""
@@ -79,6 +80,18 @@ def trainable(dataset: Dataset) -> list[Utterance]:
         moved = {clip.id: split for clip, split in minimum_moves(clips)}
         clips = [clip.model_copy(update={"split": moved.get(clip.id, clip.split)}) for clip in clips]
     return clips
+
+
+def moves_at_start(before: Sequence[Utterance], after: Sequence[Utterance]) -> str:
+    """Which clips a run moves as it starts, `after` being `trainable` of the clips `before`; empty where none."""
+    splits = {clip.id: clip.split for clip in before}
+    moved = [clip for clip in after if splits[clip.id] != clip.split]
+    if not moved:
+        return ""
+    named = "; ".join(f"“{clip.text}” from {splits[clip.id]} to {clip.split}" for clip in moved[:NAMED])
+    more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""
+    least = f"validation needs {MINIMUM['validation']} and test {MINIMUM['test']}"
+    return f"At the start {counted(len(moved), 'clip moves', 'clips move')}, since {least}: {named}{more}."
 
 
 def shortage(clips: Sequence[Utterance]) -> str:
