@@ -70,6 +70,15 @@ def test_a_folder_is_offered_everywhere_once_it_was_added_and_not_before(
     assert model.is_dir()
 
 
+def test_a_merged_run_is_a_base_for_the_next_under_its_runs_name(client: TestClient, workspace: Workspace) -> None:
+    folder = finished(workspace.root, "tones-0001", ["one"] * 6, ["1"] * 6, ["one"] * 6)
+    assert str(folder.merged) not in listed(client)
+    moonshine(folder.merged)
+    mine = listed(client)[str(folder.merged)]
+    assert (mine["title"], mine["state"], mine["is_own"]) == ("tones-0001, merged", "on disk", False)
+    assert f"--model {folder.merged}" in command(client, folder.merged)["command"]
+
+
 def test_a_hub_id_is_offered_without_asking_the_hub_and_costs_a_download(client: TestClient) -> None:
     assert add(client, UNKNOWN) == {"id": UNKNOWN}
     card = listed(client)[UNKNOWN]

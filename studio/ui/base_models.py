@@ -1,4 +1,4 @@
-"""Which base models the page offers: the catalogue, those that a person has added, and those of this workspace's runs.
+"""Which base models the page offers: the catalogue, those that a person has added, those of runs and merged runs.
 
 A client names a model of this list and never a path. A folder or a Hub id enters the list through `add`, which looks
 at it by the rules of `--model`; nothing is downloaded by that.
@@ -18,6 +18,7 @@ from studio.models.claims import read_object
 from studio.models.pretrained import check_weights
 from studio.models.registry import check
 from studio.runs import listing
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, disk_errors, write_atomically
 
 _LONGEST = 1000  # characters of a path
@@ -52,7 +53,7 @@ def offered(workspace: Workspace) -> list[ModelCard]:
     """Every model of the picker: the catalogue first."""
     listed = catalogue()
     names = {card.id for card in listed}
-    more = dict.fromkeys([*added(workspace), *(run.model for run in listing.runs(workspace))])
+    more = dict.fromkeys([*added(workspace), *_of_runs(workspace)])
     return listed + [card for source in more if source not in names and (card := _card(source))]
 
 
@@ -60,7 +61,7 @@ def known(workspace: Workspace, source: str) -> str:
     """`source` if the page offers it. Raises ModelError otherwise, and where its folder is no longer a model."""
     if source == ECHO or source in {card.id for card in catalogue()}:
         return source
-    is_offered = source in added(workspace) or any(run.model == source for run in listing.runs(workspace))
+    is_offered = source in added(workspace) or source in _of_runs(workspace)
     card = _card(source) if is_offered else None
     if card is None:
         raise ModelError(
@@ -104,6 +105,13 @@ def _checked(source: str) -> str:
     return source if is_named else str(folder)
 
 
+def _of_runs(workspace: Workspace) -> list[str]:
+    """What this workspace's runs were trained on, and what they were merged into: a base for the next."""
+    runs = listing.runs(workspace)
+    merged = (RunFolder(workspace.run(run.name)).merged for run in runs)
+    return [*(run.model for run in runs), *(str(folder) for folder in merged if (folder / "config.json").is_file())]
+
+
 def _card(source: str) -> ModelCard | None:
     """A line of the picker; None for a folder that is gone."""
     try:
@@ -111,7 +119,9 @@ def _card(source: str) -> ModelCard | None:
         family = str(read_object(folder / "config.json").get("model_type", ""))
     except ModelError:
         return ModelCard(source, source, "", 0, "download", 0) if is_hub_id(source) else None
-    title = source if is_hub_id(source) or source == ECHO else folder.name
+    is_merged = folder == RunFolder(folder.parent).merged and RunFolder(folder.parent).config.is_file()
+    title = f"{folder.parent.name}, merged" if is_merged else folder.name
+    title = source if is_hub_id(source) or source == ECHO else title
     return ModelCard(source, title, family, stored_numbers(folder), "on disk", 0)
 
 
