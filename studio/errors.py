@@ -8,6 +8,7 @@
     │   │   └── TooLargeError   more was sent than is accepted
     │   └── ConflictError       what was to be changed or undone was changed meanwhile
     ├── ModelError              a base model or an adapter cannot be used
+    │   ├── HubUnreachableError the Hugging Face Hub does not answer
     │   └── UnknownModelError   a program asked for a model that is not served
     ├── DeviceError             a microphone, a GPU or a program of the system is missing or refuses
     ├── DiskError               the file system refused a read or a write

@@ -70,7 +70,8 @@ def test_a_clip_that_cannot_be_saved_names_its_field_the_reason_and_what_to_do()
 PACKAGE = Path(errors.__file__).parent
 STATUS = {
     "StudioError": 400, "ConfigError": 400, "DivergedError": 400, "DataError": 400, "AudioError": 400,
-    "TooLargeError": 413, "ConflictError": 409, "ModelError": 400, "UnknownModelError": 404, "DeviceError": 400,
+    "TooLargeError": 413, "ConflictError": 409, "ModelError": 400,
+    "HubUnreachableError": 502, "UnknownModelError": 404, "DeviceError": 400,
     "DiskError": 507, "JobError": 409, "BusyError": 409, "OverloadedError": 503, "UnreachableError": 502,
     "CancelledError": 409, "StopRequested": 409,
 }  # fmt: skip
