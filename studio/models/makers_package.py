@@ -25,6 +25,7 @@ from studio.models.catalogue import TINY, packaged_folder
 from studio.models.folders import written_whole
 from studio.models.ort_file import weights
 from studio.progress import OnProgress
+from studio.text import lines_of
 from studio.workspace import disk_errors
 
 PACKAGE = "moonshine-voice==0.0.62"
@@ -231,7 +232,7 @@ def _downloaded(place: Path, on_progress: OnProgress) -> Path:
     if wheel := next(place.glob("*.whl"), None):
         on_progress(BYTES, BYTES)
         return wheel
-    lines = (place / "said").read_text(errors="replace").strip().splitlines()
+    lines = lines_of((place / "said").read_text(errors="replace"))
     why = next((line for line in reversed(lines) if "ERROR" in line or "No module" in line), "pip says nothing")
     raise ModelError(
         f"The package {PACKAGE} could not be downloaded: {why.removeprefix('ERROR: ')[:200]}",
