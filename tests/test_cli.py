@@ -47,7 +47,7 @@ def test_help_lists_every_verb_without_loading_anything_heavy(tmp_path: Path) ->
     )
     start = time.perf_counter()
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert time.perf_counter() - start < 10  # a second on an idle machine; CI is never idle
+    assert time.perf_counter() - start < 60  # a second on an idle machine; CI is never idle
     assert all(f"\n  {verb} " in out for verb in VERBS)
     assert out.rstrip().endswith("LOADED")
 

@@ -65,9 +65,9 @@ def test_a_table_made_of_stray_quotes_is_read_in_bounded_time(folder: Path, monk
     monkeypatch.setattr(lists, "MOST_AGAIN", 1 << 20)
     line = '0.wav,"' + '""' * 20 + "x\n"
     path = saved(folder / "clips.csv", ("path,text\n" + line + '1.wav,"""a"", b.wav\n' * 60_000).encode())
-    began = time.monotonic()
+    began = time.process_time()
     assert rows_of(path)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10  # 3 s on an idle core
 
 
 def test_a_list_without_a_header_keeps_its_first_row(folder: Path) -> None:
