@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 FOLDER = Path(__file__).with_name("assets")
 CONTENT_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -39,6 +43,18 @@ import(new URL("studio/assets/{script}", document.baseURI).href)
     throw error;
   }});
 """
+
+
+def room(name: str, elem_id: str) -> gr.HTML:
+    """A part of the page that is ours: the template `name`.html, filled by the module `name`.js."""
+    import gradio as gr
+
+    return gr.HTML(
+        html_template=read(f"{name}.html"),
+        js_on_load=on_load(f"{name}.js"),
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
 
 
 def preloads() -> str:

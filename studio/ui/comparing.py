@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import gradio as gr
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
@@ -22,12 +21,7 @@ Runs = Annotated[list[str], Query(alias="run", max_length=comparison.MOST)]
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("results/compare.html"),
-        js_on_load=assets.on_load("results/compare.js"),
-        apply_default_css=False,
-        elem_id="st-compare",
-    )
+    assets.room("results/compare", "st-compare")
 
 
 def router(workspace: Workspace) -> APIRouter:

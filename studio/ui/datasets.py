@@ -31,12 +31,7 @@ class Confirmed(BaseModel):
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    room = gr.HTML(
-        html_template=assets.read("sets/dataset.html"),
-        js_on_load=assets.on_load("sets/dataset.js"),
-        apply_default_css=False,
-        elem_id="st-whole-dataset",
-    )
+    room = assets.room("sets/dataset", "st-whole-dataset")
 
     def offered(name: str) -> gr.Dropdown:
         return sidebar.offered(page.workspace, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
@@ -17,12 +16,7 @@ from studio.workspace import Workspace
 
 def build(page: Page) -> None:
     """The tab: a skeleton that `export.js` brings to life."""
-    gr.HTML(
-        html_template=assets.read("exchange/export.html"),
-        js_on_load=assets.on_load("exchange/export.js"),
-        apply_default_css=False,
-        elem_id="st-export",
-    )
+    assets.room("exchange/export", "st-export")
 
 
 def router(workspace: Workspace) -> APIRouter:

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
@@ -42,12 +41,7 @@ class DataExportRequest(BaseModel):
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("exchange/export-data.html"),
-        js_on_load=assets.on_load("exchange/export-data.js"),
-        apply_default_css=False,
-        elem_id="st-export-data",
-    )
+    assets.room("exchange/export-data", "st-export-data")
 
 
 def router(workspace: Workspace) -> APIRouter:

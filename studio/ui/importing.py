@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import gradio as gr
 from fastapi import APIRouter, Form, UploadFile
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
@@ -56,12 +55,7 @@ class ImportSource(BaseModel):
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("exchange/import.html"),
-        js_on_load=assets.on_load("exchange/import.js"),
-        apply_default_css=False,
-        elem_id="st-import",
-    )
+    assets.room("exchange/import", "st-import")
 
 
 def router(workspace: Workspace) -> APIRouter:

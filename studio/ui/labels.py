@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -120,12 +119,7 @@ class LabelSelection(BaseModel):
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("review/labels.html"),
-        js_on_load=assets.on_load("review/labels.js"),
-        apply_default_css=False,
-        elem_id="st-labels",
-    )
+    assets.room("review/labels", "st-labels")
 
 
 def router(workspace: Workspace) -> APIRouter:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-import gradio as gr
 from fastapi import APIRouter, Form, UploadFile
 from pydantic import BaseModel
 
@@ -36,12 +35,7 @@ class Prepared(BaseModel):
 
 def build(page: Page) -> None:
     """The tab: a skeleton that `listen.js` brings to life."""
-    gr.HTML(
-        html_template=assets.read("listen/listen.html"),
-        js_on_load=assets.on_load("listen/listen.js"),
-        apply_default_css=False,
-        elem_id="st-listen",
-    )
+    assets.room("listen/listen", "st-listen")
 
 
 def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:

@@ -6,7 +6,6 @@ import sys
 from typing import Annotated
 from urllib.parse import quote
 
-import gradio as gr
 from fastapi import APIRouter, Form, Query, UploadFile
 from fastapi.responses import FileResponse, Response
 
@@ -24,12 +23,7 @@ CONTENT_TYPES = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "tex
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("listen/longfile.html"),
-        js_on_load=assets.on_load("listen/longfile.js"),
-        apply_default_css=False,
-        elem_id="st-longfile",
-    )
+    assets.room("listen/longfile", "st-longfile")
 
 
 def router(workspace: Workspace) -> APIRouter:

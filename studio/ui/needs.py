@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -30,12 +29,7 @@ class PromptOptions(BaseModel):
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("record/needs.html"),
-        js_on_load=assets.on_load("record/needs.js"),
-        apply_default_css=False,
-        elem_id="st-needs",
-    )
+    assets.room("record/needs", "st-needs")
 
 
 def router(workspace: Workspace) -> APIRouter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NoReturn
 
-import gradio as gr
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel
 
@@ -34,12 +33,7 @@ class Again(BaseModel):
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("review/check.html"),
-        js_on_load=assets.on_load("review/check.js"),
-        apply_default_css=False,
-        elem_id="st-check",
-    )
+    assets.room("review/check", "st-check")
 
 
 def router(workspace: Workspace) -> APIRouter:

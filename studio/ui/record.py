@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-import gradio as gr
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel, Field
 
@@ -49,12 +48,7 @@ class PromptRequest(BaseModel):
 
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
-    gr.HTML(
-        html_template=assets.read("record/record.html"),
-        js_on_load=assets.on_load("record/record.js"),
-        apply_default_css=False,
-        elem_id="st-record",
-    )
+    assets.room("record/record", "st-record")
 
 
 def router(workspace: Workspace) -> APIRouter:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -39,12 +38,7 @@ class Doubt(BaseModel):
 
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
-    gr.HTML(
-        html_template=assets.read("review/review.html"),
-        js_on_load=assets.on_load("review/review.js"),
-        apply_default_css=False,
-        elem_id="st-review",
-    )
+    assets.room("review/review", "st-review")
 
 
 def router(workspace: Workspace) -> APIRouter:

@@ -44,12 +44,7 @@ def build(workspace: Workspace, blocks: gr.Blocks) -> Page:
     gr.HTML(html_template=assets.read("brand.html"), js_on_load=None, apply_default_css=False)
     page = Page(workspace, _dataset(workspace), gr.Dropdown(label="Base model", elem_id="st-model"))
     _maker(page)
-    overview = gr.HTML(
-        html_template=assets.read("sidebar.html"),
-        js_on_load=assets.on_load("sidebar.js"),
-        apply_default_css=False,
-        elem_id="st-overview",
-    )
+    overview = assets.room("sidebar", "st-overview")
     _wire(page, blocks)
     _follow(page, overview)
     return page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -25,12 +24,7 @@ class Approved(BaseModel):
 
 def build(page: Page) -> None:
     """Put the dialog into the page."""
-    gr.HTML(
-        html_template=assets.read("review/splits.html"),
-        js_on_load=assets.on_load("review/splits.js"),
-        apply_default_css=False,
-        elem_id="st-splits",
-    )
+    assets.room("review/splits", "st-splits")
 
 
 def router(workspace: Workspace) -> APIRouter:

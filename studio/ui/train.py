@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -74,12 +73,7 @@ class DownloadRequest(BaseModel):
 
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
-    gr.HTML(
-        html_template=assets.read("train/train.html"),
-        js_on_load=assets.on_load("train/train.js"),
-        apply_default_css=False,
-        elem_id="st-train",
-    )
+    assets.room("train/train", "st-train")
 
 
 def router(workspace: Workspace) -> APIRouter:

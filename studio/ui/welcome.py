@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gradio as gr
 from fastapi import APIRouter
 
 from studio.data.store.files import Store
@@ -12,12 +11,7 @@ from studio.workspace import Workspace
 
 def build() -> None:
     """Put the lines above the tabs; the script shows them where there has never been a clip."""
-    gr.HTML(
-        html_template=assets.read("welcome.html"),
-        js_on_load=assets.on_load("welcome.js"),
-        apply_default_css=False,
-        elem_id="st-welcome",
-    )
+    assets.room("welcome", "st-welcome")
 
 
 def router(workspace: Workspace) -> APIRouter:
