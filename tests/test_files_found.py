@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -179,6 +180,15 @@ def test_every_sound_file_that_is_passed_over_is_counted(tmp_path: Path) -> None
     assert (found.clips, found.notes) == (1, [note])
     report = import_data(Dataset.create(tmp_path / "voice"), ImportPlan([tmp_path / "in"]))
     assert (report.added, report.notes) == (1, [note])
+
+
+def test_what_is_called_a_sound_and_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+    saved(tmp_path / "a.wav", recording())
+    os.mkfifo(tmp_path / "b.wav")
+    (tmp_path / "c.wav").symlink_to(tmp_path / "gone.wav")
+    assert [(row.name, row.what) for row in rows_of(tmp_path) if isinstance(row, Refused)] == [
+        (name, "It is no file, or a link that leads nowhere.") for name in ("b.wav", "c.wav")
+    ]
 
 
 def test_sound_that_cannot_be_decoded_is_refused_by_name(tmp_path: Path) -> None:

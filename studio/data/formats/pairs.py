@@ -39,6 +39,8 @@ class Pairs(Base):
             name = str(sound.relative_to(folder))
             if kind_of(sound.name) in UNREADABLE:
                 yield Refused(name, f"{kind_of(sound.name)} cannot be read.", "Convert it to WAV, FLAC or MP3.")
+            elif not sound.is_file():
+                yield Refused(name, "It is no file, or a link that leads nowhere.", "Put a sound file there.")
             elif not files.holds(sound):
                 yield Refused(name, "It is a link that leads out of the folder.", "Put the file itself there.")
             else:
@@ -73,7 +75,7 @@ def _sounds(folder: Path) -> Iterator[Path]:
     for name in sorted(names):
         if name in folders:
             yield from _sounds(folder / name)
-        elif (folder / name).is_file():
+        else:
             yield folder / name
 
 
