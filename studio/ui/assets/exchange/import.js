@@ -257,10 +257,14 @@ class Import {
 
   async #commit() {
     const link = this.$(".im-link input").checked;
+    const button = this.$("[data-do=commit]");
+    button.disabled = true; // shows that it was pressed; a process has to start first
     try {
       await request(at("import", this.name, "commit"), { body: { ...this.choice, link } });
     } catch (error) {
       return this.#fault(error);
+    } finally {
+      button.disabled = false;
     }
     this.#show("going");
     followTask(this.$(".im-task"), this.name, TASK, (status) => this.#ended(status));
