@@ -19,9 +19,9 @@ from studio.errors import ConfigError
         ({"targets": "voice", "learning_rate": 2e-3}, ["--targets", "voice"]),
     ],
 )
-def test_the_command_has_what_the_verb_would_not_take_by_itself(values: dict[str, Any], flags: list[str]) -> None:
+def test_the_command_has_the_model_and_what_the_verb_would_not_take_by_itself(values: dict[str, Any], flags: list[str]) -> None:
     words = TrainConfig.checked(dataset="voice", **values).command("first")
-    assert words == ["studio", "train", "voice", *flags, "--name", "first"]
+    assert words == ["studio", "train", "voice", "--model", "starter", *flags, "--name", "first"]
 
 
 def test_every_setting_has_help_and_its_default_is_within_its_bounds() -> None:
