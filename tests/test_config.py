@@ -19,7 +19,7 @@ from studio.errors import ConfigError
         ({"targets": "voice", "learning_rate": 2e-3}, ["--targets", "voice"]),
     ],
 )
-def test_the_command_has_the_model_and_what_the_verb_would_not_take_by_itself(values: dict[str, Any], flags: list[str]) -> None:
+def test_the_command_has_the_model_and_what_is_no_default(values: dict[str, Any], flags: list[str]) -> None:
     words = TrainConfig.checked(dataset="voice", **values).command("first")
     assert words == ["studio", "train", "voice", "--model", "starter", *flags, "--name", "first"]
 
