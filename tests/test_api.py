@@ -125,6 +125,11 @@ def test_a_program_records_trains_and_stops_by_name(client: Client, root: Path) 
         ("add_clip", ["../else", "UklGRg==", "a"], "cannot be a name"),
         ("add_clip", ["tones", "no base64!", "a"], "not base64"),
         ("add_clip", ["tones", "UklGRg==", "a"], "sound"),
+        ("add_clip", ["new", "UklGRg==", "a"], "sound"),
+        ("add_clip", ["tones", None, "a"], "sound: "),
+        ("add_clip", ["tones", "UklGRg==", ["a"]], "text: "),
+        ("stop_training", [None], "run: "),
+        ("start_training", ["no-such"], "There is no dataset “no-such”"),
         ("start_training", ["tones", "/etc", "quick"], "does not offer the model"),
         ("start_training", ["tones", "starter", "fast"], "no preset"),
         ("start_training", ["../tones"], "cannot be a name"),
@@ -140,6 +145,8 @@ def test_what_is_not_there_is_said_in_a_sentence(
     with pytest.raises(AppError, match=what) as refused:
         client.predict(*given, api_name=f"/{name}")
     assert "Traceback" not in str(refused.value)
+    assert str(root) not in str(refused.value)
+    assert not (root / "recordings" / "new").exists()
 
 
 def test_without_the_login_nothing_is_answered(studio: Served) -> None:

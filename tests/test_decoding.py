@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +219,53 @@ def test_what_phones_and_meetings_record_is_read_by_path_as_bytes_and_on_import(
     path.with_suffix(".txt").write_text("a tone")
     report = import_data(Dataset.create(tmp_path / "set"), ImportPlan([path.parent]))
     assert (report.added, report.listed) == (1, [])
+
+
+@pytest.mark.parametrize(("suffix", "form", "codec", "has_picture"), FFMPEG, ids=[row[0] for row in FFMPEG])
+def test_what_is_cut_off_or_damaged_is_one_sentence_by_path_and_as_bytes(
+    suffix: str, form: str, codec: str, has_picture: bool, tmp_path: Path
+) -> None:
+    rate = 8_000 if form == "amr" else 48_000
+    whole = by_ffmpeg(tone(1.0, rate, pitch=440.0), rate, form, codec, has_picture=has_picture)
+    for number, size in enumerate((8, 40, 200, len(whole) // 2)):
+        path = saved(tmp_path / f"cut{number}{suffix}", whole[:size])
+        for source in (path, path.read_bytes()):
+            said = refusal_of(source)
+            assert "Error number" not in said
+            assert "not recognised" not in said or suffix == ".aac" or size == 8, said
+
+
+def refusal_of(source: Path | bytes) -> str:
+    """Why it cannot be read; empty where it can."""
+    try:
+        inspect(source)
+    except AudioError as error:
+        return str(error)
+    return ""
+
+
+def test_a_film_whose_sound_track_is_of_no_known_kind_is_refused(tmp_path: Path) -> None:
+    whole = by_ffmpeg(tone(1.0, 48_000), 48_000, "mp4", "aac")
+    damaged = whole.replace(b"mp4a", b"x4y!").replace(b"esds", b"x4y!")
+    for source in (saved(tmp_path / "call.mp4", damaged), damaged):
+        with pytest.raises(AudioError, match="sound track is damaged, or of a kind that is not known"):
+            inspect(source)
+
+
+def test_a_damaged_wma_that_leads_before_its_start_is_one_sentence_by_path_too(tmp_path: Path) -> None:
+    chance = np.random.default_rng(5)
+    whole = by_ffmpeg(tone(1.0, 48_000), 48_000, "asf", "wmav2")
+    for number in range(30):
+        data = bytearray(whole)
+        for place in chance.integers(0, len(data), len(data) // 50):
+            data[place] = chance.integers(256)
+        path = saved(tmp_path / f"noise{number}.wma", bytes(data))
+        with suppress(AudioError):
+            inspect(path)
+
+
+def test_packets_without_any_sound_end_after_a_bounded_number() -> None:
+    began = time.process_time()
+    with pytest.raises(AudioError):
+        Recording.of(b"#!AMR\n" + b"\x7c" * 1_000_000)
+    assert time.process_time() - began < 20

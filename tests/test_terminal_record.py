@@ -76,7 +76,7 @@ def test_a_silent_take_is_refused_with_a_sentence_and_the_card_stays(tmp_path: P
 
 
 def test_an_unknown_script_names_what_there_is() -> None:
-    with pytest.raises(DataError, match="numbers, phrases, needed, or a text file"):
+    with pytest.raises(DataError, match="numbers, phrases, phrases-de, needed, or a text file"):
         chosen_prompts(Workspace(Path("nowhere")), "voice", "poems", "words")
 
 

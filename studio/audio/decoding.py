@@ -33,7 +33,9 @@ _MOST_FRAMES_A_BYTE = 1 << 13  # 65,535 equal samples take eleven bytes
 _FORMATS = "mp3,ogg,flac,aac,mov,matroska,asf,amr,ac3,eac3,wv,caf"
 """What FFmpeg may read. Formats of playlists, which name further files, are not among them; `mov` (MP4, M4A) does not
 follow the names in it unless it is told to."""
-_FIRST_BYTES = 4
+_FIRST_BYTES = 12
+_FILMS = (b"\x1aE\xdf\xa3", b"0&\xb2u", b"#!AM", b"\x0bw", b"wvpk")  # how Matroska, ASF, AMR, AC3 and WavPack begin
+_MOST_EMPTY = 30_000  # packets in a row without a sound in them: ten minutes of pauses
 
 
 class Decoder(Protocol):
@@ -81,6 +83,28 @@ class _Bytes(io.BytesIO):
             return self.tell()
 
 
+class _Plain:
+    """A stream without a name, by which FFmpeg would guess its format, that like `_Bytes` stays where it is."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return self._stream.seek(offset, whence)
+        except (OSError, ValueError):
+            return self._stream.tell()
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
 @contextmanager
 def _stream(source: Source) -> Iterator[IO[bytes]]:
     if isinstance(source, bytes):
@@ -96,9 +120,9 @@ def _counted(stream: IO[bytes], head: bytes, is_part: bool) -> str:
     """FFmpeg's name of a format whose length only decoding can determine; empty for the others."""
     if head[0] == 0xFF and len(head) > 1 and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):  # a frame of layer III, II or I
         return "mp3"
-    if head == _FLAC[:_FIRST_BYTES]:
+    if head.startswith(_FLAC[:4]):
         return "flac" if not is_part and _is_doubtful(stream) else ""
-    return "ogg" if head == b"OggS" else "mp3" if head.startswith(b"ID3") else ""
+    return "ogg" if head.startswith(b"OggS") else "mp3" if head.startswith(b"ID3") else ""
 
 
 def _is_doubtful(flac: IO[bytes]) -> bool:
@@ -128,14 +152,25 @@ def _opened(stream: IO[bytes], counted: str, source: Source) -> Iterator[Decoder
 
     try:
         container = av.open(
-            stream, format=counted or None, options={"format_whitelist": _FORMATS}, metadata_errors="ignore"
+            _Plain(stream), format=counted or None, options={"format_whitelist": _FORMATS}, metadata_errors="ignore"
         )
     except av.FFmpegError as error:
-        raise _unreadable(source, _reason(error if counted else refused)) from error
+        cut = "it is cut off or damaged" if _is_film(stream) else None
+        raise _unreadable(source, cut or _reason(error if counted else refused)) from error
     with container, _refusals(av.FFmpegError, source):
         if not container.streams.audio:
             raise _unreadable(source, "it has no sound track")
-        yield _Ffmpeg(container)
+        track = container.streams.best("audio")
+        if track is None or track.codec_context is None:
+            raise _unreadable(source, "its sound track is damaged, or of a kind that is not known")
+        yield _Ffmpeg(container, track)
+
+
+def _is_film(stream: IO[bytes]) -> bool:
+    """Whether it begins as the files do that FFmpeg alone reads."""
+    stream.seek(0)
+    head = stream.read(_FIRST_BYTES)
+    return head[4:8] == b"ftyp" or head.startswith(_FILMS)
 
 
 def _by_libsndfile(stream: IO[bytes]) -> soundfile.SoundFile:
@@ -163,7 +198,8 @@ def _reason(error: Exception) -> str:
         "EOFError": "it ends before any sound",
         "InvalidDataError": "its content is damaged, or of another format than it seems",
     }
-    return words.get(type(error).__name__) or str(getattr(error, "error_string", "") or getattr(error, "strerror", ""))
+    said = str(getattr(error, "error_string", "") or getattr(error, "strerror", ""))
+    return words.get(type(error).__name__) or ("its content is damaged" if said.startswith("Error number") else said)
 
 
 def _unreadable(source: Source, reason: str) -> AudioError:
@@ -173,6 +209,8 @@ def _unreadable(source: Source, reason: str) -> AudioError:
 
 def _check_header(decoder: Decoder, source: Source) -> None:
     """Refuse what would take hours or gigabytes, and is no recording."""
+    if not decoder.sample_rate:
+        raise _unreadable(source, "it is cut off or damaged: it states no sample rate")
     if not LEAST_RATE <= decoder.sample_rate <= MOST_RATE:
         what = f"{name_of(source)} states a sample rate of {decoder.sample_rate:,} Hz."
         raise AudioError(what, f"Export it with a rate between {LEAST_RATE:,} and {MOST_RATE:,} Hz.")
@@ -196,12 +234,12 @@ class _Sndfile:
 
 
 class _Ffmpeg:
-    def __init__(self, container: Any) -> None:
-        context = container.streams.audio[0].codec_context
+    def __init__(self, container: Any, track: Any) -> None:
+        context = track.codec_context
         self.sample_rate: int = context.sample_rate
         self.channels: int = context.channels
         self.stated: int | None = None
-        self._container = container
+        self._container, self._track = container, track
         self._layout: str = context.layout.name
 
     def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
@@ -232,11 +270,15 @@ class _Ffmpeg:
     def _frames(self) -> Iterator[Any]:
         import av
 
-        for packet in self._container.demux(self._container.streams.audio[0]):
+        empty = 0
+        for packet in self._container.demux(self._track):
             try:
                 decoded = packet.decode()
             except av.InvalidDataError:
-                continue  # damaged: players skip it too
+                decoded = []  # damaged: players skip it too
+            empty = 0 if decoded else empty + 1
+            if empty > _MOST_EMPTY:
+                return  # of a machine's making: it would go on for hours, and no sound come
             for frame in decoded:
                 frame.pts = None  # those of joined streams begin again
                 yield frame

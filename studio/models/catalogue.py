@@ -141,7 +141,7 @@ def in_cache(hub_id: str) -> Path | None:
 def packaged(hub_id: str) -> Path | None:
     """The folder of `hub_id` as it was made from its makers' package, where it is there."""
     folder = packaged_folder(hub_id)
-    return folder if (folder / "config.json").is_file() else None
+    return folder if all((folder / name).is_file() for name in ("config.json", "model.safetensors")) else None
 
 
 def packaged_folder(hub_id: str) -> Path:

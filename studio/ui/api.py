@@ -9,16 +9,21 @@ from base64 import b64decode
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 from gradio.events import api
+from pydantic import ValidationError, validate_call
 
 from studio import config
+from studio.audio.recording import Recording
 from studio.data.manifest import Dataset
 from studio.data.splits.assignment import trainable
+from studio.data.utterance import checked_label
 from studio.data.view.query import Selection
 from studio.errors import DataError, DeviceError, StudioError
+from studio.faults import first_fault
 from studio.inference import worker
 from studio.models import before_start
 from studio.models.key_terms import DEFAULT_BOOST
@@ -44,7 +49,7 @@ def require_mcp() -> None:
 
 def offer(workspace: Workspace) -> None:
     """Enter the functions into the Gradio app that is being built."""
-    for function in (*_lists(workspace), *_readers(workspace), *_writers(workspace)):
+    for function in (*_lists(workspace), *_readers(workspace), *_starters(workspace), *_enders(workspace)):
         # out of the queue: MCP would go through it by a request of its own to this server, without the person's login
         api(_in_words(function), api_name=function.__name__, queue=False)
 
@@ -66,7 +71,7 @@ def _lists(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             query: what the page's Review tab takes, such as “split = test and duration < 3”; empty for all
             first: how many clips to leave out
         """
-        opened = Dataset.open(workspace.dataset(dataset))
+        opened = _existing(workspace, dataset)
         clips = opened.select(Selection(ids=None, query=query))
         shown = clips[max(first, 0) : max(first, 0) + MOST_CLIPS]
         return [clip.model_dump(include={"id", "text", "duration", "split", "speaker"}) for clip in shown]
@@ -88,7 +93,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             run: a finished run that list_runs gives; empty for the base model alone
             model: without a run, “starter” or the Hub id of a model on this disk
         """
-        opened = Dataset.open(workspace.dataset(dataset))
+        opened = _existing(workspace, dataset)
         row = opened.get(clip)
         sound = opened.clip_path(row).read_bytes()
         reader = hearing.choose(workspace, [run] if run else [], model)
@@ -118,7 +123,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
     return transcribe_clip, report_run, compare_runs
 
 
-def _writers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
+def _starters(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
     def add_clip(dataset: str, sound: str, text: str, prompt: str = "") -> dict[str, Any]:
         """Save one recording with its label. The same recording saved again changes nothing.
 
@@ -128,8 +133,9 @@ def _writers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             text: the label: what is said, as the model should write it
             prompt: the sentence that was to be read, if any
         """
-        folder = Dataset.create(workspace.dataset(dataset))
-        clip, _ = keep(folder, _decoded(sound), text, prompt or text, replaces="")
+        folder, label = workspace.dataset(dataset), checked_label(text)
+        recording = Recording.of(_decoded(sound))  # first: what is refused makes no dataset
+        clip, _ = keep(Dataset.create(folder), recording, label, prompt or label, replaces="")
         return clip.model_dump(include={"id", "text", "duration", "split"})
 
     def start_training(dataset: str, model: str = "starter", preset: str = "balanced") -> dict[str, Any]:
@@ -140,11 +146,16 @@ def _writers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             model: “starter” or the Hub id of a model on this disk
             preset: quick, balanced or thorough
         """
+        _existing(workspace, dataset)
         plan = train_form.plan(workspace, config.preset(preset, dataset=dataset, model=model).model_dump())
         notes = before_start.check(plan, trainable(Dataset(workspace.dataset(dataset))))
         place = queue.submit(workspace, plan)
         return {"run": place.folder.name, "position": place.position, "notes": notes}
 
+    return add_clip, start_training
+
+
+def _enders(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
     def stop_training(run: str, discard: bool = False) -> dict[str, Any]:
         """Stop a run after its current step, and save what it learnt; its state, as list_runs gives it.
 
@@ -167,23 +178,34 @@ def _writers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             exporting.start_merge(workspace, folder)
         return exporting.exports(folder).merge.model_dump(include={"status", "stage", "trouble"})
 
-    return add_clip, start_training, stop_training, merge_run
+    return stop_training, merge_run
+
+
+def _existing(workspace: Workspace, name: str) -> Dataset:
+    folder = workspace.dataset(name)
+    if name not in workspace.datasets():
+        raise DataError(f"There is no dataset “{name}”.", "list_datasets gives those that there are.")
+    return Dataset.open(folder)
 
 
 def _decoded(sound: str) -> bytes:
     try:
-        return b64decode(sound, validate=True)
+        return b64decode("".join(sound.split()), validate=True)
     except ValueError as error:
         raise DataError("The sound is not base64.", "Send a whole sound file as base64 text.") from error
 
 
 def _in_words(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, with its StudioErrors sent to the client as sentences, without a traceback here."""
+    """`function`, with its errors and arguments of wrong types told to the client, without a traceback here."""
+    checked: Callable[..., R] = validate_call(function)
+    names = signature(function)
 
     @wraps(function)
     def told(*args: P.args, **named: P.kwargs) -> R:
         try:
-            return function(*args, **named)
+            return checked(**names.bind(*args, **named).arguments)
+        except ValidationError as error:
+            raise gr.Error(f"{first_fault(error)}.", print_exception=False) from error
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from error
 

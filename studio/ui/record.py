@@ -68,8 +68,10 @@ def router(workspace: Workspace) -> APIRouter:
         replaces: Annotated[str, Form()] = "",
         trimmed: Annotated[bool, Form()] = False,
     ) -> dict[str, Any]:
-        dataset = Dataset.create(workspace.dataset(name))
-        clip, replaced = keep(dataset, audio.file.read(), text, prompt, replaces)
+        folder = workspace.dataset(name)
+        recording = Recording.of(audio.file.read())  # first: what is refused makes no dataset
+        dataset = Dataset.create(folder)
+        clip, replaced = keep(dataset, recording, text, prompt, replaces)
         if trimmed:
             [clip] = trim.apply(dataset, [clip.id]) or [clip]
         return {"clip": with_card(dataset, clip), "replaced": replaced}
@@ -92,14 +94,16 @@ def router(workspace: Workspace) -> APIRouter:
     return routes
 
 
-def keep(dataset: Dataset, audio: bytes, text: str, prompt: str, replaces: str) -> tuple[Utterance, list[str]]:
+def keep(
+    dataset: Dataset, audio: bytes | Recording, text: str, prompt: str, replaces: str
+) -> tuple[Utterance, list[str]]:
     """Save a take, and put the clip that it replaces into the trash; the clip, and the ids replaced.
 
     A take that was saved before its answer got lost is found by its samples: saving it again changes nothing.
     Spoken freely and saved without a label, it is unreviewed. Raises DataError, AudioError or DiskError.
     """
     label = checked_label(text) if text.strip() or prompt else None
-    recording = Recording.of(audio)
+    recording = audio if isinstance(audio, Recording) else Recording.of(audio)
     saved = _saved_before(dataset, recording, prompt) or dataset.add(recording, text=label, prompt=prompt)
     if label is not None and saved.text != label:
         saved = dataset.edit(saved.id, text=label)
