@@ -16,6 +16,7 @@ from studio.models import load
 from studio.models.language import language_of
 from studio.models.writable import by_side
 from studio.runs.events import Event, Phase
+from studio.text.metrics import score
 from studio.train import general
 from studio.train.general import PEOPLE_FOLDER, GeneralSet
 from studio.workspace import Workspace
@@ -112,3 +113,10 @@ def test_silence_is_usable_in_a_general_set_and_its_only_label_is_the_end(others
         Utterance.model_validate(silent.model_dump() | {"silent": False})
     assert Utterance.model_validate_json(silent.to_line()).silent
     assert "silent" not in tones(others.dataset.folder.parent, 1).utterances()[0].to_line()
+
+
+def test_people_are_counted_by_whispers_normaliser_and_other_sets_as_spoken(others: GeneralSet) -> None:
+    assert general.normaliser_of(GeneralSet(Dataset.open(PEOPLE_FOLDER), {})) == "whisper"
+    assert general.normaliser_of(others) == "spoken"
+    reference, written = "and mister dashwood was ill disposed", "And Mr. Dashwood was ill-disposed."
+    assert score([reference], [written], "whisper").wer == 0 < score([reference], [written], "spoken").wer

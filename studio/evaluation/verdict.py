@@ -184,6 +184,11 @@ def rate(score: Score | Evaluated, unit: Unit) -> float:
     return score.cer if unit == "character" else score.wer
 
 
+def by_generals(evaluation: Evaluation) -> Evaluation:
+    """One of a general set, by the normaliser that such a set is counted by; in earlier versions it was not named."""
+    return evaluation.by("whisper" if evaluation.score.normaliser == "whisper" else "spoken")
+
+
 def drift(before: Evaluation, after: Evaluation) -> float:
     """Errors of `after` by word, if what `before` wrote were right, however numbers are written: no measure of harm."""
     texts = {row.id: row.hypothesis for row in before.rows}

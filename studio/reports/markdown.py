@@ -14,7 +14,7 @@ from studio.errors import JobError
 from studio.evaluation import failure_modes
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
-from studio.evaluation.verdict import drift, judge, rate, unit_of
+from studio.evaluation.verdict import by_generals, drift, judge, rate, unit_of
 from studio.reports.result import Sample, samples
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished, Started, Stopped, Warned
@@ -134,9 +134,10 @@ def _general(story: _ReportParts) -> list[list[str]]:
     before, after = story.general
     if before is None or after is None:
         return []
-    name = f"General WER, `spoken`: {counted(after.score.clips, 'clip')} of other voices, none of them replayed"
+    was, now = by_generals(before).score, by_generals(after).score
+    name = f"General WER, `{now.normaliser}`: {counted(now.clips, 'clip')} of other voices, none of them replayed"
     return [
-        [name, percent(before.spoken.wer), percent(after.spoken.wer)],
+        [name, percent(was.wer), percent(now.wer)],
         ["Drift on them: words that the base model did not write", "", percent(drift(before, after))],
     ]
 

@@ -18,7 +18,7 @@ from studio.evaluation.evaluate import Evaluation, ScoredClip, read_manifest
 from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.learning_curve import SHARES
 from studio.evaluation.significance import Change
-from studio.evaluation.verdict import Judgement, change, drift, judge, rate, unit_of
+from studio.evaluation.verdict import Judgement, by_generals, change, drift, judge, rate, unit_of
 from studio.reports.learning_curve import LearningCurve, learning_curve
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished
@@ -238,7 +238,7 @@ def _general(folder: RunFolder) -> GeneralResult | None:
     before, after = Evaluation.read(folder.general_baseline), Evaluation.read(folder.general_tuned)
     if before is None or after is None:
         return None
-    before, after = before.by("spoken"), after.by("spoken")
+    before, after = by_generals(before), by_generals(after)
     return GeneralResult(
         before=before.score.wer,
         after=after.score.wer,

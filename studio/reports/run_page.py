@@ -211,7 +211,7 @@ def _speed(result: RunResult) -> Html:
     ]
     if result.general:
         general = result.general
-        rows.append(["General set, other voices: WER (spoken)", percent(general.before), percent(general.after)])
+        rows.append(["General set, other voices: WER", percent(general.before), percent(general.after)])
         rows.append(["Drift, other voices: words that the base model did not write", "", percent(general.drift)])
     for place, probe in enumerate(after.probes):
         was = before.probes[place].text if place < len(before.probes) else ""

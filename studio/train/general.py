@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studio.config import BUNDLED, ECHO, NOTHING, STARTER, TrainConfig
+from studio.config import BUNDLED, ECHO, NOTHING, STARTER, Normaliser, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError
@@ -101,6 +101,11 @@ def _bundled(model: str) -> Dataset | None:
         return Dataset.open(GENERAL_FOLDER)
     is_served = model != ECHO and language_of(model) == ENGLISH
     return Dataset.open(PEOPLE_FOLDER) if is_served else None
+
+
+def normaliser_of(general: GeneralSet) -> Normaliser:
+    """How its errors are counted: digits and their names are the same, and of people also “Mr.” and “mister”."""
+    return "whisper" if general.dataset.folder == PEOPLE_FOLDER else "spoken"
 
 
 def is_labelled_by_base(general: GeneralSet) -> bool:

@@ -60,8 +60,8 @@ def tuned(run: PreparedRun, before: Baseline, step: int) -> Generator[Event, Non
 
 
 def general_wer(evaluation: Evaluation | None) -> float | None:
-    """Digits and digit names count as the same: a convention that was learnt is nothing forgotten."""
-    return rate(evaluation.spoken, unit_of(evaluation)) if evaluation else None
+    """By the general set's own normaliser: a convention that was learnt is nothing forgotten."""
+    return rate(evaluation.score, unit_of(evaluation)) if evaluation else None
 
 
 def _scored_once(

@@ -131,7 +131,8 @@ def prepare(plan: RunPlan, moved: list[str], folder: RunFolder, stopper: Stopper
     if others:
         others, bad = general.only_usable(others, base)
         left_out += bad
-        general_scorer = Scorer(recogniser, others.dataset, config, stopper.check)
+        counted = config.model_copy(update={"normaliser": general.normaliser_of(others)})
+        general_scorer = Scorer(recogniser, others.dataset, counted, stopper.check)
     return PreparedRun(
         plan=RunPlan(record, plan.dataset, splits, others, plan.workspace),
         folder=folder,
