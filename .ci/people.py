@@ -3,8 +3,8 @@
     python .ci/people.py FOLDER
 
 FOLDER holds clips and metadata.jsonl (file_name, text, speaker, licence, source, split). Taken are speakers whose
-licence lets anybody pass them on: one reader to learn from, other people to measure by; and some seconds in which
-nobody speaks, made here.
+licence allows redistribution: one reader to learn from, other people to measure by; and some seconds without speech,
+generated here.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def people(folder: Path) -> Iterator[dict[str, Any]]:
             yield row | {"side": side, "duration": seconds}
 
 
-def nobody() -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Seconds without a voice: silence, noise of rooms, hum of the mains."""
+def without_speech() -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Seconds without speech: silence, noise of rooms, hum of the mains."""
     random = np.random.default_rng(0)
     at = np.arange(2 * RATE) / RATE
     yield "silence", np.zeros(2 * RATE)
@@ -69,24 +69,24 @@ def main(folder: Path) -> None:
         lines.append({"audio_filepath": name, "text": text, "duration": duration, "speaker": row["speaker"],
                       "split": row["side"]})  # fmt: skip
         sources.setdefault(row["speaker"], []).append(row["source"].split("@")[0].split(":")[0])
-    for what, samples in nobody():
+    for what, samples in without_speech():
         name = f"{len(lines):03d}.flac"
         soundfile.write(TARGET / name, samples, RATE, subtype="PCM_16")
         lines.append({"audio_filepath": name, "text": "", "duration": len(samples) / RATE, "speaker": what,
                       "split": "train", "silent": True})  # fmt: skip
     manifest = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (TARGET / "manifest.jsonl").write_text(manifest, encoding="utf-8")
-    told = [
+    credits = [
         f"- {speaker}: {len(found)} clips, {LICENCES[speaker]}, from {', '.join(sorted(set(found)))}"
         for speaker, found in sources.items()
     ]
-    (TARGET / "ATTRIBUTION.md").write_text("\n".join([ABOUT, *told, ""]), encoding="utf-8")
+    (TARGET / "ATTRIBUTION.md").write_text("\n".join([ABOUT, *credits, ""]), encoding="utf-8")
 
 
 ABOUT = """# Whose voices these are
 
 Real speech, mono, 16 kHz. A run replays the reader (`train`), chooses by her (`validation`) and measures by other
-people (`test`) what a model forgets. Sounds in which nobody speaks were made by a program (`.ci/people.py`).
+people (`test`) what a model forgets. Sounds without speech were generated (`.ci/people.py`).
 """
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long work says how far it is: one kind of callback for all of it."""
+"""One kind of callback for the progress of all long work."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ steps; what was done by then is kept where the function says so."""
 
 
 def unwatched(done: int, total: int) -> None:
-    """Nobody wants to know."""
+    """For work whose progress is not shown."""

@@ -1,8 +1,7 @@
-"""What other packages do unasked: they warn, which belongs in a run's log, and write into their own folders."""
+"""Warnings of other packages: they go to a run's log, never to a person's terminal."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 import sys
@@ -44,24 +43,3 @@ def warnings_in(log: Path) -> Iterator[None]:
         root.removeHandler(handler)
         handler.close()
         warnings.showwarning = shown
-
-
-@contextmanager
-def without_stubs() -> Iterator[None]:
-    """A block in which Gradio can be imported without writing its .pyi files again.
-
-    It does so at every start, for those who develop components: 3 of the 8 seconds that the page took to start. And of
-    two studios that start at once, one may read a file that the other has half written.
-    """
-    find = inspect.getfile
-
-    def of_others(found: Any) -> str:
-        if str(getattr(found, "__module__", "")).startswith("gradio."):
-            raise OSError("no stubs")  # as of a class without a file, which Gradio passes over
-        return find(found)
-
-    inspect.getfile = of_others  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        inspect.getfile = find

@@ -116,7 +116,7 @@ def test_silence_is_usable_in_a_general_set_and_its_only_label_is_the_end(others
 
 
 def test_people_are_counted_by_whispers_normaliser_and_other_sets_as_spoken(others: GeneralSet) -> None:
-    assert general.normaliser_of(GeneralSet(Dataset.open(PEOPLE_FOLDER), {})) == "whisper"
-    assert general.normaliser_of(others) == "spoken"
+    assert GeneralSet(Dataset.open(PEOPLE_FOLDER), {}).normaliser == "whisper"
+    assert others.normaliser == "spoken"
     reference, written = "and mister dashwood was ill disposed", "And Mr. Dashwood was ill-disposed."
     assert score([reference], [written], "whisper").wer == 0 < score([reference], [written], "spoken").wer

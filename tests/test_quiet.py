@@ -67,7 +67,7 @@ def test_in_the_foreground_warnings_go_to_the_runs_log(tmp_path: Path, capsys: p
 def test_opening_the_page_leaves_gradios_own_files_alone() -> None:
     program = """
 import pathlib
-from studio.quiet import without_stubs
+from studio.ui.app import without_stubs
 seen, read = [], pathlib.Path.read_text
 def watched(path, *args, **named):
     seen.append(path.suffix)

@@ -171,7 +171,7 @@ def test_the_chosen_script_is_there_after_a_reload(client: TestClient, choice: d
     client.post("/studio/prompts/mine", json=choice)
     cards = client.get("/studio/record/mine").json()
     assert cards["script"] == choice["script"]
-    assert cards.get("language", "en") == choice.get("language", "en")
+    assert cards["language"] == choice.get("language", "en")
     assert cards["convention"] == choice.get("convention", "words")
     assert len(cards["prompts"]) == count
 

@@ -32,9 +32,15 @@ _FLAC = b"fLaC\0\0\0\x22"  # and the length of the header that must follow
 _MOST_FRAMES_A_BYTE = 1 << 13  # 65,535 equal samples take eleven bytes
 _FORMATS = "mp3,ogg,flac,aac,mov,matroska,asf,amr,ac3,eac3,wv,caf"
 """What FFmpeg may read. Formats of playlists, which name further files, are not among them; `mov` (MP4, M4A) does not
-follow the names in it unless it is told to."""
+follow the names in it unless asked to."""
 _FIRST_BYTES = 12
-_FILMS = (b"\x1aE\xdf\xa3", b"0&\xb2u", b"#!AM", b"\x0bw", b"wvpk")  # how Matroska, ASF, AMR, AC3 and WavPack begin
+_SIGNATURES = (
+    b"\x1aE\xdf\xa3",
+    b"0&\xb2u",
+    b"#!AM",
+    b"\x0bw",
+    b"wvpk",
+)  # of Matroska, ASF, AMR, AC3, WavPack
 _MOST_EMPTY = 30_000  # packets in a row without a sound in them: ten minutes of pauses
 
 
@@ -155,7 +161,7 @@ def _opened(stream: IO[bytes], counted: str, source: Source) -> Iterator[Decoder
             _Plain(stream), format=counted or None, options={"format_whitelist": _FORMATS}, metadata_errors="ignore"
         )
     except av.FFmpegError as error:
-        cut = "it is cut off or damaged" if _is_film(stream) else None
+        cut = "it is cut off or damaged" if _has_signature(stream) else None
         raise _unreadable(source, cut or _reason(error if counted else refused)) from error
     with container, _refusals(av.FFmpegError, source):
         if not container.streams.audio:
@@ -163,14 +169,14 @@ def _opened(stream: IO[bytes], counted: str, source: Source) -> Iterator[Decoder
         track = container.streams.best("audio")
         if track is None or track.codec_context is None:
             raise _unreadable(source, "its sound track is damaged, or of a kind that is not known")
-        yield _Ffmpeg(container, track)
+        yield _Ffmpeg(container, track, source)
 
 
-def _is_film(stream: IO[bytes]) -> bool:
-    """Whether it begins as the files do that FFmpeg alone reads."""
+def _has_signature(stream: IO[bytes]) -> bool:
+    """Whether it begins like a file that only FFmpeg reads."""
     stream.seek(0)
     head = stream.read(_FIRST_BYTES)
-    return head[4:8] == b"ftyp" or head.startswith(_FILMS)
+    return head[4:8] == b"ftyp" or head.startswith(_SIGNATURES)
 
 
 def _by_libsndfile(stream: IO[bytes]) -> soundfile.SoundFile:
@@ -234,12 +240,12 @@ class _Sndfile:
 
 
 class _Ffmpeg:
-    def __init__(self, container: Any, track: Any) -> None:
+    def __init__(self, container: Any, track: Any, source: Source) -> None:
         context = track.codec_context
         self.sample_rate: int = context.sample_rate
         self.channels: int = context.channels
         self.stated: int | None = None
-        self._container, self._track = container, track
+        self._container, self._track, self._source = container, track, source
         self._layout: str = context.layout.name
 
     def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
@@ -278,7 +284,7 @@ class _Ffmpeg:
                 decoded = []  # damaged: players skip it too
             empty = 0 if decoded else empty + 1
             if empty > _MOST_EMPTY:
-                return  # of a machine's making: it would go on for hours, and no sound come
+                raise _unreadable(self._source, "it continues for minutes without any sound in it")
             for frame in decoded:
                 frame.pts = None  # those of joined streams begin again
                 yield frame

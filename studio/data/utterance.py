@@ -40,7 +40,7 @@ class Utterance(BaseModel):
     words: list[tuple[str, tuple[float, float]]] | None = None  # word, [start, end] in seconds
     quality: dict[str, Any] | None = None  # what studio.data.quality measured
     audio_sha256: str = ""  # of the samples: the same recording twice is found by it
-    silent: bool = False  # nobody speaks in it: its label is nothing
+    silent: bool = False  # no speech in it: its label is empty
 
     @model_validator(mode="before")
     @classmethod

@@ -81,8 +81,8 @@ def catalogue() -> list[ModelCard]:
 
 
 def default_model() -> str:
-    """The base where nobody chose one: Moonshine tiny once it is on this disk, else the bundled starter."""
-    return TINY if in_cache(TINY) or packaged(TINY) else STARTER
+    """The default base: Moonshine tiny once it is on this disk, else the bundled starter."""
+    return TINY if fetched(TINY) else STARTER
 
 
 def locate(source: str | Path) -> Path:
@@ -97,8 +97,8 @@ def locate(source: str | Path) -> Path:
     folder = Path(os.path.expanduser(name))  # noqa: PTH111  # Path's own fails on ~ and an unknown name
     if os.path.isdir(folder):  # noqa: PTH112  # Path's own fails on a name that is too long
         return folder.resolve()
-    if _HUB_ID.fullmatch(name) and (fetched := in_cache(name) or packaged(name)):
-        return fetched
+    if _HUB_ID.fullmatch(name) and (folder_of_id := fetched(name)):
+        return folder_of_id
     if moved := _within_workspace(folder):
         return moved
     raise ModelError(f"There is no model “{name}” on this disk.", _hint(name))
@@ -138,14 +138,18 @@ def in_cache(hub_id: str) -> Path | None:
     return folder if all((folder / piece).is_file() for piece in _pieces(folder)) else None
 
 
-def packaged(hub_id: str) -> Path | None:
-    """The folder of `hub_id` as it was made from its makers' package, where it is there."""
+def fetched(hub_id: str) -> Path | None:
+    """The folder of `hub_id` on this disk: in the Hub's cache, or made from its makers' package."""
+    return in_cache(hub_id) or _packaged(hub_id)
+
+
+def _packaged(hub_id: str) -> Path | None:
     folder = packaged_folder(hub_id)
     return folder if all((folder / name).is_file() for name in ("config.json", "model.safetensors")) else None
 
 
 def packaged_folder(hub_id: str) -> Path:
-    """Where `hub_id` lies once it was made from its makers' package: beside the Hub's cache, and no part of it."""
+    """The folder for `hub_id` as made from its makers' package: next to the Hub's cache, not part of it."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE).parent / "speech-studio" / hub_id.replace("/", "--")
@@ -168,7 +172,7 @@ def _pieces(folder: Path) -> set[str]:
 
 
 def _card(model: _Published) -> ModelCard:
-    state: State = "on disk" if in_cache(model.id) or packaged(model.id) else "download"
+    state: State = "on disk" if fetched(model.id) else "download"
     size = model.stored * _STORED_BYTES + _TOKENIZER_BYTES
     return ModelCard(model.id, model.title, model.family, model.parameters, state, size)
 

@@ -32,9 +32,9 @@ def fetch(hub_id: str, on_progress: OnProgress = unwatched) -> Path:
     """Download the model `hub_id`, such as UsefulSensors/moonshine-tiny, and return its folder.
 
     Only safetensors, JSON and tokenizer files are taken. `on_progress` counts bytes; a download that it stops continues
-    at the next call. Raises ModelError (unknown, closed, without safetensors,
-    or no connection) and DiskError; each says what to do. Where the Hub cannot be reached, Moonshine tiny comes from
-    its makers' Python package: see `studio.models.makers_package`.
+    at the next call. Where the Hub cannot be reached, Moonshine tiny comes from its makers' Python package: see
+    `studio.models.makers_package`. Raises ModelError (unknown, closed, without safetensors, or no connection) and
+    DiskError; each says what to do.
     """
     from studio.models import makers_package
 

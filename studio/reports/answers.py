@@ -106,8 +106,8 @@ def _forgetting(general: GeneralResult | None, forgot: bool) -> str:
     figures = f"{percent(general.before)} → {percent(general.after)} on {counted(general.clips, 'clip')}"
     if general.change:
         figures += f" ({points(general.change.low)} to {points(general.change.high)} points)"
-    told = f"Other voices: {figures}, {'worse: sure' if forgot else 'no loss shown'}."
-    return f"{told} Drift: {percent(general.drift)} of their words are not what the base model wrote."
+    errors = f"Other voices: {figures}, {'worse: sure' if forgot else 'no loss shown'}."
+    return f"{errors} Drift: {percent(general.drift)} of their words are not what the base model wrote."
 
 
 def _alarms(result: RunResult) -> tuple[str, bool]:

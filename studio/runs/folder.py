@@ -60,7 +60,7 @@ class JobFolder:
         return cast(StopRequest, word) if word in ("save", "discard") else None
 
     def clear_stop_request(self) -> None:
-        """Forget the request, when the job starts or goes on."""
+        """Forget the request, when the job starts or resumes."""
         self._stop.unlink(missing_ok=True)
 
 

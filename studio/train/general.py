@@ -41,6 +41,16 @@ class GeneralSet:
     dataset: Dataset
     splits: Splits
 
+    @property
+    def is_people(self) -> bool:
+        """Whether it is the bundled set of people who read aloud."""
+        return self.dataset.folder == PEOPLE_FOLDER
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """How its errors are counted: digits and their names are the same, and of people also “Mr.” and “mister”."""
+        return "whisper" if self.is_people else "spoken"
+
 
 def choose(config: TrainConfig, own: Splits, workspace: Workspace) -> GeneralSet | None:
     """The general set that `config` asks for, or None. Raises ConfigError, DataError."""
@@ -101,16 +111,6 @@ def _bundled(model: str) -> Dataset | None:
         return Dataset.open(GENERAL_FOLDER)
     is_served = model != ECHO and language_of(model) == ENGLISH
     return Dataset.open(PEOPLE_FOLDER) if is_served else None
-
-
-def normaliser_of(general: GeneralSet) -> Normaliser:
-    """How its errors are counted: digits and their names are the same, and of people also “Mr.” and “mister”."""
-    return "whisper" if general.dataset.folder == PEOPLE_FOLDER else "spoken"
-
-
-def is_labelled_by_base(general: GeneralSet) -> bool:
-    """Whether what the base model writes is what is replayed."""
-    return general.dataset.folder == PEOPLE_FOLDER
 
 
 def labelled(

@@ -97,13 +97,13 @@ class PreparedRun:
         )
 
 
-def labelled(run: PreparedRun, check: Check) -> Generator[Event, None, PreparedRun]:
-    """`run` with what its base model writes as the labels of the replayed clips, where the general set wants that.
+def labelled_by_base(run: PreparedRun, check: Check) -> Generator[Event, None, PreparedRun]:
+    """`run` with what its base model writes as the labels of the replayed clips, where these are people.
 
-    It is written once for each model, and kept for the next run.
+    It is transcribed once for each model, and kept for the next run.
     """
     others = run.plan.general
-    if not others or not run.replayed_clips() or not general.is_labelled_by_base(others):
+    if not others or not run.replayed_clips() or not others.is_people:
         return run
     known = HypothesisCache.of(
         run.plan.workspace.readings, run.recogniser, hash_of(others.splits["train"]), with_adapter=False
@@ -131,7 +131,7 @@ def prepare(plan: RunPlan, moved: list[str], folder: RunFolder, stopper: Stopper
     if others:
         others, bad = general.only_usable(others, base)
         left_out += bad
-        counted = config.model_copy(update={"normaliser": general.normaliser_of(others)})
+        counted = config.model_copy(update={"normaliser": others.normaliser})
         general_scorer = Scorer(recogniser, others.dataset, counted, stopper.check)
     return PreparedRun(
         plan=RunPlan(record, plan.dataset, splits, others, plan.workspace),

@@ -19,7 +19,7 @@ from studio.train import checkpoint
 from studio.train.encoding import EncodingSet, encode
 from studio.train.held_out import Baseline, baseline, general_wer, tuned
 from studio.train.loop import Learner, fit
-from studio.train.prepared import PreparedRun, labelled
+from studio.train.prepared import PreparedRun, labelled_by_base
 from studio.train.progress import Scoring
 from studio.train.resources import peak_memory
 from studio.train.rows import Rows
@@ -46,7 +46,7 @@ class FineTune:
         yield self._run.started()
         yield from (Warned(message=note) for note in self._run.notes)
         try:
-            self._run = yield from labelled(self._run, self._stopper.check)
+            self._run = yield from labelled_by_base(self._run, self._stopper.check)
             ranks.send(self._run.for_followers())
             yield from self._encode()
             before = yield from baseline(self._run)

@@ -26,6 +26,7 @@ from studio.errors import DataError, DeviceError, StudioError
 from studio.faults import first_fault
 from studio.inference import worker
 from studio.models import before_start
+from studio.models.catalogue import default_model
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.reports import answers, comparison
 from studio.reports.result import result_of
@@ -84,19 +85,19 @@ def _lists(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
 
 
 def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
-    def transcribe_clip(dataset: str, clip: str, run: str = "", model: str = "starter") -> dict[str, Any]:
+    def transcribe_clip(dataset: str, clip: str, run: str = "", model: str = "") -> dict[str, Any]:
         """Read one clip: what the base model writes, and with a run what the fine-tuned one writes.
 
         Args:
             dataset: a name that list_datasets gives
             clip: an id that list_clips gives
             run: a finished run that list_runs gives; empty for the base model alone
-            model: without a run, “starter” or the Hub id of a model on this disk
+            model: without a run, “starter” or the Hub id of a model on this disk; empty: the page's first choice
         """
         opened = _existing(workspace, dataset)
         row = opened.get(clip)
         sound = opened.clip_path(row).read_bytes()
-        reader = hearing.choose(workspace, [run] if run else [], model)
+        reader = hearing.choose(workspace, [run] if run else [], model or default_model())
         heard = hearing.utterance(worker.shared(), sound, reader, [], DEFAULT_BOOST)
         before, *after = [column.plain.model_dump(mode="json") for column in heard.columns]
         return {"reference": row.text, "before": before, "after": after[0] if after else None, "notes": heard.notes}
@@ -138,17 +139,18 @@ def _starters(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         clip, _ = keep(Dataset.create(folder), recording, label, prompt or label, replaces="")
         return clip.model_dump(include={"id", "text", "duration", "split"})
 
-    def start_training(dataset: str, model: str = "starter", preset: str = "balanced") -> dict[str, Any]:
-        """Start to fine-tune, or wait in the queue while another run goes on; list_runs tells how far it is.
+    def start_training(dataset: str, model: str = "", preset: str = "balanced") -> dict[str, Any]:
+        """Start to fine-tune, or wait in the queue while another run is active; list_runs shows its progress.
 
         Args:
             dataset: a name that list_datasets gives
-            model: “starter” or the Hub id of a model on this disk
+            model: “starter” or the Hub id of a model on this disk; empty: the page's first choice
             preset: quick, balanced or thorough
         """
-        _existing(workspace, dataset)
-        plan = train_form.plan(workspace, config.preset(preset, dataset=dataset, model=model).model_dump())
-        notes = before_start.check(plan, trainable(Dataset(workspace.dataset(dataset))))
+        clips = trainable(_existing(workspace, dataset))
+        settings = config.preset(preset, dataset=dataset, model=model or default_model())
+        plan = train_form.plan(workspace, settings.model_dump())
+        notes = before_start.check(plan, clips)
         place = queue.submit(workspace, plan)
         return {"run": place.folder.name, "position": place.position, "notes": notes}
 
@@ -168,7 +170,7 @@ def _enders(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         return control.state(folder).model_dump(mode="json")
 
     def merge_run(run: str) -> dict[str, Any]:
-        """Merge a finished run into a model that needs no adapter; called again it tells how far that is.
+        """Merge a finished run into a model that needs no adapter; called again it returns the progress.
 
         Args:
             run: a finished run that list_runs gives
@@ -196,12 +198,12 @@ def _decoded(sound: str) -> bytes:
 
 
 def _in_words(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, with its errors and arguments of wrong types told to the client, without a traceback here."""
+    """`function`, with its errors and wrong arguments sent to the client as sentences, without a traceback here."""
     checked: Callable[..., R] = validate_call(function)
     names = signature(function)
 
     @wraps(function)
-    def told(*args: P.args, **named: P.kwargs) -> R:
+    def answered(*args: P.args, **named: P.kwargs) -> R:
         try:
             return checked(**names.bind(*args, **named).arguments)
         except ValidationError as error:
@@ -209,4 +211,4 @@ def _in_words(function: Callable[P, R]) -> Callable[P, R]:
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    return told
+    return answered

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from studio.config import ECHO, STARTER
 from studio.errors import ModelError
-from studio.models.catalogue import ModelCard, catalogue, in_cache, is_hub_id, locate, packaged, stored_numbers
+from studio.models.catalogue import ModelCard, catalogue, fetched, is_hub_id, locate, stored_numbers
 from studio.models.claims import read_object
 from studio.models.pretrained import check_weights
 from studio.models.registry import check
@@ -101,7 +101,7 @@ def _checked(source: str) -> str:
         raise
     if check(folder).name != ECHO:  # it needs none
         check_weights(folder)
-    is_named = source in (STARTER, ECHO) or (is_hub_id(source) and folder in (in_cache(source), packaged(source)))
+    is_named = source in (STARTER, ECHO) or (is_hub_id(source) and fetched(source) == folder)
     return source if is_named else str(folder)
 
 

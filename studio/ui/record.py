@@ -124,6 +124,7 @@ def _cards(dataset: Dataset) -> dict[str, Any]:
     of_card = {card.text: shown(dataset, last[card.text]) for card in cards if card.text in last}
     free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]
     return {
+        "language": prompts.ENGLISH,
         **_script(cards),
         "languages": prompts.LANGUAGES,
         "limits": {  # seconds; amplitude, 0..1

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ NUMBERS = (  # how many of each kind, and its lengths in digits
 """The *Numbers* script: 50 prompts, ten of them mixed, in words that the starter knows."""
 ENGLISH = "en"
 LANGUAGES = {ENGLISH: "English", "de": "Deutsch", "es": "Español", "fr": "Français", "ja": "日本語", "zh": "中文"}
-"""Of the *Phrases* script, by their codes, each in its own words."""
+"""Of the *Phrases* script: each code, and what its speakers call the language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,13 @@ def phrases(language: str = ENGLISH) -> list[Prompt]:
     """
     if language not in LANGUAGES:
         raise DataError(f"There are no phrases in “{language[:20]}”.", f"Languages: {', '.join(LANGUAGES)}.")
+    return list(_phrases(language))
+
+
+@cache  # the page compares a dataset's prompts with all of them at each look
+def _phrases(language: str) -> tuple[Prompt, ...]:
     name = "phrases.txt" if language == ENGLISH else f"phrases-{language}.txt"
-    return own(resources.files("studio.data.prompts").joinpath(name).read_text("utf-8"))
+    return tuple(own(resources.files("studio.data.prompts").joinpath(name).read_text("utf-8")))
 
 
 def language_of(prompts: list[Prompt]) -> str | None:

@@ -4,7 +4,7 @@ import { dropped } from "../exchange/import.js";
 import { at, request, studio } from "../studio.js";
 
 export class Sources {
-  /** @type {{ script: string, convention: string, language?: string }} */
+  /** @type {{ script: string, convention: string, language: string }} */
   chosen;
   /** `tab` lays out the cards (`deal`), shows errors (`fail`) and reads the dataset anew (`load`). */
   constructor(root, tab) {
@@ -18,7 +18,7 @@ export class Sources {
   }
 
   /** Mark what the server says is chosen. */
-  show({ script, convention, language = "en", languages = null, prompts }) {
+  show({ script, convention, language, languages = null, prompts }) {
     this.chosen = { script, convention, language };
     this.cards = prompts;
     for (const input of this.root.querySelectorAll("input[name=rec-script]")) input.checked = input.value === script;
