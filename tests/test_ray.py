@@ -21,6 +21,7 @@ from studio.workspace import Workspace
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PATIENCE = 500  # seconds; only for what hangs
 LONG = {"max_steps": 400, "eval_every": 40, "patience": 100}
+ENDLESS = {"max_steps": 1_000_000, "eval_every": 100_000}  # however late the stop arrives, it is still going on
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +47,9 @@ def studio(*words: str) -> str:
     return done.stdout
 
 
-def start(address: str) -> RunFolder:
+def start(address: str, lasting: dict[str, int] = LONG) -> RunFolder:
     """`studio train tones --on ADDRESS`, detached."""
-    settings = config(**LONG)
+    settings = config(**lasting)
     studio(*settings.command("away")[1:], "--on", address, "--detach")
     return RunFolder(Workspace.here().run("away"))
 
@@ -93,12 +94,12 @@ def test_a_run_survives_the_loss_of_its_machine_and_ends_as_it_would_have_at_hom
 
 @pytest.mark.parametrize("door", ["dashboard", pytest.param("client", marks=pytest.mark.thorough)])
 def test_a_run_on_ray_stops_and_saves_when_it_is_asked_to(ray: LocalRay, workspace: Workspace, door: str) -> None:
-    folder = start(ray.address if door == "dashboard" else f"ray://127.0.0.1:{ray.client}")
+    folder = start(ray.address if door == "dashboard" else f"ray://127.0.0.1:{ray.client}", ENDLESS)
     await_event(folder, lambda event: isinstance(event, StepDone) and event.step >= 20)
     studio("stop", "away")
     assert await_end(folder) == "stopped", folder.log.read_text()
     story = [event for _, event in events.read(folder.events)]
     assert any(isinstance(event, Stopped) and event.reason == "stop and save" for event in story)
     assert isinstance(story[-1], Finished)
-    assert story[-1].step < LONG["max_steps"]
+    assert story[-1].step < ENDLESS["max_steps"]
     assert folder.done.exists()
