@@ -17,10 +17,12 @@ from pydantic.fields import FieldInfo
 
 from studio.errors import ConfigError
 from studio.faults import faults, plain_reason
-from studio.workspace import Workspace, lasting_folder
+from studio.workspace import Workspace, is_folder, lasting_folder
 
 BUNDLED, NOTHING = "bundled", "none"  # values of `replay` other than a dataset
 STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
+
+_IN_LANGUAGE = re.compile(r"(.+):([a-z]{2,3})")
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Normaliser = Literal["exact", "plain", "spoken", "whisper"]
@@ -32,7 +34,10 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str = Field(description="Dataset: a name under recordings/, or a folder with manifest.jsonl")
-    model: str = Field(STARTER, description="Base model: “starter”, a Hub id on this disk, or a folder")
+    model: str = Field(
+        STARTER,
+        description="Base model: “starter”, a Hub id on this disk, or a folder; “:de” after it: in that language",
+    )
     rank: int = Field(8, ge=1, le=256, description="LoRA rank: how much the adapter can hold")
     alpha: float = Field(16.0, gt=0, le=512, description="LoRA alpha: the adapter is scaled by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapter's input while training; slower")
@@ -98,7 +103,7 @@ class TrainConfig(BaseModel):
     @classmethod
     def _model_from_anywhere(cls, model: str) -> str:
         """A folder by its whole path: a run is resumed, scored and served from other working directories too."""
-        return model if model in (STARTER, ECHO) else lasting_folder(model)
+        return lasting_model(model)
 
     @field_validator("dataset", "replay")
     @classmethod
@@ -158,6 +163,26 @@ def knobs() -> Iterator[tuple[str, FieldInfo]]:
 def _bounds(name: str) -> str:
     info = TrainConfig.model_fields.get(name)
     return f"{info.description}." if info else "Known settings: " + ", ".join(TrainConfig.model_fields) + "."
+
+
+def split_language(source: str) -> tuple[str, str]:
+    """The model that `source` names, and the language that it is to transcribe: `openai/whisper-base:de`.
+
+    The language is empty where `source` names none, or is a folder with such a name.
+    """
+    found = _IN_LANGUAGE.fullmatch(source)
+    return (found[1], found[2]) if found and not is_folder(source) else (source, "")
+
+
+def in_language(source: str, language: str) -> str:
+    """`source` as the model that transcribes `language`; as it is where that is empty."""
+    return f"{split_language(source)[0]}:{language}" if language else source
+
+
+def lasting_model(source: str) -> str:
+    """`source` as it stays true in another working directory: a folder by its whole path."""
+    name, language = split_language(source)
+    return source if name in (STARTER, ECHO) else in_language(lasting_folder(name), language)
 
 
 BALANCED = "balanced"  # the preset that applies where none is chosen

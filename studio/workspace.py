@@ -121,7 +121,12 @@ def _folders_with(parent: Path, mark: str) -> list[str]:
 
 def lasting_folder(name: str) -> str:
     """`name` as it stays true in another working directory: a folder by its whole path, anything else as it is."""
-    return str(Path(name).expanduser().resolve()) if os.path.isdir(os.path.expanduser(name)) else name  # noqa: PTH111, PTH112
+    return str(Path(name).expanduser().resolve()) if is_folder(name) else name
+
+
+def is_folder(name: str) -> bool:
+    """Whether `name`, in which ~ may stand for a home, is a folder that is there."""
+    return os.path.isdir(os.path.expanduser(name))  # noqa: PTH111, PTH112  # Path's own fails on ~ and an unknown name
 
 
 def checked_name(name: str) -> str:

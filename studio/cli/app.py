@@ -24,6 +24,7 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a table as CSV here; - prints it.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")]
+Language = Annotated[str, typer.Option(help="Of a multilingual model: the language to transcribe, such as de.")]
 RunName = Annotated[str, typer.Argument(help="A run: a name under outputs/.")]
 
 

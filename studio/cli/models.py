@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from studio.cli.app import AsJson, CsvFile, Device, app, secret_of
-from studio.config import Normaliser
+from studio.cli.app import AsJson, CsvFile, Device, Language, app, secret_of
+from studio.config import STARTER, Normaliser, in_language
+from studio.errors import ConfigError
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
 
@@ -38,10 +39,11 @@ def transcribe(
     format: Annotated[
         list[str] | None, typer.Option(help="With times, of any length: txt, srt, vtt or json; repeat it for several.")
     ] = None,
+    language: Language = "",
     device: Device = "auto",
 ) -> None:
     """Transcribe sound files: JSON with text, seconds, latency, and WER where references exist."""
-    base = model or _base_of(adapter or [])
+    base = in_language(model or _base_of(adapter or []), language)
     if format:
         from studio.cli.rendering import longform
 
@@ -79,6 +81,7 @@ def evaluate(
     output: Annotated[Path | None, typer.Option(help="Write the JSON here.")] = None,
     as_json: AsJson = False,
     csv: CsvFile = None,
+    language: Language = "",
     device: Device = "auto",
 ) -> None:
     """Score a run before and after, or any model on a dataset."""
@@ -86,6 +89,9 @@ def evaluate(
     from studio.evaluation import evaluate as evaluation
     from studio.evaluation import frames, verdict
 
+    if language and not model:
+        raise ConfigError("--language goes with --model: a run keeps its own.", "Leave it out, or add --model.")
+    model = in_language(model, language) if model else None
     result = evaluation.compare(
         Workspace.here(), run, model=model, adapter=adapter, split=split, normaliser=normaliser, device=device
     )
@@ -101,9 +107,8 @@ def evaluate(
 @app.command()
 def serve(
     run: Annotated[str, typer.Argument(help="A run that has finished; without one, --model alone.")] = "",
-    model: Annotated[
-        str, typer.Option(help="Without a run: “starter”, a Hub id on this disk, or a folder.")
-    ] = "starter",
+    model: Annotated[str, typer.Option(help="Without a run: “starter”, a Hub id on this disk, or a folder.")] = STARTER,
+    language: Language = "",
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond this machine a key is required.")
     ] = "127.0.0.1",
@@ -118,7 +123,10 @@ def serve(
     from studio.web.gate import Key
 
     text = secret_of(key, "STUDIO_SERVE_KEY")
-    server.serve(Workspace.here(), run, model, device, host, port, None if text is None else Key.parse(text))
+    if run and language:
+        raise ConfigError("--language goes with --model: a run keeps its own.", "Leave it out.")
+    given = None if text is None else Key.parse(text)
+    server.serve(Workspace.here(), run, in_language(model, language), device, host, port, given)
 
 
 @app.command()

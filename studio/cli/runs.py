@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studio import config as settings
-from studio.cli.app import AsJson, CsvFile, RunName, app
+from studio.cli.app import AsJson, CsvFile, Language, RunName, app
 from studio.errors import ConfigError
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, write_atomically
@@ -82,6 +82,8 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
     chosen = {
         key: value for key, value in options.items() if key in settings.TrainConfig.model_fields and value is not None
     }
+    if options["language"]:
+        chosen["model"] = settings.in_language(chosen.get("model") or _model_before(options), options["language"])
     if options["foreground"]:
         if not options["name"]:
             raise ConfigError("--foreground trains a run that has a name.", "Add --name, or leave --foreground out.")
@@ -97,6 +99,17 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
     from studio.models.catalogue import default_model
 
     return settings.preset(preset, **{"model": default_model()} | chosen)
+
+
+def _model_before(options: Mapping[str, Any]) -> str:
+    """The model where no flag names one: of the run that this one is like, of the settings file, or the usual one."""
+    from studio.models.catalogue import default_model
+
+    if options["like"]:
+        return str(_as_in(options["like"])["model"])
+    if options["config"]:
+        return settings.from_file(options["config"], dataset=options["dataset"]).model
+    return default_model()
 
 
 def _as_in(run: str) -> dict[str, Any]:
@@ -148,6 +161,7 @@ def _train_signature() -> inspect.Signature:
         kind = info.annotation if info.annotation in (int, float, bool) else str
         text = f"{info.description} [default: {info.default}]"
         found.append(parameter(name, Annotated[kind | None, flag(text, show_default=False)], None))
+    found.append(parameter("language", Language, ""))
     found.append(parameter("name", Annotated[str | None, flag("A name for the run.")], None))
     on = "Where: a Ray cluster (http://host:8265, ray://host:10001), or sky [default: this machine]"
     found.append(parameter("on", Annotated[str, flag(on, show_default=False)], ""))

@@ -16,6 +16,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from studio.config import split_language
 from studio.data.store.lines import split_lines
 from studio.data.utterance import Utterance
 from studio.errors import DiskError
@@ -81,5 +82,6 @@ def _key(recogniser: Recogniser, test_set: str, with_adapter: bool) -> str:
     from studio.models.adapters import adapter_hash, fingerprint
 
     adapter = adapter_hash(recogniser) if with_adapter else ""
+    _, language = split_language(recogniser.source)
     model = [recogniser.family.name, fingerprint(recogniser.folder), recogniser.device, recogniser.precision]
-    return hashlib.sha256(json.dumps([__version__, *model, adapter, test_set]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([__version__, *model, language, adapter, test_set]).encode()).hexdigest()[:32]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from studio.config import split_language
 from studio.errors import ModelError
 from studio.models import locate
 from studio.models.adapters import base_note
 from studio.models.catalogue import is_hub_id
+from studio.models.claims import read_object
+from studio.models.language import language_of, languages
 from studio.models.portable import NEEDS_PEFT, needs
 from studio.models.registry import family_of
-from studio.models.whisper import DEFAULT_LANGUAGE
 
 _LOAD = """
 processor = AutoProcessor.from_pretrained(base)
@@ -36,13 +37,13 @@ def adapter_snippet(adapter: Path, base: str | None = None) -> str:
     source = base or base_note(adapter).get("source")
     if not source:
         raise ModelError(f"{adapter} does not say which model it was made on.", "Give the base model.")
-    folder = locate(source)
+    folder, (name, language) = locate(source), split_language(source)
     return (
         f"# Needs {needs(family_of(folder).name)}, {NEEDS_PEFT}\n"
         "import librosa\nimport torch\nfrom peft import PeftModel\n"
         "from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor\n\n"
-        f"base = {_place(source)!r}{_LOAD}"
-        f"model = PeftModel.from_pretrained(model, {str(adapter)!r}).eval()\n" + _read(folder)
+        f"base = {_place(name)!r}{_LOAD}"
+        f"model = PeftModel.from_pretrained(model, {str(adapter)!r}).eval()\n" + _read(folder, language)
     )
 
 
@@ -59,20 +60,16 @@ def merged_snippet(folder: Path, at: Path | None = None) -> str:
     )
 
 
-def _read(folder: Path) -> str:
+def _read(folder: Path, language: str = "") -> str:
     family = family_of(folder).name
     padding = _WHOLE_FRAMES if family == "moonshine_streaming" else ""
-    return _READ.format(padding=padding, options=_spoken(folder) if family == "whisper" else "")
+    return _READ.format(padding=padding, options=_spoken(folder, language) if languages(folder) else "")
 
 
-def _spoken(folder: Path) -> str:
-    """Language and task for a Whisper that knows several: without them it guesses, clip by clip."""
-    try:
-        settings = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
-        is_multilingual, language = settings["is_multilingual"], settings.get("language") or DEFAULT_LANGUAGE
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""
-    return f"language={language!r}, task={settings.get('task') or 'transcribe'!r}, " if is_multilingual else ""
+def _spoken(folder: Path, language: str) -> str:
+    """Language and task for a model that knows several: without them it guesses, clip by clip."""
+    task = read_object(folder / "generation_config.json").get("task") or "transcribe"
+    return f"language={language or language_of(str(folder))!r}, task={task!r}, "
 
 
 def _place(source: str) -> str:

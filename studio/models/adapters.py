@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.config import lasting_model, split_language
 from studio.errors import ModelError, StudioError
 from studio.models.base import Recogniser
-from studio.models.catalogue import lasting_name
 from studio.models.claims import check_adapter, header, patterns, read_object
 from studio.models.folders import written_whole
 from studio.models.layers import matching
@@ -63,7 +63,7 @@ def attach(
         use_dora=dora,
         use_rslora=rslora,
     )
-    base.name_or_path = lasting_name(recogniser.source)  # what peft notes as the adapter's base
+    base.name_or_path, _ = split_language(lasting_model(recogniser.source))  # what peft notes as the adapter's base
     with torch.random.fork_rng(devices=[]), _no_alias_warnings():
         torch.manual_seed(seed)
         return replace(recogniser, model=get_peft_model(base, config).eval())
@@ -205,7 +205,7 @@ def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
     settings = adapter_settings(recogniser.model.peft_config["default"]) | {"inference_mode": True}
     (folder / "adapter_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     note = {
-        "source": lasting_name(recogniser.source),
+        "source": lasting_model(recogniser.source),
         "family": recogniser.family.name,
         "fingerprint": fingerprint(recogniser.folder),
     }
@@ -239,7 +239,7 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
             raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
     check_adapter(folder)
     _check_patterns(recogniser, folder)
-    note, name = base_note(folder), lasting_name(recogniser.source)
+    note, name = base_note(folder), lasting_model(recogniser.source)
     made_on = note.get("source", name)
     if note.get("fingerprint", here := fingerprint(recogniser.folder)) == here:
         return

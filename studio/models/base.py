@@ -60,8 +60,11 @@ class Family(Protocol):
     lora_targets: Mapping[str, str]  # preset -> regex over module names
     below_adapters: str  # regex over the modules that `prepare` computes: an adapter there is refused
 
-    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
-        """The model in eval mode and its processor, from a local folder. Raises ModelError."""
+    def load(self, folder: Path, device: str, dtype: torch.dtype, language: str = "") -> tuple[torch.nn.Module, Any]:
+        """The model in eval mode and its processor, from a local folder; it transcribes `language`, or its own.
+
+        Raises ModelError, also where it does not know the language.
+        """
         ...
 
     def load_processor(self, folder: Path) -> Any:

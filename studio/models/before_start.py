@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from studio.config import TrainConfig
+from studio.config import TrainConfig, split_language
 from studio.data.utterance import Utterance
 from studio.errors import ModelError
 from studio.models.catalogue import locate
+from studio.models.language import check_language
 from studio.models.on_paper import Shape, layers, on_paper
 from studio.models.registry import family_of
 from studio.models.targets import Kind, check_targets
@@ -18,13 +19,15 @@ from studio.models.writable import by_side, left_out_note, only_writable, unwrit
 def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     """Whether a run by `config` on `clips`, each in its split, can be; and what a person should know first.
 
-    Raises ConfigError where its targets cannot be adapted, DataError where the model can write no label of a split.
+    Raises ConfigError where its targets cannot be adapted, ModelError where it does not know the language, DataError
+    where it can write no label of a split.
     Says nothing of a model that is not on this disk: a cluster may have it.
     """
     try:
         folder = locate(config.model)
     except ModelError:
         return []
+    check_language(folder, split_language(config.model)[1])
     family, known = family_of(folder), layers(folder)
     if known:
         check_targets(family, config.model, config.targets, list(known), lambda name: _kind(name, known[name]))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from studio.config import ECHO, STARTER
+from studio.config import ECHO, STARTER, split_language
 from studio.errors import ModelError
 from studio.models.claims import header
-from studio.workspace import Workspace, lasting_folder
+from studio.workspace import Workspace, is_folder
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
 
@@ -86,16 +86,16 @@ def default_model() -> str:
 
 
 def locate(source: str | Path) -> Path:
-    """The folder of the model `source`: bundled, a folder, or a snapshot in the Hub's cache.
+    """The folder of the model `source`, in whichever language: bundled, a folder, or a snapshot in the Hub's cache.
 
     A folder that is not there, since the workspace was moved or `source` is relative to it, is looked for within the
     workspace. Raises ModelError that says how to fetch it, or what was probably meant.
     """
-    name = str(source)
+    name, _ = split_language(str(source))
     if name in _BUNDLED:
         return _BUNDLED[name]
     folder = Path(os.path.expanduser(name))  # noqa: PTH111  # Path's own fails on ~ and an unknown name
-    if os.path.isdir(folder):  # noqa: PTH112  # Path's own fails on a name that is too long
+    if is_folder(name):
         return folder.resolve()
     if _HUB_ID.fullmatch(name) and (folder_of_id := fetched(name)):
         return folder_of_id
@@ -106,12 +106,8 @@ def locate(source: str | Path) -> Path:
 
 def is_hub_id(source: str) -> bool:
     """Whether `source` names a model on the Hub, and not a folder on this disk."""
-    return bool(_HUB_ID.fullmatch(source)) and lasting_folder(source) == source
-
-
-def lasting_name(source: str) -> str:
-    """`source` as it stays true in another working directory: a folder by its whole path."""
-    return source if source in _BUNDLED else lasting_folder(source)
+    name, _ = split_language(source)
+    return bool(_HUB_ID.fullmatch(name)) and not is_folder(name)
 
 
 def _within_workspace(folder: Path) -> Path | None:

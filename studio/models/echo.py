@@ -170,7 +170,7 @@ class Echo:
     )
     below_adapters = r"(?!)"  # none: features have no weights
 
-    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+    def load(self, folder: Path, device: str, dtype: torch.dtype, language: str = "") -> tuple[torch.nn.Module, Any]:
         """The network with the folder's weights, or with those that follow from its shape."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file

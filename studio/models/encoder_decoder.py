@@ -87,14 +87,17 @@ class EncoderDecoder(ABC):
             input_ids=ids, encoder_hidden_states=memory, encoder_attention_mask=mask, **cache_for(decoder, cache)
         ).last_hidden_state
 
-    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+    def load(self, folder: Path, device: str, dtype: torch.dtype, language: str = "") -> tuple[torch.nn.Module, Any]:
         """The model in eval mode and its processor, from a local folder of safetensors. Raises ModelError."""
         model = pretrained.load_network(self.network, folder, dtype)
-        self.settle(model, folder)
+        self.settle(model, folder, language)
         return model.to(device).eval(), self.load_processor(folder)
 
-    def settle(self, base: Any, folder: Path) -> None:
-        """Choose what the files in `folder` leave open about the text that `base` writes. Raises ModelError."""
+    def settle(self, base: Any, folder: Path, language: str) -> None:
+        """Choose what the files in `folder` leave open about the text that `base` writes. Raises ModelError.
+
+        A model of one language is asked for that one or for none.
+        """
         if base.config.decoder_start_token_id is None:  # the streaming class's default; training needs it
             base.config.decoder_start_token_id = base.config.bos_token_id
 

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.config import split_language
 from studio.errors import DiskError, HubUnreachableError, ModelError, StudioError
 from studio.models.catalogue import TINY, locate
 from studio.progress import OnProgress, unwatched
@@ -38,6 +39,7 @@ def fetch(hub_id: str, on_progress: OnProgress = unwatched) -> Path:
     """
     from studio.models import makers_package
 
+    hub_id, _ = split_language(hub_id)
     try:
         return _from_hub(hub_id, on_progress)
     except HubUnreachableError as unreachable:

@@ -34,12 +34,12 @@ class Moonshine(EncoderDecoder):
     lora_targets = LORA_TARGETS
     below_adapters = r"(.*\.)?encoder\.(conv[123]|groupnorm)"
 
-    def load(self, folder: Path, device: str, dtype: torch.dtype) -> tuple[torch.nn.Module, Any]:
+    def load(self, folder: Path, device: str, dtype: torch.dtype, language: str = "") -> tuple[torch.nn.Module, Any]:
         """The model in eval mode and its processor. Raises ModelError.
 
         The width of its heads is padded for a GPU's kernels; on a CPU that copies all keys and values for nothing.
         """
-        model, processor = super().load(folder, device, dtype)
+        model, processor = super().load(folder, device, dtype, language)
         if device == "cpu":
             modules: Any = model.modules()
             for module in modules:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from studio.config import split_language
 from studio.errors import ModelError
 from studio.models.base import Recogniser
 from studio.models.catalogue import WEIGHTS, locate
@@ -35,7 +36,7 @@ def on_paper(source: str) -> Recogniser | None:
         return None
     generation = config | (read_object(written) if written.is_file() else {})
     model = SimpleNamespace(config=SimpleNamespace(**config), generation_config=SimpleNamespace(**generation))
-    family.settle(model, folder)
+    family.settle(model, folder, split_language(source)[1])
     processor = SimpleNamespace(tokenizer=_Tokenizer(folder / "tokenizer.json"))
     return Recogniser(family, model, processor, source, folder, "cpu", "fp32")
 

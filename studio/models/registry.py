@@ -9,11 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
+from studio.config import split_language
 from studio.errors import ModelError
 from studio.models.base import Family, Recogniser
 from studio.models.catalogue import locate
 from studio.models.claims import check_model, read_object
 from studio.models.device import pick_device, pick_dtype
+from studio.models.language import check_language
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
@@ -47,13 +49,16 @@ def family_of(folder: Path) -> Family:
 def load(source: str | Path, device: str = "auto", precision: str = "fp32", adapter: Path | None = None) -> Recogniser:
     """The model of `source` in eval mode, with the adapter in the folder `adapter` on it.
 
-    `source` is “starter”, a Hub id on this disk, or a model folder; the network is never touched.
+    `source` is “starter”, a Hub id on this disk, or a model folder; after a multilingual one `:de` or another code
+    chooses the language. The network is never touched.
     Raises ModelError and DeviceError.
     """
     folder = locate(source)
     family = check(folder)
+    _, language = split_language(str(source))
+    check_language(folder, language)
     device = pick_device(device)
-    model, processor = family.load(folder, device, pick_dtype(precision, device))
+    model, processor = family.load(folder, device, pick_dtype(precision, device), language)
     recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)
     if adapter is None:
         return recogniser

@@ -1,9 +1,9 @@
 """Whisper: log-mel spectra of a frame that is always 30 s long, English-only and multilingual checkpoints.
 
 Which tokens begin a text, and which may not be written, is what the model's generation config says. Where it
-leaves the language open, as OpenAI's multilingual checkpoints do, it is English: transformers would guess it clip by
-clip, short clips are easily taken for another language, and training needs one. To work in another language, put
-`"language": "de"` into the model's generation_config.json; a merged model keeps it.
+leaves the language open, as OpenAI's multilingual checkpoints do, and none is asked for, it is English: transformers
+would guess it clip by clip, short clips are easily taken for another language, and training needs one. A merged model
+keeps the language that it was asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from studio.errors import ModelError
 from studio.models.base import Clip
 from studio.models.encoder_decoder import EncoderDecoder, end_tokens
 from studio.models.greedy import Rules
+from studio.models.language import ENGLISH
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,6 @@ LORA_TARGETS: Mapping[str, str] = MappingProxyType(
     }
 )
 NO_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # openai/whisper, tokenizer.py: split_to_word_tokens
-DEFAULT_LANGUAGE = "en"
 
 
 class Whisper(EncoderDecoder):
@@ -45,13 +45,13 @@ class Whisper(EncoderDecoder):
     lora_targets = LORA_TARGETS
     below_adapters = r"(.*\.)?encoder\.conv[12]"
 
-    def settle(self, base: Any, folder: Path) -> None:
+    def settle(self, base: Any, folder: Path, language: str) -> None:
         """One language and one task, where the checkpoint has several. Raises ModelError where it lacks them."""
-        super().settle(base, folder)
+        super().settle(base, folder, language)
         settings = base.generation_config
         if not _is_multilingual(settings):
             return
-        settings.language = getattr(settings, "language", None) or DEFAULT_LANGUAGE
+        settings.language = language or getattr(settings, "language", None) or ENGLISH
         settings.task = getattr(settings, "task", None) or "transcribe"
         settings.forced_decoder_ids = None  # the older way to say both
         if _language_token(settings) not in settings.lang_to_id or settings.task not in settings.task_to_id:

@@ -6,15 +6,17 @@ at it by the rules of `--model`; nothing is downloaded by that.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
 
-from studio.config import ECHO, STARTER
+from studio.config import ECHO, STARTER, in_language, split_language
 from studio.errors import ModelError
 from studio.models.catalogue import ModelCard, catalogue, fetched, is_hub_id, locate, stored_numbers
 from studio.models.claims import read_object
+from studio.models.language import check_language, languages
 from studio.models.pretrained import check_weights
 from studio.models.registry import check
 from studio.runs import listing
@@ -93,16 +95,23 @@ def forget(workspace: Workspace, source: str) -> None:
 
 def _checked(source: str) -> str:
     """What `source` is called from every folder; a Hub id that is not on this disk is not asked for."""
+    name, language = split_language(source)
     try:
-        folder = locate(source)
+        folder = locate(name)
     except ModelError:
-        if is_hub_id(source) and source[0].isalnum():
+        if is_hub_id(name) and name[0].isalnum():
             return source
         raise
     if check(folder).name != ECHO:  # it needs none
         check_weights(folder)
-    is_named = source in (STARTER, ECHO) or (is_hub_id(source) and fetched(source) == folder)
-    return source if is_named else str(folder)
+    check_language(folder, language)
+    is_named = name in (STARTER, ECHO) or (is_hub_id(name) and fetched(name) == folder)
+    return source if is_named else in_language(str(folder), language)
+
+
+def languages_of(card: ModelCard) -> list[str]:
+    """The codes among which a person can choose for this model; none before it is on this disk, and for most."""
+    return languages(locate(card.id)) if card.state == "on disk" else []
 
 
 def _of_runs(workspace: Workspace) -> list[str]:
@@ -114,6 +123,10 @@ def _of_runs(workspace: Workspace) -> list[str]:
 
 def _card(source: str) -> ModelCard | None:
     """A line of the picker; None for a folder that is gone."""
+    name, language = split_language(source)
+    if language:
+        base = next((card for card in catalogue() if card.id == name), None) or _card(name)
+        return base and replace(base, id=source, title=f"{base.title.partition(', ')[0]} ({language})")
     try:
         folder = locate(source)
         family = str(read_object(folder / "config.json").get("model_type", ""))

@@ -24,6 +24,7 @@ from studio.data.splits.assignment import MINIMUM
 from studio.data.utterance import SIDES, Utterance
 from studio.errors import DataError
 from studio.models import before_start
+from studio.models.language import language_of
 from studio.models.memory import estimate
 from studio.models.training_time import expected
 from studio.runs import control, editing, listing, queue
@@ -100,6 +101,8 @@ class Model(BaseModel):
     state: Literal["bundled", "on disk", "download"]
     download_bytes: int  # 0 where it is not known yet
     is_own: bool = False  # a person added it, and can take it off the list
+    languages: list[str] = []  # codes among which a person chooses, of a multilingual model on this disk
+    language: str = ""  # the one that it is to transcribe
 
 
 class Clips(BaseModel):
@@ -194,7 +197,15 @@ def models(workspace: Workspace) -> list[Model]:
     """The lines of the model picker."""
     own = base_models.added(workspace)
     cards = base_models.offered(workspace)
-    return [Model(**asdict(card), is_own=card.id in own) for card in cards]
+    return [
+        Model(
+            **asdict(card),
+            is_own=card.id in own,
+            languages=base_models.languages_of(card),
+            language=language_of(card.id),
+        )
+        for card in cards
+    ]
 
 
 def knobs() -> dict[str, list[Knob]]:

@@ -315,6 +315,8 @@ declare namespace Server {
     state: "bundled" | "on disk" | "download";
     download_bytes: number;
     is_own: boolean;
+    languages: string[];
+    language: string;
   }
 
   interface ModelHypothesis {

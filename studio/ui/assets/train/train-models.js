@@ -12,6 +12,7 @@ const millions = (
   : count
   ? `${Math.round(count / 1e3)}\u00a0k parameters`
   : "");
+/** @type {Record<string, [string, (size: string) => string, (size: string) => string]>} */
 const STATES = {
   bundled: ["check", () => "bundled", () => "comes with the studio"],
   "on disk": ["check", () => "on this disk", () => "ready to use"],
@@ -59,7 +60,8 @@ export class Models {
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#models = models;
-    this.box.replaceChildren(...models.map((model) => line(model, () => this.#forget(model.id))), this.another);
+    const on = { forget: (id) => this.#forget(id), speak: (id, language) => this.#speak(id, language) };
+    this.box.replaceChildren(...models.map((model) => line(model, on)), this.another);
   }
 
   /** Mark the model `id`, unless another one is being asked for. */
@@ -124,6 +126,13 @@ export class Models {
     }
   }
 
+  /** The model `id` in another language: a line of its own, so that runs in two languages can be told apart. */
+  async #speak(id, language) {
+    const source = `${withoutLanguage(id)}:${language}`;
+    const { id: added } = await request("models/add", { body: { source } });
+    this.#use(added);
+  }
+
   async #forget(id) {
     await request("models/forget", { body: { source: id } }).catch(() => {}); // then it is still listed
     this.#use(id === studio.model() ? this.#models[0].id : studio.model());
@@ -135,14 +144,42 @@ export class Models {
   }
 }
 
-function line({ id, title, parameters, state, download_bytes: bytes, is_own: isOwn }, forget) {
+/** The model that `id` names, whatever its language: `openai/whisper-base:de` is `openai/whisper-base`. */
+export const withoutLanguage = (/** @type {string} */ id) => id.replace(/:[a-z]{2,3}$/, "");
+
+/** What speakers of English call the language with this code; the code itself where the browser does not know. */
+export function languageName(/** @type {string} */ code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code) ?? code;
+  } catch {
+    return code; // some browsers refuse a code that is none of theirs
+  }
+}
+
+/** The choice of a language, for a model that knows several. */
+function languageChoice(/** @type {Server.Model} */ { id, languages, language }, speak) {
+  const named = languages.map((code) => [languageName(code), code]).sort(([one], [other]) => one.localeCompare(other));
+  const choice = make("select", {
+    class: "st-field",
+    "aria-label": `Language of ${id}`,
+    onchange: ({ target }) => speak(id, target.value),
+  });
+  choice.append(...named.map(([name, code]) => make("option", { value: code }, name)));
+  choice.value = language;
+  return make("span", { class: "train-language" }, "Language ", choice);
+}
+
+function line(/** @type {Server.Model} */ model, on) {
+  const { id, title, parameters, state, download_bytes: bytes } = model;
   const [picture, word, sentence] = STATES[state];
   const field = make("input", { type: "radio", name: "train-model", value: id });
   const cost = make("span", { class: "train-state st-small" }, word(megabytes(bytes)), icon(picture));
   const about = [millions(parameters), sentence(megabytes(bytes))].filter(Boolean).join(", ");
   const more = make("span", { class: "train-more st-small" }, about);
   if (id.endsWith(`/${title}`)) more.append(make("span", { class: "train-path" }, id));
-  if (isOwn) {
+  if (model.languages.length) more.append(languageChoice(model, on.speak));
+  if (model.is_own) {
+    const forget = () => on.forget(id);
     more.append(make("button", { type: "button", class: "st-button small", onclick: forget }, "Remove from the list"));
   }
   return make("label", { class: "train-line" }, field, make("b", {}, title), cost, more);
