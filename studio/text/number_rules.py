@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Digits = Literal["digits", "cardinal"]
 Kept = Literal["words", "leave"]
+NumberLanguage = Literal["en", "de", "fr", "es"]
+
+_LANGUAGE = "de, fr, es: whole numbers alone, the other rules are for English"
 
 
 class WordRules(BaseModel):
@@ -15,6 +18,7 @@ class WordRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    language: NumberLanguage = Field(default="en", title="Language", description=_LANGUAGE)
     integers: Digits = Field(default="digits", title="129", description="one two nine, or one hundred and twenty nine")
     grouped: Digits = Field(default="cardinal", title="1,234", description="one two three four, or as a number")
     zero: Literal["zero", "oh"] = Field(default="zero", title="0", description="how a nought among digits is written")
@@ -33,6 +37,7 @@ class DigitRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    language: NumberLanguage = Field(default="en", title="Language", description=_LANGUAGE)
     one: Literal["leave", "digits"] = Field(default="leave", title="one moment", description="a “one” by itself")
     repeats: Literal["digits", "leave"] = Field(
         default="digits", title="double five", description="55; triple seven: 777"

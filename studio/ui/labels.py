@@ -202,7 +202,8 @@ def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> Labe
     if request.kind == "numbers":
         after = {item.id: item.after for item in made.proposals}
         changed = [clip.model_copy(update={"text": after.get(clip.id, clip.text)}) for clip in clips]
-        left = [item.text for item in offenders(changed, request.convention)]
+        rules = label_offers.rules_for(request.convention, request.rules)
+        left = [item.text for item in offenders(changed, request.convention, rules.language)]
     return LabelChanges(
         title=made.title,
         count=len(made.proposals),

@@ -9,11 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.data.labels.proposals import Proposal, propose
 from studio.data.manifest import Utterance
-from studio.text import Convention
+from studio.text import Convention, numbers_elsewhere, numbers_to_words, words_to_numbers
 from studio.text.cleaning import clean
-from studio.text.number_rules import DigitRules, WordRules
-from studio.text.numbers_to_words import to_words
-from studio.text.words_to_numbers import number_words, to_digits
+from studio.text.number_rules import DigitRules, NumberLanguage, WordRules
 
 _DIGITS = re.compile(r"\S*\d\S*")  # any script's
 
@@ -34,7 +32,7 @@ def rewrite(text: str, rules: WordRules | DigitRules) -> tuple[str, list[str]]:
     Where numbers change, dashes and punctuation artefacts of the label are cleaned with them.
     """
     cleaned, artefacts = clean(text)
-    written, kinds = to_words(cleaned, rules) if isinstance(rules, WordRules) else to_digits(cleaned, rules)
+    written, kinds = _rewritten(cleaned, rules)
     return (written, [*kinds, *artefacts]) if written != cleaned else (text, [])
 
 
@@ -43,12 +41,23 @@ def numbers(clips: Iterable[Utterance], rules: WordRules | DigitRules) -> list[P
     return propose(clips, lambda text: rewrite(text, rules))
 
 
-def offenders(clips: Iterable[Utterance], convention: Convention) -> list[ConventionViolation]:
+def offenders(
+    clips: Iterable[Utterance], convention: Convention, language: NumberLanguage = "en"
+) -> list[ConventionViolation]:
     """Every label that still holds digits, where words are wanted; or number words, where digits are."""
-    found = ((clip, still_holds(clip.text, convention)) for clip in clips)
+    found = ((clip, still_holds(clip.text, convention, language)) for clip in clips)
     return [ConventionViolation(id=clip.id, text=clip.text, found=list(parts)) for clip, parts in found if parts]
 
 
-def still_holds(text: str, convention: Convention) -> Sequence[str]:
+def still_holds(text: str, convention: Convention, language: NumberLanguage = "en") -> Sequence[str]:
     """The parts of `text` that `convention` forbids."""
-    return _DIGITS.findall(text) if convention == "words" else number_words(text)
+    if convention == "words":
+        return _DIGITS.findall(text)
+    is_english = language == "en"
+    return words_to_numbers.number_words(text) if is_english else numbers_elsewhere.number_words(text, language)
+
+
+def _rewritten(text: str, rules: WordRules | DigitRules) -> tuple[str, list[str]]:
+    if isinstance(rules, WordRules):
+        return (numbers_to_words if rules.language == "en" else numbers_elsewhere).to_words(text, rules)
+    return (words_to_numbers if rules.language == "en" else numbers_elsewhere).to_digits(text, rules)
