@@ -24,7 +24,7 @@ from studio.ui import exporting_data
 from studio.web import faults
 from studio.workspace import Workspace
 
-KILLS = 200
+KILLS = 300
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ print(seen["whole"], seen["absent"])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills processes as POSIX does")
 @pytest.mark.thorough
 def test_an_export_that_is_killed_anywhere_is_whole_or_not_there(dataset: Dataset, tmp_path: Path) -> None:
-    """200 exports, each killed at a random moment; what a killed one left is swept up by the next."""
+    """300 exports, each killed at a random moment; what a killed one left is swept up by the next."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-c", KILLING, str(dataset.folder), str(tmp_path), str(KILLS)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)

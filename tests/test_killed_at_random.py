@@ -1,4 +1,4 @@
-"""Thirty SIGKILLs at random moments, ten to a run, and each run ends with the bits of one that nobody disturbed."""
+"""Sixty SIGKILLs at random moments, ten to a run, and each run ends with the bits of one that nobody disturbed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tones import adapter, config, folder_of, in_child, logged, told, tones, tra
 from studio.config import TrainConfig
 from studio.runs.events import Finished, StepDone
 
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 3, 4, 5, 6)
 KILLS = 10  # to a run
 STEPS = 40
 SETTINGS = config(max_steps=STEPS, eval_every=3, patience=STEPS)
