@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from studio.errors import ModelError
+from studio.faults import plain_reason
 from studio.text import counted
 
 _AGAIN = "Fetch or copy the model again, whole."
@@ -92,8 +93,14 @@ def read_object(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
         raise _refused(path, "it is nested too deeply") from None
-    except (OSError, ValueError) as error:
-        raise _refused(path, f"{type(error).__name__}: {str(error)[:200]}") from error
+    except json.JSONDecodeError as error:
+        raise _refused(path, f"it is not JSON from line {error.lineno}, column {error.colno} on") from error
+    except UnicodeDecodeError as error:
+        raise _refused(path, "it is not a text in UTF-8") from error
+    except OSError as error:
+        raise _refused(path, plain_reason(error)) from error
+    except ValueError as error:  # such as a number of 10,000 digits
+        raise _refused(path, "it is not JSON that can be read") from error
     if not isinstance(found, dict):
         raise _refused(path, "it is not a JSON object")
     if _is_deep(found):
