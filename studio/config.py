@@ -73,6 +73,9 @@ class TrainConfig(BaseModel):
     replay_share: float = Field(
         0.5, title="Share of replay", ge=0, le=0.9, description="Share of training clips that are replayed"
     )
+    choose_strength: bool = Field(
+        True, description="After training, weaken the adapter where that forgets less and costs the dataset nothing"
+    )
     max_grad_norm: float = Field(1.0, title="Gradient clipping", gt=0, description="Gradients are clipped to this norm")
     eval_every: int = Field(
         10, title="Steps between validations", ge=1, description="Steps between two scorings of the validation clips"

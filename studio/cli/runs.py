@@ -214,21 +214,31 @@ def run(
     name: RunName,
     rename: Annotated[str, typer.Option(metavar="NEW", help="Give it another name.")] = "",
     note: Annotated[str | None, typer.Option(help="Save this note about it; an empty text removes the note.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="Weaken its adapter: 1 is as trained; towards 0 it is more like the base.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a run's settings and note; rename it, write a note."""
+    """Show a run's settings and note; rename it, write a note, change the strength of its adapter."""
     from studio.cli.rendering import keeping as rendering
+    from studio.models import strength as strengths
+    from studio.models.adapters import find_adapter
     from studio.runs import editing, listing
 
     workspace = Workspace.here()
     if note is not None:
         editing.write_note(listing.existing(workspace, name), note)
+    if strength is not None:
+        strengths.change(find_adapter(listing.existing(workspace, name).path, workspace), strength)
+        typer.echo(f"The adapter acts at {strength:.0%} of its strength now. {strengths.MEASURED_BEFORE}")
     if rename:
         name = editing.rename(workspace, name, rename).name
         typer.echo(f"The run is called {name} now.")
-    elif note is None and as_json:
+    elif note is not None or strength is not None:
+        return
+    elif as_json:
         typer.echo(editing.settings_of(workspace, name).model_dump_json(indent=2))
-    elif note is None:
+    else:
         typer.echo(rendering.run(workspace, name))
 
 

@@ -170,13 +170,13 @@ def trainable(recogniser: Recogniser) -> list[torch.nn.Parameter]:
     return [parameter for parameter in recogniser.model.parameters() if parameter.requires_grad]
 
 
-def save(recogniser: Recogniser, folder: Path) -> None:
+def save(recogniser: Recogniser, folder: Path, trained_alpha: float | None = None) -> None:
     """Write the adapter as peft does (safetensors only), with a note of its base; whole or not at all.
 
-    Raises DiskError.
+    `trained_alpha` is what it was trained with, where its strength was changed since. Raises DiskError.
     """
     with written_whole(folder) as temporary:
-        _write_adapter(recogniser, temporary)
+        _write_adapter(recogniser, temporary, trained_alpha)
 
 
 def without_peft(model: Any) -> Any:
@@ -194,7 +194,7 @@ def _no_alias_warnings() -> Iterator[None]:
         yield
 
 
-def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
+def _write_adapter(recogniser: Recogniser, folder: Path, trained_alpha: float | None) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
@@ -204,10 +204,11 @@ def _write_adapter(recogniser: Recogniser, folder: Path) -> None:
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     settings = adapter_settings(recogniser.model.peft_config["default"]) | {"inference_mode": True}
     (folder / "adapter_config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    note = {
+    note: dict[str, Any] = {
         "source": lasting_model(recogniser.source),
         "family": recogniser.family.name,
         "fingerprint": fingerprint(recogniser.folder),
+        "trained_alpha": trained_alpha or settings["lora_alpha"],
     }
     (folder / BASE_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     card = f"# LoRA adapter\n\nMade on {note['source']}. Needs {needs(note['family'])} and {NEEDS_PEFT}.\n"
@@ -276,12 +277,13 @@ def base_note(folder: Path) -> dict[str, Any]:
 
 
 def adapter_hash(recogniser: Recogniser) -> str:
-    """A hash of the adapter's weights, as they are in memory; empty where there is none."""
+    """A hash of the adapter's weights and strength, as they are in memory; empty where there is none."""
     from peft import PeftModel, get_peft_model_state_dict
 
     if not isinstance(recogniser.model, PeftModel):
         return ""
-    digest = hashlib.sha256()
+    strengths = [config.lora_alpha for config in recogniser.model.peft_config.values()]
+    digest = hashlib.sha256(repr(strengths).encode())
     state = get_peft_model_state_dict(recogniser.model, save_embedding_layers=False)
     for name, tensor in sorted(state.items()):
         digest.update(name.encode())

@@ -218,6 +218,7 @@ def _time(story: _ReportParts) -> str:
     if finished:
         rows += [
             ["Steps", f"{finished.step}, of which step {finished.best_step} was kept"],
+            ["Strength of the adapter", f"{finished.strength:.0%}"],
             ["Wall time", _duration(finished.seconds)],
             ["Peak memory", f"{finished.peak_memory / 1e6:,.0f} MB"],
         ]

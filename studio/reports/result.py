@@ -131,8 +131,9 @@ class RunResult(BaseModel):
     learning: LearningCurve | None  # None where no smaller run was trained
     train_clips: int
     train_seconds: float
-    steps: int | None  # this and the next three: None where the run was not finished
+    steps: int | None  # this and the next four: None where the run was not finished
     best_step: int | None
+    strength: float | None  # of the adapter when it was scored, 1 being as trained
     wall_seconds: float | None
     peak_memory: int | None  # bytes
     device: str
@@ -204,6 +205,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         train_seconds=record.seconds.get("train", 0.0),
         steps=finished.step if finished else None,
         best_step=finished.best_step if finished else None,
+        strength=finished.strength if finished else None,
         wall_seconds=finished.seconds if finished else None,
         peak_memory=finished.peak_memory if finished else None,
         device=record.resolved_device,

@@ -147,6 +147,7 @@ class Finished(_Event):
     type: Literal["finished"] = "finished"
     step: int
     best_step: int
+    strength: float = 1.0  # of the adapter: below 1 it was weakened after training
     wer_before: float | None
     wer_after: float | None
     cer_before: float | None = None

@@ -41,7 +41,11 @@ class RunRecord(TrainConfig):
         """A run of an earlier version goes on as it began: without what there was not yet."""
         if not isinstance(values, dict) or "later" in values:
             return values
-        return {"replay": NOTHING} | values | {"later": [name for name in cls._settings() if name not in values]}
+        return (
+            {"replay": NOTHING, "choose_strength": False}
+            | values
+            | {"later": [name for name in cls._settings() if name not in values]}
+        )
 
     @classmethod
     def of(cls, config: TrainConfig, run: str, *, device: str, threads: int) -> Self:

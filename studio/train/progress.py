@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from studio.config import TrainConfig
 
 TOLERATED = 0.02  # of general WER: of the 85 words that help choose for the starter, one is 0.012 and mere chance
+LOSS_FOR_NOTHING = 0.02  # nats per token of the own clips, which is no change that anybody reads
 
 _ROUNDING = 1e-9
 
@@ -29,6 +30,17 @@ class Scoring(BaseModel):
         """Word errors; what the general clips lose against `base` counts point for point, beyond TOLERATED."""
         forgotten = (self.general_wer or 0) - ((base.general_wer if base else 0) or 0) - TOLERATED
         return self.wer + max(0.0, forgotten)
+
+    def forgets(self, base: Scoring) -> bool:
+        """Whether the general clips are worse off than with `base`."""
+        words = (self.general_wer or 0) > (base.general_wer or 0)
+        return words or (self.general_loss or 0) > (base.general_loss or 0)
+
+    def is_gentler_than(self, other: Scoring) -> bool:
+        """Whether it forgets less than `other`, and is as right about the own clips, nearly to the loss."""
+        is_as_right = self.wer <= other.wer + _ROUNDING and self.loss <= other.loss + LOSS_FOR_NOTHING
+        forgets_less = (self.general_wer or 0) <= (other.general_wer or 0) + _ROUNDING
+        return is_as_right and forgets_less and (self.general_loss or 0) < (other.general_loss or 0)
 
     @property
     def both_losses(self) -> float:

@@ -8,9 +8,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from studio.errors import DataError, DivergedError, StopReason, StopRequested
+from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES
 from studio.evaluation.verdict import rate
-from studio.models import adapters
+from studio.models import adapters, strength
 from studio.models.folders import written_whole
 from studio.reports.markdown import write_report
 from studio.runs.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Stopped, Warned
@@ -95,25 +96,36 @@ class FineTune:
     def _validate(self, unit: Unit) -> Iterator[Event]:
         """Score the validation clips, the own and the general ones, and count it; or measure the loss alone."""
         run, progress = self._run, self._learner.progress
-        own, known = run.splits["validation"], run.general_clips("validation")
-        loss = run.scorer.loss(self._validation_rows)
-        general_loss = run.scorer.loss(self._general_rows) if self._general_rows else None
-        if not progress.is_decoded(run.config, len(own) + len(known)):
+        if not progress.is_decoded(run.config, len(run.splits["validation"]) + len(run.general_clips("validation"))):
             progress.scored = progress.step
+            loss, general_loss = self._losses()
             yield LossMeasured(step=progress.step, loss=loss, general_loss=general_loss)
             return
+        evaluation, scoring = yield from self._scored(unit)
+        is_best = progress.count(scoring)
+        others = {"general_wer": scoring.general_wer, "general_loss": scoring.general_loss}
+        yield from shown(evaluation, "validation", progress.step, unit, best=is_best, loss=scoring.loss, **others)
+
+    def _losses(self) -> tuple[float, float | None]:
+        """Of the validation clips, the own and the general ones."""
+        scorer = self._run.scorer
+        return scorer.loss(self._validation_rows), scorer.loss(self._general_rows) if self._general_rows else None
+
+    def _scored(self, unit: Unit) -> Generator[Event, None, tuple[Evaluation, Scoring]]:
+        """The validation clips as the model transcribes them now: the own ones, and all that counts."""
+        run, step = self._run, self._learner.progress.step
+        own, known = run.splits["validation"], run.general_clips("validation")
+        loss, general_loss = self._losses()
         scorer = replace(run.scorer, rows=self._validation_rows)
         evaluation = yield from scorer.evaluate(own, "validating", self._folder.name)
         forgetting = None
         if run.general_scorer and known:
             scorer = replace(run.general_scorer, rows=self._general_rows)
             forgetting = yield from scorer.evaluate(known, "validating", self._folder.name)
+        score = evaluation.score
+        size = score.characters if unit == "character" else score.words
         others = {"general_wer": general_wer(forgetting), "general_loss": general_loss}
-        own_score = evaluation.score
-        size = own_score.characters if unit == "character" else own_score.words
-        scoring = Scoring(step=progress.step, wer=rate(own_score, unit), words=size, loss=loss, **others)
-        is_best = progress.count(scoring)
-        yield from shown(evaluation, "validation", progress.step, unit, best=is_best, loss=loss, **others)
+        return evaluation, Scoring(step=step, wer=rate(score, unit), words=size, loss=loss, **others)
 
     def _save(self, learner: Learner) -> Iterator[Event]:
         """Write a checkpoint."""
@@ -131,8 +143,9 @@ class FineTune:
         """Restore the best adapter, write it, score it, report, and say that the run is whole."""
         recogniser, folder, progress = self._run.recogniser, self._folder, self._learner.progress
         step = yield from self._keep_best(before.unit)
+        chosen = yield from self._weaken(before.unit)
         yield Phase(name="writing")
-        adapters.save(recogniser, folder.adapter)
+        adapters.save(recogniser, folder.adapter, self._run.config.alpha)
         with written_whole(folder.processor) as target:
             recogniser.family.save_processor(recogniser.processor, target)
         own, after = yield from tuned(self._run, before, step)
@@ -142,6 +155,7 @@ class FineTune:
         finished = Finished(
             step=progress.step,
             best_step=step,
+            strength=chosen,
             wer_before=own.score.wer,
             wer_after=after.score.wer,
             cer_before=own.score.cer,
@@ -167,6 +181,25 @@ class FineTune:
             yield Warned(message=_did_not_help(progress.base, progress.best, unit))
         return progress.best.step
 
+    def _weaken(self, unit: Unit) -> Generator[Event, None, float]:
+        """Lower the adapter's strength as far as it forgets less and costs the own clips nothing; what it is then."""
+        recogniser, progress, chosen = self._run.recogniser, self._learner.progress, 1.0
+        best, base = progress.best, progress.base
+        if not (self._run.config.choose_strength and best and base and best.forgets(base)):
+            return chosen
+        if not strength.can_change(recogniser):
+            return chosen
+        for weaker in strength.WEAKER:
+            with strength.scaled(recogniser, weaker):
+                _, scoring = yield from self._scored(unit)
+            if not scoring.is_gentler_than(best):
+                break
+            best, chosen = scoring, weaker
+        if chosen < 1:
+            strength.keep(recogniser, chosen)
+            yield Warned(message=_weakened(chosen))
+        return chosen
+
     def _stop(self, reason: StopReason) -> Iterator[Event]:
         """End without a result: keep what is needed to go on, or throw away what was learnt."""
         progress = self._learner.progress
@@ -180,6 +213,13 @@ class FineTune:
                 yield Warned(message="The run was stopped before its first step: there was nothing to save.")
             self._folder.clear_stop_request()
         yield Stopped(step=progress.step, reason=reason)
+
+
+def _weakened(chosen: float) -> str:
+    return (
+        f"The adapter is kept at {chosen:.0%} of its strength: so weakened it is as right about the validation clips, "
+        "and forgets less of other voices."
+    )
 
 
 def _did_not_help(base: Scoring, best: Scoring, unit: Unit) -> str:

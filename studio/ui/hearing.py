@@ -13,7 +13,7 @@ from studio import audio
 from studio.audio import Waveform
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
-from studio.errors import AudioError, DataError, JobError
+from studio.errors import AudioError, DataError, JobError, ModelError
 from studio.evaluation.evaluate import open_dataset
 from studio.evaluation.word_diff import compared
 from studio.inference.misread import heard_another
@@ -22,6 +22,7 @@ from studio.models.base import Hypothesis
 from studio.models.catalogue import locate
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.models.registry import family_of
+from studio.models.strength import strength_of
 from studio.runs import listing
 from studio.runs.folder import RunFolder
 from studio.text.metrics import Edit
@@ -40,6 +41,7 @@ class TestableRun(BaseModel):
     before: float | None  # the rate that the verdict goes by
     after: float | None
     rate: str  # its name: WER or CER
+    strength: float | None  # of its adapter, 1 as trained; None where it cannot be changed
 
 
 class ModelHypothesis(BaseModel):
@@ -95,7 +97,8 @@ def _testable(run: listing.RunSummary, folder: RunFolder, datasets: list[str]) -
         return None
     try:
         model, dataset = setting(folder, "model"), setting(folder, "dataset")
-    except JobError:
+        strength = strength_of(folder.adapter)
+    except (JobError, ModelError):
         return None
     return TestableRun(
         name=run.name,
@@ -104,6 +107,7 @@ def _testable(run: listing.RunSummary, folder: RunFolder, datasets: list[str]) -
         before=run.before,
         after=run.after,
         rate=run.rate,
+        strength=strength,
     )
 
 
@@ -148,11 +152,12 @@ def setting(folder: RunFolder, name: str) -> str:
 
 
 def utterance(
-    recogniser: Worker, sound: bytes, chosen: ModelSelection, terms: Sequence[str], boost: float
+    recogniser: Worker, sound: bytes, chosen: ModelSelection, terms: Sequence[str], boost: float, strength: float = 1.0
 ) -> UtteranceHypotheses:
     """Transcribe one utterance by all that is chosen. Raises AudioError where it cannot be, and as Worker does."""
     wave = _usable(sound)
-    readings = recogniser.transcribe_each(sound, chosen.model, tuple(chosen.adapters.values()), terms, boost)
+    adapters = tuple(chosen.adapters.values())
+    readings = recogniser.transcribe_each(sound, chosen.model, adapters, terms, boost, strength)
     base = readings[0].plain.text
     columns = [
         ModelHypothesis(

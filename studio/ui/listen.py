@@ -15,6 +15,7 @@ from studio.errors import AudioError
 from studio.inference import worker
 from studio.inference.worker import Worker
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
+from studio.models.strength import MEASURED_BEFORE, change
 from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Kept, ModelSelection, TestableRun, UtteranceHypotheses
 from studio.ui.page import Page
@@ -24,6 +25,7 @@ LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz
 Field = Annotated[str, Form()]
 Fields = Annotated[Sequence[str], Form()]
 Boost = Annotated[float, Form(ge=0, le=HIGHEST_BOOST)]
+Strength = Annotated[float, Form(ge=0, le=100)]  # of the adapters as they are kept
 
 
 class Prepared(BaseModel):
@@ -31,6 +33,13 @@ class Prepared(BaseModel):
 
     model: str
     longest: float  # seconds that it takes whole
+
+
+class NewStrength(BaseModel):
+    """Another strength for the adapter of a run."""
+
+    run: str
+    strength: float
 
 
 def build(page: Page) -> None:
@@ -63,10 +72,16 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
 
     @routes.post("/hear")
     def utterance(
-        sound: UploadFile, run: Fields = (), model: Field = "", terms: Field = "", boost: Boost = DEFAULT_BOOST
+        sound: UploadFile,
+        run: Fields = (),
+        model: Field = "",
+        terms: Field = "",
+        boost: Boost = DEFAULT_BOOST,
+        strength: Strength = 1,
     ) -> UtteranceHypotheses:
         with reading:
-            return hearing.utterance(reader, _content(sound), chosen(run, model), prompts.parse_terms(terms), boost)
+            wanted = prompts.parse_terms(terms)
+            return hearing.utterance(reader, _content(sound), chosen(run, model), wanted, boost, strength)
 
     def if_idle(read: Callable[[], str]) -> str:
         """What `read` gives; empty while another clip is transcribed: neither waits for the other."""
@@ -85,7 +100,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
-    for others in (_corrections(workspace), heldout.router(workspace)):
+    for others in (_corrections(workspace), _strengths(workspace), heldout.router(workspace)):
         routes.include_router(others)
     return routes
 
@@ -102,6 +117,18 @@ def _corrections(workspace: Workspace) -> APIRouter:
     def undo(id: Field, run: Field = "", dataset: Field = "") -> dict[str, str]:
         hearing.take_back(hearing.dataset_of(workspace, run, dataset), id)
         return {"id": id}
+
+    return routes
+
+
+def _strengths(workspace: Workspace) -> APIRouter:
+    """Keeping the strength that was tried."""
+    routes = APIRouter()
+
+    @routes.post("/strength")
+    def strengthen(wanted: NewStrength) -> dict[str, str]:
+        change(hearing.finished(workspace, wanted.run).adapter, wanted.strength)
+        return {"told": MEASURED_BEFORE}
 
     return routes
 

@@ -58,6 +58,7 @@ def still_holds(text: str, convention: Convention, language: NumberLanguage = "e
 
 
 def _rewritten(text: str, rules: WordRules | DigitRules) -> tuple[str, list[str]]:
+    is_english = rules.language == "en"
     if isinstance(rules, WordRules):
-        return (numbers_to_words if rules.language == "en" else numbers_elsewhere).to_words(text, rules)
-    return (words_to_numbers if rules.language == "en" else numbers_elsewhere).to_digits(text, rules)
+        return numbers_to_words.to_words(text, rules) if is_english else numbers_elsewhere.to_words(text, rules)
+    return words_to_numbers.to_digits(text, rules) if is_english else numbers_elsewhere.to_digits(text, rules)

@@ -61,14 +61,17 @@ class Worker:
         adapters: Sequence[Path] = (),
         terms: Sequence[str] = (),
         boost: float = DEFAULT_BOOST,
+        strength: float = 1.0,
     ) -> list[AdapterHypothesis]:
         """What `model` writes for one clip without an adapter, then what it writes with each of `adapters`: 0 to 4.
 
         With `terms` each reading is `biased` too: the same, with those made likelier (see `studio.models.key_terms`).
+        The adapters act `strength` times as strongly as they are kept.
         Raises ConfigError where there are too many adapters or terms, or `boost` is out of bounds.
         """
         with _on_disk(audio) as path:
-            answer = self._ask("transcribe_each", model, adapters, audio=str(path), terms=[*terms], boost=boost)
+            how = {"terms": [*terms], "boost": boost, "strength": strength}
+            answer = self._ask("transcribe_each", model, adapters, audio=str(path), **how)
         return [AdapterHypothesis.model_validate(reading) for reading in answer]
 
     @property

@@ -49,15 +49,18 @@ class ModelHost:
         return read.model_dump()
 
     def transcribe_each(
-        self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float
+        self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float, strength: float
     ) -> list[dict[str, Any]]:
         """What the base writes, then what it writes with each adapter, each without and with key terms."""
         from studio.inference.compare import transcribe_each
         from studio.models.key_terms import key_terms
+        from studio.models.strength import scaled
 
         recogniser, names = self._ready(model, adapters)
         trie = key_terms(recogniser.family, recogniser.processor, terms, boost)
-        return [reading.model_dump() for reading in transcribe_each(recogniser, _clip(recogniser, audio), names, trie)]
+        with scaled(recogniser, strength):
+            found = transcribe_each(recogniser, _clip(recogniser, audio), names, trie)
+        return [hypothesis.model_dump() for hypothesis in found]
 
     def _read(self, model: str, adapters: Sequence[str], audio: str, draft: str = "") -> Hypothesis:
         from studio.models.multi_adapter import BASE, alone

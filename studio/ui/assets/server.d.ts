@@ -156,6 +156,7 @@ declare namespace Server {
     type: "finished";
     step: number;
     best_step: number;
+    strength: number;
     wer_before: number | null;
     wer_after: number | null;
     cer_before: number | null;
@@ -468,6 +469,7 @@ declare namespace Server {
     before: number | null;
     after: number | null;
     rate: string;
+    strength: number | null;
   }
 
   interface Tile {

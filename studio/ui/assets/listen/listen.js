@@ -6,6 +6,7 @@ import { HeldOut } from "../results/heldout.js";
 import { Modes } from "./listen-modes.js";
 import { Partial } from "./listen-partial.js";
 import { Runs } from "./listen-runs.js";
+import { Strength } from "./listen-strength.js";
 import { Terms } from "./listen-terms.js";
 import { isLong } from "./longfile.js";
 import { remember } from "../fold.js";
@@ -59,8 +60,13 @@ class Test {
     this.heldout = new HeldOut(this.$(".li-verdicts"), this.$(".li-heldout"));
     remember(this.$(".li-try"), "speak", true);
     this.terms = new Terms(root);
+    this.strength = new Strength(root, {
+      onTried: () => this.$(".li-again").click(),
+      onKept: (text) => this.#tell(text, "good"),
+      onFailed: (error) => this.#tell(error.message, "bad"),
+    });
     this.runs = new Runs(root, {
-      onMain: (run) => this.heldout.show(run),
+      onMain: (run) => this.#main(run),
       onChange: () => this.#prepare(),
       onTold: (text) => this.#tell(text, "look"),
     });
@@ -117,6 +123,11 @@ class Test {
     if (error) this.#tell(error.message, "bad");
     else if (this.isGone) this.#tell(HOW[this.modes.name]);
     this.isGone = error?.code === "Gone";
+  }
+
+  #main(run) {
+    this.heldout.show(run);
+    this.strength.show(run);
   }
 
   /** Load the models now, so that the first utterance is transcribed at once. */
@@ -254,7 +265,9 @@ class Test {
     this.root.setAttribute("aria-busy", "true");
     try {
       /** @type {Server.UtteranceHypotheses} */
-      const heard = await request("listen/hear", { body: form({ sound, run, model, ...this.terms.fields }) });
+      const heard = await request("listen/hear", {
+        body: form({ sound, run, model, ...this.terms.fields, ...this.strength.fields }),
+      });
       const fields = { ...asked, heard, trouble: null };
       if (entry) this.utterances.renew(entry, fields);
       else this.utterances.add(fields);

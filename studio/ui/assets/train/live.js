@@ -292,10 +292,14 @@ export class LiveView {
       "stop and save": `You stopped it at step ${finished.step}; the state of step ${finished.best_step} was kept.`,
       diverged: `The loss diverged after step ${finished.step}; the state of step ${finished.best_step} was kept.`,
     };
-    const how = why[stopped?.reason] ||
+    const weaker = finished.strength < 1
+      ? ` The adapter acts at ${Math.round(100 * finished.strength)} % of its strength: so it forgets less.`
+      : "";
+    const kept = why[stopped?.reason] ||
       `It kept step ${finished.best_step}${
         best ? `, where validation ${this.#history.rateName} was ${percent(best.rate)}` : ""
       }.`;
+    const how = kept + weaker;
     const rates = [finished.rates[0] ?? before?.rate, finished.rates[1] ?? after?.rate];
     const figures = rates.includes(undefined)
       ? ""

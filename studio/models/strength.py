@@ -1,0 +1,83 @@
+"""How strongly an adapter acts: its change of the weights, times a factor between 0, the base model, and 1, as trained.
+
+In between lies the straight line from one model to the other, where often more of what the base knew is left for the
+same gain (WiSE-FT, Wortsman et al. 2021, arXiv:2109.01903). An adapter keeps its strength as the `lora_alpha` of its
+settings, so that whatever loads it takes it; `trained_alpha`, in the note of its base, is that of strength 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from studio.errors import ConfigError, ModelError
+from studio.models.adapters import BASE_NOTE, base_note
+from studio.models.base import Recogniser
+from studio.models.claims import read_object
+from studio.workspace import disk_errors, write_atomically
+
+WEAKER = (0.75, 0.5)  # what is tried after training
+MEASURED_BEFORE = "The run's figures are of the strength before: `studio evaluate` scores it again."
+TRAINED = "trained_alpha"  # in the note of the base
+
+
+def can_change(recogniser: Recogniser) -> bool:
+    """Whether the adapter on the model has a strength: with DoRA the lengths of the weights would stay as trained."""
+    configs = getattr(recogniser.model, "peft_config", {})
+    return bool(configs) and not any(getattr(config, "use_dora", False) for config in configs.values())
+
+
+@contextmanager
+def scaled(recogniser: Recogniser, factor: float) -> Iterator[None]:
+    """Within the block every adapter on the model acts `factor` times as strongly."""
+    if factor == 1 or not can_change(recogniser):
+        yield
+        return
+    from peft.helpers import rescale_adapter_scale
+
+    with rescale_adapter_scale(recogniser.model, float(factor)):
+        yield
+
+
+def keep(recogniser: Recogniser, strength: float) -> None:
+    """From now on the adapter that was trained, “default”, acts with `strength`, and is saved so."""
+    from peft.tuners.lora import LoraLayer
+
+    config: Any = recogniser.model.peft_config["default"]
+    config.lora_alpha *= strength
+    for layer in recogniser.model.modules():
+        if isinstance(layer, LoraLayer):
+            layer.scaling["default"] *= strength
+
+
+def strength_of(adapter: Path) -> float:
+    """The strength that the adapter in the folder `adapter` has now. Raises ModelError."""
+    trained = base_note(adapter).get(TRAINED)
+    now = read_object(adapter / "adapter_config.json").get("lora_alpha")
+    is_known = all(isinstance(value, int | float) and value > 0 for value in (trained, now))
+    return float(now) / float(trained) if is_known else 1.0  # type: ignore[arg-type]
+
+
+def change(adapter: Path, strength: float) -> None:
+    """Give the adapter in the folder `adapter` another `strength`, above 0 and at most 1.
+
+    Raises ConfigError, ModelError (no adapter, or one whose strength cannot be changed), DiskError.
+    """
+    if not 0 < strength <= 1:
+        raise ConfigError(f"A strength of {strength:g} is impossible.", "Give a number above 0, and 1 at most.")
+    settings = read_object(adapter / "adapter_config.json")
+    if settings.get("use_dora"):
+        raise ModelError("This adapter uses DoRA: its strength cannot be changed.", "Train it again without DoRA.")
+    note, alpha = base_note(adapter), settings.get("lora_alpha")
+    if not isinstance(alpha, int | float):
+        raise ModelError(f"{adapter} does not say how strong it is: lora_alpha is missing.", "Train it again.")
+    trained = note.setdefault(TRAINED, alpha)  # one that an earlier version saved is as it was trained
+    write_atomically(adapter / BASE_NOTE, json.dumps(note, indent=2) + "\n")
+    settings["lora_alpha"] = trained * strength
+    write_atomically(adapter / "adapter_config.json", json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    with disk_errors(adapter):
+        os.utime(adapter / "adapter_model.safetensors")  # by this others see that what they loaded is no longer it
