@@ -56,14 +56,6 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def chosen(run: Sequence[str], model: str) -> ModelSelection:
         return hearing.choose(workspace, [name for name in run if name], model)
 
-    @routes.get("/runs")
-    def runs() -> list[TestableRun]:
-        return hearing.testable_runs(workspace)
-
-    @routes.get("/terms/{dataset}")
-    def terms(dataset: str) -> list[str]:
-        return prompts.load_terms(Dataset(workspace.dataset(dataset)))
-
     @routes.post("/prepare")
     def prepare(run: Fields = (), model: Field = "") -> Prepared:
         who = chosen(run, model)
@@ -100,7 +92,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
-    for others in (_corrections(workspace), _strengths(workspace), heldout.router(workspace)):
+    for others in (_choices(workspace), _corrections(workspace), _strengths(workspace), heldout.router(workspace)):
         routes.include_router(others)
     return routes
 
@@ -117,6 +109,21 @@ def _corrections(workspace: Workspace) -> APIRouter:
     def undo(id: Field, run: Field = "", dataset: Field = "") -> dict[str, str]:
         hearing.take_back(hearing.dataset_of(workspace, run, dataset), id)
         return {"id": id}
+
+    return routes
+
+
+def _choices(workspace: Workspace) -> APIRouter:
+    """What there is to choose from."""
+    routes = APIRouter()
+
+    @routes.get("/runs")
+    def runs() -> list[TestableRun]:
+        return hearing.testable_runs(workspace)
+
+    @routes.get("/terms/{dataset}")
+    def terms(dataset: str) -> list[str]:
+        return prompts.load_terms(Dataset(workspace.dataset(dataset)))
 
     return routes
 
