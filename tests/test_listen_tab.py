@@ -19,7 +19,9 @@ from voices import Sound
 
 from studio.audio import resample
 from studio.data.manifest import Dataset
+from studio.models import strength
 from studio.models.echo import speak
+from studio.runs.folder import RunFolder
 from studio.ui import hearing
 from studio.workspace import Workspace
 
@@ -113,6 +115,30 @@ def test_a_file_is_read_and_its_correction_kept_and_taken_back(page: Page, datas
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".li-kept")).to_contain_text("never enters the test split")
     assert not [clip for clip in dataset.utterances() if clip.source == "live"]
+
+
+@pytest.mark.browser
+@pytest.mark.thorough
+def test_another_strength_is_heard_at_once_and_kept_with_a_word_about_the_figures(page: Page, root: Path) -> None:
+    upload(page, "order 129")
+    expect(page.locator(".li-keep")).to_be_visible()
+    slider = page.get_by_label("Strength")
+    assert slider.input_value() == "1"
+    expect(page.get_by_role("button", name="Keep this strength")).to_be_hidden()
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".li-strength-value")).to_have_text("0 %: the base model")
+    expect(page.locator(".li-after .li-text")).to_contain_text("129")
+    assert texts(page) == ["order 129", "order 129"], "without its adapter the model is the base"
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    page.get_by_role("button", name="Keep this strength").click()
+    expect(page.locator(".li-message")).to_contain_text("acts at 95 % of its strength from now on, exports too")
+    expect(page.locator(".li-message")).to_contain_text("scores it again")
+    adapter = RunFolder(Workspace(root).run(page.locator(".li-runs").input_value())).adapter
+    assert strength.strength_of(adapter) == pytest.approx(0.95)
+    assert violations(page) == []
+    strength.change(adapter, 1.0)
 
 
 @pytest.mark.browser
