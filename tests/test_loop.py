@@ -179,20 +179,37 @@ def test_the_best_is_the_lowest_wer_then_the_lowest_loss_then_the_earliest(
 @pytest.mark.parametrize(
     ("scorings", "kept"),
     [
-        ([(0.1, 1.0), (0.2, 0.5)], 2),  # a word more, of ten, at a lower loss
-        ([(0.1, 1.0), (0.3, 0.5)], 1),  # two words more
-        ([(0.3, 0.5), (0.1, 1.0)], 2),  # two words fewer, whatever the loss
-        ([(0.2, 0.5), (0.1, 1.0)], 1),  # a word fewer at a higher loss
-        ([(0.1, 1.0), (0.2, 0.5), (0.3, 0.1)], 2),  # a word at a time it never drifts away from the fewest
-        ([(0.2, 0.5), (0.1, 1.0), (0.0, 2.0)], 3),
+        ([(10, 1.0), (11, 0.5)], 2),  # a word more, of a hundred, at a lower loss
+        ([(10, 1.0), (12, 0.5)], 1),  # two words more
+        ([(12, 0.5), (10, 1.0)], 2),  # two words fewer, whatever the loss
+        ([(11, 0.5), (10, 1.0)], 1),  # a word fewer at a higher loss
+        ([(10, 1.0), (11, 0.5), (12, 0.1)], 2),  # a word at a time it never drifts away from the fewest
+        ([(11, 0.5), (10, 1.0), (9, 2.0)], 3),
     ],
 )
-def test_one_word_of_a_few_is_chance_and_the_loss_decides(scorings: list[tuple[float, float]], kept: int) -> None:
+def test_one_word_is_chance_and_the_loss_decides(scorings: list[tuple[int, float]], kept: int) -> None:
+    assert chosen(scorings, words=100) == kept
+
+
+@pytest.mark.parametrize(
+    ("scorings", "kept"),
+    [
+        ([(0, 1.0), (3, 0.5)], 2),  # three words of twelve, in two clips, are chance
+        ([(0, 1.0), (4, 0.5)], 1),
+        ([(0, 1.0), (3, 0.5), (6, 0.1)], 2),
+    ],
+)
+def test_two_clips_choose_nothing_by_their_words(scorings: list[tuple[int, float]], kept: int) -> None:
+    assert chosen(scorings, words=12) == kept
+
+
+def chosen(scorings: list[tuple[int, float]], words: int) -> int:
+    """The step that is kept, of those with so many errors in `words` words, and these losses."""
     progress = Progress()
-    for step, (wer, loss) in enumerate(scorings, start=1):
-        progress.count(Scoring(step=step, wer=wer, loss=loss, words=10))
+    for step, (errors, loss) in enumerate(scorings, start=1):
+        progress.count(Scoring(step=step, wer=errors / words, loss=loss, words=words))
     assert progress.best is not None
-    assert progress.best.step == kept
+    return progress.best.step
 
 
 def test_the_base_model_is_not_an_adapter_to_be_kept_but_what_one_must_beat() -> None:

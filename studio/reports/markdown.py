@@ -15,7 +15,7 @@ from studio.evaluation import failure_modes
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.evaluation.verdict import by_generals, drift, judge, rate, unit_of
-from studio.reports.result import Sample, samples
+from studio.reports.result import Sample, chosen_by, samples
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished, Started, Stopped, Warned
 from studio.runs.folder import RunFolder
@@ -218,6 +218,7 @@ def _time(story: _ReportParts) -> str:
     if finished:
         rows += [
             ["Steps", f"{finished.step}, of which step {finished.best_step} was kept"],
+            ["Chosen by", chosen_by(record.clips.get("validation", 0))],
             ["Strength of the adapter", f"{finished.strength:.0%}"],
             ["Wall time", _duration(finished.seconds)],
             ["Peak memory", f"{finished.peak_memory / 1e6:,.0f} MB"],

@@ -24,6 +24,7 @@ from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
+from studio.text import counted
 from studio.text.metrics import Score, Unit, errors
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class RunResult(BaseModel):
     curve: list[Point]
     learning: LearningCurve | None  # None where no smaller run was trained
     train_clips: int
+    validation_clips: int
     train_seconds: float
     steps: int | None  # this and the next four: None where the run was not finished
     best_step: int | None
@@ -164,6 +166,12 @@ class RunResult(BaseModel):
     def worse_alarms(self) -> list[Alarm]:
         """The alarms that tuning brought, or made worse."""
         return failure_modes.worse(self.before.alarms, self.after.alarms)
+
+
+def chosen_by(validation_clips: int) -> str:
+    """What decided which step was kept."""
+    clips = counted(validation_clips, "validation clip")
+    return f"{clips}: of the steps whose errors are the fewest but for chance, the one with the lowest loss"
 
 
 def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
@@ -202,6 +210,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         curve=_curve(log, finished, unit_of(after)),
         learning=_learning(folder, normaliser),
         train_clips=record.clips.get("train", 0),
+        validation_clips=record.clips.get("validation", 0),
         train_seconds=record.seconds.get("train", 0.0),
         steps=finished.step if finished else None,
         best_step=finished.best_step if finished else None,

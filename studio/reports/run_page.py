@@ -17,7 +17,7 @@ from studio.reports.answers import Answer, answers
 from studio.reports.charts import Line, Mark
 from studio.reports.learning_curve import LearningCurve, described, outlook
 from studio.reports.markup import Html, joined, page, table, tag
-from studio.reports.result import RunResult
+from studio.reports.result import RunResult, chosen_by
 from studio.reports.tiles import Tile, tiles
 from studio.text import COMPARED, counted
 from studio.text.metrics import Edit, Score
@@ -267,6 +267,7 @@ def _facts(result: RunResult) -> Html:
         ["Left out", "; ".join(result.left_out) or "none"],
         ["Labels it cannot write", "; ".join(result.unwritable) or "none"],
         ["Steps", f"{_or_dash(result.steps)}, of which step {_or_dash(result.best_step)} was kept"],
+        ["Chosen by", chosen_by(result.validation_clips)],
         ["Strength of the adapter", "–" if result.strength is None else f"{result.strength:.0%}"],
         ["Wall time", "–" if result.wall_seconds is None else f"{result.wall_seconds:,.0f} s"],
         ["Peak memory", "–" if result.peak_memory is None else f"{result.peak_memory / 1e6:,.0f} MB"],

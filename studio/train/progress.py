@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from studio.config import TrainConfig
 
 TOLERATED = 0.02  # of general WER: of the 85 words that help choose for the starter, one is 0.012 and mere chance
+FEW_WORDS = 60  # of the own validation clips, about ten clips: of fewer one clip decides which adapter looks best
+CHANCE_OF_FEW = 3  # words that then are chance
 LOSS_FOR_NOTHING = 0.02  # nats per token of the own clips, which is no change that anybody reads
 
 _ROUNDING = 1e-9
@@ -50,8 +52,9 @@ class Scoring(BaseModel):
 
     @property
     def chance(self) -> float:
-        """What one word more or less is of the WER."""
-        return 1 / self.words if self.words else 0.0
+        """What of the WER is chance: a word more or less; of few words three."""
+        words = CHANCE_OF_FEW if self.words < FEW_WORDS else 1
+        return words / self.words if self.words else 0.0
 
 
 class Progress(BaseModel):
@@ -101,8 +104,8 @@ class Progress(BaseModel):
     def _is_better(self, scoring: Scoring, best: Scoring) -> bool:
         """Whether `scoring` is the one to keep: within a word of the fewest errors, the one with the lowest loss.
 
-        Of a few clips one word is chance, and the loss says more. Where all is the same the earlier stays: it has
-        moved less far from the base model.
+        Of many clips a word is chance, of two clips three are, and the loss of all validation clips says more. Where
+        all is the same the earlier stays: it has moved less far from the base model.
         """
         cost, kept = scoring.cost(self.base), best.cost(self.base)
         self.least = min(cost, kept if self.least is None else self.least)
