@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tones import config, tones, wav
+from tones import adapter, config, folder_of, run_until, tones, train, wav
 
 from studio.data.manifest import Dataset
 from studio.data.utterance import SIDES, Utterance
-from studio.evaluation.cache import HypothesisCache
 from studio.models import load
 from studio.models.language import language_of
 from studio.models.writable import by_side
-from studio.runs.events import Event, Phase
+from studio.runs.events import Event, Finished, Phase, StepDone
 from studio.text.metrics import score
 from studio.train import general
 from studio.train.general import PEOPLE_FOLDER, GeneralSet
@@ -67,9 +66,10 @@ def test_a_models_language_is_read_from_its_folder(settings: str, language: str,
 
 
 @pytest.fixture
-def others(tmp_path: Path) -> GeneralSet:
+def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GeneralSet:
     """Three clips to replay, whose transcripts are not what the fake model writes for them, and one of silence."""
     dataset = Dataset.create(tmp_path / "others")
+    monkeypatch.setattr(general, "PEOPLE_FOLDER", dataset.folder)
     for text in ("room 12", "room 47", ""):
         dataset.add(wav(text or "- - - -"), text="A TRANSCRIPT" if text else None, split="train" if text else None)
     clips = [clip.model_copy(update={"split": "train", "silent": not clip.text}) for clip in dataset.utterances()]
@@ -87,9 +87,9 @@ def own(*labels: str) -> dict[Any, list[Utterance]]:
     [("order 12", ["room 12", "room 47"]), ("order one two", ["room one two", "room four seven"])],
 )
 def test_what_is_replayed_is_what_the_base_writes_with_numbers_as_the_person_writes_them(
-    others: GeneralSet, label: str, replayed: list[str]
+    others: GeneralSet, label: str, replayed: list[str], tmp_path: Path
 ) -> None:
-    events, found = ended(general.labelled(others, load("echo", "cpu"), own(label), HypothesisCache(), lambda: None))
+    events, found = ended(general.labelled(others, load("echo", "cpu"), own(label), tmp_path / "a", lambda: None))
     assert [clip.text for clip in found.splits["train"]] == [*replayed, ""]
     assert [(event.name, event.total) for event in events if isinstance(event, Phase)][-1] == ("labelling", 2)
 
@@ -98,9 +98,9 @@ def test_a_model_labels_them_once_and_the_next_run_reads_what_it_wrote(
     others: GeneralSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = load("echo", "cpu")
-    _, first = ended(general.labelled(others, base, own("order 12"), HypothesisCache(tmp_path / "a"), lambda: None))
+    _, first = ended(general.labelled(others, base, own("order 12"), tmp_path / "a", lambda: None))
     monkeypatch.setattr(type(base.family), "transcribe_batch", None)
-    _, second = ended(general.labelled(others, base, own("order 12"), HypothesisCache(tmp_path / "a"), lambda: None))
+    _, second = ended(general.labelled(others, base, own("order 12"), tmp_path / "a", lambda: None))
     assert second == first
 
 
@@ -115,8 +115,54 @@ def test_silence_is_usable_in_a_general_set_and_its_only_label_is_the_end(others
     assert "silent" not in tones(others.dataset.folder.parent, 1).utterances()[0].to_line()
 
 
-def test_people_are_counted_by_whispers_normaliser_and_other_sets_as_spoken(others: GeneralSet) -> None:
+def test_people_are_counted_by_whispers_normaliser_and_other_sets_as_spoken(tmp_path: Path) -> None:
     assert GeneralSet(Dataset.open(PEOPLE_FOLDER), {}).normaliser == "whisper"
-    assert others.normaliser == "spoken"
+    assert GeneralSet(tones(tmp_path, 1), {}).normaliser == "spoken"
     reference, written = "and mister dashwood was ill disposed", "And Mr. Dashwood was ill-disposed."
     assert score([reference], [written], "whisper").wer == 0 < score([reference], [written], "spoken").wer
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Dataset:
+    """What a person has said, without labels."""
+    dataset = Dataset.create(tmp_path / "recordings" / "talk")
+    for text in ("good morning 12", "see you at 5", "later"):
+        dataset.add(wav(text), text=None)
+    return dataset
+
+
+@pytest.mark.parametrize(("model", "measures"), [("UsefulSensors/moonshine-tiny", True), ("echo", False)])
+def test_sound_without_labels_is_replayed_besides_the_people_or_alone_where_there_are_none(
+    model: str, measures: bool, talk: Dataset, tmp_path: Path
+) -> None:
+    found = general.choose(config(model=model, replay="talk"), own("order 12"), Workspace(tmp_path))
+    assert found is not None
+    assert found.is_people is measures
+    assert len(found.unlabelled) == 3
+    assert bool(found.splits["test"]) is measures
+
+
+def test_sound_without_labels_is_labelled_by_the_base_model_with_numbers_as_the_person_writes_them(
+    talk: Dataset, tmp_path: Path
+) -> None:
+    chosen = general.choose(config(model="echo", replay="talk"), own("order one two"), Workspace(tmp_path))
+    assert chosen is not None
+    base = load("echo", "cpu")
+    good, bad = general.only_usable(chosen, base)
+    assert bad == []
+    events, found = ended(general.labelled(good, base, own("order one two"), tmp_path / "cache", lambda: None))
+    assert [clip.text for clip in found.unlabelled] == ["good morning one two", "see you at five", "later"]
+    assert [(event.name, event.total) for event in events if isinstance(event, Phase)][-1] == ("labelling", 3)
+    assert [clip.text for clip in talk.utterances()] == ["", "", ""], "the dataset itself stays as it is"
+
+
+def test_a_run_replays_sound_without_labels_and_resumes_to_the_same_bits(talk: Dataset, tmp_path: Path) -> None:
+    tones(tmp_path)
+    settings = {"replay": "talk", "replay_share": 0.5}
+    train(tmp_path, "whole", config(**settings))
+    run_until(tmp_path, "killed", lambda event: isinstance(event, StepDone) and event.step == 3, **settings)
+    assert isinstance(train(tmp_path, "killed", config(**settings), resume=True)[-1], Finished)
+    assert adapter(tmp_path, "killed") == adapter(tmp_path, "whole")
+    train(tmp_path, "without", config(replay="none"))
+    assert adapter(tmp_path, "without") != adapter(tmp_path, "whole")
+    assert len(folder_of(tmp_path, "whole").general.read_text().split("\n")) == 4, "one line a clip"

@@ -94,7 +94,9 @@ def _sets(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> tuple
     sets = [_Set(dataset, _all(splits), _name(dataset))]
     if config.replay not in (BUNDLED, NOTHING):
         others = general.kept(config, folder, workspace) if has_begun else general.choose(config, splits, workspace)
-        if others:
+        if others and others.sound:
+            sets.append(_Set(others.sound, others.unlabelled, _name(others.sound, taken=sets[0].name)))
+        elif others:
             sets.append(_Set(others.dataset, _all(others.splits), _name(others.dataset, taken=sets[0].name)))
     return sets, moved
 

@@ -59,11 +59,14 @@ def transcribed(
         yield found
 
 
-def usable(dataset: Dataset, clips: Sequence[Utterance], family: Family) -> tuple[list[Utterance], list[str]]:
+def usable(
+    dataset: Dataset, clips: Sequence[Utterance], family: Family, *, needs_label: bool = True
+) -> tuple[list[Utterance], list[str]]:
     """The clips that `family` can transcribe; and why each of the others cannot be used. Reads every file once."""
     good, bad = [], []
     for clip in clips:
-        if reason := _unfit(dataset, clip, family):
+        is_bare = needs_label and not clip.text.strip() and not clip.silent
+        if reason := "it has no label" if is_bare else _unfit(dataset, clip, family):
             bad.append(f"{clip.id} ({reason})")
         else:
             good.append(clip)
@@ -83,7 +86,7 @@ def _one_batch(
     try:
         texts = _written(recogniser, dataset, batch, features_of)
     except (DataError, DiskError):
-        good, bad = usable(dataset, batch, recogniser.family)
+        good, bad = usable(dataset, batch, recogniser.family, needs_label=False)
         if not bad:
             raise
         texts = _written(recogniser, dataset, good, features_of) if good else []
@@ -104,9 +107,7 @@ def _written(
 
 
 def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:
-    """Why `clip` cannot be used, or None."""
-    if not clip.text.strip() and not clip.silent:
-        return "it has no label"
+    """Why `clip` cannot be transcribed, or None."""
     try:
         seconds = audio.inspect(dataset.clip_path(clip)).duration
     except StudioError as error:

@@ -30,6 +30,7 @@ class FollowerPlan:
     threads: int
     train: list[Utterance]
     replayed: list[Utterance]
+    sound: list[Utterance]  # replayed too, of a dataset without labels
     state: State
 
 
@@ -56,6 +57,8 @@ def _learner(plan: FollowerPlan, ranks: DistributedProcess, workspace: Workspace
     encoding_sets = [EncodingSet(own, plan.train, learner.rows, config.augment, config.seed)]
     if plan.replayed and (others := general.dataset_of(config, workspace)):
         encoding_sets.append(EncodingSet(others, plan.replayed, learner.replayed))
+    if plan.sound and (unlabelled := general.sound_of(config, workspace)):
+        encoding_sets.append(EncodingSet(unlabelled, plan.sound, learner.replayed))
     for _ in encode(recogniser, encoding_sets, _go_on, workspace.features):
         pass  # the leader reports the same
     return learner

@@ -3,14 +3,15 @@
 They come from a bundled set, or from a dataset of the person's. Its three splits keep apart: train is replayed,
 validation helps to choose the best adapter, test shows what was forgotten. The starter has a set of its own small
 world. For other English models it is people who read aloud; what is replayed of them is labelled by the base model
-itself, so that its way of writing stays as it is, and the true transcripts measure.
+itself, so that its way of writing stays as it is, and the true transcripts measure. A dataset without labels, anything
+that the person has said in any language, is replayed besides, labelled the same way.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from studio.config import BUNDLED, ECHO, NOTHING, STARTER, Normaliser, TrainConfig
@@ -18,7 +19,7 @@ from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError
 from studio.evaluation.cache import HypothesisCache
-from studio.evaluation.evaluate import open_dataset, read_manifest
+from studio.evaluation.evaluate import hash_of, open_dataset, read_manifest
 from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
 from studio.models import Recogniser
 from studio.models.language import ENGLISH, language_of
@@ -31,6 +32,7 @@ from studio.train.stopping import Check
 from studio.workspace import Workspace, write_atomically
 
 PEOPLE_FOLDER = Path(__file__).parent / "people"
+MOST_UNLABELLED = 400  # clips of a dataset without labels, which the base model transcribes first
 AT_MOST = {"train": 2000, "validation": 40, "test": 200}  # clips of a large dataset: a sample shows as much
 
 
@@ -40,6 +42,8 @@ class GeneralSet:
 
     dataset: Dataset
     splits: Splits
+    sound: Dataset | None = None  # the person's, without labels
+    unlabelled: list[Utterance] = field(default_factory=list)  # clips of it that are replayed besides
 
     @property
     def is_people(self) -> bool:
@@ -54,22 +58,23 @@ class GeneralSet:
 
 def choose(config: TrainConfig, own: Splits, workspace: Workspace) -> GeneralSet | None:
     """The general set that `config` asks for, or None. Raises ConfigError, DataError."""
-    dataset = dataset_of(config, workspace)
+    dataset, sound = dataset_of(config, workspace), sound_of(config, workspace)
     if dataset is None:
         return None
     clips = dataset.utterances()
     if config.replay == BUNDLED:
         clips = in_their_numbers(clips, own["train"])
     splits = {side: _sample([clip for clip in clips if clip.split == side], AT_MOST[side]) for side in SIDES}
-    if config.replay_share and not splits["train"]:
+    unlabelled = _sample([clip for clip in sound.utterances() if _waits(clip)], MOST_UNLABELLED) if sound else []
+    if config.replay_share and not (splits["train"] or unlabelled):
         raise ConfigError(f"replay: “{config.replay}” has no clips in its train split.", "Choose another dataset.")
-    return GeneralSet(dataset, splits)
+    return GeneralSet(dataset, splits, sound, unlabelled)
 
 
 def keep(general: GeneralSet | None, folder: RunFolder) -> None:
     """Write down in `folder` which clips of the general set the run uses, if any. Raises DiskError."""
     if general:
-        clips = (clip for side in SIDES for clip in general.splits[side])
+        clips = [*(clip for side in SIDES for clip in general.splits[side]), *general.unlabelled]
         write_atomically(folder.general, "".join(clip.to_line() + "\n" for clip in clips))
 
 
@@ -79,7 +84,8 @@ def kept(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> Genera
     if dataset is None:
         return None
     clips = read_manifest(folder.general)
-    return GeneralSet(dataset, {side: [clip for clip in clips if clip.split == side] for side in SIDES})
+    splits = {side: [clip for clip in clips if clip.split == side] for side in SIDES}
+    return GeneralSet(dataset, splits, sound_of(config, workspace), [clip for clip in clips if clip.split == "unused"])
 
 
 def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list[str]]:
@@ -90,11 +96,17 @@ def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list
         too_long = unwritable(heard, base) if side != "test" else {}
         good[side] = [clip for clip in heard if clip.id not in too_long]
         bad += [*reasons, *named(too_long)]
-    return GeneralSet(general.dataset, good), bad
+    unlabelled: list[Utterance] = []
+    if general.sound:
+        unlabelled, reasons = usable(general.sound, general.unlabelled, base.family, needs_label=False)
+        bad += reasons
+    return replace(general, splits=good, unlabelled=unlabelled), bad
 
 
 def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
     """Where the general set that `config` asks for lies, or None. Raises ConfigError, DataError."""
+    if sound := sound_of(config, workspace):
+        return _bundled(config.model) or sound
     if config.replay == BUNDLED:
         return _bundled(config.model)
     if config.replay == NOTHING:
@@ -106,6 +118,23 @@ def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
     return open_dataset(workspace, config.replay)
 
 
+def sound_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
+    """The dataset without labels that `config` asks to replay; None where it asks for another, or for none.
+
+    Raises DataError.
+    """
+    if config.replay in (BUNDLED, NOTHING, config.dataset):
+        return None
+    dataset = open_dataset(workspace, config.replay)
+    clips = dataset.utterances()
+    return dataset if any(map(_waits, clips)) and not any(clip.split in SIDES for clip in clips) else None
+
+
+def _waits(clip: Utterance) -> bool:
+    """Whether it has no label yet."""
+    return clip.split == "unused" and not clip.text
+
+
 def _bundled(model: str) -> Dataset | None:
     if model == STARTER:
         return Dataset.open(GENERAL_FOLDER)
@@ -114,22 +143,35 @@ def _bundled(model: str) -> Dataset | None:
 
 
 def labelled(
-    general: GeneralSet, base: Recogniser, own: Splits, known: HypothesisCache, check: Check
+    general: GeneralSet, base: Recogniser, own: Splits, cache: Path, check: Check
 ) -> Generator[Event, None, GeneralSet]:
     """`general` with what `base` writes as the labels to learn from; a clip for which it writes nothing is left out.
 
-    What is silent keeps nothing as its label.
+    What is silent keeps nothing as its label. What was written is kept in the folder `cache` for the next run.
     """
-    silent = [clip for clip in general.splits["train"] if clip.silent]
-    spoken = [clip for clip in general.splits["train"] if not clip.silent]
-    written = Hypotheses()
-    for batch in transcribed(base, general.dataset, spoken, known):
+    train = general.splits["train"]
+    if general.is_people:
+        spoken = [clip for clip in train if not clip.silent]
+        found = yield from _written(base, general.dataset, spoken, cache, check)
+        train = in_their_numbers(found, own["train"]) + [clip for clip in train if clip.silent]
+    unlabelled: list[Utterance] = []
+    if general.sound:
+        found = yield from _written(base, general.sound, general.unlabelled, cache, check)
+        unlabelled = in_their_numbers(found, own["train"])
+    return replace(general, splits={**general.splits, "train": train}, unlabelled=unlabelled)
+
+
+def _written(
+    base: Recogniser, dataset: Dataset, clips: list[Utterance], cache: Path, check: Check
+) -> Generator[Event, None, list[Utterance]]:
+    """Those of `clips` for which `base` writes anything, with that as their label."""
+    known, written = HypothesisCache.of(cache, base, hash_of(clips), with_adapter=False), Hypotheses()
+    for batch in transcribed(base, dataset, clips, known):
         written.add(batch)
-        yield Phase(name="labelling", done=written.done, total=len(spoken))
+        yield Phase(name="labelling", done=written.done, total=len(clips))
         check()
     texts = {id: hypothesis.text.strip() for id, hypothesis in written.texts.items()}
-    clips = [clip.model_copy(update={"text": texts[clip.id]}) for clip in spoken if texts.get(clip.id)]
-    return replace(general, splits={**general.splits, "train": in_their_numbers(clips, own["train"]) + silent})
+    return [clip.model_copy(update={"text": texts[clip.id]}) for clip in clips if texts.get(clip.id)]
 
 
 def in_their_numbers(clips: list[Utterance], own: Sequence[Utterance]) -> list[Utterance]:

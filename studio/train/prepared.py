@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
-from studio.evaluation.cache import HypothesisCache
-from studio.evaluation.evaluate import hash_of
 from studio.models import Recogniser, adapters, load
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
 from studio.runs.events import Event, Started
@@ -69,6 +67,10 @@ class PreparedRun:
         """The clips of the general set that are learnt from."""
         return self.general_clips("train") if self.config.replay_share else []
 
+    def replayed_sound(self) -> list[Utterance]:
+        """The clips of the person's dataset without labels that are learnt from, as the base model wrote them."""
+        return self.plan.general.unlabelled if self.plan.general and self.config.replay_share else []
+
     def for_followers(self) -> FollowerPlan:
         """What other processes need to know of the run."""
         return FollowerPlan(
@@ -76,6 +78,7 @@ class PreparedRun:
             self.plan.record.resolved_threads,
             self.splits["train"],
             self.replayed_clips(),
+            self.replayed_sound(),
             checkpoint.state_of(self.learner),
         )
 
@@ -98,18 +101,16 @@ class PreparedRun:
 
 
 def labelled_by_base(run: PreparedRun, check: Check) -> Generator[Event, None, PreparedRun]:
-    """`run` with what its base model writes as the labels of the replayed clips, where these are people.
+    """`run` with what its base model writes as the labels of the replayed clips, where no other are learnt from.
 
     It is transcribed once for each model, and kept for the next run.
     """
     others = run.plan.general
-    if not others or not run.replayed_clips() or not others.is_people:
+    if not others or not run.config.replay_share or not (others.is_people or others.unlabelled):
         return run
-    known = HypothesisCache.of(
-        run.plan.workspace.readings, run.recogniser, hash_of(others.splits["train"]), with_adapter=False
-    )
     with adapters.without_adapter(run.recogniser):
-        others = yield from general.labelled(others, run.recogniser, run.splits, known, check)
+        cache = run.plan.workspace.readings
+        others = yield from general.labelled(others, run.recogniser, run.splits, cache, check)
     return replace(run, plan=replace(run.plan, general=others))
 
 

@@ -69,6 +69,8 @@ class FineTune:
                 EncodingSet(others.dataset, run.replayed_clips(), self._learner.replayed),
                 EncodingSet(others.dataset, others.splits["validation"], self._general_rows),
             ]
+            if others.sound:
+                encoding_sets.append(EncodingSet(others.sound, run.replayed_sound(), self._learner.replayed))
         yield from encode(run.recogniser, encoding_sets, self._stopper.check, run.plan.workspace.features)
         if not self._learner.rows or not self._validation_rows:
             raise DataError("No clip is left to learn from.", "Record more clips, or choose another model.")
