@@ -2,9 +2,8 @@
 
 They come from a bundled set, or from a dataset of the person's. Its three splits keep apart: train is replayed,
 validation helps to choose the best adapter, test shows what was forgotten. The starter has a set of its own small
-world. For other English models it is people who read aloud; what is replayed of them is labelled by the base model
-itself, so that its way of writing stays as it is, and the true transcripts measure. A dataset without labels, anything
-that the person has said in any language, is replayed besides, labelled the same way.
+world; for other English models it is people who read aloud. A dataset without labels, anything that the person has
+said in any language, is replayed besides, labelled by the base model itself.
 """
 
 from __future__ import annotations
@@ -145,33 +144,21 @@ def _bundled(model: str) -> Dataset | None:
 def labelled(
     general: GeneralSet, base: Recogniser, own: Splits, cache: Path, check: Check
 ) -> Generator[Event, None, GeneralSet]:
-    """`general` with what `base` writes as the labels to learn from; a clip for which it writes nothing is left out.
+    """`general` with what `base` writes as the label of what has none; a clip for which it writes nothing is left out.
 
-    What is silent keeps nothing as its label. What was written is kept in the folder `cache` for the next run.
+    What was written is kept in the folder `cache` for the next run.
     """
-    train = general.splits["train"]
-    if general.is_people:
-        spoken = [clip for clip in train if not clip.silent]
-        found = yield from _written(base, general.dataset, spoken, cache, check)
-        train = in_their_numbers(found, own["train"]) + [clip for clip in train if clip.silent]
-    unlabelled: list[Utterance] = []
-    if general.sound:
-        found = yield from _written(base, general.sound, general.unlabelled, cache, check)
-        unlabelled = in_their_numbers(found, own["train"])
-    return replace(general, splits={**general.splits, "train": train}, unlabelled=unlabelled)
-
-
-def _written(
-    base: Recogniser, dataset: Dataset, clips: list[Utterance], cache: Path, check: Check
-) -> Generator[Event, None, list[Utterance]]:
-    """Those of `clips` for which `base` writes anything, with that as their label."""
+    clips = general.unlabelled
+    if general.sound is None or not clips:
+        return general
     known, written = HypothesisCache.of(cache, base, hash_of(clips), with_adapter=False), Hypotheses()
-    for batch in transcribed(base, dataset, clips, known):
+    for batch in transcribed(base, general.sound, clips, known):
         written.add(batch)
         yield Phase(name="labelling", done=written.done, total=len(clips))
         check()
     texts = {id: hypothesis.text.strip() for id, hypothesis in written.texts.items()}
-    return [clip.model_copy(update={"text": texts[clip.id]}) for clip in clips if texts.get(clip.id)]
+    clips = [clip.model_copy(update={"text": texts[clip.id]}) for clip in clips if texts.get(clip.id)]
+    return replace(general, unlabelled=in_their_numbers(clips, own["train"]))
 
 
 def in_their_numbers(clips: list[Utterance], own: Sequence[Utterance]) -> list[Utterance]:

@@ -101,12 +101,12 @@ class PreparedRun:
 
 
 def labelled_by_base(run: PreparedRun, check: Check) -> Generator[Event, None, PreparedRun]:
-    """`run` with what its base model writes as the labels of the replayed clips, where no other are learnt from.
+    """`run` with what its base model writes as the labels of the replayed clips that have none.
 
     It is transcribed once for each model, and kept for the next run.
     """
     others = run.plan.general
-    if not others or not run.config.replay_share or not (others.is_people or others.unlabelled):
+    if not others or not run.config.replay_share:
         return run
     with adapters.without_adapter(run.recogniser):
         cache = run.plan.workspace.readings

@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python -m tests.benchmarks.real WORKSPACE MODEL [--story theo …] [--replay none model true]
 
 MODEL is a folder with a real model. Every story is a real person of the shared speech (`STUDIO_SPEECH`), with the test
-clips that the set names. Replay: none; the bundled people labelled by the model itself; or by their true transcripts;
-or second-language readers labelled by the model, for kathleen, who is one of the bundled people herself. A run that is
-done in WORKSPACE is not run again, so that the work may be stopped.
+clips that the set names. Replay: none; the bundled people with their true transcripts (the default), or labelled by the
+model itself; or second-language readers labelled by the model, for kathleen, who is one of the bundled people. A run
+that is done in WORKSPACE is not run again, so that the work may be stopped.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ STORIES = {  # which clips are a person's: their set, and the beginning of the s
 MOST = 100  # clips that are learnt from and chosen by
 REPLAYS: dict[str, dict[str, Any]] = {
     "none": {"replay": config.BUNDLED, "replay_share": 0.0},  # other voices measure all the same
-    "model": {"replay": config.BUNDLED},
-    "true": {"replay": "people"},
+    "true": {"replay": config.BUNDLED},
+    "model": {"replay": "people"},
     "others": {"replay": "others"},
 }
 
@@ -84,6 +84,19 @@ def person(story: str) -> Iterator[tuple[Split, str, Path]]:
         yield "validation" if chooses else row["split"], row["text"], folder / row["file_name"]
 
 
+def people_by_model(workspace: Workspace, model: str) -> None:
+    """The dataset “people”: the bundled set, with what `model` writes as the labels that are learnt from."""
+    from studio.api import transcribe
+    from studio.models import load
+
+    folder = workspace.dataset("people")
+    shutil.copytree(PEOPLE_FOLDER, folder)
+    dataset = Dataset.open(folder)
+    clips = [clip for clip in dataset.utterances() if clip.split == "train" and not clip.silent]
+    found = transcribe(load(model), [dataset.clip_path(clip) for clip in clips])
+    dataset.change({clip.id: {"text": said.text} for clip, said in zip(clips, found, strict=True) if said.text})
+
+
 def second_language_readers(workspace: Workspace, model: str) -> None:
     """The dataset “others”: what `model` writes for their clips; those of the test split keep their transcripts."""
     from studio.api import transcribe
@@ -108,8 +121,8 @@ def done(workspace: Workspace, trial: Trial) -> RunFolder:
     folder = RunFolder(workspace.run(trial.name))
     if folder.done.exists():
         return folder
-    if trial.replay == "true" and not (people := workspace.dataset("people")).exists():
-        shutil.copytree(PEOPLE_FOLDER, people)
+    if trial.replay == "model" and not workspace.dataset("people").exists():
+        people_by_model(workspace, trial.model)
     if trial.replay == "others" and not workspace.dataset("others").exists():
         second_language_readers(workspace, trial.model)
     if not workspace.dataset(trial.story).exists():
