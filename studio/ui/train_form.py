@@ -50,7 +50,7 @@ TEACHES: Mapping[str, str] = MappingProxyType(
 )
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "Adapter": ("targets", "rank", "alpha", "dropout", "dora", "rslora"),
+        "Adapter": ("targets", "rank", "alpha", "dropout", "dora", "rslora", "choose_strength"),
         "Steps": (
             "learning_rate", "warmup_steps", "max_steps", "batch_size", "accumulation", "weight_decay", "max_grad_norm",
         ),
