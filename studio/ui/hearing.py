@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -97,8 +98,7 @@ def _testable(run: listing.RunSummary, folder: RunFolder, datasets: list[str]) -
         return None
     try:
         model, dataset = setting(folder, "model"), setting(folder, "dataset")
-        strength = strength_of(folder.adapter)
-    except (JobError, ModelError):
+    except JobError:
         return None
     return TestableRun(
         name=run.name,
@@ -107,8 +107,14 @@ def _testable(run: listing.RunSummary, folder: RunFolder, datasets: list[str]) -
         before=run.before,
         after=run.after,
         rate=run.rate,
-        strength=strength,
+        strength=_strength(folder),
     )
+
+
+def _strength(folder: RunFolder) -> float | None:
+    with suppress(ModelError):  # loading it says what is wrong
+        return strength_of(folder.adapter)
+    return None
 
 
 def has_adapter(folder: RunFolder) -> bool:
