@@ -43,6 +43,7 @@ CHOICES = {
     "augment": st.integers(0, 20),
     "replay": st.sampled_from(["bundled", "none"]) | NAMES,
     "replay_share": st.floats(0, 0.9),
+    "choose_strength": st.booleans(),
     "max_grad_norm": st.floats(1e-3, 1e9),
     "eval_every": st.integers(1, 1000),
     "patience": st.integers(1, 1000),

@@ -82,7 +82,7 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
     chosen = {
         key: value for key, value in options.items() if key in settings.TrainConfig.model_fields and value is not None
     }
-    if options["language"]:
+    if options.get("language"):
         chosen["model"] = settings.in_language(chosen.get("model") or _model_before(options), options["language"])
     if options["foreground"]:
         if not options["name"]:

@@ -49,7 +49,7 @@ class ModelHost:
         return read.model_dump()
 
     def transcribe_each(
-        self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float, strength: float
+        self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float, strength: float = 1.0
     ) -> list[dict[str, Any]]:
         """What the base writes, then what it writes with each adapter, each without and with key terms."""
         from studio.inference.compare import transcribe_each

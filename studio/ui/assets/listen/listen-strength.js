@@ -1,4 +1,4 @@
-// How strongly the main run's adapter acts, between the base model and what was trained: tried here, and kept if wanted.
+// How strongly the main run’s adapter acts, from the base model to what was trained: tried here, and kept if wanted.
 
 import { request } from "../studio.js";
 
