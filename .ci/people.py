@@ -1,4 +1,4 @@
-"""Write studio/train/people: real speech that a run replays against forgetting, and measures it by.
+"""Write studio/evaluation/people: real speech that a run replays against forgetting, and measures it by.
 
     python .ci/people.py FOLDER
 
@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-TARGET = Path(__file__).resolve().parent.parent / "studio" / "train" / "people"
+TARGET = Path(__file__).resolve().parent.parent / "studio" / "evaluation" / "people"
 RATE = 16_000  # Hz
 READER = "kathleen"  # CC0
 OTHERS = ("ljspeech", "librivox_sense", "jfk")  # public domain

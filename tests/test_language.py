@@ -116,7 +116,7 @@ def test_the_command_line_takes_the_language_and_a_wrong_one_is_a_sentence(
     multilingual: Path, english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STUDIO_WORKSPACE", str(tmp_path))
-    clip = Path(__file__).parent.parent / "studio" / "train" / "people" / "000.flac"
+    clip = Path(__file__).parent.parent / "studio" / "evaluation" / "people" / "000.flac"
     words = ["transcribe", str(clip), "--model", str(multilingual)]
     found = CliRunner().invoke(app, [*words, "--language", "de"], catch_exceptions=False)
     assert json.loads(found.stdout)["model"] == f"{multilingual}:de"

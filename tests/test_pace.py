@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tones import config
 
 from studio.config import TrainConfig
 from studio.data.utterance import Utterance
+from studio.evaluation import general_set
 from studio.models import training_time
 from studio.runs import events
 from studio.runs.events import Evaluated, Finished, Phase, Started, StepDone
@@ -45,8 +47,10 @@ def measured(root: Path, name: str, resumed_from: int = 0, **settings: object) -
     return folder
 
 
-def expected(root: Path, plan: TrainConfig, clips: list[Utterance], **more: bool) -> training_time.Expected | None:
-    return training_time.expected(Workspace(root), plan, clips, on_cpu=more.get("on_cpu", True))
+def expected(
+    root: Path, plan: TrainConfig, clips: list[Utterance], others: Sequence[Utterance] = (), on_cpu: bool = True
+) -> training_time.Expected | None:
+    return training_time.expected(Workspace(root), plan, clips, others, on_cpu=on_cpu)
 
 
 def test_the_time_is_that_of_the_last_run_of_its_kind_for_as_many_steps_and_clips(tmp_path: Path) -> None:
@@ -89,6 +93,17 @@ def test_before_the_first_run_a_range_is_given_and_said_to_be_rough(
     assert 4 < long.most / quick.most < 10
     assert quick.as_text(10_000).startswith("Time: roughly ")
     assert "After the first run" in quick.as_text(10_000)
+
+
+def test_the_clips_of_other_voices_take_time_too(tmp_path: Path) -> None:
+    plan = config(model="starter", max_steps=1000, eval_every=100, replay="bundled")
+    alone, with_others = (
+        expected(tmp_path, plan, clips_of(SAID), others)
+        for others in ([], general_set.measuring(plan, Workspace(tmp_path)))
+    )
+    assert alone is not None
+    assert with_others is not None
+    assert with_others.most > alone.most
 
 
 def test_other_work_on_this_computer_changes_no_estimate_and_is_mentioned(

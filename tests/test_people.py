@@ -11,13 +11,15 @@ from tones import adapter, config, folder_of, run_until, tones, train, wav
 
 from studio.data.manifest import Dataset
 from studio.data.utterance import SIDES, Utterance
+from studio.evaluation import general_set
+from studio.evaluation.general_set import PEOPLE_FOLDER
 from studio.models import load
 from studio.models.language import language_of
 from studio.models.writable import by_side
 from studio.runs.events import Event, Finished, Phase, StepDone
 from studio.text.metrics import score
 from studio.train import general
-from studio.train.general import PEOPLE_FOLDER, GeneralSet
+from studio.train.general import GeneralSet
 from studio.workspace import Workspace
 
 MEGABYTES = 6.0  # that the set may add to what everybody downloads
@@ -54,7 +56,7 @@ def test_the_set_is_small_whole_and_says_whose_voices_it_holds() -> None:
     [("UsefulSensors/moonshine-tiny", True), ("UsefulSensors/moonshine-tiny-ja", False), ("echo", False)],
 )
 def test_english_models_get_it_unless_they_bring_their_own(model: str, is_replayed: bool, tmp_path: Path) -> None:
-    found = general.dataset_of(config(model=model, replay="bundled"), Workspace(tmp_path))
+    found = general_set.dataset_of(config(model=model, replay="bundled"), Workspace(tmp_path))
     assert (found is not None and found.folder == PEOPLE_FOLDER) == is_replayed
 
 
@@ -69,7 +71,7 @@ def test_a_models_language_is_read_from_its_folder(settings: str, language: str,
 def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GeneralSet:
     """Two clips to replay, whose transcripts are not what the fake model writes for them, and one of silence."""
     dataset = Dataset.create(tmp_path / "others")
-    monkeypatch.setattr(general, "PEOPLE_FOLDER", dataset.folder)
+    monkeypatch.setattr(general_set, "PEOPLE_FOLDER", dataset.folder)
     for text in ("room 12", "room 47", ""):
         dataset.add(wav(text or "- - - -"), text="A TRANSCRIPT" if text else None, split="train" if text else None)
     clips = [clip.model_copy(update={"split": "train", "silent": not clip.text}) for clip in dataset.utterances()]

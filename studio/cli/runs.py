@@ -122,6 +122,7 @@ def _tell_needs(plan: settings.TrainConfig, clips: Sequence[Utterance]) -> None:
     """Say what memory and time the run is going to take, where that is known."""
     import psutil
 
+    from studio.evaluation import general_set
     from studio.models import is_cpu_build
     from studio.models.memory import estimate
     from studio.models.training_time import expected
@@ -130,7 +131,8 @@ def _tell_needs(plan: settings.TrainConfig, clips: Sequence[Utterance]) -> None:
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
     if needed := estimate(plan, seconds, plan.device, texts):
         typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))
-    if time := expected(Workspace.here(), plan, clips, on_cpu=on_cpu):
+    workspace = Workspace.here()
+    if time := expected(workspace, plan, clips, general_set.measuring(plan, workspace), on_cpu=on_cpu):
         typer.echo(time.as_text(plan.max_steps))
 
 

@@ -31,7 +31,7 @@ SOURCE = Path(__file__).resolve().parents[1]
 LARGEST = 500_000_000  # bytes; Ray's own limit for what is sent through its address is 512 MiB
 _UNUSED = ("ui", "starter/unheard")
 _OF_STARTER = ("starter/model", "starter/general")
-_OF_OTHERS = ("train/people",)
+_OF_OTHERS = ("evaluation/people",)
 
 
 class SentJob(BaseModel):

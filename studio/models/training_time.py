@@ -70,8 +70,13 @@ class Pace:
     learnt: float  # seconds for each clip of each step, validation included
 
 
-def expected(workspace: Workspace, config: TrainConfig, clips: Sequence[Utterance], *, on_cpu: bool) -> Expected | None:
-    """The time that a run by `config` on `clips` takes here; None where it cannot be estimated."""
+def expected(
+    workspace: Workspace, config: TrainConfig, clips: Sequence[Utterance], others: Sequence[Utterance], *, on_cpu: bool
+) -> Expected | None:
+    """The time that a run by `config` on `clips` takes here; None where it cannot be estimated.
+
+    `others` are the clips of a general set, which are transcribed to see what is forgotten.
+    """
     tests = sum(clip.split == "test" for clip in clips)
     learnt = config.max_steps * _clips_a_step(config)
     if found := _measured(workspace, config):
@@ -82,8 +87,15 @@ def expected(workspace: Workspace, config: TrainConfig, clips: Sequence[Utteranc
     if operations is None:
         return None
     speed = _EFFICIENCY * _operations_per_second() * min(config.threads or _cores(), _cores())
-    seconds = _LOADING + operations * (learnt + 2 * tests) / speed
+    seconds = _LOADING + operations * (learnt + _transcribed(config, [*clips, *others], learnt)) / speed
     return Expected(seconds / _WITHIN, seconds * _WITHIN, is_busy=psutil.getloadavg()[0] > _BUSY * _cores())
+
+
+def _transcribed(config: TrainConfig, clips: Sequence[Utterance], learnt: int) -> int:
+    """How many clips a run transcribes: the test clips twice, those that choose at every scoring, within bounds."""
+    tests, choosing = (sum(clip.split == split for clip in clips) for split in ("test", "validation"))
+    scorings = config.max_steps // config.eval_every + 1
+    return 2 * tests + min(scorings * choosing, learnt)
 
 
 def in_words(seconds: float) -> str:

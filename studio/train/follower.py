@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from studio.config import TrainConfig
 from studio.data.manifest import Utterance
 from studio.errors import DataError, DivergedError
+from studio.evaluation import general_set
 from studio.evaluation.evaluate import open_dataset
 from studio.models import load
 from studio.text import counted
-from studio.train import checkpoint, general
+from studio.train import checkpoint
 from studio.train.adapted import with_adapter
 from studio.train.checkpoint import State
 from studio.train.encoding import EncodingSet, encode
@@ -55,9 +56,9 @@ def _learner(plan: FollowerPlan, ranks: DistributedProcess, workspace: Workspace
     checkpoint.put(learner, plan.state)
     own = open_dataset(workspace, config.dataset)
     encoding_sets = [EncodingSet(own, plan.train, learner.rows, config.augment, config.seed)]
-    if plan.replayed and (others := general.dataset_of(config, workspace)):
+    if plan.replayed and (others := general_set.dataset_of(config, workspace)):
         encoding_sets.append(EncodingSet(others, plan.replayed, learner.replayed))
-    if plan.sound and (unlabelled := general.sound_of(config, workspace)):
+    if plan.sound and (unlabelled := general_set.sound_of(config, workspace)):
         encoding_sets.append(EncodingSet(unlabelled, plan.sound, learner.replayed))
     for _ in encode(recogniser, encoding_sets, _go_on, workspace.features):
         pass  # the leader reports the same

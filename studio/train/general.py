@@ -13,24 +13,22 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from studio.config import BUNDLED, ECHO, NOTHING, STARTER, Normaliser, TrainConfig
+from studio.config import BUNDLED, Normaliser, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError
+from studio.evaluation import general_set
 from studio.evaluation.cache import HypothesisCache
-from studio.evaluation.evaluate import hash_of, open_dataset, read_manifest
+from studio.evaluation.evaluate import hash_of, read_manifest
 from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
 from studio.models import Recogniser
-from studio.models.language import ENGLISH, language_of
 from studio.models.writable import Splits, named, unwritable
 from studio.runs.events import Event, Phase
 from studio.runs.folder import RunFolder
-from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES, digits_to_words
 from studio.train.stopping import Check
 from studio.workspace import Workspace, write_atomically
 
-PEOPLE_FOLDER = Path(__file__).parent / "people"
 MOST_UNLABELLED = 400  # clips of a dataset without labels, which the base model transcribes first
 AT_MOST = {"train": 2000, "validation": 40, "test": 200}  # clips of a large dataset: a sample shows as much
 
@@ -47,7 +45,7 @@ class GeneralSet:
     @property
     def is_people(self) -> bool:
         """Whether it is the bundled set of people who read aloud."""
-        return self.dataset.folder == PEOPLE_FOLDER
+        return self.dataset.folder == general_set.PEOPLE_FOLDER
 
     @property
     def normaliser(self) -> Normaliser:
@@ -57,14 +55,16 @@ class GeneralSet:
 
 def choose(config: TrainConfig, own: Splits, workspace: Workspace) -> GeneralSet | None:
     """The general set that `config` asks for, or None. Raises ConfigError, DataError."""
-    dataset, sound = dataset_of(config, workspace), sound_of(config, workspace)
+    dataset, sound = general_set.dataset_of(config, workspace), general_set.sound_of(config, workspace)
     if dataset is None:
         return None
     clips = dataset.utterances()
     if config.replay == BUNDLED:
         clips = in_their_numbers(clips, own["train"])
     splits = {side: _sample([clip for clip in clips if clip.split == side], AT_MOST[side]) for side in SIDES}
-    unlabelled = _sample([clip for clip in sound.utterances() if _waits(clip)], MOST_UNLABELLED) if sound else []
+    unlabelled = (
+        _sample([clip for clip in sound.utterances() if general_set.waits(clip)], MOST_UNLABELLED) if sound else []
+    )
     if config.replay_share and not (splits["train"] or unlabelled):
         raise ConfigError(f"replay: “{config.replay}” has no clips in its train split.", "Choose another dataset.")
     return GeneralSet(dataset, splits, sound, unlabelled)
@@ -79,12 +79,14 @@ def keep(general: GeneralSet | None, folder: RunFolder) -> None:
 
 def kept(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> GeneralSet | None:
     """The general set that the run in `folder` began with. Raises DataError, JobError."""
-    dataset = dataset_of(config, workspace)
+    dataset = general_set.dataset_of(config, workspace)
     if dataset is None:
         return None
     clips = read_manifest(folder.general)
     splits = {side: [clip for clip in clips if clip.split == side] for side in SIDES}
-    return GeneralSet(dataset, splits, sound_of(config, workspace), [clip for clip in clips if clip.split == "unused"])
+    return GeneralSet(
+        dataset, splits, general_set.sound_of(config, workspace), [clip for clip in clips if clip.split == "unused"]
+    )
 
 
 def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list[str]]:
@@ -100,45 +102,6 @@ def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list
         unlabelled, reasons = usable(general.sound, general.unlabelled, base.family, needs_label=False)
         bad += reasons
     return replace(general, splits=good, unlabelled=unlabelled), bad
-
-
-def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
-    """Where the general set that `config` asks for lies, or None. Raises ConfigError, DataError."""
-    if sound := sound_of(config, workspace):
-        return _bundled(config.model) or sound
-    if config.replay == BUNDLED:
-        return _bundled(config.model)
-    if config.replay == NOTHING:
-        return None
-    if config.replay == config.dataset:
-        raise ConfigError(
-            f"replay: “{config.replay}” is the dataset being trained on.", "Choose another dataset, or none."
-        )
-    return open_dataset(workspace, config.replay)
-
-
-def sound_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
-    """The dataset without labels that `config` asks to replay; None where it asks for another, or for none.
-
-    Raises DataError.
-    """
-    if config.replay in (BUNDLED, NOTHING, config.dataset):
-        return None
-    dataset = open_dataset(workspace, config.replay)
-    clips = dataset.utterances()
-    return dataset if any(map(_waits, clips)) and not any(clip.split in SIDES for clip in clips) else None
-
-
-def _waits(clip: Utterance) -> bool:
-    """Whether it has no label yet."""
-    return clip.split == "unused" and not clip.text
-
-
-def _bundled(model: str) -> Dataset | None:
-    if model == STARTER:
-        return Dataset.open(GENERAL_FOLDER)
-    is_served = model != ECHO and language_of(model) == ENGLISH
-    return Dataset.open(PEOPLE_FOLDER) if is_served else None
 
 
 def labelled(

@@ -23,6 +23,7 @@ from studio.data.splits import assignment
 from studio.data.splits.assignment import MINIMUM
 from studio.data.utterance import SIDES, Utterance
 from studio.errors import DataError
+from studio.evaluation import general_set
 from studio.models import before_start
 from studio.models.language import language_of
 from studio.models.memory import estimate
@@ -309,7 +310,7 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
     if on:
         return Planned(command=shlex.join([*config.command(), "--on", on]), memory=None, notes=notes)
     kind = sidebar.device() if config.device == "auto" else config.device.upper()
-    time = expected(workspace, config, clips, on_cpu=kind == "CPU")
+    time = expected(workspace, config, clips, general_set.measuring(config, workspace), on_cpu=kind == "CPU")
     return Planned(
         command=shlex.join(config.command()),
         memory=_memory(workspace, config, clips, is_cuda="CUDA" in kind),

@@ -24,10 +24,10 @@ from studio import config
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
 from studio.evaluation.evaluate import Evaluation
+from studio.evaluation.general_set import PEOPLE_FOLDER
 from studio.evaluation.verdict import drift
 from studio.runs.folder import RunFolder
 from studio.starter.recipe.human import speech_folder
-from studio.train.general import PEOPLE_FOLDER
 from studio.workspace import Workspace
 
 EVERY = 8  # one in so many clips of the train split helps to choose
