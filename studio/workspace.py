@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import secrets
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,11 @@ class Workspace:
             self.root.mkdir(parents=True, exist_ok=True)
             folders = {name: self.root / name for name in ("", "recordings", "outputs")}
             return Workspace(self.root, {name: at.stat().st_dev for name, at in folders.items() if at.is_dir()})
+
+    def command(self, *words: str) -> str:
+        """The command line `studio WORDS …` for a terminal; it names this workspace unless that is the folder here."""
+        named = [] if self.root == Path.cwd() else ["--workspace", str(self.root)]
+        return shlex.join(["studio", *named, *words])
 
     @property
     def recordings(self) -> Path:

@@ -59,7 +59,7 @@ def test_a_planted_improvement_on_sixty_clips_is_better_beyond_chance(tmp_path: 
     assert found["size"].state == "good"
     assert "Measured on 60 held-out clips with 300 words: −6.0 points." in found["size"].detail
     assert "by luck in less than 0.1 % of tests" in found["size"].detail
-    assert "Missed: order" in found["next"].detail
+    assert "Missed: “order”" in found["next"].detail
 
 
 def test_an_adapter_that_changes_nothing_shows_no_difference_and_asks_for_more_clips(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.errors import StudioError
+from studio.text import counted
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -125,11 +126,12 @@ def _devices() -> Iterator[Check]:
 
     from studio.models.kernels.linear import gains
 
+    threads = counted(torch.get_num_threads(), "thread")
     cpu, handed_over = _speed("cpu"), "; frozen layers go through oneDNN, which is faster here" if gains() else ""
     yield Check(
         subject="cpu",
         state="fine",
-        found=f"forward and backward work, {cpu:.0f} GFLOP/s on {torch.get_num_threads()} threads{handed_over}",
+        found=f"forward and backward work, {cpu:.0f} GFLOP/s on {threads}{handed_over}",
     )
     for name, present, absent in (
         ("cuda", torch.cuda.is_available(), "no NVIDIA GPU that this PyTorch can use"),

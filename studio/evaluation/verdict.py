@@ -101,7 +101,9 @@ class Judgement(BaseModel):
         found = self.change
         if found is None:
             return self._why_not
-        measured = f"measured: {abs(100 * found.change):.1f} {'fewer' if found.change <= 0 else 'more'}"
+        size = f"{abs(100 * found.change):.1f}"
+        measured = f"measured: {size} {'fewer' if found.change < 0 else 'more'}"
+        measured = "measured: as many" if size == "0.0" else measured
         if found.verdict in ("better", "worse"):
             return f"By how much: {self.size} ({measured})."
         if found.verdict == "too few clips":

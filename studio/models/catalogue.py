@@ -174,6 +174,8 @@ def _card(model: _Published) -> ModelCard:
 
 
 def _hint(name: str) -> str:
+    if name.startswith(("/", "~", "./", "../")):
+        return "Check the path: a model folder holds config.json and model.safetensors."
     ids = [STARTER, *(model.id for model in _PUBLISHED)]
     if name in ids or (_HUB_ID.fullmatch(name) and not difflib.get_close_matches(name, ids, 1, 0.9)):
         return f"Fetch it first, which needs the internet: studio fetch {name}"

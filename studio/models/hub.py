@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.config import split_language
 from studio.errors import DiskError, HubUnreachableError, ModelError, StudioError
+from studio.faults import plain_reason
 from studio.models.catalogue import TINY, locate
 from studio.progress import OnProgress, unwatched
 
@@ -162,7 +163,7 @@ def _sentences(hub_id: str) -> Iterator[None]:
 
 
 def _unreachable(hub_id: str, error: Exception) -> HubUnreachableError:
-    why = str(error).strip().splitlines() or [type(error).__name__]
+    why = plain_reason(error)
     return HubUnreachableError(
-        f"{hub_id} could not be downloaded: {why[0][:200]}", "Check the internet connection; the download resumes."
+        f"{hub_id} could not be downloaded: {why}.", "Check the internet connection; the download resumes."
     )

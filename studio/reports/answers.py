@@ -102,7 +102,7 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
 
 def _forgetting(general: GeneralResult | None, forgot: bool) -> str:
     if general is None:
-        return "Forgetting was not measured: there was no general set (--replay names one)."
+        return "Forgetting was not measured: this run had no clips of other voices."
     figures = f"{percent(general.before)} → {percent(general.after)} on {counted(general.clips, 'clip')}"
     if general.change:
         figures += f" ({points(general.change.low)} to {points(general.change.high)} points)"
@@ -153,14 +153,16 @@ def _advice(result: RunResult) -> tuple[str, str, State]:
 
 
 def _gently(result: RunResult) -> str:
-    replay = "Replay other voices (--replay), " if result.config.get("replay") == NOTHING else "Replay more, "
+    replay = "Replay other voices, " if result.config.get("replay") == NOTHING else "Replay more, "
     return f"{replay}take fewer steps than {result.config.get('max_steps')}, or halve the learning rate."
 
 
 def _record(result: RunResult, words: list[str]) -> str:
     if not words:
         return f"Sentences to read: “For me” in the Record tab, or studio prompts {_dataset(result)}."
-    named = ", ".join(words[:NAMED]) + (f" and {len(words) - NAMED} more" if len(words) > NAMED else "")
+    named = ", ".join(f"“{word}”" for word in words[:NAMED]) + (
+        f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
+    )
     return f"Missed: {named}. Sentences with them: “For me” in the Record tab, or studio prompts {_dataset(result)}."
 
 

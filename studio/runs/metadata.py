@@ -54,7 +54,7 @@ class RunRecord(TrainConfig):
             **config.model_dump(),
             run=run,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            started_by=shlex.join(config.command(run)),
+            started_by=shlex.join(config.command()),
             resolved_device=device,
             resolved_threads=threads,
             versions=_versions(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import tempfile
 import zipfile
@@ -62,11 +61,12 @@ class Exports(BaseModel):
 
 def exports(folder: RunFolder) -> Exports:
     """What the finished run in `folder` has to give."""
+    workspace = Workspace(folder.path.parent.parent)
     return Exports(
         adapter=_target(folder.adapter, adapter_snippet),
         merge=_merge(folder),
-        command=f"studio merge {folder.name}",
-        serve=shlex.join(["studio", "serve", folder.name]),
+        command=workspace.command("merge", folder.name),
+        serve=workspace.command("serve", folder.name),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -308,11 +307,11 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
     clips = dataset.in_splits(*SIDES)
     notes = before_start.check(config, clips)
     if on:
-        return Planned(command=shlex.join([*config.command(), "--on", on]), memory=None, notes=notes)
+        return Planned(command=workspace.command(*config.command()[1:], "--on", on), memory=None, notes=notes)
     kind = sidebar.device() if config.device == "auto" else config.device.upper()
     time = expected(workspace, config, clips, general_set.measuring(config, workspace), on_cpu=kind == "CPU")
     return Planned(
-        command=shlex.join(config.command()),
+        command=workspace.command(*config.command()[1:]),
         memory=_memory(workspace, config, clips, is_cuda="CUDA" in kind),
         time=time.as_text(config.max_steps) if time else "",
         notes=notes,

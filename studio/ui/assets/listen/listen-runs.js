@@ -85,7 +85,8 @@ export class Runs {
   /** Why `run` cannot be compared with the others; empty where it can. */
   #hindrance(run, beside = this.#beside) {
     const { main } = this;
-    if (!run || !main || run.name === main.name) return "is the run above";
+    if (!main) return "first choose a run above";
+    if (!run || run.name === main.name) return "is the run above";
     if (run.model !== main.model) return `other base: ${run.model}`;
     if (beside.includes(run.name)) return "is compared";
     return beside.length >= MOST - 1 ? `${MOST} at most` : "";
@@ -125,11 +126,14 @@ export class Runs {
   }
 }
 
-function about({ model, dataset, before, after, rate }) {
+function about({ model, dataset, before, after, rate, strength }) {
   const wer = after === null
     ? ""
     : before === null
     ? ` · ${rate} ${percent(after)}`
     : ` · ${rate} ${percent(before)} → ${percent(after)}`;
-  return `${model}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}`;
+  const weaker = strength === null || strength > 0.999
+    ? ""
+    : ` · adapter at ${Math.round(100 * strength)}\u00a0% of its strength`;
+  return `${model}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}${weaker}`;
 }

@@ -2,6 +2,7 @@
 
 import { request } from "../studio.js";
 
+const PAUSE = 400; // ms
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 export class Strength {
@@ -17,7 +18,10 @@ export class Strength {
     this.onKept = onKept;
     this.onFailed = onFailed;
     this.slider.oninput = () => this.#tell();
-    this.slider.onchange = () => onTried();
+    this.slider.onchange = () => {
+      clearTimeout(this.timer); // of several presses of a key only the last is heard
+      this.timer = setTimeout(onTried, PAUSE);
+    };
     this.keep.onclick = () => this.#keep();
   }
 

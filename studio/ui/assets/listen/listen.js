@@ -281,6 +281,7 @@ class Test {
   }
 
   #told({ columns, notes }, took, note) {
+    if (isShown(this.root)) this.$(".li-columns").scrollIntoView({ block: "nearest" });
     const texts = columns.length === 1
       ? "The text"
       : columns.length === 2

@@ -236,7 +236,7 @@ const heardAnother = (
   saved,
   heard,
 ) => [
-  `${saved}The model transcribed something else: “${heard}”.`,
+  `${saved}The model transcribed something else: “${heard.replace(/\.$/, "")}”.`,
   "If you read another line, record it again or correct the label.",
   "look",
 ];

@@ -322,11 +322,11 @@ export class LiveView {
 
   #tiles() {
     const { steps, scorings, best, before, after, finished } = this.#history;
-    const known = [before?.general_wer, after?.general_wer ?? scorings.at(-1)?.general_wer];
+    const known = [before?.general_wer, after?.general_wer]; // those that choose while it trains are other clips
     const general = known[0] == null ? [] : [[
       `General ${this.#history.rateName}`,
       known[1] == null ? percent(known[0]) : known.map(percent).join(" → "),
-      after ? "other voices: before → after" : "other voices: before → while training",
+      after ? "other voices: before → after" : "other voices, before; after comes at the end",
     ]];
     const loss = smoothed(lossPoints(steps), span(steps)).at(-1)?.[1];
     const now = scorings.at(-1);

@@ -131,11 +131,14 @@ export class Models {
     const source = `${withoutLanguage(id)}:${language}`;
     const { id: added } = await request("models/add", { body: { source } });
     this.#use(added);
+    this.box.querySelector(`[name=train-model][value="${CSS.escape(added)}"]`)?.focus();
   }
 
   async #forget(id) {
     await request("models/forget", { body: { source: id } }).catch(() => {}); // then it is still listed
-    this.#use(id === studio.model() ? this.#models[0].id : studio.model());
+    const left = this.#models.filter((model) => model.id !== id);
+    const other = left.find((model) => model.id === withoutLanguage(id)) ?? left[0];
+    this.#use(id === studio.model() ? other.id : studio.model());
   }
 
   #use(id) {
@@ -159,14 +162,13 @@ export function languageName(/** @type {string} */ code) {
 /** The choice of a language, for a model that knows several. */
 function languageChoice(/** @type {Server.Model} */ { id, languages, language }, speak) {
   const named = languages.map((code) => [languageName(code), code]).sort(([one], [other]) => one.localeCompare(other));
-  const choice = make("select", {
-    class: "st-field",
-    "aria-label": `Language of ${id}`,
-    onchange: ({ target }) => speak(id, target.value),
-  });
+  const choice = make("select", { class: "st-select", "aria-label": "Language" });
+  const use = () => speak(id, choice.value);
+  const button = make("button", { type: "button", class: "st-button small", hidden: true, onclick: use }, "Use it");
+  choice.onchange = () => (button.hidden = choice.value === language);
   choice.append(...named.map(([name, code]) => make("option", { value: code }, name)));
   choice.value = language;
-  return make("span", { class: "train-language" }, "Language ", choice);
+  return make("span", { class: "train-language" }, "Language ", choice, button);
 }
 
 function line(/** @type {Server.Model} */ model, on) {
@@ -176,7 +178,9 @@ function line(/** @type {Server.Model} */ model, on) {
   const cost = make("span", { class: "train-state st-small" }, word(megabytes(bytes)), icon(picture));
   const about = [millions(parameters), sentence(megabytes(bytes))].filter(Boolean).join(", ");
   const more = make("span", { class: "train-more st-small" }, about);
-  if (id.endsWith(`/${title}`)) more.append(make("span", { class: "train-path" }, id));
+  if (withoutLanguage(id).endsWith(`/${title.replace(/ \(\w+\)$/, "")}`)) {
+    more.append(make("span", { class: "train-path" }, id));
+  }
   if (model.languages.length) more.append(languageChoice(model, on.speak));
   if (model.is_own) {
     const forget = () => on.forget(id);

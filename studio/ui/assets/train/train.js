@@ -100,7 +100,10 @@ class Train {
 
   #open(run) {
     this.#view(run);
-    if (run) this.element.querySelector(".live-name").focus({ preventScroll: true });
+    if (!run) return;
+    const name = this.element.querySelector(".live-name");
+    name.focus({ preventScroll: true });
+    name.scrollIntoView({ block: "center" });
   }
 
   #view(run) {
