@@ -35,7 +35,7 @@ class Workspace:
     def here(cls) -> Workspace:
         """`$STUDIO_WORKSPACE`, or the current directory. Raises ConfigError where that is no folder, DiskError."""
         with disk_errors(Path(os.environ.get(ENVIRONMENT_VARIABLE) or "."), "read"):
-            root = Path(os.environ.get(ENVIRONMENT_VARIABLE) or Path.cwd()).resolve()
+            root = resolved(Path(os.environ.get(ENVIRONMENT_VARIABLE) or Path.cwd()))
         if root.exists() and not root.is_dir():
             raise ConfigError(f"The workspace {root} is a file, not a folder.", "Name the folder of your recordings.")
         return cls(root)
@@ -153,10 +153,27 @@ def inside(root: Path, relative: str | Path) -> Path:
 
     Raises DataError where it points outside: manifests are shared, and a client's path is never trusted.
     """
-    path = (root / relative).resolve()
-    if not path.is_relative_to(root.resolve()):
+    try:
+        path, whole = resolved(root / relative), resolved(root)
+    except OSError as error:
+        raise DataError(f"{relative} in {root} cannot be followed: {error.strerror}.", "Delete it.") from error
+    if not path.is_relative_to(whole):
         raise DataError(f"{relative} points outside {root}.", "Keep the clips inside the dataset folder.")
     return path
+
+
+def resolved(path: Path) -> Path:
+    """`path` after links are followed. Raises OSError, also where a link leads to itself."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # what Python 3.11 and 3.12 make of such a link
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
+
+
+def check_plain(path: Path) -> None:
+    """Raise DiskError where `path` is there and is no plain file: a link leads elsewhere, a pipe never ends."""
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        raise DiskError(f"{path} is not a plain file.", "Put the file itself there, or move what is there away.")
 
 
 @contextmanager
@@ -223,6 +240,7 @@ def append_durably(path: Path, line: str) -> None:
     A failed append leaves no half line behind. Raises DiskError.
     """
     data = line.encode() + b"\n"
+    check_plain(path)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()

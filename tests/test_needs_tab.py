@@ -37,14 +37,14 @@ def test_terms_become_cards_that_say_why_and_stay_after_a_reload(studio: Served,
 @pytest.mark.thorough
 def test_a_dialog_closed_without_a_choice_changes_nothing_and_has_no_barriers(studio: Served, browser: Browser) -> None:
     with opened(browser, studio.url) as page:
-        page.get_by_label("Phrases").check()
+        page.get_by_role("radio", name="Phrases", exact=True).check()
         expect(page.locator(".rec-why")).to_have_text("")
         page.get_by_label("For me").check()
         expect(page.get_by_role("dialog", name="What to record next")).to_be_visible()
         expect(page.get_by_text("None known yet.")).to_be_visible()
         assert Axe().run(page).response["violations"] == []
         page.keyboard.press("Escape")
-        expect(page.get_by_label("Phrases")).to_be_checked()
+        expect(page.get_by_role("radio", name="Phrases", exact=True)).to_be_checked()
 
 
 @pytest.mark.thorough

@@ -265,7 +265,7 @@ def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(
 ) -> None:
     page.keyboard.press("Space")
     microphone.say(sentence)
-    page.get_by_label("Phrases").check()
+    page.get_by_role("radio", name="Phrases", exact=True).check()
     await_mode(page, "review")
     assert page.locator(".rec-prompt").text_content() == prompts.numbers("words")[0].text
     page.keyboard.press("Space")
@@ -287,7 +287,7 @@ def test_another_script_or_dataset_in_the_middle_of_a_sentence_loses_nothing(
 def test_an_answer_that_comes_after_the_next_dataset_was_chosen_changes_nothing(page: Page, studio: Served) -> None:
     late: list[Route] = []
     page.route("**/studio/record/slow", lambda route: late.append(route))
-    page.get_by_label("Phrases").check()
+    page.get_by_role("radio", name="Phrases", exact=True).check()
     page.locator(".rec-prompt").get_by_text(prompts.phrases()[0].text, exact=True).wait_for()
     page.evaluate("studio.choose('slow')")
     page.evaluate("studio.choose('my-voice')")

@@ -38,7 +38,7 @@ from studio.data.view.query import Selection
 from studio.data.view.table import Table
 from studio.errors import ConflictError, DataError, StudioError
 from studio.text import counted
-from studio.workspace import append_durably, disk_errors, write_atomically
+from studio.workspace import append_durably, check_plain, disk_errors, write_atomically
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,13 +57,15 @@ class Dataset(Store):
         dataset = cls(folder)
         with disk_errors(folder):
             (folder / "clips").mkdir(parents=True, exist_ok=True)
+            check_plain(dataset.manifest)
             dataset.manifest.touch()
         return dataset
 
     @classmethod
     def open(cls, folder: Path) -> Dataset:
-        """The dataset in `folder`. Raises DataError where there is none."""
+        """The dataset in `folder`. Raises DataError where there is none, DiskError where it cannot be read."""
         dataset = cls(folder)
+        check_plain(dataset.manifest)
         if not dataset.manifest.is_file():
             raise DataError(f"There is no dataset in {folder}.", "Record or import clips, or check the name.")
         return dataset

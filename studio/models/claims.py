@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from studio.errors import ModelError
 from studio.faults import plain_reason
@@ -34,6 +34,7 @@ _MOST_LAYERS = 256
 _MOST = 10_000_000  # of any other number of things
 _MOST_HEADER = 100_000_000  # bytes, as safetensors itself has it
 _MOST_RANK = 4096
+_MOST_ALPHA = 1e6  # a hundred times the largest rank's
 _DEEPEST = 100  # levels
 _LAYER = re.compile(r"(en|de)coder\.layers\.\d+")
 
@@ -63,12 +64,19 @@ def check_adapter(folder: Path) -> None:
     """Raise ModelError where adapter_config.json in `folder` cannot be what it should be."""
     path = folder / "adapter_config.json"
     settings = read_object(path)
-    ranks = [settings.get("r", 8), *_values(settings.get("rank_pattern") or {})]
-    if not all(isinstance(rank, int) and 1 <= rank <= _MOST_RANK for rank in ranks):
-        raise _refused(path, f"r is {_shown(settings.get('r'))}, where 1 to {_MOST_RANK:,} is possible")
-    alpha = settings.get("lora_alpha", 8)
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float):
-        raise _refused(path, f"lora_alpha is {_shown(alpha)}, not a number")
+    ranks = {"r": settings.get("r", 8), **_named_values(settings, "rank_pattern")}
+    for name, rank in ranks.items():
+        if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= _MOST_RANK:
+            raise _refused(path, f"{name} is {_shown(rank)}, where 1 to {_MOST_RANK:,} is possible")
+    alphas = {"lora_alpha": settings.get("lora_alpha", 8), **_named_values(settings, "alpha_pattern")}
+    for name, alpha in alphas.items():
+        if not is_alpha(alpha):
+            raise _refused(path, f"{name} is {_shown(alpha)}, where a number up to {_MOST_ALPHA:,.0f} is possible")
+
+
+def is_alpha(value: object) -> TypeGuard[float]:
+    """Whether an adapter can be scaled by `value` over its rank: a number above 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MOST_ALPHA
 
 
 def patterns(settings: Mapping[str, Any]) -> list[str]:
@@ -183,8 +191,10 @@ def _layers(names: Iterable[str]) -> set[str]:
     return {found[0] for name in names if (found := _LAYER.search(name))}
 
 
-def _values(found: Any) -> list[Any]:
-    return list(found.values()) if isinstance(found, dict) else [None]
+def _named_values(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The values of the object `name`, by what to call them; of anything else than an object itself."""
+    found = settings.get(name) or {}
+    return {f"{name}[{key!r}]": value for key, value in found.items()} if isinstance(found, dict) else {name: found}
 
 
 def _is_deep(value: Any) -> bool:

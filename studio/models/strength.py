@@ -8,17 +8,16 @@ settings, so that whatever loads it takes it; `trained_alpha`, in the note of it
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from studio.errors import ConfigError, ModelError
 from studio.models.adapters import BASE_NOTE, base_note
 from studio.models.base import Recogniser
-from studio.models.claims import read_object
+from studio.models.claims import check_adapter, is_alpha, read_object
 from studio.workspace import disk_errors, write_atomically
 
 WEAKER = (0.75, 0.5)  # what is tried after training
@@ -59,7 +58,7 @@ def strength_of(adapter: Path) -> float:
     """The strength that the adapter in the folder `adapter` has now. Raises ModelError."""
     trained = base_note(adapter).get(TRAINED)
     now = read_object(adapter / "adapter_config.json").get("lora_alpha")
-    return now / trained if _is_positive(now) and _is_positive(trained) else 1.0
+    return now / trained if is_alpha(now) and is_alpha(trained) else 1.0
 
 
 def change(adapter: Path, strength: float) -> None:
@@ -69,20 +68,17 @@ def change(adapter: Path, strength: float) -> None:
     """
     if not 0 < strength <= 1:
         raise ConfigError(f"A strength of {strength:g} is impossible.", "Give a number above 0, and 1 at most.")
+    check_adapter(adapter)
     settings = read_object(adapter / "adapter_config.json")
     if settings.get("use_dora"):
         raise ModelError("This adapter uses DoRA: its strength cannot be changed.", "Train it again without DoRA.")
     note, alpha = base_note(adapter), settings.get("lora_alpha")
-    if not _is_positive(alpha):
-        raise ModelError(f"{adapter} does not say how strong it is: its lora_alpha is {alpha!r}.", "Train it again.")
-    if not _is_positive(note.get(TRAINED)):  # one that an earlier version saved is as it was trained
+    if not is_alpha(alpha):
+        raise ModelError(f"{adapter} does not say how strong it is: lora_alpha is missing.", "Train it again.")
+    if not is_alpha(note.get(TRAINED)):  # one that an earlier version saved is as it was trained
         write_atomically(adapter / BASE_NOTE, json.dumps(note | {TRAINED: alpha}, indent=2) + "\n")
         note[TRAINED] = alpha
     settings["lora_alpha"] = note[TRAINED] * strength
     write_atomically(adapter / "adapter_config.json", json.dumps(settings, indent=2, sort_keys=True) + "\n")
     with disk_errors(adapter):
         os.utime(adapter / "adapter_model.safetensors")  # by this others see that what they loaded is no longer it
-
-
-def _is_positive(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

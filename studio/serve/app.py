@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from studio.errors import DataError, StudioError
@@ -21,6 +22,7 @@ from studio.inference.longform.transcript import Segment
 from studio.serve import answers
 from studio.serve.asked import TranscriptionRequest, UploadedRecording
 from studio.serve.engine import Engine
+from studio.web.faults import answer_nobody
 from studio.web.gate import ApiGate, Key, refusal
 from studio.web.security import HostRule
 
@@ -41,6 +43,7 @@ def create_app(engine: Engine, host: str, key: Key | None) -> FastAPI:
     app.add_exception_handler(StudioError, _in_words)
     app.add_exception_handler(ValidationError, _not_understood)
     app.add_exception_handler(HTTPException, _as_refusal)
+    app.add_exception_handler(ClientDisconnect, answer_nobody)
     _routes(app, engine)
     return app
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from studio.errors import DiskError, StudioError
@@ -30,6 +30,7 @@ def handlers() -> dict[Any, Handler]:
         OSError: _of_the_disk,
         HTTPException: _refused,
         RequestValidationError: _not_understood,
+        ClientDisconnect: answer_nobody,
     }
 
 
@@ -50,6 +51,11 @@ async def _in_words(request: Request, error: Exception) -> JSONResponse:
     """A StudioError as JSON: what happened, what to do, the machine's name for it; of a conflict the clip as it is."""
     assert isinstance(error, StudioError)
     return JSONResponse(error.as_json(), error.status)
+
+
+async def answer_nobody(request: Request, error: Exception) -> Response:
+    """Who asked has hung up in the middle of the request: nobody reads this answer."""
+    return Response(status_code=400)
 
 
 async def _of_the_disk(request: Request, error: Exception) -> JSONResponse:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from studio.data.formats.clip import ExportClip
 from studio.errors import DataError
-from studio.workspace import disk_errors, inside
+from studio.workspace import disk_errors, inside, resolved
 
 READABLE = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".mp3", ".mp2", ".ogg", ".oga", ".opus", ".aif",
                       ".aiff", ".aifc", ".au", ".snd", ".caf", ".sph", ".nist", ".voc",
@@ -32,6 +32,11 @@ _FOLDERS = 1_000  # remembered
 _ELSEWHERE = "Put the sound files into it. On the command line, --audio names another folder."
 
 
+def _followed(root: Path) -> Path:
+    with disk_errors(root, "read"):
+        return resolved(root)
+
+
 class Files:
     """Finds the sound files that manifests name. Nothing outside `roots`, after links are followed, is ever opened.
 
@@ -39,7 +44,7 @@ class Files:
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
-        self.roots = [root.resolve() for root in roots]
+        self.roots = [_followed(root) for root in roots]
         self._blobs = {blobs for root in self.roots if (blobs := _blobs(root))}
         self._folders: dict[tuple[Path, str], Path] = {}  # of a root, resolved: looked up once, not for every clip
 

@@ -18,7 +18,7 @@ from studio.data.formats.base import Format, SkipGroup, Target
 from studio.data.formats.clip import ExportClip
 from studio.data.formats.lists import Index
 from studio.data.manifest import Dataset, Utterance
-from studio.errors import DataError, StudioError
+from studio.errors import DataError, DiskError, StudioError
 from studio.text import counted
 from studio.workspace import disk_errors, sync_folder
 
@@ -107,6 +107,9 @@ def _begun(home: Path, is_file: bool) -> Iterator[Path]:
         with disk_errors(home):
             folder.rename(home)
             sync_folder(home.parent)
+    except DiskError as error:
+        _remove(folder)
+        raise DiskError(error.what.replace(str(folder), str(home)), error.remedy) from error
     except BaseException:
         _remove(folder)
         raise

@@ -25,7 +25,7 @@ from pydantic_core import to_json
 
 from studio.data.store import lines
 from studio.data.store.snapshot import KEPT, Signature, signature_of
-from studio.workspace import append_durably, disk_errors, write_atomically
+from studio.workspace import append_durably, check_plain, disk_errors, write_atomically
 
 MOST_BYTES = 8 << 20
 """Beyond it the oldest actions are forgotten, down to half: a label takes 150 bytes, moving 10,000 clips to another
@@ -153,6 +153,7 @@ class Journal:
 
     def read(self) -> Log:
         """Everything in it; kept in memory until the file changes. Raises DiskError."""
+        check_plain(self.path)
         signature = signature_of(self.path)
         kept = _kept.get(self.path)
         if kept is None or kept[0] != signature:

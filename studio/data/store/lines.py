@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from studio.data.utterance import Utterance
 from studio.errors import DataError
 from studio.faults import first_fault
-from studio.workspace import disk_errors
+from studio.workspace import check_plain, disk_errors
 
 _fields: dict[frozenset[str], set[str]] = {}  # which fields a line has: a few ways in all
 _TOGETHER = ("id", "audio_filepath", "text", "duration", "split", "source")  # what must be there, or fit together
@@ -21,7 +21,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors put it before the first line
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of `path`; nothing where there is no such file. Raises DiskError."""
+    """The content of `path`; nothing where there is no such file. Raises DiskError, also where it is no plain file."""
+    check_plain(path)
     with disk_errors(path, "read"):
         try:
             return path.read_bytes().removeprefix(BYTE_ORDER_MARK)
@@ -32,8 +33,9 @@ def read_bytes(path: Path) -> bytes:
 def each(path: Path) -> Iterator[bytes]:
     """The lines of `path` with their newlines, one in memory at a time; none where there is no such file.
 
-    Raises DiskError.
+    Raises DiskError, also where it is no plain file.
     """
+    check_plain(path)
     with disk_errors(path, "read"):
         try:
             stream = path.open("rb")

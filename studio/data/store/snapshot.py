@@ -21,7 +21,7 @@ from studio.data.splits.grouping import SplitIndex
 from studio.data.store import lines
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.workspace import disk_errors, inside, write_atomically
+from studio.workspace import check_plain, disk_errors, inside, write_atomically
 
 KEPT = 4  # datasets held in memory: 10,000 clips take about 30 MB
 _YOUNG = 20_000_000  # ns; the clock of a file system ticks every 1-10 ms: a change right after a look leaves no trace
@@ -203,6 +203,7 @@ def _keep(folder: Path, snapshot: Snapshot) -> Snapshot:
 
 def _read(manifest: Path) -> tuple[Signature, bytes]:
     """The content, and the signature of just this content: it may be replaced or grow while it is read."""
+    check_plain(manifest)
     with disk_errors(manifest, "read"):
         try:
             with manifest.open("rb") as stream:

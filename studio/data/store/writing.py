@@ -14,7 +14,7 @@ from studio.data.store import lines, operations
 from studio.data.store.files import Store
 from studio.data.utterance import Utterance
 from studio.errors import DiskError
-from studio.workspace import append_durably, disk_errors, write_atomically
+from studio.workspace import append_durably, check_plain, disk_errors, write_atomically
 
 LOCK_SECONDS = 30.0  # a writer holds the lock for some milliseconds
 
@@ -55,6 +55,7 @@ def _put_torn_line_aside(path: Path) -> None:
 
 
 def _ends_whole(path: Path) -> bool:
+    check_plain(path)
     with disk_errors(path, "read"):
         try:
             with path.open("rb") as stream:
