@@ -171,3 +171,35 @@ def test_a_program_that_hangs_up_while_it_sends_is_no_error_of_the_server() -> N
     app = create_app(None, "127.0.0.1", None)  # type: ignore[arg-type]  # it never comes to the model
     asyncio.run(app(scope, receive, send))
     assert sent[0]["status"] == 400
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_an_adapter_whose_weights_were_cut_off_is_said_not_to_be_whole(
+    share: float, base: Path, tmp_path: Path
+) -> None:
+    adapters.save(adapters.attach(load(base, "cpu"), 2, 4.0, 0.0, "conventions", 0), tmp_path / "lora")
+    weights = tmp_path / "lora" / "adapter_model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ModelError, match="is not whole|is longer than the file"):
+        load(base, "cpu", adapter=tmp_path / "lora")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("preprocessor_config.json", {"sampling_rate": 8000}, "expects 8000 Hz"),
+        ("config.json", {"decoder_start_token_id": 1_000_000}, "is no token of its vocabulary"),
+    ],
+)
+def test_a_model_whose_settings_contradict_its_family_is_refused_before_it_is_used(
+    name: str, changes: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    folder = moonshine(tmp_path / "model")
+    found = folder / name if (folder / name).is_file() else folder / "processor_config.json"
+    settings = json.loads(found.read_text())
+    inner = settings.get("feature_extractor", settings)
+    inner |= changes
+    found.write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=says):
+        load(folder, "cpu")

@@ -239,6 +239,7 @@ def _check_adapter(recogniser: Recogniser, folder: Path) -> None:
         if not (folder / name).is_file():
             raise ModelError(f"{folder} holds no adapter: {name} is missing.", "Choose the folder of a finished run.")
     check_adapter(folder)
+    header(folder / "adapter_model.safetensors")
     _check_patterns(recogniser, folder)
     note, name = base_note(folder), lasting_model(recogniser.source)
     made_on = note.get("source", name)

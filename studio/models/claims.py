@@ -123,13 +123,13 @@ def header(weights: Path) -> dict[str, tuple[int, ...]]:
             size = int.from_bytes(stream.read(8), "little")
             if size > min(_MOST_HEADER, weights.stat().st_size):
                 raise _refused(weights, "its header is longer than the file")
-            entries = json.loads(stream.read(size))
-            return {
-                name: tuple(int(length) for length in entry["shape"])
-                for name, entry in entries.items()
-                if name != "__metadata__"
-            }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            found = json.loads(stream.read(size))
+            entries = {name: entry for name, entry in found.items() if name != "__metadata__"}
+            end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+            if 8 + size + end > weights.stat().st_size:
+                raise _refused(weights, "it is not whole")
+            return {name: tuple(int(length) for length in entry["shape"]) for name, entry in entries.items()}
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _refused(weights, "it is not whole") from error
 
 

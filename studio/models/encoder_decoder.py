@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import DataError
+from studio.errors import DataError, ModelError
 from studio.models import portable, pretrained
 from studio.models.base import AdapterHypothesis, Clip, Hypothesis
 from studio.models.greedy import Rules, Written, greedy, padded
@@ -91,6 +91,11 @@ class EncoderDecoder(ABC):
         """The model in eval mode and its processor, from a local folder of safetensors. Raises ModelError."""
         model = pretrained.load_network(self.network, folder, dtype)
         self.settle(model, folder, language)
+        if not 0 <= model.config.decoder_start_token_id < model.config.vocab_size:
+            raise ModelError(
+                f"{folder / 'config.json'} cannot be used: its decoder_start_token_id is no token of its vocabulary.",
+                "Fetch or copy the model again, whole.",
+            )
         return model.to(device).eval(), self.load_processor(folder)
 
     def settle(self, base: Any, folder: Path, language: str) -> None:
@@ -103,7 +108,15 @@ class EncoderDecoder(ABC):
 
     def load_processor(self, folder: Path) -> Any:
         """The feature extractor and tokenizer in `folder`. Raises ModelError."""
-        return pretrained.load_processor(folder)
+        processor = pretrained.load_processor(folder)
+        rate = getattr(getattr(processor, "feature_extractor", None), "sampling_rate", None)
+        if rate != self.sample_rate:
+            raise ModelError(
+                f"The model in {folder} cannot be used: its processor expects {rate} Hz, and a {self.name} model hears "
+                f"{self.sample_rate} Hz.",
+                "Fetch or copy the model again, whole.",
+            )
+        return processor
 
     def save(self, model: torch.nn.Module, processor: Any, folder: Path) -> None:
         """Write a folder that plain transformers loads."""
