@@ -247,6 +247,8 @@ def test_the_memory_that_a_run_takes_is_told_as_the_settings_change(studio: Stud
     much = {
         "command": "studio train",
         "memory": {"text": "Memory: too much. Halve the batch size.", "is_enough": False},
+        "time": "",
+        "notes": [],
     }
     page.route("**/train/command", lambda route: route.fulfill(json=much))
     page.get_by_label("Batch size").fill("511")
