@@ -52,11 +52,12 @@ def router(workspace: Workspace) -> APIRouter:
 
 
 def offered(workspace: Workspace) -> list[ModelCard]:
-    """Every model of the picker: the catalogue first."""
+    """Every model of the picker: what can be used at once comes first, then what is a download away."""
     listed = catalogue()
     names = {card.id for card in listed}
     more = dict.fromkeys([*added(workspace), *_of_runs(workspace)])
-    return listed + [card for source in more if source not in names and (card := _card(source))]
+    cards = listed + [card for source in more if source not in names and (card := _card(source))]
+    return sorted(cards, key=lambda card: card.state == "download")
 
 
 def known(workspace: Workspace, source: str) -> str:
