@@ -80,9 +80,10 @@ def records_prompts(page: Page, microphone: Microphone, workspace: Path) -> Data
         await_mode(page, "recording")
         page.keyboard.press("Space")
         await_mode(page, "review")
-        label = page.locator(".rec-text").input_value()
         if number == 2:
-            page.locator(".rec-text").fill(f"{label} please")
+            page.keyboard.press("e")  # to the label, without the mouse
+            page.keyboard.press("End")
+            page.keyboard.type(" please")
         page.keyboard.press("Control+Enter")
         page.wait_for_function("text => document.querySelector('.rec-prompt').textContent !== text", arg=prompt)
     dataset = Dataset.open(workspace / "recordings" / "my-voice")

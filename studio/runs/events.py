@@ -56,6 +56,7 @@ class Phase(_Event):
     name: PhaseName
     done: int = 0
     total: int = 0
+    general: bool = False  # these are clips of other voices
 
 
 class StepDone(_Event):

@@ -133,7 +133,7 @@ def prepare(plan: RunPlan, moved: list[str], folder: RunFolder, stopper: Stopper
         others, bad = general.only_usable(others, base)
         left_out += bad
         counted = config.model_copy(update={"normaliser": others.normaliser})
-        general_scorer = Scorer(recogniser, others.dataset, counted, stopper.check)
+        general_scorer = Scorer(recogniser, others.dataset, counted, stopper.check, is_general=True)
     return PreparedRun(
         plan=RunPlan(record, plan.dataset, splits, others, plan.workspace),
         folder=folder,

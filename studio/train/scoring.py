@@ -38,6 +38,7 @@ class Scorer:
     config: TrainConfig
     check: Check
     rows: Rows = field(default_factory=Rows)  # of clips that were encoded before: then they are only decoded
+    is_general: bool = False  # the clips are of other voices
 
     def evaluate(
         self, clips: Sequence[Utterance], phase: ScoringPhase, adapter: str | None, kept: Path | None = None
@@ -54,11 +55,11 @@ class Scorer:
             else HypothesisCache()
         )
         read = Hypotheses()
-        yield Phase(name=phase, total=len(clips))
+        yield Phase(name=phase, total=len(clips), general=self.is_general)
         self.check()
         for batch in transcribed(self.recogniser, self.dataset, clips, known, self.rows.of):
             read.add(batch)
-            yield Phase(name=phase, done=read.done, total=len(clips))
+            yield Phase(name=phase, done=read.done, total=len(clips), general=self.is_general)
             self.check()
         good, skipped = read.clips_of(clips), read.skipped
         if skipped:

@@ -359,6 +359,7 @@ declare namespace Server {
       | "exporting";
     done: number;
     total: number;
+    general: boolean;
   }
 
   interface PresetCard {

@@ -19,7 +19,7 @@ const BEATS = 3; // of the countdown
 const BEAT = 700; // ms
 const PAUSE = 300; // ms after the last letter until the browser keeps the label
 const IDLE = 60_000; // ms after which the microphone is let go
-const KEYS = { " ": "toggle", escape: "escape", p: "play", s: "skip", b: "back" };
+const KEYS = { " ": "toggle", escape: "escape", p: "play", s: "skip", b: "back", e: "label" };
 
 export const start = ({ element }) => new RecordTab(element.querySelector(".rec")).begin();
 
@@ -338,6 +338,7 @@ class RecordTab {
       escape: () => this.mode !== "ready" && this.discard(),
       discard: () => (this.mode === "ready" ? remove(this) : this.discard()),
       back: () => this.goTo(this.place - 1),
+      label: () => this.root.querySelector(".rec-text").focus(), // before there is a take it is not shown
       skip: () => this.goTo(this.place + 1),
       play: () => this.play(),
       save: () => save(this),

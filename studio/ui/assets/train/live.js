@@ -243,7 +243,7 @@ export class LiveView {
     const scoring = status === "running" ? this.#history.scoringLeft(until) : null;
     const parts = [
       max ? `step ${step} of ${max}` : "getting ready",
-      isScoring ? `${phase.done} of ${counted(phase.total, "clip")}` : null,
+      isScoring ? `${phase.done} of ${counted(phase.total, "clip")}${phase.general ? " of other voices" : ""}` : null,
       elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
       status === "running" && left !== null ? `about ${duration(left)} left` : null,
       phase && scoring !== null
