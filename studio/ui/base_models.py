@@ -6,6 +6,7 @@ at it by the rules of `--model`; nothing is downloaded by that.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +113,9 @@ def _checked(source: str) -> str:
 
 def languages_of(card: ModelCard) -> list[str]:
     """The codes among which a person can choose for this model; none before it is on this disk, and for most."""
-    return languages(locate(card.id)) if card.state == "on disk" else []
+    with suppress(ModelError):  # its files went away meanwhile
+        return languages(locate(card.id)) if card.state == "on disk" else []
+    return []
 
 
 def _of_runs(workspace: Workspace) -> list[str]:
