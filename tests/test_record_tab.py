@@ -216,7 +216,7 @@ def test_recording_again_and_deleting_can_be_undone(page: Page, take: Callable[[
         await_clips(page, count)
         expect(page.locator(".rec-last")).to_be_empty()  # “Saved” is no longer true
     page.keyboard.press("b")
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
     await_clips(page, 0)
     page.get_by_role("button", name="Undo").click()
     await_clips(page, 1)
