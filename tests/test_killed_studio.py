@@ -22,7 +22,8 @@ def record(studio: Served, page: str, confirmed: list[tuple[str, str]]) -> None:
     """Save takes, and correct each right after, until the studio is gone; notes what it has acknowledged."""
     with studio.client() as client:
         for number in range(10_000):
-            sound = encoded(speech()[:RATE] * (0.5 + (number % 50) / 100), RATE)
+            loudness = random.Random(f"{page} {number}").uniform(0.3, 1.0)  # no two takes are the same recording
+            sound = encoded(speech()[:RATE] * loudness, RATE)
             said = {"text": f"take {number} of {page}", "prompt": "x"}
             try:
                 answer = client.post("studio/record/voice", files={"audio": ("a.wav", sound, "audio/wav")}, data=said)
