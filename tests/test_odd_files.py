@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ from sounds import recording
 from tiny_models import moonshine
 from tones import tones
 
+from studio.data import formats
 from studio.data.formats.files import Files
+from studio.data.formats.plan import ImportPlan
+from studio.data.import_export.exporting import export_data
+from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
 from studio.data.store import asr_results
-from studio.errors import DiskError, ModelError
+from studio.errors import DiskError, ModelError, StudioError
 from studio.models import adapters, load, strength
 from studio.serve.app import create_app
 from studio.workspace import Workspace, resolved
@@ -98,6 +103,20 @@ def test_a_workspace_or_a_folder_of_sounds_that_is_a_link_to_itself_is_a_sentenc
         Files([loop])
     with pytest.raises(OSError, match="loop"):
         resolved(loop)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("format", sorted({*formats.FORMATS} - {"moshi-finetune"}))  # which needs word times
+def test_a_list_that_never_ends_gives_no_clip_in_any_format(format: str, tmp_path: Path) -> None:
+    whole = Path(export_data(tones(tmp_path, 3), format, tmp_path / "out").path)
+    if whole.is_file():
+        whole.unlink()
+        whole.symlink_to("/dev/zero")
+    for place in [path for path in whole.rglob("*") if path.is_file() and path.suffix not in (".wav", ".flac")]:
+        place.unlink()
+        place.symlink_to("/dev/zero")
+    with suppress(StudioError):
+        assert preview(ImportPlan([whole], format)).clips == 0
 
 
 @pytest.fixture(scope="module")

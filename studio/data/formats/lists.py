@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from studio.data.formats.base import Refused
 from studio.data.formats.files import SOUNDS, kind_of
-from studio.errors import StudioError
+from studio.errors import DiskError, StudioError
 from studio.text import lines_of
 from studio.workspace import disk_errors
 
@@ -32,6 +32,8 @@ _CHUNK = 1 << 16
 @contextmanager
 def opened(path: Path) -> Iterator[IO[str]]:
     """`path` as text: UTF-8 or UTF-16, with or without a mark, unpacked if it ends in .gz. Raises DiskError."""
+    if path.exists() and not path.is_file():  # a pipe would never end, nor would a device
+        raise DiskError(f"{path} is not a plain file.", "Put the list itself there.")
     with disk_errors(path, "read"):
         stream = path.open("rb")
     with stream:
