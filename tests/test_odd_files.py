@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,8 @@ def test_a_program_that_hangs_up_while_it_sends_is_no_error_of_the_server() -> N
         "client": ("127.0.0.1", 1), "root_path": "", "asgi": {"version": "3.0"},
     }  # fmt: skip
     app = create_app(None, "127.0.0.1", None)  # type: ignore[arg-type]  # it never comes to the model
-    asyncio.run(app(scope, receive, send))
+    with ThreadPoolExecutor(1) as other:  # this thread may have a browser's loop
+        other.submit(asyncio.run, app(scope, receive, send)).result()
     assert sent[0]["status"] == 400
 
 

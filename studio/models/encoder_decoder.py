@@ -112,7 +112,7 @@ class EncoderDecoder(ABC):
         rate = getattr(getattr(processor, "feature_extractor", None), "sampling_rate", None)
         if rate != self.sample_rate:
             raise ModelError(
-                f"The model in {folder} cannot be used: its processor expects {rate} Hz, and a {self.name} model hears "
+                f"The model in {folder} cannot be used: its processor expects {rate} Hz, and a {self.name} model needs "
                 f"{self.sample_rate} Hz.",
                 "Fetch or copy the model again, whole.",
             )
