@@ -70,7 +70,7 @@ class TrainConfig(BaseModel):
     replay: str = Field(
         BUNDLED,
         description="Clips replayed against forgetting: bundled (for English models), a dataset, or none; one without "
-        "labels is replayed besides, labelled by the base model",
+        "labels is added to the bundled ones, labelled by the base model",
     )
     replay_share: float = Field(
         0.5, title="Share of replay", ge=0, le=0.9, description="Share of training clips that are replayed"

@@ -131,7 +131,7 @@ def lasting_folder(name: str) -> str:
 
 
 def is_folder(name: str) -> bool:
-    """Whether `name`, in which ~ may stand for a home, is a folder that is there."""
+    """Whether there is a folder `name`; ~ is expanded."""
     return os.path.isdir(os.path.expanduser(name))  # noqa: PTH111, PTH112  # Path's own fails on ~ and an unknown name
 
 

@@ -19,6 +19,8 @@ from studio.models import Clip, Recogniser, adapters, load, strength
 from studio.runs.events import Finished, Warned
 from studio.train.progress import LOSS_FOR_NOTHING, Scoring
 from studio.train.stages import FineTune
+from studio.ui import hearing
+from studio.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +165,11 @@ def test_a_run_that_forgets_nothing_keeps_its_whole_strength(tmp_path: Path) -> 
     assert isinstance(seen[-1], Finished)
     assert seen[-1].strength == 1
     assert adapter(tmp_path, "whole")
+
+
+def test_the_test_tab_offers_no_strength_for_an_adapter_that_has_none(base: Path, tmp_path: Path) -> None:
+    whole, dora = (finished(tmp_path, name, ["a"], ["b"], ["a"]) for name in ("whole", "dora"))
+    trained(base, whole.adapter)
+    trained(base, dora.adapter, dora=True)
+    found = {run.name: run.strength for run in hearing.testable_runs(Workspace(tmp_path))}
+    assert found == {"whole": 1.0, "dora": None}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 BASE_NOTE = "base.json"  # in an adapter's folder: which base model it was made on
+TRAINED_ALPHA = "trained_alpha"  # in that note: the lora_alpha that the adapter was trained with
 
 
 def attach(
@@ -208,7 +209,7 @@ def _write_adapter(recogniser: Recogniser, folder: Path, trained_alpha: float | 
         "source": lasting_model(recogniser.source),
         "family": recogniser.family.name,
         "fingerprint": fingerprint(recogniser.folder),
-        "trained_alpha": trained_alpha or settings["lora_alpha"],
+        TRAINED_ALPHA: trained_alpha or settings["lora_alpha"],
     }
     (folder / BASE_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     card = f"# LoRA adapter\n\nMade on {note['source']}. Needs {needs(note['family'])} and {NEEDS_PEFT}.\n"

@@ -34,7 +34,7 @@ _MOST_LAYERS = 256
 _MOST = 10_000_000  # of any other number of things
 _MOST_HEADER = 100_000_000  # bytes, as safetensors itself has it
 _MOST_RANK = 4096
-_MOST_ALPHA = 1e6  # a hundred times the largest rank's
+_MOST_ALPHA = 1e6  # far above any that helps
 _DEEPEST = 100  # levels
 _LAYER = re.compile(r"(en|de)coder\.layers\.\d+")
 

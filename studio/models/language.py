@@ -31,7 +31,7 @@ def language_of(source: str) -> str:
 
 
 def languages(folder: Path) -> list[str]:
-    """The codes of the languages among which the model in `folder` has to be told its own; none for most models."""
+    """The codes of the languages among which the model in `folder` has to be given its own; none for most models."""
     settings = _settings(folder)
     known = settings.get("lang_to_id")
     if not settings.get("is_multilingual", True) or not isinstance(known, dict):

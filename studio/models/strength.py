@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import ConfigError, ModelError
-from studio.models.adapters import BASE_NOTE, base_note
+from studio.models.adapters import BASE_NOTE, TRAINED_ALPHA, base_note
 from studio.models.base import Recogniser
 from studio.models.claims import check_adapter, is_alpha, read_object
 from studio.workspace import disk_errors, write_atomically
 
 WEAKER = (0.75, 0.5)  # what is tried after training
-MEASURED_BEFORE = "The run's figures are of the strength before: `studio evaluate` scores it again."
-TRAINED = "trained_alpha"  # in the note of the base
+MEASURED_BEFORE = "The run's figures were measured before this change; studio evaluate scores it again."
 
 
 def can_change(recogniser: Recogniser) -> bool:
@@ -44,20 +43,19 @@ def scaled(recogniser: Recogniser, factor: float) -> Iterator[None]:
 
 
 def keep(recogniser: Recogniser, strength: float) -> None:
-    """From now on the adapter that was trained, “default”, acts with `strength`, and is saved so."""
+    """From now on the only adapter, “default”, acts with `strength`, and is saved so."""
     from peft.tuners.lora import LoraLayer
 
     config: Any = recogniser.model.peft_config["default"]
     config.lora_alpha *= strength
     for layer in recogniser.model.modules():
         if isinstance(layer, LoraLayer):
-            layer.scaling["default"] *= strength
+            layer.scale_layer(strength)
 
 
 def strength_of(adapter: Path) -> float:
-    """The strength that the adapter in the folder `adapter` has now. Raises ModelError."""
-    trained = base_note(adapter).get(TRAINED)
-    now = read_object(adapter / "adapter_config.json").get("lora_alpha")
+    """The strength that the adapter in the folder `adapter` has now. Raises ModelError as `change` does."""
+    trained, now = base_note(adapter).get(TRAINED_ALPHA), _changeable(adapter).get("lora_alpha")
     return now / trained if is_alpha(now) and is_alpha(trained) else 1.0
 
 
@@ -69,16 +67,22 @@ def change(adapter: Path, strength: float) -> None:
     if not 0 < strength <= 1:
         raise ConfigError(f"A strength of {strength:g} is impossible.", "Give a number above 0, and 1 at most.")
     check_adapter(adapter)
-    settings = read_object(adapter / "adapter_config.json")
-    if settings.get("use_dora"):
-        raise ModelError("This adapter uses DoRA: its strength cannot be changed.", "Train it again without DoRA.")
+    settings = _changeable(adapter)
     note, alpha = base_note(adapter), settings.get("lora_alpha")
     if not is_alpha(alpha):
         raise ModelError(f"{adapter} does not say how strong it is: lora_alpha is missing.", "Train it again.")
-    if not is_alpha(note.get(TRAINED)):  # one that an earlier version saved is as it was trained
-        write_atomically(adapter / BASE_NOTE, json.dumps(note | {TRAINED: alpha}, indent=2) + "\n")
-        note[TRAINED] = alpha
-    settings["lora_alpha"] = note[TRAINED] * strength
+    if not is_alpha(note.get(TRAINED_ALPHA)):  # one that an earlier version saved is as it was trained
+        write_atomically(adapter / BASE_NOTE, json.dumps(note | {TRAINED_ALPHA: alpha}, indent=2) + "\n")
+        note[TRAINED_ALPHA] = alpha
+    settings["lora_alpha"] = note[TRAINED_ALPHA] * strength
     write_atomically(adapter / "adapter_config.json", json.dumps(settings, indent=2, sort_keys=True) + "\n")
     with disk_errors(adapter):
         os.utime(adapter / "adapter_model.safetensors")  # by this others see that what they loaded is no longer it
+
+
+def _changeable(adapter: Path) -> dict[str, Any]:
+    """The settings of an adapter whose strength can be changed."""
+    settings = read_object(adapter / "adapter_config.json")
+    if settings.get("use_dora"):
+        raise ModelError("This adapter uses DoRA: its strength cannot be changed.", "Train it again without DoRA.")
+    return settings

@@ -171,7 +171,7 @@ class RunResult(BaseModel):
 def chosen_by(validation_clips: int) -> str:
     """What decided which step was kept."""
     clips = counted(validation_clips, "validation clip")
-    return f"{clips}: of the steps whose errors are the fewest but for chance, the one with the lowest loss"
+    return f"{clips}: among the steps with the fewest errors, within chance, the one with the lowest loss"
 
 
 def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:

@@ -22,7 +22,7 @@ _READ = 1000  # words say a number below this; larger ones are rare in labels, a
 _ALSO: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {"de": {"zwo": 2}, "fr": {"une": 1}, "es": {"una": 1, "un": 1}},
 )
-"""Other names of digits, besides num2words'."""
+"""Names of digits that num2words does not use."""
 
 
 class _Number(NamedTuple):

@@ -3,7 +3,7 @@
 They come from a bundled set, or from a dataset of the person's. Its three splits keep apart: train is replayed,
 validation helps to choose the best adapter, test shows what was forgotten. The starter has a set of its own small
 world; for other English models it is people who read aloud. A dataset without labels, anything that the person has
-said in any language, is replayed besides, labelled by the base model itself.
+said in any language, is added to these, labelled by the base model itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class GeneralSet:
     dataset: Dataset
     splits: Splits
     sound: Dataset | None = None  # the person's, without labels
-    unlabelled: list[Utterance] = field(default_factory=list)  # clips of it that are replayed besides
+    unlabelled: list[Utterance] = field(default_factory=list)  # clips of it, replayed in addition
 
     @property
     def is_people(self) -> bool:

@@ -11,7 +11,7 @@ from studio.config import TrainConfig
 TOLERATED = 0.02  # of general WER: of the 85 words that help choose for the starter, one is 0.012 and mere chance
 FEW_WORDS = 60  # of the own validation clips, about ten clips: of fewer one clip decides which adapter looks best
 CHANCE_OF_FEW = 3  # words that then are chance
-LOSS_FOR_NOTHING = 0.02  # nats per token of the own clips, which is no change that anybody reads
+LOSS_FOR_NOTHING = 0.02  # nats per token of the own clips, a difference that counts as none; chosen by hand
 
 _ROUNDING = 1e-9
 

@@ -219,7 +219,7 @@ class FineTune:
 
 def _weakened(chosen: float) -> str:
     return (
-        f"The adapter is kept at {chosen:.0%} of its strength: so weakened it is as right about the validation clips, "
+        f"The adapter is kept at {chosen:.0%} of its strength, where it makes no more errors on the validation clips "
         "and forgets less of other voices."
     )
 

@@ -135,7 +135,7 @@ def _strengths(workspace: Workspace) -> APIRouter:
     @routes.post("/strength")
     def strengthen(wanted: NewStrength) -> dict[str, str]:
         change(hearing.finished(workspace, wanted.run).adapter, wanted.strength)
-        return {"told": MEASURED_BEFORE}
+        return {"notice": MEASURED_BEFORE}
 
     return routes
 

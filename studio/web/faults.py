@@ -54,7 +54,7 @@ async def _in_words(request: Request, error: Exception) -> JSONResponse:
 
 
 async def answer_nobody(request: Request, error: Exception) -> Response:
-    """Who asked has hung up in the middle of the request: nobody reads this answer."""
+    """The client has hung up in the middle of its request: this answer goes nowhere."""
     return Response(status_code=400)
 
 

@@ -57,10 +57,10 @@ export class Strength {
     const run = /** @type {Server.TestableRun} */ (this.#run); // without one there is no button
     const strength = this.#chosen;
     try {
-      const { told } = await request("listen/strength", { body: { run: run.name, strength } });
+      const { notice } = await request("listen/strength", { body: { run: run.name, strength } });
       this.show({ ...run, strength });
       this.slider.focus(); // the button is gone
-      this.onKept(`“${run.name}” acts at ${percent(strength)} of its strength from now on, exports too. ${told}`);
+      this.onKept(`“${run.name}” acts at ${percent(strength)} of its strength from now on, exports too. ${notice}`);
     } catch (error) {
       this.onFailed(error);
     }

@@ -293,7 +293,7 @@ export class LiveView {
       diverged: `The loss diverged after step ${finished.step}; the state of step ${finished.best_step} was kept.`,
     };
     const weaker = finished.strength < 1
-      ? ` The adapter acts at ${Math.round(100 * finished.strength)} % of its strength: so it forgets less.`
+      ? ` The adapter acts at ${Math.round(100 * finished.strength)} % of its strength, where it forgets less.`
       : "";
     const kept = why[stopped?.reason] ||
       `It kept step ${finished.best_step}${
