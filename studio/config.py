@@ -25,7 +25,7 @@ STARTER, ECHO = "starter", "echo"  # the models that come with the package: one 
 _IN_LANGUAGE = re.compile(r"(.+):([a-z]{2,3})")
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Normaliser = Literal["exact", "plain", "spoken", "whisper"]
+Normaliser = Literal["exact", "plain", "spoken", "spoken-de", "spoken-fr", "spoken-es", "whisper", "whisper-basic"]
 
 
 class TrainConfig(BaseModel):
@@ -87,7 +87,7 @@ class TrainConfig(BaseModel):
         "exact",
         title="Compare texts",
         description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words); "
-        "whisper (Whisper's English normaliser)",
+        "whisper (Whisper's English normaliser); spoken-de, -fr, -es and whisper-basic: the same for other languages",
     )
     short_seconds: float = Field(
         0.0,
