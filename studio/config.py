@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -20,7 +20,8 @@ from studio.faults import faults, plain_reason
 from studio.workspace import Workspace, is_folder, lasting_folder
 
 BUNDLED, NOTHING = "bundled", "none"  # values of `replay` other than a dataset
-AUTO, MIXED = "auto", "mixed"  # values of `precision`: chosen by a measurement, and what it chooses where it gains
+AUTO: Final = "auto"  # the value of `precision` that is chosen by a measurement
+MIXED: Final = "mixed"  # what it chooses where that gains
 STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
 
 _IN_LANGUAGE = re.compile(r"(.+):([a-z]{2,3})")

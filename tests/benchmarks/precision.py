@@ -1,4 +1,4 @@
-"""Whole training steps in fp32 and in other precisions: `python -m tests.benchmarks.precision MODEL [--targets deep …]`.
+"""Whole training steps in fp32 and in other precisions: `python -m tests.benchmarks.precision MODEL [--texts]`.
 
 MODEL is “starter” or a folder with a real model, read and trained on real clips (`STUDIO_SPEECH`). fp32 and the other
 way take turns in one process, on the same clips, on one thread; processor time, medians and their ratio's range.
@@ -32,7 +32,7 @@ from studio.models.memory import layer_widths
 from studio.starter.recipe.human import speech_folder
 from studio.text.metrics import score
 from tests.benchmarks.racing import HEADER, alternate, on_one_thread
-from tests.benchmarks.training import adapted, step_on, stepping
+from tests.benchmarks.training import adapted, stepping
 
 WAYS = ("mixed", "bf16", "eager", "autocast")
 TRAINED_ON = 16

@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,8 @@ _SECONDS, _LEAST_ROUNDS = 0.5, 3  # of the measurement
 
 def mix(network: nn.Module) -> None:
     """Let the large products of every linear layer of `network` be computed in bf16, but for its vocabulary's."""
-    vocabulary = network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
+    outputs: Any = getattr(network, "get_output_embeddings", lambda: None)
+    vocabulary = outputs()
     for layer in network.modules():
         if type(layer) in (nn.Linear, FastLinear) and layer is not vocabulary:
             layer.__class__ = MixedLinear
