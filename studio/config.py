@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -20,11 +20,13 @@ from studio.faults import faults, plain_reason
 from studio.workspace import NAME, is_folder, lasting_folder
 
 BUNDLED, NOTHING = "bundled", "none"  # values of `replay` other than a dataset
+AUTO: Final = "auto"  # the value of `precision` that is chosen by a measurement
+MIXED: Final = "mixed"  # what it chooses where that gains
 STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
 
 _IN_LANGUAGE = re.compile(r"(.+):([a-z]{2,3})")
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "mixed", "bf16", "fp16"]
 Normaliser = Literal["exact", "plain", "spoken", "spoken-de", "spoken-fr", "spoken-es", "whisper", "whisper-basic"]
 
 
@@ -98,7 +100,11 @@ class TrainConfig(BaseModel):
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of everything random")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N")
-    precision: Precision = Field("fp32", description="Precision of the base model; the adapter stays fp32")
+    precision: Precision = Field(
+        AUTO,
+        description="Precision of the base model: fp32; mixed (fp32, large products in bf16; CPU only); bf16; fp16; "
+        "auto: mixed where this CPU is faster so, else fp32. The adapter stays fp32",
+    )
     threads: int = Field(
         0, title="CPU threads", ge=0, le=1024, description="CPU threads; 0 leaves the choice to PyTorch"
     )

@@ -94,6 +94,7 @@ def test_doctor_says_fine_or_what_to_do_about_every_part(tmp_path: Path) -> None
         "memory",
         "disk",
         "cpu",
+        "precision",
         "cuda",
         "mps",
         "starter model",

@@ -92,6 +92,7 @@ def test_config_json_holds_all_that_is_needed_to_repeat_the_run(workspace: Path,
     assert record.config == config()
     assert record.resolved_device == "cpu"
     assert record.resolved_threads == 1
+    assert (record.precision, record.resolved_precision) == ("auto", "fp32")
     assert {"python", "torch", "transformers", "peft", "studio"} <= record.versions.keys()
     assert record.clips == {"train": 12, "validation": 4, "test": 4}
     tuned = Evaluation.read(folder_of(workspace, "whole").tuned)

@@ -51,7 +51,7 @@ CHOICES = {
     "short_seconds": st.floats(0, 60),
     "seed": st.integers(0, 2**32 - 1),
     "device": st.sampled_from(["auto", "cpu", "mps", "cuda", "cuda:3"]),
-    "precision": st.sampled_from(["fp32", "bf16", "fp16"]),
+    "precision": st.sampled_from(["auto", "fp32", "mixed", "bf16", "fp16"]),
     "threads": st.integers(0, 1024),
     "gradient_checkpointing": st.booleans(),
 }

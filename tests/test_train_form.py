@@ -83,7 +83,7 @@ def test_every_setting_stands_in_the_form_with_its_bounds_and_its_help() -> None
         256,
         TrainConfig(dataset="d").rank,
     )
-    assert shown["precision"].choices == ["fp32", "bf16", "fp16"]
+    assert shown["precision"].choices == ["auto", "fp32", "mixed", "bf16", "fp16"]
     assert shown["gradient_checkpointing"].kind == "boolean"
     assert all(knob.help for knob in shown.values())
     assert "Other" not in train_form.knobs()

@@ -175,4 +175,4 @@ class Recogniser:
     source: str  # what the person asked for: "starter", a Hub id, a folder
     folder: Path  # where the base model's files lie
     device: str  # "cpu", "mps", "cuda:0"
-    precision: str  # "fp32", "bf16" or "fp16"; an adapter is fp32 always
+    precision: str  # "fp32", "mixed", "bf16" or "fp16"; an adapter is fp32 always

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from studio.config import MIXED
 from studio.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -47,4 +48,6 @@ def pick_dtype(precision: str, device: str) -> torch.dtype:
 
     if precision == "fp16" and device == "cpu":
         raise DeviceError("A CPU has no fast arithmetic in fp16.", "Use fp32, or bf16 to halve the memory.")
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    if precision == MIXED and device != "cpu":
+        raise DeviceError(f"Mixed precision is for CPUs, not for {device}.", "Use auto, fp32 or bf16.")
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from studio.config import TrainConfig
+from studio.config import AUTO, MIXED, TrainConfig
 from studio.errors import ConfigError, ModelError
 from studio.models.base import Recogniser
 from studio.models.catalogue import locate, stored_numbers
@@ -43,8 +43,9 @@ _FRAMES: Mapping[str, float] = MappingProxyType({"moonshine": 16_000 / 384, "moo
 
 _PROCESS = 600_000_000  # bytes: Python with PyTorch, transformers and peft, on a CPU
 _READ_AT_ONCE = 8  # clips decoded together, as studio.evaluation.evaluate does: their cross-attention is cached
-_BYTES = MappingProxyType({"fp32": 4, "bf16": 2, "fp16": 2})
-_KEPT_BYTES = MappingProxyType({"fp32": 4, "bf16": 3, "fp16": 3})  # an adapter computes in fp32: 0.75 was measured
+_HALVED = frozenset({"bf16", "fp16"})  # precisions in which the whole base model is half as large
+_COPIED = 1.5  # of the weights: mixed precision, which “auto” may choose on a CPU, has a copy of them in bf16
+_KEPT_HALVED = 0.75  # of what is kept for the gradients: an adapter computes in fp32
 _SLACK = 1.4  # gradients on their way back, and what the allocator cannot use again
 # Numbers kept for the gradient, in widths, for each frame or token and layer:
 _ATTENTION, _CROSS_ATTENTION = 15.5, 10.5
@@ -135,14 +136,12 @@ def estimate(
         tokens = _tokens(family, settings, max(seconds), _longest(folder, texts))
     except (ModelError, KeyError, TypeError, ValueError):
         return None
-    number, frames = _BYTES[config.precision], _frames(family, max(seconds))
+    number, frames = 2 if config.precision in _HALVED else 4, _frames(family, max(seconds))
     heard = sum(_frames(family, length) for length in seconds)
     return MemoryEstimate(
         process=0 if device.startswith("cuda") else _PROCESS,
-        weights=stored_numbers(folder) * number,
-        loading=0
-        if config.precision == "fp32" or device.startswith("cuda")
-        else stored_numbers(folder) * _BYTES["fp32"],
+        weights=round(stored_numbers(folder) * number * (_COPIED if _may_be_mixed(config, device) else 1)),
+        loading=stored_numbers(folder) * 4 if config.precision in _HALVED and not device.startswith("cuda") else 0,
         adapter=16 * (encoder.adapter(config.rank) + decoder.adapter(config.rank)),  # fp32: value, gradient, 2 moments
         clips=heard * encoder.width * number,
         reading=min(len(seconds), _READ_AT_ONCE) * frames * decoder.layers * 2 * decoder.width * number,
@@ -176,7 +175,7 @@ def _activations(
         kept = inputs + decoder.layers * tokens * decoder.width + max(in_encoder, in_decoder)
     else:
         kept = encoder.layers * in_encoder + decoder.layers * in_decoder
-    kept *= (1.0 if config.dropout else _WITHOUT_DROPOUT) * _KEPT_BYTES[config.precision]
+    kept *= (1.0 if config.dropout else _WITHOUT_DROPOUT) * (4 * _KEPT_HALVED if config.precision in _HALVED else 4)
     logits = _LOGITS * tokens * int(settings["vocab_size"]) * 4
     return round(_SLACK * config.batch_size * (kept + logits))
 
@@ -197,6 +196,21 @@ def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float]) -> floa
         return None
     frames = sum(_frames(family, length) for length in seconds) / len(seconds)
     return 2.0 * stored_numbers(folder) * frames * (1 if encoder.adapted else _ENCODED_ONCE)
+
+
+def _may_be_mixed(config: TrainConfig, device: str) -> bool:
+    return config.precision == MIXED or (config.precision == AUTO and not device.startswith(("cuda", "mps")))
+
+
+def layer_widths(model: str) -> tuple[int, int] | None:
+    """Width and inner width of the encoder's layers of `model`; None where they cannot be known, as in `estimate`."""
+    try:
+        folder = locate(model)
+        family, settings = family_of(folder), read_object(folder / "config.json")
+        width, inner, *_ = (_looked_up(settings, key) for key in _KEYS[family.name].split())
+    except (ModelError, KeyError, TypeError, ValueError):
+        return None
+    return width, inner
 
 
 def _sides(family: EncoderDecoder, settings: Mapping[str, Any], targets: str) -> tuple[_Side, _Side]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from studio.config import split_language
+from studio.config import MIXED, split_language
 from studio.errors import ModelError
 from studio.models.base import Family, Recogniser
 from studio.models.catalogue import locate
@@ -59,6 +59,10 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
     check_language(folder, language)
     device = pick_device(device)
     model, processor = family.load(folder, device, pick_dtype(precision, device), language)
+    if precision == MIXED:
+        from studio.models.kernels.mixed import mix
+
+        mix(model)
     recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)
     if adapter is None:
         return recogniser

@@ -210,7 +210,8 @@ def _loss(nats: float | None) -> str:
 
 def _time(story: _ReportParts) -> str:
     record, finished = story.record, story.finished
-    rows = [["Device", f"{record.resolved_device}, {counted(record.resolved_threads, 'thread')}"]]
+    device = f"{record.resolved_device}, {counted(record.resolved_threads, 'thread')}, {record.resolved_precision}"
+    rows = [["Device", device]]
     if started := next((event for event in reversed(story.log) if isinstance(event, Started)), None):
         if started.processes > 1:
             rows.append(["Processes", f"{started.processes}, which shared the clips of every step"])

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 
-from studio.config import NOTHING, TrainConfig
+from studio.config import NOTHING, Precision, TrainConfig
 from studio.data.manifest import Utterance
 from studio.data.splits.assignment import test_set_hash
 from studio.data.utterance import Split
@@ -29,6 +29,7 @@ class RunRecord(TrainConfig):
     started_by: str  # the command that starts the same run again
     resolved_device: str
     resolved_threads: int
+    resolved_precision: Precision
     versions: Mapping[str, str]
     test_set_hash: str = ""
     clips: Mapping[str, int] = {}  # in each split, as used
@@ -39,7 +40,11 @@ class RunRecord(TrainConfig):
     @classmethod
     def _as_it_was(cls, values: Any) -> Any:
         """A run of an earlier version goes on as it began: without what there was not yet."""
-        if not isinstance(values, dict) or "later" in values:
+        if not isinstance(values, dict):
+            return values
+        values = {"precision": "fp32"} | values  # the default, before there was “auto”
+        values = {"resolved_precision": values["precision"]} | values
+        if "later" in values:
             return values
         return (
             {"replay": NOTHING, "choose_strength": False}
@@ -48,7 +53,7 @@ class RunRecord(TrainConfig):
         )
 
     @classmethod
-    def of(cls, config: TrainConfig, run: str, *, device: str, threads: int) -> Self:
+    def of(cls, config: TrainConfig, run: str, *, device: str, threads: int, precision: Precision) -> Self:
         """The record of a run that begins now."""
         return cls(
             **config.model_dump(),
@@ -57,6 +62,7 @@ class RunRecord(TrainConfig):
             started_by=shlex.join(config.command()),
             resolved_device=device,
             resolved_threads=threads,
+            resolved_precision=precision,
             versions=_versions(),
         )
 

@@ -6,12 +6,14 @@ import math
 import random
 import shutil
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from studio.data.manifest import Utterance
 from studio.data.splits.assignment import MINIMUM
 from studio.errors import DataError, JobError
 from studio.evaluation.learning_curve import SHARES
 from studio.models import pick_device
+from studio.models.precision import pick_precision
 from studio.runs import events
 from studio.runs.events import StepDone
 from studio.runs.folder import RunFolder
@@ -67,8 +69,11 @@ def _begin(folder: RunFolder, record: RunRecord, point: RunFolder, share: int) -
     for name in (folder.general, folder.baseline, folder.general_baseline):
         if name.is_file():
             shutil.copyfile(name, point.path / name.name)
-    device = pick_device(record.config.device)  # the run may have been trained elsewhere
-    update = {"run": f"{folder.name}, {share} %", "resolved_device": device}
+    update: dict[str, Any] = {"run": f"{folder.name}, {share} %"}
+    device = pick_device(record.device)
+    if device != record.resolved_device:  # the run was trained elsewhere
+        precision = pick_precision(record.precision, record.model, device)
+        update |= {"resolved_device": device, "resolved_precision": precision}
     record.model_copy(update=update).using(smaller).write(point)  # last: with it the run has begun
 
 

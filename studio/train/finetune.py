@@ -21,6 +21,7 @@ from studio.config import TrainConfig
 from studio.errors import ConfigError, JobError, StudioError
 from studio.evaluation.evaluate import open_dataset
 from studio.models import pick_device
+from studio.models.precision import pick_precision
 from studio.models.targets import EARLIER_NAMES
 from studio.models.writable import Splits
 from studio.runs.events import Event, Failed, Phase
@@ -89,11 +90,13 @@ def _plan(config: TrainConfig, folder: RunFolder, workspace: Workspace, resume: 
 def _new_record(config: TrainConfig, folder: RunFolder, splits: Splits) -> RunRecord:
     import torch
 
+    device = pick_device(config.device)
     record = RunRecord.of(
         config,
         folder.name,
-        device=pick_device(config.device),
+        device=device,
         threads=config.threads or torch.get_num_threads(),
+        precision=pick_precision(config.precision, config.model, device),
     ).using(splits)
     record.write(folder)
     return record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from studio.config import TrainConfig
+from studio.config import Precision, TrainConfig
 from studio.data.manifest import Utterance
 from studio.errors import DataError, DivergedError
 from studio.evaluation import general_set
@@ -29,6 +29,7 @@ class FollowerPlan:
 
     config: TrainConfig
     threads: int
+    precision: Precision
     train: list[Utterance]
     replayed: list[Utterance]
     sound: list[Utterance]  # replayed too, of a dataset without labels
@@ -51,7 +52,7 @@ def follow(ranks: DistributedProcess, workspace: Workspace) -> None:
 
 def _learner(plan: FollowerPlan, ranks: DistributedProcess, workspace: Workspace) -> Learner:
     config = plan.config
-    recogniser = with_adapter(load(config.model, f"{ranks.device}", config.precision), config)
+    recogniser = with_adapter(load(config.model, f"{ranks.device}", plan.precision), config)
     learner = fresh_learner(recogniser, config, ranks)
     checkpoint.put(learner, plan.state)
     own = open_dataset(workspace, config.dataset)

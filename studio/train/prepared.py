@@ -76,6 +76,7 @@ class PreparedRun:
         return FollowerPlan(
             self.config,
             self.plan.record.resolved_threads,
+            self.plan.record.resolved_precision,
             self.splits["train"],
             self.replayed_clips(),
             self.replayed_sound(),
@@ -118,7 +119,7 @@ def prepare(plan: RunPlan, moved: list[str], folder: RunFolder, stopper: Stopper
     """Load the model; `moved` says which clips changed their split for this run. Raises as `studio.models.load`."""
     began = time.perf_counter()
     config = plan.record.config
-    base = load(config.model, ranks.device or plan.record.resolved_device, config.precision)
+    base = load(config.model, ranks.device or plan.record.resolved_device, plan.record.resolved_precision)
     splits, left_out = clips.only_usable(plan.dataset, plan.splits, base.family)
     splits, too_long = only_writable(splits, base)
     left_out += too_long

@@ -36,7 +36,12 @@ def gains() -> bool:
 
 
 def multiplied(given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`given` (…, in) by `weight` (out, in), plus `bias` (out), the fastest way; autograd does not see it."""
+    """`given` (…, in) by `weight` (out, in), plus `bias` (out), the fastest way; autograd does not see it.
+
+    Where fp32 is given for weights in bf16 it is cast to bf16, and the product back to fp32.
+    """
+    if given.dtype == torch.float32 and weight.dtype == torch.bfloat16:
+        return linear(given.bfloat16(), weight, bias).float()
     is_fp32 = given.dtype == weight.dtype == torch.float32 and given.device.type == "cpu"
     if is_fp32 and given.numel() * len(weight) >= LEAST_WORK and gains():
         product: Tensor = torch.ops.mkldnn._linear_pointwise(given, weight, bias, "none", [], "")
@@ -51,13 +56,16 @@ class FastLinear(nn.Linear):
         """(…, in) to (…, out)."""
         if self.weight.requires_grad and torch.is_grad_enabled():
             return super().forward(given)
-        product: Tensor = _Product.apply(given, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return product
+        return frozen_product(given, self.weight, self.bias)
+
+
+def frozen_product(given: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`multiplied`, with a gradient for what is given alone."""
+    product: Tensor = _Product.apply(given, weight, bias)  # type: ignore[no-untyped-call]
+    return product
 
 
 class _Product(torch.autograd.Function):
-    """`multiplied`, with a gradient for what is given alone."""
-
     @staticmethod
     def forward(ctx: Any, given: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight)
