@@ -152,11 +152,11 @@ def _precision() -> Check:
 
     gain = products_gain(model := default_model())
     if gain is None:
-        told = f"{model} trains in fp32: the gain of faster products would go into casting"
+        found = f"{model} trains in fp32: the gain of faster products would go into casting"
     else:
         chosen = "mixed precision" if is_faster_mixed(model) else "fp32"
-        told = f"{model} trains in {chosen}: the products of its layers are {gain:.1f} × as fast in bf16"
-    return Check(subject="precision", state="fine", found=told)
+        found = f"{model} trains in {chosen}: the products of its layers are {gain:.1f} × as fast in bf16"
+    return Check(subject="precision", state="fine", found=found)
 
 
 def _speed(device: str) -> float:

@@ -306,8 +306,8 @@ def report(run: RunName, html: HtmlFile = None, as_json: AsJson = False, normali
 
     result = result_of(listing.existing(Workspace.here(), run), normaliser)
     if as_json:
-        told = {"answers": [answer.model_dump() for answer in answers.answers(result)], "alarm": result.alarm}
-        typer.echo(json.dumps(told | result.model_dump(mode="json"), indent=2, ensure_ascii=False))
+        verdict = {"answers": [answer.model_dump() for answer in answers.answers(result)], "alarm": result.alarm}
+        typer.echo(json.dumps(verdict | result.model_dump(mode="json"), indent=2, ensure_ascii=False))
     else:
         typer.echo(answers.as_text(result))
     if html:

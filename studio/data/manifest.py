@@ -192,7 +192,7 @@ class Dataset(Store):
             for clip in old:
                 conflicts.seen(clip, (was or {}).get(clip.id, {}), wanted[clip.id])
             new, sides = changing.changed(self.look(), old, wanted)
-            operations.edit(self, what or changing.told(old, new, wanted), new, sides)
+            operations.edit(self, what or changing.described(old, new, wanted), new, sides)
         return new
 
     def assign(self, splits: Mapping[str, Split], what: str = "") -> list[Utterance]:
@@ -204,8 +204,8 @@ class Dataset(Store):
 
         Raises DataError, AudioError (no recording that can be kept) or DiskError.
         """
-        told = what or f"New recording of “{self.get(id).text}”"
-        return self.remake([id], lambda clip: (clip.model_copy(update={"words": None}), wave), told)[0]
+        described = what or f"New recording of “{self.get(id).text}”"
+        return self.remake([id], lambda clip: (clip.model_copy(update={"words": None}), wave), described)[0]
 
     def remake(self, ids: Iterable[str], remade: Remade, what: str) -> list[Utterance]:
         """Give clips other sounds, all in one action; the old ones stay in `originals/`.

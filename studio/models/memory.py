@@ -79,14 +79,14 @@ class MemoryEstimate:
         """What a person should know of it, where `free` bytes are free, if that is known."""
         parts = {"weights": self.weights, "one batch": self.activations}
         named = ", ".join(f"{size / 1e9:.1f} GB for {name}" for name, size in parts.items() if size >= 5e7)
-        told = f"Memory: about {self.total / 1e9:.1f} GB at the peak{f' ({named})' if named else ''}"
-        told += f", and up to {self.clips / 1e9:.1f} GB on the disk for the clips" if self.clips >= 5e7 else ""
+        text = f"Memory: about {self.total / 1e9:.1f} GB at the peak{f' ({named})' if named else ''}"
+        text += f", and up to {self.clips / 1e9:.1f} GB on the disk for the clips" if self.clips >= 5e7 else ""
         if free is None:
-            return f"{told}."
+            return f"{text}."
         if self.total <= free:
-            return f"{told}; {free / 1e9:.1f} GB are free."
+            return f"{text}; {free / 1e9:.1f} GB are free."
         return (
-            f"{told}, but only {free / 1e9:.1f} GB are free. Halve the batch size and double the accumulation (the "
+            f"{text}, but only {free / 1e9:.1f} GB are free. Halve the batch size and double the accumulation (the "
             "result stays the same), turn on gradient checkpointing, or choose targets in the decoder alone."
         )
 

@@ -109,8 +109,8 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             run: a finished run that list_runs gives
         """
         result = result_of(listing.existing(workspace, run))
-        told = [answer.model_dump() for answer in answers.answers(result)]
-        return {"answers": told, "alarm": result.alarm, **result.model_dump(mode="json", exclude=_KEPT_BACK)}
+        found = [answer.model_dump() for answer in answers.answers(result)]
+        return {"answers": found, "alarm": result.alarm, **result.model_dump(mode="json", exclude=_KEPT_BACK)}
 
     def compare_runs(runs: list[str]) -> dict[str, Any]:
         """Lay runs side by side: their figures, and of their settings only what differs.

@@ -94,24 +94,24 @@ def read_text(path: Path, offset: int) -> tuple[str, int]:
 async def follow(folder: JobFolder, path: Path, read: Reader, offset: int) -> AsyncIterator[str]:
     """Server-sent events of `path` from `offset` on, until the run is over and all of it was sent."""
     sent, looked, spoke = None, 0.0, time.monotonic()
-    stands = control.state(folder)
+    state = control.state(folder)
     yield "retry: 1000\n\n"
     while True:
         if (now := time.monotonic()) - looked >= STATE_POLL:
-            stands, looked = control.state(folder), now  # before reading: all that an ended run wrote is then read
+            state, looked = control.state(folder), now  # before reading: all that an ended run wrote is then read
         if offset > _size(path):
             offset = 0
             yield "event: restart\ndata: \n\n"
         payload, offset = read(path, offset)
         if payload:
             yield f"id: {offset}\ndata: {payload}\n\n"
-        if (news := {**stands.model_dump(include={"status"}), "how": folder.stop_request()}) != sent:
+        if (news := {**state.model_dump(include={"status"}), "how": folder.stop_request()}) != sent:
             sent = news
-            yield f"event: state\ndata: {json.dumps({**stands.model_dump(), **news, 'now': time.time()})}\n\n"
+            yield f"event: state\ndata: {json.dumps({**state.model_dump(), **news, 'now': time.time()})}\n\n"
         if payload:
             spoke = now
             continue
-        if stands.is_over:
+        if state.is_over:
             yield "event: end\ndata: \n\n"
             return
         if now - spoke > HEARTBEAT:

@@ -66,8 +66,8 @@ def show(workspace: Workspace, id: str, after: int = 0) -> LongFile:
     """The state of the recording `id`, and its segments but the first `after`. Raises DataError."""
     folder = existing(workspace, id)
     about = LongFileRequest.model_validate_json((folder.path / "about.json").read_bytes())
-    stands = control.state(folder)
-    return LongFile(**about.model_dump(), id=id, status=stands.status, segments=_segments(folder)[after:])
+    state = control.state(folder)
+    return LongFile(**about.model_dump(), id=id, status=state.status, segments=_segments(folder)[after:])
 
 
 def take(workspace: Workspace, name: str, sound: BinaryIO, run: str, model: str) -> str:

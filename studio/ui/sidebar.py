@@ -124,9 +124,9 @@ def _maker(page: Page) -> None:
 
     with gr.Accordion("New dataset", open=False, elem_id="st-new"):
         name = gr.Textbox(label="Name", placeholder="for example: office", max_lines=1, max_length=64)
-        told = gr.HTML(elem_id="st-new-told", js_on_load=None)
+        message = gr.HTML(elem_id="st-new-message", js_on_load=None)
         button = gr.Button("Create", size="sm")
-    gr.on([button.click, name.submit], make, name, [page.dataset, name, told], **QUIET).then(
+    gr.on([button.click, name.submit], make, name, [page.dataset, name, message], **QUIET).then(
         None, [page.dataset, page.model], None, js=script("studio.choose(...values)")
     )
 

@@ -52,5 +52,5 @@ def router(workspace: Workspace) -> APIRouter:
 
 def _shown(plan: SplitPlan) -> dict[str, Any]:
     """What the page receives: the number of moves, and the first of them."""
-    told = plan.model_dump() | {"count": len(plan.moves)}
-    return told | {"moves": told["moves"][: plans.SHOWN]}
+    shown = plan.model_dump() | {"count": len(plan.moves)}
+    return shown | {"moves": shown["moves"][: plans.SHOWN]}

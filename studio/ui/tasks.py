@@ -42,7 +42,7 @@ def offer(routes: APIRouter, path: str, find: Callable[..., JobFolder]) -> None:
     found = Depends(find)
 
     @routes.get(path)
-    def stands(folder: JobFolder = found) -> TaskState:
+    def state(folder: JobFolder = found) -> TaskState:
         return TaskState.of(folder)
 
     @routes.get(f"{path}/events")

@@ -43,8 +43,8 @@ def disk_error(error: BaseException | None) -> DiskError | None:
     try:
         with disk_errors(Path(str(error.filename))):
             raise error
-    except DiskError as told:
-        return told
+    except DiskError as fault:
+        return fault
 
 
 async def _in_words(request: Request, error: Exception) -> JSONResponse:
@@ -59,18 +59,18 @@ async def answer_nobody(request: Request, error: Exception) -> Response:
 
 
 async def _of_the_disk(request: Request, error: Exception) -> JSONResponse:
-    told = disk_error(error)
-    if told is None:
+    fault = disk_error(error)
+    if fault is None:
         raise error
-    return await _in_words(request, told)
+    return await _in_words(request, fault)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     """A refusal of the framework; it also wraps what went wrong while a body was read."""
     assert isinstance(error, HTTPException)
-    if told := disk_error(error.__cause__):  # of an upload on its way, which lies in the folder for temporary files
-        what = told.what.replace("The disk is full.", f"The disk that holds {tempfile.gettempdir()} is full.")
-        return await _in_words(request, DiskError(what, told.remedy))
+    if fault := disk_error(error.__cause__):  # of an upload on its way, which lies in the folder for temporary files
+        what = fault.what.replace("The disk is full.", f"The disk that holds {tempfile.gettempdir()} is full.")
+        return await _in_words(request, DiskError(what, fault.remedy))
     answer = refusal(error.status_code, f"{error.detail}".rstrip(".") + ".", "")
     answer.headers.update(error.headers or {})
     return answer

@@ -144,5 +144,5 @@ def report_text(report: ImportReport | ExportReport) -> str:
 
 
 def _reasons(groups: list[SkipGroup]) -> list[str]:
-    told = [f"  {group.count} × {group.reason} ({', '.join(group.examples)})" for group in groups[:SHOWN]]
-    return told + ([f"  and {counted(len(groups) - SHOWN, 'other reason')}"] if len(groups) > SHOWN else [])
+    rows = [f"  {group.count} × {group.reason} ({', '.join(group.examples)})" for group in groups[:SHOWN]]
+    return rows + ([f"  and {counted(len(groups) - SHOWN, 'other reason')}"] if len(groups) > SHOWN else [])

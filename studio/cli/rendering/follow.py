@@ -195,8 +195,8 @@ def line(event: events.Event) -> str | None:
             star = "  ← best so far" if event.best else ""
             known = "" if event.general_wer is None else f"; general WER {event.general_wer:.1%}"
             rates = [f"WER {event.wer:.1%}", f"CER {event.cer:.1%}"]
-            told = ", ".join(rates[::-1] if event.unit == "character" else rates)
-            return f"step {step:>5}  {split} {told} ({counted(event.clips, 'clip')}){known}{star}"
+            scores = ", ".join(rates[::-1] if event.unit == "character" else rates)
+            return f"step {step:>5}  {split} {scores} ({counted(event.clips, 'clip')}){known}{star}"
         case events.Warned():
             return f"Note: {event.message}"
         case events.Stopped():

@@ -84,9 +84,9 @@ def plan(dataset: Dataset, request: SplitRequest) -> SplitPlan:
         raise DataError("There are no clips to split.", "Record or import some first.")
     sides = {"sentence": _by_sentence, "session": _by_session, "speaker": _by_speaker}[request.by](used, request)
     sides = {clip.id: _allowed(clip, sides[clip.id]) for clip in used}
-    told: list[str] = []
+    warnings: list[str] = []
     if request.by == "sentence":
-        sides = _with_minimum(used, sides, told)
+        sides = _with_minimum(used, sides, warnings)
     after = [clip.model_copy(update={"split": sides.get(clip.id, clip.split)}) for clip in clips]
     moves = [
         Move(id=new.id, text=new.text, before=old.split, after=new.split)
@@ -100,7 +100,7 @@ def plan(dataset: Dataset, request: SplitRequest) -> SplitPlan:
         after=_counted(after),
         hash_before=test_set_hash(clips),
         hash_after=test_set_hash(after),
-        warnings=[*told, *_warnings(used, after, request)],
+        warnings=[*warnings, *_warnings(used, after, request)],
     )
 
 
@@ -202,13 +202,13 @@ def _allowed(clip: Utterance, side: Split) -> Split:
     return "unused" if side == "test" and clip.source == "live" else side
 
 
-def _with_minimum(clips: Sequence[Utterance], sides: Mapping[str, Split], told: list[str]) -> dict[str, Split]:
-    """`sides`, with whole sentences moved until each has its minimum; `told` says where that cannot be."""
+def _with_minimum(clips: Sequence[Utterance], sides: Mapping[str, Split], warnings: list[str]) -> dict[str, Split]:
+    """`sides`, with whole sentences moved until each has its minimum; `warnings` says where that cannot be."""
     placed = [clip.model_copy(update={"split": sides[clip.id]}) for clip in clips if sides[clip.id] != "unused"]
     try:
         return {**sides, **{clip.id: split for clip, split in minimum_moves(placed)}}
     except DataError as error:
-        told.append(str(error))
+        warnings.append(str(error))
         return dict(sides)
 
 

@@ -69,7 +69,7 @@ def with_sound(clip: Utterance, wave: Waveform) -> Utterance:
     return lines.checked(**clip.model_dump() | Recording.of(wave).fields() | {"audio_filepath": name})
 
 
-def told(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:
+def described(old: Sequence[Utterance], new: Sequence[Utterance], changes: Mapping[str, Mapping[str, Any]]) -> str:
     """What a change is called in the history, where the caller has no words for it."""
     fields = {field for change in changes.values() for field in change}
     if fields == {"text"} and len(old) == 1:

@@ -27,7 +27,7 @@ from studio.starter.recipe.tokenizer import Targets
 _QUANTUM = 10 * SAMPLES_PER_FRAME  # lengths are rounded up to this, which keeps memory from fragmenting
 _NEIGHBOURS = 300  # clips of about equal length from which a batch is drawn
 _SPELLED = 0.06  # of the clips have one word written in letters
-_AS_WORDS = 0.15  # of the clips write their digits as names without being told to: rarer than digits, so a
+_AS_WORDS = 0.15  # of the clips write their digits as names unasked: rarer than digits, so a
 # greedy decoder still writes digits, but a change of convention is then one decision and nothing new
 _PLAIN = 0.15  # of the clips are not augmented
 _BARRED = -1e4

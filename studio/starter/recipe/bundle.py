@@ -13,7 +13,7 @@ from typing import Literal
 
 from studio.starter import GENERAL_FOLDER, UNHEARD_FOLDER
 from studio.starter.recipe import corpus, demo_voice
-from studio.starter.recipe.corpus import SAMPLE_RATE, Recording, SynthesisJob
+from studio.starter.recipe.corpus import SAMPLE_RATE, SpokenText, SynthesisJob
 
 Split = Literal["train", "validation", "test"]
 
@@ -28,7 +28,7 @@ _SEED = "bundled/general"
 _UNHEARD_SEED = 7
 
 
-def general() -> Iterator[Recording]:
+def general() -> Iterator[SpokenText]:
     """Fresh sentences by heard voices, drawn as the training corpus draws them, under a seed of their own."""
     said: set[str] = set()
     place = 0
@@ -40,7 +40,7 @@ def general() -> Iterator[Recording]:
             yield clip
 
 
-def write_set(folder: Path, clips: Iterable[Recording], sizes: Mapping[Split, int]) -> None:
+def write_set(folder: Path, clips: Iterable[SpokenText], sizes: Mapping[Split, int]) -> None:
     """Write FLAC clips and `manifest.jsonl` (audio_filepath, text, duration, speaker, split), split by split."""
     import soundfile
 

@@ -44,7 +44,7 @@ class ShardClip:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class SpokenText:
     """A sound with what was said in it, by whom, and its phones where an engine gave them."""
 
     sound: Sound  # 16 kHz
@@ -74,7 +74,7 @@ def make_shard(folder: Path, name: str, wanted: Iterable[SynthesisJob], workers:
     return read_shard(folder, name)
 
 
-def write_shard(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
+def write_shard(folder: Path, name: str, recordings: Iterable[SpokenText]) -> None:
     """Write recordings as shard `name`, unless it is already whole; those over MAX_SECONDS are left out."""
     if not is_whole(folder, name):
         _write(folder, name, (r for r in recordings if len(r.sound) <= MAX_SECONDS * SAMPLE_RATE))
@@ -97,7 +97,7 @@ def samples_of(folder: Path, name: str) -> NDArray[np.int16]:
     return np.memmap(raw, dtype=np.int16, mode="r") if raw.stat().st_size else np.zeros(0, np.int16)
 
 
-def _made(wanted: list[SynthesisJob], workers: int) -> Iterator[Recording]:
+def _made(wanted: list[SynthesisJob], workers: int) -> Iterator[SpokenText]:
     """Make clips in blocks, each in a fresh process: espeak-ng carries flutter over from clip to clip, and
     the clips of processes that lived on would depend on which of them was free first.
     """
@@ -109,12 +109,12 @@ def _made(wanted: list[SynthesisJob], workers: int) -> Iterator[Recording]:
             yield from block
 
 
-def make_block(block: list[SynthesisJob]) -> list[Recording]:
+def make_block(block: list[SynthesisJob]) -> list[SpokenText]:
     """Make a block of clips, in order, without those that failed."""
     return [made for made in map(make_clip, block) if made is not None]
 
 
-def _write(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
+def _write(folder: Path, name: str, recordings: Iterable[SpokenText]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     half, offset = folder / f"{name}.half", 0
     with (folder / f"{name}.raw").open("wb") as samples, half.open("w", encoding="utf-8") as lines:
@@ -126,7 +126,7 @@ def _write(folder: Path, name: str, recordings: Iterable[Recording]) -> None:
     half.rename(folder / f"{name}.jsonl")
 
 
-def make_clip(order: SynthesisJob) -> Recording | None:
+def make_clip(order: SynthesisJob) -> SpokenText | None:
     """Say one sentence; None when it came out longer than MAX_SECONDS or silent."""
     rng = random.Random(order.seed)
     speaker = synthesis.voice(order.voice) if order.voice else draw_voice(rng)
@@ -136,7 +136,7 @@ def make_clip(order: SynthesisJob) -> Recording | None:
     if not 0 < len(sound) <= MAX_SECONDS * SAMPLE_RATE:
         return None
     phones = tuple((max(0, int(second * SAMPLE_RATE) - cut), phone) for second, phone in times)
-    return Recording(sound, sentence.text, str(speaker), sentence.spoken, phones)
+    return SpokenText(sound, sentence.text, str(speaker), sentence.spoken, phones)
 
 
 def _manner(speaker: SyntheticVoice, rng: random.Random) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from studio.starter import domain
-from studio.starter.recipe.corpus import Recording, resampled, trimmed
+from studio.starter.recipe.corpus import SpokenText, resampled, trimmed
 from studio.starter.synthesis import SyntheticVoice, synthesise, voice
 
 TRAIN_CLIPS, TEST_CLIPS = 40, 20
@@ -24,10 +24,10 @@ class DemoVoice:
     rate: float = 1.0
     pitch: float = 1.0
 
-    def say(self, text: str) -> Recording:
+    def say(self, text: str) -> SpokenText:
         """One 16 kHz clip of `text`, digits read by name. Raises DeviceError without the synthesiser."""
         sound, sample_rate = synthesise(domain.spoken(text), self.voice, self.rate, self.pitch)
-        return Recording(trimmed(resampled(sound, sample_rate))[0], text, str(self.voice))
+        return SpokenText(trimmed(resampled(sound, sample_rate))[0], text, str(self.voice))
 
 
 DEMO_VOICE = DemoVoice(voice("espeak-ng:en-us+whisperf"))  # a whisper: one digit in three is misheard
@@ -42,6 +42,6 @@ def prompts(seed: int, count: int = TRAIN_CLIPS + TEST_CLIPS) -> list[str]:
     return list(texts)
 
 
-def recorded(seed: int, speaker: DemoVoice = DEMO_VOICE) -> Iterator[Recording]:
+def recorded(seed: int, speaker: DemoVoice = DEMO_VOICE) -> Iterator[SpokenText]:
     """The demo's clips: first TRAIN_CLIPS to learn from, then TEST_CLIPS held out."""
     return (speaker.say(text) for text in prompts(seed))

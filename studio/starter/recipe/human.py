@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.starter.recipe.augment import Sound, resampled_by
-from studio.starter.recipe.corpus import SAMPLE_RATE, Recording, write_shard
+from studio.starter.recipe.corpus import SAMPLE_RATE, SpokenText, write_shard
 from studio.text import DIGIT_NAMES
 
 SPEAKERS = ("fsdd_jackson", "fsdd_lucas", "fsdd_nicolas")
@@ -40,7 +40,7 @@ def speech_folder() -> Path | None:
     return folder if (folder / "metadata.jsonl").exists() else None
 
 
-def recordings(folder: Path, split: str, speakers: tuple[str, ...]) -> list[Recording]:
+def recordings(folder: Path, split: str, speakers: tuple[str, ...]) -> list[SpokenText]:
     """All digit clips of `speakers` in `split`, in the order of the metadata."""
     import soundfile
 
@@ -56,7 +56,7 @@ def recordings(folder: Path, split: str, speakers: tuple[str, ...]) -> list[Reco
             ):
                 sound, sample_rate = soundfile.read(folder / row["file_name"], dtype="float32")
                 assert sample_rate == SAMPLE_RATE, row["file_name"]
-                found.append(Recording(sound, "".join(_DIGIT[word] for word in words), f"human:{row['speaker']}"))
+                found.append(SpokenText(sound, "".join(_DIGIT[word] for word in words), f"human:{row['speaker']}"))
     return found
 
 
@@ -69,7 +69,7 @@ def make_shards(source: Path | None, folder: Path, joined: int, seed: str) -> No
     write_shard(folder, "human-joined", recombined(own, joined, f"{seed}/human"))
 
 
-def recombined(clips: list[Recording], count: int, seed: str) -> Iterator[Recording]:
+def recombined(clips: list[SpokenText], count: int, seed: str) -> Iterator[SpokenText]:
     """`count` digit strings of one speaker each, joined anew from the digits of `clips` at other paces."""
     rng = random.Random(seed)
     by_speaker: dict[str, dict[str, list[Sound]]] = defaultdict(lambda: defaultdict(list))
@@ -117,7 +117,7 @@ def _pauses(sound: Sound) -> tuple[NDArray[np.bool_], list[tuple[int, int, int]]
     return quiet, sorted(((end - start, start, end) for start, end in pairs), reverse=True)
 
 
-def _joined(rng: random.Random, speaker: str, digits: dict[str, list[Sound]]) -> Recording:
+def _joined(rng: random.Random, speaker: str, digits: dict[str, list[Sound]]) -> SpokenText:
     text = "".join(rng.choice(sorted(digits)) for _ in range(rng.randint(2, 10)))
     pace = rng.uniform(0.0, 0.15)  # seconds between digits, before each gap's own chance
     parts: list[Sound] = []
@@ -126,4 +126,4 @@ def _joined(rng: random.Random, speaker: str, digits: dict[str, list[Sound]]) ->
         level = 0.07 * 10 ** (rng.gauss(0, 2) / 20) / (float(np.sqrt(np.mean(sound**2))) + 1e-6)
         gap = int(SAMPLE_RATE * (pace + rng.uniform(0.0, 0.1)))
         parts += [sound * np.float32(level), np.zeros(gap, np.float32)]
-    return Recording(np.concatenate(parts), text, speaker)
+    return SpokenText(np.concatenate(parts), text, speaker)

@@ -15,7 +15,7 @@ from typing import Any
 from studio.starter import MODEL_FOLDER
 from studio.starter.recipe import corpus, human
 from studio.starter.recipe.augment import Sound, as_sound
-from studio.starter.recipe.corpus import SAMPLE_RATE, Recording
+from studio.starter.recipe.corpus import SAMPLE_RATE, SpokenText
 from studio.text.metrics import score
 
 HEARD = {
@@ -63,12 +63,12 @@ class PlainModel:
         return text.strip()
 
 
-def measured(recogniser: PlainModel, sets: dict[str, list[Recording]]) -> dict[str, dict[str, Any]]:
+def measured(recogniser: PlainModel, sets: dict[str, list[SpokenText]]) -> dict[str, dict[str, Any]]:
     """For every set: clips, WER %, digit error %, and the first mistakes."""
     return {name: _row(recogniser, clips) for name, clips in sets.items() if clips}
 
 
-def _row(recogniser: PlainModel, clips: list[Recording]) -> dict[str, Any]:
+def _row(recogniser: PlainModel, clips: list[SpokenText]) -> dict[str, Any]:
     references = [clip.text for clip in clips]
     hypotheses = [recogniser.transcribe(clip.sound) for clip in clips]
     result = score(references, hypotheses)
@@ -84,16 +84,16 @@ def _row(recogniser: PlainModel, clips: list[Recording]) -> dict[str, Any]:
     }
 
 
-def synthetic_set(work: Path, seed: str, name: str, voice: str) -> list[Recording]:
+def synthetic_set(work: Path, seed: str, name: str, voice: str) -> list[SpokenText]:
     """Fresh sentences by one voice (or a mix of the heard ones), never used in training."""
     shard = f"valid-{name.replace(' ', '-').replace(',', '')}"
     wanted = corpus.orders(f"{seed}/valid/{name}", CLIPS if voice else MIXED_CLIPS, voice)
     clips = corpus.make_shard(work / "corpus", shard, wanted, workers=1)
     samples = corpus.samples_of(work / "corpus", shard)
-    return [Recording(as_sound(samples[c.offset : c.offset + c.length] / 32768), c.text, c.voice) for c in clips]
+    return [SpokenText(as_sound(samples[c.offset : c.offset + c.length] / 32768), c.text, c.voice) for c in clips]
 
 
-def all_sets(work: Path, seed: str) -> dict[str, list[Recording]]:
+def all_sets(work: Path, seed: str) -> dict[str, list[SpokenText]]:
     """Every set of the card; the human ones only where the recordings are."""
     sets = {name: synthetic_set(work, seed, name, voice) for name, voice in (HEARD | UNHEARD | WHISPER).items()}
     source = human.speech_folder()
@@ -102,7 +102,7 @@ def all_sets(work: Path, seed: str) -> dict[str, list[Recording]]:
     return sets
 
 
-def _human_set(source: Path, speaker: str) -> list[Recording]:
+def _human_set(source: Path, speaker: str) -> list[SpokenText]:
     """Digit strings of one person: the test split, or all of them where none was trained on."""
     splits = ("train", "test") if speaker in human.NEVER_HEARD else ("test",)
     clips = [clip for split in splits for clip in human.recordings(source, split, (speaker,))]
