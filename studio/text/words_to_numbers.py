@@ -38,7 +38,7 @@ class _Word:
 
 
 @dataclass(frozen=True, slots=True)
-class _WrittenNumber:
+class _SpokenNumber:
     """What words from `first` up to `after` of a run are in digits."""
 
     first: int
@@ -96,7 +96,7 @@ def _is_hyphened(text: str, word: _Word) -> bool:
     return any(found is not None and found[1].lower() not in _PARTS for found in (before, after))
 
 
-def _numbers(run: Run, rules: DigitRules) -> list[_WrittenNumber]:
+def _numbers(run: Run, rules: DigitRules) -> list[_SpokenNumber]:
     found, at = [], 0
     names = [word.name for word in run]
     while at < len(names):
@@ -108,21 +108,21 @@ def _numbers(run: Run, rules: DigitRules) -> list[_WrittenNumber]:
     return [] if is_lone and found[0].after - found[0].first == 1 else found
 
 
-def _spoken_together(numbers: Sequence[_WrittenNumber], run: Run, rules: DigitRules) -> list[tuple[_WrittenNumber, int]]:
+def _spoken_together(numbers: Sequence[_SpokenNumber], run: Run, rules: DigitRules) -> list[tuple[_SpokenNumber, int]]:
     """Numbers with the words that they take; “three point one four” is one."""
-    found: list[tuple[_WrittenNumber, int]] = []
+    found: list[tuple[_SpokenNumber, int]] = []
     for number in numbers:
         before, ends = found[-1] if found else (None, -1)
         is_part = before is not None and ends == number.first - 1 and run[ends].name == "point"
         if before and is_part and rules.decimals == "digits" and {before.kind, number.kind} <= {"digits", "cardinal"}:
             digits = f"{before.digits}.{number.digits}"
-            found[-1] = (_WrittenNumber(before.first, number.after, digits, "decimal"), number.after)
+            found[-1] = (_SpokenNumber(before.first, number.after, digits, "decimal"), number.after)
         else:
             found.append((number, number.after))
     return found
 
 
-def _digits(names: Sequence[str], at: int, rules: DigitRules) -> _WrittenNumber | None:
+def _digits(names: Sequence[str], at: int, rules: DigitRules) -> _SpokenNumber | None:
     """Digit names side by side, with “oh” and “double” among them, as far as no cardinal begins."""
     first, digits, said = at, "", 0
     while at < len(names):
@@ -136,10 +136,10 @@ def _digits(names: Sequence[str], at: int, rules: DigitRules) -> _WrittenNumber 
         digits += _DIGITS.get(name, "0") * times
         said += name != "oh" or times > 1
         at = place + 1
-    return _WrittenNumber(first, at, digits, "digits") if said else None
+    return _SpokenNumber(first, at, digits, "digits") if said else None
 
 
-def _cardinal(names: Sequence[str], at: int, rules: DigitRules) -> _WrittenNumber | None:
+def _cardinal(names: Sequence[str], at: int, rules: DigitRules) -> _SpokenNumber | None:
     """“two hundred and one” as 201; a digit name alone is left to `_digits`."""
     if rules.cardinals == "leave":
         return None
@@ -155,9 +155,9 @@ def _cardinal(names: Sequence[str], at: int, rules: DigitRules) -> _WrittenNumbe
     return _cardinal_of(names, first, at, total) if total else None
 
 
-def _cardinal_of(names: Sequence[str], first: int, after: int, value: int) -> _WrittenNumber | None:
+def _cardinal_of(names: Sequence[str], first: int, after: int, value: int) -> _SpokenNumber | None:
     is_digit = after - first == 1 and names[first] in _DIGITS
-    return None if is_digit else _WrittenNumber(first, after, str(value), "cardinal")
+    return None if is_digit else _SpokenNumber(first, after, str(value), "cardinal")
 
 
 def _below_thousand(names: Sequence[str], at: int) -> tuple[int, int] | None:
@@ -184,14 +184,14 @@ def _below_hundred(names: Sequence[str], at: int) -> tuple[int, int] | None:
     return (_TENS[name] + after, at + 2) if after else (_TENS[name], at + 1)
 
 
-def _ordinal(names: Sequence[str], at: int) -> _WrittenNumber | None:
+def _ordinal(names: Sequence[str], at: int) -> _SpokenNumber | None:
     """“third” as 3rd, “twenty first” as 21st."""
     tens = _TENS.get(names[at], 0)
     place = at + bool(tens)
     value = _ORDINALS.get(names[place], 0) if place < len(names) else 0
     if not value or (tens and value > 9):
         return None
-    return _WrittenNumber(at, place + 1, _with_suffix(tens + value), "ordinal")
+    return _SpokenNumber(at, place + 1, _with_suffix(tens + value), "ordinal")
 
 
 def _with_suffix(value: int) -> str:

@@ -114,7 +114,7 @@ def report(dataset: Dataset) -> Report:
 def _judged(table: Table) -> list[Judged]:
     """Every clip that has figures, with what is to be said about it among the others."""
     found = ((row.clip, list(table.findings(row))) for row in table.rows if row.figure("version"))
-    return [Judged(id=clip.id, text=clip.text, verdict=verdict(findings), findings=findings) for clip, findings in found]
+    return [Judged(id=clip.id, text=clip.text, verdict=verdict(said), findings=said) for clip, said in found]
 
 
 def _count(found: tuple[Code, list[str]]) -> Count:
