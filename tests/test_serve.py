@@ -74,7 +74,7 @@ def server(root: Path, temporary: Path) -> Iterator[tuple[subprocess.Popen[str],
 @pytest.fixture(scope="module")
 def plain(root: Path) -> Iterator[TestClient]:
     """A program with the key, talking to the application without a network between them."""
-    engine = engine_for(Workspace(root), "tones-0001", "", "cpu")
+    engine = engine_for(Workspace(root), "tones-0001", "", "cpu", None)
     headers = {"Authorization": f"Bearer {KEY}"}
     app = create_app(engine, "127.0.0.1", Key.parse(KEY))
     with TestClient(app, base_url="http://127.0.0.1", headers=headers) as client:

@@ -116,17 +116,31 @@ def serve(
     key: Annotated[
         Path | None, typer.Option(help="A file whose first line is the API key [default: $STUDIO_SERVE_KEY].")
     ] = None,
+    wyoming: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="A port for the Wyoming protocol, for Home Assistant: 10300."),
+    ] = 0,
+    wyoming_from: Annotated[
+        list[str] | None, typer.Option(help="An address beyond this machine that may use that port; repeat it.")
+    ] = None,
+    keep: Annotated[
+        str, typer.Option(help="A dataset that keeps the recordings, as clips without a label, for Review.")
+    ] = "",
+    keep_at_most: Annotated[int, typer.Option(min=1, help="Clips that may wait there for a label.")] = 200,
     device: Device = "auto",
 ) -> None:
     """Let other programs use a model: OpenAI's transcription interface on this machine."""
     from studio.serve import server
+    from studio.serve.keeping import KeptRecordings
     from studio.web.gate import Key
 
     text = secret_of(key, "STUDIO_SERVE_KEY")
     if run and language:
         raise ConfigError("--language goes with --model: a run keeps its own.", "Leave it out.")
     given = None if text is None else Key.parse(text)
-    server.serve(Workspace.here(), run, in_language(model, language), device, host, port, given)
+    workspace, doors = Workspace.here(), server.Doors(host, port, given, wyoming, wyoming_from or [])
+    kept = KeptRecordings(workspace, keep, keep_at_most) if keep else None
+    server.serve(workspace, run, in_language(model, language), device, doors, kept)
 
 
 @app.command()

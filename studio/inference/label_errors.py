@@ -91,7 +91,7 @@ def label_loss(recogniser: Recogniser, clip: Clip) -> float:
 
 def _judged(recogniser: Recogniser, batch: Sequence[Read], adapter: str | None) -> list[AsrResult]:
     found = [
-        reading(read, recogniser.source, adapter).model_copy(
+        reading(read.utterance, read.hypothesis, recogniser.source, adapter).model_copy(
             update={"loss": round(label_loss(recogniser, read.clip), 4)}
         )
         for read in batch

@@ -9,8 +9,8 @@ from studio.data.labels.proposals import Proposal
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
 from studio.data.store.asr_results import AsrResult
-from studio.inference.batched import Read, batches
-from studio.models import Recogniser
+from studio.inference.batched import batches
+from studio.models import Hypothesis, Recogniser
 from studio.progress import OnProgress
 from studio.text.metrics import score
 
@@ -29,15 +29,14 @@ def prelabel(
     skipped: list[str] = []
     before = asr_results.read(dataset)
     for batch in batches(recogniser, dataset, clips, on_progress, skipped):
-        found = [reading(read, recogniser.source, adapter) for read in batch]
+        found = [reading(read.utterance, read.hypothesis, recogniser.source, adapter) for read in batch]
         asr_results.append(dataset, [_with_judgement(item, before.get(item.id)) for item in found])
     asr_results.tidy(dataset)
     return skipped
 
 
-def reading(read: Read, model: str, adapter: str | None) -> AsrResult:
+def reading(clip: Utterance, hypothesis: Hypothesis, model: str, adapter: str | None) -> AsrResult:
     """The transcript of one clip, as a line of heard.jsonl."""
-    clip, hypothesis = read.utterance, read.hypothesis
     return AsrResult(
         id=clip.id,
         audio_sha256=clip.audio_sha256,

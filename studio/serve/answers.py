@@ -11,7 +11,7 @@ from typing import Any, Literal
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from studio.inference.longform.subtitles import rendered
-from studio.inference.longform.transcript import Segment, Transcript
+from studio.inference.longform.transcript import Segment, Transcript, text_of
 
 Shape = Literal["json", "text", "srt", "vtt", "verbose_json"]
 
@@ -64,8 +64,7 @@ def delta(text: str) -> str:
 
 def done(segments: Sequence[Segment]) -> str:
     """The event that ends a stream."""
-    text = " ".join(segment.text for segment in segments if segment.text)
-    return _event({"type": "transcript.text.done", "text": text})
+    return _event({"type": "transcript.text.done", "text": text_of(segments)})
 
 
 def failed(message: str) -> str:

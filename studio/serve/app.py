@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI, Request
 from pydantic import ValidationError
@@ -30,12 +30,15 @@ RETRY_AFTER = "5"  # seconds
 _POLL = 0.5  # seconds between two looks at whether the program still waits
 
 
-def create_app(engine: Engine, host: str, key: Key | None) -> FastAPI:
-    """The whole application, ready to be served."""
+def create_app(
+    engine: Engine, host: str, key: Key | None, another: AbstractAsyncContextManager[None] | None = None
+) -> FastAPI:
+    """The whole application, ready to be served; `another` server of the same engine runs as long as it does."""
 
     @asynccontextmanager
     async def until_closed(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with another or nullcontext():
+            yield
         engine.close()
 
     app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=until_closed)

@@ -11,12 +11,13 @@ from pathlib import Path
 from studio import audio
 from studio.errors import OverloadedError, UnknownModelError
 from studio.inference.longform.reading import LongRecording, biased
-from studio.inference.longform.transcript import Segment
+from studio.inference.longform.transcript import Segment, text_of
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import find_adapter, without_adapter
 from studio.models.key_terms import MOST_TERMS, KeyTerms, key_terms
 from studio.runs import listing
 from studio.runs.metadata import RunRecord
+from studio.serve.keeping import KeptRecordings
 from studio.workspace import Workspace
 
 MOST_WAITING = 8  # requests; more are sent away until later
@@ -27,10 +28,11 @@ OPENAIS_NAMES = re.compile(r"whisper-1|gpt-4o(-mini)?-transcribe(-\d{4}-\d\d-\d\
 class Engine:
     """A recogniser that several threads may ask; `names` are the models that it answers to, the best first."""
 
-    def __init__(self, recogniser: Recogniser, run: str = "") -> None:
+    def __init__(self, recogniser: Recogniser, run: str = "", kept: KeptRecordings | None = None) -> None:
         self.recogniser = recogniser
         self.names = [run, recogniser.source] if run else [recogniser.source]
         self._run = run
+        self._kept = kept
         self._turn = threading.Lock()
         self._door = threading.Lock()
         self._inside = 0
@@ -61,16 +63,23 @@ class Engine:
         is_base = bool(self._run) and name != self._run
         with self._in_turn(), without_adapter(self.recogniser) if is_base else nullcontext():
             terms = key_terms(self.recogniser.family, self.recogniser.processor, terms_in(prompt)[:MOST_TERMS])
-            for segment in self._segments(path, terms):
+            adapter = None if is_base or not self._run else self._run
+            for segment in self._segments(path, terms, adapter):
                 yield segment
                 if self._closing.is_set():
                     raise OverloadedError("The server is closing.", "Start it again.")
 
-    def close(self) -> None:
-        """End what is being transcribed after its current pieces."""
-        self._closing.set()
+    def text(self, name: str, path: Path, prompt: str = "") -> str:
+        """All that `name` transcribes of `path`, in one line. Raises as `read`."""
+        return text_of(self.read(name, path, prompt))
 
-    def _segments(self, path: Path, terms: KeyTerms | None) -> Iterator[Segment]:
+    def close(self) -> None:
+        """End what is being transcribed after its current pieces, and keep what is to be kept."""
+        self._closing.set()
+        if self._kept:
+            self._kept.close()
+
+    def _segments(self, path: Path, terms: KeyTerms | None, adapter: str | None) -> Iterator[Segment]:
         family = self.recogniser.family
         if audio.length(path) > family.max_seconds:
             yield from LongRecording(self.recogniser, path, terms).segments()
@@ -80,6 +89,8 @@ class Engine:
             read = biased(self.recogniser, clip, terms)
         else:
             read = family.transcribe(self.recogniser.model, self.recogniser.processor, clip)
+        if self._kept:
+            self._kept.keep(path, read, self.recogniser.source, adapter)
         yield Segment(start=0.0, end=round(read.seconds, 3), text=read.text.strip(), confidence=read.confidence)
 
     @contextmanager
@@ -102,9 +113,10 @@ def terms_in(prompt: str) -> list[str]:
     return [part for part in parts if part and len(part.split()) <= LONGEST_TERM]
 
 
-def engine_for(workspace: Workspace, run: str, model: str, device: str) -> Engine:
+def engine_for(workspace: Workspace, run: str, model: str, device: str, kept: KeptRecordings | None) -> Engine:
     """The engine of the finished run `run`, or without one of `model`. Raises JobError, ModelError, DeviceError."""
     if not run:
-        return Engine(load(model, device))
+        return Engine(load(model, device), kept=kept)
     folder = listing.existing(workspace, run)
-    return Engine(load(RunRecord.read(folder).model, device, adapter=find_adapter(folder.path, workspace)), run)
+    adapter = find_adapter(folder.path, workspace)
+    return Engine(load(RunRecord.read(folder).model, device, adapter=adapter), run, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +37,12 @@ class Transcript(BaseModel):
     @property
     def text(self) -> str:
         """All that was said, in one line."""
-        return " ".join(segment.text for segment in self.segments if segment.text)
+        return text_of(self.segments)
+
+
+def text_of(segments: Iterable[Segment]) -> str:
+    """What is said in all of them, in one line."""
+    return " ".join(segment.text for segment in segments if segment.text)
 
 
 class TranscriptSource(BaseModel):
