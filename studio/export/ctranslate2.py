@@ -87,8 +87,8 @@ class _Whisper:
             encoded, [prompt], beam_size=1, max_length=len(prompt) + 1, return_logits_vocab=True, suppress_blank=False,
             suppress_tokens=[],
         )  # fmt: skip
-        logits = np.array(found.logits[0], dtype=np.float32).reshape(-1)
-        return {ENCODER: np.array(encoded)[0].astype(np.float32), FIRST_LOGITS: logits}
+        first = np.array(found.logits[0][0], dtype=np.float32)
+        return {ENCODER: np.array(encoded)[0].astype(np.float32), FIRST_LOGITS: first}
 
     def transcribe(self, samples: NDArray[np.float32]) -> str:
         """CTranslate2's own greedy search, with the rules and the length that PyTorch keeps to."""

@@ -140,6 +140,15 @@ TARGETS: Mapping[str, Target] = _table(
         extra="ct2",
         modules=("ctranslate2",),
     ),
+    Target(
+        name="ggml",
+        title="whisper.cpp, MacWhisper and other dictation apps",
+        families=("whisper",),
+        precisions={"f16": FP16, "q8_0": INT8, "q5_0": Precision(size=0.7, least_psnr=15.0)},
+        home="studio.export.ggml:Ggml",
+        extra="ggml",
+        modules=("pywhispercpp",),
+    ),
 )
 
 
