@@ -39,6 +39,7 @@ ELSEWHERE = {
     "studio train my-voice --config original": ("tests/test_recipes.py", "--config"),
     "studio train my-voice --on http": ("tests/test_ray.py", "--on"),
     "studio curve": ("tests/test_learning.py", '"curve"'),
+    "studio push": ("tests/test_push.py", '"push"'),
     "studio serve": ("tests/test_serve.py", '"serve"'),
     "curl": ("tests/test_serve.py", "/v1/audio/transcriptions"),
     "studio ui": ("tests/test_proxy.py", "--public-url"),

@@ -183,8 +183,28 @@ def export(
 
 
 @app.command()
+def push(
+    run: Annotated[str, typer.Argument(help="A run that has finished.")],
+    repository: Annotated[str, typer.Argument(help="Where to, on the Hugging Face Hub: owner/name.")],
+    what: Annotated[str, typer.Option(help="adapter, merged, or an export such as ctranslate2-int8.")] = "adapter",
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read it; otherwise it is private.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
+) -> None:
+    """Send a run's model to the Hugging Face Hub, after showing what is sent; never the recordings."""
+    from studio.export.push import prepare
+    from studio.runs.tasks import reporting
+
+    ready = prepare(Workspace.here(), run, repository, what, public)
+    typer.echo(ready.as_text(), err=True)
+    if not yes and not typer.confirm("Send it?", err=True):
+        raise typer.Exit(1)
+    with reporting() as tell:
+        typer.echo(ready.send(lambda done, total: tell("exporting", done, total)))
+
+
+@app.command()
 def fetch(model: Annotated[str, typer.Argument(help="A Hub id such as UsefulSensors/moonshine-tiny.")]) -> None:
-    """Download a model from the Hugging Face Hub: the only verb that uses the internet."""
+    """Download a model from the Hugging Face Hub."""
     from studio.cli.rendering import follow as following
 
     following.fetch(model, typer.echo)

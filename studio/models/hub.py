@@ -1,10 +1,10 @@
-"""The only code that talks to the Hugging Face Hub: it copies a model into the Hub's cache, file by file."""
+"""The only code that talks to the Hugging Face Hub: it copies a model into the Hub's cache, and uploads one."""
 
 from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.config import split_language
-from studio.errors import DiskError, HubUnreachableError, ModelError, StudioError
+from studio.errors import ConfigError, DiskError, HubUnreachableError, ModelError, StudioError
 from studio.faults import plain_reason
 from studio.models.catalogue import TINY, locate
 from studio.progress import OnProgress, unwatched
@@ -58,6 +58,42 @@ def _from_hub(hub_id: str, on_progress: OnProgress) -> Path:
         _check_room(hub_id, files)
         _download(hub_id, revision, files, on_progress)
     return locate(hub_id)
+
+
+def upload(hub_id: str, files: Mapping[str, Path | bytes], is_public: bool, on_progress: OnProgress = unwatched) -> str:
+    """Put `files`, by their names there, into the repository `hub_id` in one commit, and return its address.
+
+    A new repository is private unless `is_public`. `on_progress` counts bytes. Raises ConfigError where this computer
+    has no token, ModelError where the Hub refuses it, HubUnreachableError.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi, get_token
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not (token := get_token()):
+        remedy = "Make one that may write, at huggingface.co/settings/tokens, then: hf auth login"
+        raise ConfigError("There is no token for the Hub on this computer.", remedy)
+    api = HfApi(token=token)
+    parts = [CommitOperationAdd(name, file) for name, file in files.items()]
+    total, done = sum(part.upload_info.size for part in parts), 0
+    disable_progress_bars()  # of this process, which shows its own
+    with _online(), _sentences(hub_id):
+        try:
+            address = api.create_repo(hub_id, private=not is_public, exist_ok=True)
+            for part in parts:
+                on_progress(done, total)
+                api.preupload_lfs_files(hub_id, [part])  # small ones go with the commit
+                done += part.upload_info.size
+            api.create_commit(hub_id, parts, commit_message="From Speech Studio")
+        except HfHubHTTPError as error:
+            if error.response.status_code in (401, 403):
+                owner = hub_id.partition("/")[0]
+                raise ModelError(
+                    f"The Hub refused to write to {hub_id}.", f"Use a token that may write for “{owner}”."
+                ) from error
+            raise
+    on_progress(total, total)
+    return str(address)
 
 
 def _listing(hub_id: str) -> tuple[str, list[_File]]:
