@@ -101,7 +101,7 @@ def test_looking_at_before_leaves_what_is_trainable_as_it_was(tmp_path: Path) ->
     assert not recogniser.model.training
 
 
-@pytest.mark.parametrize(("preset", "layers"), [("deep", 24), ("deep-mlp", 32), ("voice", 16), ("conventions", 6)])
+@pytest.mark.parametrize(("preset", "layers"), [("deep", 24), ("full", 32), ("voice", 16), ("conventions", 6)])
 def test_presets_reach_the_layers_that_they_name(v1: Path, preset: str, layers: int) -> None:
     recogniser = adapted(v1, preset)
     names = {name.partition(".lora_")[0] for name, p in recogniser.model.named_parameters() if p.requires_grad}
@@ -110,7 +110,7 @@ def test_presets_reach_the_layers_that_they_name(v1: Path, preset: str, layers: 
         assert not any(".encoder." in name for name in names)
 
 
-@pytest.mark.parametrize(("earlier", "now"), [("attention", "deep"), ("all", "deep-mlp")])
+@pytest.mark.parametrize(("earlier", "now"), [("attention", "deep"), ("all", "full"), ("deep-mlp", "full")])
 def test_the_names_of_earlier_versions_still_mean_the_same_layers(v1: Path, earlier: str, now: str) -> None:
     expected, found = weights(adapted(v1, now)), weights(adapted(v1, earlier))
     assert expected.keys() == found.keys()

@@ -175,7 +175,7 @@ def test_targets_that_no_run_could_adapt_are_refused_before_it_starts(targets: s
 
 
 def test_every_preset_and_a_fitting_pattern_can_start(good: Path) -> None:
-    for targets in ("conventions", "voice", "deep", "deep-mlp", "all", r".*q_proj"):
+    for targets in ("conventions", "voice", "deep", "full", "all", r".*q_proj"):
         for model in ("starter", "echo", str(good / "base"), "openai/not-on-this-disk"):
             assert before_start.check(TrainConfig(dataset="me", targets=targets, model=model), []) == []
 

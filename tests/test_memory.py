@@ -64,7 +64,7 @@ def kept_for_gradients(folder: Path, config: TrainConfig) -> int:
     return sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in own)
 
 
-@pytest.mark.parametrize("targets", ["conventions", "voice", "deep", "deep-mlp"])
+@pytest.mark.parametrize("targets", ["conventions", "voice", "deep", "full"])
 def test_the_estimate_of_a_batch_is_near_what_autograd_keeps(folder: Path, targets: str) -> None:
     """Narrow layers keep more beside their widths (heads, masks) than the true ones, for which the factors are."""
     config = TrainConfig(dataset="any", model=str(folder), targets=targets, batch_size=2)
@@ -83,7 +83,7 @@ def test_checkpointing_dropout_and_bf16_save_what_the_estimate_says(folder: Path
         assert said == pytest.approx(saved, abs=0.35)
 
 
-@pytest.mark.parametrize("targets", ["conventions", "voice", "deep", "deep-mlp"])
+@pytest.mark.parametrize("targets", ["conventions", "voice", "deep", "full"])
 def test_the_adapters_parameters_are_counted_to_a_tenth(folder: Path, targets: str) -> None:
     parameters = sum(parameter.numel() for parameter in trainable(attach(load(folder, "cpu"), 4, 8, 0.0, targets, 0)))
     wide_heads = "streaming" in str(folder)  # of this narrow one: its heads are wider than its layers

@@ -185,7 +185,7 @@ def test_every_family_is_found_by_its_name_and_offers_the_default_targets() -> N
     for name in FAMILIES:
         family = family_named(name)
         assert family.name == name
-        assert {"conventions", "voice", "deep", "deep-mlp"} == set(family.lora_targets)
+        assert {"conventions", "voice", "deep", "full"} == set(family.lora_targets)
 
 
 def test_a_misspelt_family_gets_a_hint() -> None:

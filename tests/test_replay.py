@@ -143,7 +143,7 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_began_however_often_it_is_res
         del written[name]
     folder.config.write_text(json.dumps(written | {"targets": "all"}))
     assert (RunRecord.read(folder).replay, RunRecord.read(folder).targets) == ("none", "all")
-    now = config(targets="deep-mlp")  # as today's defaults would read the command that began it
+    now = config(targets="full")  # as today's defaults would read the command that began it
     for step in (5, 7):
         for event in logged(tmp_path, "old", now, True):
             if isinstance(event, StepDone) and event.step == step:

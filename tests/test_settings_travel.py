@@ -31,7 +31,7 @@ CHOICES = {
     "rank": st.integers(1, 256),
     "alpha": st.floats(0.125, 512),
     "dropout": st.floats(0, 0.9),
-    "targets": st.sampled_from([*ADAPTERS, "deep-mlp", r".*q_proj", r"-+layers\.0.*"]),
+    "targets": st.sampled_from([*ADAPTERS, r".*q_proj", r"-+layers\.0.*"]),
     "dora": st.booleans(),
     "rslora": st.booleans(),
     "learning_rate": st.sampled_from([5e-4, 2e-3, 1e-3]) | st.floats(1e-9, 1),

@@ -98,7 +98,7 @@ def test_every_preset_says_what_it_is_for_and_sets_every_knob() -> None:
 
 def test_what_a_run_can_teach_stands_first_in_a_sentence_each_and_one_of_them_is_the_default() -> None:
     cards = {card.name: card for card in train_form.adapters()}
-    assert list(cards) == ["conventions", "voice", "deep"]
+    assert list(cards) == ["conventions", "voice", "deep", "full"]
     assert TrainConfig(dataset="d").targets in cards
     assert all(card.values["targets"] == card.name for card in cards.values())
     assert all(card.meaning.endswith(".") and len(card.meaning) < 130 for card in cards.values())

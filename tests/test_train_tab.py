@@ -330,7 +330,7 @@ def test_what_to_teach_is_chosen_first_and_shows_in_the_command(studio: Studio, 
     page.locator(".train-command code", has_text=f"--max-steps {PRESETS['thorough']['max_steps']}").wait_for()
     assert "--targets conventions" in page.locator(".train-command code").inner_text()
     page.get_by_text("Advanced").click()
-    page.get_by_label("Target layers").fill("deep-mlp")
+    page.get_by_label("Target layers").fill("full")
     page.locator(".train-command code", has_text="--targets deep-mlp").wait_for()
     assert not page.locator("[name=train-adapter]:checked").count()
 

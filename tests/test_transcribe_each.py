@@ -20,7 +20,7 @@ from studio.models.key_terms import key_terms
 from studio.models.multi_adapter import MOST_ADAPTERS, can_mix, names_on
 from studio.starter import GENERAL_FOLDER
 
-TARGETS = ("voice", "deep", "conventions", "deep-mlp")
+TARGETS = ("voice", "deep", "conventions", "full")
 PATHS = sorted(GENERAL_FOLDER.rglob("*.flac"))[:2]
 
 

@@ -26,7 +26,7 @@ from studio.models.memory import recompute_activations
 from studio.runs.events import CheckpointSaved, Finished, Started, StepDone
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3))]
-LAYERS = {"conventions": 2 * 3, "voice": 2 * 8, "deep": 2 * 8 + 2 * 4, "deep-mlp": 2 * 10 + 2 * 6}
+LAYERS = {"conventions": 2 * 3, "voice": 2 * 8, "deep": 2 * 8 + 2 * 4, "full": 2 * 10 + 2 * 6}
 
 
 @pytest.fixture(scope="module", params=["english", "multilingual"])
@@ -194,7 +194,7 @@ def test_keeping_the_encoder_changes_nothing(english: Path) -> None:
 
 
 def test_gradient_checkpointing_changes_no_gradient(english: Path) -> None:
-    adapted = disturbed(load(english, "cpu"), "deep-mlp")
+    adapted = disturbed(load(english, "cpu"), "full")
     rows = [row(adapted, clip) for clip in CLIPS]
     adapted.model.train()
     plain = gradients(adapted, [rows])
@@ -240,7 +240,7 @@ def test_a_text_longer_than_the_decoder_is_refused_in_words(tmp_path: Path) -> N
 def test_a_merged_folder_reads_like_the_pair_with_transformers_alone(folder: Path, tmp_path: Path) -> None:
     from transformers import WhisperForConditionalGeneration
 
-    adapted = disturbed(load(folder, "cpu"), "deep-mlp")
+    adapted = disturbed(load(folder, "cpu"), "full")
     save(adapted, tmp_path / "lora")
     before, after = (reading.plain for reading in transcribe_each(adapted, CLIPS[2]))
     assert before.text != after.text

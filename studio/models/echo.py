@@ -166,7 +166,7 @@ class Echo:
     min_seconds = 0.02
     max_seconds = 30.0
     lora_targets: Mapping[str, str] = MappingProxyType(
-        dict.fromkeys(("conventions", "voice", "deep", "deep-mlp"), "[qv]_proj")
+        dict.fromkeys(("conventions", "voice", "deep", "full"), "[qv]_proj")
     )
     below_adapters = r"(?!)"  # none: features have no weights
 

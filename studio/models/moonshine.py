@@ -19,7 +19,7 @@ LORA_TARGETS: Mapping[str, str] = MappingProxyType(
         "conventions": r".*\.decoder\.layers\.\d+\.self_attn\.[qkv]_proj",
         "voice": r".*\.decoder\.layers\.\d+\.(self_attn|encoder_attn)\.[qkvo]_proj",
         "deep": r".*\.(self_attn|encoder_attn)\.[qkvo]_proj",
-        "deep-mlp": r".*\.((self_attn|encoder_attn)\.[qkvo]_proj|mlp\.fc[12])",
+        "full": r".*\.((self_attn|encoder_attn)\.[qkvo]_proj|mlp\.fc[12])",
     }
 )
 

@@ -11,7 +11,7 @@ from studio.errors import ConfigError
 from studio.models.base import Family
 from studio.models.layers import matching
 
-EARLIER_NAMES: Mapping[str, str] = MappingProxyType({"attention": "deep", "all": "deep-mlp"})
+EARLIER_NAMES: Mapping[str, str] = MappingProxyType({"attention": "deep", "all": "full", "deep-mlp": "full"})
 """What presets of targets were called in runs that were begun by an earlier version."""
 
 Kind = Literal["linear", "shared", "other"]  # shared: its weights are those of another layer too

@@ -27,7 +27,7 @@ LORA_TARGETS: Mapping[str, str] = MappingProxyType(
         "conventions": r".*\.decoder\.layers\.\d+\.self_attn\.[qkv]_proj",
         "voice": r".*\.decoder\.layers\.\d+\.(self_attn|encoder_attn)\.([qkv]|out)_proj",
         "deep": r".*\.(self_attn|encoder_attn)\.([qkv]|out)_proj",
-        "deep-mlp": r".*\.layers\.\d+\.((self_attn|encoder_attn)\.([qkv]|out)_proj|fc[12])",
+        "full": r".*\.layers\.\d+\.((self_attn|encoder_attn)\.([qkv]|out)_proj|fc[12])",
     }
 )
 NO_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # openai/whisper, tokenizer.py: split_to_word_tokens

@@ -45,7 +45,8 @@ TEACHES: Mapping[str, str] = MappingProxyType(
     {
         "conventions": "How things are written, such as numbers as words. Fastest; the sound is recognised as before.",
         "voice": "Adapts only the text half to your voice. Nearly as fast.",
-        "deep": "Adapts both halves, for a voice that is often transcribed wrongly. Slower, and learns most.",
+        "deep": "Adapts the attention of both halves, for a voice that is often transcribed wrongly.",
+        "full": "Adapts all layers. Learns most, in prose too, and takes longest.",
     }
 )
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
