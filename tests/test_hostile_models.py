@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +174,20 @@ def test_targets_that_no_run_could_adapt_are_refused_before_it_starts(targets: s
         before_start.check(config, [])
     assert "conventions" in error.value.remedy
     assert estimate(config, [2.0]) is None or says != "takes more than 2 s"
+
+
+STOPPED = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: print("stopped"))
+from studio.models import layers
+layers._TRY = "import os, signal; os.killpg(os.getpgid(os.getppid()), signal.SIGTERM)" + layers._TRY
+print(layers.matching(["a.*"], ["ab", "b"]))
+"""
+
+
+def test_a_run_that_is_stopped_while_its_targets_are_matched_is_no_slow_pattern() -> None:
+    ran = subprocess.run([sys.executable, "-c", STOPPED], capture_output=True, text=True, start_new_session=True)
+    assert ran.stdout.split("\n")[:2] == ["stopped", "['ab']"], ran.stderr
 
 
 def test_every_preset_and_a_fitting_pattern_can_start(good: Path) -> None:
