@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
 from studio.data.utterance import hashed_split
 from studio.errors import CancelledError, DataError
+from studio.workspace import Workspace
 
 
 @pytest.fixture
@@ -195,6 +198,51 @@ def test_one_undo_takes_the_whole_import_back_out(dataset: Dataset, folder: Path
     assert dataset.utterances() == []
     dataset.redo()
     assert len(dataset.utterances()) == 3
+
+
+def test_an_import_of_which_nothing_comes_in_leaves_no_dataset(tmp_path: Path, folder: Path) -> None:
+    labelled(folder / "bad.wav", b"RIFF no sound at all", "yes")
+    ended = CliRunner().invoke(app, ["import", "new", str(folder)], env={"STUDIO_WORKSPACE": str(tmp_path / "here")})
+    assert (ended.exit_code, Workspace(tmp_path / "here").datasets()) == (1, [])
+    assert list((tmp_path / "here" / "recordings").iterdir()) == []
+
+
+def test_an_import_that_is_cancelled_before_its_first_clip_leaves_no_dataset(dataset: Dataset, folder: Path) -> None:
+    def tell(phase: str, done: int, total: int) -> None:
+        if phase == "importing":
+            raise CancelledError
+
+    labelled(folder / "a.wav", recording(1), "yes")
+    with pytest.raises(CancelledError):
+        imported(dataset, folder, tell=tell)
+    assert not dataset.folder.exists()
+
+
+def test_an_import_that_is_killed_leaves_no_dataset_and_the_next_one_begins_it(dataset: Dataset, folder: Path) -> None:
+    labelled(folder / "a.wav", recording(1), "yes")
+    killed = """if True:
+        import os, sys
+        from pathlib import Path
+        from studio.data.formats.plan import ImportPlan
+        from studio.data.import_export.importing import import_data
+        from studio.data.manifest import Dataset
+        tell = lambda phase, done, total: phase == "importing" and os._exit(9)
+        import_data(Dataset(Path(sys.argv[1])), ImportPlan([Path(sys.argv[2])]), tell=tell)
+    """
+    assert subprocess.run([sys.executable, "-c", killed, str(dataset.folder), str(folder)]).returncode == 9
+    assert Workspace(dataset.folder.parent.parent).datasets() == []
+    assert imported(dataset, folder).added == 1
+    assert [clip.text for clip in dataset.utterances()] == ["yes"]
+    assert list(dataset.incoming.iterdir()) == []
+
+
+def test_an_import_of_which_nothing_comes_in_leaves_an_empty_dataset_that_was_there(
+    dataset: Dataset, folder: Path
+) -> None:
+    Dataset.create(dataset.folder)
+    labelled(folder / "bad.wav", b"RIFF no sound at all", "yes")
+    imported(dataset, folder)
+    assert Workspace(dataset.folder.parent.parent).datasets() == ["voice"]
 
 
 def test_a_cancelled_import_leaves_the_dataset_as_it_was(dataset: Dataset, folder: Path) -> None:

@@ -140,7 +140,7 @@ def offered(workspace: Workspace, name: str) -> gr.Dropdown:
 def make_dataset(workspace: Workspace, name: str) -> str:
     """Begin the dataset `name`. Raises ConfigError (no folder's name), DataError (it is there), DiskError."""
     folder = workspace.dataset(name.strip())
-    if folder.exists():
+    if folder.name in workspace.datasets():
         raise DataError(f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name.")
     return Dataset.create(folder).name
 

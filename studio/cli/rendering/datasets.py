@@ -16,7 +16,7 @@ from studio.data.manifest import Dataset
 from studio.data.store import lines
 from studio.data.store.task_reports import save
 from studio.data.view.query import Selection
-from studio.errors import ConfigError, DataError
+from studio.errors import ConfigError, DataError, DiskError
 from studio.runs.folder import FOLDER_VARIABLE
 from studio.runs.tasks import reporting
 from studio.text import counted
@@ -61,12 +61,22 @@ def take_in(workspace: Workspace, name: str, plan: ImportPlan, link: bool, as_js
     dataset = Dataset(workspace.dataset(name))
     with reporting() as tell:
         report = import_data(dataset, plan, link=link, tell=tell)
-        save(dataset.folder, "import", report)
         if not as_json:
             tell.note(report.sentence())
+        _keep(dataset, "import", report)
     if as_json or report.skipped:
         typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
     _end_where_nothing_is_done(report.added + report.already)
+
+
+def _keep(dataset: Dataset, task: str, report: ImportReport | ExportReport) -> None:
+    """Keep `report` for the page. What it reports is done, also where the dataset's own disk takes nothing."""
+    if not dataset.folder.is_dir():  # nothing came in: there is no dataset
+        return
+    try:
+        save(dataset.folder, task, report)
+    except DiskError as error:
+        typer.echo(f"The page will not show this report: {error.what}", err=True)
 
 
 def _end_where_nothing_is_done(clips: int) -> None:
@@ -91,9 +101,9 @@ def give_out(
     with reporting() as tell:
         ids = chosen(dataset, query, listed)
         report = export_data(dataset, format, out, ids, portable=portable, escape=escape, tell=tell)
-        save(dataset.folder, "export-data", report)
         if not as_json:
             tell.note(report.sentence())
+        _keep(dataset, "export-data", report)
     if as_json or report.skipped:
         typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
 

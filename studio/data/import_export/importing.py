@@ -56,14 +56,15 @@ def import_data(
 
     With `link` a clip shares its file with the original where the disk can do that (a hard link): it takes no space,
     either may be moved or deleted, but what is changed within the original changes the clip. Parts of files, sound
-    inside Parquet and what is in zip files are copied all the same. A dataset that is not there yet is begun.
+    inside Parquet and what is in zip files are copied all the same. A dataset that is not there yet is begun
+    by its first clip: where none comes in there is none.
     Raises DataError where nothing can be read.
     """
     with opened(plan) as found:
         tell("checking", 0, 1)
         total = found.count()
         names = ", ".join(printable(path.name) for path in plan.paths[:2]) + (" …" if len(plan.paths) > 2 else "")
-        with Dataset.create(dataset.folder).intake(f"Clips from {names}") as intake:
+        with dataset.intake(f"Clips from {names}") as intake:
             taking = _Taking(intake, link)
             for number, (part, row) in enumerate(found.rows(), 1):
                 taking.take(row, is_passing=part is None or part.is_passing)
