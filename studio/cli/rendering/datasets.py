@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -27,12 +28,22 @@ SHOWN = 20  # reasons in the terminal
 
 def mapping(pairs: list[str]) -> dict[str, str]:
     """`["text=sentence"]` as field to column. Raises ConfigError."""
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for pair in pairs:
         name, equals, column = pair.partition("=")
         if not (name.strip() and equals):
             raise ConfigError(f"--map {pair} is not FIELD=COLUMN.", "For instance: --map text=sentence")
-        found[name.strip()] = column.strip()
+        found.append((name.strip(), column.strip()))
+    return once_each("--map", found)
+
+
+def once_each(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """`pairs` as a mapping. Raises ConfigError where `flag` gives a name two values."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            what = f"{flag} {name}={value} contradicts {flag} {name}={found[name]}."
+            raise ConfigError(what, "Leave one of them out.")
     return found
 
 
@@ -121,7 +132,9 @@ def chosen(dataset: Dataset, query: str, listed: Path | None) -> list[str] | Non
 
 
 def listed_ids(dataset: Dataset, listed: Path) -> list[str]:
-    """The ids in the file `listed`. Raises DataError where the dataset lacks one of them, or the file is empty."""
+    """The ids in the file `listed`. Raises DataError where the dataset lacks one, or the file is empty or missing."""
+    if not os.path.lexists(listed):
+        raise DataError(f"There is no file {listed}.", "Check the path: it should list the clips' ids, one a line.")
     ids = lines.read_bytes(listed).decode("utf-8", "replace").split()
     if not ids:
         raise DataError(f"{listed} lists no clip.", "Write the clips' ids into it, one a line.")
