@@ -56,7 +56,7 @@ test("the end of a run has both rates, and every stage is full", () => {
   assert.deepEqual(history.stages, STAGES.map(() => 1));
 });
 
-test("a run has one duration: it counts from the trainer's start, and stops with the run at what its report says", () => {
+test("a run has one duration: from its trainer's start, and once it is over what its report says", () => {
   const loading = (at) => ({ type: "phase", name: "loading", done: 0, total: 0, at });
   const going = after(
     loading(100),
