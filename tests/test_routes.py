@@ -206,5 +206,6 @@ def refused(client: httpx.Client, method: str, path: str, body: bytes, kind: str
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(0)
 def test_thirteen_thousand_bodies_are_no_server_error(walked: tuple[Served, list[Route]], root: Path) -> None:
     assert attack(*walked, root, int(os.environ.get("STUDIO_BODIES", "13000")), seed=2) == []
