@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from sounds import encoded, recording, saved, tone
+from sounds import encoded, recording, saved, tone, with_tracks
 from speech_data import dataset_in, kept
 from test_formats_round_trip import HOLDS
 from typer.testing import CliRunner
 
+from studio.audio import read
 from studio.cli import app
 from studio.data import formats
 from studio.data.formats.base import ReadOptions
@@ -52,6 +54,19 @@ def imported(dataset: Dataset, *paths: Path, **options: Any) -> ImportReport:
 
 def reasons(report: ImportReport) -> dict[str, str]:
     return dict(report.listed)
+
+
+def test_of_several_sound_tracks_the_import_says_which_one_it_reads(dataset: Dataset, folder: Path) -> None:
+    labelled(folder / "film.mkv", with_tracks(tone(pitch=300), tone(pitch=600)), "yes")
+    labelled(folder / "talk.mkv", with_tracks(tone(pitch=400)), "no")
+    report = imported(dataset, folder)
+    assert preview(ImportPlan((folder,))).notes == report.notes
+    [said] = [note for note in report.notes if "track" in note]
+    assert said.startswith("1 clip comes from a file with several sound tracks, of which one is read: track ")
+    track = int(re.findall(r"track (\d) of the 2 in film.mkv", said)[0])
+    wave = read(dataset.folder / next(clip.audio_filepath for clip in dataset.utterances() if clip.text == "yes"))
+    peak = float(np.argmax(np.abs(np.fft.rfft(wave.samples))) * wave.sample_rate / len(wave.samples))
+    assert peak == pytest.approx(300 * track, abs=5)
 
 
 def test_wav_flac_and_mp3_come_in_as_mono_wav_at_their_own_rate(dataset: Dataset, folder: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.audio.recording import Recording
 from studio.data.formats.base import ImportRow, Reasons, Refused, SkipGroup
+from studio.data.formats.noted import SeveralTracks
 from studio.data.formats.plan import ImportPlan, opened
 from studio.data.import_export.previewing import label_of, length_of, notes, wave_of
 from studio.data.manifest import Dataset, Utterance
@@ -78,7 +79,7 @@ class _Taking:
 
     def __init__(self, intake: Intake, link: bool) -> None:
         self.intake, self.link = intake, link
-        self.reasons = Reasons()
+        self.reasons, self.tracks = Reasons(), SeveralTracks()
         self.added = self.linked = self.already = self.unlabelled = 0
         self.total = 0.0  # seconds
 
@@ -95,6 +96,7 @@ class _Taking:
             return
         if clip is not None:
             self.added += 1
+            self.tracks.look(row)
             self.total += clip.duration
 
     def _add(self, row: ImportRow, link: bool) -> Utterance | None:
@@ -129,7 +131,7 @@ class _Taking:
             already=self.already,
             unlabelled=self.unlabelled,
             moved=self.intake.moved,
-            notes=[*noted, *notes(self.unlabelled, self.intake.moved)],
+            notes=[*noted, *self.tracks.sentences(), *notes(self.unlabelled, self.intake.moved)],
             minutes=round(self.total / 60, 2),
             skipped=self.reasons.total,
             reasons=self.reasons.groups(),
