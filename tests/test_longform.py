@@ -206,7 +206,8 @@ def test_what_was_read_of_another_recording_is_not_gone_on_with(meeting: Path, t
 
 
 def test_a_transcript_is_written_where_its_log_cannot_be_kept(meeting: Path, tmp_path: Path) -> None:
-    (tmp_path / ".cache").write_text("a file in the way")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "readings").write_text("a file in the way")
     log = TranscriptLog.of(tmp_path / "x.txt", Workspace(tmp_path))
     read_file(LongRecording(load("echo", "cpu"), meeting), {tmp_path / "x.txt": "txt"}, log=log)
     assert (tmp_path / "x.txt").read_text().strip()
