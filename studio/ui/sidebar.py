@@ -108,8 +108,10 @@ def models(workspace: Workspace) -> list[tuple[str, str]]:
 
 
 def _cost(card: ModelCard) -> str:
-    size = f" {card.download_bytes / 1e6:.0f} MB" if card.download_bytes else ""
-    return card.state if card.state != "download" else f"download{size}"
+    if card.state != "download" or not card.download_bytes:
+        return card.state
+    size = card.download_bytes
+    return f"download {size / 1e6:.0f} MB" if size < 1e9 else f"download {size / 1e9:.1f} GB"
 
 
 def _maker(page: Page) -> None:
