@@ -186,8 +186,18 @@ def split_language(source: str) -> tuple[str, str]:
 
 
 def in_language(source: str, language: str) -> str:
-    """`source` as the model that transcribes `language`; as it is where that is empty."""
-    return f"{split_language(source)[0]}:{language}" if language else source
+    """`source` as the model that transcribes `language`; as it is where that is empty.
+
+    Raises ConfigError where `language` is not a code.
+    """
+    if not language:
+        return source
+    named = f"{split_language(source)[0]}:{language.lower()}"
+    if not _IN_LANGUAGE.fullmatch(named):
+        raise ConfigError(
+            f"“{language[:60]}” is not the code of a language.", "For example: de for German, es, fr, ja."
+        )
+    return named
 
 
 def lasting_model(source: str) -> str:

@@ -89,8 +89,8 @@ def first_fault(error: HasErrors) -> Fault:
 
 
 def _fault(given: Mapping[str, Any]) -> Fault:
-    field = ".".join(str(part) for part in given["loc"])
     kind = given["type"]
+    field = "" if kind == "json_invalid" else ".".join(str(part) for part in given["loc"])  # else: of a character
     shows = kind != "missing" and not kind.startswith("json") and not isinstance(given.get("input"), Mapping)
     was = f" (it was {_shortened(given['input'])})" if shows and "input" in given else ""
     return Fault(field, _in_words(given) + was)
@@ -116,7 +116,9 @@ def _number(limit: object) -> str:
 
 
 def _shortened(value: object) -> str:
-    text = repr(value)
+    """`value` as it was sent: None was null, and bytes were text."""
+    sent = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    text = "null" if sent is None else repr(sent)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

@@ -97,6 +97,9 @@ class Workspace:
             if held in disks and not _is_on(self.root / held, disks[held], is_needed=not held):
                 what = f"The workspace is no longer at {self.root}: it was moved, or its drive was removed."
                 raise DiskError(what, "Put it back there, or start the studio again where it is now.")
+        if (self.root / name).is_file():
+            what = f"{self.root / name} is a file, where the studio needs a folder of that name."
+            raise DiskError(what, "Move the file elsewhere, or use another workspace.")
         return self.root / name
 
     def dataset(self, name: str) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from studio.audio import wav_bytes
+from studio.audio import to_16_bit, wav_bytes
 
 
 def tone(seconds: float = 0.5, rate: int = 16_000, level: float = 0.3, pitch: float = 220.0) -> NDArray[np.float32]:
@@ -35,6 +35,21 @@ def saved(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def with_tracks(*tracks: NDArray[np.float32], rate: int = 16_000) -> bytes:
+    """A Matroska file with several sound tracks, each of samples (frames,)."""
+    import av
+
+    content = io.BytesIO()
+    with av.open(content, "w", format="matroska") as container:
+        streams = [container.add_stream("pcm_s16le", rate=rate, layout="mono") for _ in tracks]
+        for stream, samples in zip(streams, tracks, strict=True):
+            sound = av.AudioFrame.from_ndarray(to_16_bit(samples)[None], format="s16", layout="mono")
+            sound.sample_rate = rate
+            container.mux(stream.encode(sound))
+            container.mux(stream.encode(None))
+    return content.getvalue()
 
 
 def by_ffmpeg(samples: NDArray[np.float32], rate: int, form: str, codec: str, *, has_picture: bool = False) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,12 @@ def test_a_folder_is_offered_everywhere_once_it_was_added_and_not_before(
     client.post("/studio/models/forget", json={"source": str(model)})
     assert str(model) not in listed(client)
     assert model.is_dir()
+
+
+def test_the_sidebar_gives_a_large_download_in_gigabytes_as_the_train_tab_does(tmp_path: Path) -> None:
+    costs = [title.rsplit("download ", 1)[1] for title, _ in sidebar.models(Workspace(tmp_path)) if "download" in title]
+    assert costs
+    assert all(re.fullmatch(r"\d{1,3} MB|\d\.\d GB", cost) for cost in costs), costs
 
 
 def test_a_merged_run_is_a_base_for_the_next_under_its_runs_name(client: TestClient, workspace: Workspace) -> None:

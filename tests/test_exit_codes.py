@@ -44,6 +44,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "nested.json").write_text("[" * 200_000)
     (root / "list.json").write_text("[1]")
     (root / "a-file").write_text("")
+    (root / "file-inside").mkdir()
+    for name in ("recordings", "outputs"):
+        (root / "file-inside" / name).write_text("")
     shutil.copytree(root / "recordings" / "tones", root / "recordings" / "silent")
     shutil.rmtree(root / "recordings" / "silent" / "clips")
     begun = RunFolder(Workspace(root).run("failed"))
@@ -71,7 +74,8 @@ UNDONE: list[tuple[list[str], str]] = [
     (["export-data", "tones", "out", "--format", "no-such-format"], "no-such-format"),
     (["export-data", "tones", "out", "--format", "pairs", "--clips", "none.txt"], "lists no clip"),
     (["export-data", "tones", "out", "--format", "pairs", "--clips", "others.txt"], "no-such-clip"),
-    (["export-data", "tones", "out", "--format", "pairs", "--clips", "no-such-file"], "no-such-file"),
+    (["export-data", "tones", "out", "--format", "pairs", "--clips", "no-such-file"], "There is no file no-such-file"),
+    (["import", "tones", "good", "--map", "text=a", "--map", "text=b"], "--map text=b contradicts --map text=a"),
     (["export-data", "tones", "out", "--format", "pairs", "--query", "split = unused"], "No clip matches"),
     (["label", "tones", "--clips", "none.txt", "--numbers", "digits"], "lists no clip"),
     (["label", "tones", "--clips", "others.txt", "--numbers", "digits"], "no-such-clip"),
@@ -80,6 +84,14 @@ UNDONE: list[tuple[list[str], str]] = [
     (["label", "tones", "--style", "tokenizer"], "--model"),
     (["label", "tones", "--rule", "money=words"], "--numbers"),
     (["label", "tones", "--rule", "money"], "--numbers"),
+    (["label", "tones", "--numbers", "words", "--rule", "money=words", "--rule", "money=leave"], "contradicts"),
+    (["label", "tones", "--clips", "no-such-file", "--numbers", "digits"], "There is no file no-such-file"),
+    (["transcribe", "good/one.wav", "--model", "starter", "--language", "klingon"], "“klingon” is not the code"),
+    (["train", "tones", "--model", "starter", "--language", "klingon"], "“klingon” is not the code"),
+    (["train", "tones", "--model", "starter", "--language", "de"], "transcribes one language"),
+    (["--workspace", "file-inside", "dataset"], "recordings is a file, where the studio needs a folder"),
+    (["--workspace", "file-inside", "import", "new", "good"], "recordings is a file, where the studio needs a folder"),
+    (["--workspace", "file-inside", "runs"], "outputs is a file, where the studio needs a folder"),
     (["label", "tones", "--numbers", "words", "--rule", "money"], "money=words"),
     (["label", "tones", "--numbers", "words", "--rule", "cash=words"], "The rules are"),
     (["label", "tones", "--validate", "digits"], "hold number words"),

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sounds import recording, saved
 from speech_data import dataset_in
+from verbs import call
 
 from studio.data.formats.plan import ImportPlan
 from studio.data.import_export.exporting import export_data
@@ -68,6 +69,16 @@ def test_only_the_clips_that_were_asked_for_go_out_in_the_order_of_the_dataset(
     with pytest.raises(DataError, match="No clip can be written"):
         export_data(dataset, "ljspeech", tmp_path / "none", ["gone"])
     assert not (tmp_path / "none").exists()
+
+
+def test_an_export_is_said_to_be_done_where_its_report_cannot_be_kept(tmp_path: Path) -> None:
+    dataset = dataset_in(tmp_path / "recordings" / "voice", ("yes", "no"))
+    saved(dataset.folder / ".tasks", b"in the way, as a disk is that is only for reading")
+    ended = call(tmp_path, "export-data", "voice", str(tmp_path / "out"), "--format", "csv")
+    assert ended.code == 0
+    assert f"2 clips (0.0 min, 0.0 MB) written to {tmp_path / 'out'}." in ended.said
+    assert "The page will not show this report: Could not write" in ended.said
+    assert Dataset.open(dataset.folder).utterances()
 
 
 def test_a_clip_whose_sound_is_gone_is_left_out_with_its_reason(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sounds import encoded, recording, tone
 from tones import folder_of, wav
 
 from studio.data.manifest import Dataset
-from studio.errors import AudioError, ConfigError, DataError, JobError
+from studio.errors import AudioError, CancelledError, ConfigError, DataError, JobError
 from studio.inference.worker import Worker
 from studio.models.base import AdapterHypothesis, Hypothesis
 from studio.ui import hearing, listen
@@ -129,6 +129,7 @@ class Slow(Worker):
     """Reads when it is let to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked, self.let = Event(), Event()
 
     def transcribe_each(
@@ -154,6 +155,37 @@ def test_a_text_so_far_is_never_read_while_a_whole_one_is_and_never_waits(worksp
         assert whole.result(60).json()["columns"][0]["plain"]["text"] == "done"
         after = client.post("/studio/listen/partial", files=sound, data={"model": "echo"})
     assert (during.json(), after.json()) == ({"text": ""}, {"text": "so far"})
+
+
+class Growing(Worker):
+    """Is busy with a text so far until it is interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.let = Event(), Event()
+
+    def interrupt(self) -> None:
+        self.let.set()
+
+    def partial(self, *_: Any) -> Hypothesis:
+        self.asked.set()
+        assert self.let.wait(60)
+        raise CancelledError
+
+    def transcribe_each(self, *_: Any) -> list[AdapterHypothesis]:
+        return [AdapterHypothesis(plain=Hypothesis(text="done", seconds=1, latency=1))]
+
+
+def test_a_text_so_far_is_given_up_for_the_whole_one(workspace: Workspace) -> None:
+    busy, app = Growing(), FastAPI()
+    app.include_router(listen.router(workspace, busy))
+    sound = {"sound": ("said.wav", wav("order 12"), "audio/wav")}
+    with TestClient(app) as client, ThreadPoolExecutor() as pool:
+        partial = pool.submit(client.post, "/studio/listen/partial", files=sound, data={"model": "echo"})
+        assert busy.asked.wait(60)
+        whole = client.post("/studio/listen/hear", files=sound, data={"model": "echo"})
+        assert whole.json()["columns"][0]["plain"]["text"] == "done"
+        assert partial.result(60).json() == {"text": ""}
 
 
 class Sure(Worker):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +82,31 @@ def test_a_config_that_cannot_be_true_is_a_sentence(values: dict[str, Any], fold
     assert "Traceback" not in refused(lambda: load(folder / "base", "cpu"))
 
 
+OF_CODE = re.compile(r"Validation error|NoneType|None|<class|[a-z]+ object|modulo|KeyError|Error\b|as left operand")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("config.json", {"hidden_size": None}, "config.json cannot be used: hidden_size is null, which is no value"),
+        ("config.json", {"attention_bias": "maybe"}, 'config.json cannot be used: attention_bias is "maybe", which'),
+        ("config.json", {"id2label": 7}, "a value in its config.json or generation_config.json is not possible"),
+        ("config.json", {"encoder_num_attention_heads": 0}, "a value in its config.json or generation_config.json"),
+        ("processor_config.json", {"processor_class": 7}, "one of its files is damaged"),
+        ("processor_config.json", {"feature_extractor": 7}, "says how sound is prepared"),
+        ("processor_config.json", {"processor_class": "Nope"}, "states no sample rate"),
+        ("tokenizer_config.json", {"eos_token": 7}, "one of its files is damaged"),
+    ],
+)
+def test_a_broken_setting_is_named_without_words_of_code(
+    name: str, values: dict[str, Any], says: str, folder: Path
+) -> None:
+    changed(folder / "base" / name, **values)
+    sentence = refused(lambda: load(folder / "base", "cpu"))
+    assert says in sentence
+    assert not OF_CODE.search(sentence)
+
+
 @pytest.mark.parametrize(
     "name",
     ["config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json", "processor_config.json"],
@@ -131,7 +159,7 @@ def test_a_half_adapter_leaves_the_others_that_were_loaded(good: Path, folder: P
 
 @pytest.mark.parametrize(
     "values", [{"r": 10**9}, {"r": "8"}, {"r": 0}, {"lora_alpha": "much"}, {"rank_pattern": {"q_proj": 10**9}},
-               {"target_modules": 7}, {"peft_type": "NEVER"}], ids=str,
+               {"rank_pattern": 7}, {"modules_to_save": 7}, {"target_modules": 7}, {"peft_type": "NEVER"}], ids=str,
 )  # fmt: skip
 def test_an_adapter_config_that_cannot_be_true_is_a_sentence(values: dict[str, Any], folder: Path) -> None:
     changed(folder / "lora" / "adapter_config.json", **values)
@@ -172,6 +200,20 @@ def test_targets_that_no_run_could_adapt_are_refused_before_it_starts(targets: s
         before_start.check(config, [])
     assert "conventions" in error.value.remedy
     assert estimate(config, [2.0]) is None or says != "takes more than 2 s"
+
+
+STOPPED = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: print("stopped"))
+from studio.models import layers
+layers._TRY = "import os, signal; os.killpg(os.getpgid(os.getppid()), signal.SIGTERM)" + layers._TRY
+print(layers.matching(["a.*"], ["ab", "b"]))
+"""
+
+
+def test_a_run_that_is_stopped_while_its_targets_are_matched_is_no_slow_pattern() -> None:
+    ran = subprocess.run([sys.executable, "-c", STOPPED], capture_output=True, text=True, start_new_session=True)
+    assert ran.stdout.split("\n")[:2] == ["stopped", "['ab']"], ran.stderr
 
 
 def test_every_preset_and_a_fitting_pattern_can_start(good: Path) -> None:

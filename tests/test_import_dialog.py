@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, Page
 from sounds import recording, saved
 
 from studio.data.manifest import Dataset
+from studio.workspace import Workspace
 
 NAME = "my-voice"
 
@@ -45,6 +47,19 @@ def page(browser: Browser, studio: Served) -> Iterator[Page]:
 
 def labels(studio: Served) -> list[str]:
     return [clip.text for clip in Dataset(studio.workspace / "recordings" / NAME).utterances()]
+
+
+def test_what_is_sent_and_refused_makes_no_dataset(studio: Served) -> None:
+    studio.forget_everything()
+    with studio.client() as client:
+        sent = client.post("studio/import/fresh/files", files={"files": ("a.wav", b"RIFF")}, data={"paths": "a.wav"})
+        choice = {"upload": sent.json()["upload"]}
+        assert client.post("studio/import/fresh/preview", json=choice).json()["clips"] == 0
+        client.post("studio/import/fresh/commit", json=choice)
+        while (report := client.get("studio/import/fresh/report")).status_code != 200:
+            time.sleep(0.1)
+    assert (report.json()["added"], report.json()["skipped"]) == (0, 1)
+    assert Workspace(studio.workspace).datasets() == []
 
 
 def open_import(page: Page) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from sounds import encoded, recording, saved, tone
+from sounds import encoded, recording, saved, tone, with_tracks
 from speech_data import dataset_in, kept
 from test_formats_round_trip import HOLDS
 from typer.testing import CliRunner
 
+from studio.audio import read
 from studio.cli import app
 from studio.data import formats
 from studio.data.formats.base import ReadOptions
@@ -26,6 +30,7 @@ from studio.data.import_export.previewing import preview
 from studio.data.manifest import Dataset
 from studio.data.utterance import hashed_split
 from studio.errors import CancelledError, DataError
+from studio.workspace import Workspace
 
 
 @pytest.fixture
@@ -49,6 +54,19 @@ def imported(dataset: Dataset, *paths: Path, **options: Any) -> ImportReport:
 
 def reasons(report: ImportReport) -> dict[str, str]:
     return dict(report.listed)
+
+
+def test_of_several_sound_tracks_the_import_says_which_one_it_reads(dataset: Dataset, folder: Path) -> None:
+    labelled(folder / "film.mkv", with_tracks(tone(pitch=300), tone(pitch=600)), "yes")
+    labelled(folder / "talk.mkv", with_tracks(tone(pitch=400)), "no")
+    report = imported(dataset, folder)
+    assert preview(ImportPlan((folder,))).notes == report.notes
+    [said] = [note for note in report.notes if "track" in note]
+    assert said.startswith("1 clip comes from a file with several sound tracks, of which one is read: track ")
+    track = int(re.findall(r"track (\d) of the 2 in film.mkv", said)[0])
+    wave = read(dataset.folder / next(clip.audio_filepath for clip in dataset.utterances() if clip.text == "yes"))
+    peak = float(np.argmax(np.abs(np.fft.rfft(wave.samples))) * wave.sample_rate / len(wave.samples))
+    assert peak == pytest.approx(300 * track, abs=5)
 
 
 def test_wav_flac_and_mp3_come_in_as_mono_wav_at_their_own_rate(dataset: Dataset, folder: Path) -> None:
@@ -195,6 +213,51 @@ def test_one_undo_takes_the_whole_import_back_out(dataset: Dataset, folder: Path
     assert dataset.utterances() == []
     dataset.redo()
     assert len(dataset.utterances()) == 3
+
+
+def test_an_import_of_which_nothing_comes_in_leaves_no_dataset(tmp_path: Path, folder: Path) -> None:
+    labelled(folder / "bad.wav", b"RIFF no sound at all", "yes")
+    ended = CliRunner().invoke(app, ["import", "new", str(folder)], env={"STUDIO_WORKSPACE": str(tmp_path / "here")})
+    assert (ended.exit_code, Workspace(tmp_path / "here").datasets()) == (1, [])
+    assert list((tmp_path / "here" / "recordings").iterdir()) == []
+
+
+def test_an_import_that_is_cancelled_before_its_first_clip_leaves_no_dataset(dataset: Dataset, folder: Path) -> None:
+    def tell(phase: str, done: int, total: int) -> None:
+        if phase == "importing":
+            raise CancelledError
+
+    labelled(folder / "a.wav", recording(1), "yes")
+    with pytest.raises(CancelledError):
+        imported(dataset, folder, tell=tell)
+    assert not dataset.folder.exists()
+
+
+def test_an_import_that_is_killed_leaves_no_dataset_and_the_next_one_begins_it(dataset: Dataset, folder: Path) -> None:
+    labelled(folder / "a.wav", recording(1), "yes")
+    killed = """if True:
+        import os, sys
+        from pathlib import Path
+        from studio.data.formats.plan import ImportPlan
+        from studio.data.import_export.importing import import_data
+        from studio.data.manifest import Dataset
+        tell = lambda phase, done, total: phase == "importing" and os._exit(9)
+        import_data(Dataset(Path(sys.argv[1])), ImportPlan([Path(sys.argv[2])]), tell=tell)
+    """
+    assert subprocess.run([sys.executable, "-c", killed, str(dataset.folder), str(folder)]).returncode == 9
+    assert Workspace(dataset.folder.parent.parent).datasets() == []
+    assert imported(dataset, folder).added == 1
+    assert [clip.text for clip in dataset.utterances()] == ["yes"]
+    assert list(dataset.incoming.iterdir()) == []
+
+
+def test_an_import_of_which_nothing_comes_in_leaves_an_empty_dataset_that_was_there(
+    dataset: Dataset, folder: Path
+) -> None:
+    Dataset.create(dataset.folder)
+    labelled(folder / "bad.wav", b"RIFF no sound at all", "yes")
+    imported(dataset, folder)
+    assert Workspace(dataset.folder.parent.parent).datasets() == ["voice"]
 
 
 def test_a_cancelled_import_leaves_the_dataset_as_it_was(dataset: Dataset, folder: Path) -> None:

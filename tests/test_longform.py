@@ -21,12 +21,13 @@ from subtitles_read import Cues, read_srt, read_vtt
 from studio import cli
 from studio.errors import AudioError, ConfigError, DataError
 from studio.inference.longform.cutting import EDGE, PASSAGES, PHRASES, Piece, pieces
-from studio.inference.longform.reading import LongRecording, part_of, read_file
+from studio.inference.longform.reading import LongRecording, read_file
 from studio.inference.longform.subtitles import CUE_SECONDS, LINE, LINES, rendered
-from studio.inference.longform.transcript import Segment, Transcript
+from studio.inference.longform.transcript import Segment, Transcript, TranscriptLog
 from studio.models import load
 from studio.models.echo import speak
 from studio.starter import MODEL_FOLDER
+from studio.workspace import Workspace
 
 RATE = 16_000
 Sound = NDArray[np.float32]
@@ -182,24 +183,51 @@ def stopping_at(second: float) -> Callable[[float, float], None]:
 
 def test_a_stopped_reading_leaves_no_half_file_and_goes_on_to_the_same_result(meeting: Path, tmp_path: Path) -> None:
     reading, whole, output = LongRecording(load("echo", "cpu"), meeting), tmp_path / "whole.srt", tmp_path / "x.srt"
+    log = TranscriptLog.of(output, Workspace(tmp_path / "workspace"))
     read_file(reading, {whole: "srt"})
     with pytest.raises(StoppedError):
-        read_file(reading, {output: "srt"}, on_progress=stopping_at(60))
-    assert not output.exists()
+        read_file(reading, {output: "srt"}, None, stopping_at(60), log)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["whole.srt", "workspace"]
     begun: list[float] = []
-    read_file(reading, {output: "srt"}, on_progress=lambda done, total: begun.append(done))
+    read_file(reading, {output: "srt"}, None, lambda done, total: begun.append(done), log)
     assert begun[0] > 60  # not from the start again
     assert output.read_text() == whole.read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["whole.srt", "x.srt"]
+    assert not any((tmp_path / "workspace").iterdir())
 
 
 def test_what_was_read_of_another_recording_is_not_gone_on_with(meeting: Path, tmp_path: Path) -> None:
     output, other = tmp_path / "x.txt", file_of(tmp_path, layout(speak("other words"), 1.0, room=0.0))
+    log = TranscriptLog.of(output, Workspace(tmp_path))
     with pytest.raises(StoppedError):
-        read_file(LongRecording(load("echo", "cpu"), meeting), {output: "txt"}, on_progress=stopping_at(60))
-    part_of(output).write_bytes(part_of(output).read_bytes() + b'{"torn')
-    read_file(LongRecording(load("echo", "cpu"), other), {output: "txt"})
+        read_file(LongRecording(load("echo", "cpu"), meeting), {output: "txt"}, None, stopping_at(60), log)
+    log.path.write_bytes(log.path.read_bytes() + b'{"torn')
+    read_file(LongRecording(load("echo", "cpu"), other), {output: "txt"}, log=log)
     assert output.read_text() == "other words\n"
+
+
+def test_a_transcript_is_written_where_its_log_cannot_be_kept(meeting: Path, tmp_path: Path) -> None:
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "readings").write_text("a file in the way")
+    log = TranscriptLog.of(tmp_path / "x.txt", Workspace(tmp_path))
+    read_file(LongRecording(load("echo", "cpu"), meeting), {tmp_path / "x.txt": "txt"}, log=log)
+    assert (tmp_path / "x.txt").read_text().strip()
+
+
+def test_a_subtitle_export_that_is_killed_or_fails_leaves_nothing_next_to_its_file(
+    meeting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.inference.longform import reading
+
+    def killed(*_: object) -> None:
+        raise SystemExit(137)
+
+    monkeypatch.setattr(reading, "write_atomically", killed)  # the moment at which all is read and nothing written
+    (tmp_path / "out").mkdir()
+    monkeypatch.setenv("STUDIO_WORKSPACE", str(tmp_path / "here"))
+    words = ["transcribe", str(meeting), "--model", "echo", "--format", "srt"]
+    with pytest.raises(SystemExit, match="137"):
+        cli.main([*words, "--output", str(tmp_path / "out" / "o.srt")])
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_the_starter_is_given_phrases_and_other_models_passages(meeting: Path) -> None:
@@ -304,7 +332,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_read(
         longform.planned(files, [more[more.index("--format") + 1]], output)
 
 
-def test_ctrl_c_says_where_what_was_read_is_kept(
+def test_ctrl_c_says_that_what_was_read_is_kept(
     meeting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from studio.cli.rendering import longform
@@ -317,4 +345,4 @@ def test_ctrl_c_says_where_what_was_read_is_kept(
         cli.main(
             ["transcribe", str(meeting), "--model", "echo", "--format", "srt", "--output", str(tmp_path / "x.srt")]
         )
-    assert f"kept in {tmp_path / 'x.srt.part'}: the same command continues it" in capsys.readouterr().out
+    assert f"transcribed of {meeting.name} is kept: the same command continues it" in capsys.readouterr().out

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import pytest
 import tiny_models
 
 from studio.audio import read
+from studio.errors import CancelledError
+from studio.inference.worker import Worker
 from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, load
 from studio.starter import UNHEARD_FOLDER
@@ -52,6 +56,38 @@ def test_a_growing_utterance_is_read_as_without_drafts(tmp_path: Path) -> None:
         partial, whole = held.partial("starter", [], str(path)), held.transcribe("starter", [], str(path))
         assert (partial["text"], len(partial["words"])) == (whole["text"], len(whole["words"]))
         assert partial["confidence"] == pytest.approx(whole["confidence"], abs=1e-5)
+
+
+def test_a_partial_text_is_given_up_where_another_request_waits(tmp_path: Path) -> None:
+    from studio.audio import write_wav
+
+    path = tmp_path / "so-far.wav"
+    write_wav(path, SOUND, 16_000)
+    held = ModelHost(lambda: True)
+    with pytest.raises(CancelledError):
+        held.partial("starter", [], str(path))
+    assert held.transcribe("starter", [], str(path))["text"]
+
+
+def test_a_worker_that_is_interrupted_gives_up_the_partial_text_alone(tmp_path: Path) -> None:
+    from studio.audio import write_wav
+
+    path, worker = tmp_path / "said.wav", Worker()
+    write_wav(path, SOUND, 16_000)
+    try:
+        worker.interrupt()  # nothing runs yet
+        whole = worker.transcribe(path, "starter").text
+        worker.interrupt()  # nothing to give up
+        for ask, given_up in ((worker.partial, True), (worker.transcribe, False)):
+            with ThreadPoolExecutor() as pool:
+                asked = pool.submit(ask, path, "starter")
+                while not asked.done():
+                    worker.interrupt()
+                    sleep(0.005)
+            assert isinstance(asked.exception(), CancelledError) is given_up
+        assert worker.partial(path, "starter").text == whole
+    finally:
+        worker.close()
 
 
 def test_of_a_draft_that_holds_only_the_rest_is_written() -> None:

@@ -7,7 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from tones import SPLITS, adapter, config, folder_of, logged, run_until, told, tones, train, wav
+from verbs import call
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError, DataError
@@ -18,6 +21,8 @@ from studio.starter import GENERAL_FOLDER
 from studio.text import DIGIT_NAMES
 from studio.train import general
 from studio.train.progress import Progress, Scoring
+from studio.ui import train as train_tab
+from studio.web import faults
 from studio.workspace import Workspace
 
 REPLAY = {"replay": "others", "replay_share": 0.5}
@@ -131,6 +136,47 @@ def test_what_cannot_be_replayed_is_refused_in_words(
     Dataset.create(workspace / "recordings" / "empty")
     with pytest.raises(error, match=says):
         train(workspace, f"refused-{replay}", config(replay=replay))
+
+
+@pytest.fixture(scope="module")
+def odd(workspace: Path) -> Path:
+    """The workspace with datasets that cannot be replayed next to English labels."""
+    made = {
+        name: Dataset.create(workspace / "recordings" / name) for name in ("held", "soundless", "russian", "german")
+    }
+    made["held"].add(wav("room 1"), text="room one", split="test")
+    gone = made["soundless"].add(wav("room 2"), text="room two", split="train")
+    made["soundless"].clip_path(gone).unlink()
+    made["russian"].add(wav("room 3"), text="комната три", split="train")
+    with made["german"].intake() as intake:
+        intake.add(wav("room 4"), text="raum vier", split="train", extra={"locale": "de-DE"})
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("replay", "says"),
+    [
+        ("tones", "is the dataset being trained on"),
+        ("nowhere", "no dataset “nowhere”"),
+        ("held", "no clips in its train split"),
+        ("soundless", "“soundless” has no clips in its train split whose sound files are there"),
+        ("russian", "“russian” is written in another script than your labels"),
+        ("german", "“german” is in de, and the model transcribes en"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused_before_a_run_starts(replay: str, says: str, odd: Path) -> None:
+    ended = call(odd, "train", "tones", "--model", "echo", "--replay", replay, "--detach")
+    assert (ended.code, says in ended.said) == (1, True), ended.said
+    client = TestClient(page(odd), raise_server_exceptions=False)
+    answer = client.post("/studio/train/start", json={"dataset": "tones", "model": "echo", "replay": replay})
+    assert (answer.status_code, says in answer.json()["what"]) == (400, True), answer.text
+    assert not any(folder.name.startswith("tones-") for folder in (odd / "outputs").glob("*"))
+
+
+def page(root: Path) -> FastAPI:
+    app = FastAPI(exception_handlers=faults.handlers())
+    app.include_router(train_tab.router(Workspace(root)))
+    return app
 
 
 def test_a_run_of_an_earlier_version_goes_on_as_it_began_however_often_it_is_resumed(tmp_path: Path) -> None:

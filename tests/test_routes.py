@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from browsing import Served
 from finished import finished
@@ -158,6 +160,49 @@ def as_form(fields: dict[str, Any]) -> dict[str, str]:
 
 def test_no_body_is_a_server_error(walked: tuple[Served, list[Route]], root: Path) -> None:
     assert attack(*walked, root, ATTACKED, seed=1) == []
+
+
+def hostile(names: list[str]) -> list[bytes]:
+    """Bodies that a route of Gradio's finds nothing in, or something else than it reaches for."""
+    wrong = [[], None, 1, "x", {}, {"data": 1}, {"data": [[]]}, {"data": [], "fn_index": 99_999, "session_hash": "x"}]
+    wrong += [{"data": [], "fn_index": -1}, {"data": [], "fn_index": 0, "session_hash": {}}, {"fn_index": "x"}]
+    wrong += [{"data": None, "component_id": 99_999, "fn_name": name, "session_hash": "x"} for name in names]
+    return [b"", b"{", b"[" * 30_000, b"\xff", *map(as_json, wrong)]
+
+
+PYTHONS_WORDS = re.compile(r"Error\b|Traceback|Input should|Field required|object at 0x|None|\bb'|<|positional|handler")
+
+
+def test_no_body_makes_the_routes_of_libraries_fail_or_answer_in_their_words(
+    walked: tuple[Served, list[Route]],
+) -> None:
+    studio, routes = walked
+    theirs = [route for route in routes if not route.path.startswith("/studio") and "/mcp" not in route.path]
+    functions = [{"api_name": name} for name in ("list_clips", "start_training", "unseen")]
+    asked = [(route, names) for route in theirs for names in (functions if "{api_name}" in route.path else [{}])]
+    assert len(asked) > 60
+    wrong: list[str] = []
+    with studio.client() as client:
+        for route, names in asked:
+            for body in hostile(["__init__"]) if route.method == "POST" else [b""]:
+                for kind in ("application/json", "multipart/form-data"):
+                    said = refused(client, route.method, route.at(names), body, kind)
+                    if said and (said["status"] >= 500 or PYTHONS_WORDS.search(said["what"])):
+                        wrong.append(f"{route.method} {route.at(names)} {body[:60]!r}: {said}")
+    assert wrong == []
+
+
+def refused(client: httpx.Client, method: str, path: str, body: bytes, kind: str) -> dict[str, Any]:
+    """What of a refusal is shown: its status, and its sentence. Empty for an answer, of which some never end."""
+    headers = {"Content-Type": kind}
+    with client.stream(method, path.lstrip("/"), content=body, headers=headers, timeout=20) as answer:
+        if answer.status_code < 400:
+            return {}
+        content = answer.read()
+    if method == "HEAD":
+        return {"status": answer.status_code, "what": ""}
+    assert answer.headers["Content-Type"] == "application/json", f"{method} {path} {body[:60]!r}: {content[:200]!r}"
+    return {"status": answer.status_code, "what": answer.json()["what"]}
 
 
 @pytest.mark.thorough

@@ -22,6 +22,7 @@ from studio.data.formats.plan import ImportPlan
 from studio.data.formats.sheets import escaped, unescaped
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.previewing import preview
+from studio.errors import DataError
 
 FORMULAS = ("=1+1 one", "+49 30 one", "-5 degrees", "@home", "'=quoted one", "it's -5")
 
@@ -54,6 +55,43 @@ def test_a_stray_quote_costs_its_own_line_alone_and_is_named(name: str, mark: st
     assert [row.name for row in refused] == [f"{name} line 3"]
     assert "A quote opens here" in refused[0].what
     assert "stray quote" in refused[0].remedy
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n5.wav,five\n"])
+def test_a_quote_that_never_closes_is_named_and_the_lines_after_it_are_read(end: str, folder: Path) -> None:
+    path = saved(folder / "clips.csv", f'path,text\n0.wav,zero\n1.wav,"one{end}'.encode())
+    found = rows_of(path)
+    assert texts(path) == (["zero", "five"] if "five" in end else ["zero"])
+    [refused] = [row for row in found if isinstance(row, Refused)]
+    assert (refused.name, refused.what.startswith("A quote opens here")) == ("clips.csv line 3", True)
+
+
+def test_a_carriage_return_within_a_line_costs_that_line_and_is_named(folder: Path) -> None:
+    path = saved(folder / "clips.csv", b"path,text\r\n0.wav,zero\rmore\r\n1.wav,one\r\n")
+    found = rows_of(path)
+    assert texts(path) == ["one"]
+    assert [str(row.what) for row in found if isinstance(row, Refused)] == [
+        "It has a carriage return (CR) in the middle."
+    ]
+
+
+@pytest.mark.parametrize("name", ["clips.csv", "clips.tsv", "manifest.jsonl", "metadata.csv"])
+def test_a_list_with_the_line_ends_of_old_macintoshes_is_refused_by_name(name: str, folder: Path) -> None:
+    path = saved(folder / name, b"path,text\r0.wav,zero\r1.wav,one\r")
+    with pytest.raises(DataError, match=rf"The lines of {name} end with a carriage return"):
+        formats.recognise(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32", "utf-8", "utf-8-sig"])
+def test_a_table_in_any_unicode_encoding_is_read_with_a_mark_and_without(encoding: str, folder: Path) -> None:
+    path = saved(folder / "clips.csv", "path,text\n0.wav,zéro\n1.wav,один\n".encode(encoding))
+    assert texts(path) == ["zéro", "один"]
+
+
+def test_two_columns_of_one_name_are_refused_by_that_name(folder: Path) -> None:
+    path = saved(folder / "clips.csv", b"path,text,text\n0.wav,zero,nought\n")
+    with pytest.raises(DataError, match=r"clips\.csv has two columns called “text”"):
+        rows_of(path)
 
 
 def test_a_label_of_several_lines_is_still_one_label(folder: Path) -> None:

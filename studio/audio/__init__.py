@@ -19,6 +19,7 @@ from studio.audio.io import (
     refusal,
     resample,
     to_16_bit,
+    tracks,
     wav_bytes,
     write_wav,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "refusal",
     "resample",
     "to_16_bit",
+    "tracks",
     "wav_bytes",
     "write_wav",
 ]

@@ -50,6 +50,8 @@ class Decoder(Protocol):
     sample_rate: int  # Hz
     channels: int
     stated: int | None  # frames; None where only decoding can determine it
+    track: int  # which of the file's sound tracks is read, from 1
+    tracks: int  # how many it has
 
     def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
         """What decodes from the frame `start` to the end, in blocks (frames, channels) of about `size` frames."""
@@ -230,6 +232,7 @@ class _Sndfile:
         self.sample_rate: int = file.samplerate
         self.channels: int = file.channels
         self.stated: int | None = file.frames
+        self.track = self.tracks = 1
         self._file = file
 
     def blocks(self, size: int = BLOCK, start: int = 0) -> Iterator[Samples]:
@@ -245,6 +248,8 @@ class _Ffmpeg:
         self.sample_rate: int = context.sample_rate
         self.channels: int = context.channels
         self.stated: int | None = None
+        order = [each.index for each in container.streams.audio]
+        self.track, self.tracks = order.index(track.index) + 1, len(order)
         self._container, self._track, self._source = container, track, source
         self._layout: str = context.layout.name
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import soundfile
@@ -93,6 +93,26 @@ def length(source: Source) -> float:
 
 def rate_and_frames(source: Source) -> tuple[int, int]:
     """Sample rate (Hz) and frames, as `length` finds them. Raises AudioError or DiskError."""
+    contents = _contents(source)
+    return contents.rate, contents.frames
+
+
+def tracks(source: Source) -> tuple[int, int]:
+    """Which sound track is read, from 1, and how many there are: a film may have several. Raises as `length` does."""
+    contents = _contents(source)
+    return contents.track, contents.tracks
+
+
+class _Contents(NamedTuple):
+    """What a file holds."""
+
+    rate: int  # Hz
+    frames: int
+    track: int
+    tracks: int
+
+
+def _contents(source: Source) -> _Contents:
     if isinstance(source, bytes):
         return _counted(source)
     with disk_errors(source, "read"):
@@ -101,14 +121,15 @@ def rate_and_frames(source: Source) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=64)
-def _remembered(path: Path, changed: int, size: int) -> tuple[int, int]:
+def _remembered(path: Path, changed: int, size: int) -> _Contents:
     """As of a file that has not changed: an hour of MP3, cut into a thousand rows of a list, is decoded once."""
     return _counted(path)
 
 
-def _counted(source: Source) -> tuple[int, int]:
+def _counted(source: Source) -> _Contents:
     with opened(source) as sound:
-        return sound.sample_rate, sum(map(len, sound.blocks())) if sound.stated is None else sound.stated
+        frames = sum(map(len, sound.blocks())) if sound.stated is None else sound.stated
+        return _Contents(sound.sample_rate, frames, sound.track, sound.tracks)
 
 
 def blocks(source: Source, sample_rate: int, seconds: float) -> Iterator[Samples]:

@@ -84,7 +84,8 @@ def prompts(
     from studio.data.manifest import Dataset
     from studio.evaluation.reading_list import read_next
 
-    into = Dataset.create(Workspace.here().dataset(dataset))
+    folder = Workspace.here().dataset(dataset)
+    into = Dataset(folder) if dry_run and terms is None else Dataset.create(folder)
     if terms is not None:
         with disk_errors(terms, "read"):
             cards.save_terms(into, cards.parse_terms(terms.read_bytes().decode("utf-8-sig", "replace")))

@@ -32,6 +32,7 @@ def train(**options: Any) -> None:
     from studio.cluster import address
     from studio.data.splits.assignment import moves_at_start, shortage, trainable
     from studio.data.utterance import SIDES
+    from studio.evaluation import general_set
     from studio.evaluation.evaluate import open_dataset
     from studio.models import before_start
     from studio.train import ranks
@@ -53,6 +54,7 @@ def train(**options: Any) -> None:
     dataset = open_dataset(Workspace.here(), plan.dataset)  # a name that is not there is said here, not in a run's log
     _tell_mixed_numbers(dataset)
     clips = trainable(dataset)
+    general_set.check(plan, clips, Workspace.here())
     moves = moves_at_start(dataset.in_splits(*SIDES), clips)
     for note in filter(None, (moves, shortage(clips), *before_start.check(plan, clips))):
         typer.echo(f"Note: {note}")

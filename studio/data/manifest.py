@@ -67,7 +67,9 @@ class Dataset(Store):
         dataset = cls(folder)
         check_plain(dataset.manifest)
         if not dataset.manifest.is_file():
-            raise DataError(f"There is no dataset in {folder}.", "Record or import clips, or check the name.")
+            raise DataError(
+                f"There is no dataset “{folder.name}” in {folder.parent}.", "Record or import clips, or check the name."
+            )
         return dataset
 
     def utterances(self) -> list[Utterance]:

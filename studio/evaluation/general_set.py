@@ -5,6 +5,10 @@ The starter has a set of its own small world; for other English models it is peo
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from studio.config import BUNDLED, ECHO, NOTHING, STARTER, TrainConfig
@@ -17,6 +21,9 @@ from studio.starter import GENERAL_FOLDER
 from studio.workspace import Workspace
 
 PEOPLE_FOLDER = Path(__file__).parent / "people"
+ANOTHER = "Choose another dataset, bundled, or none."
+_LANGUAGE_KEYS = ("lang", "language", "locale")  # of NeMo, of Hub datasets, of Common Voice
+_LOOKED_AT = 200  # clips: enough to see what they are written in
 
 
 def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
@@ -32,6 +39,55 @@ def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
             f"replay: “{config.replay}” is the dataset being trained on.", "Choose another dataset, or none."
         )
     return open_dataset(workspace, config.replay)
+
+
+def check(config: TrainConfig, own: Sequence[Utterance], workspace: Workspace) -> None:
+    """Whether what `config` asks to replay can be, next to the clips `own`: said before a run starts.
+
+    Raises ConfigError where nothing of it can be replayed or it is in another language, DataError where it is not
+    there.
+    """
+    dataset, sound = dataset_of(config, workspace), sound_of(config, workspace)
+    if dataset is None or config.replay == BUNDLED or not config.replay_share:
+        return
+    source = sound or dataset
+    clips = [clip for clip in source.utterances() if (waits(clip) if sound else clip.split == "train")]
+    if not clips:
+        raise nothing_to_replay(config)
+    stated, spoken = _stated_languages(clips), language_of(config.model)
+    if stated and spoken not in stated:
+        what = f"replay: “{config.replay}” is in {', '.join(sorted(stated))}, and the model transcribes {spoken}."
+        raise ConfigError(what, ANOTHER)
+    scripts, own_scripts = _scripts(clips), _scripts(own)
+    if scripts and own_scripts and not scripts & own_scripts:
+        what = f"replay: “{config.replay}” is written in another script than your labels, so in another language."
+        raise ConfigError(what, ANOTHER)
+
+
+def nothing_to_replay(config: TrainConfig) -> ConfigError:
+    """Why a dataset cannot be replayed whose clips all measure, or have lost their sound."""
+    what = f"replay: “{config.replay}” has no clips in its train split whose sound files are there."
+    return ConfigError(what, ANOTHER)
+
+
+def _stated_languages(clips: Sequence[Utterance]) -> set[str]:
+    """The languages that the clips' own keys state, as codes of two letters; empty where one states none."""
+    found = {_stated_language(clip) for clip in clips}
+    return set() if "" in found else {re.split(r"[-_]", code.lower())[0] for code in found}
+
+
+def _stated_language(clip: Utterance) -> str:
+    own = clip.model_extra or {}
+    return next((str(own[key]) for key in _LANGUAGE_KEYS if own.get(key)), "")
+
+
+def _scripts(clips: Sequence[Utterance]) -> set[str]:
+    """The scripts that labels are written in: `LATIN`, `CYRILLIC`, `CJK` …; a tenth of the letters counts."""
+    letters = Counter(
+        unicodedata.name(letter, "").partition(" ")[0]
+        for clip in clips[:_LOOKED_AT] for letter in clip.text if letter.isalpha()
+    )  # fmt: skip
+    return {script for script, count in letters.items() if count * 10 >= letters.total()}
 
 
 def sound_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:

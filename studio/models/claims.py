@@ -36,6 +36,9 @@ _MOST_HEADER = 100_000_000  # bytes, as safetensors itself has it
 _MOST_RANK = 4096
 _MOST_ALPHA = 1e6  # far above any that helps
 _DEEPEST = 100  # levels
+_OF_CODE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
+"""What Python itself raises where code meets a value that nobody thought of: its words mean nothing outside."""
+_FIELD = re.compile(r"Validation error for field '(\w+)'")  # huggingface_hub's, of transformers' configs
 _LAYER = re.compile(r"(en|de)coder\.layers\.\d+")
 
 
@@ -83,13 +86,14 @@ def patterns(settings: Mapping[str, Any]) -> list[str]:
     """The regular expressions that peft makes of an adapter's settings and tries on every layer's name."""
     found = [text for name in ("target_modules", "exclude_modules") if isinstance(text := settings.get(name), str)]
     for name in ("rank_pattern", "alpha_pattern"):
-        found += [rf"(.*\.)?({key})$" for key in settings.get(name) or ()]
+        found += [rf"(.*\.)?({key})$" for key in _listed(settings.get(name))]
     found += [rf"(^|.*\.){name}($|\..*)" for name in _listed(settings.get("modules_to_save"))]
     return found + [rf"(?:^|.*?\.){name}\.(?P<idx>\d+)\..*" for name in _listed(settings.get("layers_pattern"))]
 
 
 def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [text for text in value or () if isinstance(text, str)]
+    several = value if isinstance(value, list | dict) else [value]
+    return [text for text in several if isinstance(text, str)]
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -212,8 +216,36 @@ def _inner(value: Any) -> list[Any]:
 
 
 def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+    """As the file has it."""
+    text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def unreadable(folder: Path, error: Exception) -> ModelError:
+    """The sentence for an `error` of a library that read the model in `folder`: the setting, no words of its code."""
+    if field := _FIELD.search(str(error)):
+        path = folder / "config.json"
+        return _refused(path, f"{field[1]} is {_shown(read_object(path).get(field[1]))}, which is no value for it")
+    if isinstance(error, _OF_CODE):
+        why = "a value in its config.json or generation_config.json is not possible for this kind of model"
+    else:
+        why = plain_reason(error).split(". ")[0]
+    return ModelError(f"The model in {folder} cannot be read: {why}.", _AGAIN)
+
+
+def no_processor(folder: Path, error: Exception) -> ModelError:
+    """As `unreadable`, where what prepares sound and text could not be read."""
+    settings, own = folder / "processor_config.json", folder / "preprocessor_config.json"
+    has_extractor = settings.is_file() and isinstance(read_object(settings).get("feature_extractor"), dict)
+    if isinstance(error, ImportError):  # it names a package that is missing
+        why = plain_reason(error).split(". ")[0]
+    elif not own.is_file() and not has_extractor:
+        why = "neither preprocessor_config.json nor processor_config.json says how sound is prepared"
+    elif not (folder / "tokenizer.json").is_file():
+        why = "tokenizer.json is missing"
+    else:
+        why = "one of its files is damaged (the tokenizer's, processor_config.json or preprocessor_config.json)"
+    return ModelError(f"{folder} holds no processor that can be used: {why}.", _AGAIN)
 
 
 def _refused(path: Path, why: str) -> ModelError:

@@ -111,8 +111,9 @@ class EncoderDecoder(ABC):
         processor = pretrained.load_processor(folder)
         rate = getattr(getattr(processor, "feature_extractor", None), "sampling_rate", None)
         if rate != self.sample_rate:
+            stated = "states no sample rate" if rate is None else f"expects {rate} Hz"
             raise ModelError(
-                f"The model in {folder} cannot be used: its processor expects {rate} Hz, and a {self.name} model needs "
+                f"The model in {folder} cannot be used: its processor {stated}, and a {self.name} model needs "
                 f"{self.sample_rate} Hz.",
                 "Fetch or copy the model again, whole.",
             )

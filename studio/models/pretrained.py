@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError, StudioError
 from studio.models.catalogue import WEIGHTS
-from studio.models.claims import check_processor, check_shapes
+from studio.models.claims import check_processor, check_shapes, no_processor, unreadable
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
     except (StudioError, MemoryError):
         raise
     except Exception as error:  # transformers lets through whatever a broken file makes of its code
-        raise ModelError(f"The model in {folder} cannot be read: {_first_line(error)}", _AGAIN) from error
+        raise unreadable(folder, error) from error
     if info["missing_keys"] or info["mismatched_keys"]:
         raise ModelError(f"The weights in {folder} do not fit its config.json.", _AGAIN)
     quicken(model)
@@ -56,7 +56,7 @@ def load_processor(folder: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # as above
-        raise ModelError(f"{folder} holds no processor: {_first_line(error)}", _AGAIN) from error
+        raise no_processor(folder, error) from error
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:
@@ -85,10 +85,6 @@ def check_weights(folder: Path) -> None:
             "Only safetensors are loaded: fetch or convert the model as model.safetensors.",
         )
     raise ModelError(f"{folder} has a config.json but no weights: model.safetensors is missing.", _AGAIN)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 @contextmanager

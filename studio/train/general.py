@@ -16,7 +16,6 @@ from pathlib import Path
 from studio.config import BUNDLED, Normaliser, TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import SIDES
-from studio.errors import ConfigError
 from studio.evaluation import general_set
 from studio.evaluation.cache import HypothesisCache
 from studio.evaluation.evaluate import hash_of, read_manifest
@@ -66,7 +65,7 @@ def choose(config: TrainConfig, own: Splits, workspace: Workspace) -> GeneralSet
         _sample([clip for clip in sound.utterances() if general_set.waits(clip)], MOST_UNLABELLED) if sound else []
     )
     if config.replay_share and not (splits["train"] or unlabelled):
-        raise ConfigError(f"replay: “{config.replay}” has no clips in its train split.", "Choose another dataset.")
+        raise general_set.nothing_to_replay(config)
     return GeneralSet(dataset, splits, sound, unlabelled)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from studio.errors import DataError, DivergedError, StopReason, StopRequested
 from studio.evaluation.evaluate import Evaluation
-from studio.evaluation.figures import RATES
+from studio.evaluation.figures import RATES, percent
 from studio.evaluation.verdict import rate
 from studio.models import adapters, strength
 from studio.models.folders import written_whole
@@ -228,7 +228,7 @@ def _did_not_help(base: Scoring, best: Scoring, unit: Unit) -> str:
     if base.wer == 0:
         return "The base model makes no error on the validation clips: they cannot show what tuning gains."
     return (
-        f"Tuning did not help: on the validation clips the {RATES[unit].lower()} is {base.wer:.1%} without an adapter "
-        f"and {best.wer:.1%} with the best one (step {best.step}), which is kept anyway. Check the "
+        f"Tuning did not help: on the validation clips the {RATES[unit].lower()} is {percent(base.wer)} without an "
+        f"adapter and {percent(best.wer)} with the best one (step {best.step}), which is kept anyway. Check the "
         "labels, record more clips, or try another learning rate."
     )

@@ -120,13 +120,13 @@ def create_app(
     from studio.ui.theme import theme
     from studio.web import faults
     from studio.web.bodies import LARGEST_UPLOAD, Bodies
+    from studio.web.refusals import of_others
     from studio.web.security import Gate, HostRule
 
     if mcp:
         api.require_mcp()
     closed: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-    handlers = faults.handlers()
-    app = FastAPI(title="Speech Studio", exception_handlers=handlers, **closed)
+    app = FastAPI(title="Speech Studio", exception_handlers=faults.handlers(), **closed)
     app.add_middleware(Bodies)
     app.add_middleware(Gate, hosts=HostRule.listening_on(host, public), login=login, public=public)  # the outermost
     for router in shell.routers(workspace):
@@ -146,9 +146,9 @@ def create_app(
         pwa=False,
         ssr_mode=False,
         mcp_server=mcp,
-        show_error=True,
+        show_error=False,  # what a function of ours refuses is shown anyway; of other faults only Python's words
         max_file_size=LARGEST_UPLOAD,
-        app_kwargs=closed | {"exception_handlers": {OSError: handlers[OSError]}},
+        app_kwargs=closed | of_others(),
     )
     return app
 

@@ -14,7 +14,7 @@ from studio import audio
 from studio.audio import Waveform
 from studio.data import quality
 from studio.data.manifest import Dataset, Utterance
-from studio.errors import AudioError, DataError, JobError, ModelError
+from studio.errors import AudioError, CancelledError, DataError, JobError, ModelError
 from studio.evaluation.evaluate import open_dataset
 from studio.evaluation.word_diff import compared
 from studio.inference.misread import heard_another
@@ -179,8 +179,14 @@ def utterance(
 
 
 def so_far(recogniser: Worker, sound: bytes, chosen: ModelSelection) -> str:
-    """What has been said so far, by the first run, or by the base where there is none. Raises as `utterance` does."""
-    return recogniser.partial(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
+    """What has been said so far, by the first run, or by the base where there is none. Raises as `utterance` does.
+
+    Empty where it was given up for the whole utterance.
+    """
+    try:
+        return recogniser.partial(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
+    except CancelledError:
+        return ""
 
 
 def another(reader: Worker, content: bytes, who: ModelSelection, label: str) -> str:

@@ -26,7 +26,7 @@ from studio.runs.tasks import TaskState
 from studio.ui import assets
 from studio.ui.page import Page
 from studio.web.uploads import Uploads
-from studio.workspace import Workspace, inside
+from studio.workspace import Workspace, disk_errors, inside
 
 FOLDERS_VARIABLE = "STUDIO_IMPORT_FROM"  # folders, between os.pathsep
 TASK = "import"
@@ -74,22 +74,24 @@ def router(workspace: Workspace) -> APIRouter:
         paths: Annotated[list[str], Form()],
         upload: Annotated[str, Form()] = "",
     ) -> dict[str, Any]:
-        uploads = Uploads(Dataset.create(workspace.dataset(name)).folder)
+        uploads = Uploads(workspace.dataset(name))
         token = upload or uploads.begin()
         taken = uploads.take(token, zip(paths, (file.file for file in files), strict=False))
         return {"upload": token, "taken": taken}
 
     @routes.post("/{name}/preview")
     def look(name: str, choice: ImportRequest) -> Preview:
-        dataset = Dataset.create(workspace.dataset(name))
+        dataset = Dataset(workspace.dataset(name))
         found = preview(_plan(dataset.folder, choice), dataset, LOOK)
         return _with_refused(found, Uploads(dataset.folder), choice.upload)
 
     @routes.post("/{name}/commit")
     def commit(name: str, choice: ImportRequest) -> TaskState:
-        dataset = Dataset.create(workspace.dataset(name))
-        command = _command(name, _plan(dataset.folder, choice), choice)
-        report_path(dataset.folder, TASK).unlink(missing_ok=True)
+        folder = workspace.dataset(name)
+        command = _command(name, _plan(folder, choice), choice)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)  # for the task: the dataset begins with its first clip
+        report_path(folder, TASK).unlink(missing_ok=True)
         return tasks.start(workspace, name, TASK, command, "Importing recordings")
 
     @routes.get("/{name}/report")

@@ -71,6 +71,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         boost: Boost = DEFAULT_BOOST,
         strength: Strength = 1,
     ) -> UtteranceHypotheses:
+        reader.interrupt()  # a text so far, which this makes needless
         with reading:
             wanted = prompts.parse_terms(terms)
             return hearing.utterance(reader, _content(sound), chosen(run, model), wanted, boost, strength)

@@ -2,7 +2,7 @@
 
 outputs/transcripts/<id>/
     recording, about.json      what was given, and who reads it
-    transcript.json(.part)     what was read; the part grows until all of it is
+    transcript.json            what was read, once all of it is; until then `TranscriptLog` has it
     job.json, events.jsonl     how it goes, as of every task
 """
 
@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import audio
 from studio.errors import BusyError, DataError, StudioError
-from studio.inference.longform.reading import part_of
 from studio.inference.longform.transcript import Segment, Transcript, TranscriptLog
 from studio.runs import control, processes, tasks
 from studio.runs.control import Status
@@ -67,7 +66,7 @@ def show(workspace: Workspace, id: str, after: int = 0) -> LongFile:
     folder = existing(workspace, id)
     about = LongFileRequest.model_validate_json((folder.path / "about.json").read_bytes())
     state = control.state(folder)
-    return LongFile(**about.model_dump(), id=id, status=state.status, segments=_segments(folder)[after:])
+    return LongFile(**about.model_dump(), id=id, status=state.status, segments=_segments(workspace, folder)[after:])
 
 
 def take(workspace: Workspace, name: str, sound: BinaryIO, run: str, model: str) -> str:
@@ -124,6 +123,7 @@ def remove(workspace: Workspace, id: str) -> None:
         raise DataError("It is still being transcribed.", "It is stopping: delete it once it has stopped.")
     with disk_errors(folder.path, "delete"):
         shutil.rmtree(folder.path)
+    TranscriptLog.of(_output(folder), workspace).discard()
 
 
 def existing(workspace: Workspace, id: str) -> JobFolder:
@@ -146,9 +146,9 @@ def _sound(folder: JobFolder) -> Path:
     return folder.path / "recording"
 
 
-def _segments(folder: JobFolder) -> list[Segment]:
-    """The transcript so far: of the part, or once that is gone of the whole."""
-    read = TranscriptLog(part_of(_output(folder))).segments()
+def _segments(workspace: Workspace, folder: JobFolder) -> list[Segment]:
+    """The transcript so far: of the log, or once that is gone of the whole."""
+    read = TranscriptLog.of(_output(folder), workspace).segments()
     if read is not None or not _output(folder).is_file():
         return read or []
     return Transcript.model_validate_json(_output(folder).read_bytes()).segments

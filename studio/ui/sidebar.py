@@ -108,8 +108,10 @@ def models(workspace: Workspace) -> list[tuple[str, str]]:
 
 
 def _cost(card: ModelCard) -> str:
-    size = f" {card.download_bytes / 1e6:.0f} MB" if card.download_bytes else ""
-    return card.state if card.state != "download" else f"download{size}"
+    if card.state != "download" or not card.download_bytes:
+        return card.state
+    size = card.download_bytes
+    return f"download {size / 1e6:.0f} MB" if size < 1e9 else f"download {size / 1e9:.1f} GB"
 
 
 def _maker(page: Page) -> None:
@@ -140,7 +142,7 @@ def offered(workspace: Workspace, name: str) -> gr.Dropdown:
 def make_dataset(workspace: Workspace, name: str) -> str:
     """Begin the dataset `name`. Raises ConfigError (no folder's name), DataError (it is there), DiskError."""
     folder = workspace.dataset(name.strip())
-    if folder.exists():
+    if folder.name in workspace.datasets():
         raise DataError(f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name.")
     return Dataset.create(folder).name
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from studio.cluster import address
 from studio.data.manifest import Dataset
 from studio.data.splits.assignment import trainable
+from studio.evaluation import general_set
 from studio.models import before_start
 from studio.runs import control, editing, listing, queue, trash
 from studio.runs.listing import RunSummary
@@ -104,7 +105,9 @@ def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
         plan = train_form.plan(workspace, settings)
         if on:
             address.require_ray()
-        notes = before_start.check(plan, trainable(Dataset(workspace.dataset(plan.dataset))))
+        clips = trainable(Dataset(workspace.dataset(plan.dataset)))
+        general_set.check(plan, clips, workspace)
+        notes = before_start.check(plan, clips)
         place = queue.submit(workspace, plan, on=on)
         return RunStarted(run=place.folder.name, position=place.position, notes=notes)
 

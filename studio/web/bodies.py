@@ -47,9 +47,9 @@ class Bodies:
         await self.app(scope, receive, send)
 
 
-def refusal(status: int, what: str, remedy: str, code: str = "Refused") -> JSONResponse:
-    """An error as the page's scripts read it: what happened, what to do, and the machine's name for it."""
-    return JSONResponse({"what": what, "remedy": remedy, "code": code}, status)
+def refusal(status: int, what: str, remedy: str, code: str = "Refused", **more: str) -> JSONResponse:
+    """An error as the page's scripts read it: what happened, what to do, the machine's name for it; and `more`."""
+    return JSONResponse({"what": what, "remedy": remedy, "code": code} | more, status)
 
 
 def announced(headers: Headers) -> int:

@@ -56,6 +56,27 @@ test("the end of a run has both rates, and every stage is full", () => {
   assert.deepEqual(history.stages, STAGES.map(() => 1));
 });
 
+test("a run has one duration: from its trainer's start, and once it is over what its report says", () => {
+  const loading = (at) => ({ type: "phase", name: "loading", done: 0, total: 0, at });
+  const going = after(
+    loading(100),
+    started({ at: 104 }),
+    step(1, { at: 110 }),
+    step(2, { at: 111 }),
+    step(3, { at: 112 }),
+  );
+  assert.equal(after().elapsed(150), null);
+  assert.equal(going.elapsed(120), 20);
+  going.add({ type: "finished", at: 131, seconds: 30.5, step: 3, best_step: 3, unit: "word" });
+  assert.deepEqual([going.elapsed(131), going.elapsed(500), going.left], [30.5, 30.5, null]);
+});
+
+test("what a resumed run took before it was stopped counts, the pause does not", () => {
+  const loading = (at) => ({ type: "phase", name: "loading", done: 0, total: 0, at });
+  const history = after(loading(100), started({ at: 104 }), step(1, { at: 110 }), loading(1000));
+  assert.equal(history.elapsed(1005), 15);
+});
+
 test("stages fill one after the other", () => {
   const phase = { type: "phase", name: "training", done: 0, total: 10 };
   assert.deepEqual(after(started(), phase, step(5)).stages, [1, 1, 0.5, 0]);

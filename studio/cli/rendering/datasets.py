@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -16,7 +17,7 @@ from studio.data.manifest import Dataset
 from studio.data.store import lines
 from studio.data.store.task_reports import save
 from studio.data.view.query import Selection
-from studio.errors import ConfigError, DataError
+from studio.errors import ConfigError, DataError, DiskError
 from studio.runs.folder import FOLDER_VARIABLE
 from studio.runs.tasks import reporting
 from studio.text import counted
@@ -27,12 +28,22 @@ SHOWN = 20  # reasons in the terminal
 
 def mapping(pairs: list[str]) -> dict[str, str]:
     """`["text=sentence"]` as field to column. Raises ConfigError."""
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for pair in pairs:
         name, equals, column = pair.partition("=")
         if not (name.strip() and equals):
             raise ConfigError(f"--map {pair} is not FIELD=COLUMN.", "For instance: --map text=sentence")
-        found[name.strip()] = column.strip()
+        found.append((name.strip(), column.strip()))
+    return once_each("--map", found)
+
+
+def once_each(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """`pairs` as a mapping. Raises ConfigError where `flag` gives a name two values."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            what = f"{flag} {name}={value} contradicts {flag} {name}={found[name]}."
+            raise ConfigError(what, "Leave one of them out.")
     return found
 
 
@@ -61,12 +72,22 @@ def take_in(workspace: Workspace, name: str, plan: ImportPlan, link: bool, as_js
     dataset = Dataset(workspace.dataset(name))
     with reporting() as tell:
         report = import_data(dataset, plan, link=link, tell=tell)
-        save(dataset.folder, "import", report)
         if not as_json:
             tell.note(report.sentence())
+        _keep(dataset, "import", report)
     if as_json or report.skipped:
         typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
     _end_where_nothing_is_done(report.added + report.already)
+
+
+def _keep(dataset: Dataset, task: str, report: ImportReport | ExportReport) -> None:
+    """Keep `report` for the page. What it reports is done, also where the dataset's own disk takes nothing."""
+    if not dataset.folder.is_dir():  # nothing came in: there is no dataset
+        return
+    try:
+        save(dataset.folder, task, report)
+    except DiskError as error:
+        typer.echo(f"The page will not show this report: {error.what}", err=True)
 
 
 def _end_where_nothing_is_done(clips: int) -> None:
@@ -91,9 +112,9 @@ def give_out(
     with reporting() as tell:
         ids = chosen(dataset, query, listed)
         report = export_data(dataset, format, out, ids, portable=portable, escape=escape, tell=tell)
-        save(dataset.folder, "export-data", report)
         if not as_json:
             tell.note(report.sentence())
+        _keep(dataset, "export-data", report)
     if as_json or report.skipped:
         typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
 
@@ -111,7 +132,9 @@ def chosen(dataset: Dataset, query: str, listed: Path | None) -> list[str] | Non
 
 
 def listed_ids(dataset: Dataset, listed: Path) -> list[str]:
-    """The ids in the file `listed`. Raises DataError where the dataset lacks one of them, or the file is empty."""
+    """The ids in the file `listed`. Raises DataError where the dataset lacks one, or the file is empty or missing."""
+    if not os.path.lexists(listed):
+        raise DataError(f"There is no file {listed}.", "Check the path: it should list the clips' ids, one a line.")
     ids = lines.read_bytes(listed).decode("utf-8", "replace").split()
     if not ids:
         raise DataError(f"{listed} lists no clip.", "Write the clips' ids into it, one a line.")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from studio.cli.rendering.datasets import listed_ids
+from studio.cli.rendering.datasets import listed_ids, once_each
 from studio.data.labels.numbers import offenders
 from studio.data.labels.proposals import as_diff
 from studio.data.manifest import Dataset, Utterance
@@ -57,7 +57,7 @@ def rules(chosen: Sequence[str], numbers: str | None) -> dict[str, str]:
     pairs = [text.partition("=") for text in chosen]
     if wrong := [name for name, equals, value in pairs if not (name and equals and value)]:
         raise ConfigError(f"“{wrong[0]}” is not a rule.", "Write it like money=words.")
-    return {name: value for name, _, value in pairs}
+    return once_each("--rule", [(name, value) for name, _, value in pairs])
 
 
 def propose(dataset: Dataset, clips: Sequence[Utterance], request: Request, apply: bool, as_json: bool) -> str:

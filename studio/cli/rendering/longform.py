@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import ConfigError, DataError
-from studio.inference.longform.reading import LongRecording, part_of, read_file
+from studio.inference.longform.reading import LongRecording, read_file
 from studio.inference.longform.subtitles import FORMATS, rendered
+from studio.inference.longform.transcript import TranscriptLog
 from studio.inference.transcribe import with_processor
 from studio.models import Recogniser, load
 from studio.models.adapters import find_adapter
@@ -55,9 +56,10 @@ def write(files: Sequence[Path], formats: Sequence[str], output: Path | None, re
                     outputs,
                     adapter,
                     lambda done, total: tell("reading", int(done), int(total)),
+                    log_of(outputs),
                 )
             except KeyboardInterrupt:
-                tell.note(_stopped(file, outputs))
+                tell.note(_stopped(file, bool(outputs)))
                 raise
             said += [f"Wrote {path}." for path in outputs] or [rendered(result, formats[0]).rstrip("\n")]
     return "\n".join(said)
@@ -88,8 +90,12 @@ def _beside(file: Path, formats: Sequence[str], folder: Path | None) -> dict[Pat
     return {(folder or file.parent) / f"{file.stem}.{kind}": kind for kind in formats}
 
 
-def _stopped(file: Path, outputs: Mapping[Path, str]) -> str:
-    if not outputs:
+def log_of(outputs: Mapping[Path, str]) -> TranscriptLog | None:
+    """Where the transcript so far is kept until `outputs` are written; nowhere, where it is to be printed."""
+    return TranscriptLog.of(next(iter(outputs)), Workspace.here()) if outputs else None
+
+
+def _stopped(file: Path, is_kept: bool) -> str:
+    if not is_kept:
         return f"Stopped: {file.name} was not transcribed to its end."
-    kept = part_of(next(iter(outputs)))
-    return f"Stopped. The transcript of {file.name} is kept in {kept}: the same command continues it."
+    return f"Stopped. What was transcribed of {file.name} is kept: the same command continues it."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from studio.data.formats import lists
 from studio.data.formats.audiofolder import AudioFolder
 from studio.data.formats.base import Format, ImportRow, ReadOptions, Reasons, Refused, Target
 from studio.data.formats.clip import ExportClip
@@ -73,5 +74,6 @@ def recognise(path: Path) -> Format:
         return FORMATS[best]
     if path.is_dir():
         raise DataError("The folder holds no sound file, such as WAV, MP3 or M4A.", "Choose the folder that does.")
+    lists.check(path)
     known = ", ".join(each.title for each in FORMATS.values())
     raise DataError(f"{path.name} has an unknown format.", f"Known formats: {known}.")

@@ -10,14 +10,14 @@ import re
 import sqlite3
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from studio.data.formats.base import Refused
 from studio.data.formats.files import SOUNDS, kind_of
-from studio.errors import DiskError, StudioError
+from studio.errors import DataError, DiskError, StudioError
 from studio.text import lines_of
 from studio.workspace import disk_errors
 
@@ -26,28 +26,47 @@ MOST_AGAIN = 64 << 20  # characters of a table that stray quotes may cause to be
 MOST_TEXT = 8 << 30  # characters of one list: a small compressed file may claim to hold any number
 _SAMPLE = 1 << 16  # bytes by which a format is recognised
 _NOT_UTF_8 = "It is not UTF-8 text."
+_QUOTE_REMEDY = "Look for a stray quote: delete it, or close it."
+_CR, _CR_REMEDY = "It has a carriage return (CR) in the middle.", "Delete it: lines end with LF or CRLF."
 _CHUNK = 1 << 16
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[str]]:
-    """`path` as text: UTF-8 or UTF-16, with or without a mark, unpacked if it ends in .gz. Raises DiskError."""
+    """`path` as text: UTF-8, UTF-16 or UTF-32, with or without a mark, unpacked if it ends in .gz.
+
+    Raises DiskError, and DataError for line ends of old Macintosh programs, which would make one line of all.
+    """
     if path.exists() and not path.is_file():  # a pipe would never end, nor would a device
         raise DiskError(f"{path} is not a plain file.", "Put the list itself there.")
     with disk_errors(path, "read"):
         stream = path.open("rb")
     with stream:
         buffered = io.BufferedReader(gzip.GzipFile(fileobj=stream)) if path.suffix.lower() == ".gz" else stream
-        with io.TextIOWrapper(buffered, encoding=_encoding(buffered), errors="surrogateescape", newline="\n") as text:
+        start = _start(buffered)
+        if b"\r" in start and b"\n" not in start and ".json" not in path.suffixes:
+            what = f"The lines of {path.name} end with a carriage return (CR) alone, as on old Macintoshes."
+            raise DataError(what, "Save it with line ends of Unix (LF) or Windows (CRLF).")
+        with io.TextIOWrapper(buffered, encoding=_encoding(start), errors="surrogateescape", newline="\n") as text:
             yield text
 
 
-def _encoding(stream: io.BufferedReader[Any]) -> str:
+def _start(stream: io.BufferedReader[Any]) -> bytes:
+    """The first bytes, some thousand; none where they cannot be read."""
     try:
-        start = stream.peek(4)[:4]
+        return stream.peek(1)
     except (OSError, EOFError, zlib.error):
-        return "utf-8"
-    return "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+        return b""
+
+
+def _encoding(start: bytes) -> str:
+    """By the mark at the start, or without one by the zeros that UTF-16 has in every second byte of English."""
+    if start.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    zeros = [start[:64][place::2].count(0) * 4 > len(start[:64]) for place in (0, 1)]  # more than half of them
+    return {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get((zeros[0], zeros[1]), "utf-8-sig")
 
 
 def lines(path: Path) -> Iterator[tuple[int, str | Refused]]:
@@ -99,6 +118,13 @@ def sample(path: Path, count: int = 20) -> list[str]:
         if line.strip() and len(found) < count:
             found.append(line)
     return found
+
+
+def check(path: Path) -> None:
+    """Raise DataError or DiskError where the text of `path` cannot be divided into lines."""
+    if kind_of(path.name) not in SOUNDS:
+        with opened(path):
+            pass
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any] | Refused]]:
@@ -169,8 +195,10 @@ def table(path: Path, delimiter: str, quoting: bool = True) -> Iterator[tuple[st
         record: list[str] | None = None
         try:
             record = next(reader, None)
+            if record and source.is_over and _is_open(source.taken, kind, delimiter):
+                fault = "A quote opens here and does not close."
         except csv.Error as error:
-            fault = f"It is not a line of a table: {error}."
+            fault = _fault_of(error)
         for refused in source.refusals():
             yield refused.name, refused
         if len(source.taken) > 1 and (fault or any(_holds_rows(cell, delimiter) for cell in record or ())):
@@ -184,9 +212,26 @@ def table(path: Path, delimiter: str, quoting: bool = True) -> Iterator[tuple[st
             return
         name = f"{path.name} line {first}"
         if fault:
-            yield name, Refused(name, fault, "Look for a stray quote: delete it, or close it.")
+            yield name, Refused(name, fault, _CR_REMEDY if fault == _CR else _QUOTE_REMEDY)
         elif record:
             yield name, record
+
+
+def _fault_of(error: csv.Error) -> str:
+    """What Python's reader of tables found wrong."""
+    if "new-line character" in str(error):
+        return _CR
+    too_long = "field larger" in str(error)
+    return f"A cell is longer than {LONGEST_LINE >> 20} MB." if too_long else "It is not a line of a table."
+
+
+def _is_open(taken: Sequence[tuple[int, str]], kind: type[csv.Dialect], delimiter: str) -> bool:
+    """Whether a quote is still open at the end of these lines: then the reader took all of the file into its cell."""
+    try:
+        deque(csv.reader([line for _, line in taken], kind, delimiter=delimiter, strict=True), 0)
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
 
 
 class _Quoted(csv.excel):
@@ -217,19 +262,27 @@ class _Source:
         self._waiting: deque[tuple[int, str]] = deque()
         self._refused: list[Refused] = []
         self._left = MOST_AGAIN
+        self.is_over = False  # whether the reader asked for more lines than there are
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         if not self._waiting:
-            number, line = next(self._lines)
-            while isinstance(line, Refused):
-                self._refused.append(line)
-                number, line = next(self._lines)
-            self._waiting.append((number, line + "\n"))
+            self._waiting.extend(self._next())
+        self.is_over = not self._waiting
+        if self.is_over:
+            raise StopIteration
         self.taken.append(self._waiting.popleft())
         return self.taken[-1][1]
+
+    def _next(self) -> list[tuple[int, str]]:
+        """The next line that can be read; none at the end."""
+        for number, line in self._lines:
+            if not isinstance(line, Refused):
+                return [(number, line + "\n")]
+            self._refused.append(line)
+        return []
 
     def refusals(self) -> list[Refused]:
         """The lines that could not be read since this was last asked."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from studio import audio
 from studio.data.formats.base import ImportRow, Refused
 from studio.data.formats.files import sounds_in
 from studio.data.formats.lists import Index
@@ -83,6 +84,35 @@ class RowNotes:
             files = counted(self.passed, f"sound file {nameless[0]}", f"sound files {nameless[1]}")
             said.append(f"{files}: {_listed(self.examples, self.passed)}.")
         return said
+
+
+class SeveralTracks:
+    """Clips from files with more than one sound track, of which one is read."""
+
+    def __init__(self) -> None:
+        self._clips = 0
+        self._examples: dict[str, None] = {}
+
+    def look(self, row: ImportRow) -> None:
+        """Count a row that comes in. Raises AudioError or DiskError."""
+        if not isinstance(row.audio, Path):
+            return
+        track, tracks = audio.tracks(row.audio)
+        if tracks > 1:
+            self._clips += 1
+            if len(self._examples) < SHOWN:
+                self._examples.setdefault(f"track {track} of the {tracks} in {printable(row.audio.name)}")
+
+    def sentences(self) -> list[str]:
+        """What there is to say."""
+        if not self._clips:
+            return []
+        come = counted(self._clips, "clip comes from a file", "clips come from files")
+        examples = _listed(list(self._examples), self._clips)
+        return [
+            f"{come} with several sound tracks, of which one is read: {examples}. Where the speech is on another one, "
+            "save that as a file of its own."
+        ]
 
 
 def _listed(names: list[str], total: int) -> str:

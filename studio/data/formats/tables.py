@@ -48,6 +48,7 @@ def rows(
             continue
         if not header:
             header, is_row = header_of(cells)
+            _check_names(path, header)
             if not is_row:
                 continue
         meant = meant or _with_sound(path, header, cells, reading)
@@ -66,6 +67,12 @@ def header_of(cells: Sequence[str]) -> tuple[list[str], bool]:
     if any(kind_of(cell.strip()) in SOUNDS for cell in cells):
         return [f"column {number}" for number in range(1, len(cells) + 1)], True
     return [cell.strip() for cell in cells], False
+
+
+def _check_names(path: Path, header: Sequence[str]) -> None:
+    """Raise DataError where two columns have one name: which of them is meant cannot be told."""
+    if twice := next((name for name in header if name and header.count(name) > 1), ""):
+        raise DataError(f"{path.name} has two columns called “{twice}”.", "Rename one of them, or delete it.")
 
 
 def guess(header: Sequence[str], first: Sequence[str], reading: ReadOptions) -> dict[str, str]:

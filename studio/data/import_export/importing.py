@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.audio.recording import Recording
 from studio.data.formats.base import ImportRow, Reasons, Refused, SkipGroup
+from studio.data.formats.noted import SeveralTracks
 from studio.data.formats.plan import ImportPlan, opened
 from studio.data.import_export.previewing import label_of, length_of, notes, wave_of
 from studio.data.manifest import Dataset, Utterance
@@ -56,14 +57,15 @@ def import_data(
 
     With `link` a clip shares its file with the original where the disk can do that (a hard link): it takes no space,
     either may be moved or deleted, but what is changed within the original changes the clip. Parts of files, sound
-    inside Parquet and what is in zip files are copied all the same. A dataset that is not there yet is begun.
+    inside Parquet and what is in zip files are copied all the same. A dataset that is not there yet is begun
+    by its first clip: where none comes in there is none.
     Raises DataError where nothing can be read.
     """
     with opened(plan) as found:
         tell("checking", 0, 1)
         total = found.count()
         names = ", ".join(printable(path.name) for path in plan.paths[:2]) + (" …" if len(plan.paths) > 2 else "")
-        with Dataset.create(dataset.folder).intake(f"Clips from {names}") as intake:
+        with dataset.intake(f"Clips from {names}") as intake:
             taking = _Taking(intake, link)
             for number, (part, row) in enumerate(found.rows(), 1):
                 taking.take(row, is_passing=part is None or part.is_passing)
@@ -77,7 +79,7 @@ class _Taking:
 
     def __init__(self, intake: Intake, link: bool) -> None:
         self.intake, self.link = intake, link
-        self.reasons = Reasons()
+        self.reasons, self.tracks = Reasons(), SeveralTracks()
         self.added = self.linked = self.already = self.unlabelled = 0
         self.total = 0.0  # seconds
 
@@ -94,6 +96,7 @@ class _Taking:
             return
         if clip is not None:
             self.added += 1
+            self.tracks.look(row)
             self.total += clip.duration
 
     def _add(self, row: ImportRow, link: bool) -> Utterance | None:
@@ -128,7 +131,7 @@ class _Taking:
             already=self.already,
             unlabelled=self.unlabelled,
             moved=self.intake.moved,
-            notes=[*noted, *notes(self.unlabelled, self.intake.moved)],
+            notes=[*noted, *self.tracks.sentences(), *notes(self.unlabelled, self.intake.moved)],
             minutes=round(self.total / 60, 2),
             skipped=self.reasons.total,
             reasons=self.reasons.groups(),

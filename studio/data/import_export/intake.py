@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,8 @@ class Intake:
         self._new: set[bytes] = set()
 
     def __enter__(self) -> Self:
+        with disk_errors(self._store.folder):
+            self._store.folder.mkdir(parents=True, exist_ok=True)
         with writing(self._store), disk_errors(self._folder):  # who sweeps holds it too
             (self._folder / "clips").mkdir(parents=True)
             self._lock.acquire()
@@ -67,6 +70,16 @@ class Intake:
         finally:
             self._lock.release()
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._leave_no_empty_dataset()
+
+    def _leave_no_empty_dataset(self) -> None:
+        """Remove a folder in which nothing was begun: a dataset begins with its first clip, which did not come in."""
+        held = {path.name for path in self._store.folder.iterdir()}
+        if held <= {".lock", self._store.incoming.name}:
+            with suppress(OSError):  # another import is going on in it
+                self._store.incoming.rmdir()
+                (self._store.folder / ".lock").unlink()
+                self._store.folder.rmdir()
 
     def __contains__(self, audio_sha256: str) -> bool:
         """Whether these samples are in the dataset, or were added already."""
@@ -145,6 +158,8 @@ class Intake:
 
     def _arrive(self, rows: Path) -> None:
         folder = self._store.folder
+        with disk_errors(folder):
+            (folder / "clips").mkdir(exist_ok=True)
         operations.move((self._folder / clip.audio_filepath, folder / clip.audio_filepath) for clip in _clips(rows))
         snapshot.extended(folder, lines.each(rows))
 

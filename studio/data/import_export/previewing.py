@@ -12,6 +12,7 @@ from studio import audio
 from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
 from studio.audio.recording import fingerprint
 from studio.data.formats.base import Column, ImportRow, Reasons, Refused, SkipGroup
+from studio.data.formats.noted import SeveralTracks
 from studio.data.formats.plan import ImportPart, ImportPlan, Parts, opened
 from studio.data.splits.grouping import SplitIndex, sentence_of
 from studio.data.splits.import_assignment import misplaced
@@ -87,6 +88,7 @@ class _Looking:
         self.speakers: set[str] = set()
         self.splits: Counter[str] = Counter()
         self.reasons = Reasons()
+        self.tracks = SeveralTracks()
         self.rows = self.already = self.unlabelled = self.opened = 0
         self.total = 0.0  # seconds
 
@@ -100,6 +102,8 @@ class _Looking:
             self.already += 1
         elif isinstance(row, ImportRow):
             self._coming(row, checked if isinstance(checked, float) else row.declared)
+            if is_opened:
+                self.tracks.look(row)
 
     def _coming(self, row: ImportRow, length: float | None) -> None:
         self.total += length or 0.0
@@ -128,7 +132,7 @@ class _Looking:
             already=self.already,
             unlabelled=self.unlabelled,
             moved=moved,
-            notes=[*noted, *notes(self.unlabelled, moved)],
+            notes=[*noted, *self.tracks.sentences(), *notes(self.unlabelled, moved)],
             checked=self.opened,
             minutes=round(self.total / 60, 2),
             speakers=len(self.speakers),

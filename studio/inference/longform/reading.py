@@ -79,34 +79,29 @@ def read_file(
     outputs: Mapping[Path, str],
     adapter: Path | None = None,
     on_progress: OnProgress = unwatched,
+    log: TranscriptLog | None = None,
 ) -> Transcript:
     """Read a recording into `outputs`, each a file with its format (a name of `FORMATS`), whole or not at all.
 
     `adapter` is the folder that the recogniser was loaded with. `on_progress` gets the seconds that were read and those
-    there are. What it raises stops the reading: `<output>.part` then keeps what was read, and the same call goes on
-    from there, to the same result. Raises AudioError or DiskError.
+    there are. What it raises stops the reading: `log` then keeps what was read, and the same call goes on from there,
+    to the same result; once all is written it is gone. Raises AudioError or DiskError.
     """
     seconds = round(audio.length(reading.path))
-    part = TranscriptLog(part_of(next(iter(outputs)))) if outputs else None
-    segments = part.resume(TranscriptSource.of(reading.path, reading.recogniser.source, adapter)) if part else []
+    segments = log.resume(TranscriptSource.of(reading.path, reading.recogniser.source, adapter)) if log else []
     on_progress(round(segments[-1].end) if segments else 0, seconds)
     for segment in reading.segments(skip=len(segments)):
         segments.append(segment)
-        if part:
-            part.add(segment)
+        if log:
+            log.add(segment)
         on_progress(round(segment.end), seconds)
     result = reading.transcript(segments, adapter)
     for path, kind in outputs.items():
         write_atomically(path, rendered(result, kind))
-    if part:
-        part.path.unlink(missing_ok=True)
+    if log:
+        log.discard()
     on_progress(seconds, seconds)
     return result
-
-
-def part_of(output: Path) -> Path:
-    """Where the transcript so far is kept, until `output` is whole."""
-    return output.with_name(f"{output.name}.part")
 
 
 def _clip(family: Family, piece: Piece) -> Clip:

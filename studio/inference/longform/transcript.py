@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio.workspace import append_durably, disk_errors
+from studio.errors import DiskError
+from studio.workspace import Workspace, append_durably, disk_errors
 
 
 class Segment(BaseModel):
@@ -46,7 +50,7 @@ def text_of(segments: Iterable[Segment]) -> str:
 
 
 class TranscriptSource(BaseModel):
-    """Which file is transcribed by what: the first line of a part. A part of anything else is started over."""
+    """Which file is transcribed by what: the first line of a log. A log of anything else is started over."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,31 +78,52 @@ class TranscriptSource(BaseModel):
 
 
 class TranscriptLog:
-    """The transcript so far, a durable line a segment, so that one that was stopped can resume."""
+    """The transcript so far, a durable line a segment, so that one that was stopped can resume.
+
+    A disk that takes none of it only costs the help: the transcript itself is written elsewhere.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def of(cls, output: Path, workspace: Workspace) -> Self:
+        """The log of what becomes the file `output`: in a cache, so that nothing half done lies next to it."""
+        name = hashlib.sha256(os.fsencode(output.absolute())).hexdigest()[:32]
+        return cls(workspace.readings / f"{name}.transcript")
+
     def resume(self, source: TranscriptSource) -> list[Segment]:
-        """The segments of `source` that are done; none, and an empty part, where it was another."""
+        """The segments of `source` that are done; none, and an empty log, where it was another."""
         segments = self.segments()
         if segments is None or self._source() != source:
-            self.path.unlink(missing_ok=True)
-            append_durably(self.path, source.model_dump_json())
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+            self._append(source)
             return []
         return segments
 
+    def discard(self) -> None:
+        """Remove it, and the folders of the cache that this leaves empty."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            for folder in (self.path.parent, self.path.parent.parent):
+                folder.rmdir()
+
     def segments(self) -> list[Segment] | None:
-        """The segments in the part, without a torn last line; None where there is no part that can be read."""
+        """The segments in the log, without a torn last line; None where there is no log that can be read."""
         try:
             lines = self._lines()[1:]
             return [Segment.model_validate_json(line) for line in lines]
-        except (FileNotFoundError, IndexError, ValidationError):
+        except (OSError, IndexError, ValidationError):
             return None
 
     def add(self, segment: Segment) -> None:
-        """Keep one more. Raises DiskError."""
-        append_durably(self.path, segment.model_dump_json())
+        """Keep one more."""
+        self._append(segment)
+
+    def _append(self, line: BaseModel) -> None:
+        with suppress(DiskError):
+            append_durably(self.path, line.model_dump_json())
 
     def _source(self) -> TranscriptSource | None:
         try:

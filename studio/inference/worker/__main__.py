@@ -18,14 +18,16 @@ def main() -> None:
     """Answer requests until there have been none for a while."""
     answers = _private_stdout()
     requests = _requests(sys.stdin)
-    held = ModelHost()
+    held = ModelHost(lambda: not requests.empty())
     while True:
         try:
             line = requests.get(timeout=float(sys.argv[1]))
         except queue.Empty:
             os._exit(0)  # an orderly end would wait for the thread that reads stdin
-        answers.write(json.dumps(answer(held, json.loads(line))) + "\n")
-        answers.flush()
+        request = json.loads(line)
+        if request["do"] != "yield":  # its line alone has interrupted what was going on
+            answers.write(json.dumps(answer(held, request)) + "\n")
+            answers.flush()
 
 
 def _private_stdout() -> IO[str]:

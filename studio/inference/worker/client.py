@@ -49,7 +49,10 @@ class Worker:
         return Hypothesis.model_validate(answer)
 
     def partial(self, audio: Path | bytes, model: str, adapter: Path | None = None) -> Hypothesis:
-        """The same as `transcribe`, in less time for an utterance that has grown since the last call."""
+        """The same as `transcribe`, in less time for an utterance that has grown since the last call.
+
+        Raises CancelledError where it was given up for `interrupt`.
+        """
         with _on_disk(audio) as path:
             answer = self._ask("partial", model, [adapter] if adapter else [], audio=str(path))
         return Hypothesis.model_validate(answer)
@@ -73,6 +76,11 @@ class Worker:
             how = {"terms": [*terms], "boost": boost, "strength": strength}
             answer = self._ask("transcribe_each", model, adapters, audio=str(path), **how)
         return [AdapterHypothesis.model_validate(reading) for reading in answer]
+
+    def interrupt(self) -> None:
+        """Have a partial text that is being transcribed given up, by whoever needs the model more. Returns at once."""
+        if process := self._process:
+            process.tell({"do": "yield"})
 
     @property
     def pid(self) -> int | None:
@@ -132,6 +140,7 @@ class _Process:
             encoding="utf-8",
         )
         self._asked = 0
+        self._telling = threading.Lock()  # one line at a time
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=50)  # lines of stderr
         self._threads = [
@@ -157,13 +166,10 @@ class _Process:
     def ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any] | None:
         """The answer; None where the process ended instead. Raises ModelError after `timeout` seconds."""
         self._asked += 1
-        assert self._popen.stdin is not None
-        try:
-            self._popen.stdin.write(json.dumps({"id": self._asked, **request}) + "\n")
-            self._popen.stdin.flush()
-            line = self._answers.get(timeout=timeout)
-        except BrokenPipeError:
+        if not self.tell({"id": self._asked, **request}):
             return None
+        try:
+            line = self._answers.get(timeout=timeout)
         except queue.Empty:
             raise ModelError(
                 f"The model did not answer within {timeout:g} seconds.",
@@ -173,6 +179,17 @@ class _Process:
             return None
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def tell(self, request: dict[str, Any]) -> bool:
+        """Send a line, and wait for no answer: False where nobody reads it any more."""
+        assert self._popen.stdin is not None
+        try:
+            with self._telling:
+                self._popen.stdin.write(json.dumps(request) + "\n")
+                self._popen.stdin.flush()
+        except (BrokenPipeError, ValueError):  # a pipe that is closed
+            return False
+        return True
 
     def why_it_ended(self) -> ModelError:
         """What a person can know and do, with the last line of its stderr where it said anything."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from studio.errors import CancelledError
 
 if TYPE_CHECKING:
     from studio.models.base import Clip, Hypothesis, Recogniser
@@ -17,7 +19,8 @@ _Written = tuple[Path, int]
 class ModelHost:
     """The one set of weights in memory, and the adapters on it: those last asked for, as many as are used at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_wanted: Callable[[], bool] = lambda: False) -> None:
+        self._is_wanted = is_wanted  # whether somebody waits, for whom a partial text is given up
         self._recogniser: Recogniser | None = None
         self._adapters: dict[_Written, str] = {}  # to peft's names; the one used last comes last
         self._loaded = 0  # adapters so far: a name is never used twice
@@ -43,10 +46,15 @@ class ModelHost:
         return self._read(model, adapters, audio).model_dump()
 
     def partial(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
-        """As `transcribe`, with the last partial text as a draft of this one."""
-        read = self._read(model, adapters, audio, self._draft)
+        """As `transcribe`, with the last partial text as a draft of this one. Raises CancelledError for who waits."""
+        read = self._read(model, adapters, audio, self._draft, self._give_way)
         self._draft = read.text
         return read.model_dump()
+
+    def _give_way(self, written: str) -> None:
+        """Called after each token of a partial text."""
+        if self._is_wanted():
+            raise CancelledError("The partial text was given up: the whole one is wanted.")
 
     def transcribe_each(
         self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float, strength: float = 1.0
@@ -62,13 +70,20 @@ class ModelHost:
             found = transcribe_each(recogniser, _clip(recogniser, audio), names, trie)
         return [hypothesis.model_dump() for hypothesis in found]
 
-    def _read(self, model: str, adapters: Sequence[str], audio: str, draft: str = "") -> Hypothesis:
+    def _read(
+        self,
+        model: str,
+        adapters: Sequence[str],
+        audio: str,
+        draft: str = "",
+        on_partial: Callable[[str], None] | None = None,
+    ) -> Hypothesis:
         from studio.models.multi_adapter import BASE, alone
 
         recogniser, names = self._ready(model, adapters)
         clip = _clip(recogniser, audio)
         with alone(recogniser, *(names or [BASE])):
-            return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip, draft=draft)
+            return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip, on_partial, draft)
 
     def _ready(self, model: str, adapters: Sequence[str]) -> tuple[Recogniser, list[str]]:
         """The recogniser of `model` and the names of `adapters` on it; only what differs from last time is loaded."""

@@ -39,12 +39,9 @@ export class HandsFree {
   get heard() {
     return this.#turns && this.#turns.quiet < ENDING ? this.#recorder.heard : 0;
   }
-  /** Seconds between the end of a turn and its transcription, and how many of them are left once it may be ending. */
+  /** Seconds between the end of a turn and its transcription. */
   get lag() {
     return this.settings().silence;
-  }
-  get slack() {
-    return this.lag - ENDING;
   }
 
   toggle() {

@@ -43,7 +43,6 @@ export class HoldToTalk {
   /** The take so far, as `Recorder.soFar`, its seconds, and how many pass between its end and its transcription. */
   soFar = () => this.#recorder.soFar();
   lag = TAIL / 1000;
-  slack = TAIL / 1000;
   get heard() {
     return this.#phase === "recording" ? this.#recorder.heard : 0;
   }

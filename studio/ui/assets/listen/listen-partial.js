@@ -1,13 +1,10 @@
-// The text so far, during speech. Transcribing it never delays the final text: none is started that
-// would not be done in the time that the end of a turn takes anyway.
+// The text so far, during speech: transcribed whenever the model is free. The final text does not wait for it: the
+// server gives up a partial text as soon as the whole one is asked for.
 
 import { form, make, request } from "../studio.js";
 
 const STEP = 0.5; // seconds of new sound between two partial texts
 const FIRST = 0.8; // seconds before the first: less is rarely a word
-const MARGIN = 2; // a partial text may take so much longer than those before did: others use the machine too
-const KEPT = 0.8; // of what was expected, where one was quicker: one lucky one proves little
-const FORGET = 0.7; // from turn to turn: a model that was slow once is tried again
 
 /** How many words two partial texts begin with alike: those will hardly change any more. */
 function agreed(one, other) {
@@ -20,7 +17,6 @@ export class Partial {
   #turn = 0; // answers that come after their turn are dropped
   #isAsking = false;
   #at = 0; // seconds of sound that were sent last
-  #cost = { took: 0, seconds: 1 }; // of the last partial text
   #settled = []; // words on show that stay
   #last = []; // all words of the last partial text
 
@@ -34,7 +30,6 @@ export class Partial {
   begin() {
     this.end();
     this.clear();
-    this.#cost.took *= FORGET;
   }
 
   /** The turn is over: the text stays as it is until the answer comes. */
@@ -49,26 +44,21 @@ export class Partial {
     this.element.replaceChildren();
   }
 
-  /** Called for every block: transcribes what `talk` has recorded so far, where it is time to. */
+  /** Called for every block: transcribes what `talk` has recorded so far, where there is more and the model is free. */
   consider(talk) {
-    const seconds = talk.heard;
-    if (this.#isAsking || seconds < Math.max(FIRST, this.#at + STEP)) return;
-    if (MARGIN * this.#expected(seconds) <= talk.slack) this.#ask(talk.soFar());
-  }
-
-  /** How many seconds it will take to transcribe `seconds` of sound, second for second as those before. */
-  #expected(seconds) {
-    return Math.max(0.5, seconds / this.#cost.seconds) * this.#cost.took;
+    if (this.#isAsking || talk.heard < Math.max(FIRST, this.#at + STEP)) return;
+    this.#ask(talk.soFar());
   }
 
   async #ask({ wav, seconds }) {
-    const [turn, began] = [this.#turn, performance.now()];
+    const turn = this.#turn;
     this.#isAsking = true;
     this.#at = seconds;
+    this.element.classList.add("is-working");
     // the final request shows what is wrong
     const answer = await request("listen/partial", { body: form({ sound: wav, ...this.who() }) }).catch(() => null);
     this.#isAsking = false;
-    this.#cost = { took: Math.max((performance.now() - began) / 1000, KEPT * this.#expected(seconds)), seconds };
+    this.element.classList.remove("is-working");
     if (answer?.text && turn === this.#turn) this.#show(answer.text.split(/\s+/));
   }
 

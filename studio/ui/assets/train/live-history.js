@@ -44,10 +44,21 @@ export class History {
   /** @type {(Server.Finished & { rates: (number | null)[] }) | null} */
   finished = null;
   baselineSeconds = 0;
+  /** @type {number | null} */
+  began = null; // when the trainer was started last, in seconds of the server's clock
+  #latest = 0; // the time of the latest event
+  #spent = 0; // seconds, up to the stop before each resume
 
   /** @param {Server.RunEvent} event */
   add(event) {
     this[`on_${event.type}`]?.(event);
+    this.#latest = event.at;
+  }
+
+  /** Seconds that the run has taken at `now`; once it is finished, what its report says, whatever the time. */
+  elapsed(now) {
+    if (this.finished) return this.finished.seconds;
+    return this.began === null || now == null ? null : Math.max(0, this.#spent + now - this.began);
   }
 
   get max() {
@@ -64,6 +75,7 @@ export class History {
 
   /** Seconds until the end, by the steps since the last start; null while there are too few. */
   get left() {
+    if (this.finished) return null;
     const recent = this.steps.filter((step) => step.at >= (this.started?.at ?? Infinity));
     if (recent.length < 3 || !this.phase || PHASES[this.phase.name]?.stage !== 2) return null;
     const [first, last] = [recent[0], recent[recent.length - 1]];
@@ -101,6 +113,10 @@ export class History {
   }
 
   on_phase(event) {
+    if (event.name === "loading" && this.phase?.name !== "loading") {
+      if (this.began !== null) this.#spent += this.#latest - this.began;
+      this.began = event.at;
+    }
     if (this.phase?.name === "baseline") this.baselineSeconds = event.at - this.baselineAt;
     else if (event.name === "baseline") this.baselineAt = event.at;
     const { name, total, done } = this.phase || { name: "", total: 0, done: 0 };

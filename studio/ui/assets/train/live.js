@@ -236,20 +236,21 @@ export class LiveView {
 
   #times() {
     const { step, max, left, phase, steps, finished } = this.#history;
-    const { status, started_at, ended_at } = this.#stands;
-    const until = isGoingOn(status) ? Date.now() / 1000 + this.#skew : ended_at;
-    const elapsed = finished?.seconds ?? (started_at && until ? until - started_at : null);
-    const isScoring = phase?.total && PHASES[phase.name].stage !== 2 && isGoingOn(status);
-    const scoring = status === "running" ? this.#history.scoringLeft(until) : null;
+    const { status, ended_at } = this.#stands;
+    const isOver = Boolean(finished) || !isGoingOn(status); // its process ends a moment after its last event
+    const until = isOver ? ended_at : Date.now() / 1000 + this.#skew;
+    const elapsed = this.#history.elapsed(until);
+    const isScoring = phase?.total && PHASES[phase.name].stage !== 2 && !isOver;
+    const scoring = status === "running" && !isOver ? this.#history.scoringLeft(until) : null;
     const parts = [
       max ? `step ${step} of ${max}` : "getting ready",
       isScoring ? `${phase.done} of ${counted(phase.total, "clip")}${phase.general ? " of other voices" : ""}` : null,
-      elapsed === null ? null : `${duration(Math.max(0, elapsed))} ${isGoingOn(status) ? "elapsed" : "in all"}`,
+      elapsed === null ? null : `${duration(elapsed)} ${isOver ? "in all" : "elapsed"}`,
       status === "running" && left !== null ? `about ${duration(left)} left` : null,
       phase && scoring !== null
         ? `about ${duration(scoring)} until ${phase.name === "baseline" ? "training begins" : "the end"}`
         : null,
-      steps.length ? `${steps[steps.length - 1].clips_per_second.toFixed(1)}\u00a0clips/s` : null,
+      steps.length && !isOver ? `${steps[steps.length - 1].clips_per_second.toFixed(1)}\u00a0clips/s` : null,
     ];
     replaceText(this.$(".live-times"), parts.filter(Boolean).join("  ·  "));
   }
