@@ -363,7 +363,7 @@ def test_four_runs_stand_side_by_side_and_others_say_why_they_cannot(page: Page)
     expect(page.locator(".li-side").filter(has_text="unlike the other runs")).to_contain_text(WEAK)
     expect(page.locator(".li-figures").filter(has_text="× real time")).to_have_count(5)
     page.get_by_role("button", name=f"Stop comparing {WEAK}").click()
-    expect(page.locator(".li-beside li")).to_have_count(2)
+    expect(page.locator(".li-compared li")).to_have_count(2)
 
 
 @pytest.mark.browser

@@ -24,9 +24,9 @@ export class Stream {
   #isWanted = false;
 
   /**
-   * Follow `studio/<path>`; `on` has `data(payload)`, `state(stands)`, `restart()`, `end()` and `trouble(isBroken)`.
+   * Follow `studio/<path>`; `on` has `data(payload)`, `state(state)`, `restart()`, `end()` and `trouble(isBroken)`.
    * @param {string} path
-   * @param {{ data: (payload: any) => void, restart: () => void, state?: (stands: any) => void, end?: () => void,
+   * @param {{ data: (payload: any) => void, restart: () => void, state?: (state: any) => void, end?: () => void,
    *   trouble?: (isBroken: boolean) => void }} on
    */
   constructor(path, on) {

@@ -40,10 +40,10 @@ export async function followRunning(element, dataset, names, ended) {
   return going ? followTask(element, dataset, going.name, (status, notes) => ended(status, notes, going.name)) : null;
 }
 
-/** Follow what is at `address` like a task; `told()` at each of its events, `count(n)` puts a number into words. */
-export function follow(element, address, { ended, told, count, phases }) {
+/** Follow what is at `address` like a task; `grown()` at each of its events, `count(n)` puts a number into words. */
+export function follow(element, address, { ended, grown, count, phases }) {
   const view = new TaskView(element, address, ended);
-  return Object.assign(view, { told, count, phases: { ...PHASES, ...phases } }).begin();
+  return Object.assign(view, { grown, count, phases: { ...PHASES, ...phases } }).begin();
 }
 
 class TaskView {
@@ -69,7 +69,7 @@ class TaskView {
     this.status = "running";
     this.what = "";
     this.skew = 0;
-    this.told = () => {};
+    this.grown = () => {};
     this.count = (number) => number.toLocaleString("en");
     this.phases = PHASES;
   }
@@ -78,7 +78,7 @@ class TaskView {
     this.draw = this.frame();
     this.stream = new Stream(`${this.address}/events`, {
       data: (events) => events.forEach((event) => this.add(event)),
-      state: (stands) => this.stand(stands),
+      state: (state) => this.show(state),
       restart: () => Object.assign(this, { phase: null, notes: [], failed: null }),
       end: () => this.end(),
       trouble: (isBroken) => Object.assign(this, { isBroken }).draw(),
@@ -106,13 +106,13 @@ class TaskView {
     }
     if (event.type === "noted") this.notes.push(event.message);
     if (event.type === "failed") this.failed = event;
-    this.told();
+    this.grown();
     this.draw();
   }
 
-  stand(stands) {
-    this.status = stands.status;
-    this.skew = stands.now - Date.now() / 1000;
+  show(state) {
+    this.status = state.status;
+    this.skew = state.now - Date.now() / 1000;
     this.draw();
   }
 

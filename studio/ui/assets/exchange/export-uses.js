@@ -38,6 +38,6 @@ function code(text, program) {
   );
 }
 
-/** `text` with what stands between backticks set as code. */
+/** `text` with what is between backticks set as code. */
 const marked = (text) =>
   text.split("`").map((part, place) => (place % 2 ? make("code", { class: "st-mono" }, part) : part));

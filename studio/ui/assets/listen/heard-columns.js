@@ -62,7 +62,7 @@ export class Columns {
   #column(run, runs, body, title = "", who = "", pill = null) {
     const isFirst = run === (runs[0] ?? "");
     const name = title || (runs.length === 1 ? "After" : run);
-    const kind = title === "Before" ? "li-before" : isFirst || title ? "li-after" : "li-beside-it";
+    const kind = title === "Before" ? "li-before" : isFirst || title ? "li-after" : "li-compared-run";
     const by = who || (runs.length === 1 && run ? run : "");
     const head = make(
       "header",

@@ -73,7 +73,7 @@ export class Utterances {
     this.$(".li-key").hidden = !(after ?? base).edits.some(({ kind }) => kind !== "equal");
     this.$(".li-keep").hidden = this.$(".li-replay").disabled = this.$(".li-again").disabled = false;
     this.$(".li-said").value = entry.text;
-    this.#told();
+    this.#changed();
     this.onShow(entry);
   }
 
@@ -95,7 +95,7 @@ export class Utterances {
     } catch (error) {
       entry.trouble = error;
     }
-    this.#told();
+    this.#changed();
   }
 
   #right(entry) {
@@ -134,12 +134,12 @@ export class Utterances {
       await play(button, entry.address, entry === this.#shown ? this.onProgress : undefined);
     } catch (error) {
       entry.trouble = error;
-      this.#told();
+      this.#changed();
     }
   }
 
   /** What became of the utterance on show, and of all. */
-  #told() {
+  #changed() {
     if (this.#shown) this.verdicts.show(this.#shown);
     this.verdicts.count(this.#entries.filter(({ heard }) => heard));
     this.#list();

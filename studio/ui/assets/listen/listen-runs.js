@@ -8,7 +8,7 @@ const percent = (share) => `${(100 * share).toFixed(1)} %`;
 export class Runs {
   /** @type {Server.TestableRun[]} */
   #all = [];
-  #beside = []; // names
+  #compared = []; // names
   #shown; // the tab's main run; undefined before the first
 
   /** `onMain(run)` when the tab's main run changes, or goes; `onChange()` when the others change; `onTold(text)`. */
@@ -19,7 +19,7 @@ export class Runs {
     this.$ = (selector) => root.querySelector(selector);
     this.$(".li-runs").onchange = ({ target }) => studio.chooseRun(target.value, this.main?.model);
     studio.on("run", root, () => this.#pick());
-    this.$(".li-add").onchange = ({ target }) => this.#set([...this.#beside, target.value]);
+    this.$(".li-add").onchange = ({ target }) => this.#set([...this.#compared, target.value]);
   }
 
   /** The tab's main run; null before there is one. */
@@ -30,7 +30,7 @@ export class Runs {
   /** The runs, as the fields of a request. */
   get fields() {
     const main = this.main;
-    return main ? { run: [main.name, ...this.#beside], model: main.model } : { run: [], model: studio.model() };
+    return main ? { run: [main.name, ...this.#compared], model: main.model } : { run: [], model: studio.model() };
   }
 
   /** Read the list again, and show the run that every tab shows. */
@@ -65,14 +65,14 @@ export class Runs {
         : "";
       this.onMain(main);
     }
-    this.#set(this.#beside);
+    this.#set(this.#compared);
   }
 
   /** Compare `names` with the main run, without those that cannot be compared any more. */
   #set(names) {
     const possible = names.filter((name) => name && !this.#hindrance(this.#all.find((run) => run.name === name), []));
     const gone = names.filter((name) => !possible.includes(name) && name !== this.main?.name);
-    this.#beside = possible;
+    this.#compared = possible;
     this.#offer();
     this.onChange();
     if (gone.length) {
@@ -83,13 +83,13 @@ export class Runs {
   }
 
   /** Why `run` cannot be compared with the others; empty where it can. */
-  #hindrance(run, beside = this.#beside) {
+  #hindrance(run, compared = this.#compared) {
     const { main } = this;
     if (!main) return "first choose a run above";
     if (!run || run.name === main.name) return "is the run above";
     if (run.model !== main.model) return `other base: ${run.model}`;
-    if (beside.includes(run.name)) return "is compared";
-    return beside.length >= MOST - 1 ? `${MOST} at most` : "";
+    if (compared.includes(run.name)) return "is compared";
+    return compared.length >= MOST - 1 ? `${MOST} at most` : "";
   }
 
   #offer() {
@@ -105,12 +105,12 @@ export class Runs {
     });
     this.$(".li-add").replaceChildren(first, ...options);
     this.$(".li-add").disabled = !others.length;
-    this.$(".li-beside").replaceChildren(...this.#beside.map((name) => this.#chip(name)));
+    this.$(".li-compared").replaceChildren(...this.#compared.map((name) => this.#chip(name)));
   }
 
   #chip(name) {
     const drop = () => {
-      this.#set(this.#beside.filter((other) => other !== name));
+      this.#set(this.#compared.filter((other) => other !== name));
       this.$(".li-add").focus();
     };
     return make(

@@ -272,7 +272,7 @@ class Test {
       if (entry) this.utterances.renew(entry, fields);
       else this.utterances.add(fields);
       this.#ready("Ready", "good");
-      this.#told(heard, ended && (performance.now() - ended) / 1000, note);
+      this.#shown(heard, ended && (performance.now() - ended) / 1000, note);
     } catch (error) {
       this.#failed(error, asked, entry);
     }
@@ -280,7 +280,7 @@ class Test {
     this.root.removeAttribute("aria-busy");
   }
 
-  #told({ columns, notes }, took, note) {
+  #shown({ columns, notes }, took, note) {
     if (isShown(this.root)) this.$(".li-columns").scrollIntoView({ block: "nearest" });
     const texts = columns.length === 1
       ? "The text"

@@ -25,11 +25,11 @@ const clock = (value) => {
 /** Seconds that `file` lasts, as the browser sees it; 0 where it cannot tell. */
 function lasts(file) {
   const [sound, address] = [new Audio(), URL.createObjectURL(file)];
-  const told = new Promise((tell) =>
+  const length = new Promise((tell) =>
     Object.assign(sound, { onloadedmetadata: () => tell(sound.duration), onerror: () => tell(0) })
   );
   sound.src = address;
-  return told.finally(() => URL.revokeObjectURL(address));
+  return length.finally(() => URL.revokeObjectURL(address));
 }
 
 /** Whether `file` is more than the Test tab's model hears at once: this dialog takes it then. */
@@ -167,7 +167,7 @@ class LongFile {
     this.#stand("running");
     this.task = follow(this.$(".lf-task"), at("longfile", file.id, "task"), {
       ended: (status) => this.#grow().then(() => this.#stand(status)),
-      told: () => this.#grow(),
+      grown: () => this.#grow(),
       count: clock,
       phases: { reading: "Transcribing" },
     });

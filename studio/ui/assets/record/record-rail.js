@@ -60,7 +60,7 @@ export class Rail {
       trimmed: "Silence trimmed: ",
       discarded: "Discarded: ",
     }[kind] || `Saved, ${seconds(clip.duration)}: `;
-    const told = kind === "doubted"
+    const shown = kind === "doubted"
       ? [`Prompt ${place + 1}: the model transcribed `, make("b", {}, `“${clip.heard}”`)]
       : [words, make("b", {}, (clip || take).text || "no label yet")];
     const button = make(
@@ -69,7 +69,7 @@ export class Rail {
       icon("undo"),
       "Undo",
     );
-    this.line.replaceChildren(make("p", {}, ...told), button);
+    this.line.replaceChildren(make("p", {}, ...shown), button);
   }
 }
 

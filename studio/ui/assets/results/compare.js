@@ -117,8 +117,8 @@ class Compare {
   }
 
   #tell(text, kind = "") {
-    this.$(".cmp-told").className = `st-message cmp-told ${kind}`;
-    this.$(".cmp-told").replaceChildren(...(kind ? [icon("warning")] : []), text);
+    this.$(".cmp-message").className = `st-message cmp-message ${kind}`;
+    this.$(".cmp-message").replaceChildren(...(kind ? [icon("warning")] : []), text);
   }
 }
 

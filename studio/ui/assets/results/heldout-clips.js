@@ -78,13 +78,13 @@ export class Clips {
       class: "st-button small",
       onclick: () => this.filter({}),
     });
-    this.told = make("span", { class: "st-quiet st-small st-number", role: "status" });
+    this.found = make("span", { class: "st-quiet st-small st-number", role: "status" });
     /** @type {any} */
     this.table = make("div", {});
     this.element = make(
       "div",
       { class: "li-clips" },
-      make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.told),
+      make("div", { class: "li-filter" }, this.choice, this.text, this.pill, this.found),
       this.table,
     );
   }
@@ -144,7 +144,7 @@ export class Clips {
     const { about } = this.#picked;
     this.pill.hidden = !about;
     this.pill.replaceChildren(icon("close"), make("span", { class: "st-hidden" }, "No longer only "), about ?? "");
-    this.told.textContent = counted(found.found, "clip");
+    this.found.textContent = counted(found.found, "clip");
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.sort;
     const table = make(
       "table",

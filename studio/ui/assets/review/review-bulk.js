@@ -139,12 +139,12 @@ export class Bulk {
     return this.#send("restore", { ids }, () => `Brought back ${clips(ids?.length ?? 0)}.`);
   }
 
-  async #send(where, body, told) {
+  async #send(where, body, done) {
     if (body.selection && !body.selection.ids?.length && !this.isAll) return;
     try {
       const { clips: count } = await request(at(where, studio.dataset()), { body });
       this.none();
-      this.tab.done(told(count));
+      this.tab.done(done(count));
     } catch (error) {
       this.tab.fail(error);
     }

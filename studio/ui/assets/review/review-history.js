@@ -27,11 +27,11 @@ export class History {
     await this.#turn("redo", "Done again", "There is nothing to redo.");
   }
 
-  async #turn(way, told, nothing) {
+  async #turn(way, done, nothing) {
     try {
       const action = await request(at(way, studio.dataset()), { body: {} });
       if (!action) return this.tab.say(nothing);
-      this.tab.done(`${told}: ${action.what}`, way === "redo");
+      this.tab.done(`${done}: ${action.what}`, way === "redo");
     } catch (error) {
       this.tab.fail(error);
     }

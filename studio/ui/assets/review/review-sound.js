@@ -39,11 +39,11 @@ const address = (row) =>
 async function fetched(row) {
   const answer = await fetch(address(row)).catch(() => null);
   if (!answer?.ok) {
-    const told = await answer?.json().catch(() => null);
-    if (!told && (await isGone())) throw gone();
+    const error = await answer?.json().catch(() => null);
+    if (!error && (await isGone())) throw gone();
     throw new StudioError(
-      told?.what || "The clip cannot be read.",
-      told?.remedy || "Its file may have been moved or deleted.",
+      error?.what || "The clip cannot be read.",
+      error?.remedy || "Its file may have been moved or deleted.",
     );
   }
   const content = await answer.blob();

@@ -50,9 +50,9 @@ export class Tiles {
       () => [],
     );
     if (asked !== this.asked || !summary) return; // the table shows what is wrong
-    const told = JSON.stringify([summary, words]);
-    if (told === this.told) return; // nothing jumps where nothing changed
-    this.told = told;
+    const shown = JSON.stringify([summary, words]);
+    if (shown === this.shown) return; // nothing jumps where nothing changed
+    this.shown = shown;
     this.box.classList.toggle("empty", !summary.clips);
     this.box.replaceChildren(
       ...summary.histograms.map((one) => new Histogram(one, this.add).tile),

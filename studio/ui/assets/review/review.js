@@ -115,9 +115,9 @@ class ReviewTab {
   /** Show the page that came; the clip in hand stays in hand while it is there. */
   take(found, place) {
     const held = this.row?.id;
-    const told = JSON.stringify([found, this.view]);
-    const isNew = told !== this.told;
-    this.told = told;
+    const shown = JSON.stringify([found, this.view]);
+    const isNew = shown !== this.shown;
+    this.shown = shown;
     this.found = found;
     this.first = found.first;
     this.total = found.total;
@@ -183,13 +183,13 @@ class ReviewTab {
   }
 
   /** Ask the server for an operation on the selected clip, and say that it was done. */
-  async act(path, told, body = {}, canUndo = true) {
+  async act(path, done, body = {}, canUndo = true) {
     try {
       await request(path, { body });
     } catch (error) {
       return this.fail(error);
     }
-    this.done(told, canUndo);
+    this.done(done, canUndo);
   }
 
   /** A person listened: the label is right. What the model thought of it comes back with undo. */

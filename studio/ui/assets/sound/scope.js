@@ -91,7 +91,7 @@ export class Scope {
 /** The level of the open microphone. */
 export class Meter {
   #held = { level: FLOOR, at: 0 };
-  #told = 0;
+  #lastSpoken = 0;
 
   constructor(meter, lamp) {
     this.meter = meter;
@@ -108,8 +108,8 @@ export class Meter {
     this.fill.style.clipPath = `inset(0 calc(100% - ${share(level)}) 0 0)`;
     this.mark.style.left = share(this.#held.level);
     if (peak >= FULL_SCALE) this.lamp.classList.add("on");
-    if (now - this.#told > 250) {
-      this.#told = now;
+    if (now - this.#lastSpoken > 250) {
+      this.#lastSpoken = now;
       this.meter.setAttribute("aria-valuenow", level.toFixed(0));
       this.meter.setAttribute("aria-valuetext", `${level.toFixed(0)} dB`);
     }

@@ -10,7 +10,7 @@ export const lossPoints = (steps) => steps.map((step) => [step.step, step.loss])
 export const span = (steps) => Math.max(4, steps.length / 25); // steps over which the loss is smoothed
 
 /** The state of a run, as a pill: its colour and its word. */
-export const STANDS = {
+export const STATES = {
   running: ["accent", "Running"],
   stopping: ["look", "Stopping"],
   finished: ["good", "Finished"],

@@ -13,7 +13,7 @@ import {
   replaceText,
   SKELETON,
   span,
-  STANDS,
+  STATES,
   tiles,
 } from "./live-parts.js";
 import { Stream, watchVisibility } from "../stream.js";
@@ -28,7 +28,7 @@ export class LiveView {
   run = "";
   #history = new History();
   /** @type {any} */
-  #stands = { status: "none" };
+  #state = { status: "none" };
   #skew = 0; // seconds that the server's clock is ahead of ours
   /** @type {Stream | null} */
   #stream = null;
@@ -61,7 +61,7 @@ export class LiveView {
     const recolour = () => this.#draw();
     studio.on("theme", element, recolour);
     new MutationObserver(recolour).observe(document.body, { attributeFilter: ["class"] });
-    setInterval(() => this.#isVisible && isGoingOn(this.#stands.status) && this.#times(), 1000);
+    setInterval(() => this.#isVisible && isGoingOn(this.#state.status) && this.#times(), 1000);
   }
 
   /** Show `run` from its first event on. */
@@ -69,10 +69,10 @@ export class LiveView {
     this.close();
     this.run = run;
     this.#restart();
-    this.#stands = { status: "none" };
+    this.#state = { status: "none" };
     this.#stream = new Stream(`runs/${at(run)}/events`, {
       data: (events) => this.#add(events),
-      state: (stands) => this.#stand(stands),
+      state: (state) => this.#show(state),
       restart: () => this.#restart(),
       end: () => this.on.ended(run),
       trouble: (isBroken) => this.#trouble(isBroken),
@@ -106,10 +106,10 @@ export class LiveView {
     this.#draw();
   }
 
-  #stand(stands) {
-    this.#stands = stands;
+  #show(state) {
+    this.#state = state;
     this.#problem = null; // it was about the run's previous state
-    this.#skew = stands.now - Date.now() / 1000;
+    this.#skew = state.now - Date.now() / 1000;
     this.#draw();
   }
 
@@ -134,7 +134,7 @@ export class LiveView {
     try {
       this.#problem = null;
       await request(`train/runs/${at(this.run)}/${what}`, { body });
-      if (what === "stop") this.#stands = { ...this.#stands, ...body, status: "stopping" };
+      if (what === "stop") this.#state = { ...this.#state, ...body, status: "stopping" };
       return true;
     } catch (error) {
       this.#problem = error;
@@ -146,7 +146,7 @@ export class LiveView {
 
   #ask() {
     const { step, max, best } = this.#history;
-    const isSaving = this.#stands.status === "stopping";
+    const isSaving = this.#state.status === "stopping";
     const reached = step ? `It is at step ${step} of ${max}. ` : "It has not finished a step yet. ";
     const kept = best
       ? `Saving keeps the state of step ${best.step} (validation ${this.#history.rateName} ${
@@ -198,10 +198,10 @@ export class LiveView {
   }
 
   #head() {
-    const { status, how } = this.#stands;
+    const { status, how } = this.#state;
     const phase = PHASES[this.#history.phase?.name]?.text;
     const isDiscarded = this.#history.stopped?.reason === "discard";
-    const [colour, word] = STANDS[status];
+    const [colour, word] = STATES[status];
     const stopping = how === "discard" ? "Discarding" : ["Stopping", phase?.toLowerCase()].filter(Boolean).join(": ");
     const text =
       { none: "Opening", running: phase || "Starting", stopping, stopped: isDiscarded ? "Discarded" : word }[status] ??
@@ -236,7 +236,7 @@ export class LiveView {
 
   #times() {
     const { step, max, left, phase, steps, finished } = this.#history;
-    const { status, ended_at } = this.#stands;
+    const { status, ended_at } = this.#state;
     const isOver = Boolean(finished) || !isGoingOn(status); // its process ends a moment after its last event
     const until = isOver ? ended_at : Date.now() / 1000 + this.#skew;
     const elapsed = this.#history.elapsed(until);
@@ -270,7 +270,7 @@ export class LiveView {
   /** What came of it, once it is over: `[kind, icon, text, next action]`. */
   #outcome() {
     const { finished, failed, stopped, before, after, step, best } = this.#history;
-    const { status } = this.#stands;
+    const { status } = this.#state;
     if (status === "failed") {
       return [["bad", "warning", [failed?.message || "The run failed.", failed?.remedy].filter(Boolean).join("\n")]];
     }
@@ -313,7 +313,7 @@ export class LiveView {
 
   /** The verdict on the held-out clips, asked for once the run is whole; where there is none, nothing is said of it. */
   async #judge() {
-    if (this.#judged === this.run || this.#stands.status !== "finished" || !this.#history.finished) return;
+    if (this.#judged === this.run || this.#state.status !== "finished" || !this.#history.finished) return;
     const run = (this.#judged = this.run);
     const found = await request(`listen/heldout/${at(run)}/verdict`).catch(() => null);
     if (run !== this.run) return;

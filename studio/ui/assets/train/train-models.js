@@ -126,7 +126,7 @@ export class Models {
     }
   }
 
-  /** The model `id` in another language: a line of its own, so that runs in two languages can be told apart. */
+  /** The model `id` in another language: a line of its own, so that runs in two languages can be distinguished. */
   async #speak(id, language) {
     const source = `${withoutLanguage(id)}:${language}`;
     const { id: added } = await request("models/add", { body: { source } });

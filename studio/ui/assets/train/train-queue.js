@@ -9,9 +9,9 @@ export class Queue {
   constructor(element, on) {
     this.element = element;
     this.on = on;
-    this.told = make("p", { class: "st-hidden", role: "status" });
+    this.message = make("p", { class: "st-hidden", role: "status" });
     this.list = make("ol", { class: "train-waiting" });
-    element.append(make("h2", {}, "Waiting"), this.told, this.list);
+    element.append(make("h2", {}, "Waiting"), this.message, this.list);
     element.addEventListener("click", (event) => this.#press(event.target.closest("[data-do]")));
   }
 
@@ -38,7 +38,7 @@ export class Queue {
     const { do: what, run, to } = button.dataset;
     if (what === "cancel") return this.on.cancel(run);
     await this.on.move(run, Number(to));
-    this.told.textContent = `${run} is number ${to} in the queue.`;
+    this.message.textContent = `${run} is number ${to} in the queue.`;
   }
 }
 

@@ -229,8 +229,8 @@ export class Settings {
   /** Labels that write numbers in two ways are reported before a start, with the way to unify them. */
   #tellMixed(sentence) {
     const box = this.$(".train-mixed");
-    if (box.dataset.told === sentence) return;
-    box.dataset.told = sentence;
+    if (box.dataset.shown === sentence) return;
+    box.dataset.shown = sentence;
     const mend = make(
       "button",
       { type: "button", class: "st-button small", onclick: () => studio.open("labels") },

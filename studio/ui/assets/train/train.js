@@ -3,7 +3,7 @@
 import { askForNotices } from "./going.js";
 import { About } from "./train-about.js";
 import { LiveView } from "./live.js";
-import { percent, STANDS } from "./live-parts.js";
+import { percent, STATES } from "./live-parts.js";
 import { watchVisibility } from "../stream.js";
 import { Queue } from "./train-queue.js";
 import { Settings } from "./train-settings.js";
@@ -123,7 +123,7 @@ class Train {
     const { status, before: was, after, rate } =
       this.#form.runs.find(({ name }) => name === before) ?? /** @type {any} */ ({});
     const result = after == null ? "" : `: held-out ${rate} ${percent(was)} → ${percent(after)}`;
-    const ended = status ? `${before} ${STANDS[status][1].toLowerCase()}${result}. ` : "";
+    const ended = status ? `${before} ${STATES[status][1].toLowerCase()}${result}. ` : "";
     this.#say("", "info", () => (this.#form.running === run ? `${ended}Now ${run}, the next of the queue.` : ""));
   }
 
@@ -254,8 +254,9 @@ class Train {
       () => (values.dataset === studio.dataset()
         ? ""
         : `These settings were for ${values.dataset}; the run will train on ${studio.dataset()}. `);
-    const told = () => dataset() + (isOffered ? "" : `Choose a base model: ${values.model} is not in the list here.`);
-    if (told()) this.#say("", "info", told, this.$(".train-message"));
+    const message = () =>
+      dataset() + (isOffered ? "" : `Choose a base model: ${values.model} is not in the list here.`);
+    if (message()) this.#say("", "info", message, this.$(".train-message"));
   }
 
   #tell(error) {
@@ -303,7 +304,7 @@ function undoMessage(run) {
 }
 
 function row(/** @type {Server.RunSummary} */ run, isChosen) {
-  const [colour, word] = STANDS[run.status];
+  const [colour, word] = STATES[run.status];
   const errors = run.after == null
     ? "–"
     : `${run.rate === "CER" ? "CER " : ""}${percent(run.before)} → ${percent(run.after)}`;
