@@ -18,9 +18,10 @@ Precision = Literal["fp32", "int8"]
 Shape = Sequence[int | str]  # a name stands for a length that differs from call to call
 
 OPSET = 17  # the first with LayerNormalization; every runtime since 2022 has it
-FLOAT, INTEGER = 1, 7  # of onnx.TensorProto
+FLOAT, _BYTE, INTEGER = 1, 2, 7  # of onnx.TensorProto
 _IR = 8  # of the same age: the package writes newer ones, which older runtimes refuse
 _LEVELS = 127  # of 8 bits, each side of zero
+_TINY = 1e-9  # keeps the scale of a row of zeros from being one
 _ZERO = 128  # where zero lies in unsigned bytes
 
 
@@ -35,18 +36,21 @@ class Heads:
 class Graph:
     """Nodes and weights; each method adds what it computes and returns the name of the result.
 
-    With `precision` int8 the matrices of `linear`, `conv` and `embedding` are 8 bits, with one scale for each output.
+    With `precision` int8 the matrices of `linear`, `conv` and `embedding` are 8 bits, with one scale for each output,
+    and what they are multiplied by is made 8 bits as it comes: with one scale for all of it or, `by_row`, one for each
+    token or frame.
     """
 
-    def __init__(self, weights: Mapping[str, Array], precision: Precision) -> None:
+    def __init__(self, weights: Mapping[str, Array], precision: Precision, by_row: bool = False) -> None:
         self.weights = weights
         self.precision = precision
+        self._by_row = by_row
         self._root = self
         self._nodes: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._kept: dict[str, Array] = {}
-        self._quantised: dict[str, list[str]] = {}  # what a value is in 8 bits, by its name
+        self._quantised: dict[str, tuple[str, str, str]] = {}  # a value in 8 bits, its scales, its zero, by its name
         self._count = 0
 
     def input(self, name: str, kind: type[np.generic], shape: Shape) -> str:
@@ -172,7 +176,7 @@ class Graph:
     def _branch(self, make: Callable[[Graph], Sequence[str]], ranks: Sequence[int]) -> Any:
         from onnx import helper
 
-        inner = Graph(self.weights, self.precision)
+        inner = Graph(self.weights, self.precision, self._by_row)
         inner._root = self._root
         outputs = []
         for value, rank in zip(make(inner), ranks, strict=True):
@@ -181,15 +185,31 @@ class Graph:
         return helper.make_graph(inner._nodes, self._name("Branch"), [], outputs)
 
     def _product(self, value: str, name: str, matrix: Array) -> str:
-        """`value` times `matrix` (input, output); in 8 bits with `value` in 8 bits too, one scale for all of it."""
+        """`value` times `matrix` (input, output)."""
         if self.precision == "fp32":
             return self.op("MatMul", value, self.keep(f"{name}.T", matrix))
         weight, zero, scale = self._bytes(name, matrix, axis=1)
         if value not in self._quantised:
-            self._quantised[value] = self.ops("DynamicQuantizeLinear", value, results=3)
+            self._quantised[value] = self._rows(value, zero) if self._by_row else self._whole(value)
         byte, its_scale, its_zero = self._quantised[value]
         sums = self.op("Cast", self.op("MatMulInteger", byte, weight, its_zero, zero), to=FLOAT)
         return self.op("Mul", sums, self.op("Mul", its_scale, scale))
+
+    def _whole(self, value: str) -> tuple[str, str, str]:
+        """`value` in unsigned bytes, with one scale and one zero: the form that ONNX Runtime is quickest at."""
+        byte, scale, zero = self.ops("DynamicQuantizeLinear", value, results=3)
+        return byte, scale, zero
+
+    def _rows(self, value: str, zero: str) -> tuple[str, str, str]:
+        """`value` in unsigned bytes around 128, with a scale for each of its rows.
+
+        For Whisper: the numbers of its first token are far larger than those of the others.
+        """
+        largest = self.op("ReduceMax", self.op("Abs", value), axes=[-1], keepdims=1)
+        some = self.op("Add", largest, self.constant(_TINY, np.float32))
+        scale = self.op("Div", some, self.constant(_LEVELS, np.float32))
+        steps = self.op("Add", self.op("Round", self.op("Div", value, scale)), self.constant(_ZERO, np.float32))
+        return self.op("Cast", steps, to=_BYTE), scale, zero
 
     def _bytes(self, name: str, matrix: Array, axis: int) -> tuple[str, str, str]:
         """The names of `matrix` in unsigned bytes, of their zero, and of the scales along `axis`."""

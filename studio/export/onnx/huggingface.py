@@ -13,14 +13,14 @@ from studio.export.targets import Runtime
 from studio.progress import OnProgress
 
 FOLDER = "onnx"
-ENDINGS: Mapping[str, str] = MappingProxyType({"fp32": "", "int8": "_quantized"})  # what each precision is looked for as
+ENDINGS: Mapping[str, str] = MappingProxyType({"fp32": "", "int8": "_quantized"})  # as programs look for them
 _PARTS = ("encoder_model", "decoder_model_merged")
-_USAGE = """In Node or in a web page, with `npm install @huggingface/transformers`; the folder's parent is where models are looked for:
+_USAGE = """In Node or in a web page, with `npm install @huggingface/transformers`:
 
 ```js
 import {{ env, pipeline }} from "@huggingface/transformers";
 
-env.localModelPath = {parent!r};
+env.localModelPath = {parent!r}; // in a page: the address of that folder
 env.allowRemoteModels = false;
 const transcriber = await pipeline("automatic-speech-recognition", {name!r}, {{ dtype: {dtype!r} }});
 console.log((await transcriber(samples)).text); // a Float32Array at 16 kHz

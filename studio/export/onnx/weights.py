@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from studio.export.merged import NOTE
 from studio.export.onnx import moonshine, whisper
-from studio.export.onnx.graph import Array, Precision
+from studio.export.onnx.graph import Array
 from studio.models.registry import family_of
 
 _NETWORKS: Mapping[str, ModuleType] = {"moonshine": moonshine, "whisper": whisper}
