@@ -13,8 +13,14 @@ import typer
 from studio.cli.app import AsJson, CsvFile, Device, Language, app, secret_of
 from studio.config import STARTER, Normaliser, in_language
 from studio.errors import ConfigError
+from studio.export.targets import TARGETS
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.workspace import Workspace
+
+
+def _precisions() -> str:
+    """Each target's, for the help of `export`."""
+    return "; ".join(f"{target.name}: {', '.join(target.precisions)}" for target in TARGETS.values())
 
 
 @app.command()
@@ -139,6 +145,27 @@ def merge(
 
     report = merge_run(Workspace.here(), run, out, lambda stage: typer.echo(f"{stage.capitalize()} …"))
     typer.echo(report.as_text())
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A run, or its LoRA folder.")],
+    to: Annotated[str, typer.Option(help=f"Where it shall run: {', '.join(TARGETS)}.")],
+    precision: Annotated[
+        str | None, typer.Option(help=f"{_precisions()} [default: each one's first].", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to [default: outputs/<run>/exports/<target>-<precision>].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a run to the program that shall use it, compared with PyTorch on the run's held-out clips."""
+    from studio.export.exporting import export_run
+    from studio.runs.tasks import reporting
+
+    with reporting() as tell:
+        report = export_run(Workspace.here(), run, to, precision, out, tell)
+    typer.echo(report.model_dump_json(indent=2) if as_json else report.as_text())
 
 
 @app.command()

@@ -28,7 +28,7 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> Any:
 
     check_weights(folder)
     try:
-        with _quiet():
+        with without_bars():
             kind = getattr(transformers, name)
             _check_shapes(kind, folder)
             model, info = kind.from_pretrained(
@@ -63,7 +63,7 @@ def save(model: Any, processor: Any, folder: Path) -> None:
     """Write model, generation config and processor, so that other tools can read them too."""
     from studio.models import portable
 
-    with _quiet():
+    with without_bars():
         portable.save_model(model, processor, folder)
 
 
@@ -92,7 +92,7 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def without_bars() -> Iterator[None]:
     """Within the block transformers draws no progress bars."""
     from transformers.utils import logging
 

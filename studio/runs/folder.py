@@ -118,6 +118,11 @@ class RunFolder(JobFolder):
         return self.path / "merged"
 
     @property
+    def exports(self) -> Path:
+        """A folder for each target and precision that the run was exported to."""
+        return self.path / "exports"
+
+    @property
     def processor(self) -> Path:
         return self.path / "processor"
 

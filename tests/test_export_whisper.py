@@ -1,0 +1,163 @@
+"""A tuned Whisper in the runtimes that people use: CTranslate2 and faster-whisper, whisper.cpp."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+from exports import RUN, run_on
+
+from studio.errors import ModelError
+from studio.export import gate
+from studio.export.block_quantisation import F16, F32, Q5_0, Q8_0, Kind, packed, unpacked
+from studio.export.exporting import export_run
+from studio.export.ggml import FILE, Ggml, read
+from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
+from studio.models import load
+from studio.runs.folder import RunFolder
+from studio.workspace import Workspace
+
+WIDE = {"encoder_ffn_dim": 256, "decoder_ffn_dim": 256}  # 4 times as wide as the rest, as every real Whisper is
+SOUNDS = tuple(np.pad(tiny_models.noise(seconds, seed), 4000) for seed, seconds in enumerate((1.2, 0.9, 1.5)))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A run on a tiny multilingual Whisper."""
+    root = tmp_path_factory.mktemp("whisper")
+    return run_on(tiny_models.whisper(root / "base", multilingual=True, **WIDE), root, "voice", SOUNDS)
+
+
+@pytest.fixture(scope="module")
+def merged(workspace: Workspace) -> Path:
+    """Its model in PyTorch."""
+    return export_run(workspace, RUN, "merged").folder
+
+
+@pytest.fixture(scope="module")
+def reference(merged: Path) -> Reference:
+    return Reference.of(merged)
+
+
+def unwatched(done: int, total: int) -> None:
+    """For what is written without anybody looking."""
+
+
+def psnr(found: list[gate.Stage]) -> dict[str, float]:
+    return {stage.name: stage.psnr for stage in found}
+
+
+# CTranslate2
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_ctranslate2_computes_what_pytorch_does_and_reports_it(precision: str, workspace: Workspace) -> None:
+    report = export_run(workspace, RUN, "ctranslate2", precision)
+    assert list(psnr(report.stages)) == [ENCODER, FIRST_LOGITS]
+    assert min(psnr(report.stages).values()) > {"fp32": 90, "fp16": 55, "int8": 30}[precision]
+    assert precision == "int8" or report.others == []
+    assert "ctranslate2" in report.versions
+    assert report.size < report.model_size or precision == "fp32"
+    names = {path.name for path in report.folder.iterdir()}
+    files = {"model.bin", "config.json", "vocabulary.json", "tokenizer.json", "preprocessor_config.json"}
+    assert names == files | {"generation_config.json", "export.json", "README.md"}
+
+
+def test_faster_whisper_loads_the_folder_and_writes_the_same(workspace: Workspace, reference: Reference) -> None:
+    faster_whisper = pytest.importorskip("faster_whisper")
+    folder = export_run(workspace, RUN, "ctranslate2", "fp32").folder
+    model = faster_whisper.WhisperModel(str(folder), device="cpu", cpu_threads=1)
+    assert model.hf_tokenizer.get_vocab_size() == reference.recogniser.model.config.vocab_size
+    assert f"WhisperModel({str(folder)!r}" in (folder / "README.md").read_text()
+    for samples in SOUNDS:
+        features = model.feature_extractor(samples)
+        expected = reference.mel(samples)[0, :, : features.shape[-1]]
+        assert np.abs(features - expected).max() < 1e-3
+
+
+# GGML
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [(F32, 0.0), (F16, 2**-11), (Q8_0, 1 / 127 / 2), (Q5_0, 1 / 16)],
+    ids=lambda given: str(given)[:12],
+)
+def test_blocks_keep_each_value_to_a_part_of_the_largest_in_its_block(kind: Kind, step: float) -> None:
+    values = np.random.default_rng(0).standard_normal((6, 64)).astype(np.float32)
+    values[2, :32] = 0.0
+    kept = unpacked(io.BytesIO(packed(values, kind)), kind.number, values.shape)
+    largest = np.abs(values.reshape(-1, 32)).max(axis=1, keepdims=True)
+    assert (np.abs(kept - values).reshape(-1, 32) <= largest * step * 1.01).all()
+    assert len(packed(values, kind)) == values.size // kind.block * kind.size
+    assert (kept[2, :32] == 0).all()
+
+
+def test_a_block_of_five_bits_lies_in_memory_as_ggml_reads_it() -> None:
+    values = np.zeros(32, np.float32)
+    values[0], values[1], values[17] = -16.0, 15.0, 3.0  # scale 1: steps 0, 31, 19; the others 16
+    block = packed(values, Q5_0)
+    assert np.frombuffer(block[:2], "<f2")[0] == 1.0
+    assert int.from_bytes(block[2:6], "little") == 0xFFFFFFFE  # the fifth bit of all but the first
+    assert (block[6], block[7]) == (0x00, 0x3F)  # value 16 above value 0, value 17 above value 1
+    assert set(block[8:]) == {0}
+
+
+def test_a_ggml_file_in_half_precision_holds_every_weight_rounded_once(merged: Path, tmp_path: Path) -> None:
+    Ggml().write(merged, tmp_path, "f16", unwatched)
+    found, model = dict(read(tmp_path / FILE)), load(merged, "cpu").model
+    assert len(found) == len(dict(model.model.named_parameters()))
+    query = model.model.decoder.layers[1].encoder_attn.q_proj
+    assert (found["decoder.blocks.1.cross_attn.query.weight"] == query.weight.detach().half().float().numpy()).all()
+    assert (found["decoder.blocks.1.cross_attn.query.bias"] == query.bias.detach().numpy()).all()
+    assert found["encoder.conv1.bias"].shape == (64, 1)
+
+
+@pytest.mark.parametrize(("precision", "least"), [("f16", 28), ("q8_0", 28), ("q5_0", 20)])
+def test_whisper_cpp_computes_what_pytorch_does(
+    precision: str, least: float, merged: Path, reference: Reference, tmp_path: Path
+) -> None:
+    """A random network makes much of whisper.cpp's own approximations (GELU, attention in fp16): 31 dB, not 50."""
+    pytest.importorskip("pywhispercpp")
+    gentle = spread(merged, tmp_path / "gentle", 0.3)
+    reference = Reference.of(gentle)
+    Ggml().write(gentle, tmp_path, precision, unwatched)
+    runtime = Ggml().open(tmp_path, reference)
+    assert min(psnr(gate._stages(reference, runtime, SOUNDS)).values()) > least
+    other = Reference.of(spread(merged, tmp_path / "other", 0.6))
+    assert min(psnr(gate._stages(other, runtime, SOUNDS)).values()) < least
+
+
+def spread(merged: Path, folder: Path, factor: float) -> Path:
+    """The model `merged` with matrices of another spread."""
+    import torch
+
+    recogniser = load(merged, "cpu")
+    with torch.no_grad():
+        for parameter in recogniser.model.parameters():
+            parameter.mul_(factor if parameter.dim() > 1 else 1.0)
+    folder.mkdir()
+    recogniser.family.save(recogniser.model, recogniser.processor, folder)
+    return folder
+
+
+def test_a_file_that_whisper_cpp_cannot_read_is_refused_in_a_sentence(
+    merged: Path, reference: Reference, tmp_path: Path
+) -> None:
+    pytest.importorskip("pywhispercpp")
+    Ggml().write(merged, tmp_path, "f16", unwatched)
+    whole = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(b"lmgh" + whole[4:])
+    with pytest.raises(ModelError, match=r"whisper.cpp cannot load .*ggml-model.bin"):
+        Ggml().open(tmp_path, reference)
+
+
+def test_a_shape_that_whisper_cpp_does_not_know_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("pywhispercpp")
+    workspace = run_on(tiny_models.whisper(tmp_path / "base"), tmp_path, "voice", SOUNDS[:1])
+    with pytest.raises(ModelError, match="MLPs are 256 wide, 4 times the other layers; here they have 128"):
+        export_run(workspace, RUN, "ggml")
+    assert list(RunFolder(workspace.run(RUN)).exports.iterdir()) == []
