@@ -123,6 +123,8 @@ def _table(*targets: Target) -> Mapping[str, Target]:
     return MappingProxyType({target.name: target for target in targets})
 
 
+_ONNX = ("onnx", "onnxruntime")
+
 TARGETS: Mapping[str, Target] = _table(
     Target(
         name="merged",
@@ -148,6 +150,33 @@ TARGETS: Mapping[str, Target] = _table(
         home="studio.export.ggml:Ggml",
         extra="ggml",
         modules=("pywhispercpp",),
+    ),
+    Target(
+        name="onnx",
+        title="transformers.js and programs on ONNX Runtime",
+        families=("moonshine", "whisper"),
+        precisions={"fp32": FP32, "int8": INT8},
+        home="studio.export.onnx.huggingface:HuggingFace",
+        extra="onnx",
+        modules=_ONNX,
+    ),
+    Target(
+        name="sherpa",
+        title="sherpa-onnx on Android, iOS, Raspberry Pi and computers",
+        families=("moonshine", "whisper"),
+        precisions={"int8": INT8, "fp32": FP32},
+        home="studio.export.onnx.sherpa:Sherpa",
+        extra="onnx",
+        modules=_ONNX,
+    ),
+    Target(
+        name="moonshine-voice",
+        title="Moonshine's own runtime on phones and computers",
+        families=("moonshine",),
+        precisions={"int8": INT8, "fp32": FP32},
+        home="studio.export.onnx.voice:MoonshineVoice",
+        extra="onnx",
+        modules=_ONNX,
     ),
 )
 

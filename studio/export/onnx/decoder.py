@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -43,8 +43,8 @@ class Memory(Protocol):
         ...
 
 
-def merged(graph: Graph, sizes: Sizes, layers: Callable[[Graph, str, str, Memory], str], cross: str) -> Any:
-    """The model of a decoder. `layers` gives the logits for ids, of which so many are behind: (graph, ids, how many).
+def merged(graph: Graph, sizes: Sizes, layers: Callable[[Graph, str, str, Memory], str], cross: str) -> Graph:
+    """The graph of a decoder. `layers` gives the logits for ids, of which so many are behind: (graph, ids, how many).
 
     `cross` is the name of a layer's attention to the encoder's output, with the layer's number left open.
     """
@@ -58,7 +58,7 @@ def merged(graph: Graph, sizes: Sizes, layers: Callable[[Graph, str, str, Memory
     graph.output("logits", logits, ["batch_size", "decoder_sequence_length", sizes.vocabulary])
     for name, value in zip(_names("present", sizes.layers), memory.past, strict=True):
         graph.output(name, value, ["batch_size", sizes.heads.count, f"{name}_length", sizes.heads.width])
-    return graph.model()
+    return graph
 
 
 def after(graph: Graph, ids: str, start: str) -> tuple[str, str]:

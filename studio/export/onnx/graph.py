@@ -163,6 +163,11 @@ class Graph:
         branches = {f"{name}_branch": self._branch(make, ranks) for name, make in (("then", yes), ("else", no))}
         return self.ops("If", condition, results=len(ranks), **branches)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the weights so far."""
+        return sum(value.nbytes for value in self._kept.values())
+
     def model(self, metadata: Mapping[str, str] | None = None) -> Any:
         """The finished onnx.ModelProto."""
         from onnx import helper, numpy_helper

@@ -18,7 +18,7 @@ _EMBEDDINGS = "model.decoder.embed_tokens"
 _STRIDES = (64, 3, 2)  # samples, frames, frames: 384 samples a frame
 
 
-def encoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Any:
+def encoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Graph:
     """`input_values` (batch, samples) at 16 kHz to `last_hidden_state` (batch, frames, width)."""
     graph = Graph(weights, precision)
     samples = graph.input("input_values", np.float32, ["batch_size", "num_samples"])
@@ -32,10 +32,10 @@ def encoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> 
         graph.norm(hidden, "model.encoder.layer_norm"),
         ["batch_size", "num_frames", config.hidden_size],
     )
-    return graph.model()
+    return graph
 
 
-def decoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Any:
+def decoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Graph:
     """The merged decoder: logits (batch, tokens, vocabulary) and the cache after them."""
     heads = _heads(config, config.decoder_num_attention_heads)
     sizes = Sizes(config.decoder_num_hidden_layers, heads, config.hidden_size, config.vocab_size)

@@ -66,3 +66,15 @@ def session(path: Path, threads: int) -> Any:
     options = SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
     return InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def converted(path: Path, out: Path) -> None:
+    """Write the graph of the ONNX file `path` to `out` in ONNX Runtime's own format, optimised for any processor."""
+    from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_EXTENDED  # the next level is this processor's
+    options.optimized_model_filepath = str(out)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    InferenceSession(path, options, providers=["CPUExecutionProvider"])

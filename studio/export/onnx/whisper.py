@@ -19,16 +19,16 @@ def graph_of(weights: Mapping[str, Array], precision: Precision) -> Graph:
     return Graph(weights, precision, by_row=True)
 
 
-def encoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Any:
+def encoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Graph:
     """`input_features` (batch, mel bands, 10 ms frames) to `last_hidden_state` (batch, 20 ms frames, width)."""
     graph = graph_of(weights, precision)
     shape = ["batch_size", config.num_mel_bins, 2 * config.max_source_positions]
     hidden = heard(graph, config, graph.input("input_features", np.float32, shape))
     graph.output("last_hidden_state", hidden, ["batch_size", config.max_source_positions, config.d_model])
-    return graph.model()
+    return graph
 
 
-def decoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Any:
+def decoder(weights: Mapping[str, Array], config: Any, precision: Precision) -> Graph:
     """The merged decoder: logits (batch, tokens, vocabulary) and the cache after them."""
     sizes = sizes_of(config)
 
