@@ -172,7 +172,7 @@ class Graph:
         """The finished onnx.ModelProto."""
         from onnx import helper, numpy_helper
 
-        kept = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in self._kept.items()]
+        kept = [numpy_helper.from_array(np.asarray(value, order="C"), name) for name, value in self._kept.items()]
         graph = helper.make_graph(self._nodes, "main", self._inputs, self._outputs, kept)
         model = helper.make_model(graph, ir_version=_IR, opset_imports=[helper.make_opsetid("", OPSET)])
         helper.set_model_props(model, dict(metadata or {}))
@@ -198,6 +198,8 @@ class Graph:
             self._quantised[value] = self._rows(value, zero) if self._by_row else self._whole(value)
         byte, its_scale, its_zero = self._quantised[value]
         sums = self.op("Cast", self.op("MatMulInteger", byte, weight, its_zero, zero), to=FLOAT)
+        if self._by_row:  # one after the other: ONNX Runtime takes a product of both for a single scale, and errs
+            return self.op("Mul", self.op("Mul", sums, its_scale), scale)
         return self.op("Mul", sums, self.op("Mul", its_scale, scale))
 
     def _whole(self, value: str) -> tuple[str, str, str]:
