@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,9 +21,9 @@ _USAGE = """In Node or in a web page, with `npm install @huggingface/transformer
 ```js
 import {{ env, pipeline }} from "@huggingface/transformers";
 
-env.localModelPath = {parent!r}; // in a page: the address of that folder
+env.localModelPath = {parent}; // in a page: the address of that folder
 env.allowRemoteModels = false;
-const transcriber = await pipeline("automatic-speech-recognition", {name!r}, {{ dtype: {dtype!r} }});
+const transcriber = await pipeline("automatic-speech-recognition", {name}, {{ dtype: {dtype} }});
 console.log((await transcriber(samples)).text); // a Float32Array at 16 kHz
 ```
 """
@@ -49,8 +50,10 @@ class HuggingFace:
 
     def usage(self, folder: Path, files: Path) -> str:
         """The lines of transformers.js."""
-        is_quantised = any((files / FOLDER).glob("*_quantized.onnx"))
-        return _USAGE.format(parent=str(folder.parent), name=folder.name, dtype="q8" if is_quantised else "fp32")
+        dtype = "q8" if any((files / FOLDER).glob("*_quantized.onnx")) else "fp32"
+        return _USAGE.format(
+            parent=json.dumps(str(folder.parent)), name=json.dumps(folder.name), dtype=json.dumps(dtype)
+        )
 
 
 def _paths(out: Path, precision: str) -> list[Path]:

@@ -36,7 +36,9 @@ import sherpa_onnx
 
 folder = {folder!r}
 recogniser = sherpa_onnx.OfflineRecognizer.{make}(
-    encoder=f"{{folder}}/{encoder}", decoder=f"{{folder}}/{decoder}", tokens=f"{{folder}}/tokens.txt"{more}
+    encoder=f"{{folder}}/{encoder}",
+    decoder=f"{{folder}}/{decoder}",
+    tokens=f"{{folder}}/tokens.txt",{more}
 )
 samples, rate = librosa.load("clip.wav", sr=16_000)
 stream = recogniser.create_stream()
@@ -45,6 +47,8 @@ recogniser.decode_stream(stream)
 print(stream.result.text.strip())
 ```
 """
+_WHOLE_FRAME = """
+    language={language!r}, tail_paddings=3000,  # 30 s, as the model knows it: otherwise short clips lose their end"""
 
 
 class Sherpa:
@@ -79,13 +83,12 @@ class Sherpa:
         """The lines of sherpa-onnx."""
         encoder, decoder = _files(files)
         is_whisper = encoder.name.startswith("encoder.")
-        language = language_of(str(files)) if is_whisper else ""
         return _USAGE.format(
             folder=str(folder),
             make="from_whisper" if is_whisper else "from_moonshine_v2",
             encoder=encoder.name,
             decoder=decoder.name,
-            more=f", language={language!r}" if language else "",
+            more=_WHOLE_FRAME.format(language=language_of(str(files))) if is_whisper else "",
         )
 
 
