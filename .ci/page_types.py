@@ -16,13 +16,26 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from studio.runs import events
-from studio.ui import exporting, hearing, heldout, labels, learning, live, longfiles, sidebar, train, train_form
+from studio.ui import (
+    exporting,
+    exporting_runs,
+    hearing,
+    heldout,
+    labels,
+    learning,
+    live,
+    longfiles,
+    sidebar,
+    train,
+    train_form,
+)
 
 FILE = Path(__file__).resolve().parent.parent / "studio/ui/assets/server.d.ts"
 HEAD = "// What the server sends, as the Python models have it. Written by `make types`; a test compares the two.\n"
 EVENTS: tuple[type[BaseModel], ...] = events.Event.__origin__.__args__  # type: ignore[attr-defined]
 ANSWERS: tuple[type[BaseModel], ...] = (
     exporting.Exports,
+    exporting_runs.RunExports,
     hearing.UtteranceHypotheses,
     hearing.Kept,
     hearing.TestableRun,

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any
 from studio.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from studio.api import export_model, fine_tune, load_run, transcribe
+    from studio.api import export_model, export_to, fine_tune, load_run, transcribe
     from studio.config import TrainConfig, preset
     from studio.data.manifest import Dataset
     from studio.data.utterance import Utterance
@@ -62,6 +62,7 @@ __all__ = [
     "Workspace",
     "evaluate",
     "export_model",
+    "export_to",
     "fine_tune",
     "load",
     "load_run",
@@ -81,6 +82,7 @@ _HOME = {
     "Workspace": "studio.workspace",
     "evaluate": "studio.evaluation.evaluate",
     "export_model": "studio.api",
+    "export_to": "studio.api",
     "fine_tune": "studio.api",
     "load": "studio.models",
     "load_run": "studio.api",

@@ -10,12 +10,13 @@ from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.errors import ConfigError
 from studio.runs import control, events, foreground
-from studio.runs.events import Event
+from studio.runs.events import Event, PhaseName
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.workspace import Workspace
 
 if TYPE_CHECKING:
+    from studio.export.gate import ExportReport
     from studio.export.merged import MergeReport
     from studio.inference.transcribe import TranscribedClip
     from studio.models import Recogniser
@@ -74,6 +75,24 @@ def export_model(run: RunFolder, out: Path | None = None) -> MergeReport:
     from studio.export.merged import merge_run
 
     return merge_run(Workspace(run.path.parent.parent), run.name, out)
+
+
+def export_to(
+    run: RunFolder,
+    target: str,
+    precision: str | None = None,
+    out: Path | None = None,
+    on_phase: Callable[[PhaseName, int, int], None] = lambda phase, done, total: None,
+) -> ExportReport:
+    """Export `run` to where it shall run: “merged”, “ctranslate2”, “ggml”; compared with PyTorch before it is kept.
+
+    `precision` is the target's first by default; `out` is `exports/<target>-<precision>` in the run's folder.
+    `on_phase(phase, done, total)` says how far it is. Raises ConfigError, DataError, ModelError, DiskError, BusyError,
+    as `studio.export.exporting.export_run` does.
+    """
+    from studio.export.exporting import export_run
+
+    return export_run(Workspace(run.path.parent.parent), run.name, target, precision, out, on_phase)
 
 
 def workspace_of(dataset: Dataset) -> Workspace:

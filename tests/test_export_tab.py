@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -12,14 +13,15 @@ from pathlib import Path
 
 import pytest
 from browsing import PATIENCE, Served, opened, served, show_tab, violations
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from tones import config, folder_of, tones, train
 
-from studio.errors import JobError
+from studio.errors import ConfigError, JobError
 from studio.export.merged import MergeReport
-from studio.runs import control
+from studio.runs import control, tasks
 from studio.runs.folder import RunFolder
-from studio.ui import exporting
+from studio.runs.tasks import TaskState
+from studio.ui import exporting, exporting_runs
 from studio.ui.exporting import Merge, exports
 from studio.ui.hearing import finished
 from studio.workspace import Workspace
@@ -129,6 +131,74 @@ def test_a_second_press_does_not_start_a_second_merge(workspace: Workspace, run:
         time.sleep(0.05)
 
 
+def exported(run: RunFolder) -> exporting_runs.RunExports:
+    """What there is of `run` once its export is over."""
+    deadline = time.monotonic() + 2 * PATIENCE / 1000
+    while not control.state(exporting_runs.job_of(run)).is_over and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return exporting_runs.exports_of(run)
+
+
+def test_an_export_is_a_job_that_ends_as_a_row_of_figures_and_a_retrained_run_makes_it_stale(
+    workspace: Workspace, run: RunFolder
+) -> None:
+    before = exporting_runs.exports_of(run)
+    (choice,) = before.targets
+    assert (choice.name, choice.install) == ("merged", "")
+    assert [(kept.name, kept.share) for kept in choice.precisions] == [("fp32", 1.0), ("fp16", 0.5), ("bf16", 0.5)]
+    assert (before.finished, before.task) == ([], None)
+    exporting_runs.start_export(workspace, run, "merged", "fp16")
+    after = exported(run)
+    assert after.task is not None
+    assert after.task.status == "finished"
+    (row,) = after.finished
+    assert (row.target, row.precision, row.path) == ("merged", "fp16", str(run.exports / "merged-fp16"))
+    assert (row.clips, row.others, row.is_stale) == (4, [], False)
+    assert row.errors.startswith("too few clips")
+    assert [use.program for use in row.uses] == ["Python, with plain transformers"]
+    later = (run.exports / "merged-fp16" / "export.json").stat().st_mtime + 1
+    os.utime(run.adapter / WEIGHTS, (later, later))
+    assert exporting_runs.exports_of(run).finished[0].is_stale
+
+
+def test_an_export_that_cannot_be_is_refused_before_a_job_begins(workspace: Workspace, run: RunFolder) -> None:
+    with pytest.raises(ConfigError, match="does not take echo models"):
+        exporting_runs.start_export(workspace, run, "ggml", "f16")
+    assert exporting_runs.exports_of(run).task is None
+
+
+def test_the_targets_are_those_of_the_family_each_with_the_line_that_installs_what_it_needs(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = json.loads((run.adapter / "base.json").read_text())
+    (run.adapter / "base.json").write_text(json.dumps(note | {"family": "whisper"}))
+    monkeypatch.setattr("studio.export.targets.find_spec", lambda module: None)
+    installs = {target.name: target.install for target in exporting_runs.exports_of(run).targets}
+    assert installs["merged"] == ""
+    assert installs["ctranslate2"] == "pip install 'speech-studio[ct2]'"
+    assert installs["ggml"] == "pip install 'speech-studio[ggml]'"
+
+
+def test_an_export_that_cannot_be_checked_is_a_failed_job_and_leaves_no_row(
+    workspace: Workspace, run: RunFolder
+) -> None:
+    shutil.rmtree(workspace.dataset("tones") / "clips")
+    exporting_runs.start_export(workspace, run, "merged", "fp32")
+    after = exported(run)
+    assert after.task is not None
+    assert (after.task.status, after.finished) == ("failed", [])
+
+
+@pytest.mark.thorough
+def test_a_cancelled_export_leaves_no_row_and_says_that_it_was_stopped(workspace: Workspace, run: RunFolder) -> None:
+    exporting_runs.start_export(workspace, run, "merged", "bf16")
+    tasks.cancel(exporting_runs.job_of(run))
+    after = exported(run)
+    assert after.task is not None
+    assert (after.task.status, after.finished) == ("stopped", [])
+    assert not run.exports.exists() or list(run.exports.iterdir()) == []
+
+
 # The page
 
 
@@ -169,6 +239,65 @@ def test_a_merge_goes_on_through_a_reload_and_ends_with_its_difference(page: Pag
     show_tab(page, "5 Export")
     expect(page.locator(".ex-result")).to_contain_text("Equal to base model and adapter on 4 clips")
     expect(page.locator(".ex-merged .ex-code")).to_contain_text("outputs/tones-0001/merged")
+
+
+@pytest.mark.browser
+@pytest.mark.thorough
+def test_a_program_is_chosen_and_the_finished_export_is_a_row_with_its_figures_and_how_to_use_it(page: Page) -> None:
+    places = page.locator(".ex-places")
+    places.get_by_role("radio", name="Python, with plain transformers").check()
+    places.get_by_label("Precision").select_option("bf16")
+    places.get_by_role("button", name="Export").click()
+    row = places.get_by_role("row", name="Python, with plain transformers bf16")
+    expect(row).to_contain_text("the same on 4 clips", timeout=2 * PATIENCE)
+    expect(row).to_contain_text("first logits")
+    expect(row).to_contain_text("too few clips")
+    expect(places.get_by_role("button", name="Export")).to_be_enabled()
+    card = places.get_by_role("article").filter(has_text="Use it in Python, with plain transformers")
+    expect(card).to_contain_text("exports/merged-bf16")
+    card.get_by_role("button", name="Copy the lines").click()
+    assert "exports/merged-bf16" in page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.browser
+@pytest.mark.thorough
+def test_a_refused_export_is_told_with_its_stage_after_a_reload_too(page: Page, root: Path) -> None:
+    run = RunFolder(root / "outputs" / "tones-0001")
+    page.route("**/targets/merged/*", lambda route: refuse(run, route))
+    page.get_by_role("radio", name="Python, with plain transformers").check()
+    page.get_by_role("button", name="Export", exact=True).click()
+    said = page.locator(".ex-going").get_by_role("status")
+    expect(said).to_contain_text("refused by the check “first logits”")
+    expect(said).to_contain_text("Choose a higher precision.")
+    page.reload()
+    page.locator(".rec-pill").first.wait_for()
+    show_tab(page, "5 Export")
+    expect(said).to_contain_text("refused by the check “first logits”")
+    expect(page.get_by_role("button", name="Export", exact=True)).to_be_enabled()
+
+
+def refuse(run: RunFolder, route: Route) -> None:
+    """Start an export that ends as the gate ends one whose first logits are wrong, in place of the one asked for."""
+    script = "from studio.runs.tasks import reporting; from studio.export.gate import _refused\n"
+    script += "with reporting(): raise _refused('first logits', 'its PSNR against PyTorch is 3.0 dB, 60 dB at least')"
+    control.start(exporting_runs.job_of(run), [sys.executable, "-c", script], {"what": "Exporting to merged, fp32"})
+    route.fulfill(json=TaskState.of(exporting_runs.job_of(run)).model_dump())
+
+
+@pytest.mark.browser
+@pytest.mark.thorough
+def test_a_target_whose_packages_are_missing_shows_the_line_that_installs_them(page: Page) -> None:
+    def without(route: Route) -> None:
+        found = route.fetch().json()
+        found["targets"][0]["install"] = "pip install 'speech-studio[ct2]'"
+        route.fulfill(json=found)
+
+    page.route("**/export/*/targets", without)
+    page.reload()
+    page.locator(".rec-pill").first.wait_for()
+    show_tab(page, "5 Export")
+    expect(page.locator(".ex-missing")).to_contain_text("pip install 'speech-studio[ct2]'")
+    expect(page.get_by_role("button", name="Export", exact=True)).to_be_disabled()
 
 
 @pytest.mark.browser

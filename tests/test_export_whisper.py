@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,9 @@ from studio.export import gate
 from studio.export.block_quantisation import F16, F32, Q5_0, Q8_0, Kind, packed, unpacked
 from studio.export.exporting import export_run
 from studio.export.ggml import FILE, Ggml, read
+from studio.export.merged import merge
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
+from studio.export.targets import TARGETS
 from studio.models import load
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
@@ -76,6 +80,26 @@ def test_faster_whisper_loads_the_folder_and_writes_the_same(workspace: Workspac
         features = model.feature_extractor(samples)
         expected = reference.mel(samples)[0, :, : features.shape[-1]]
         assert np.abs(features - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize(("target", "precision"), [("ctranslate2", "int8"), ("ggml", "q8_0")])
+def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
+    target: str, precision: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pywhispercpp" if target == "ggml" else "ctranslate2")
+    strong = shutil.copytree(RunFolder(workspace.run(RUN)).adapter, tmp_path / "strong" / "lora_adapter")
+    settings = json.loads((strong / "adapter_config.json").read_text())
+    settings["lora_alpha"] *= 8
+    (strong / "adapter_config.json").write_text(json.dumps(settings))
+    merge(strong, tmp_path / "merged")
+    exporter = type(TARGETS[target].exporter())
+    write = exporter.write
+    monkeypatch.setattr(exporter, "write", lambda self, merged, *given: write(self, tmp_path / "merged", *given))
+    out = tmp_path / "out"
+    with pytest.raises(ModelError, match="refused by the check “first logits”: its PSNR against PyTorch is"):
+        export_run(workspace, RUN, target, precision, out)
+    assert not out.exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 # GGML

@@ -42,6 +42,7 @@ def test_the_blocks_of_the_page_run_from_top_to_bottom(ran: dict[str, Any]) -> N
     assert run.done.is_file()
     assert isinstance(report, MergeReport)
     assert (report.folder / "config.json").is_file()
+    assert ran["exported"].folder == run.exports / "merged-fp16"
     assert ran["runs"]["name"].tolist() == [run.name]
     assert len(ran["clips"]) == 20
 

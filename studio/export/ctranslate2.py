@@ -5,6 +5,7 @@ CTranslate2's own converter writes it. It reads the files of transformers 4, whi
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +27,9 @@ _NAMES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float1
 _COPIED = ("tokenizer.json", "preprocessor_config.json", "generation_config.json")
 """faster-whisper reads the first two beside CTranslate2's own files; the third says which language it is."""
 _PART = ".part"  # the converter wants a folder that is not there yet
-_USAGE = """Any program built on faster-whisper takes the folder as its model. In Python (`pip install faster-whisper`):
+_USAGE = """## Use it in Python, with faster-whisper
+
+`pip install faster-whisper`, then:
 
 ```python
 from faster_whisper import WhisperModel
@@ -35,6 +38,26 @@ model = WhisperModel({folder!r}, device="cpu")
 segments, _ = model.transcribe("clip.wav", language={language!r}, beam_size=1)
 print("".join(segment.text for segment in segments))
 ```
+
+## Use it in Home Assistant
+
+`pip install wyoming-faster-whisper` on the machine that has this folder, and start:
+
+```sh
+wyoming-faster-whisper --model {quoted} --language {language} --uri tcp://0.0.0.0:10300 --data-dir {quoted}
+```
+
+Then, in Home Assistant, add the integration “Wyoming Protocol” with that machine's address and port 10300.
+
+## Use it in WhisperX and Whisper-WebUI
+
+WhisperX takes the folder as its model:
+
+```sh
+whisperx clip.wav --model {quoted} --language {language}
+```
+
+For Whisper-WebUI copy the folder into its `models/Whisper/faster-whisper`; it is then in the list of models.
 """
 
 
@@ -64,8 +87,8 @@ class CTranslate2:
         return _Whisper(folder, reference)
 
     def usage(self, folder: Path, files: Path) -> str:
-        """The lines of faster-whisper."""
-        return _USAGE.format(folder=str(folder), language=language_of(str(files)))
+        """For faster-whisper and the programs built on it."""
+        return _USAGE.format(folder=str(folder), quoted=shlex.quote(str(folder)), language=language_of(str(files)))
 
 
 class _Whisper:

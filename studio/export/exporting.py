@@ -162,11 +162,11 @@ def _checked(
 
 
 def _card(report: ExportReport, usage: str) -> str:
-    """README.md: what the export was made of, how it is used, and how near it is to PyTorch."""
+    """README.md: what the export was made of, how near it is to PyTorch by the gate's figures, and how it is used."""
     return (
         f"# A fine-tuned model for {target_named(report.target).title}\n\n"
         f"{report.base} with the adapter of {report.adapter.parent.name} in its weights, {report.precision}.\n\n"
-        f"{usage}\n## Compared with PyTorch\n\n```\n{report.figures()}\n```\n"
+        f"## Compared with PyTorch\n\n{report.as_markdown()}\n{usage}"
     )
 
 

@@ -55,8 +55,13 @@ class OtherText(BaseModel):
     pytorch: str
     exported: str
 
+    @property
+    def sentence(self) -> str:
+        """Both texts on one line."""
+        return f"{self.clip}: “{self.pytorch}” → “{self.exported}”"
 
-class Speed(BaseModel):
+
+class RealTimeFactors(BaseModel):
     """Seconds of computing per second of sound, one clip at a time, in turn on the same machine."""
 
     model_config = ConfigDict(frozen=True)
@@ -79,21 +84,36 @@ class Parity(BaseModel):
     normaliser: str
     size: int  # bytes
     model_size: int  # bytes, of the merged model in fp32
-    speed: Speed
+    speed: RealTimeFactors
+
+    def rows(self) -> dict[str, str]:
+        """The four figures, each in a few words, by what they measure."""
+        stages = [f"{stage.name} {stage.psnr:.0f} dB ({stage.relative_difference:.1e})" for stage in self.stages]
+        clips, threads = counted(self.clips, "clip"), counted(self.speed.threads, "thread")
+        factors = f"{self.speed.exported:.3f} s per second of sound, PyTorch {self.speed.pytorch:.3f} s ({threads})"
+        return {
+            "stages": ", ".join(stages),
+            "texts": f"{len(self.others)} of {clips} written differently" if self.others else f"the same on {clips}",
+            "errors": error_sentence(self.wer),
+            "size": f"{self.size / 1e6:.1f} MB, PyTorch {self.model_size / 1e6:.1f} MB",
+            "speed": factors,
+        }
 
     def figures(self) -> str:
         """The figures as a few lines for a terminal."""
-        stages = [f"{stage.name} {stage.psnr:.0f} dB ({stage.relative_difference:.1e})" for stage in self.stages]
-        clips, threads = counted(self.clips, "clip"), counted(self.speed.threads, "thread")
-        texts = f"{len(self.others)} of {clips} written differently" if self.others else f"the same on {clips}"
-        return "\n".join([
-            f"  stages: {', '.join(stages)}",
-            f"  texts: {texts}",
-            *(f"    {each.clip}: “{each.pytorch}” → “{each.exported}”" for each in self.others),
-            f"  errors: {error_sentence(self.wer)}",
-            f"  size: {self.size / 1e6:.1f} MB, PyTorch {self.model_size / 1e6:.1f} MB",
-            f"  speed: {self.speed.exported:.3f} s per second of sound, PyTorch {self.speed.pytorch:.3f} s ({threads})",
-        ])  # fmt: skip
+        lines = {name: [f"  {name}: {figure}"] for name, figure in self.rows().items()}
+        lines["texts"] += [f"    {each.sentence}" for each in self.others]
+        return "\n".join(line for found in lines.values() for line in found)
+
+    def as_markdown(self) -> str:
+        """The figures for a model card: a table, and each text that is written differently."""
+        rows = "".join(f"| {name.capitalize()} | {figure} |\n" for name, figure in self.rows().items())
+        texts = "".join(f"- {each.sentence}\n" for each in self.others)
+        return (
+            f"On {counted(self.clips, 'held-out clip')}. PyTorch is the merged model in fp32; stages are compared by "
+            f"PSNR and by the largest relative difference. `{REPORT}` has every figure.\n\n"
+            f"| Check | Result |\n| --- | --- |\n{rows}" + (f"\nWritten differently:\n\n{texts}" if texts else "")
+        )
 
 
 class ExportReport(Parity):
@@ -142,7 +162,7 @@ def compare(
     clips: Sequence[Utterance],
     normaliser: str,
     on_progress: OnProgress,
-) -> tuple[list[Stage], list[OtherText], Change | None, Speed]:
+) -> tuple[list[Stage], list[OtherText], Change | None, RealTimeFactors]:
     """The four checks, but for the size. `clips` are usable and not empty; `on_progress` counts them.
 
     Raises ModelError, naming the check, where the export is not near enough.
@@ -241,9 +261,9 @@ def _change(
     return change(was, now)
 
 
-def _speed(before: Sequence[Hypothesis], after: Sequence[Hypothesis], threads: int) -> Speed:
+def _speed(before: Sequence[Hypothesis], after: Sequence[Hypothesis], threads: int) -> RealTimeFactors:
     sound = sum(each.seconds for each in after)
-    return Speed(
+    return RealTimeFactors(
         exported=sum(each.latency for each in after) / sound,
         pytorch=sum(each.latency for each in before) / sound,
         threads=threads,

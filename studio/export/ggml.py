@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,13 +59,20 @@ _ENDS: Mapping[str, str] = MappingProxyType({
     "decoder.embed_tokens": "decoder.token_embedding",
     "decoder.layer_norm": "decoder.ln",
 })  # fmt: skip
-_USAGE = """`{file}` is a model for whisper.cpp and the apps built on it:
+_USAGE = """## Use it in whisper.cpp
 
-```
-whisper-cli -m {path} -l {language} -f clip.wav
+```sh
+whisper-cli -m {quoted} -l {language} -f clip.wav
 ```
 
-MacWhisper and other apps ask for it where they let you add a model of your own. In Python (`pip install pywhispercpp`):
+## Use it in MacWhisper and other dictation apps
+
+Apps built on whisper.cpp take the file `{file}`: add it where they let you add a model of your own, or copy it into
+their folder of models.
+
+## Use it in Python, with whisper.cpp
+
+`pip install pywhispercpp`, then:
 
 ```python
 from pywhispercpp.model import Model
@@ -105,8 +113,9 @@ class Ggml:
         return whisper_cpp.WhisperCpp(folder / FILE, in_pytorch(folder / FILE, reference), reference)
 
     def usage(self, folder: Path, files: Path) -> str:
-        """The command of whisper.cpp and the lines of Python."""
-        return _USAGE.format(file=FILE, path=str(folder / FILE), language=language_of(str(files)))
+        """For whisper.cpp and the programs built on it."""
+        path, language = str(folder / FILE), language_of(str(files))
+        return _USAGE.format(file=FILE, path=path, quoted=shlex.quote(path), language=language)
 
 
 def in_pytorch(file: Path, reference: Reference) -> Reference:

@@ -43,4 +43,4 @@ class Safetensors:
 
     def usage(self, folder: Path, files: Path) -> str:
         """The lines of plain transformers."""
-        return f"```python\n{merged_snippet(folder, files)}```\n"
+        return f"## Use it in Python, with plain transformers\n\n```python\n{merged_snippet(folder, files)}```\n"

@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from studio.runs.folder import RunFolder
-from studio.ui import assets
+from studio.ui import assets, exporting_runs
 from studio.ui.exporting import Exports, exports, start_merge, zipped
 from studio.ui.hearing import finished
 from studio.ui.page import Page
@@ -41,4 +41,5 @@ def router(workspace: Workspace) -> APIRouter:
         delete = BackgroundTask(archive.unlink, missing_ok=True)
         return FileResponse(archive, filename=f"{run}-adapter.zip", background=delete)
 
+    routes.include_router(exporting_runs.router(folder_of, workspace))
     return routes

@@ -166,6 +166,25 @@ declare namespace Server {
     peak_memory: number;
   }
 
+  interface FinishedExport {
+    target: string;
+    title: string;
+    precision: string;
+    path: string;
+    is_stale: boolean;
+    stages: Stage[];
+    clips: number;
+    others: OtherText[];
+    errors: string;
+    verdict: "better" | "worse" | "no difference shown" | "too few clips" | null;
+    size: number;
+    model_size: number;
+    speed: number;
+    pytorch_speed: number;
+    threads: number;
+    uses: Use[];
+  }
+
   interface Forecast {
     more: number;
     change: number;
@@ -334,11 +353,22 @@ declare namespace Server {
     message: string;
   }
 
+  interface OtherText {
+    clip: string;
+    pytorch: string;
+    exported: string;
+  }
+
   interface Overview {
     clips: number;
     seconds: number;
     counts: Record<string, number>;
     problems: string[];
+  }
+
+  interface Passage {
+    text: string;
+    is_code: boolean;
   }
 
   interface Phase {
@@ -362,6 +392,11 @@ declare namespace Server {
     general: boolean;
   }
 
+  interface PrecisionChoice {
+    name: string;
+    share: number;
+  }
+
   interface PresetCard {
     name: string;
     title: string;
@@ -375,6 +410,12 @@ declare namespace Server {
     description: string;
     choices: string[];
     default: string;
+  }
+
+  interface RunExports {
+    targets: TargetChoice[];
+    finished: FinishedExport[];
+    task: TaskState | null;
   }
 
   interface RunStarted {
@@ -421,6 +462,13 @@ declare namespace Server {
     characters: number;
   }
 
+  interface Stage {
+    name: string;
+    max_difference: number;
+    relative_difference: number;
+    psnr: number;
+  }
+
   interface Started {
     at: number;
     type: "started";
@@ -455,6 +503,13 @@ declare namespace Server {
     reason: "stop and save" | "discard" | "early stop" | "interrupted" | "diverged";
   }
 
+  interface TargetChoice {
+    name: string;
+    title: string;
+    precisions: PrecisionChoice[];
+    install: string;
+  }
+
   interface TaskState {
     name: string;
     what: string;
@@ -478,6 +533,11 @@ declare namespace Server {
     before: string;
     after: string;
     is_better: boolean;
+  }
+
+  interface Use {
+    program: string;
+    passages: Passage[];
   }
 
   interface UtteranceHypotheses {

@@ -1,6 +1,8 @@
 // The Export tab: what a run made, where it lies, and the lines of Python that use it.
 
 import { at, counted, icon, isShown, make, request, studio } from "../studio.js";
+import { copier, size } from "./export-parts.js";
+import { Targets } from "./export-targets.js";
 
 const STAGES = ["Starting", "Loading", "Merging", "Checking", "Finishing"];
 const POLL = 700; // ms between two looks at a merge that goes on
@@ -12,28 +14,6 @@ const PILLS = {
   failed: ["failed", "bad"],
 };
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-
-/** A button that copies `text`; what it says is said to a screen reader too. */
-function copier(text, label) {
-  const said = make("span", { role: "status" }, "Copy");
-  const button = make("button", { type: "button", class: "st-button small ex-copy", "aria-label": label }, said);
-  button.onclick = async () => {
-    said.textContent = (await copied(text)) ? "Copied" : "Press Ctrl+C";
-    setTimeout(() => (said.textContent = "Copy"), 2000);
-  };
-  return button;
-}
-
-/** Whether `text` is on the clipboard now; pages opened over plain http may not write there. */
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function where(target) {
   const files = `${counted(target.files.length, "file")}: ${target.files.join(", ")}`;
@@ -67,6 +47,7 @@ class Export {
     this.$(".ex-runs").onchange = ({ target }) =>
       studio.chooseRun(target.value, this.#runs.find(({ name }) => name === target.value)?.model);
     this.$(".ex-merge").onclick = () => this.#merge();
+    this.targets = new Targets(root);
     for (const news of ["changed", "dataset"]) studio.on(news, root, () => this.load());
     studio.on("run", root, () => this.#pick());
     new IntersectionObserver(() => isShown(root) && this.load()).observe(root);
@@ -97,7 +78,7 @@ class Export {
     const run = studio.shownRun(this.#runs) ?? this.#runs[0] ?? null; // any run can be exported
     if (!run) return;
     this.$(".ex-runs").value = run.name;
-    await this.#show();
+    await Promise.all([this.#show(), this.targets.show(run.name)]);
   }
 
   async #show() {

@@ -1,0 +1,159 @@
+"""Where a run shall run: the targets that take its model, its exports with their figures, the job that makes one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from studio.evaluation.significance import Verdict
+from studio.export.gate import REPORT, ExportReport, OtherText, Stage, error_sentence
+from studio.export.targets import FP32, TARGETS, target_named
+from studio.export.uses import Use, uses_of
+from studio.models.adapters import base_note
+from studio.runs import control
+from studio.runs.folder import JobFolder, RunFolder
+from studio.runs.tasks import TaskState
+from studio.ui import tasks
+from studio.workspace import Workspace
+
+
+class PrecisionChoice(BaseModel):
+    """A precision of a target."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    share: float  # of the size in fp32, about
+
+
+class TargetChoice(BaseModel):
+    """A target that takes the run's model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    precisions: list[PrecisionChoice]  # the first is the default
+    install: str  # the line that installs what is missing; empty where nothing is
+
+
+class FinishedExport(BaseModel):
+    """An export that was kept, and its four figures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    target: str
+    title: str
+    precision: str
+    path: str
+    is_stale: bool  # the run was trained further since
+    stages: list[Stage]
+    clips: int  # whose texts were compared
+    others: list[OtherText]  # those of them that are written differently
+    errors: str  # in a few words
+    verdict: Verdict | None  # None where there is no word to count errors in
+    size: int  # bytes
+    model_size: int  # bytes, of the merged model in fp32
+    speed: float  # seconds per second of sound
+    pytorch_speed: float
+    threads: int
+    uses: list[Use]
+
+
+class RunExports(BaseModel):
+    """All of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    targets: list[TargetChoice]
+    finished: list[FinishedExport]
+    task: TaskState | None  # the last job, going on or not
+
+
+def router(find: Callable[[str], RunFolder], workspace: Workspace) -> APIRouter:
+    """Routes below a run's; `…/task` speaks as the routes of tasks do. `find` gives the folder of a finished run."""
+    routes = APIRouter(prefix="/{run}/targets")
+
+    @routes.get("")
+    def show(run: str) -> RunExports:
+        return exports_of(find(run))
+
+    @routes.post("/{target}/{precision}")
+    def start(run: str, target: str, precision: str) -> TaskState:
+        return start_export(workspace, find(run), target, precision)
+
+    def task(run: str) -> JobFolder:
+        return job_of(find(run))
+
+    tasks.offer(routes, "/task", task)
+    return routes
+
+
+def exports_of(run: RunFolder) -> RunExports:
+    """The targets for the run in the folder `run`, and what it was exported to."""
+    family, job = base_note(run.adapter).get("family"), job_of(run)
+    choices = [
+        TargetChoice(
+            name=target.name,
+            title=target.title,
+            precisions=[
+                PrecisionChoice(name=name, share=kept.size / FP32.size) for name, kept in target.precisions.items()
+            ],
+            install=target.install,
+        )
+        for target in TARGETS.values()
+        if family in target.families
+    ]
+    folders = sorted(run.exports.iterdir()) if run.exports.is_dir() else []
+    reports = [
+        report for folder in folders if not folder.name.startswith(".") and (report := ExportReport.read(folder))
+    ]
+    return RunExports(
+        targets=choices,
+        finished=[_row(run, report) for report in reports if report.target in TARGETS],
+        task=TaskState.of(job) if job.job.is_file() else None,
+    )
+
+
+def start_export(workspace: Workspace, run: RunFolder, target: str, precision: str) -> TaskState:
+    """Export in a process of its own. Raises ConfigError, also where packages are missing; BusyError, DiskError.
+
+    An export and a merge of one run go on one after the other: either takes all that a computer has.
+    """
+    chosen = target_named(target)
+    chosen.checked(str(base_note(run.adapter).get("family")), precision)
+    chosen.exporter()
+    job, words = job_of(run), ["export", run.name, "--to", target, "--precision", precision]
+    command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), *words]
+    control.start(job, command, {"what": f"Exporting to {target}, {precision}"})
+    return TaskState.of(job)
+
+
+def job_of(run: RunFolder) -> JobFolder:
+    """Where the log of the run's last export lies: in the run, so that it can go on during a training."""
+    return JobFolder(run.path / "exporting")
+
+
+def _row(run: RunFolder, report: ExportReport) -> FinishedExport:
+    made = (report.folder / REPORT).stat().st_mtime
+    return FinishedExport(
+        target=report.target,
+        title=TARGETS[report.target].title,
+        precision=report.precision,
+        path=str(report.folder),
+        is_stale=made < (run.adapter / "adapter_model.safetensors").stat().st_mtime,
+        stages=report.stages,
+        clips=report.clips,
+        others=report.others,
+        errors=error_sentence(report.wer),
+        verdict=report.wer.verdict if report.wer else None,
+        size=report.size,
+        model_size=report.model_size,
+        speed=report.speed.exported,
+        pytorch_speed=report.speed.pytorch,
+        threads=report.speed.threads,
+        uses=uses_of(report),
+    )
