@@ -14,7 +14,8 @@ export PYTHONDONTWRITEBYTECODE :=
 # model. A file's tests share a studio and stay together.
 PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
 CORES = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
-# The page's scripts: their checker, linter and formatter in one; it never needs the network.
+# The pages' scripts, and their checker, linter and formatter in one; it never needs the network.
+SCRIPTS := studio/ui/assets studio/export/onnx/page
 DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
 # The model to begin with, fetched once; STUDIO_MODEL=none begins with the small one that is bundled.
 STUDIO_MODEL ?= UsefulSensors/moonshine-tiny
@@ -46,9 +47,9 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(DENO) lint --quiet --config .deno.jsonc studio/ui/assets tests/js
+	$(DENO) lint --quiet --config .deno.jsonc $(SCRIPTS) tests/js
 	$(DENO) fmt --quiet --config .deno.jsonc --check
-	$(DENO) check --quiet --config .deno.jsonc --no-remote studio/ui/assets
+	$(DENO) check --quiet --config .deno.jsonc --no-remote $(SCRIPTS)
 
 # Write the types of what the server sends again: after a change of a model that the page reads.
 types: $(VENV)/.test

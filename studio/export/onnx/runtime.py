@@ -32,10 +32,15 @@ class MergedGraphs:
         """Greedily, by the rules and to the length that PyTorch keeps to."""
         return self._reference.written(samples, self._following(self._encoded(samples)))
 
-    def _encoded(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _heard(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the encoder is given."""
         extractor = self._reference.recogniser.processor.feature_extractor
         features = extractor(samples, sampling_rate=extractor.sampling_rate, return_tensors="np")[self._input]
-        hidden: NDArray[np.float32] = self._encoder.run(None, {self._input: features.astype("float32")})[0]
+        heard: NDArray[np.float32] = features.astype("float32")
+        return heard
+
+    def _encoded(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        hidden: NDArray[np.float32] = self._encoder.run(None, {self._input: self._heard(samples)})[0]
         return hidden
 
     def _following(self, hidden: NDArray[np.float32]) -> Callable[[Sequence[int]], NDArray[np.float32]]:

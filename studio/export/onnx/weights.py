@@ -60,15 +60,7 @@ class Source:
 
     def save(self, make: Callable[..., Graph], path: Path, precision: str, **more: Any) -> None:
         """Write what `make` makes of weights and settings. Raises ModelError where it is too large for one file."""
-        import onnx
-
-        graph = make(self.weights, self.config, precision)
-        if graph.size > _MOST:
-            raise ModelError(
-                f"{path.name} would have {graph.size / 1e9:.1f} GB; an ONNX file has 2 GB at the most.",
-                "Export it in int8.",
-            )
-        onnx.save(graph.model(**more), path)
+        save(make(self.weights, self.config, precision), path, **more)
 
     def check_raw_sound(self, program: str) -> None:
         """Raise ModelError where the model needs its sound made equally loud first, which `program` does not do."""
@@ -83,3 +75,15 @@ class Source:
         for path in self.folder.iterdir():
             if path.name not in _LEFT_OUT:
                 shutil.copy2(path, out / path.name)
+
+
+def save(graph: Graph, path: Path, **more: Any) -> None:
+    """Write `graph`. Raises ModelError where it is too large for one file."""
+    import onnx
+
+    if graph.size > _MOST:
+        raise ModelError(
+            f"{path.name} would have {graph.size / 1e9:.1f} GB; an ONNX file has 2 GB at the most.",
+            "Export it in int8.",
+        )
+    onnx.save(graph.model(**more), path)
