@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.export.onnx import sherpa_whisper
 from studio.export.onnx.runtime import MergedGraphs, session
+from studio.export.onnx.sherpa_usage import usage
 from studio.export.onnx.tokens import write_base64
 from studio.export.onnx.weights import Source
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
@@ -28,27 +29,6 @@ _PARTS: Mapping[str, tuple[str, str]] = MappingProxyType({
     "whisper": ("encoder", "decoder"),
 })  # fmt: skip
 _ENDINGS: Mapping[str, str] = MappingProxyType({"fp32": ".onnx", "int8": ".int8.onnx"})
-_USAGE = """In Python, with `pip install sherpa-onnx`; its programs for phones and boards take the same three files:
-
-```python
-import librosa
-import sherpa_onnx
-
-folder = {folder!r}
-recogniser = sherpa_onnx.OfflineRecognizer.{make}(
-    encoder=f"{{folder}}/{encoder}",
-    decoder=f"{{folder}}/{decoder}",
-    tokens=f"{{folder}}/tokens.txt",{more}
-)
-samples, rate = librosa.load("clip.wav", sr=16_000)
-stream = recogniser.create_stream()
-stream.accept_waveform(rate, samples)
-recogniser.decode_stream(stream)
-print(stream.result.text.strip())
-```
-"""
-_WHOLE_FRAME = """
-    language={language!r}, tail_paddings=3000,  # 30 s, as the model knows it: otherwise short clips lose their end"""
 
 
 class Sherpa:
@@ -82,14 +62,8 @@ class Sherpa:
     def usage(self, folder: Path, files: Path) -> str:
         """The lines of sherpa-onnx."""
         encoder, decoder = _files(files)
-        is_whisper = encoder.name.startswith("encoder.")
-        return _USAGE.format(
-            folder=str(folder),
-            make="from_whisper" if is_whisper else "from_moonshine_v2",
-            encoder=encoder.name,
-            decoder=decoder.name,
-            more=_WHOLE_FRAME.format(language=language_of(str(files))) if is_whisper else "",
-        )
+        language = language_of(str(files)) if encoder.name.startswith("encoder.") else None
+        return usage(folder, encoder.name, decoder.name, language)
 
 
 class _Whisper:

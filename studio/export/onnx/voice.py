@@ -23,7 +23,9 @@ _SHAPES = {(6, 8, 288): "TINY", (8, 8, 416): "BASE"}  # layers, heads, width; th
 _SIZES = ("decoder_num_hidden_layers", "decoder_num_attention_heads", "hidden_size")
 _TOKENS = {"decoder_start_token_id": 1, "eos_token_id": 2}  # these too
 _SETTINGS = "config.json"  # says which of the two it is
-_USAGE = """In Python, with `pip install moonshine-voice`; the makers' packages for phones take the folder too:
+_USAGE = """## Use it in Python, with Moonshine's own runtime
+
+`pip install moonshine-voice`, then:
 
 ```python
 import librosa
@@ -34,6 +36,11 @@ samples, rate = librosa.load("clip.wav", sr=16_000)
 transcript = transcriber.transcribe_without_streaming(samples.tolist(), rate)
 print(" ".join(line.text for line in transcript.lines))
 ```
+
+## Use it in an app for Android or iOS, with Moonshine's own runtime
+
+The makers' packages for both take the same folder: copy it into the app, and give a transcriber its path and the
+shape, which is {shape}.
 """
 
 
