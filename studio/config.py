@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from studio.errors import ConfigError
 from studio.faults import faults, plain_reason
-from studio.workspace import Workspace, is_folder, lasting_folder
+from studio.workspace import NAME, is_folder, lasting_folder
 
 BUNDLED, NOTHING = "bundled", "none"  # values of `replay` other than a dataset
 STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
@@ -25,7 +25,7 @@ STARTER, ECHO = "starter", "echo"  # the models that come with the package: one 
 _IN_LANGUAGE = re.compile(r"(.+):([a-z]{2,3})")
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Normaliser = Literal["exact", "plain", "spoken", "whisper"]
+Normaliser = Literal["exact", "plain", "spoken", "spoken-de", "spoken-fr", "spoken-es", "whisper", "whisper-basic"]
 
 
 class TrainConfig(BaseModel):
@@ -87,7 +87,7 @@ class TrainConfig(BaseModel):
         "exact",
         title="Compare texts",
         description="How texts are compared: exact; plain (case, punctuation ignored); spoken (digits = words); "
-        "whisper (Whisper's English normaliser)",
+        "whisper (Whisper's English normaliser); spoken-de, -fr, -es and whisper-basic: the same for other languages",
     )
     short_seconds: float = Field(
         0.0,
@@ -113,8 +113,8 @@ class TrainConfig(BaseModel):
     @field_validator("dataset", "replay")
     @classmethod
     def _dataset_from_anywhere(cls, name: str) -> str:
-        is_known = name in (BUNDLED, NOTHING) or (Workspace.here().recordings / name / "manifest.jsonl").is_file()
-        return name if is_known else lasting_folder(name)
+        """A folder by its whole path. What can be a name stays one: the workspace that it is opened in knows."""
+        return name if re.fullmatch(NAME, name) else lasting_folder(name)
 
     @classmethod
     def checked(cls, **values: Any) -> Self:

@@ -15,6 +15,7 @@ from pathlib import Path
 from studio.errors import ConfigError, DataError, DiskError
 
 ENVIRONMENT_VARIABLE = "STUDIO_WORKSPACE"
+NAME = r"[\w][\w .\-]{0,63}"  # what a dataset, a run or a speaker may be called
 
 _FREE_SPACE = "Free some space and try again; nothing else was lost."
 _FULL = re.compile(
@@ -54,6 +55,22 @@ class Workspace:
         """The command line `studio WORDS …` for a terminal; it names this workspace unless that is the folder here."""
         named = [] if self.root == Path.cwd() else ["--workspace", str(self.root)]
         return shlex.join(["studio", *named, *words])
+
+    def lasting_dataset(self, name: str) -> str:
+        """The dataset `name` as it stays true in another working directory: one of this workspace by its name."""
+        return name if (self.recordings / name / "manifest.jsonl").is_file() else lasting_folder(name)
+
+    def moved_along(self, folder: str) -> str:
+        """The folder of a model as a run wrote it down; where it is gone, as it is since this workspace was moved.
+
+        That is the folder below `root` whose path ends as that of `folder` does, the longest such end first.
+        """
+        if is_folder(folder):
+            return folder
+        at = Path(folder)
+        ends = [at.parts[start:] for start in range(1, len(at.parts))] if at.is_absolute() else [at.parts]
+        places = (self.root.joinpath(*end) for end in ends if ".." not in end)
+        return next((str(place) for place in places if os.path.isfile(place / "config.json")), folder)  # noqa: PTH113
 
     @property
     def recordings(self) -> Path:
@@ -140,7 +157,7 @@ def checked_name(name: str) -> str:
 
     Raises ConfigError otherwise: names come from clients, and a name is never a path.
     """
-    if not re.fullmatch(r"[\w][\w .\-]{0,63}", name) or name.endswith((".", " ")):
+    if not re.fullmatch(NAME, name) or name.endswith((".", " ")):
         raise ConfigError(
             f"“{name[:80]}” cannot be a name.",
             "Use up to 64 letters, digits, spaces, '.', '-' and '_', starting with a letter or digit.",

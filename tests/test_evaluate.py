@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny_models
+from finished import clips_of
 from tones import config, tones, train, wav
 
 from studio.data.manifest import Dataset
@@ -20,8 +21,9 @@ from studio.evaluation.evaluate import (
     evaluate,
     open_dataset,
     save,
+    scored,
 )
-from studio.models import Recogniser, load
+from studio.models import Hypothesis, Recogniser, load
 from studio.models.limits import in_batches
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
@@ -209,3 +211,11 @@ def test_what_is_not_there_is_said_with_what_to_do(name: str, workspace: Workspa
         compare(workspace, "no-such-run")
     with pytest.raises(DataError, match="studio record"):
         compare(workspace, name, model="echo")
+
+
+def test_a_german_model_is_also_scored_as_german_is_spoken() -> None:
+    """Digits or words: the second figure of every evaluation looks past it, in the model's own language."""
+    clips, heard = clips_of(["Zimmer 129"]), [Hypothesis(text="zimmer eins zwei neun", seconds=1, latency=0.1)]
+    found = scored(clips, heard, model="openai/whisper-base:de", adapter=None, normaliser="exact")
+    assert (found.spoken.normaliser, found.spoken.wer) == ("spoken-de", 0)
+    assert scored(clips, heard, model="echo", adapter=None, normaliser="exact").spoken.wer > 0

@@ -148,3 +148,9 @@ def test_no_function_is_longer_than_a_screen() -> None:
                 if lines > 50:
                     long.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name} has {lines} lines")
     assert long == []
+
+
+def test_only_the_command_line_asks_where_it_is() -> None:
+    """The library is given its workspace."""
+    asking = {room_of(path) for path in modules() if "Workspace.here()" in path.read_text(encoding="utf-8")}
+    assert asking == {"cli"}

@@ -104,7 +104,7 @@ def looked_at(count: int, whole: dict[str, Path], folder: Path, seed: int) -> It
         shutil.rmtree(place)
 
 
-@pytest.mark.parametrize("count", [FEW, pytest.param(MUTANTS, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("count", [FEW, pytest.param(MUTANTS, marks=[pytest.mark.thorough, pytest.mark.timeout(0)])])
 def test_no_mutated_data_set_is_a_traceback_or_a_hang(count: int, whole: dict[str, Path], tmp_path: Path) -> None:
     seed = int(os.environ.get("STUDIO_SEED", "1"))
     slow = [each for each in looked_at(count, whole, tmp_path, seed) if each[2] > SECONDS]

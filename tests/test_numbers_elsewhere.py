@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.data.labels.numbers import rewrite, still_holds
+from studio.text import NORMALISERS, spoken_name
+from studio.text.metrics import score
 from studio.text.number_rules import DigitRules, NumberLanguage, WordRules
 
 LANGUAGES: list[NumberLanguage] = ["de", "fr", "es"]
@@ -79,3 +81,29 @@ def test_any_text_is_rewritten_without_a_fault_and_twice_the_same(text: str) -> 
         once = rewrite(text, WordRules(language=language))[0]
         assert rewrite(once, WordRules(language=language))[0] == once
         rewrite(text, DigitRules(language=language))
+
+
+@pytest.mark.parametrize(
+    ("language", "digits", "said", "other"),
+    [
+        ("de", "Zimmer 129.", "zimmer eins zwei neun", "Zimmer hundertachtundzwanzig"),
+        ("de", "25 Minuten", "fünfundzwanzig Minuten", "zwei sechs Minuten"),
+        ("fr", "Le 42, vite!", "le quarante-deux vite", "le quarante vite"),
+        ("es", "Sala 305", "sala tres cero cinco", "sala trescientos seis"),
+    ],
+)
+def test_numbers_in_digits_and_in_words_count_as_the_same_in_their_own_language(
+    language: str, digits: str, said: str, other: str
+) -> None:
+    name = spoken_name(language)
+    assert name == f"spoken-{language}"
+    assert score([digits], [said], name).wer == 0
+    assert score([digits], [other], name).wer > 0
+
+
+def test_a_language_without_number_rules_is_counted_by_the_names_of_english_digits() -> None:
+    assert spoken_name("ja") == spoken_name("en") == "spoken"
+
+
+def test_whispers_normaliser_of_other_languages_keeps_accents_and_drops_punctuation_and_brackets() -> None:
+    assert NORMALISERS["whisper-basic"]("¿Dónde está el Café? [ruido]") == "dónde está el café"

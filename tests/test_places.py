@@ -17,7 +17,8 @@ from studio.errors import ModelError
 from studio.export.merged import merge, merge_run
 from studio.export.snippets import adapter_snippet
 from studio.models import load, locate
-from studio.models.adapters import base_note
+from studio.models.adapters import base_note, base_of
+from studio.runs import control
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.workspace import ENVIRONMENT_VARIABLE, Workspace
@@ -57,7 +58,11 @@ def test_a_dataset_outside_recordings_is_stored_by_its_whole_path(workspace: Wor
     assert config.dataset == config.replay == str(tmp_path / "elsewhere" / "voice")
     Dataset.create(workspace.recordings / "me")
     Dataset.create(workspace.root / "me")
-    assert TrainConfig(dataset="me").dataset == "me", "the one in recordings/ comes first, as it does when it is opened"
+    Dataset.create(workspace.root / "spare")
+    written = control.training_folder(workspace, TrainConfig(dataset="me", replay="spare")).settings()
+    assert written is not None
+    assert written.dataset == "me", "the one in recordings/ comes first, as it does when it is opened"
+    assert written.replay == str(workspace.root / "spare")
 
 
 def test_a_run_trained_on_a_relative_model_is_merged_and_scored_from_another_folder(
@@ -80,18 +85,23 @@ def test_a_moved_workspace_brings_its_models_with_it(
     monkeypatch.chdir(tmp_path)
     shutil.move(workspace.root, tmp_path / "moved")
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "moved"))
-    assert locate(stored) == tmp_path / "moved" / "models" / "mine"
-    lora = RunFolder(Workspace.here().outputs / "first").adapter
-    assert load(stored, "cpu", adapter=lora).folder == tmp_path / "moved" / "models" / "mine"
+    run = RunFolder(Workspace.here().outputs / "first")
+    run.keep_settings(TrainConfig(dataset="me").model_copy(update={"model": stored}))
+    assert base_note(run.adapter)["source"] == base_of(run.adapter) == str(tmp_path / "moved" / "models" / "mine")
     assert merge_run(Workspace.here(), "first").folder == tmp_path / "moved" / "outputs" / "first" / "merged"
-    assert str(tmp_path / "moved" / "models" / "mine") in adapter_snippet(lora)
+    assert str(tmp_path / "moved" / "models" / "mine") in adapter_snippet(run.adapter)
 
 
 def test_a_relative_model_of_an_earlier_version_is_looked_for_in_the_workspace(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert locate("models/mine") == workspace.root / "models" / "mine"
+    run = RunFolder(workspace.outputs / "first")
+    run.path.mkdir(parents=True)
+    run.config.write_text('{"dataset": "me", "model": "models/mine"}')
+    found = run.settings()
+    assert found is not None
+    assert found.model == str(workspace.root / "models" / "mine")
 
 
 @pytest.mark.parametrize("name", ["../absent", "/nowhere/at/all", "m" * 5000, "~nobody-here/model", "a\0b"])

@@ -161,5 +161,6 @@ def test_no_body_is_a_server_error(walked: tuple[Served, list[Route]], root: Pat
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(0)
 def test_thirteen_thousand_bodies_are_no_server_error(walked: tuple[Served, list[Route]], root: Path) -> None:
     assert attack(*walked, root, int(os.environ.get("STUDIO_BODIES", "13000")), seed=2) == []

@@ -76,7 +76,7 @@ LANGUAGES = ("en", "de")
 _WHISPER_TASKS = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
 
 
-def whisper(folder: Path, multilingual: bool = False, **changes: Any) -> Path:
+def whisper(folder: Path, multilingual: bool = False, std: float = 0.3, **changes: Any) -> Path:
     """A folder with a Whisper of 2 + 2 layers of width 64, which hears 30 s, and the settings that the Hub's have."""
     from transformers import (
         GenerationConfig,
@@ -110,7 +110,7 @@ def whisper(folder: Path, multilingual: bool = False, **changes: Any) -> Path:
         begin_suppress_tokens=[ids["Ġ"], end],
         max_length=448,
     )
-    _scatter(model, std=0.3)
+    _scatter(model, std)
     model.save_pretrained(folder)
     WhisperProcessor(feature_extractor=WhisperFeatureExtractor(), tokenizer=tokenizer).save_pretrained(folder)
     return folder

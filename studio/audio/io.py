@@ -176,11 +176,8 @@ def inspect(source: Source) -> AudioInfo:
     """
     with opened(source) as sound:
         meter = _Meter(sound.sample_rate, sound.channels)
-        for block in sound.blocks():
-            _check_numbers(block, source)
-            meter.add(block)
-            if meter.is_longer:
-                break
+        for _ in _measured(sound, meter, source):
+            pass
     return meter.info()
 
 
@@ -192,11 +189,7 @@ def decode(source: Source) -> tuple[AudioInfo, Waveform]:
     kept: list[Samples] = []
     with opened(source) as sound:
         meter = _Meter(sound.sample_rate, sound.channels)
-        for block in sound.blocks():
-            _check_numbers(block, source)
-            meter.add(block)
-            if meter.is_longer:
-                break
+        for block in _measured(sound, meter, source):
             if meter.frames * sound.channels > MOST_SAMPLES:
                 raise _too_long(source, meter.frames / sound.sample_rate)
             kept.append(block)
@@ -209,6 +202,16 @@ def info_of(wave: Waveform) -> AudioInfo:
     meter = _Meter(wave.sample_rate, channels=1)
     meter.add(wave.samples[:, None])
     return meter.info()
+
+
+def _measured(sound: Decoder, meter: _Meter, source: Source) -> Iterator[Samples]:
+    """The blocks of `sound`, each as `meter` has added it, until it is too long. Raises AudioError (NaN)."""
+    for block in sound.blocks():
+        _check_numbers(block, source)
+        meter.add(block)
+        if meter.is_longer:
+            return
+        yield block
 
 
 class _Meter:

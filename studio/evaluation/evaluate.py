@@ -24,11 +24,12 @@ from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.figures import character_rate, percent, sentences_right, word_rate
 from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
 from studio.models import Hypothesis, Recogniser, load
+from studio.models.language import language_of
 from studio.models.writable import named, unwritable
 from studio.progress import OnProgress, unwatched
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
-from studio.text import counted
+from studio.text import counted, spoken_name
 from studio.text.metrics import Score, score
 from studio.workspace import Workspace, write_atomically
 
@@ -65,7 +66,7 @@ class Evaluation(BaseModel):
     split: Split
     test_set_hash: str  # of the clips and labels below: equal hashes can be compared
     score: Score  # by the normaliser that was asked for
-    spoken: Score  # whichever way numbers are written
+    spoken: Score  # whichever way numbers are written, in the language of the model
     rows: list[ScoredClip]
     skipped: list[str] = []  # clips that could not be scored, and why
     unwritable: list[str] = []  # clips whose label this model cannot write, and why: wrong before and after alike
@@ -238,7 +239,7 @@ def scored(
         split=clips[0].split,
         test_set_hash=hash_of(clips),
         score=score(references, texts, normaliser),
-        spoken=score(references, texts, "spoken"),
+        spoken=score(references, texts, spoken_name(language_of(model))),
         rows=rows,
         skipped=list(skipped),
         probes=list(probes),

@@ -19,7 +19,7 @@ from studio.models.folders import written_whole
 from studio.models.layers import matching
 from studio.models.portable import NEEDS_PEFT, adapter_settings, needs
 from studio.models.targets import Kind, check_targets, pattern_of
-from studio.runs.folder import RunFolder
+from studio.runs.folder import RunFolder, model_moved_along
 from studio.text import counted
 from studio.workspace import Workspace
 
@@ -275,7 +275,11 @@ def base_note(folder: Path) -> dict[str, Any]:
         note = json.loads((folder / BASE_NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return note if isinstance(note, dict) else {}
+    if not isinstance(note, dict):
+        return {}
+    if isinstance(source := note.get("source"), str):
+        note["source"] = model_moved_along(RunFolder(folder.parent), source)
+    return note
 
 
 def adapter_hash(recogniser: Recogniser) -> str:

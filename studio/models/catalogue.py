@@ -14,7 +14,7 @@ from typing import Literal
 from studio.config import ECHO, STARTER, split_language
 from studio.errors import ModelError
 from studio.models.claims import header
-from studio.workspace import Workspace, is_folder
+from studio.workspace import is_folder
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
 
@@ -88,8 +88,7 @@ def default_model() -> str:
 def locate(source: str | Path) -> Path:
     """The folder of the model `source`, in whichever language: bundled, a folder, or a snapshot in the Hub's cache.
 
-    A folder that is not there, since the workspace was moved or `source` is relative to it, is looked for within the
-    workspace. Raises ModelError that says how to fetch it, or what was probably meant.
+    Raises ModelError that says how to fetch it, or what was probably meant.
     """
     name, _ = split_language(str(source))
     if name in _BUNDLED:
@@ -99,8 +98,6 @@ def locate(source: str | Path) -> Path:
         return folder.resolve()
     if _HUB_ID.fullmatch(name) and (folder_of_id := fetched(name)):
         return folder_of_id
-    if moved := _within_workspace(folder):
-        return moved
     raise ModelError(f"There is no model “{name}” on this disk.", _hint(name))
 
 
@@ -108,14 +105,6 @@ def is_hub_id(source: str) -> bool:
     """Whether `source` names a model on the Hub, and not a folder on this disk."""
     name, _ = split_language(source)
     return bool(_HUB_ID.fullmatch(name)) and not is_folder(name)
-
-
-def _within_workspace(folder: Path) -> Path | None:
-    """The model in the workspace whose path ends as that of `folder` does, the longest such end first."""
-    root, parts = Workspace.here().root, folder.parts
-    ends = [parts[start:] for start in range(1, len(parts))] if folder.is_absolute() else [parts]
-    places = (root.joinpath(*end) for end in ends if ".." not in end)
-    return next((place for place in places if os.path.isfile(place / "config.json")), None)  # noqa: PTH113
 
 
 def in_cache(hub_id: str) -> Path | None:

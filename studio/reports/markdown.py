@@ -105,8 +105,8 @@ def _headline(story: _ReportParts) -> str:
 def _scores(story: _ReportParts) -> str:
     before, after = story.before, story.after
     rows = _rates(before.score, after.score, unit_of(after))
-    if after.score.normaliser != "spoken":
-        rows.append(["WER, `spoken`", percent(before.spoken.wer), percent(after.spoken.wer)])
+    if after.score.normaliser != (spoken := after.spoken.normaliser):
+        rows.append([f"WER, `{spoken}`", percent(before.spoken.wer), percent(after.spoken.wer)])
     if before.score.digit_error is not None and after.score.digit_error is not None:  # else there are too few digits
         rows.append(["Errors per digit spoken", percent(before.score.digit_error), percent(after.score.digit_error)])
     rows.append(["Words wrong", _errors(before.score), _errors(after.score)])

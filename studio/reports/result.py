@@ -61,7 +61,7 @@ class HeldOutResult(BaseModel):
         factor = sum(latencies) / seconds if seconds else None
         return cls(
             score=evaluation.score,
-            spoken=evaluation.by("spoken").score,
+            spoken=evaluation.by(evaluation.spoken.normaliser).score,
             speed=Speed(latency=median(latencies) if latencies else 0.0, real_time_factor=factor),
             alarms=evaluation.alarms,
             probes=evaluation.probes,

@@ -207,7 +207,7 @@ def _speed(result: RunResult) -> Html:
         ["Latency of a clip, median", f"{before.speed.latency:.3f} s", f"{after.speed.latency:.3f} s"],
         ["Words replaced, missing, added", errors(before.score), errors(after.score)],
         [f"of {counted(after.score.words, 'word')}, WER", _wrong(before.score), _wrong(after.score)],
-        ["WER as spoken (normaliser: spoken)", word_rate(before.spoken), word_rate(after.spoken)],
+        [f"WER as spoken (normaliser: {after.spoken.normaliser})", word_rate(before.spoken), word_rate(after.spoken)],
     ]
     if result.general:
         general = result.general

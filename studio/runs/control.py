@@ -181,7 +181,11 @@ def laid_out(workspace: Workspace, config: TrainConfig, name: str | None) -> Ite
     """
     folder = fresh_folder(workspace, config.dataset, name)
     try:
-        folder.keep_settings(config)
+        folder.keep_settings(
+            config.model_copy(
+                update={name: workspace.lasting_dataset(getattr(config, name)) for name in ("dataset", "replay")}
+            )
+        )
         yield folder
     except (DiskError, OSError):
         shutil.rmtree(folder.path, ignore_errors=True)

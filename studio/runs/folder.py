@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from studio.config import TrainConfig
+from studio.config import TrainConfig, in_language, split_language
 from studio.errors import JobError
-from studio.workspace import disk_errors, write_atomically
+from studio.workspace import Workspace, disk_errors, write_atomically
 
 StopRequest = Literal["save", "discard"]
 
@@ -92,7 +92,10 @@ class RunFolder(JobFolder):
             raise JobError(f"{self.config} cannot be read.", "Start a new run.") from error
         if not isinstance(found, dict):
             raise JobError(f"{self.config} has no settings.", "Start a new run.")
-        return TrainConfig.checked(**{name: found[name] for name in TrainConfig.model_fields if name in found})
+        kept = {name: found[name] for name in TrainConfig.model_fields if name in found}
+        if isinstance(model := kept.get("model"), str):
+            kept["model"] = model_moved_along(self, model)
+        return TrainConfig.checked(**kept)
 
     @property
     def manifest(self) -> Path:
@@ -194,3 +197,9 @@ class RunFolder(JobFolder):
                     shutil.rmtree(folder)
             for file in (self.tuned, self.general_tuned, self.short_tuned, self.report):
                 file.unlink(missing_ok=True)
+
+
+def model_moved_along(folder: RunFolder, source: str) -> str:
+    """The model `source` of the run in `folder`, where the workspace with both of them may have been moved."""
+    name, language = split_language(source)
+    return in_language(Workspace(folder.path.parent.parent).moved_along(name), language)

@@ -16,7 +16,7 @@ from studio.data.manifest import Utterance
 from studio.data.splits.assignment import test_set_hash
 from studio.data.utterance import Split
 from studio.errors import JobError
-from studio.runs.folder import RunFolder
+from studio.runs.folder import RunFolder, model_moved_along
 from studio.version import __version__
 from studio.workspace import write_atomically
 
@@ -65,7 +65,8 @@ class RunRecord(TrainConfig):
         """The record in `folder`. Raises JobError where there is none, or none that can be read."""
         try:
             found = cls.model_validate_json(folder.config.read_bytes())
-            return found.model_copy(update={"run": folder.name})  # it may have been renamed
+            there = {"run": folder.name, "model": model_moved_along(folder, found.model)}  # renamed, or moved
+            return found.model_copy(update=there)
         except FileNotFoundError:
             raise JobError(f"There is no run “{folder.name}”.", "`studio runs` lists them.") from None
         except ValidationError as error:

@@ -10,6 +10,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Literal
 
+from studio.text.number_rules import DigitRules, NumberLanguage
+
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _DIGIT_OF = {name: str(digit) for digit, name in enumerate(DIGIT_NAMES)}
 _NAME = rf"(?:{'|'.join(DIGIT_NAMES)}|oh)"
@@ -93,6 +95,33 @@ def american_spellings() -> dict[str, str]:
     return dict(line.split("\t") for line in lines_of(table) if not line.startswith("#"))
 
 
+def whisper_basic(text: str) -> str:
+    """`text` by Whisper's normaliser for languages other than English (the same appendix): no case, no punctuation, and
+    nothing in brackets; accents stay.
+    """
+    return _whisper_basic()(text)
+
+
+@cache
+def _whisper_basic() -> Callable[[str], str]:
+    from transformers.models.whisper.english_normalizer import BasicTextNormalizer
+
+    normalise: Callable[[str], str] = BasicTextNormalizer(remove_diacritics=False)
+    return lambda text: " ".join(normalise(text).split())
+
+
+def _spoken_in(language: NumberLanguage) -> Callable[[str], str]:
+    """As `spoken`, in another language: every number that is written or said becomes its digits, one by one."""
+
+    def normalise(text: str) -> str:
+        from studio.text.numbers_elsewhere import to_digits
+
+        digits, _ = to_digits(plain(text), DigitRules(language=language, one="digits"))
+        return " ".join(re.sub(r"[0-9]", r" \g<0> ", digits).split())
+
+    return normalise
+
+
 def _zeros(run: re.Match[str]) -> str:
     """A run of digit names with every "oh" as "zero"; alone, "oh" is an exclamation."""
     words = run[0].split()
@@ -101,7 +130,16 @@ def _zeros(run: re.Match[str]) -> str:
 
 
 NORMALISERS: Mapping[str, Callable[[str], str]] = MappingProxyType(
-    {"exact": lambda text: " ".join(text.split()), "plain": plain, "spoken": spoken, "whisper": whisper}
+    {
+        "exact": lambda text: " ".join(text.split()),
+        "plain": plain,
+        "spoken": spoken,
+        "spoken-de": _spoken_in("de"),
+        "spoken-fr": _spoken_in("fr"),
+        "spoken-es": _spoken_in("es"),
+        "whisper": whisper,
+        "whisper-basic": whisper_basic,
+    }
 )
 """How two texts are made comparable before errors are counted. Reports always name the one used:
 `spoken` and `whisper` deliberately hide whether digits or words were written, `exact` shows it."""
@@ -111,10 +149,19 @@ COMPARED: Mapping[str, str] = MappingProxyType(
         "exact": "as they are written",
         "plain": "without case and punctuation",
         "spoken": "as they are spoken: digits and their names count as the same",
+        "spoken-de": "as they are spoken in German: numbers in digits and in words count as the same",
+        "spoken-fr": "as they are spoken in French: numbers in digits and in words count as the same",
+        "spoken-es": "as they are spoken in Spanish: numbers in digits and in words count as the same",
         "whisper": "by Whisper's English normaliser, for which “one two” and “12” are the same",
+        "whisper-basic": "by Whisper's normaliser for other languages: without case, punctuation and brackets",
     }
 )
 """The normalisers in words: “the texts compared …”."""
+
+
+def spoken_name(language: str) -> str:
+    """The normaliser that counts what was said in `language`, a code such as “de”, however numbers are written."""
+    return name if (name := f"spoken-{language}") in NORMALISERS else "spoken"
 
 
 def prompt_key(text: str) -> str:

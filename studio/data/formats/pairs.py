@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from zipfile import ZipFile, ZipInfo
 
 from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target
 from studio.data.formats.clip import ExportClip
 from studio.data.formats.files import SOUNDS, UNREADABLE, Files, kind_of, stem
-from studio.data.formats.zipped import Packer
 from studio.data.utterance import Split
 from studio.workspace import disk_errors
 
@@ -51,12 +52,20 @@ class Pairs(Base):
         with (
             disk_errors(target.folder),
             target.folder.open("xb") as stream,
-            Packer(stream) as archive,
+            ZipFile(stream, "w") as archive,
         ):
             for clip in clips:
                 name = f"{clip.utterance.split}/{stem(clip)}"
-                archive.add(f"{name}.txt", (clip.utterance.text + "\n").encode())
-                archive.add(f"{name}{kind_of(clip.path.resolve().name) or '.wav'}", clip.path.read_bytes())
+                sound = f"{name}{kind_of(clip.path.resolve().name) or '.wav'}"
+                archive.writestr(_entry(f"{name}.txt"), clip.utterance.text + "\n")
+                archive.writestr(_entry(sound), clip.path.read_bytes())
+
+
+def _entry(name: str) -> ZipInfo:
+    """A file of the archive that everybody may read, stored as it is: sound hardly gets smaller."""
+    entry = ZipInfo(name, time.localtime()[:6])
+    entry.external_attr = 0o644 << 16
+    return entry
 
 
 def _sounds(folder: Path) -> Iterator[Path]:

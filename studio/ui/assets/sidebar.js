@@ -2,7 +2,7 @@
 
 import { at, counted, duration, giveBackFocus, make, request, studio } from "./studio.js";
 import { followRuns } from "./train/going.js";
-import { goTo } from "./train/train-settings.js";
+import { showTab } from "./tabs.js";
 
 const SOON = 150; // ms: several changes at once are one look
 
@@ -49,7 +49,7 @@ export function start({ element, trigger }) {
   studio.on("changed", element, soon);
   studio.on("picker", element, () => trigger("input")); // the list of models is Gradio's
   studio.on("another", element, () => {
-    goTo("Train");
+    showTab("Train");
     trigger("input");
     studio.open("another-model");
   });

@@ -1,7 +1,7 @@
 // A few lines for who opens an empty studio; after the first clip they are gone for good.
 
 import { isShown, request, studio } from "./studio.js";
-import { goTo } from "./train/train-settings.js";
+import { showTab } from "./tabs.js";
 
 const OVER = "studio.welcomed";
 const FRAMES = 120; // Gradio shows a tab some moments after it was chosen
@@ -20,7 +20,7 @@ export function start({ element }) {
 
   if (!isHere) $(".welcome-where").textContent = "the computer that runs this studio";
   $(".welcome-begin").onclick = async () => {
-    goTo("Record");
+    showTab("Record");
     const record = /** @type {HTMLElement} */ (document.querySelector("#st-record [data-do=main]"));
     for (let frame = 0; frame < FRAMES && !isShown(record); frame += 1) await new Promise(requestAnimationFrame);
     document.querySelector("#st-record .rec-prompt")?.scrollIntoView({ block: "center" });

@@ -149,7 +149,9 @@ function table(/** @type {Server.FinishedExport[]} */ finished) {
 }
 
 function row(/** @type {Server.FinishedExport} */ found) {
-  const stages = found.stages.map(({ name, psnr }) => make("div", {}, `${name} ${psnr.toFixed(0)} dB`));
+  const stages = found.stages.map(({ name, psnr }) =>
+    make("div", { class: "ex-psnr" }, `${name} ${psnr.toFixed(0)} dB`)
+  );
   const times = [`${found.speed.toFixed(2)} s per second of sound`, `PyTorch ${found.pytorch_speed.toFixed(2)} s`];
   return make(
     "tr",

@@ -1,11 +1,12 @@
 // From another tab to the Record tab, with one clip selected to be recorded again.
 
 import { studio } from "../studio.js";
+import { showTab } from "../tabs.js";
 
 /** `tab` is the Record tab; `studio.open("record", { clip })` brings it to the front on the card of `clip`. */
 export function listenForAgain(tab) {
   studio.on("open:record", tab.root, (/** @type {{ clip?: any }} */ { clip } = {}) => {
-    /** @type {HTMLElement | null} */ (document.querySelector("#st-tabs [role=tab]"))?.click();
+    showTab("Record");
     if (clip && !tab.isBusy) tab.goTo(cardOf(tab, saved(clip)));
   });
 }

@@ -2,6 +2,7 @@
 // page shows follows from the mode and the selected card. A take belongs to its card until it is saved or discarded.
 
 import { at, form, giveBackFocus, gone, isGone, isShown, isTyping, request, studio, StudioError } from "../studio.js";
+import { showTab } from "../tabs.js";
 import { microphones, Recorder } from "../sound/recorder.js";
 import { samplesOf } from "../sound/scope.js";
 import { forget, keep, kept } from "../sound/keep.js";
@@ -142,8 +143,7 @@ class RecordTab {
   /** From a saved clip to what is to be recorded next; once all is recorded, to Review. */
   goOn() {
     if (this.cards.some((card) => !card.clip)) return this.next();
-    const [, review] = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#st-tabs [role=tab]"));
-    review?.click();
+    showTab("Review");
   }
 
   /** To the next card that is not recorded yet, past the end from the start again. */

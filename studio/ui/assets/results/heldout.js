@@ -7,7 +7,7 @@ import { conditions, confusions, sureties, words } from "./heldout-words.js";
 import { fold, isNarrow } from "../fold.js";
 import { silence } from "../sound/player.js";
 import { at, counted, icon, make, request, studio } from "../studio.js";
-import { goTo } from "../train/train-settings.js";
+import { showTab } from "../tabs.js";
 
 const PICTURES = { good: "check", look: "info", bad: "warning" };
 const WAITING =
@@ -197,7 +197,7 @@ export class HeldOut {
       run: this.#run.name,
       chosen: () => {
         studio.dealt();
-        goTo("Record");
+        showTab("Record");
       },
     });
   }

@@ -2,16 +2,13 @@
 
 import { percent } from "./live-parts.js";
 import { at, isShown, request, studio } from "../studio.js";
+import { tabOf } from "../tabs.js";
 
 const POLL = 3000; // milliseconds between two requests, while a run is training or waiting
 const ASKED = "studio.notices.asked";
 const ENDS = { finished: "is done", stopped: "was stopped", failed: "has failed", interrupted: "was interrupted" };
 const WORDS = { going: "a run is training", done: "a run is done", failed: "a run has failed" };
 
-const tab = () =>
-  /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#st-tabs [role=tab]")]).find(({ textContent }) =>
-    textContent.trim().endsWith("Train")
-  );
 const isLookedAt = () =>
   document.hasFocus() && /** @type {HTMLElement[]} */
   ([...document.querySelectorAll("#st-train .train")]).some(isShown);
@@ -84,7 +81,7 @@ class Going {
     const notice = new Notification(`${name} ${ENDS[status] || "is over"}`, { body, tag: `studio-${name}` });
     notice.onclick = () => {
       window.focus();
-      tab()?.click();
+      tabOf("Train")?.click();
     };
   }
 
@@ -94,7 +91,7 @@ class Going {
   }
 
   #mark(kind, run = "") {
-    const button = tab();
+    const button = tabOf("Train");
     if (!button) return;
     button.title = kind ? `${run}: ${WORDS[kind]}` : "";
     button.toggleAttribute("data-run", !!kind);

@@ -4,6 +4,7 @@ import { knobGroups, valueOf } from "./train-knobs.js";
 import { adapterLine, megabytes, Models } from "./train-models.js";
 import { Where } from "./train-where.js";
 import { counted, duration, icon, make, request, studio, StudioError } from "../studio.js";
+import { showTab } from "../tabs.js";
 
 const SKELETON = `
   <div class="st-card train-card">
@@ -301,7 +302,7 @@ export class Settings {
   }
 
   async #go() {
-    if (this.next === "record") return goTo("Record");
+    if (this.next === "record") return showTab("Record");
     this.$(".train-message").replaceChildren();
     if (this.next === "download") return this.on.download(this.#model);
     this.#isStarting = true;
@@ -318,11 +319,4 @@ export class Settings {
     this.$(".train-copy").textContent = "Copied";
     setTimeout(() => (this.$(".train-copy").textContent = "Copy"), 1500);
   }
-}
-
-/** Bring the tab whose title ends with `name` to the front. */
-export function goTo(name) {
-  /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#st-tabs [role=tab]")]).find((tab) =>
-    tab.textContent.trim().endsWith(name)
-  )?.click();
 }

@@ -6,8 +6,9 @@ import { LiveView } from "./live.js";
 import { percent, STANDS } from "./live-parts.js";
 import { watchVisibility } from "../stream.js";
 import { Queue } from "./train-queue.js";
-import { goTo, Settings } from "./train-settings.js";
+import { Settings } from "./train-settings.js";
 import { at, duration, icon, make, request, studio, StudioError } from "../studio.js";
+import { showTab } from "../tabs.js";
 
 const DOWNLOAD_POLL = 700; // milliseconds between two looks at a download
 const QUEUE_POLL = 1000; // and at the runs, while one waits
@@ -31,7 +32,7 @@ class Train {
       resumed: (run) => this.#open(run),
       remove: (run) => this.#remove(run),
       ended: () => this.#changed(),
-      test: () => goTo("Test"),
+      test: () => showTab("Test"),
     });
     this.about = new About(this.$(".train-about"), {
       renamed: (before, run) => this.#renamed(before, run),
