@@ -35,12 +35,12 @@ studio: $(VENV)/.studio
 demo: $(VENV)/.studio
 	$(BIN)/studio demo $(ARGS)
 
-test: $(VENV)/.test check
+test: $(VENV)/.test $(VENV)/.node check
 	$(BIN)/python -m pytest $(CORES) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.
-thorough: $(VENV)/.test
+thorough: $(VENV)/.test $(VENV)/.node
 	$(BIN)/python -m pytest $(CORES) -m thorough $(ARGS)
 
 check: $(VENV)/.test
@@ -91,6 +91,12 @@ $(VENV)/.studio: $(VENV)/.torch pyproject.toml
 $(VENV)/.test: $(VENV)/.studio
 	@$(INSTALL) --editable '.[test]'
 	@touch $@
+
+# What the page of an export takes along; without a network its tests are skipped.
+$(VENV)/.node: $(VENV)/.test
+	@mkdir -p .cache/node && echo '{"private": true, "dependencies": {"onnxruntime-web": "1.30.0"}}' > .cache/node/package.json
+	@(cd .cache/node && DENO_DIR=../deno DENO_NO_UPDATE_CHECK=1 ../../$(BIN)/deno install --quiet --node-modules-dir=auto) \
+	&& touch $@ || echo "onnxruntime-web cannot be fetched now: the tests of the exported page are skipped."
 
 clean:
 	rm -rf $(VENV) .venv-newest .venv-oldest build dist *.egg-info

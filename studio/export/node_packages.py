@@ -1,13 +1,11 @@
-"""Packages of Node that a web page takes along; they are installed beside the recordings."""
+"""Packages of Node that a web page takes along."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.models.claims import read_object
-from studio.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +17,9 @@ class NodePackage:
 
     @property
     def folder(self) -> Path | None:
-        """Where it is, sought as Node does: from the workspace upwards. None where it is not installed."""
-        root = Workspace.here().root
-        found = (folder / "node_modules" / self.name for folder in (root, *root.parents))
+        """Where it is, sought as Node does: from the current folder upwards. None where it is not installed."""
+        here = Path.cwd()
+        found = (folder / "node_modules" / self.name for folder in (here, *here.parents))
         return next((folder for folder in found if (folder / "package.json").is_file()), None)
 
     @property
@@ -31,8 +29,8 @@ class NodePackage:
 
     @property
     def install(self) -> str:
-        """The line that installs it into the workspace."""
-        return f"npm install --prefix {shlex.quote(str(Workspace.here().root))} {self.name}@{self.version}"
+        """The line that installs it into the current folder."""
+        return f"npm install {self.name}@{self.version}"
 
 
 ONNX_RUNTIME_WEB = NodePackage("onnxruntime-web", "1.30")
