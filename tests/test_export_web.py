@@ -115,7 +115,7 @@ def test_the_page_writes_what_pytorch_does_and_switches_sides(family: str, brows
         assert texts(page) == expected
         page.get_by_role("button", name="Switch sides").click()
         assert texts(page) == expected[::-1]
-        assert page.locator("section .name").all_text_contents() == [RUN, "base"]
+        assert page.locator("section .name").all_text_contents() == [RUN, f"base{language}"]
         assert violations(page) == []
 
 

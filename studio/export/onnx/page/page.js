@@ -64,7 +64,9 @@ async function end() {
   const ended = recording;
   recording = null;
   record.textContent = "Record";
-  if (ended) transcribe(await ended.stop(rules.rate));
+  if (!ended) return;
+  busy(true);
+  transcribe(await ended.stop(rules.rate).finally(() => busy(false)));
 }
 
 async function attempt(/** @type {() => Promise<void>} */ action) {

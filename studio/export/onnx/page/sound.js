@@ -1,5 +1,6 @@
 // Sound as the models take it: one channel, samples -1..1 at their rate.
 
+const TAIL = 500; // ms recorded after Stop: the end of the last word
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
 /** The sound of a file, one channel at `rate` Hz. Throws Error with a sentence. */
@@ -42,6 +43,7 @@ export class Recording {
 
   /** End it: the samples at `rate` Hz. */
   async stop(rate) {
+    await new Promise((done) => setTimeout(done, TAIL));
     this.stream.getTracks().forEach((track) => track.stop());
     const from = this.context.sampleRate;
     await this.context.close();
