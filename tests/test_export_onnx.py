@@ -359,7 +359,7 @@ def moonshine_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spoken(speech_folder: Path) -> list[NDArray[np.float32]]:
     """What a reader says, at 16 kHz."""
     rows = map(json.loads, (speech_folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines())
-    chosen = [row["file_name"] for row in rows if (row["set"], row["split"]) == ("kathleen", "test")][:4]
+    chosen = [row["file_name"] for row in rows if (row["set"], row["split"]) == ("kathleen", "test")][:3]
     return [audio.read(speech_folder / name, 16_000).samples for name in chosen]
 
 

@@ -61,7 +61,7 @@ while len(ids) < {most}:
     if token in {ends}:
         break
     for each in cache:
-        if not ids or ".decoder." in each:  # what was heard does not change
+        if not ids or ".decoder." in each:  # the sound stays the same
             cache[each] = found[each.replace("past_key_values", "present")]
     given = [token]
     ids.append(token)
