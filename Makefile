@@ -14,7 +14,8 @@ export PYTHONDONTWRITEBYTECODE :=
 # model. A file's tests share a studio and stay together.
 PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
 CORES = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
-# The page's scripts: their checker, linter and formatter in one; it never needs the network.
+# The pages' scripts, and their checker, linter and formatter in one; it never needs the network.
+SCRIPTS := studio/ui/assets studio/export/onnx/page
 DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
 # The model to begin with, fetched once; STUDIO_MODEL=none begins with the small one that is bundled.
 STUDIO_MODEL ?= UsefulSensors/moonshine-tiny
@@ -34,21 +35,21 @@ studio: $(VENV)/.studio
 demo: $(VENV)/.studio
 	$(BIN)/studio demo $(ARGS)
 
-test: $(VENV)/.test check
+test: $(VENV)/.test $(VENV)/.node check
 	$(BIN)/python -m pytest $(CORES) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.
-thorough: $(VENV)/.test
+thorough: $(VENV)/.test $(VENV)/.node
 	$(BIN)/python -m pytest $(CORES) -m thorough $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(DENO) lint --quiet --config .deno.jsonc studio/ui/assets tests/js
+	$(DENO) lint --quiet --config .deno.jsonc $(SCRIPTS) tests/js
 	$(DENO) fmt --quiet --config .deno.jsonc --check
-	$(DENO) check --quiet --config .deno.jsonc --no-remote studio/ui/assets
+	$(DENO) check --quiet --config .deno.jsonc --no-remote $(SCRIPTS)
 
 # Write the types of what the server sends again: after a change of a model that the page reads.
 types: $(VENV)/.test
@@ -90,6 +91,12 @@ $(VENV)/.studio: $(VENV)/.torch pyproject.toml
 $(VENV)/.test: $(VENV)/.studio
 	@$(INSTALL) --editable '.[test]'
 	@touch $@
+
+# What the page of an export takes along; without a network its tests are skipped.
+$(VENV)/.node: $(VENV)/.test
+	@mkdir -p .cache/node && echo '{"private": true, "dependencies": {"onnxruntime-web": "1.30.0"}}' > .cache/node/package.json
+	@(cd .cache/node && DENO_DIR=../deno DENO_NO_UPDATE_CHECK=1 ../../$(BIN)/deno install --quiet --node-modules-dir=auto) \
+	&& touch $@ || echo "onnxruntime-web cannot be fetched now: the tests of the exported page are skipped."
 
 clean:
 	rm -rf $(VENV) .venv-newest .venv-oldest build dist *.egg-info

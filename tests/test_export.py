@@ -115,6 +115,17 @@ def test_more_errors_than_chance_explains_refuse_an_export_of_any_precision(
     assert exports_of(workspace) == []
 
 
+def test_the_model_card_carries_the_figures_and_each_text_that_differs(
+    workspace: Workspace, wrong: dict[str, Any]
+) -> None:
+    wrong["text"] = "something else"
+    report = export_run(workspace, RUN, "merged", "bf16")
+    card = (report.folder / "README.md").read_text(encoding="utf-8")
+    assert all(f"| {name.capitalize()} | {figure} |" in card for name, figure in report.rows().items())
+    assert card.count("→ “something else”") == 2
+    assert "## Use it in Python, with plain transformers" in card
+
+
 def test_a_refused_export_leaves_the_earlier_one(workspace: Workspace, wrong: dict[str, Any]) -> None:
     first = export_run(workspace, RUN, "merged")
     wrong["text"] = "no"

@@ -27,7 +27,11 @@ def test_the_scripts_pass_their_own_unit_tests() -> None:
     assert " 0 failed" in found.stdout
 
 
-@pytest.mark.parametrize("folder", [assets.FOLDER, PROJECT / "tests" / "js"], ids=["assets", "tests"])
+@pytest.mark.parametrize(
+    "folder",
+    [assets.FOLDER, PROJECT / "studio" / "export" / "onnx" / "page", PROJECT / "tests" / "js"],
+    ids=["assets", "exported", "tests"],
+)
 def test_no_line_is_wider_than_a_person_reads_at_once(folder: Path) -> None:
     wide = [
         f"{path.relative_to(PROJECT)}:{number}"

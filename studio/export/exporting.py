@@ -149,7 +149,7 @@ def _checked(
         adapter=adapter,
         base=base,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={name: metadata.version(name) for name in ("torch", "transformers", *target.modules)},
+        versions={name: metadata.version(name) for name in ("torch", "transformers")} | target.versions,
         stages=stages,
         clips=len(held.clips),
         others=others,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from studio.models import Clip, Recogniser, load
 from studio.models.base import Encodes
-from studio.models.encoder_decoder import EncoderDecoder
+from studio.models.encoder_decoder import LEAST_TOKENS, EncoderDecoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 ENCODER = "encoder"
 FIRST_LOGITS = "first logits"
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How many tokens are written at the most."""
+
+    least: int  # however short the sound is
+    per_second: float
+    most: int  # however long it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,12 @@ class Reference:
     def most_tokens(self, samples: NDArray[np.float32]) -> int:
         """How many tokens are written for `samples` at the most."""
         return self._family.most_tokens(self.recogniser.model, Clip(samples))
+
+    @property
+    def length(self) -> Length:
+        """How `most_tokens` follows from the seconds of sound."""
+        model = self.recogniser.model
+        return Length(LEAST_TOKENS, self._family.tokens_a_second(model), self._family.room(model))
 
     @property
     def _family(self) -> EncoderDecoder:

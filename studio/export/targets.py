@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, replace
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, cast
 
 from studio.errors import ConfigError
+from studio.export.node_packages import ONNX_RUNTIME_WEB, NodePackage
 from studio.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Target:
     home: str  # module:class of its Exporter
     extra: str = ""  # of this package, in pyproject.toml
     modules: tuple[str, ...] = ()  # what the extra brings, as it is imported
+    node: NodePackage | None = None  # that it copies
 
     @property
     def default_precision(self) -> str:
@@ -97,8 +99,15 @@ class Target:
     @property
     def install(self) -> str:
         """The line that installs what the target needs; empty where nothing is missing."""
-        missing = any(find_spec(module) is None for module in self.modules)
-        return f"pip install 'speech-studio[{self.extra}]'" if missing else ""
+        if any(find_spec(module) is None for module in self.modules):
+            return f"pip install 'speech-studio[{self.extra}]'"
+        return self.node.install if self.node and self.node.folder is None else ""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the packages that write and check it, which are installed, by name."""
+        found = {name: metadata.version(name) for name in self.modules}
+        return found | ({self.node.name: self.node.installed} if self.node else {})
 
     def exporter(self) -> Exporter:
         """What writes and opens it. Raises ConfigError where its packages are not installed, with the line to do so."""
@@ -122,6 +131,8 @@ class Target:
 def _table(*targets: Target) -> Mapping[str, Target]:
     return MappingProxyType({target.name: target for target in targets})
 
+
+_ONNX = ("onnx", "onnxruntime")
 
 TARGETS: Mapping[str, Target] = _table(
     Target(
@@ -148,6 +159,43 @@ TARGETS: Mapping[str, Target] = _table(
         home="studio.export.ggml:Ggml",
         extra="ggml",
         modules=("pywhispercpp",),
+    ),
+    Target(
+        name="onnx",
+        title="transformers.js and programs on ONNX Runtime",
+        families=("moonshine", "whisper"),
+        precisions={"fp32": FP32, "int8": INT8},
+        home="studio.export.onnx.huggingface:HuggingFace",
+        extra="onnx",
+        modules=_ONNX,
+    ),
+    Target(
+        name="sherpa",
+        title="sherpa-onnx on Android, iOS, Raspberry Pi and computers",
+        families=("moonshine", "whisper"),
+        precisions={"int8": INT8, "fp32": FP32},
+        home="studio.export.onnx.sherpa:Sherpa",
+        extra="onnx",
+        modules=_ONNX,
+    ),
+    Target(
+        name="moonshine-voice",
+        title="Moonshine's own runtime on phones and computers",
+        families=("moonshine",),
+        precisions={"int8": INT8, "fp32": FP32},
+        home="studio.export.onnx.voice:MoonshineVoice",
+        extra="onnx",
+        modules=_ONNX,
+    ),
+    Target(
+        name="web",
+        title="A web page: recorded and transcribed in the browser, before and after",
+        families=("moonshine", "whisper"),
+        precisions={"int8": replace(INT8, size=2 * INT8.size), "fp32": replace(FP32, size=2 * FP32.size)},
+        home="studio.export.onnx.web:Web",
+        extra="onnx",
+        modules=_ONNX,
+        node=ONNX_RUNTIME_WEB,
     ),
 )
 

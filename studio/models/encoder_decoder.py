@@ -318,9 +318,12 @@ class EncoderDecoder(ABC):
 
     def most_tokens(self, base: Any, clip: Clip) -> int:
         """How many tokens a clip can hold: beyond it the decoder is in a loop."""
-        rate = SPELLED_TOKENS_PER_SECOND if base.config.vocab_size < SMALL_VOCABULARY else self.tokens_per_second
-        wanted = max(LEAST_TOKENS, math.ceil(len(clip.samples) / self.sample_rate * rate))
+        wanted = max(LEAST_TOKENS, math.ceil(len(clip.samples) / self.sample_rate * self.tokens_a_second(base)))
         return min(wanted, self.room(base))
+
+    def tokens_a_second(self, base: Any) -> float:
+        """How many tokens a second of sound can hold."""
+        return SPELLED_TOKENS_PER_SECOND if base.config.vocab_size < SMALL_VOCABULARY else self.tokens_per_second
 
 
 def base_of(model: Any) -> Any:
