@@ -52,7 +52,7 @@ class TrainConfig(BaseModel):
         False, title="DoRA", description="DoRA: learn the size of the weights apart from their direction; slower"
     )
     rslora: bool = Field(False, title="rsLoRA", description="rsLoRA: scale by alpha / √rank, for high ranks")
-    learning_rate: float = Field(5e-4, gt=0, le=1, description="Peak learning rate")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate")
     warmup_steps: int = Field(
         10, title="Warm-up steps", ge=0, description="Steps in which the learning rate rises to its peak"
     )
@@ -209,9 +209,9 @@ def lasting_model(source: str) -> str:
 BALANCED = "balanced"  # the preset that applies where none is chosen
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "quick": {"max_steps": 40, "learning_rate": 1e-3},  # few steps must be long ones
+        "quick": {"max_steps": 40},
         BALANCED: {},
-        "thorough": {"max_steps": 240, "eval_every": 20, "patience": 6},
+        "thorough": {"max_steps": 240, "eval_every": 20, "patience": 6, "learning_rate": 5e-4},
     }
 )
 """Named starting points: what differs from the defaults."""

@@ -15,8 +15,8 @@ from studio.errors import ConfigError
     [
         ({}, []),
         ({"rank": 4, "dora": True}, ["--rank", "4", "--dora"]),
-        ({"targets": "voice"}, ["--targets", "voice", "--learning-rate", "0.0005"]),
-        ({"targets": "voice", "learning_rate": 2e-3}, ["--targets", "voice"]),
+        ({"targets": "deep"}, ["--rank", "32", "--alpha", "64.0", "--targets", "deep"]),
+        ({"targets": "voice", **ADAPTERS["voice"]}, ["--targets", "voice"]),
     ],
 )
 def test_the_command_has_the_model_and_what_is_no_default(values: dict[str, Any], flags: list[str]) -> None:

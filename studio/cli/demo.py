@@ -92,7 +92,7 @@ def _tell(workspace: Workspace, story: Scenario, seed: int, say: Say) -> Result:
     say(f"\n{story.name}, seed {seed}: {story.about}")
     dataset = record(workspace, story, seed, say)
     name, seconds = f"demo-{story.name}-{seed}", 0.0
-    config = settings.preset("balanced", dataset=dataset.name, seed=seed)
+    config = settings.preset("balanced", dataset=dataset.name, seed=seed, targets="deep", learning_rate=5e-4)
     say(f"The same by hand: {shlex.join(config.command(name))}")
 
     def follow(event: Event) -> None:
