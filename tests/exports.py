@@ -29,6 +29,6 @@ def run_on(base: str | Path, root: Path, targets: str, sounds: Sequence[NDArray[
         dataset.add(root / "clip.wav", text=tiny_models.TEXTS[number % len(tiny_models.TEXTS)], split="test")
     run = RunFolder(root / "outputs" / RUN)
     adapter(run.adapter, base, targets)
-    RunRecord.of(TrainConfig(dataset="me", model=str(base)), RUN, device="cpu", threads=1).write(run)
+    RunRecord.of(TrainConfig(dataset="me", model=str(base)), RUN, device="cpu", threads=1, precision="fp32").write(run)
     run.manifest.write_text("".join(clip.to_line() + "\n" for clip in dataset.utterances()))
     return Workspace(root)
