@@ -55,7 +55,7 @@ def finished(
 ) -> RunFolder:
     """A run in which the base model wrote `before` and the tuned one `after`; `general` likewise, references first."""
     folder, clips = folder_of(root, name), clips or clips_of(references)
-    record = RunRecord.of(config(**settings), name, device="cpu", threads=1)
+    record = RunRecord.of(config(**settings), name, device="cpu", threads=1, precision="fp32")
     record.using({"train": [], "validation": [], "test": list(clips)}).write(folder)
     folder.manifest.write_text("".join(clip.to_line() + "\n" for clip in clips))
     read_as(clips, before, None).write(folder.baseline)

@@ -160,7 +160,7 @@ def test_a_runs_own_held_out_clips_are_compared(tmp_path: Path) -> None:
     from studio.config import TrainConfig
     from studio.runs.metadata import RunRecord
 
-    record = RunRecord.of(TrainConfig(dataset="me", model="echo"), "my-run", device="cpu", threads=1)
+    record = RunRecord.of(TrainConfig(dataset="me", model="echo"), "my-run", device="cpu", threads=1, precision="fp32")
     run.config.write_text(json.dumps(record.model_dump(mode="json")))
     run.manifest.write_text("".join(clip.to_line() + "\n" for clip in dataset.utterances()))
     assert merge_run(Workspace(tmp_path), "my-run").clips == 2

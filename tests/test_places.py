@@ -39,7 +39,7 @@ def test_a_relative_model_folder_is_stored_by_its_whole_path(workspace: Workspac
     whole = str(workspace.root / "models" / "mine")
     assert config.model == whole
     assert whole in config.command()
-    assert RunRecord.of(config, "first", device="cpu", threads=1).model == whole
+    assert RunRecord.of(config, "first", device="cpu", threads=1, precision="fp32").model == whole
 
 
 @pytest.mark.parametrize("name", ["starter", "echo"])
