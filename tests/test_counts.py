@@ -42,6 +42,9 @@ NEVER_ONE = (  # a noun that is no count's, or a count that is more than one whe
     "(${biased} with terms)",
     "studio label {_dataset",
     "studio prompts {_dataset",
+    "packages that export to {self.name} are",
+    "its rows of {values.shape[-1]} values",  # a layer's width
+    "GB; an ONNX file has 2 GB",
 )
 
 

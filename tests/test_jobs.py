@@ -322,10 +322,11 @@ def test_other_verbs_run_too_and_need_write_no_events(workspace: Workspace) -> N
 
 
 def test_a_run_that_cannot_be_written_is_refused_in_words(workspace: Workspace) -> None:
-    workspace.outputs.parent.mkdir(exist_ok=True)
-    workspace.outputs.write_text("a file where the folder should be")
+    outputs = workspace.outputs
+    outputs.write_text("a file where the folder should be")
     with pytest.raises(DiskError, match="outputs"):
         begin(workspace)
+    outputs.unlink()  # the workspace is looked at once more, at the end of each test
 
 
 def test_a_deleted_run_can_be_had_back(workspace: Workspace) -> None:

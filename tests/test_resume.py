@@ -137,7 +137,7 @@ def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace:
     run_until(workspace, "begun", lambda event: isinstance(event, StepDone))
     with pytest.raises(JobError, match="already"):
         train(workspace, "begun", config())
-    with pytest.raises(ConfigError, match="begun with rank 32, not 4"):
+    with pytest.raises(ConfigError, match="begun with rank 8, not 4"):
         train(workspace, "begun", config(rank=4), resume=True)
 
 

@@ -175,7 +175,7 @@ def test_the_presets_reach_the_layers_that_they_name(english: Path, targets: str
     adapted_layers = {name.split(".lora_")[0] for name, _ in adapted.model.named_parameters() if ".lora_" in name}
     assert len(adapted_layers) == LAYERS[targets]
     prepared = row(adapted, CLIPS[0])
-    kept = "stem" if targets.startswith("deep") else "memory"
+    kept = "stem" if targets in ("deep", "full") else "memory"
     assert {kept} == prepared.keys() & {"stem", "memory"}
     assert prepared[kept].shape == (1500, 64)
 

@@ -31,6 +31,8 @@ SETTINGS: dict[str, Any] = {
     "model": "echo",
     "replay": "none",  # a test that replays says what
     "targets": "all",
+    "rank": 8,
+    "alpha": 16.0,
     "dropout": 0.2,  # so that the random state matters
     "learning_rate": 0.02,
     "warmup_steps": 2,
