@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from studio.errors import ConfigError, DataError, DeviceError, ModelError
 from studio.evaluation.evaluate import Evaluation
 from studio.runs.events import Event, Failed, Finished, StepDone, Stopped, Warned, parse
 from studio.runs.metadata import RunRecord
+from studio.train import finetune
 
 
 @pytest.fixture(scope="module")
@@ -301,3 +303,17 @@ def test_the_adapter_loads_with_plain_peft(workspace: Path, whole: list[Event]) 
     model = PeftModel.from_pretrained(base.model, folder_of(workspace, "whole").adapter)
     heard = base.family.transcribe(model, base.processor, Clip(speak("order 42")))
     assert heard.text == "order four two"
+
+
+def test_the_time_of_a_run_counts_from_its_first_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tones(tmp_path)
+    plan = finetune._plan
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(2)
+        return plan(*arguments)
+
+    monkeypatch.setattr(finetune, "_plan", slow)
+    finished = train(tmp_path, "slow", config(max_steps=1))[-1]
+    assert isinstance(finished, Finished)
+    assert finished.seconds >= 2

@@ -15,6 +15,7 @@ lines about the same step (and split) the later one counts.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from studio.config import TrainConfig
@@ -54,13 +55,13 @@ def run(
     the run as interrupted. With `ranks` other processes share its steps. What goes wrong is yielded as Failed and
     then raised: ConfigError, DataError, ModelError, DeviceError, DiskError, JobError.
     """
-    stopper = Stopper(folder)
+    stopper, began = Stopper(folder), time.perf_counter()
     yield Phase(name="loading")
     try:
         with stopper.listening(), out_of_memory_explained(), disk_errors_explained():
             plan, moved = _plan(config, folder, workspace, resume)
             with reproducible(config.seed, plan.record.resolved_threads):
-                prepared = prepare(plan, moved, folder, stopper, ranks or SingleProcess())
+                prepared = prepare(plan, moved, folder, stopper, ranks or SingleProcess(), began)
                 yield from FineTune(prepared, stopper).events()
     except StudioError as error:
         yield Failed(message=error.what, remedy=error.remedy)

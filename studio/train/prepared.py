@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
@@ -115,9 +114,13 @@ def labelled_by_base(run: PreparedRun, check: Check) -> Generator[Event, None, P
     return replace(run, plan=replace(run.plan, general=others))
 
 
-def prepare(plan: RunPlan, moved: list[str], folder: RunFolder, stopper: Stopper, ranks: SingleProcess) -> PreparedRun:
-    """Load the model; `moved` says which clips changed their split for this run. Raises as `studio.models.load`."""
-    began = time.perf_counter()
+def prepare(
+    plan: RunPlan, moved: list[str], folder: RunFolder, stopper: Stopper, ranks: SingleProcess, began: float
+) -> PreparedRun:
+    """Load the model; `moved` says which clips changed their split for this run. Raises as `studio.models.load`.
+
+    The run's time counts from `began`, by time.perf_counter.
+    """
     config = plan.record.config
     base = load(config.model, ranks.device or plan.record.resolved_device, plan.record.resolved_precision)
     splits, left_out = clips.only_usable(plan.dataset, plan.splits, base.family)
