@@ -170,6 +170,7 @@ def hostile(names: list[str]) -> list[bytes]:
     return [b"", b"{", b"[" * 30_000, b"\xff", *map(as_json, wrong)]
 
 
+NO_JSON = 4  # bodies at the beginning of `hostile`
 PYTHONS_WORDS = re.compile(r"Error\b|Traceback|Input should|Field required|object at 0x|None|\bb'|<|positional|handler")
 
 
@@ -184,8 +185,8 @@ def test_no_body_makes_the_routes_of_libraries_fail_or_answer_in_their_words(
     wrong: list[str] = []
     with studio.client() as client:
         for route, names in asked:
-            for body in hostile(["__init__"]) if route.method == "POST" else [b""]:
-                for kind in ("application/json", "multipart/form-data"):
+            for place, body in enumerate(hostile(["__init__"]) if route.method == "POST" else [b""]):
+                for kind in ("application/json", "multipart/form-data")[: 2 if place < NO_JSON else 1]:
                     said = refused(client, route.method, route.at(names), body, kind)
                     if said and (said["status"] >= 500 or PYTHONS_WORDS.search(said["what"])):
                         wrong.append(f"{route.method} {route.at(names)} {body[:60]!r}: {said}")
