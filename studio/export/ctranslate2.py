@@ -5,6 +5,7 @@ CTranslate2's own converter writes it. It reads the files of transformers 4, whi
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,8 +96,10 @@ class _Whisper:
     """The exported folder in CTranslate2. What turns sound into features is PyTorch's: it takes them from others."""
 
     def __init__(self, folder: Path, reference: Reference) -> None:
+        import ctranslate2
         from ctranslate2.models import Whisper
 
+        ctranslate2.set_log_level(logging.ERROR)  # it would warn that fp16 is computed in fp32, as is meant
         self._model: Any = Whisper(str(folder), device="cpu", intra_threads=reference.threads, inter_threads=1)
         self._reference = reference
 
