@@ -84,9 +84,10 @@ def export_to(
     out: Path | None = None,
     on_phase: Callable[[PhaseName, int, int], None] = lambda phase, done, total: None,
 ) -> ExportReport:
-    """Export `run` to where it shall run: “merged”, “ctranslate2”, “ggml”; compared with PyTorch before it is kept.
+    """Export `run` for another program, compared with PyTorch before it is kept.
 
-    `precision` is the target's first by default; `out` is `exports/<target>-<precision>` in the run's folder.
+    `target` is a name in `studio.export.targets.TARGETS`; `precision` is the target's first by default; `out` is
+    `exports/<target>-<precision>` in the run's folder.
     `on_phase(phase, done, total)` says how far it is. Raises ConfigError, DataError, ModelError, DiskError, BusyError,
     as `studio.export.exporting.export_run` does.
     """

@@ -58,7 +58,7 @@ def cases() -> Path:
     """Inputs of public bug reports, with what is right; never part of the project."""
     folder = PROJECT.parent / "shared" / "cases"
     if not folder.is_dir():
-        pytest.skip("the cases are absent: they belong in shared/cases beside the project")
+        pytest.skip("the cases are absent: they belong in shared/cases next to the project")
     return folder
 
 

@@ -204,7 +204,7 @@ def test_hugging_faces_layout_has_the_names_that_programs_look_for(exported: Exp
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 @pytest.mark.parametrize("family", WHISPER_TOO)
 def test_the_loop_in_the_card_writes_what_pytorch_does(
-    family: str, exported: Exported, merged: dict[str, Path], beside_a_clip: None
+    family: str, exported: Exported, merged: dict[str, Path], next_to_a_clip: None
 ) -> None:
     folder = exported(family, "onnx", "fp32").folder
     written = printed(folder / "README.md")
@@ -214,7 +214,7 @@ def test_the_loop_in_the_card_writes_what_pytorch_does(
 
 
 @pytest.fixture
-def beside_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def next_to_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a folder with clip.wav, as the cards call it."""
     write_wav(tmp_path / "clip.wav", SOUNDS[0], 16_000)
     monkeypatch.chdir(tmp_path)
@@ -223,7 +223,7 @@ def beside_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_sherpa_onnx_writes_what_pytorch_does_by_the_lines_in_the_card(
-    precision: str, exported: Exported, merged: dict[str, Path], beside_a_clip: None
+    precision: str, exported: Exported, merged: dict[str, Path], next_to_a_clip: None
 ) -> None:
     pytest.importorskip("sherpa_onnx")
     folder = exported("moonshine", "sherpa", precision).folder
@@ -234,7 +234,7 @@ def test_sherpa_onnx_writes_what_pytorch_does_by_the_lines_in_the_card(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
-def test_sherpa_onnx_takes_a_whisper_by_the_lines_in_the_card(exported: Exported, beside_a_clip: None) -> None:
+def test_sherpa_onnx_takes_a_whisper_by_the_lines_in_the_card(exported: Exported, next_to_a_clip: None) -> None:
     pytest.importorskip("sherpa_onnx")
     folder = exported("whisper", "sherpa", "int8").folder
     assert printed(folder / "README.md")
@@ -348,7 +348,7 @@ def moonshine_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Moonshine tiny as its makers published it."""
     unpack = Path(__file__).resolve().parents[2] / "shared" / "models" / "unpack.py"
     if not unpack.is_file():
-        pytest.skip("the real models are absent: they belong in shared/models beside the project")
+        pytest.skip("the real models are absent: they belong in shared/models next to the project")
     folder = tmp_path_factory.mktemp("real") / "moonshine-tiny"
     folder.mkdir()
     subprocess.run([sys.executable, str(unpack), "moonshine-tiny", str(folder)], check=True, capture_output=True)
@@ -415,5 +415,5 @@ def test_the_real_moonshine_in_eight_bits_stays_near(
 @pytest.mark.slow
 def test_the_real_list_of_tokens_is_the_makers_own(moonshine_tiny: Path, tmp_path: Path) -> None:
     write_list(load(moonshine_tiny, "cpu").processor.tokenizer, tmp_path / "tokenizer.bin")
-    told = json.loads((moonshine_tiny / "tokenizer.json").read_text())
-    assert tokenizer((tmp_path / "tokenizer.bin").read_bytes()) == told
+    original = json.loads((moonshine_tiny / "tokenizer.json").read_text())
+    assert tokenizer((tmp_path / "tokenizer.bin").read_bytes()) == original

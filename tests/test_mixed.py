@@ -158,7 +158,7 @@ def test_a_run_that_began_before_there_was_auto_goes_on_as_it_was(tmp_path: Path
 def test_a_real_model_makes_as_few_errors_on_real_clips_in_mixed_precision(tmp_path: Path, speech_folder: Path) -> None:
     unpack = MODELS / "unpack.py"
     if not unpack.is_file():
-        pytest.skip("the real models are absent: they belong in shared/models beside the project")
+        pytest.skip("the real models are absent: they belong in shared/models next to the project")
     folder = tmp_path / "moonshine-tiny"
     subprocess.run([sys.executable, str(unpack), "moonshine-tiny", str(folder)], check=True, capture_output=True)
     rows = map(json.loads, (speech_folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines())

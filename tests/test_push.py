@@ -102,6 +102,7 @@ def test_the_card_and_the_files_are_shown_and_nothing_is_sent_without_a_yes(root
     assert hub.made == []
     agreed = pushed(root, typed="y\n")
     assert agreed.exit_code == 0, agreed.output
+    assert "100 %" in agreed.output
     assert agreed.output.endswith(f"/{THERE}\n")
     assert [(repo["name"], is_private(repo)) for repo in hub.made] == [("my-voice", True)]
     assert set(hub.files) == {"README.md", "adapter_config.json", "adapter_model.safetensors", "base.json"}
@@ -160,6 +161,6 @@ def test_without_a_connection_nothing_is_half_sent(
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(HubUnreachableError):
+    with pytest.raises(HubUnreachableError, match=f"could not be reached for {THERE}"):
         prepare(Workspace(root), RUN, THERE).send()
     assert hub.files == {}

@@ -14,6 +14,7 @@ from verbs import call
 
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConfigError, DataError
+from studio.evaluation import general_set
 from studio.evaluation.evaluate import Evaluation
 from studio.runs.events import Evaluated, Event, Finished, LossMeasured, Started, StepDone
 from studio.runs.metadata import RunRecord
@@ -171,6 +172,13 @@ def test_what_cannot_be_replayed_is_refused_before_a_run_starts(replay: str, say
     answer = client.post("/studio/train/start", json={"dataset": "tones", "model": "echo", "replay": replay})
     assert (answer.status_code, says in answer.json()["what"]) == (400, True), answer.text
     assert not any(folder.name.startswith("tones-") for folder in (odd / "outputs").glob("*"))
+
+
+def test_a_language_that_is_stated_by_its_name_refuses_nothing(tmp_path: Path) -> None:
+    own, others = tones(tmp_path), Dataset.create(tmp_path / "recordings" / "others")
+    with others.intake() as intake:
+        intake.add(wav("room 4"), text="room four", split="train", extra={"language": "English"})
+    general_set.check(config(replay="others"), own.utterances(), Workspace(tmp_path))
 
 
 def page(root: Path) -> FastAPI:

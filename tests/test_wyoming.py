@@ -187,6 +187,11 @@ def kept(root: Path) -> Iterator[KeptRecordings]:
     kept.close()
 
 
+def test_a_server_that_has_kept_nothing_leaves_no_dataset(root: Path) -> None:
+    KeptRecordings(Workspace(root), "never", 2).close()
+    assert not (root / "recordings" / "never").exists()
+
+
 def test_what_is_heard_is_kept_without_a_label_as_many_clips_as_were_allowed(root: Path, kept: KeptRecordings) -> None:
     engine = engine_for(Workspace(root), RUN, "", "cpu", kept)
     with TestClient(create_app(engine, "127.0.0.1", None), base_url="http://127.0.0.1") as client:

@@ -164,7 +164,7 @@ def merge(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="A run, or its LoRA folder.")],
-    to: Annotated[str, typer.Option(help=f"Where it shall run: {', '.join(TARGETS)}.")],
+    to: Annotated[str, typer.Option(help=f"Where to run it: {', '.join(TARGETS)}.")],
     precision: Annotated[
         str | None, typer.Option(help=f"{_precisions()} [default: each one's first].", show_default=False)
     ] = None,
@@ -173,7 +173,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run to the program that shall use it, compared with PyTorch on the run's held-out clips."""
+    """Export a run for another program, compared with PyTorch on the run's held-out clips."""
     from studio.export.exporting import export_run
     from studio.runs.tasks import reporting
 
@@ -191,15 +191,14 @@ def push(
     yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
 ) -> None:
     """Send a run's model to the Hugging Face Hub, after showing what is sent; never the recordings."""
+    from studio.cli.rendering import follow as following
     from studio.export.push import prepare
-    from studio.runs.tasks import reporting
 
     ready = prepare(Workspace.here(), run, repository, what, public)
     typer.echo(ready.as_text(), err=True)
     if not yes and not typer.confirm("Send it?", err=True):
         raise typer.Exit(1)
-    with reporting() as tell:
-        typer.echo(ready.send(lambda done, total: tell("exporting", done, total)))
+    typer.echo(ready.send(following.megabytes(partial(typer.echo, err=True))))
 
 
 @app.command()

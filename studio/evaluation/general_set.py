@@ -71,14 +71,16 @@ def nothing_to_replay(config: TrainConfig) -> ConfigError:
 
 
 def _stated_languages(clips: Sequence[Utterance]) -> set[str]:
-    """The languages that the clips' own keys state, as codes of two letters; empty where one states none."""
+    """The codes of the languages that the clips' own keys state; empty where one states none, or a name, no code."""
     found = {_stated_language(clip) for clip in clips}
-    return set() if "" in found else {re.split(r"[-_]", code.lower())[0] for code in found}
+    return set() if "" in found else found
 
 
 def _stated_language(clip: Utterance) -> str:
     own = clip.model_extra or {}
-    return next((str(own[key]) for key in _LANGUAGE_KEYS if own.get(key)), "")
+    stated = next((str(own[key]) for key in _LANGUAGE_KEYS if own.get(key)), "")
+    code = re.split(r"[-_]", stated.lower())[0]  # en-GB is en
+    return code if re.fullmatch("[a-z]{2,3}", code) else ""
 
 
 def _scripts(clips: Sequence[Utterance]) -> set[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _NAMES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "int8": "int8"})
 _COPIED = ("tokenizer.json", "preprocessor_config.json", "generation_config.json")
-"""faster-whisper reads the first two beside CTranslate2's own files; the third says which language it is."""
+"""faster-whisper reads the first two along with CTranslate2's own files; the third says which language it is."""
 _PART = ".part"  # the converter wants a folder that is not there yet
 _USAGE = """## Use it in Python, with faster-whisper
 
@@ -121,7 +121,7 @@ class _Whisper:
         rules, most = self._reference.rules, self._reference.most_tokens(samples)
         (found,) = self._model.generate(
             self._encoded(samples), [list(rules.prompt)], beam_size=1, suppress_tokens=list(rules.never),
-            max_length=2 * most,  # of which it writes a half at the most: the other is for a text before the clip
+            max_length=2 * most,  # of which it writes half at most: the other is for a text before the clip
         )  # fmt: skip
         return self._reference.text(found.sequences_ids[0])
 

@@ -177,7 +177,7 @@ def size_of(folder: Path) -> int:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Within the block no other process exports into the same parent; what a killed one left beside `out` is removed.
+    """Within the block no other process exports into the same parent; what a killed one left next to `out` is removed.
 
     The lock is the parent folder's and ends with the process, however it ends. Raises BusyError, DiskError.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-REPORT = "export.json"  # beside the exported files
+REPORT = "export.json"  # next to the exported files
 STAGE_CLIPS = 4  # whose stages are compared
 MOST_WORSE = 0.02  # of the error rate: what the interval must reach down to
 _SILENT = 1e-10  # keeps the ratio of equal stages finite
@@ -141,7 +141,7 @@ class ExportReport(Parity):
         return f"Exported to {self.target}, {self.precision}: {self.folder}\n{self.figures()}"
 
     def write(self, folder: Path) -> None:
-        """Put it beside the files in `folder`."""
+        """Put it next to the files in `folder`."""
         (folder / REPORT).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 

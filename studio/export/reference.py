@@ -23,7 +23,7 @@ FIRST_LOGITS = "first logits"
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How many tokens are written at the most."""
+    """How many tokens are written at most."""
 
     least: int  # however short the sound is
     per_second: float
@@ -97,7 +97,7 @@ class Reference:
         return self._family.rules(self.recogniser.model)
 
     def most_tokens(self, samples: NDArray[np.float32]) -> int:
-        """How many tokens are written for `samples` at the most."""
+        """How many tokens are written at most for `samples`."""
         return self._family.most_tokens(self.recogniser.model, Clip(samples))
 
     @property

@@ -37,7 +37,7 @@ _MOST_RANK = 4096
 _MOST_ALPHA = 1e6  # far above any that helps
 _DEEPEST = 100  # levels
 _OF_CODE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
-"""What Python itself raises where code meets a value that nobody thought of: its words mean nothing outside."""
+"""What Python itself raises where code meets a value that it does not expect: its message means nothing to a person."""
 _FIELD = re.compile(r"Validation error for field '(\w+)'")  # huggingface_hub's, of transformers' configs
 _LAYER = re.compile(r"(en|de)coder\.layers\.\d+")
 

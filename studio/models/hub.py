@@ -201,5 +201,6 @@ def _sentences(hub_id: str) -> Iterator[None]:
 def _unreachable(hub_id: str, error: Exception) -> HubUnreachableError:
     why = plain_reason(error)
     return HubUnreachableError(
-        f"{hub_id} could not be downloaded: {why}.", "Check the internet connection; the download resumes."
+        f"The Hub could not be reached for {hub_id}: {why}.",
+        "Check the internet connection, then run the same command again: a download resumes.",
     )

@@ -19,13 +19,13 @@ from studio.workspace import Workspace
 class KeptRecordings:
     """A dataset that grows by what is transcribed, each clip with its transcript as a suggestion and no label.
 
-    A clip without a label neither trains nor measures: a person listens to it first, in Review. While `most` clips wait
-    for that, no more are kept.
+    A clip without a label is not used for training or measuring until a person has listened to it in Review. While
+    `most` clips wait for that, no more are kept.
     """
 
     def __init__(self, workspace: Workspace, name: str, most: int) -> None:
-        """Raises DataError, DiskError."""
-        self._dataset = Dataset.create(workspace.dataset(name))
+        """The dataset begins with its first clip. Raises ConfigError where `name` cannot be a name, DiskError."""
+        self._dataset = Dataset(workspace.dataset(name))
         self._most = most
         self._writer = ThreadPoolExecutor(1, "keeping")  # the answer does not wait for the disk
 
@@ -43,5 +43,5 @@ class KeptRecordings:
             if sum(not clip.text for clip in self._dataset.utterances()) < self._most:
                 clip = self._dataset.add(recording, text=None, source="live")
                 asr_results.append(self._dataset, [reading(clip, hypothesis, model, adapter)])
-        except StudioError as error:  # the server goes on: it has answered
+        except StudioError as error:  # the answer has been given: the server continues
             print(f"A recording was not kept: {error}", file=sys.stderr, flush=True)

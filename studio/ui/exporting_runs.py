@@ -1,4 +1,4 @@
-"""Where a run shall run: the targets that take its model, its exports with their figures, the job that makes one."""
+"""Where a run is to be used: the targets that take its model, finished exports with their figures, and their job."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _places(size: int) -> Iterator[list[int]]:
 
 
 def texts(model: str) -> Iterator[str]:
-    """How mixed precision transcribes, beside fp32."""
+    """How mixed precision transcribes, compared with fp32."""
     plain, mixed = load(model, "cpu"), load(model, "cpu", "mixed")
     for which, speaker in (("fsdd_connected", "fsdd_theo"), ("kathleen", "kathleen"), ("assorted", "")):
         found = real_clips(which, speaker, "test")

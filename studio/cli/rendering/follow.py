@@ -12,6 +12,7 @@ import psutil
 
 from studio.config import TrainConfig
 from studio.errors import ConfigError, JobError
+from studio.progress import OnProgress
 from studio.runs import control, events, listing
 from studio.runs.folder import RunFolder
 from studio.text import counted
@@ -240,11 +241,8 @@ def table(runs: Sequence[listing.RunSummary]) -> str:
     )
 
 
-def fetch(model: str, say: Say) -> None:
-    """Download `model`, with progress, and say where it came from. Raises ModelError."""
-    from studio.models import fetch as download
-    from studio.models.makers_package import PACKAGE, is_packaged
-
+def megabytes(say: Say) -> OnProgress:
+    """Says how many bytes are done, once for each percent."""
     shown = -1
 
     def progress(done: int, total: int) -> None:
@@ -254,7 +252,15 @@ def fetch(model: str, say: Say) -> None:
             shown = percentage
             say(f"{percentage:>3} %  {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
-    folder = download(model, progress)
+    return progress
+
+
+def fetch(model: str, say: Say) -> None:
+    """Download `model`, with progress, and say where it came from. Raises ModelError."""
+    from studio.models import fetch as download
+    from studio.models.makers_package import PACKAGE, is_packaged
+
+    folder = download(model, megabytes(say))
     if is_packaged(folder):
         say(f"The Hub cannot be reached: {model} came out of its makers' package {PACKAGE} instead.")
         say("Its weights have 8 bits there, made fp32 again: a little worse than the Hub's.")

@@ -70,7 +70,7 @@ def header_of(cells: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _check_names(path: Path, header: Sequence[str]) -> None:
-    """Raise DataError where two columns have one name: which of them is meant cannot be told."""
+    """Raise DataError where two columns have one name: it is not known which of them is meant."""
     if twice := next((name for name in header if name and header.count(name) > 1), ""):
         raise DataError(f"{path.name} has two columns called “{twice}”.", "Rename one of them, or delete it.")
 

@@ -71,7 +71,7 @@ print(processor.tokenizer.decode(ids, skip_special_tokens=True).strip())
 
 
 class HuggingFace:
-    """`onnx/encoder_model.onnx` and `onnx/decoder_model_merged.onnx`, settings and tokenizer beside that folder."""
+    """`onnx/encoder_model.onnx` and `onnx/decoder_model_merged.onnx`, settings and tokenizer next to that folder."""
 
     def write(self, merged: Path, out: Path, precision: str, progress: OnProgress) -> None:
         """The two graphs of `merged`. Raises ModelError where one is too large for a file, DiskError."""
@@ -113,7 +113,7 @@ class _Settings(SimpleNamespace):
 
 
 def _rules(folder: Path) -> tuple[Rules, int]:
-    """How a text begins and ends, and how many tokens it has at the most: by the settings alone, without weights."""
+    """How a text begins and ends, and how many tokens it has at most: by the settings alone, without weights."""
     config, generation = (_Settings(**read_object(folder / f"{name}.json")) for name in ("config", "generation_config"))
     settings, family = SimpleNamespace(config=config, generation_config=generation), family_of(folder)
     assert isinstance(family, EncoderDecoder)

@@ -1,7 +1,7 @@
 """Moonshine's encoder and decoder (tiny, base and their languages) as ONNX graphs.
 
-What transformers' modeling_moonshine.py computes. Places in time are told by turning pairs of neighbouring numbers of
-each query and key (rotary embeddings, arXiv:2104.09864); a product with a fixed matrix swaps the two.
+What transformers' modeling_moonshine.py computes. Positions in time are encoded by turning pairs of neighbouring
+numbers of each query and key (rotary embeddings, arXiv:2104.09864); a product with a fixed matrix swaps the two.
 """
 
 from __future__ import annotations

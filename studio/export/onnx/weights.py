@@ -71,7 +71,7 @@ class Source:
             )
 
     def copy_rest(self, out: Path) -> None:
-        """Put settings, tokenizer and feature extractor beside the graphs."""
+        """Put settings, tokenizer and feature extractor next to the graphs."""
         for path in self.folder.iterdir():
             if path.name not in _LEFT_OUT:
                 shutil.copy2(path, out / path.name)
@@ -83,7 +83,7 @@ def save(graph: Graph, path: Path, **more: Any) -> None:
 
     if graph.size > _MOST:
         raise ModelError(
-            f"{path.name} would have {graph.size / 1e9:.1f} GB; an ONNX file has 2 GB at the most.",
+            f"{path.name} would have {graph.size / 1e9:.1f} GB; an ONNX file has 2 GB at most.",
             "Export it in int8.",
         )
     onnx.save(graph.model(**more), path)

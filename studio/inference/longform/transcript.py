@@ -80,7 +80,7 @@ class TranscriptSource(BaseModel):
 class TranscriptLog:
     """The transcript so far, a durable line a segment, so that one that was stopped can resume.
 
-    A disk that takes none of it only costs the help: the transcript itself is written elsewhere.
+    Where it cannot be written, the transcription continues without it, and cannot be resumed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +98,7 @@ class TranscriptLog:
         if segments is None or self._source() != source:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
-            self._append(source)
+            self.add(source)
             return []
         return segments
 
@@ -117,11 +117,8 @@ class TranscriptLog:
         except (OSError, IndexError, ValidationError):
             return None
 
-    def add(self, segment: Segment) -> None:
-        """Keep one more."""
-        self._append(segment)
-
-    def _append(self, line: BaseModel) -> None:
+    def add(self, line: TranscriptSource | Segment) -> None:
+        """Keep one more line."""
         with suppress(DiskError):
             append_durably(self.path, line.model_dump_json())
 

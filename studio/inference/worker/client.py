@@ -78,7 +78,7 @@ class Worker:
         return [AdapterHypothesis.model_validate(reading) for reading in answer]
 
     def interrupt(self) -> None:
-        """Have a partial text that is being transcribed given up, by whoever needs the model more. Returns at once."""
+        """Give up the partial text that is being transcribed, for something more urgent. Returns at once."""
         if process := self._process:
             process.tell({"do": "yield"})
 
@@ -181,7 +181,7 @@ class _Process:
         return answer
 
     def tell(self, request: dict[str, Any]) -> bool:
-        """Send a line, and wait for no answer: False where nobody reads it any more."""
+        """Send a line, and wait for no answer: False where the process no longer reads."""
         assert self._popen.stdin is not None
         try:
             with self._telling:

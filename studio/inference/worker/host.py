@@ -20,7 +20,7 @@ class ModelHost:
     """The one set of weights in memory, and the adapters on it: those last asked for, as many as are used at once."""
 
     def __init__(self, is_wanted: Callable[[], bool] = lambda: False) -> None:
-        self._is_wanted = is_wanted  # whether somebody waits, for whom a partial text is given up
+        self._is_wanted = is_wanted  # whether a request is waiting: a partial text is then given up
         self._recogniser: Recogniser | None = None
         self._adapters: dict[_Written, str] = {}  # to peft's names; the one used last comes last
         self._loaded = 0  # adapters so far: a name is never used twice
@@ -46,7 +46,10 @@ class ModelHost:
         return self._read(model, adapters, audio).model_dump()
 
     def partial(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
-        """As `transcribe`, with the last partial text as a draft of this one. Raises CancelledError for who waits."""
+        """As `transcribe`, with the last partial text as a draft of this one.
+
+        Raises CancelledError where another request is waiting.
+        """
         read = self._read(model, adapters, audio, self._draft, self._give_way)
         self._draft = read.text
         return read.model_dump()

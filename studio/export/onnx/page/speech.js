@@ -6,7 +6,7 @@ export function text(/** @type {number[]} */ ids, /** @type {string[]} */ writte
   return new TextDecoder().decode(Uint8Array.from(bytes, (letter) => letter.charCodeAt(0))).trim();
 }
 
-/** How many tokens `seconds` of sound are written with at the most. */
+/** How many tokens `seconds` of sound can have at most. */
 export const mostTokens = (seconds, { least, per_second: rate, most }) =>
   Math.min(Math.max(least, Math.ceil(seconds * rate)), most);
 

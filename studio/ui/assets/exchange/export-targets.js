@@ -1,4 +1,4 @@
-// Where a run shall run: choose a program, follow the export, see how near each finished one is to PyTorch, and use it.
+// Choose the program a run is for, follow the export, see how near each finished one is to PyTorch, and use it.
 
 import { at, counted, icon, make, request } from "../studio.js";
 import { followAt } from "../tasks.js";
