@@ -1,6 +1,8 @@
 """The whole Quick run on 50 clips, from Start to the tuned WER.
 
-    python -m tests.benchmarks.quick [--turns N] [--adapter deep voice conventions]
+    python -m tests.benchmarks.quick [--turns N] [--adapter full deep voice conventions] [--model FOLDER]
+
+With the starter, or with the real model in FOLDER, then on a person's digits of the shared speech (`STUDIO_SPEECH`).
 
 Ours is what the Start button does: load, encode, score the base model, train with replay and validation, write, score.
 Beside it the same is done as a script with transformers does it: Seq2SeqTrainer with peft (batch 1 x 8, for a padded
@@ -20,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from studio.config import ADAPTERS, TrainConfig, preset
+from studio.config import ADAPTERS, STARTER, TrainConfig, preset
 from studio.data.manifest import Dataset
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.hypotheses import read_clip
@@ -36,15 +38,21 @@ from studio.train.batches import clips_of_step
 from studio.workspace import Workspace
 from tests.benchmarks.peers import as_transformers_loads, features_of
 from tests.benchmarks.racing import HEADER, alternate, on_one_thread
+from tests.benchmarks.real import person
 from tests.benchmarks.transcribing import pipeline_of, read_by
 
 SIDES = ("train",) * 34 + ("validation",) * 6 + ("test",) * 10
 Sides = dict[str, list[Clip]]
 
 
-def recorded(workspace: Workspace) -> None:
-    """Fifty bundled clips of a voice that the starter never heard, labelled with digits as words."""
-    dataset, bundled = Dataset.create(workspace.dataset("quick")), Dataset.open(UNHEARD_FOLDER)
+def recorded(workspace: Workspace, model: str) -> None:
+    """Fifty clips of a person, or bundled ones of a voice that the starter never heard, with numbers as words."""
+    dataset = Dataset.create(workspace.dataset("quick"))
+    if model != STARTER:
+        for side, (_, text, sound) in zip(SIDES, person("theo"), strict=False):
+            dataset.add(sound, text=text, split=side, source="import")  # type: ignore[arg-type]
+        return
+    bundled = Dataset.open(UNHEARD_FOLDER)
     for side, clip in zip(SIDES, bundled.utterances(), strict=False):
         dataset.add(bundled.clip_path(clip), text=digits_to_words(clip.text), prompt=clip.text, split=side)  # type: ignore[arg-type]
 
@@ -52,11 +60,12 @@ def recorded(workspace: Workspace) -> None:
 class Runs:
     """Both ways, each time from the start, and the tuned WER of each."""
 
-    def __init__(self, root: Path, adapter: str, turns: int) -> None:
+    def __init__(self, root: Path, model: str, adapter: str, turns: int) -> None:
         """With what was recorded before Start in as many workspaces, so that nothing was computed in any of them."""
-        self.adapter, self.workspaces = adapter, [Workspace(root / f"{number}") for number in range(2 * turns)]
+        self.config = preset("quick", dataset="quick", model=model, targets=adapter, threads=1)
+        self.workspaces = [Workspace(root / f"{number}") for number in range(2 * turns)]
         for workspace in self.workspaces:
-            recorded(workspace)
+            recorded(workspace, model)
         self.ours_wer = self.peer_wer = 1.0
 
     def ours(self) -> None:
@@ -67,7 +76,7 @@ class Runs:
         os.environ["STUDIO_WORKSPACE"] = str(workspace.root)
         folder = RunFolder(workspace.run("quick"))
         folder.path.mkdir(parents=True)
-        for _ in run(preset("quick", dataset="quick", targets=self.adapter, threads=1), folder, workspace):
+        for _ in run(self.config, folder, workspace):
             pass
         after = Evaluation.read(folder.tuned)
         assert after is not None
@@ -76,15 +85,12 @@ class Runs:
     def peer(self) -> None:
         """By Trainer and pipeline."""
         workspace = self.workspaces.pop()
-        dataset, config = (
-            Dataset.open(workspace.dataset("quick")),
-            preset("quick", dataset="quick", targets=self.adapter),
-        )
+        dataset = Dataset.open(workspace.dataset("quick"))
         splits, _ = chosen_clips.choose(dataset)
-        others = general.choose(config, splits, workspace)
+        others = general.choose(self.config, splits, workspace)
         assert others is not None
         own = _heard(dataset, splits)
-        self.peer_wer = _by_trainer(config, own, _heard(others.dataset, others.splits), workspace.root)
+        self.peer_wer = _by_trainer(self.config, own, _heard(others.dataset, others.splits), workspace.root)
 
 
 def _heard(dataset: Dataset, splits: chosen_clips.Splits) -> Sides:
@@ -93,9 +99,9 @@ def _heard(dataset: Dataset, splits: chosen_clips.Splits) -> Sides:
 
 def _by_trainer(config: TrainConfig, own: Sides, known: Sides, folder: Path) -> float:
     adapted = adapters.attach(
-        as_transformers_loads("starter"), config.rank, config.alpha, config.dropout, config.targets, config.seed
+        as_transformers_loads(config.model), config.rank, config.alpha, config.dropout, config.targets, config.seed
     )
-    base = Recogniser(adapted.family, base_of(adapted.model), adapted.processor, "starter", folder, "cpu", "fp32")
+    base = Recogniser(adapted.family, base_of(adapted.model), adapted.processor, config.model, folder, "cpu", "fp32")
     wer = partial(_wer, pipeline_of(base), base)
     with adapted.model.disable_adapter():
         wer(own["test"] + known["test"])
@@ -154,14 +160,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--adapter", nargs="+", default=[preset("quick", dataset="quick").targets], choices=ADAPTERS)
+    parser.add_argument("--model", default=STARTER)
     given = parser.parse_args()
     on_one_thread()
     print(HEADER.removesuffix("losses apart"), flush=True)
     for adapter in given.adapter:
         with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
-            runs = Runs(Path(folder), adapter, given.turns)
+            runs = Runs(Path(folder), given.model, adapter, given.turns)
             race = alternate(runs.ours, runs.peer, given.turns)
-        print(f"starter, Quick, {adapter}, 50 clips / Trainer".ljust(44) + race.as_text())
+        print(f"{Path(given.model).name}, Quick, {adapter}, 50 clips / Trainer".ljust(44) + race.as_text())
         print(
             f"    tuned WER: ours {runs.ours_wer:.1%}, theirs {runs.peer_wer:.1%} (ours keeps the best step)",
             flush=True,
