@@ -156,10 +156,11 @@ class TrainConfig(BaseModel):
     def command(self, run: str | None = None) -> list[str]:
         """The command line that starts a run with exactly these settings.
 
-        It names the model always: without `--model` the verb takes the one that the computer has.
+        It names model and targets always: without them the verb takes those that suit the computer.
         """
         model = ["--model", self.model] if self.model == STARTER else []
-        words = [*model, *self.flags(), *(["--name", run] if run else [])]
+        targets = ["--targets", self.targets] if self.targets == type(self).model_fields["targets"].default else []
+        words = [*model, *targets, *self.flags(), *(["--name", run] if run else [])]
         is_like_a_flag = self.dataset.startswith("-")
         return ["studio", "train", *([*words, "--", self.dataset] if is_like_a_flag else [self.dataset, *words])]
 

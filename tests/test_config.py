@@ -13,8 +13,8 @@ from studio.errors import ConfigError
 @pytest.mark.parametrize(
     ("values", "flags"),
     [
-        ({}, []),
-        ({"rank": 4, "dora": True}, ["--rank", "4", "--dora"]),
+        ({}, ["--targets", "full"]),
+        ({"rank": 4, "dora": True}, ["--targets", "full", "--rank", "4", "--dora"]),
         ({"targets": "deep"}, ["--rank", "32", "--alpha", "64.0", "--targets", "deep"]),
         ({"targets": "voice", **ADAPTERS["voice"]}, ["--targets", "voice"]),
     ],

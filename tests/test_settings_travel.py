@@ -12,6 +12,7 @@ import pytest
 import typer.main
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_models import whisper
 from tones import config, tones
 
 from studio.cli import app
@@ -159,3 +160,15 @@ def test_a_cluster_and_skypilot_get_the_settings_as_a_file(workspace: Workspace,
     task = sky.write_task(workspace, wanted, "rented")
     there = RunFolder(task.parent / "workdir" / "outputs" / "rented")
     assert there.settings() == wanted
+
+
+@pytest.mark.parametrize(("device", "targets"), [("cpu", "voice"), ("cuda", "full")])
+def test_a_whisper_without_a_gpu_starts_with_voice_since_its_encoder_is_slow(
+    tmp_path: Path, device: str, targets: str
+) -> None:
+    folder = str(whisper(tmp_path / "whisper"))
+    context = TRAIN.make_context("train", ["mine", "--model", folder, "--device", device])
+    plan = asked_for(context.params)
+    assert (plan.targets, plan.rank) == (targets, ADAPTERS[targets].get("rank", 32))
+    context = TRAIN.make_context("train", ["mine", "--model", folder, "--device", device, "--targets", "deep"])
+    assert asked_for(context.params).targets == "deep"

@@ -159,8 +159,8 @@ def test_every_setting_that_is_wrong_is_named_in_words(workspace: Workspace, cli
 def test_the_command_is_the_one_that_will_run(workspace: Workspace, client: TestClient) -> None:
     tones(workspace.root, 8)
     shown = client.post("/studio/train/command", json=values(rank=4)).json()["command"]
-    assert shown == workspace.command("train", "tones", "--model", "starter", "--rank", "4")
-    assert shown == f"studio --workspace {workspace.root} train tones --model starter --rank 4"
+    assert shown == workspace.command("train", "tones", "--model", "starter", "--targets", "full", "--rank", "4")
+    assert shown == f"studio --workspace {workspace.root} train tones --model starter --targets full --rank 4"
     run = client.post("/studio/train/start", json=values(rank=4)).json()["run"]
     assert run == "tones-0001"
     assert control.state(RunFolder(workspace.run(run))).status == "running"
@@ -329,7 +329,7 @@ def test_a_cluster_is_named_in_the_command_and_never_among_the_settings(
     away = values(on="http://head:8265")
     assert client.post("/studio/train/command", json=away).json()["command"].endswith(" --on http://head:8265")
     here = client.post("/studio/train/command", json=values(on=None)).json()["command"]
-    assert here == workspace.command("train", "tones", "--model", "starter")
+    assert here == workspace.command("train", "tones", "--model", "starter", "--targets", "full")
     run = client.post("/studio/train/start", json=away).json()["run"]
     assert control.state(RunFolder(workspace.run(run))).status == "running"
     assert client.post("/studio/train/start", json=away).json()["position"] == 1  # its turn comes, and it goes there

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 from browsing import opened, served, show_tab, violations
 from playwright.sync_api import Browser, Locator, Page, expect
-from tiny_models import moonshine
+from tiny_models import moonshine, whisper
 from tones import tones
 
 from studio.config import PRESETS, TrainConfig
+from studio.models import is_cpu_build
 from studio.runs import control, listing, queue
 from studio.runs.events import StepDone, read
 from studio.runs.folder import RunFolder
+from studio.ui import base_models
 from studio.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -330,8 +332,8 @@ def test_what_to_teach_is_chosen_first_and_shows_in_the_command(studio: Studio, 
     page.locator(".train-command code", has_text=f"--max-steps {PRESETS['thorough']['max_steps']}").wait_for()
     assert "--targets conventions" in page.locator(".train-command code").inner_text()
     page.get_by_text("Advanced").click()
-    page.get_by_label("Target layers").fill("full")
-    page.locator(".train-command code", has_text="--targets deep-mlp").wait_for()
+    page.get_by_label("Target layers").fill(".*fc1")
+    page.locator(".train-command code", has_text="--targets '.*fc1'").wait_for()
     assert not page.locator("[name=train-adapter]:checked").count()
 
 
@@ -383,6 +385,25 @@ def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, 
     (studio.workspace.root / "arrived").touch()
     page.locator(".train-start:enabled", has_text="Start").wait_for()
     assert "on this disk" in page.locator(".train-line", has_text="Moonshine tiny").first.inner_text()
+
+
+@pytest.mark.skipif(not is_cpu_build(), reason="This computer may have a GPU: there every model starts with Full.")
+def test_another_model_is_taught_what_suits_it_until_a_person_chooses(
+    studio: Studio, page: Page, tmp_path: Path
+) -> None:
+    folder = base_models.add(studio.workspace, str(whisper(tmp_path / "slow")))
+    page.reload()
+    on_the_train_tab(page)
+    expect(page.get_by_label("Full", exact=True)).to_be_checked()
+    page.locator(f'[name=train-model][value="{folder}"]').check()
+    expect(page.get_by_label("Voice", exact=True)).to_be_checked()
+    expect(page.locator(".train-command code")).to_contain_text("--targets voice")
+    page.locator("[name=train-model][value=starter]").check()
+    expect(page.get_by_label("Full", exact=True)).to_be_checked()
+    page.get_by_label("Deep", exact=True).check()
+    page.locator(f'[name=train-model][value="{folder}"]').check()
+    expect(page.locator(".train-command code")).to_contain_text(f"--targets deep --model {folder}")
+    base_models.forget(studio.workspace, folder)
 
 
 def test_any_other_model_is_added_by_its_folder_and_then_chosen_everywhere(

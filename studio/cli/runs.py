@@ -98,9 +98,19 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
         return settings.TrainConfig.checked(**_as_in(options["like"]) | chosen)
     if file:
         return settings.from_file(file, **chosen)
+    from studio.models.before_start import usual_targets
     from studio.models.catalogue import default_model
 
-    return settings.preset(preset, **{"model": default_model()} | chosen)
+    model = chosen.setdefault("model", default_model())
+    on_cpu = not options["on"] and _on_cpu(chosen.get("device", "auto"))
+    return settings.preset(preset, **{"targets": usual_targets(model, on_cpu=on_cpu)} | chosen)
+
+
+def _on_cpu(device: str) -> bool:
+    """Whether `device` means the CPU here, as far as can be known without loading torch."""
+    from studio.models import is_cpu_build
+
+    return device == "cpu" or (device == "auto" and is_cpu_build())
 
 
 def _model_before(options: Mapping[str, Any]) -> str:
@@ -125,11 +135,10 @@ def _tell_needs(plan: settings.TrainConfig, clips: Sequence[Utterance]) -> None:
     import psutil
 
     from studio.evaluation import general_set
-    from studio.models import is_cpu_build
     from studio.models.memory import estimate
     from studio.models.training_time import expected
 
-    on_cpu = plan.device == "cpu" or (plan.device == "auto" and is_cpu_build())
+    on_cpu = _on_cpu(plan.device)
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
     if needed := estimate(plan, seconds, plan.device, texts):
         typer.echo(needed.as_text(None if plan.device.startswith("cuda") else psutil.virtual_memory().available))

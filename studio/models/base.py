@@ -59,6 +59,7 @@ class Family(Protocol):
     max_seconds: float  # the longest clip it takes whole
     lora_targets: Mapping[str, str]  # preset -> regex over module names
     below_adapters: str  # regex over the modules that `prepare` computes: an adapter there is refused
+    targets_on_cpu: str  # the preset of targets to start from where there is no GPU
 
     def load(self, folder: Path, device: str, dtype: torch.dtype, language: str = "") -> tuple[torch.nn.Module, Any]:
         """The model in eval mode and its processor, from a local folder; it transcribes `language`, or its own.

@@ -40,6 +40,15 @@ def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     return [left_out_note(left_out)] * bool(left_out) + [unwritable_note(too_long)] * bool(too_long)
 
 
+def usual_targets(source: str, *, on_cpu: bool) -> str:
+    """The preset of targets to start from with the model `source`, which need not be on this disk."""
+    try:
+        family = family_of(locate(source))
+    except ModelError:
+        on_cpu = False
+    return family.targets_on_cpu if on_cpu else str(TrainConfig.model_fields["targets"].default)
+
+
 def _kind(name: str, shape: Shape) -> Kind:
     """By its name and the shape of its weight; of a model in several files the shapes are not known."""
     is_table = re.search(r"(^|\.)embed_\w+$", name)

@@ -168,6 +168,7 @@ class Echo:
     lora_targets: Mapping[str, str] = MappingProxyType(
         dict.fromkeys(("conventions", "voice", "deep", "full"), "[qv]_proj")
     )
+    targets_on_cpu = "full"
     below_adapters = r"(?!)"  # none: features have no weights
 
     def load(self, folder: Path, device: str, dtype: torch.dtype, language: str = "") -> tuple[torch.nn.Module, Any]:

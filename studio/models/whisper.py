@@ -44,6 +44,7 @@ class Whisper(EncoderDecoder):
     max_seconds = 30.0  # transformers would cut the rest off in silence
     lora_targets = LORA_TARGETS
     below_adapters = r"(.*\.)?encoder\.conv[12]"
+    targets_on_cpu = "voice"  # each clip costs 30 s of encoder at every step where an adapter reaches it
 
     def settle(self, base: Any, folder: Path, language: str) -> None:
         """One language and one task, where the checkpoint has several. Raises ModelError where it lacks them."""

@@ -31,7 +31,7 @@ from studio.models.key_terms import DEFAULT_BOOST
 from studio.reports import answers, comparison
 from studio.reports.result import result_of
 from studio.runs import control, listing, queue
-from studio.ui import exporting, hearing, train_form
+from studio.ui import exporting, hearing, sidebar, train_form
 from studio.ui.record import keep
 from studio.workspace import Workspace
 
@@ -148,7 +148,9 @@ def _starters(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             preset: quick, balanced or thorough
         """
         clips = trainable(_existing(workspace, dataset))
-        settings = config.preset(preset, dataset=dataset, model=model or default_model())
+        model = model or default_model()
+        targets = before_start.usual_targets(model, on_cpu=sidebar.is_on_cpu())
+        settings = config.preset(preset, dataset=dataset, model=model, targets=targets)
         plan = train_form.plan(workspace, settings.model_dump())
         notes = before_start.check(plan, clips)
         place = queue.submit(workspace, plan)

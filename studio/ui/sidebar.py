@@ -78,6 +78,11 @@ def device() -> str:
         return _device()
 
 
+def is_on_cpu() -> bool:
+    """Whether “auto” means the CPU here."""
+    return device() == DEVICE_NAMES["cpu"]
+
+
 @cache
 def _device() -> str:
     if is_cpu_build():

@@ -104,6 +104,7 @@ class Model(BaseModel):
     is_own: bool = False  # a person added it, and can take it off the list
     languages: list[str] = []  # codes among which a person chooses, of a multilingual model on this disk
     language: str = ""  # the one that it is to transcribe
+    targets: str = ""  # what to teach it where a person chose nothing else
 
 
 class Clips(BaseModel):
@@ -198,12 +199,14 @@ def models(workspace: Workspace) -> list[Model]:
     """The lines of the model picker."""
     own = base_models.added(workspace)
     cards = base_models.offered(workspace)
+    on_cpu = sidebar.is_on_cpu()
     return [
         Model(
             **asdict(card),
             is_own=card.id in own,
             languages=base_models.languages_of(card),
             language=language_of(card.id),
+            targets=before_start.usual_targets(card.id, on_cpu=on_cpu),
         )
         for card in cards
     ]

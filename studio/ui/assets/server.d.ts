@@ -337,6 +337,7 @@ declare namespace Server {
     is_own: boolean;
     languages: string[];
     language: string;
+    targets: string;
   }
 
   interface ModelHypothesis {

@@ -43,6 +43,8 @@ export class Settings {
   #dataset = "";
   #asking = 0;
   #isStarting = false;
+  #suited = ""; // what was last taken because it suits the model
+  #isOwnChoice = false; // the person changed a setting: what to teach stays when another model is chosen
   next = "wait"; // what the button does
 
   /** Fills `element`; `on` has `start(values)`, `download(model)` and `models()`, when the list is another one. */
@@ -55,12 +57,18 @@ export class Settings {
     this.$(".train-start").addEventListener("click", () => this.#go());
     this.$(".train-copy").addEventListener("click", () => this.#copy().catch(() => {}));
     this.models = new Models(this.$(".train-models"), {
-      asked: () => this.#refresh(),
+      asked: () => this.#suit(),
       changed: () => this.on.models(),
     });
-    this.$(".train-adapters").addEventListener("change", () => this.#usePreset());
+    this.$(".train-adapters").addEventListener("change", () => {
+      this.#isOwnChoice = true;
+      this.#usePreset();
+    });
     this.$(".train-presets").addEventListener("change", () => this.#usePreset());
-    this.$(".train-knobs").addEventListener("input", () => this.#refresh());
+    this.$(".train-knobs").addEventListener("input", () => {
+      this.#isOwnChoice = true;
+      this.#refresh();
+    });
     studio.on("model", element, () => {
       this.models.leaveAnother();
       this.#choose();
@@ -88,6 +96,7 @@ export class Settings {
 
   /** Take the settings of another run; whether its base model is offered here. */
   use(values) {
+    this.#isOwnChoice = true;
     const isOffered = !!this.$(`[name=train-model][value="${CSS.escape(values.model)}"]`);
     if (isOffered) studio.chooseModel(values.model);
     for (const field of this.element.querySelectorAll("[data-knob]")) {
@@ -149,13 +158,34 @@ export class Settings {
   /** Mark the model that the sidebar names. */
   #choose() {
     this.models.choose(studio.model());
-    this.#refresh();
+    this.#suit();
   }
 
   #adapters() {
     this.$(".train-adapters").replaceChildren(...this.#form.adapters.map(adapterLine));
-    const { targets } = this.#form.presets[0].values;
-    this.$(`[name=train-adapter][value="${CSS.escape(targets)}"]`).checked = true;
+    this.#suited = this.#usual || this.#form.presets[0].values.targets;
+    this.#checkAdapter(this.#suited);
+  }
+
+  /** What the chosen model is usually taught on this computer. */
+  get #usual() {
+    return this.#form?.models.find((model) => model.id === this.#model)?.targets;
+  }
+
+  /** Teach another model what suits it, unless the person chose what to teach. */
+  #suit() {
+    const usual = this.#usual;
+    if (usual && usual !== this.#suited && !this.#isOwnChoice && this.#checkAdapter(usual)) {
+      this.#suited = usual;
+      this.#usePreset();
+    } else this.#refresh();
+  }
+
+  /** Check the line `name`; whether there is one. */
+  #checkAdapter(name) {
+    const field = this.$(`[name=train-adapter][value="${CSS.escape(name)}"]`);
+    if (field) field.checked = true;
+    return !!field;
   }
 
   /** The values of the chosen line; own target layers, under Advanced, leave none chosen. */
