@@ -392,15 +392,19 @@ def test_another_model_is_taught_what_suits_it_until_a_person_chooses(
     studio: Studio, page: Page, tmp_path: Path
 ) -> None:
     folder = base_models.add(studio.workspace, str(whisper(tmp_path / "slow")))
+
+    def adapter(name: str) -> Locator:
+        return page.locator(f"[name=train-adapter][value={name}]")
+
     page.reload()
     on_the_train_tab(page)
-    expect(page.get_by_label("Full", exact=True)).to_be_checked()
+    expect(adapter("full")).to_be_checked()
     page.locator(f'[name=train-model][value="{folder}"]').check()
-    expect(page.get_by_label("Voice", exact=True)).to_be_checked()
+    expect(adapter("voice")).to_be_checked()
     expect(page.locator(".train-command code")).to_contain_text("--targets voice")
     page.locator("[name=train-model][value=starter]").check()
-    expect(page.get_by_label("Full", exact=True)).to_be_checked()
-    page.get_by_label("Deep", exact=True).check()
+    expect(adapter("full")).to_be_checked()
+    adapter("deep").check()
     page.locator(f'[name=train-model][value="{folder}"]').check()
     expect(page.locator(".train-command code")).to_contain_text(f"--targets deep --model {folder}")
     base_models.forget(studio.workspace, folder)
