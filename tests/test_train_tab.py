@@ -406,7 +406,7 @@ def test_another_model_is_taught_what_suits_it_until_a_person_chooses(
     expect(adapter("full")).to_be_checked()
     adapter("deep").check()
     page.locator(f'[name=train-model][value="{folder}"]').check()
-    expect(page.locator(".train-command code")).to_contain_text(f"--targets deep --model {folder}")
+    expect(page.locator(".train-command code")).to_contain_text(f"--model {folder} --targets deep")
     base_models.forget(studio.workspace, folder)
 
 
