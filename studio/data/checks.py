@@ -23,7 +23,13 @@ def problems(store: Store) -> list[str]:
             "The last line of manifest.jsonl is incomplete, after a crash or a full disk. The next recording or edit "
             "moves it to manifest.torn.jsonl; the clip it belonged to may have to be recorded again."
         )
-    return [*found, *_kept_aside(store.folder), *_orphans(store, now), *_on_two_sides(now), *_misfit_words(store.name, now)]
+    return [
+        *found,
+        *_kept_aside(store.folder),
+        *_orphans(store, now),
+        *_on_two_sides(now),
+        *_misfit_words(store.name, now),
+    ]
 
 
 def _kept_aside(folder: Path) -> Iterator[str]:

@@ -19,7 +19,13 @@ Origin = Literal["microphone", "import", "live", "synthetic"]
 LONGEST_LABEL = 2_000  # characters: in the 60 s that a clip may last, the fastest speakers say about 1,500
 _SALT = "139:"  # with it both built-in scripts fall 35 / 5 / 10, and the first 16 *Numbers* on all sides
 
-_OPTIONAL = ("session", "words", "words_from", "quality", "silent")  # left out of the line while there is nothing in them
+_OPTIONAL = (
+    "session",
+    "words",
+    "words_from",
+    "quality",
+    "silent",
+)  # left out of the line while there is nothing in them
 
 
 class Utterance(BaseModel):

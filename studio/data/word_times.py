@@ -42,7 +42,9 @@ def checked(words: Sequence[tuple[str, tuple[float, float]]], text: str, duratio
     """`words` within the clip and without overlaps, as far as rounding made them. Raises DataError where more is wrong."""
     if wrong := fault(words, text, duration):
         raise DataError(wrong, _REMEDY)
-    ends = [min(end, start_of_next) for (_, (_, end)), start_of_next in zip(words, _starts(words, duration), strict=True)]
+    ends = [
+        min(end, start_of_next) for (_, (_, end)), start_of_next in zip(words, _starts(words, duration), strict=True)
+    ]
     return [(word, (min(start, end), end)) for (word, (start, _)), end in zip(words, ends, strict=True)]
 
 

@@ -44,9 +44,7 @@ class Attention:
     step: float  # seconds from one frame to the next
 
 
-def cross_attention(
-    family: EncoderDecoder, model: Any, processor: Any, clip: Clip, tokens: Sequence[int]
-) -> Attention:
+def cross_attention(family: EncoderDecoder, model: Any, processor: Any, clip: Clip, tokens: Sequence[int]) -> Attention:
     """Where the alignment heads look as each of `tokens`, and then the end, is about to be written.
 
     Raises DataError where the clip is too short or too long.
@@ -106,4 +104,6 @@ def _weights(base: Any, queries: torch.Tensor, keys: torch.Tensor, head: int, fr
 
 def _heads(base: Any) -> int:
     config = base.config
-    return int(getattr(config, "decoder_attention_heads", config.num_attention_heads))  # Whisper's other is the encoder's
+    return int(
+        getattr(config, "decoder_attention_heads", config.num_attention_heads)
+    )  # Whisper's other is the encoder's
