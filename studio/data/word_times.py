@@ -26,7 +26,7 @@ def timed(clip: Utterance) -> Words | None:
 
 
 def fault(words: Sequence[tuple[str, tuple[float, float]]], text: str, duration: float) -> str:
-    """What is wrong with `words` as the times of `text`, said in `duration` seconds: a sentence; empty where all fits."""
+    """What is wrong with `words` as the times of `text`, said in `duration` seconds; empty where all fits."""
     if wrong := next((word for word, (start, end) in words if not 0 <= start <= end < math.inf), None):
         return f"The word “{wrong[:40]}” ends before it starts, or has no time."
     if crossing := next((pair for pair in pairwise(words) if pair[1][1][0] < pair[0][1][1] - SLACK), None):
@@ -39,7 +39,7 @@ def fault(words: Sequence[tuple[str, tuple[float, float]]], text: str, duration:
 
 
 def checked(words: Sequence[tuple[str, tuple[float, float]]], text: str, duration: float) -> Words:
-    """`words` within the clip and without overlaps, as far as rounding made them. Raises DataError where more is wrong."""
+    """`words` without what rounding made of them: overlaps, an end after the clip. Raises DataError for more."""
     if wrong := fault(words, text, duration):
         raise DataError(wrong, _REMEDY)
     ends = [
@@ -66,7 +66,7 @@ def one_by_one(words: Iterable[tuple[str, tuple[float, float]]]) -> Words:
 
 
 def kept(words: Sequence[tuple[str, tuple[float, float]]] | None, text: str) -> Words | None:
-    """The times of `words` for a label that is now `text`: the same words spelt otherwise keep them, others have none."""
+    """The times of `words` for a label that is now `text`: the same words, spelt otherwise, keep theirs."""
     spelt = label_words(text)
     if not words or len(spelt) != len(words):
         return None

@@ -1,4 +1,4 @@
-"""Where in the sound a decoder looks while it writes a given text: its cross-attention, which shows when words are said.
+"""Where in the sound a decoder looks while it writes a given text: its cross-attention shows when words are said.
 
 The weights are computed anew from the queries and keys of the layers that are asked for: that leaves the model's own
 way of attending, which may never hold them, as it is.
@@ -60,7 +60,7 @@ def cross_attention(family: EncoderDecoder, model: Any, processor: Any, clip: Cl
         mask = torch.ones(stem.shape[:2], dtype=torch.bool, device=stem.device)
         family.decode(base, given, family.encode(base, stem, mask), mask, None)
         frames, step = _extent(family, processor, clip, stem.shape[1])
-        rows = [_weights(base, *seen[layer], head, frames)[len(prompt) - 1 : -1] for layer, head in heads]
+        rows = [_weights(base, seen[layer], head, frames)[len(prompt) - 1 : -1] for layer, head in heads]
     return Attention(torch.stack(rows).cpu().numpy(), step)
 
 
@@ -94,11 +94,12 @@ def _keeper(kept: list[Any], place: int) -> Any:
     return keep
 
 
-def _weights(base: Any, queries: torch.Tensor, keys: torch.Tensor, head: int, frames: int) -> torch.Tensor:
+def _weights(base: Any, seen: Sequence[torch.Tensor], head: int, frames: int) -> torch.Tensor:
     """(tokens, frames) of one head over the first `frames` alone, in fp32."""
+    queries, keys = seen
     width = queries.shape[-1] // _heads(base)
     part = slice(head * width, (head + 1) * width)
-    scores = queries[:, part].float() @ keys[:frames, part].float().T
+    scores: torch.Tensor = queries[:, part].float() @ keys[:frames, part].float().T
     return (scores * width**-0.5).softmax(-1)
 
 

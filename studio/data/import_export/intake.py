@@ -108,9 +108,9 @@ class Intake:
 
         Without `text` the clip has no label yet, and is set aside until it gets one. A `split` holds unless the
         sentence is elsewhere: then it is that of the clips that are there already, or else, of those that come
-        in, what measures wins. An entry of `words` that holds several becomes one per word. `link`: the file of `audio`, which the clip shares where the disk can do that. Raises
-        DataError (empty label, words that do not fit it, the same samples are there already), AudioError or DiskError: this clip alone is left
-        out then.
+        in, what measures wins. An entry of `words` that holds several becomes one per word. `link`: the file of
+        `audio`, which the clip shares where the disk can do that. Raises DataError (empty label, words that do not fit
+        it, the same samples are there already), AudioError or DiskError: this clip alone is left out then.
         """
         label = "" if text is None else checked_label(text)
         recording = audio if isinstance(audio, Recording) else Recording.of(audio)

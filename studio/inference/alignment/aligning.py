@@ -10,18 +10,19 @@ tests/benchmarks/README.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.audio.spectrum import HOP
 from studio.data.word_times import Words
-from studio.errors import DataError
+from studio.errors import DataError, ModelError
 from studio.inference.alignment.loudness import Levels, levels, rises
 from studio.inference.alignment.segmentation import Evidence, Scores, segments
 from studio.models import Clip, Recogniser
 from studio.models.attention import cross_attention
-from studio.models.encoder_decoder import base_of
+from studio.models.encoder_decoder import EncoderDecoder, base_of
 from studio.text.label_words import label_words, letters
 
 RATE = 16_000  # Hz, of sound that is aligned without a model
@@ -42,7 +43,8 @@ def align(recogniser: Recogniser | None, samples: NDArray[np.float32], text: str
     """Start and end (seconds) of each word of `text`, said in `samples`, mono at the recogniser's rate (or RATE Hz).
 
     The words are those of `label_words`. Without a recogniser the words are laid by loudness and letters alone: a rough
-    guess. Raises DataError where the clip is too short or too long for the model or its words, or the text too long.
+    guess. Raises DataError where the clip is too short or too long for the model or its words, or the text too long;
+    ModelError where the model has no decoder that looks at the sound.
     """
     words = label_words(text)
     rate = recogniser.family.sample_rate if recogniser else RATE
@@ -78,6 +80,8 @@ def _attention(
 ) -> NDArray[np.float64]:
     """(words, frames) at every HOP seconds, in standard deviations over the tokens: how much each word is looked for."""
     family, model, processor = recogniser.family, recogniser.model, recogniser.processor
+    if not isinstance(family, EncoderDecoder):
+        raise ModelError(f"{recogniser.source} does not show when words are said.", "Choose a Whisper.")
     tokens = [family.tokens(base_of(model), processor, word) for word in words]
     family.check_text(model, processor, " ".join(words))
     seen = cross_attention(family, model, processor, Clip(samples), [token for part in tokens for token in part])
@@ -85,7 +89,7 @@ def _attention(
     spread = (weights - weights.mean(1, keepdims=True)) / (weights.std(1, keepdims=True) + 1e-8)
     rows = _smoothed(spread).mean(0)
     borders = np.cumsum([0, *map(len, tokens)])
-    of_words = np.stack([rows[first:last].max(0) for first, last in zip(borders, borders[1:], strict=False)])
+    of_words = np.stack([rows[first:last].max(0) for first, last in pairwise(borders)])
     places = ((np.arange(frames) * HOP - LATE) / seen.step).astype(int)
     return np.asarray(of_words[:, np.clip(places, 0, of_words.shape[1] - 1)])
 
