@@ -67,6 +67,7 @@ class LabelOverview(BaseModel):
     heard: int  # of them
     doubted: int  # of them, in which a search looked for wrong labels
     likely: int  # of them
+    unlabelled: int  # of them
     timed: int  # of them, whose words have times
     rough: int  # of these, estimated without a model
     by_hand: int  # of these, set by a person
@@ -184,6 +185,7 @@ def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) ->
         heard=len(readings),
         doubted=len(judged),
         likely=sum(suspicion > LIKELY for suspicion in judged),
+        unlabelled=sum(not clip.text.strip() or clip.silent for clip in clips),
         timed=len(timed),
         rough=sum(clip.words_from == ROUGH for clip in timed),
         by_hand=sum(clip.words_from == BY_HAND for clip in timed),

@@ -78,7 +78,7 @@ def _evidence(words: Sequence[str], within: Scores, level: Levels, speech: Level
 def _attention(
     recogniser: Recogniser, samples: NDArray[np.float32], words: Sequence[str], frames: int
 ) -> NDArray[np.float64]:
-    """(words, frames) at every HOP seconds, in standard deviations over the tokens: how much each word is looked for."""
+    """(words, frames) at every HOP seconds, in standard deviations over the tokens: how much a word is looked for."""
     family, model, processor = recogniser.family, recogniser.model, recogniser.processor
     if not isinstance(family, EncoderDecoder):
         raise ModelError(f"{recogniser.source} does not show when words are said.", "Choose a Whisper.")
