@@ -15,8 +15,8 @@ export function timing({ clips, timed, rough, by_hand: byHand, unlabelled }, isA
   ].filter(Boolean);
   const which = parts.length ? ` (${parts.join(", ")})` : "";
   const words = timed === labelled
-    ? `All ${counted(timed, "label")} have word times${which}.`
-    : `${timed.toLocaleString("en")} of ${counted(labelled, "label")} have word times${which}.`;
+    ? `Every label has word times${which}.`
+    : `${timed.toLocaleString("en")} of ${labelled.toLocaleString("en")} labels have word times${which}.`;
   const box = make(
     "div",
     { class: `st-message ${timed === labelled ? "good" : ""}` },
