@@ -6,6 +6,7 @@ import ctypes
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,30 +104,33 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def _singles(folder: Path) -> dict[str, list[tuple[str, Sound]]]:
-    """Of each speaker the single words, from what is audible on."""
-    spoken: dict[str, list[tuple[str, Sound]]] = {}
+def _singles(folder: Path) -> dict[str, list[tuple[str, Path]]]:
+    """Of each speaker the single words, and the files in which they are said."""
+    spoken: dict[str, list[tuple[str, Path]]] = {}
     for row in _rows(folder):
         if row["set"] in ("fsdd_single", "moonshine_alnum"):
-            samples = read(folder / row["file_name"], RATE).samples
-            start, end = audible(samples)
-            cut = samples[max(0, round((start - 0.01) * RATE)) : round((end + 0.02) * RATE)]
-            spoken.setdefault(row["speaker"], []).append((row["text"], cut))
+            spoken.setdefault(row["speaker"], []).append((row["text"], folder / row["file_name"]))
     return spoken
 
 
-def _joined(
-    spoken: Sequence[tuple[str, Sound]], generator: np.random.Generator, gaps: tuple[float, float]
-) -> TimedClip:
+@cache
+def _cut(path: Path) -> Sound:
+    """What is audible in `path`, from 10 ms before."""
+    samples = read(path, RATE).samples
+    start, end = audible(samples)
+    return samples[max(0, round((start - 0.01) * RATE)) : round((end + 0.02) * RATE)]
+
+
+def _joined(spoken: Sequence[tuple[str, Path]], generator: np.random.Generator, gaps: tuple[float, float]) -> TimedClip:
     parts: list[NDArray[Any]] = [np.zeros(round(generator.uniform(0.1, 0.6) * RATE))]
     words: list[str] = []
     starts: list[float | None] = []
     for place in generator.integers(0, len(spoken), generator.integers(3, 10)):
-        word, samples = spoken[place]
+        word, path = spoken[place]
         parts.append(np.zeros(round(generator.uniform(*gaps) * RATE)))
         words.append(word)
         starts.append(sum(map(len, parts)) / RATE + 0.01)
-        parts.append(samples)
+        parts.append(_cut(path))
     parts.append(np.zeros(round(generator.uniform(0.1, 0.6) * RATE)))
     return TimedClip(_in_a_room(parts, generator), words, starts)
 

@@ -32,7 +32,7 @@ from studio.text import counted
 from studio.workspace import disk_errors
 
 FEW = 64  # files up to which each is flushed by itself; beyond, the whole system is, once: that takes a second or two
-_OURS = frozenset(Utterance.model_fields) - {"created_at"}  # what the keys of another program cannot set
+_OURS = frozenset(Utterance.model_fields) - {"created_at", "words_from"}  # what the keys of others cannot set
 
 
 class Intake:
@@ -117,9 +117,10 @@ class Intake:
         if recording.sha256 in self:
             raise DataError("The same recording is there already.")
         spoken = word_times.one_by_one(words) if words and label else None
+        others = dict(extra or {}) | ({} if spoken else {"words_from": ""})
         id = self._new_id()
         clip = lines.checked(
-            **{key: value for key, value in (extra or {}).items() if key not in _OURS},
+            **{key: value for key, value in others.items() if key not in _OURS},
             id=id,
             audio_filepath=f"clips/{id}{_suffix(link) if link else '.wav'}",
             text=label,
