@@ -30,7 +30,7 @@ from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConflictError, DataError, ModelError, StudioError
 from studio.inference.alignment import aligner, job
 from studio.inference.alignment.aligning import RATE, align
-from studio.inference.transcribe import transcribe
+from studio.inference.transcribe import transcribe, transcribe_list
 from studio.models import Clip, Recogniser, load
 from studio.models.attention import alignment_heads, cross_attention
 from studio.serve.app import create_app
@@ -189,6 +189,16 @@ def test_whisper_base_finds_word_starts_within_the_bars(whisper_base: Recogniser
         away = errors(whisper_base, clips)
         assert np.median(away) <= 60
         assert np.percentile(away, 95) <= 200
+
+
+def test_transcribing_gives_word_times_where_they_are_asked_for(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "clip.wav"
+    write_wav(path, tiny_models.noise(2.0, 1), RATE)
+    plain = transcribe_list([path], model=str(folder))["clips"][0]
+    (found,) = transcribe_list([path], model=str(folder), words=True)["clips"]
+    assert plain["word_times"] is None
+    assert found["text"] == plain["text"]
+    assert [word for word, _ in found["word_times"]] == label_words(found["text"])
 
 
 # What becomes of the times

@@ -144,6 +144,7 @@ UNDONE: list[tuple[list[str], str]] = [
     (["serve", "failed", "--host", "0.0.0.0", "--wyoming", "10300"], "key"),
     (["serve", "no-such-run"], "no-such-run"),
     (["transcribe"], "nothing to transcribe"),
+    (["transcribe", "good/one.wav", "--model", "echo", "--words", "--format", "srt"], "--words is for one model"),
     (["transcribe", "bad/one.wav", "--model", "echo"], "one.wav"),
     (["transcribe", "good/one.wav", "--model", "no-such-model"], "no-such-model"),
     (["fetch", "no/such/id"], "no/such/id"),

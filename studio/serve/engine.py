@@ -13,7 +13,7 @@ from studio import audio
 from studio.data.word_times import Words
 from studio.errors import DataError, OverloadedError, UnknownModelError
 from studio.inference.alignment import aligner
-from studio.inference.alignment.aligning import align
+from studio.inference.alignment.recordings import timed
 from studio.inference.longform.reading import LongRecording, biased
 from studio.inference.longform.transcript import Segment, text_of
 from studio.models import Clip, Recogniser, load
@@ -86,10 +86,8 @@ class Engine:
         with self._turn:
             self._aligner = self._aligner or self._find_aligner()
         if self._aligner is None:
-            raise DataError(
-                "Word times need a Whisper on the server's disk, and there is none.",
-                f"Leave “word” out. {aligner.FETCH}",
-            )
+            what = "Word times need a Whisper on the server's disk, and there is none."
+            raise DataError(what, f"Leave “word” out. {aligner.FETCH}")
 
     def words(self, name: str, path: Path, segments: Sequence[Segment]) -> Words:
         """Each word that `name` wrote in `segments` of `path`, with its start and end in the whole file, in seconds.
@@ -100,7 +98,7 @@ class Engine:
         assert self._aligner is not None
         is_base = bool(self._run) and name != self._run and self._aligner is self.recogniser
         with self._turn, without_adapter(self.recogniser) if is_base else nullcontext():
-            return [word for segment in segments for word in _timed(self._aligner, path, segment)]
+            return timed(self._aligner, path, segments)
 
     def text(self, name: str, path: Path, prompt: str = "") -> str:
         """All that `name` transcribes of `path`, in one line. Raises as `read`."""
@@ -138,15 +136,6 @@ class Engine:
         finally:
             with self._door:
                 self._inside -= 1
-
-
-def _timed(recogniser: Recogniser, path: Path, segment: Segment) -> Words:
-    """The words of one piece of a recording."""
-    if not segment.text:
-        return []
-    sound = audio.read(path, recogniser.family.sample_rate, offset=segment.start, duration=segment.end - segment.start)
-    found = align(recogniser, sound.samples, segment.text)
-    return [(word, (round(start + segment.start, 3), round(end + segment.start, 3))) for word, (start, end) in found]
 
 
 def terms_in(prompt: str) -> list[str]:

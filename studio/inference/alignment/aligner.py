@@ -39,6 +39,14 @@ def chosen(source: str, device: str = "auto") -> Recogniser:
     return recogniser
 
 
+def for_words_of(recogniser: Recogniser, workspace: Workspace) -> Recogniser:
+    """The model that times what `recogniser` wrote: itself, or one on this disk. Raises ModelError where none is."""
+    found = recogniser if aligns(recogniser) else find(workspace, recogniser.device)
+    if found is None:
+        raise ModelError("Word times need a Whisper on this disk, and there is none.", FETCH)
+    return found
+
+
 def aligns(recogniser: Recogniser) -> bool:
     """Whether `recogniser` shows when words are said."""
     return isinstance(recogniser.family, EncoderDecoder) and recogniser.family.name == WHISPER
