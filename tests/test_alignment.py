@@ -30,6 +30,8 @@ from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConflictError, DataError, ModelError, StudioError
 from studio.inference.alignment import aligner, job
 from studio.inference.alignment.aligning import RATE, align
+from studio.inference.alignment.recordings import timed as timed_recording
+from studio.inference.longform.transcript import Segment
 from studio.inference.transcribe import transcribe, transcribe_list
 from studio.models import Clip, Recogniser, load
 from studio.models.attention import alignment_heads, cross_attention
@@ -464,12 +466,16 @@ def test_a_served_whisper_gives_each_word_its_times(tmp_path: Path, whisper: Rec
 
 def test_words_of_a_long_recording_count_from_its_beginning(tmp_path: Path, whisper: Recogniser) -> None:
     path = tmp_path / "long.wav"
-    write_wav(path, np.concatenate([tiny_models.noise(20.0, 1), np.zeros(16_000, np.float32)] * 2), RATE)
-    heard = asked(program(Engine(whisper)), path, "word", "segment")
-    assert len(heard.segments) > 1
-    first = heard.segments[1].start
-    spoken = [word for word in heard.words if word.start >= first]
-    assert [word.word for word in spoken] == label_words(" ".join(each.text for each in heard.segments[1:]))
+    write_wav(path, tiny_models.noise(40.0, 1), RATE)
+    said = [(0.5, 3.0, "order one"), (4.0, 5.0, ""), (31.0, 34.0, "two nine")]
+    found = timed_recording(whisper, path, [Segment(start=start, end=end, text=text) for start, end, text in said])
+    assert [word for word, _ in found] == ["order", "one", "two", "nine"]
+    times = [moment for _, pair in found for moment in pair]
+    assert times == sorted(times)
+    assert times[0] >= 0.5
+    assert times[3] <= 3.0
+    assert times[4] >= 31.0
+    assert times[7] <= 34.0
 
 
 def test_another_family_has_its_words_timed_by_the_whisper_on_this_disk(tmp_path: Path, whisper: Recogniser) -> None:

@@ -18,6 +18,7 @@ export class Words {
     this.lane = dock.$(".rvd-words");
     this.edges = dock.$(".rvd-edges");
     this.row = null;
+    this.dataset = "";
     this.place = 0;
     this.waiting = 0;
     this.isHeld = false;
@@ -37,6 +38,7 @@ export class Words {
     if (!isSame) this.#flush();
     if (!isSame) this.place = 0;
     this.row = row;
+    this.dataset = studio.dataset(); // another may be chosen before keys have settled
     this.words = (row?.timed ?? []).map(([word, [start, end]]) => ({ word, start, end }));
     this.place = Math.max(0, Math.min(this.place, this.words.length - 1));
     this.lane.hidden = this.edges.hidden = !this.words.length;
@@ -166,11 +168,11 @@ export class Words {
   }
 
   async #save() {
-    const { row } = this;
+    const { row, dataset } = this;
     const words = this.words.map(({ word, start, end }) => [word, [rounded(start), rounded(end)]]);
     if (JSON.stringify(words) === JSON.stringify(row.timed)) return;
     try {
-      await request(at("words", studio.dataset(), row.id), { body: { words, was: row.timed } });
+      await request(at("words", dataset, row.id), { body: { words, was: row.timed } });
       Object.assign(row, { timed: words, timed_by: "hand" });
       this.saved();
     } catch (error) {
