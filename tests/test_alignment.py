@@ -127,7 +127,7 @@ def test_words_never_cross_nor_leave_the_clip(whisper: Recogniser, text: str) ->
 
 def test_a_clip_too_short_for_its_words_is_a_sentence(whisper: Recogniser) -> None:
     for recogniser in (None, whisper):
-        with pytest.raises(DataError, match="too short for the 300 words"):
+        with pytest.raises(DataError, match="too short for its label of 300 words"):
             align(recogniser, tiny_models.noise(1.0), "no " * 300)
     with pytest.raises(DataError, match="30 s at most"):
         align(whisper, tiny_models.noise(31.0), "no")

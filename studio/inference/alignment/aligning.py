@@ -23,6 +23,7 @@ from studio.inference.alignment.segmentation import Evidence, Scores, segments
 from studio.models import Clip, Recogniser
 from studio.models.attention import cross_attention
 from studio.models.encoder_decoder import EncoderDecoder, base_of
+from studio.text import counted
 from studio.text.label_words import label_words, letters
 
 RATE = 16_000  # Hz, of sound that is aligned without a model
@@ -52,7 +53,7 @@ def align(recogniser: Recogniser | None, samples: NDArray[np.float32], text: str
         return []
     level = levels(samples, rate)[: max(1, round(len(samples) / rate / HOP))]
     if len(level) < len(words):
-        what = f"The clip lasts {len(samples) / rate:.2f} s, too short for the {len(words)} words of its label."
+        what = f"The clip lasts {len(samples) / rate:.2f} s, too short for its label of {counted(len(words), 'word')}."
         raise DataError(what, "Correct the label, or record it again.")
     speech = 1 / (1 + np.exp((SPEECH - level) / SHARPNESS))
     within = np.tile(VOICE * (np.log(speech + 1e-3) - np.log(1 - speech + 1e-3)), (len(words), 1))
