@@ -100,7 +100,8 @@ def _weights(base: Any, seen: Sequence[torch.Tensor], head: int, frames: int) ->
     width = queries.shape[-1] // _heads(base)
     part = slice(head * width, (head + 1) * width)
     scores: torch.Tensor = queries[:, part].float() @ keys[:frames, part].float().T
-    return (scores * width**-0.5).softmax(-1)
+    weights: torch.Tensor = (scores * width**-0.5).softmax(-1)
+    return weights
 
 
 def _heads(base: Any) -> int:
