@@ -152,7 +152,8 @@ class LabelsDialog {
       return this.$(".lab-chosen").replaceChildren("There are no clips here yet. Record or import some first."),
         this[this.tab]();
     }
-    this.$(".lab-chosen").textContent = `${counted(clips, "clip")} ${which}. Nothing is changed before you apply it.`;
+    const then = this.tab === "times" ? "Undo takes the times back." : "Nothing is changed before you apply it.";
+    this.$(".lab-chosen").textContent = `${counted(clips, "clip")} ${which}. ${then}`;
     return this[this.tab]();
   }
 
