@@ -147,8 +147,9 @@ def test_what_changes_nothing_here_is_taken(client: openai.OpenAI) -> None:
             clip(),
             {"model": "echo", "timestamp_granularities": ["word"], "response_format": "verbose_json"},
             openai.BadRequestError,
-            "timestamp_granularities",
+            "Whisper on the server",
         ),
+        (clip(), {"model": "echo", "timestamp_granularities": ["word"]}, openai.BadRequestError, "verbose_json"),
         (("x.wav", b"no sound"), {"model": "echo", "stream": True}, openai.BadRequestError, "sound file"),
     ],
 )
@@ -182,10 +183,10 @@ def test_a_field_that_cannot_be_used_is_a_sentence_with_its_name_the_reason_and_
 @pytest.mark.parametrize("name", ["timestamp_granularities", "timestamp_granularities[]"])
 def test_granularities_are_understood_with_and_without_brackets(plain: TestClient, name: str) -> None:
     assert sent(plain, {"response_format": "verbose_json", name: "segment"}).json()["segments"]
-    for value in ("word", ["segment", "word"], "segment,word"):
+    for value in ("letter", ["segment", "letter"], "segment,letter"):
         refused = sent(plain, {"response_format": "verbose_json", name: value})
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, "timestamp_granularities")
-        assert "“word” is not available, only “segment”" in refused.json()["error"]["message"]
+        assert "“letter” is not available, only “segment” and “word”" in refused.json()["error"]["message"]
 
 
 def test_an_empty_field_means_its_default(plain: TestClient) -> None:

@@ -169,6 +169,28 @@ def label(
 
 
 @app.command()
+def align(
+    dataset: Annotated[str, typer.Argument(help="A name under recordings/.")],
+    model: Annotated[str, typer.Option(help="A Whisper; `FOLDER:de` for its German [default: one on this disk].")] = "",
+    rough: Annotated[bool, typer.Option("--rough", help="Estimate by loudness and letters, without a model.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also where times fit, unless you set them by hand.")] = False,
+    query: Annotated[str, typer.Option(help="Only the clips that match, as in Review: `split = train`.")] = "",
+    clips: Annotated[Path | None, typer.Option(help="Only the clips whose ids are in this file.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the latest action on this dataset.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Put start and end to every word of the labels, by a Whisper on this disk, or roughly without one."""
+    from studio.cli.rendering import align as aligning
+    from studio.cli.rendering import label as labels
+
+    data, found = labels.chosen(Workspace.here(), dataset, query, clips)
+    if undo:
+        typer.echo(labels.undo(data))
+    else:
+        aligning.run(Workspace.here(), data, found, model, rough=rough, again=again, device=device)
+
+
+@app.command()
 def split(
     dataset: Annotated[str, typer.Argument(help="A dataset: a name under recordings/.")],
     by: Annotated[

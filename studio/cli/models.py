@@ -45,11 +45,14 @@ def transcribe(
     format: Annotated[
         list[str] | None, typer.Option(help="With times, of any length: txt, srt, vtt or json; repeat it for several.")
     ] = None,
+    words: Annotated[bool, typer.Option("--words", help="Also start and end of each word.")] = False,
     language: Language = "",
     device: Device = "auto",
 ) -> None:
     """Transcribe sound files: JSON with text, seconds, latency, and WER where references exist."""
     base = in_language(model or _base_of(adapter or []), language)
+    if words and (format or terms or len(adapter or []) > 1):
+        raise ConfigError("--words is for one model, without --terms and --format.", "Leave --words or the others out.")
     if format:
         from studio.cli.rendering import longform
 
@@ -63,7 +66,7 @@ def transcribe(
     if terms or len(adapters) > 1:
         read = partial(compare_list, adapters=adapters, terms=terms, boost=boost)
     else:
-        read = partial(transcribe_list, adapter=adapters[0] if adapters else None)
+        read = partial(transcribe_list, adapter=adapters[0] if adapters else None, words=words)
     result = read(sources, model=base, processor=processor, device=device, output=output, workspace=Workspace.here())
     typer.echo(f"Wrote {output}." if output else json.dumps(result, indent=2, ensure_ascii=False))
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from studio.data import word_times
 from studio.data.store.files import Store
 from studio.data.store.snapshot import Snapshot
 from studio.data.utterance import Utterance
 
 
 def problems(store: Store) -> list[str]:
-    """Unusable lines, half lines, clips without a line, sentences on two sides. Raises DiskError."""
+    """Unusable lines, half lines, clips without a line, sentences on two sides, word times that do not fit.
+
+    Raises DiskError.
+    """
     now = store.look()
     found = list(now.faults)
     if now.is_torn:
@@ -19,7 +23,13 @@ def problems(store: Store) -> list[str]:
             "The last line of manifest.jsonl is incomplete, after a crash or a full disk. The next recording or edit "
             "moves it to manifest.torn.jsonl; the clip it belonged to may have to be recorded again."
         )
-    return [*found, *_kept_aside(store.folder), *_orphans(store, now), *_on_two_sides(now)]
+    return [
+        *found,
+        *_kept_aside(store.folder),
+        *_orphans(store, now),
+        *_on_two_sides(now),
+        *_misfit_words(store.name, now),
+    ]
 
 
 def _kept_aside(folder: Path) -> Iterator[str]:
@@ -47,6 +57,13 @@ def _on_two_sides(now: Snapshot) -> Iterator[str]:
     """A sentence that trains and measures makes the measure too good."""
     for key, splits in now.index().doubled().items():
         yield f"“{key}” is in {' and '.join(splits)}. Put its clips into one split."
+
+
+def _misfit_words(name: str, now: Snapshot) -> Iterator[str]:
+    """Word times that cannot be those of their clip: whatever uses word times passes over them."""
+    for clip in now.clips:
+        if clip.words and (wrong := word_times.fault(clip.words, clip.text, clip.duration)):
+            yield f"{clip.audio_filepath}: {wrong} Align the words again: `studio align {name}`."
 
 
 def _is_sound(name: str) -> bool:

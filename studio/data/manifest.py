@@ -207,7 +207,9 @@ class Dataset(Store):
         Raises DataError, AudioError (no recording that can be kept) or DiskError.
         """
         described = what or f"New recording of “{self.get(id).text}”"
-        return self.remake([id], lambda clip: (clip.model_copy(update={"words": None}), wave), described)[0]
+        return self.remake(
+            [id], lambda clip: (clip.model_copy(update={"words": None, "words_from": ""}), wave), described
+        )[0]
 
     def remake(self, ids: Iterable[str], remade: Remade, what: str) -> list[Utterance]:
         """Give clips other sounds, all in one action; the old ones stay in `originals/`.

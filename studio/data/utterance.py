@@ -19,7 +19,13 @@ Origin = Literal["microphone", "import", "live", "synthetic"]
 LONGEST_LABEL = 2_000  # characters: in the 60 s that a clip may last, the fastest speakers say about 1,500
 _SALT = "139:"  # with it both built-in scripts fall 35 / 5 / 10, and the first 16 *Numbers* on all sides
 
-_OPTIONAL = ("session", "words", "quality", "silent")  # left out of the line while there is nothing in them
+_OPTIONAL = (
+    "session",
+    "words",
+    "words_from",
+    "quality",
+    "silent",
+)  # left out of the line while there is nothing in them
 
 
 class Utterance(BaseModel):
@@ -38,6 +44,7 @@ class Utterance(BaseModel):
     source: Origin = "import"
     created_at: str = ""  # ISO 8601, UTC
     words: list[tuple[str, tuple[float, float]]] | None = None  # word, [start, end] in seconds
+    words_from: str = Field("", max_length=200)  # what timed them: a model, "rough", "hand"; empty: another program
     quality: dict[str, Any] | None = None  # what studio.data.quality measured
     audio_sha256: str = ""  # of the samples: the same recording twice is found by it
     silent: bool = False  # no speech in it: its label is empty

@@ -12,7 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from studio import audio
+from studio.data.word_times import Words
 from studio.errors import AudioError, DataError
+from studio.inference.alignment import aligner
+from studio.inference.alignment.recordings import timed
 from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
 from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
@@ -41,6 +44,7 @@ class TranscribedClip(BaseModel):
     cer: float | None = None
     error: str | None = None  # why it could not be transcribed
     segments: list[Segment] | None = None  # with their times, of a file longer than the model takes at once
+    word_times: Words | None = None  # start and end of each word in seconds, where they were asked for
 
 
 class Totals(BaseModel):
@@ -98,21 +102,27 @@ def transcribe_list(
     device: str = "auto",
     output: Path | None = None,
     workspace: Workspace | None = None,
+    words: bool = False,
 ) -> dict[str, Any]:
     """Read sound files: those named, or those listed in a manifest.jsonl or in a text file, one path a line.
 
     Paths in a list are relative to it. `adapter` is a LoRA folder or a run of `workspace` (by default the current
-    folder), `processor` a folder that takes the place of the model's own. Returns a `Transcription` as JSON, also
-    written whole to `output`. A file that cannot be read as sound gets an `error` and the others go on; one that is
-    longer than the model takes is done piece by piece.
+    folder), `processor` a folder that takes the place of the model's own. With `words` each gets its times: by the
+    model itself where it is a Whisper, else by one on this disk. Returns a `Transcription` as JSON, also written whole
+    to `output`. A file that cannot be read as sound gets an `error` and the others go on; one that is longer than the
+    model takes is done piece by piece.
     Raises DataError where there is nothing to do, a file is missing, or none is usable; ModelError, DeviceError,
     DiskError.
     """
     locate(model)  # says what is wrong with the model before anything is transcribed
     items = sound_files(sources)
-    folder = find_adapter(adapter, workspace or Workspace(Path.cwd())) if adapter else None
+    workspace = workspace or Workspace(Path.cwd())
+    folder = find_adapter(adapter, workspace) if adapter else None
     recogniser = with_processor(load(model, device, adapter=folder), processor)
+    by = aligner.for_words_of(recogniser, workspace) if words else None
     rows = read_all(recogniser, items)
+    if by:
+        rows = [row if row.error else _with_times(row, by) for row in rows]
     if all(row.error for row in rows):
         raise DataError(str(rows[0].error))
     result = Transcription(
@@ -121,6 +131,15 @@ def transcribe_list(
     if output is not None:
         write_atomically(output, json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return result
+
+
+def _with_times(row: TranscribedClip, recogniser: Recogniser) -> TranscribedClip:
+    whole = Segment(start=0.0, end=row.seconds, text=row.text)
+    try:
+        words = timed(recogniser, Path(row.audio), row.segments or [whole])
+    except DataError as error:
+        return row.model_copy(update={"error": str(error)})
+    return row.model_copy(update={"word_times": words})
 
 
 def with_processor(recogniser: Recogniser, folder: Path | None) -> Recogniser:

@@ -10,18 +10,22 @@ from typing import Any, Literal
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from studio.data.word_times import Words
 from studio.inference.longform.subtitles import rendered
 from studio.inference.longform.transcript import Segment, Transcript, text_of
 
 Shape = Literal["json", "text", "srt", "vtt", "verbose_json"]
 
 
-def answer(transcript: Transcript, shape: Shape, language: str) -> Response:
-    """The whole answer to one request."""
+def answer(
+    transcript: Transcript, shape: Shape, language: str, words: Words | None = None, *, with_segments: bool = True
+) -> Response:
+    """The whole answer to one request; `words` with their times, where they were asked for."""
     if shape == "json":
         return JSONResponse({"text": transcript.text, "usage": _usage(transcript)})
     if shape == "verbose_json":
-        return JSONResponse(_verbose(transcript, language))
+        told = _verbose(transcript, language) | ({"words": _words(words)} if words is not None else {})
+        return JSONResponse({key: value for key, value in told.items() if with_segments or key != "segments"})
     return PlainTextResponse(f"{transcript.text}\n" if shape == "text" else rendered(transcript, shape))
 
 
@@ -34,6 +38,10 @@ def _verbose(transcript: Transcript, language: str) -> dict[str, Any]:
         "segments": [_segment(place, segment) for place, segment in enumerate(transcript.segments)],
         "usage": _usage(transcript),
     }
+
+
+def _words(words: Words) -> list[dict[str, Any]]:
+    return [{"word": word, "start": start, "end": end} for word, (start, end) in words]
 
 
 def _segment(place: int, segment: Segment) -> dict[str, Any]:

@@ -67,15 +67,20 @@ def _routes(app: FastAPI, engine: Engine) -> None:
             if not isinstance(sound, UploadFile):
                 raise DataError("The field “file” is missing.", "Send the recording as multipart form data.")
             name = engine.known(asked.model)
+            if asked.wants_words:
+                await run_in_threadpool(engine.check_aligner)
             received = await run_in_threadpool(UploadedRecording, sound)
         if asked.stream:
             return await _streamed(engine.read(name, received.path, asked.prompt), received)
         try:
             segments = await _until_gone(request, engine.read(name, received.path, asked.prompt))
             transcript = LongRecording(engine.recogniser, received.path).transcript(segments, None)
+            timing = run_in_threadpool(engine.words, name, received.path, segments) if asked.wants_words else None
+            words = await timing if timing else None
         finally:
             received.discard()
-        return answers.answer(transcript, asked.response_format, engine.language)
+        shape, with_segments = asked.response_format, asked.wants_segments
+        return answers.answer(transcript, shape, engine.language, words, with_segments=with_segments)
 
     @app.post("/v1/audio/translations")
     async def translations(request: Request) -> Response:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from starlette.datastructures import FormData, UploadFile
 
 from studio.serve import answers
@@ -30,10 +30,23 @@ class TranscriptionRequest(BaseModel):
 
     @field_validator("timestamp_granularities")
     @classmethod
-    def _segments_alone(cls, wanted: list[str]) -> list[str]:
-        if unknown := [name for name in wanted if name != "segment"]:
-            raise ValueError(f"“{unknown[0][:40]}” is not available, only “segment”; leave the field out for that")
+    def _known(cls, wanted: list[str], others: ValidationInfo) -> list[str]:
+        if unknown := [name for name in wanted if name not in ("segment", "word")]:
+            raise ValueError(f"“{unknown[0][:40]}” is not available, only “segment” and “word”")
+        given = others.data
+        if "word" in wanted and (given.get("stream") or given.get("response_format", "") != "verbose_json"):
+            raise ValueError("“word” needs the response_format verbose_json, and no stream")
         return wanted
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether each word is to come with its times."""
+        return "word" in self.timestamp_granularities
+
+    @property
+    def wants_segments(self) -> bool:
+        """Whether segments are to come: unless words alone are asked for."""
+        return not self.wants_words or "segment" in self.timestamp_granularities
 
     @classmethod
     def of(cls, form: FormData) -> TranscriptionRequest:

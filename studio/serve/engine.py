@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from studio import audio
-from studio.errors import OverloadedError, UnknownModelError
+from studio.data.word_times import Words
+from studio.errors import DataError, OverloadedError, UnknownModelError
+from studio.inference.alignment import aligner
+from studio.inference.alignment.recordings import timed
 from studio.inference.longform.reading import LongRecording, biased
 from studio.inference.longform.transcript import Segment, text_of
 from studio.models import Clip, Recogniser, load
@@ -28,11 +32,19 @@ OPENAIS_NAMES = re.compile(r"whisper-1|gpt-4o(-mini)?-transcribe(-\d{4}-\d\d-\d\
 class Engine:
     """A recogniser that several threads may ask; `names` are the models that it answers to, the best first."""
 
-    def __init__(self, recogniser: Recogniser, run: str = "", kept: KeptRecordings | None = None) -> None:
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        run: str = "",
+        kept: KeptRecordings | None = None,
+        find_aligner: Callable[[], Recogniser | None] = lambda: None,
+    ) -> None:
         self.recogniser = recogniser
         self.names = [run, recogniser.source] if run else [recogniser.source]
         self._run = run
         self._kept = kept
+        self._find_aligner = find_aligner
+        self._aligner = recogniser if aligner.aligns(recogniser) else None
         self._turn = threading.Lock()
         self._door = threading.Lock()
         self._inside = 0
@@ -68,6 +80,25 @@ class Engine:
                 yield segment
                 if self._closing.is_set():
                     raise OverloadedError("The server is closing.", "Start it again.")
+
+    def check_aligner(self) -> None:
+        """Have a model ready that times words: the served one, or one on this disk. Raises DataError where none is."""
+        with self._turn:
+            self._aligner = self._aligner or self._find_aligner()
+        if self._aligner is None:
+            what = "Word times need a Whisper on the server's disk, and there is none."
+            raise DataError(what, f"Leave “word” out. {aligner.FETCH}")
+
+    def words(self, name: str, path: Path, segments: Sequence[Segment]) -> Words:
+        """Each word that `name` wrote in `segments` of `path`, with its start and end in the whole file, in seconds.
+
+        Raises AudioError, DataError, and as `check_aligner`.
+        """
+        self.check_aligner()
+        assert self._aligner is not None
+        is_base = bool(self._run) and name != self._run and self._aligner is self.recogniser
+        with self._turn, without_adapter(self.recogniser) if is_base else nullcontext():
+            return timed(self._aligner, path, segments)
 
     def text(self, name: str, path: Path, prompt: str = "") -> str:
         """All that `name` transcribes of `path`, in one line. Raises as `read`."""
@@ -115,8 +146,9 @@ def terms_in(prompt: str) -> list[str]:
 
 def engine_for(workspace: Workspace, run: str, model: str, device: str, kept: KeptRecordings | None) -> Engine:
     """The engine of the finished run `run`, or without one of `model`. Raises JobError, ModelError, DeviceError."""
+    find = partial(aligner.find, workspace, device)
     if not run:
-        return Engine(load(model, device), kept=kept)
+        return Engine(load(model, device), kept=kept, find_aligner=find)
     folder = listing.existing(workspace, run)
     adapter = find_adapter(folder.path, workspace)
-    return Engine(load(RunRecord.read(folder).model, device, adapter=adapter), run, kept)
+    return Engine(load(RunRecord.read(folder).model, device, adapter=adapter), run, kept, find)

@@ -16,6 +16,7 @@ from studio.data.store.journal import Action
 from studio.data.utterance import Split
 from studio.data.view.query import Selection
 from studio.data.view.table import Table
+from studio.data.word_times import BY_HAND
 from studio.errors import StudioError
 from studio.ui.sounds import sound_answer
 from studio.workspace import Workspace
@@ -37,6 +38,13 @@ class Label(BaseModel):
 
     text: str
     was: str | None = None
+
+
+class WordTimes(BaseModel):
+    """When each word is said, as the person set it, and what the page showed before; seconds."""
+
+    words: list[tuple[str, tuple[float, float]]]
+    was: list[tuple[str, tuple[float, float]]]
 
 
 class Changes(BaseModel):
@@ -98,6 +106,13 @@ def router(workspace: Workspace) -> APIRouter:
         clip = dataset(name).edit(clip_id, was, text=label.text)
         action = dataset(name).history(1)[0].id if clip.text != before.text else None
         return shown(dataset(name), clip) | {"action": action}
+
+    @routes.post("/words/{name}/{clip_id}")
+    def time(name: str, clip_id: str, timed: WordTimes) -> dict[str, Any]:
+        what = f"Word times of “{dataset(name).get(clip_id).text}” set"
+        change = {clip_id: {"words": timed.words, "words_from": BY_HAND}}
+        (clip,) = dataset(name).change(change, what, {clip_id: {"words": timed.was}})
+        return {"id": clip.id, "words": clip.words}
 
     @routes.post("/change/{name}")
     def change(name: str, bulk: Bulk) -> dict[str, Any]:

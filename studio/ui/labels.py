@@ -6,19 +6,25 @@ no longer the one that was shown. What a model does runs as a task of the datase
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal, get_args
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from studio.data import word_times
 from studio.data.labels.numbers import offenders
 from studio.data.labels.style import SHOWN, StyleFinding
 from studio.data.manifest import Dataset, Utterance
 from studio.data.store import asr_results
 from studio.data.view.query import Selection
+from studio.data.word_times import BY_HAND, ROUGH
+from studio.errors import ModelError
 from studio.inference import label_offers
+from studio.inference.alignment import aligner
 from studio.inference.label_errors import LIKELY
 from studio.inference.label_offers import Request
+from studio.models.catalogue import locate
 from studio.runs import listing, tasks
 from studio.runs.folder import RunFolder
 from studio.runs.tasks import TaskState
@@ -27,6 +33,11 @@ from studio.text.number_rules import DigitRules, WordRules
 from studio.ui import assets, base_models
 from studio.ui.page import Page
 from studio.workspace import Workspace, write_atomically
+
+Verb = Literal["prelabel", "suspects", "align"]
+_DOING = {
+    "prelabel": "Transcribing", "suspects": "Looking for wrong labels in", "align": "Timing the words of",
+}  # fmt: skip
 
 ROWS = 200  # proposals that are sent; the others are counted, and applied with them
 
@@ -56,7 +67,12 @@ class LabelOverview(BaseModel):
     heard: int  # of them
     doubted: int  # of them, in which a search looked for wrong labels
     likely: int  # of them
+    unlabelled: int  # of them
+    timed: int  # of them, whose words have times
+    rough: int  # of these, estimated without a model
+    by_hand: int  # of these, set by a person
     readers: list[LabelModel]
+    aligners: list[LabelModel]  # for word times; the last, ROUGH, is no model
     rules: dict[str, list[Rule]]
 
 
@@ -109,6 +125,7 @@ class Work(BaseModel):
     selection: Selection
     model: str
     adapter: str | None = None
+    again: bool = False  # word times: also where there are some
 
 
 class LabelSelection(BaseModel):
@@ -147,7 +164,7 @@ def router(workspace: Workspace) -> APIRouter:
         return [_finding(finding) for finding in label_offers.style(clips, model)]
 
     @routes.post("/{name}/{verb}")
-    def start(name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
+    def start(name: str, verb: Verb, work: Work) -> TaskState:
         return _start(workspace, name, verb, work)
 
     return routes
@@ -162,12 +179,18 @@ def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) ->
     found = asr_results.read(dataset)
     readings = [found[clip.id] for clip in clips if clip.id in found]
     judged = [item.suspicion for item in readings if item.suspicion is not None]
+    timed = [clip for clip in clips if word_times.timed(clip)]
     return LabelOverview(
         clips=len(clips),
         heard=len(readings),
         doubted=len(judged),
         likely=sum(suspicion > LIKELY for suspicion in judged),
+        unlabelled=sum(not clip.text.strip() or clip.silent for clip in clips),
+        timed=len(timed),
+        rough=sum(clip.words_from == ROUGH for clip in timed),
+        by_hand=sum(clip.words_from == BY_HAND for clip in timed),
         readers=_readers(workspace),
+        aligners=_aligners(workspace),
         rules={"words": _rules(WordRules), "digits": _rules(DigitRules)},
     )
 
@@ -191,6 +214,21 @@ def _readers(workspace: Workspace) -> list[LabelModel]:
     cards = [card for card in base_models.offered(workspace) if card.state != "download"]
     adapters = [LabelModel(title=f"{run.name} (tuned {run.model})", model=run.model, adapter=run.name) for run in tuned]
     return adapters + [LabelModel(title=f"{card.title} (not tuned)", model=card.id, adapter=None) for card in cards]
+
+
+def _aligners(workspace: Workspace) -> list[LabelModel]:
+    """Every Whisper on this disk, the best first, and the way without one."""
+    names = {card.id: card.title for card in base_models.offered(workspace)}
+    added = [card.id for card in base_models.offered(workspace) if card.family == aligner.WHISPER]
+    ready = [source for source in dict.fromkeys([*aligner.on_disk(workspace), *added]) if source in names]
+    found = [LabelModel(title=names[id], model=id, adapter=None) for id in ready if _is_here(id)]
+    return [*found, LabelModel(title="Roughly, by loudness and letters", model=ROUGH, adapter=None)]
+
+
+def _is_here(source: str) -> bool:
+    with suppress(ModelError):
+        return locate(source).is_dir()
+    return False
 
 
 def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> LabelChanges:
@@ -219,14 +257,17 @@ def _finding(finding: StyleFinding) -> dict[str, Any]:
     return finding.model_dump(exclude={"proposals"}) | {"mendable": len(finding.proposals)}
 
 
-def _start(workspace: Workspace, name: str, verb: Literal["prelabel", "suspects"], work: Work) -> TaskState:
+def _start(workspace: Workspace, name: str, verb: Verb, work: Work) -> TaskState:
     dataset, clips = _chosen(workspace, name, work.selection)
-    arguments = ["label", name, f"--{verb}", base_models.known(workspace, work.model)]
-    arguments += ["--adapter", listing.existing(workspace, work.adapter).name] if work.adapter else []
+    if verb == "align":
+        model = ["--rough"] if work.model == ROUGH else ["--model", base_models.known(workspace, work.model)]
+        arguments = ["align", name, *model, *["--again"] * work.again]
+    else:
+        arguments = ["label", name, f"--{verb}", base_models.known(workspace, work.model)]
+        arguments += ["--adapter", listing.existing(workspace, work.adapter).name] if work.adapter else []
     if len(clips) < len(dataset.utterances()):
         listed = dataset.folder / ".tasks" / f"{verb}.ids"
         write_atomically(listed, "\n".join(clip.id for clip in clips) + "\n")
         arguments += ["--clips", str(listed)]
-    doing = "Transcribing" if verb == "prelabel" else "Looking for wrong labels in"
-    what = f"{doing} {counted(len(clips), 'clip')}"
+    what = f"{_DOING[verb]} {counted(len(clips), 'clip')}"
     return tasks.start(workspace, name, verb, arguments, what)

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from studio.audio import edges
+from studio.data import word_times
 from studio.data.manifest import Dataset
 from studio.data.quality import Quality
 from studio.data.store import asr_results
@@ -124,12 +125,14 @@ def _page(found: Found, clips: dict[str, Utterance]) -> dict[str, Any]:
 
 
 def _more(row: ClipRow, clip: Utterance) -> dict[str, Any]:
-    """What only the page needs: what trimming would take off, the word diff, and a name for the samples."""
+    """What only the page needs: what trimming would take off, the word diff, word times, and a name for the samples."""
     figures = Quality.known(clip.quality)
     return {
         "trim": edges.offered(figures, clip.duration) if figures else 0,
         "edits": _diff(row.text, row.heard),
         "samples": clip.audio_sha256[:16],
+        "timed": word_times.timed(clip),
+        "timed_by": clip.words_from,
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from studio.data import word_times
 from studio.data.formats import lists, names
 from studio.data.formats.base import Column, ImportRow, Refused, Words
 from studio.data.formats.files import Files
@@ -32,7 +33,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 """The fields of a row, and the names that other programs give their columns, the surest first."""
 
-_OURS = frozenset({*Utterance.model_fields, "sampling_rate", "num_samples"})
+_OURS = frozenset({*Utterance.model_fields, "sampling_rate", "num_samples"} - {"words_from"})
 """Keys that a dataset sets for its own clips: they are never imported as extra keys."""
 _DEEPEST = 6  # lists within lists that are kept of another program's key
 
@@ -187,7 +188,8 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def record_of(clip: Utterance) -> dict[str, Any]:
-    """All of a clip except its sound, for formats that keep any key: nothing that is empty."""
+    """All of a clip except its sound, for formats that keep any key: nothing that is empty, no stale word times."""
+    words = word_times.timed(clip) or []
     own = {
         "text": clip.text,
         "duration": clip.duration,
@@ -195,7 +197,8 @@ def record_of(clip: Utterance) -> dict[str, Any]:
         "split": clip.split,
         "prompt": clip.prompt,
         "session": getattr(clip, "session", ""),
-        "words": [{"word": word, "start": start, "end": end} for word, (start, end) in clip.words or ()],
+        "words": [{"word": word, "start": start, "end": end} for word, (start, end) in words],
+        "words_from": clip.words_from if words else "",
     }
     others = {key: value for key, value in (clip.model_extra or {}).items() if key not in _OURS | own.keys()}
     return {key: value for key, value in (own | others).items() if value not in ("", [], None)}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from studio.data import word_times
 from studio.data.formats import fields, lists, names
 from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target, Words
 from studio.data.formats.clip import ExportClip
@@ -145,9 +146,8 @@ def _cut(clip: ExportClip, address: str) -> dict[str, Any]:
     custom = {key: value for key, value in fields.record_of(own).items() if key not in _OWN}
     said: dict[str, Any] = {"id": name, "recording_id": name, "start": 0.0, "duration": duration, "channel": 0}
     said |= {"text": own.text} | ({"speaker": own.speaker} if own.speaker else {}) | {"custom": custom}
-    if own.words:
-        timed = [[word, start, round(end - start, 4), None] for word, (start, end) in own.words]
-        said["alignment"] = {"word": timed}
+    if words := word_times.timed(own):
+        said["alignment"] = {"word": [[word, start, round(end - start, 4), None] for word, (start, end) in words]}
     recording = {
         "id": name,
         "sources": [{"type": "file", "channels": [0], "source": address}],

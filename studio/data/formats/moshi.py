@@ -6,11 +6,11 @@ keys that moshi-finetune does not read. https://github.com/kyutai-labs/moshi-fin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from studio.data import word_times
 from studio.data.formats import fields, lists, names
 from studio.data.formats.base import Base, ImportRow, ReadOptions, Refused, Target, Words
 from studio.data.formats.clip import ExportClip
@@ -57,8 +57,8 @@ class Moshi(Base):
                 own = clip.utterance
                 if not own.words:
                     target.skip(clip, "It has no word times.", "Align it first, or choose another format.")
-                elif _letters(own.text) != _letters(" ".join(word for word, _ in own.words)):
-                    target.skip(clip, "Its label changed since its words were timed.", "Align it again.")
+                elif wrong := word_times.fault(own.words, own.text, own.duration):
+                    target.skip(clip, wrong, "Align it again.")
                 else:
                     _write(clip, target, sheets)
 
@@ -117,7 +117,3 @@ def _words(alignments: Any) -> Words:
         raise DataError("Its alignments are missing.", 'Write {"alignments": [["word", [start, end], speaker], …]}.')
     main = [item for item in alignments if isinstance(item, list) and len(item) > 2 and item[2] == _MAIN]
     return fields.words(main or alignments) or []
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).casefold()

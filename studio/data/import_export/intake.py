@@ -20,6 +20,7 @@ import filelock
 
 from studio.audio import Waveform, read, wav_bytes
 from studio.audio.recording import Recording, fingerprint
+from studio.data import word_times
 from studio.data.splits.import_assignment import is_torn, placed
 from studio.data.store import lines, operations, snapshot
 from studio.data.store.files import Store
@@ -31,7 +32,7 @@ from studio.text import counted
 from studio.workspace import disk_errors
 
 FEW = 64  # files up to which each is flushed by itself; beyond, the whole system is, once: that takes a second or two
-_OURS = frozenset(Utterance.model_fields) - {"created_at"}  # what the keys of another program cannot set
+_OURS = frozenset(Utterance.model_fields) - {"created_at", "words_from"}  # what the keys of others cannot set
 
 
 class Intake:
@@ -107,17 +108,19 @@ class Intake:
 
         Without `text` the clip has no label yet, and is set aside until it gets one. A `split` holds unless the
         sentence is elsewhere: then it is that of the clips that are there already, or else, of those that come
-        in, what measures wins. `link`: the file of `audio`, which the clip shares where the disk can do that. Raises
-        DataError (empty label, the same samples are there already), AudioError or DiskError: this clip alone is left
-        out then.
+        in, what measures wins. An entry of `words` that holds several becomes one per word. `link`: the file of
+        `audio`, which the clip shares where the disk can do that. Raises DataError (empty label, words that do not fit
+        it, the same samples are there already), AudioError or DiskError: this clip alone is left out then.
         """
         label = "" if text is None else checked_label(text)
         recording = audio if isinstance(audio, Recording) else Recording.of(audio)
         if recording.sha256 in self:
             raise DataError("The same recording is there already.")
+        spoken = word_times.one_by_one(words) if words and label else None
+        others = dict(extra or {}) | ({} if spoken else {"words_from": ""})
         id = self._new_id()
         clip = lines.checked(
-            **{key: value for key, value in (extra or {}).items() if key not in _OURS},
+            **{key: value for key, value in others.items() if key not in _OURS},
             id=id,
             audio_filepath=f"clips/{id}{_suffix(link) if link else '.wav'}",
             text=label,
@@ -126,7 +129,7 @@ class Intake:
             session=session.strip(),
             split=(split or self._sides.split_for(label, source, prompt)) if label else "unused",
             source=source,
-            words=words,
+            words=word_times.checked(spoken, label, recording.wave.duration) if spoken else None,
             **recording.fields(),
         )
         return self._stage(clip, recording.wave, link, split is None)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from studio import audio
 from studio.audio import MAX_SECONDS, MIN_SECONDS, Waveform, read
 from studio.audio.recording import fingerprint
+from studio.data import word_times
 from studio.data.formats.base import Column, ImportRow, Reasons, Refused, SkipGroup
 from studio.data.formats.noted import SeveralTracks
 from studio.data.formats.plan import ImportPart, ImportPlan, Parts, opened
@@ -173,8 +174,9 @@ def _checked(row: ImportRow | Refused, known: Collection[str]) -> float | Refuse
     if isinstance(row, Refused):
         return row
     try:
-        label_of(row)
-        length = length_of(row)
+        label, length = label_of(row), length_of(row)
+        if row.words and label:
+            word_times.checked(word_times.one_by_one(row.words), label, length)
         if known and fingerprint(wave_of(row)) in known:
             return None
     except StudioError as error:

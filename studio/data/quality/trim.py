@@ -41,12 +41,14 @@ def _trimmed(clip: Utterance, wave: Waveform) -> tuple[Utterance, Waveform]:
     """`clip` between its edges, the times of its words moved with it."""
     start, end = edges(wave)
     first, last = round(start * wave.sample_rate), round(end * wave.sample_rate)
-    words = [(word, (_within(begin - start), _within(stop - start))) for word, (begin, stop) in clip.words or ()]
+    length = (last - first) / wave.sample_rate
+    moved = [(word, (begin - start, stop - start)) for word, (begin, stop) in clip.words or ()]
+    words = [(word, (_within(begin, length), _within(stop, length))) for word, (begin, stop) in moved]
     return clip.model_copy(update={"words": words or None}), Waveform(wave.samples[first:last], wave.sample_rate)
 
 
-def _within(second: float) -> float:
-    return round(max(second, 0.0), 3)
+def _within(second: float, length: float) -> float:
+    return round(min(max(second, 0.0), length), 3)
 
 
 def _seconds(kept: tuple[float, float]) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from studio.audio import Waveform
 from studio.audio.recording import Recording
+from studio.data import word_times
 from studio.data.splits.grouping import SplitIndex, sentence
 from studio.data.store import lines
 from studio.data.store.snapshot import Snapshot
@@ -15,7 +16,7 @@ from studio.data.utterance import Split, Utterance, checked_label
 from studio.errors import DataError
 from studio.text import counted
 
-EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "quality"})
+EDITABLE = frozenset({"text", "prompt", "speaker", "session", "split", "words", "words_from", "quality"})
 
 
 def checked(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,12 +33,12 @@ def changed(
     """The clips `old` with their changes, and the index of sentences with them, where one was needed.
 
     A clip with a new label goes where its sentence is already; one that gets its first, which was set aside till
-    then, goes where a new clip would. Raises DataError.
+    then, goes where a new clip would. Word times that are not those of a new label are dropped. Raises DataError.
     """
     sides: SplitIndex | None = None
     new: list[Utterance] = []
     for before in old:  # each is done with before the next: what its sentence is known by is then worked out once
-        after = lines.changed(before, changes[before.id])
+        after = lines.changed(before, _with_words(before, changes[before.id]))
         if stands_elsewhere(before, after):
             sides = sides or now.index().shifted((), ())
             sides.discard(before)
@@ -46,6 +47,19 @@ def changed(
             sides.add(after)
         new.append(after)
     return new, sides
+
+
+def _with_words(before: Utterance, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`fields` with the word times that they leave: those given must fit, those of another label are gone."""
+    text = fields.get("text", before.text)
+    if fields.get("words"):
+        return {**fields, "words": word_times.checked(fields["words"], text, before.duration)}
+    if "words" in fields:
+        return {"words_from": "", **fields}
+    if not before.words or text == before.text:
+        return fields
+    kept = word_times.kept(before.words, text)
+    return {**fields, "words": kept, "words_from": before.words_from if kept else ""}
 
 
 def stands_elsewhere(before: Utterance, after: Utterance) -> bool:

@@ -83,6 +83,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "speaker": "The speaker is known",
         "twins": "The same recording is there twice",
         "findings": "Something was found in the recording",
+        "times": "Its words have times",
     }
 )
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from studio.data import word_times
 from studio.data.quality import VERSION, Context, Finding, Quality, findings, pace, verdict
 from studio.data.store.asr_results import AsrResult
 from studio.data.utterance import Origin, Split, Utterance
@@ -170,6 +171,8 @@ def has(row: TableRow, flag: str) -> bool:
         return bool(number_words(row.clip.text))
     if flag == "digits":
         return _DIGIT.search(row.clip.text) is not None
+    if flag == "times":
+        return word_times.timed(row.clip) is not None
     return bool({"heard": row.heard, "prompt": row.clip.prompt, "speaker": row.clip.speaker}[flag])
 
 

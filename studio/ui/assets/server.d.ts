@@ -283,7 +283,12 @@ declare namespace Server {
     heard: number;
     doubted: number;
     likely: number;
+    unlabelled: number;
+    timed: number;
+    rough: number;
+    by_hand: number;
     readers: LabelModel[];
+    aligners: LabelModel[];
     rules: Record<string, Rule[]>;
   }
 
@@ -387,7 +392,8 @@ declare namespace Server {
       | "reading"
       | "checking"
       | "importing"
-      | "exporting";
+      | "exporting"
+      | "aligning";
     done: number;
     total: number;
     general: boolean;

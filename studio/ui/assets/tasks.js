@@ -6,6 +6,7 @@ import { at, duration, icon, make, request } from "./studio.js";
 const PHASES = {
   loading: "Loading the model",
   reading: "Transcribing the clips",
+  aligning: "Timing the words",
   checking: "Checking the clips",
   importing: "Importing the clips",
   exporting: "Writing the files",

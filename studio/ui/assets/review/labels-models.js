@@ -5,14 +5,16 @@ import { followRunning, followTask } from "../tasks.js";
 
 export class Reader {
   /**
-   * Offers models in `box` and runs the task `name`; `button(count)` is what its button says, `ended()` comes after.
+   * Offers models in `box` and runs the task `name`; `button(count)` is what its button says, `ended()` comes after;
+   * `more()` is what else is asked for.
    */
-  constructor(box, name, room, button, ended) {
+  constructor(box, name, room, button, ended, more = () => ({})) {
     this.box = box;
     this.name = name;
     this.room = room;
     this.button = button;
     this.ended = ended;
+    this.more = more;
     this.task = null;
     this.place = make("div", { class: "lab-task" });
     this.choice = make("select", { class: "st-select", id: `lab-reader-${name}` });
@@ -64,7 +66,7 @@ export class Reader {
     this.go.textContent = "Starting …";
     try {
       await request(`labels/${at(studio.dataset(), this.name)}`, {
-        body: { selection: { ...this.room.selection, expected: null }, model, adapter },
+        body: { selection: { ...this.room.selection, expected: null }, model, adapter, ...this.more() },
       });
       this.#free(false);
       this.task = followTask(this.place, studio.dataset(), this.name, (...end) => this.#end(...end));

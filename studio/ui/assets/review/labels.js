@@ -2,9 +2,10 @@
 
 import { Offer, patiently } from "./labels-offer.js";
 import { Reader, verdict } from "./labels-models.js";
+import { timing } from "./labels-times.js";
 import { at, counted, icon, make, request, studio } from "../studio.js";
 
-const TABS = ["numbers", "style", "heard", "suspects"];
+const TABS = ["numbers", "style", "heard", "suspects", "times"];
 const EXAMPLES = {
   words: "order 1296803 → order one two nine six eight zero three",
   digits: "order one two nine, double five → order 129, 55",
@@ -75,6 +76,14 @@ class LabelsDialog {
         (count) => `Look through ${counted(count, "clip")}`,
         () => this.show(),
       ),
+      times: new Reader(
+        this.$("#lab-times .lab-reader"),
+        "align",
+        this,
+        (count) => count ? `Time the words of ${counted(count, "clip")}` : "All have word times",
+        (status) => this.timesEnded(status),
+        () => ({ again: this.$(".lab-again input").checked }),
+      ),
     };
   }
 
@@ -91,6 +100,7 @@ class LabelsDialog {
     const bar = this.$(".lab-sure input");
     bar.addEventListener("input", () => (this.$(".lab-sure output").textContent = `${bar.value} %`));
     bar.addEventListener("change", () => this.heard());
+    this.$(".lab-again input").addEventListener("change", () => this.times());
   }
 
   open(selection = this.selection, tab = this.tab) {
@@ -142,7 +152,8 @@ class LabelsDialog {
       return this.$(".lab-chosen").replaceChildren("There are no clips here yet. Record or import some first."),
         this[this.tab]();
     }
-    this.$(".lab-chosen").textContent = `${counted(clips, "clip")} ${which}. Nothing is changed before you apply it.`;
+    const then = this.tab === "times" ? "Undo takes the times back." : "Nothing is changed before you apply it.";
+    this.$(".lab-chosen").textContent = `${counted(clips, "clip")} ${which}. ${then}`;
     return this[this.tab]();
   }
 
@@ -234,6 +245,19 @@ class LabelsDialog {
   async suspects() {
     await this.readers.suspects.show(this.standing, !this.standing.doubted);
     this.$(".lab-verdict").replaceChildren(verdict(this.standing, () => this.dialog.close()));
+  }
+
+  times() {
+    const { box, todo } = timing(this.standing, this.$(".lab-again input").checked);
+    this.$(".lab-timed").replaceChildren(box);
+    this.$(".lab-again").hidden = this.standing.timed === this.standing.by_hand;
+    return this.readers.times.show({ ...this.standing, readers: this.standing.aligners, clips: todo }, todo > 0);
+  }
+
+  /** Times were written: say so with their undo. */
+  async timesEnded(status) {
+    const [action] = await request(`history/${at(studio.dataset())}?limit=1`).catch(() => []);
+    return status === "finished" && action ? this.done(action.what) : this.show();
   }
 
   /** New labels were written: say so with its undo, and load the list again. */

@@ -4,6 +4,7 @@ import { icon, make } from "../studio.js";
 import { AXES, levels, paint, rgb } from "../sound/spectrum.js";
 import { Sounds } from "./review-sound.js";
 import { facts } from "./review-facts.js";
+import { Words } from "./review-words.js";
 
 const SETTLED = 70; // ms that a clip is in hand before it is fetched: keys may be held down
 const MOST_COLUMNS = 900; // of the spectrogram
@@ -17,10 +18,13 @@ const KEYS = {
 };
 
 export class Dock {
-  /** `fail(error)` tells; `playing(id)` when a clip begins to sound, with null when it ends. */
-  constructor(root, fail, playing) {
+  /** `fail(error)` tells; `playing(id)` when a clip begins to sound, with null when it ends; `timed()` when word times
+   *  were saved. */
+  constructor(root, fail, playing, timed) {
     this.fail = fail;
     this.playing = playing;
+    /** @type {number | null} */
+    this.until = null; // seconds at which a part that is played ends
     this.sounds = new Sounds();
     this.audio = new Audio();
     this.row = null;
@@ -30,6 +34,7 @@ export class Dock {
     this.plot = this.$(".rvd-plot");
     this.wave = this.$(".rvd-wave");
     this.spectrum = this.$(".rvd-spectrum");
+    this.words = new Words(this, timed);
     this.#remember();
     this.#listen();
   }
@@ -47,6 +52,7 @@ export class Dock {
     const isSame = row && this.row && row.id === this.row.id && row.samples === this.row.samples;
     this.row = row;
     this.root.hidden = !row;
+    this.words.show(row);
     if (!row) return this.stop();
     this.$(".rvd-label").textContent = row.text;
     this.$(".rvd-facts").replaceChildren(...(row.trashed ? [] : facts(row)));
@@ -80,6 +86,22 @@ export class Dock {
     const { row, audio } = this;
     if (!row) return;
     if (this.isPlaying && audio.dataset.id === row.id) return audio.pause();
+    this.until = null;
+    await this.#sound(row);
+  }
+
+  /** Play from `start` to `end`, in seconds. */
+  async playPart(start, end) {
+    const { row } = this;
+    this.audio.pause();
+    await this.seek(start);
+    if (row !== this.row) return;
+    this.until = end;
+    await this.#sound(row);
+  }
+
+  async #sound(row) {
+    const { audio } = this;
     try {
       const { url } = await this.sounds.of(row);
       if (row.id !== this.row?.id) return;
@@ -110,6 +132,7 @@ export class Dock {
     if (!row) return;
     const { url } = await this.sounds.of(row).catch(() => ({}));
     if (!url || row.id !== this.row?.id) return;
+    this.until = null;
     if (audio.src !== url) audio.src = url;
     audio.dataset.id = row.id;
     audio.currentTime = Math.max(0, Math.min(time, row.duration));
@@ -128,6 +151,7 @@ export class Dock {
   #run() {
     if (!this.row) return;
     this.#move(this.audio.currentTime);
+    if (this.until !== null && this.audio.currentTime >= this.until) this.audio.pause();
     if (this.isPlaying) requestAnimationFrame(() => this.#run());
   }
 

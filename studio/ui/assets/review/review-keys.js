@@ -86,7 +86,9 @@ export class Help {
       make(
         "p",
         { class: "st-quiet" },
-        "Shift-click a box to choose all clips in between. Keys do nothing while you type in a text field.",
+        "Shift-click a box to choose all clips in between. Keys do nothing while you type in a text field. Under the " +
+          "waveform, arrows go from word to word, Enter plays one, and Tab leads to its borders: arrows move them by " +
+          "10 ms, with Shift by 50 ms.",
       ),
     );
   }

@@ -40,7 +40,12 @@ class ReviewTab {
     this.bulk = new Bulk(root, this);
     this.filter = new Filter(root, (view) => this.ask(view));
     this.tiles = new Tiles(root, (term) => this.filter.add(term));
-    this.dock = new Dock(root, (error) => this.fail(error), (id) => this.table.playing(id));
+    this.dock = new Dock(
+      root,
+      (error) => this.fail(error),
+      (id) => this.table.playing(id),
+      () => this.done("Word times saved."),
+    );
     this.editor = new Editor(root, this);
     this.history = new History(root, this);
     this.help = new Help(root, (query) => this.filter.add(query));
