@@ -21,6 +21,8 @@ DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
 STUDIO_MODEL ?= UsefulSensors/moonshine-tiny
 FETCHED = test '$(STUDIO_MODEL)' = none || test -e $(VENV)/.model || { $(BIN)/studio fetch '$(STUDIO_MODEL)' \
 	&& touch $(VENV)/.model; } || echo "Not fetched now: the studio opens with its bundled model, and tries again next time."
+# What the tests need; ExecuTorch goes with one version of PyTorch, so the oldest is tested without it.
+EXTRAS := test,executorch
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -60,7 +62,7 @@ newest:
 	$(MAKE) test VENV=.venv-newest PINS=
 
 oldest:
-	$(MAKE) .venv-oldest/.test VENV=.venv-oldest PINS= RESOLUTION=lowest-direct
+	$(MAKE) .venv-oldest/.test VENV=.venv-oldest PINS= RESOLUTION=lowest-direct EXTRAS=test
 	.venv-oldest/bin/python -m pytest $(CORES) -m 'not slow and not browser and not thorough' $(ARGS)
 
 # Renew constraints.txt and say what moved. PyTorch moves only if it is named: make pins ARGS=torch==2.14.1
@@ -89,7 +91,7 @@ $(VENV)/.studio: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.studio
-	@$(INSTALL) --editable '.[test]'
+	@$(INSTALL) --editable '.[$(EXTRAS)]'
 	@touch $@
 
 # What the page of an export takes along; without a network its tests are skipped.

@@ -1,0 +1,149 @@
+"""A tuned Moonshine as one file of ExecuTorch: what PyTorch computes, by the runtime that phones have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+from exports import RUN, SOUNDS, run_on
+from numpy.typing import NDArray
+
+from studio.audio import write_wav
+from studio.errors import ModelError
+from studio.export import gate
+from studio.export.executorch import FILE, ExecuTorch
+from studio.export.exporting import export_run
+from studio.export.gate import ExportReport
+from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
+from studio.export.uses import uses_of
+from studio.workspace import Workspace
+
+Exported = Callable[[str], ExportReport]
+
+
+def unwatched(done: int, total: int) -> None:
+    """For what is written without anybody looking."""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A run on a tiny Moonshine."""
+    root = tmp_path_factory.mktemp("moonshine")
+    return run_on(tiny_models.moonshine(root / "base"), root, "voice")
+
+
+@pytest.fixture(scope="module")
+def exported(workspace: Workspace) -> Exported:
+    """By precision; each made once, however often it is asked for."""
+    pytest.importorskip("executorch")
+    return cache(lambda precision: export_run(workspace, RUN, "executorch", precision))
+
+
+@pytest.fixture(scope="module")
+def reference(workspace: Workspace) -> Reference:
+    """The run's model in PyTorch."""
+    return Reference.of(export_run(workspace, RUN, "merged").folder)
+
+
+# What is traced
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_what_is_traced_computes_what_transformers_does_whatever_lies_in_its_memory(tied: bool, tmp_path: Path) -> None:
+    import torch
+
+    from studio.export.traceable import Decoder, Encoder
+
+    reference = Reference.of(tiny_models.moonshine(tmp_path / "model", tie_word_embeddings=tied))
+    encoder, decoder = Encoder(reference.recogniser.model), Decoder(reference.recogniser.model)
+    decoder.keys.fill_(torch.nan)
+    decoder.values.fill_(torch.nan)
+    with torch.no_grad():
+        hidden, *heard = encoder(torch.from_numpy(SOUNDS[0])[None])
+        first = decoder(torch.tensor(reference.rules.prompt), torch.tensor([0]), *heard)
+    expected = reference.stages(SOUNDS[0])
+    assert np.allclose(hidden, expected[ENCODER], atol=1e-4)
+    assert np.allclose(first, expected[FIRST_LOGITS], atol=1e-4)
+
+
+def test_a_table_of_embeddings_in_eight_bits_is_within_half_a_step_in_each_row() -> None:
+    import torch
+
+    from studio.export.traceable import ByteEmbedding
+
+    table = torch.randn(20, 16) * torch.logspace(-3, 2, 20)[:, None]
+    steps = table.abs().amax(1, keepdim=True) / 127
+    assert ((ByteEmbedding(table)(torch.arange(20)) - table).abs() <= 0.501 * steps).all()
+
+
+# The file
+
+
+def test_a_run_passes_the_gate_in_fp32_with_the_texts_of_pytorch(exported: Exported) -> None:
+    report = exported("fp32")
+    assert {stage.name for stage in report.stages} == {ENCODER, FIRST_LOGITS}
+    assert min(stage.psnr for stage in report.stages) > 90
+    assert report.others == []
+    assert {"executorch", "torchao"} <= set(report.versions)
+    names = {path.name for path in report.folder.iterdir()}
+    assert {FILE, "config.json", "generation_config.json", "tokenizer.json", "export.json"} <= names
+    assert not any("safetensors" in name for name in names)
+
+
+def test_eight_bits_are_far_smaller_and_near_enough(exported: Exported) -> None:
+    report = exported("8da8w")
+    assert min(stage.psnr for stage in report.stages) > 25
+    assert (report.folder / FILE).stat().st_size < 0.6 * (exported("fp32").folder / FILE).stat().st_size
+
+
+def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exported, reference: Reference) -> None:
+    runtime = ExecuTorch().open(exported("fp32").folder, reference)
+    sounds = [tiny_models.noise(seconds, seed=5) for seconds in (4.0, 0.11, 4.0)]
+    written = [runtime.transcribe(samples) for samples in sounds]
+    assert written == [reference.transcribe(samples) for samples in sounds]
+
+
+def test_a_sound_too_short_for_the_file_is_lengthened(exported: Exported, reference: Reference) -> None:
+    runtime = ExecuTorch().open(exported("fp32").folder, reference)
+    assert runtime.stages(tiny_models.noise(0.06))[ENCODER].shape == (2, 64)
+
+
+def test_the_lines_of_python_on_the_card_write_what_pytorch_does(
+    exported: Exported, reference: Reference, tmp_path: Path
+) -> None:
+    cards = uses_of(exported("fp32"))
+    assert [card.program for card in cards] == [
+        "an Android app",
+        "an app for iPhone or Mac",
+        "Python, with ExecuTorch",
+    ]
+    (lines,) = [passage.text for passage in cards[-1].passages if passage.is_code]
+    write_wav(tmp_path / "clip.wav", SOUNDS[0], 16_000)
+    printed = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert printed.stdout.strip() == reference.transcribe(SOUNDS[0])
+
+
+def test_a_model_that_needs_normalised_sound_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    folder = tiny_models.moonshine(tmp_path / "model", do_normalize=True)
+    with pytest.raises(ModelError, match="an app does not normalise it"):
+        ExecuTorch().write(folder, tmp_path, "fp32", unwatched)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 90), ("8da8w", 25)])
+def test_the_real_moonshine_writes_what_it_does_in_pytorch(
+    precision: str, least: float, moonshine_tiny: Path, spoken: list[NDArray[np.float32]], tmp_path: Path
+) -> None:
+    pytest.importorskip("executorch")
+    ExecuTorch().write(moonshine_tiny, tmp_path, precision, unwatched)
+    reference = Reference.of(moonshine_tiny)
+    runtime = ExecuTorch().open(tmp_path, reference)
+    assert min(stage.psnr for stage in gate._stages(reference, runtime, spoken)) > least
+    others = sum(runtime.transcribe(samples) != reference.transcribe(samples) for samples in spoken)
+    assert others <= (precision == "8da8w")
