@@ -40,7 +40,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def exported(workspace: Workspace) -> Exported:
     """By precision; each made once, however often it is asked for."""
-    pytest.importorskip("coremltools", reason="coremltools is not installed: .ci/coreml runs these tests")
+    pytest.importorskip("coremltools")
     return cache(lambda precision: export_run(workspace, RUN, "coreml", precision))
 
 
@@ -106,7 +106,7 @@ def test_a_model_that_needs_normalised_sound_is_refused_in_a_sentence(tmp_path: 
 def test_the_real_moonshine_stays_near(
     precision: str, least: float, moonshine_tiny: Path, spoken: list[NDArray[np.float32]], tmp_path: Path
 ) -> None:
-    pytest.importorskip("coremltools", reason="coremltools is not installed: .ci/coreml runs these tests")
+    pytest.importorskip("coremltools")
     CoreML().write(moonshine_tiny, tmp_path, precision, unwatched)
     reference = Reference.of(moonshine_tiny)
     runtime = CoreML().open(tmp_path, reference)

@@ -197,11 +197,13 @@ def _methods(network: Any, in_bytes: bool) -> tuple[nn.Module, nn.Module]:
 
     encoder, decoder = Encoder(network).eval(), Decoder(network).eval()
     if in_bytes:
+        from torch import nn
         from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerAxis, quantize_
 
         decoder.embedding = ByteEmbedding(network.get_input_embeddings().weight.detach())
-        for module in (encoder, decoder):
-            quantize_(module, Int8DynamicActivationIntxWeightConfig(weight_granularity=PerAxis(0)))
+        parts = (module for method in (encoder, decoder) for module in method.modules())
+        matrices = dict.fromkeys(module for module in parts if isinstance(module, nn.Linear))  # some are in both
+        quantize_(nn.ModuleList(matrices), Int8DynamicActivationIntxWeightConfig(weight_granularity=PerAxis(0)))
     return encoder, decoder
 
 

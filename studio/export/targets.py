@@ -209,6 +209,15 @@ TARGETS: Mapping[str, Target] = _table(
         extra="executorch",
         modules=("executorch", "torchao"),
     ),
+    Target(
+        name="coreml",
+        title="Core ML in apps for iPhone and Mac",
+        families=("moonshine",),
+        precisions={"fp16": FP16, "int8": INT8},
+        home="studio.export.coreml.packages:CoreML",
+        extra="coreml",
+        modules=("coremltools",),
+    ),
 )
 
 

@@ -6,6 +6,7 @@ batches, which neither torch.export nor a trace can follow. Imported late: it ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,31 @@ from torch.nn.functional import gelu, linear
 
 PLACES = 1300  # frames that can be told apart; 30 s of sound have 1,248
 _HIDDEN = -1e4  # the score of what may not be looked at; fp16 holds it
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """Into how many parts attention divides the hidden states, and how wide each is."""
+
+    count: int
+    width: int
+
+    @classmethod
+    def of(cls, count: int, config: Any) -> _Heads:
+        return cls(count, config.hidden_size // count)
+
+    def split(self, hidden: Tensor) -> Tensor:
+        """(tokens, width) as (heads, tokens, width of a head)."""
+        return hidden.view(-1, self.count, self.width).transpose(0, 1)
+
+    def scores(self, query: Tensor, key: Tensor) -> Tensor:
+        """(heads, tokens, tokens looked at)."""
+        scores: Tensor = (query * self.width**-0.5) @ key.transpose(1, 2)
+        return scores
+
+    def taken(self, scores: Tensor, value: Tensor) -> Tensor:
+        """What each token takes from the others: (tokens, width)."""
+        return (scores.softmax(-1) @ value).transpose(0, 1).reshape(-1, self.count * self.width)
 
 
 class Encoder(nn.Module):
@@ -25,13 +51,12 @@ class Encoder(nn.Module):
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.encoder, config = network.model.encoder, network.config
-        self.crosses = nn.ModuleList(
-            nn.ModuleList((layer.encoder_attn.k_proj, layer.encoder_attn.v_proj))
-            for layer in network.model.decoder.layers
-        )
-        self.heads = config.encoder_num_attention_heads
-        self.cross_heads = config.decoder_num_attention_heads
-        self.turns = _Turns(self.encoder.rotary_emb.inv_freq, config.hidden_size // self.heads, PLACES)
+        layers = network.model.decoder.layers
+        self.cross_keys = nn.ModuleList(layer.encoder_attn.k_proj for layer in layers)
+        self.cross_values = nn.ModuleList(layer.encoder_attn.v_proj for layer in layers)
+        self.heads = _Heads.of(config.encoder_num_attention_heads, config)
+        self.cross_heads = _Heads.of(config.decoder_num_attention_heads, config)
+        self.turns = _Turns(self.encoder.rotary_emb.inv_freq, self.heads.width, PLACES)
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
@@ -42,15 +67,15 @@ class Encoder(nn.Module):
         for layer in encoder.layers:
             normal, attention = layer.input_layernorm(hidden), layer.self_attn
             query, key, value = (
-                _split(project(normal), self.heads)
-                for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+                self.heads.split(project(normal)) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
             )
-            scores = _scores(self.turns(query, cos, sin), self.turns(key, cos, sin))
-            hidden = hidden + attention.o_proj(_taken(scores, value))
+            scores = self.heads.scores(self.turns(query, cos, sin), self.turns(key, cos, sin))
+            hidden = hidden + attention.o_proj(self.heads.taken(scores, value))
             hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
         hidden = encoder.layer_norm(hidden)
         keys, values = (
-            torch.stack([_split(cross[part](hidden), self.cross_heads) for cross in self.crosses]) for part in (0, 1)
+            torch.stack([self.cross_heads.split(project(hidden)) for project in projections])
+            for projections in (self.cross_keys, self.cross_values)
         )
         return hidden, keys, values
 
@@ -70,11 +95,11 @@ class Decoder(nn.Module):
         super().__init__()
         self.decoder, self.projection, config = network.model.decoder, network.proj_out, network.config
         self.embedding: nn.Module = self.decoder.embed_tokens
-        self.heads, most = config.decoder_num_attention_heads, config.max_position_embeddings
-        width = config.hidden_size // self.heads
-        self.turns = _Turns(self.decoder.rotary_emb.inv_freq, width, most)
+        self.heads, most = _Heads.of(config.decoder_num_attention_heads, config), config.max_position_embeddings
+        self.turns = _Turns(self.decoder.rotary_emb.inv_freq, self.heads.width, most)
+        shape = (config.decoder_num_hidden_layers, self.heads.count, most, self.heads.width)
         for name in ("keys", "values"):
-            self.register_buffer(name, torch.zeros(config.decoder_num_hidden_layers, self.heads, most, width))
+            self.register_buffer(name, torch.zeros(shape))
         self.register_buffer("everywhere", torch.arange(most))
 
     def forward(self, token: Tensor, place: Tensor, cross_keys: Tensor, cross_values: Tensor) -> Tensor:
@@ -85,18 +110,17 @@ class Decoder(nn.Module):
         for number, layer in enumerate(self.decoder.layers):
             normal, attention = layer.input_layernorm(hidden), layer.self_attn
             query, key, value = (
-                _split(project(normal), self.heads)
-                for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+                self.heads.split(project(normal)) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
             )
             query, key = self.turns(query, cos, sin), self.turns(key, cos, sin)
             self.keys[number] = torch.where(here[:, None], key, self.keys[number])
             self.values[number] = torch.where(here[:, None], value, self.values[number])
-            scores = torch.where(seen, _scores(query, self.keys[number]), _HIDDEN)
+            scores = torch.where(seen, self.heads.scores(query, self.keys[number]), _HIDDEN)
             known = torch.where(seen[:, None], self.values[number], 0.0)
-            hidden = hidden + attention.o_proj(_taken(scores, known))
+            hidden = hidden + attention.o_proj(self.heads.taken(scores, known))
             normal, attention = layer.post_attention_layernorm(hidden), layer.encoder_attn
-            scores = _scores(_split(attention.q_proj(normal), self.heads), cross_keys[number])
-            hidden = hidden + attention.o_proj(_taken(scores, cross_values[number]))
+            scores = self.heads.scores(self.heads.split(attention.q_proj(normal)), cross_keys[number])
+            hidden = hidden + attention.o_proj(self.heads.taken(scores, cross_values[number]))
             hidden = hidden + layer.mlp(layer.final_layernorm(hidden))
         logits: Tensor = self.projection(self.decoder.norm(hidden))[0]
         return logits
@@ -142,19 +166,3 @@ class _Turns(nn.Module):
     def forward(self, value: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """(heads, tokens, width of a head), turned."""
         return value * cos + linear(value, self.swap) * sin
-
-
-def _split(hidden: Tensor, heads: int) -> Tensor:
-    """(tokens, width) as (heads, tokens, width of a head)."""
-    return hidden.view(hidden.shape[0], heads, hidden.shape[1] // heads).transpose(0, 1)
-
-
-def _scores(query: Tensor, key: Tensor) -> Tensor:
-    """(heads, tokens, tokens looked at)."""
-    return (query * query.shape[-1] ** -0.5) @ key.transpose(1, 2)
-
-
-def _taken(scores: Tensor, value: Tensor) -> Tensor:
-    """What each token takes from the others: (tokens, width)."""
-    taken = (scores.softmax(-1) @ value).transpose(0, 1)
-    return taken.reshape(taken.shape[0], taken.shape[1] * taken.shape[2])

@@ -198,7 +198,7 @@ def _squeeze(given: Values) -> Any:
 def _concat(given: Values) -> Any:
     import torch
 
-    parts = [torch.atleast_1d(each) for each in given["values"]]
+    parts = [each if each.dim() else each[None] for each in given["values"]]
     return torch.cat(parts, int(given["axis"]))
 
 

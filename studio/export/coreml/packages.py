@@ -165,8 +165,9 @@ def _converted(module: nn.Module, given: Sequence[Any], inputs: list[Any], outpu
     import coremltools as ct
     import torch
 
+    trace: Any = torch.jit.trace
     with torch.no_grad():
-        traced = torch.jit.trace(module, given, check_trace=False)
+        traced = trace(module, given, check_trace=False)
     return ct.convert(
         traced,
         inputs=inputs,
