@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-from exports import RUN, SOUNDS, run_on
+from exports import RUN, SOUNDS, check_refused_where_eight_times_as_strong, run_on
 from numpy.typing import NDArray
 
 from studio.errors import ModelError
@@ -65,6 +65,13 @@ def test_eight_bits_are_far_smaller_and_near_enough(exported: Exported) -> None:
     assert min(stage.psnr for stage in report.stages) > 25
     small, whole = (sum(size_of(exported(name).folder / part) for part in PACKAGES) for name in ("int8", "fp16"))
     assert small < 0.75 * whole  # so small a model has many numbers that stay as they are
+
+
+def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("coremltools")
+    check_refused_where_eight_times_as_strong(workspace, "coreml", "int8", tmp_path, monkeypatch)
 
 
 def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exported, reference: Reference) -> None:

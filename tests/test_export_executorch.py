@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-from exports import RUN, SOUNDS, run_on
+from exports import RUN, SOUNDS, check_refused_where_eight_times_as_strong, run_on
 from numpy.typing import NDArray
 
 from studio.audio import write_wav
@@ -100,6 +100,13 @@ def test_eight_bits_are_far_smaller_and_near_enough(exported: Exported) -> None:
     report = exported("8da8w")
     assert min(stage.psnr for stage in report.stages) > 25
     assert (report.folder / FILE).stat().st_size < 0.6 * (exported("fp32").folder / FILE).stat().st_size
+
+
+def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("executorch")
+    check_refused_where_eight_times_as_strong(workspace, "executorch", "8da8w", tmp_path, monkeypatch)
 
 
 def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exported, reference: Reference) -> None:
