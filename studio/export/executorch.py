@@ -5,6 +5,8 @@ Both are computed by XNNPACK where it knows how, and else by the runtime's own p
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
-from studio.export.beside import check_raw_sound, copy_rest, rules_of
+from studio.export.model_files import check_raw_sound, copy_rest, rules_of
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.targets import Runtime
 from studio.faults import plain_reason
@@ -28,10 +30,10 @@ FILE = "model.pte"
 _ENCODER, _DECODER = "encoder", "decoder"  # the methods
 _RATE = 16_000  # samples a second
 _LEAST, _MOST = _RATE // 10, 30 * _RATE  # samples; the fewest make two frames, since one would be a shape of its own
-_USAGE = """The file has two methods. `encoder` takes samples at 16 kHz, (1, samples), of 0.1 to 30 s; it gives the
-encoder's output, keys and values. `decoder` takes a token, its place in the text, and those keys and values; it gives
-the logits of the next token, and remembers the tokens of the places before. A text begins with token {start} at place 0
-and ends with {ends}; it has {most} tokens at the most.
+_USAGE = """The file has two methods. `encoder` takes samples at 16 kHz, (1, samples), of 0.1 to 30 s, and returns its
+output, the keys and the values. `decoder` takes a token, its position in the text, and those keys and values; it
+returns the logits of the next token, and caches the tokens at earlier positions. A text begins with token {start} at
+position 0 and ends with {ends}; it has at most {most} tokens.
 
 ## Use it in an Android app
 
@@ -48,8 +50,8 @@ val (_, keys, values) = model.execute("encoder", EValue.from(sound))
 val ids = mutableListOf({start}L)
 while (ids.size <= {most}) {{
     val token = Tensor.fromBlob(longArrayOf(ids.last()), longArrayOf(1))
-    val place = Tensor.fromBlob(longArrayOf(ids.size - 1L), longArrayOf(1))
-    val found = model.execute("decoder", EValue.from(token), EValue.from(place), keys, values)
+    val position = Tensor.fromBlob(longArrayOf(ids.size - 1L), longArrayOf(1))
+    val found = model.execute("decoder", EValue.from(token), EValue.from(position), keys, values)
     val logits = found[0].toTensor().dataAsFloatArray
     val next = logits.indices.maxBy {{ logits[it] }}.toLong()
     if (next in longArrayOf({ends})) break
@@ -69,8 +71,8 @@ let heard = try model.execute("encoder", Tensor<Float>(samples, shape: [1, sampl
 var ids: [Int64] = [{start}]
 while ids.count <= {most} {{
     let token = Tensor<Int64>([ids.last!], shape: [1])
-    let place = Tensor<Int64>([Int64(ids.count - 1)], shape: [1])
-    let logits: Tensor<Float> = try model.execute("decoder", [token, place, heard[1], heard[2]])[0].tensor()!
+    let position = Tensor<Int64>([Int64(ids.count - 1)], shape: [1])
+    let logits: Tensor<Float> = try model.execute("decoder", [token, position, heard[1], heard[2]])[0].tensor()!
     let scores = logits.scalars()
     let next = Int64(scores.indices.max {{ scores[$0] < scores[$1] }}!)
     if [{ends}].contains(next) {{ break }}
@@ -95,8 +97,8 @@ samples, rate = librosa.load("clip.wav", sr=16_000)
 _, keys, values = encoder.execute([torch.from_numpy(samples)[None]])
 ids = [{start}]
 while len(ids) <= {most}:
-    place = len(ids) - 1
-    (logits,) = decoder.execute([torch.tensor([ids[-1]]), torch.tensor([place]), keys, values])
+    position = len(ids) - 1
+    (logits,) = decoder.execute([torch.tensor([ids[-1]]), torch.tensor([position]), keys, values])
     token = int(logits.argmax())
     if token in ({ends},):
         break
@@ -107,7 +109,7 @@ print(Tokenizer.from_file(f"{{folder}}/tokenizer.json").decode(ids[1:]).strip())
 
 
 class ExecuTorch:
-    """`model.pte`, settings and tokenizer beside it."""
+    """`model.pte`, settings and tokenizer next to it."""
 
     def write(self, merged: Path, out: Path, precision: str, progress: OnProgress) -> None:
         """The two methods of `merged`. Raises ModelError where ExecuTorch refuses the model, DiskError."""
@@ -144,7 +146,7 @@ class _Program:
     """Both methods. The decoder's memory is the program's: one text at a time."""
 
     def __init__(self, path: Path, reference: Reference) -> None:
-        with _quiet():
+        with _quiet(), _without_native_messages():
             from executorch.extension.pybindings import portable_lib
             from executorch.runtime import Runtime as Programs
 
@@ -175,13 +177,13 @@ class _Program:
         """The logits after the ids that it is given, which continue those that it was given before."""
         import torch
 
-        place = 0
+        position = 0
 
         def following(ids: Sequence[int]) -> NDArray[np.float32]:
-            nonlocal place
+            nonlocal position
             for token in ids:
-                (found,) = self._decoder.execute([torch.tensor([token]), torch.tensor([place]), *heard])
-                place += 1
+                (found,) = self._decoder.execute([torch.tensor([token]), torch.tensor([position]), *heard])
+                position += 1
             logits: NDArray[np.float32] = found.numpy().copy()
             return logits
 
@@ -197,13 +199,11 @@ def _methods(network: Any, in_bytes: bool) -> tuple[nn.Module, nn.Module]:
 
     encoder, decoder = Encoder(network).eval(), Decoder(network).eval()
     if in_bytes:
-        from torch import nn
         from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerAxis, quantize_
 
         decoder.embedding = ByteEmbedding(network.get_input_embeddings().weight.detach())
-        parts = (module for method in (encoder, decoder) for module in method.modules())
-        matrices = dict.fromkeys(module for module in parts if isinstance(module, nn.Linear))  # some are in both
-        quantize_(nn.ModuleList(matrices), Int8DynamicActivationIntxWeightConfig(weight_granularity=PerAxis(0)))
+        for method in (encoder, decoder):
+            quantize_(method, Int8DynamicActivationIntxWeightConfig(weight_granularity=PerAxis(0)))
     return encoder, decoder
 
 
@@ -214,13 +214,13 @@ def _lowered(encoder: nn.Module, decoder: nn.Module) -> Any:
     from executorch.exir import to_edge_transform_and_lower
     from torch.export import Dim, export
 
-    from studio.export.traceable import PLACES
+    from studio.export.traceable import FRAMES
 
     with torch.no_grad():
         samples = torch.zeros(1, 2 * _RATE)
         _, keys, values = encoder(samples)
         given = (torch.tensor([1]), torch.tensor([0]), keys, values)
-        frames = {2: Dim.DYNAMIC(min=2, max=PLACES)}
+        frames = {2: Dim.DYNAMIC(min=2, max=FRAMES)}
         length = {1: Dim.DYNAMIC(min=_LEAST, max=_MOST)}
         programs = {
             _ENCODER: export(encoder, (samples,), dynamic_shapes=(length,), strict=False),
@@ -235,3 +235,18 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def _without_native_messages() -> Iterator[None]:
+    """Within the block nothing reaches stderr: ExecuTorch's C++ code reports there what it reads about processors."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)

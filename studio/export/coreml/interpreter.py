@@ -221,8 +221,8 @@ def _gather(given: Values) -> Any:
     return found.reshape((*found.shape[:axis], *indices.shape, *found.shape[axis + 1 :]))
 
 
-def _places(given: Values) -> tuple[Any, ...]:
-    """What begin, end and stride say, as an index; a mask makes an axis whole on one side or takes one place of it."""
+def _index(given: Values) -> tuple[Any, ...]:
+    """What begin, end and stride say, as an index; a mask makes an axis whole on one side or takes one index of it."""
     begins, ends = _numbers(given["begin"]), _numbers(given["end"])
     strides = _numbers(given["stride"]) if "stride" in given else [1] * len(begins)
     masks = [
@@ -236,12 +236,12 @@ def _places(given: Values) -> tuple[Any, ...]:
 
 
 def _slice(given: Values) -> Any:
-    return given["x"][_places(given)]
+    return given["x"][_index(given)]
 
 
 def _slice_update(given: Values) -> Any:
-    found, places = given["x"].clone(), _places(given)
-    found[places] = given["update"].reshape(found[places].shape)
+    found, index = given["x"].clone(), _index(given)
+    found[index] = given["update"].reshape(found[index].shape)
     return found
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
-from studio.export.beside import check_raw_sound, copy_rest, rules_of
 from studio.export.coreml.interpreter import Interpreter
 from studio.export.coreml.usage import USAGE
+from studio.export.model_files import check_raw_sound, copy_rest, rules_of
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.targets import Runtime
 from studio.faults import plain_reason
@@ -34,7 +35,7 @@ _LEAST, _MOST = _RATE // 10, 30 * _RATE  # samples; the fewest make two frames
 
 
 class CoreML:
-    """`Encoder.mlpackage` and `Decoder.mlpackage`, settings and tokenizer beside them."""
+    """`Encoder.mlpackage` and `Decoder.mlpackage`, settings and tokenizer next to them."""
 
     def write(self, merged: Path, out: Path, precision: str, progress: OnProgress) -> None:
         """The two packages of `merged`. Raises ModelError where coremltools refuses the model, DiskError."""
@@ -120,14 +121,14 @@ class _Packages:
         import torch
 
         crosses = {name: heard[name].float() for name in _HEARD[1:]}
-        place = 0
+        position = 0
 
         def following(ids: Sequence[int]) -> NDArray[np.float32]:
-            nonlocal place
+            nonlocal position
             for token in ids:
-                given = {"token": torch.tensor([token]), "place": torch.tensor([place])}
+                given = {"token": torch.tensor([token]), "position": torch.tensor([position])}
                 found = self._decoder.predict(given | crosses)[_LOGITS]
-                place += 1
+                position += 1
             logits: NDArray[np.float32] = found.float().numpy()
             return logits
 
@@ -140,7 +141,7 @@ def _packages(network: Any) -> Iterator[Any]:
     import numpy as np
     import torch
 
-    from studio.export.traceable import PLACES, Decoder, Encoder
+    from studio.export.traceable import FRAMES, Decoder, Encoder
 
     encoder, decoder = Encoder(network).eval(), Decoder(network).eval()
     samples = torch.zeros(1, 2 * _RATE)
@@ -148,9 +149,9 @@ def _packages(network: Any) -> Iterator[Any]:
         _, keys, values = encoder(samples)
     length = ct.RangeDim(_LEAST, _MOST, 2 * _RATE)
     yield _converted(encoder, (samples,), [ct.TensorType("samples", ct.Shape((1, length)))], _HEARD)
-    frames = ct.RangeDim(2, PLACES, keys.shape[2])
+    frames = ct.RangeDim(2, FRAMES, keys.shape[2])
     shape = ct.Shape((*keys.shape[:2], frames, keys.shape[3]))
-    inputs = [ct.TensorType(name, (1,), dtype=np.int32) for name in ("token", "place")]
+    inputs = [ct.TensorType(name, (1,), dtype=np.int32) for name in ("token", "position")]
     inputs += [ct.TensorType(name, shape) for name in _HEARD[1:]]
     memory = [
         ct.StateType(ct.TensorType(shape=tuple(getattr(decoder, name).shape), dtype=np.float16), name)
@@ -183,7 +184,7 @@ def _converted(module: nn.Module, given: Sequence[Any], inputs: list[Any], outpu
 def _in_bytes(package: Any, least: int) -> Any:
     """The package with matrices of more than `least` numbers in 8 bits, with a scale for each output.
 
-    `least` are those of the tables that say how places are turned, which 8 bits would blur: a matrix has more.
+    `least` are those of the tables that say how positions are turned, which 8 bits would blur: a matrix has more.
     """
     from coremltools.optimize import coreml as optimise
 
@@ -196,11 +197,11 @@ def _in_bytes(package: Any, least: int) -> Any:
 def _quiet() -> Iterator[None]:
     """Within the block coremltools neither warns nor draws bars: it says that it was not tried with this PyTorch."""
     log = logging.getLogger("coremltools")
-    level, was_disabled = log.level, log.disabled
-    with warnings.catch_warnings():
+    was_disabled = log.disabled
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         log.disabled = True
         try:
             yield
         finally:
-            log.level, log.disabled = level, was_disabled
+            log.disabled = was_disabled

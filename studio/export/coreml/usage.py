@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-USAGE = """`Encoder.mlpackage` takes samples at 16 kHz, (1, samples), of 0.1 to 30 s; it gives its output, and keys
-and values. `Decoder.mlpackage` takes a token, its place in the text, and those keys and values; it gives the logits of
-the next token, and its state remembers the tokens of the places before. A text begins with token {start} at place 0 and
-ends with {ends}; it has {most} tokens at the most. Both need iOS 18 or macOS 15.
+USAGE = """`Encoder.mlpackage` takes samples at 16 kHz, (1, samples), of 0.1 to 30 s, and returns its output, the keys
+and the values. `Decoder.mlpackage` takes a token, its position in the text, and those keys and values; it returns the
+logits of the next token, and its state caches the tokens at earlier positions. A text begins with token {start} at
+position 0 and ends with {ends}; it has at most {most} tokens. Both need iOS 18 or macOS 15.
 
 ## Use it in an app for iPhone or Mac, in Swift
 
@@ -30,7 +30,7 @@ var ids: [Int32] = [{start}]
 while ids.count <= {most} {{
     let given = try MLDictionaryFeatureProvider(dictionary: [
         "token": MLMultiArray(MLShapedArray(scalars: [ids.last!], shape: [1])),
-        "place": MLMultiArray(MLShapedArray(scalars: [Int32(ids.count - 1)], shape: [1])),
+        "position": MLMultiArray(MLShapedArray(scalars: [Int32(ids.count - 1)], shape: [1])),
         "cross_keys": heard.featureValue(for: "cross_keys")!,
         "cross_values": heard.featureValue(for: "cross_values")!,
     ])
@@ -59,7 +59,7 @@ heard = encoder.predict({{"samples": samples[None]}})
 sound = {{name: heard[name] for name in ("cross_keys", "cross_values")}}
 memory, ids = decoder.make_state(), [{start}]
 while len(ids) <= {most}:
-    given = {{"token": np.array(ids[-1:], np.int32), "place": np.array([len(ids) - 1], np.int32)}}
+    given = {{"token": np.array(ids[-1:], np.int32), "position": np.array([len(ids) - 1], np.int32)}}
     token = int(decoder.predict(given | sound, state=memory)["logits"].argmax())
     if token in ({ends},):
         break

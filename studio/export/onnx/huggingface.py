@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from studio.export.beside import copy_rest, rules_of
+from studio.export.model_files import copy_rest, rules_of
 from studio.export.onnx.runtime import MergedGraphs
 from studio.export.onnx.weights import Source
 from studio.export.reference import Reference

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from studio.export.beside import check_raw_sound
+from studio.export.model_files import check_raw_sound
 from studio.export.onnx import sherpa_whisper
 from studio.export.onnx.runtime import MergedGraphs, session
 from studio.export.onnx.sherpa_usage import usage

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from studio.errors import ModelError
-from studio.export.beside import check_raw_sound
+from studio.export.model_files import check_raw_sound
 from studio.export.onnx.runtime import MergedGraphs, converted
 from studio.export.onnx.tokens import write_list
 from studio.export.onnx.weights import Source

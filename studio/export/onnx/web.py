@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, ModelError
-from studio.export.beside import check_raw_sound
 from studio.export.merged import MergeReport
+from studio.export.model_files import check_raw_sound
 from studio.export.node_packages import ONNX_RUNTIME_WEB
 from studio.export.onnx.log_mel import features
 from studio.export.onnx.runtime import MergedGraphs, session
