@@ -33,9 +33,10 @@ def unwatched(done: int, total: int) -> None:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A run on a tiny Moonshine."""
+    """A run on a tiny Moonshine of one layer each: converting a layer takes seconds."""
     root = tmp_path_factory.mktemp("moonshine")
-    return run_on(tiny_models.moonshine(root / "base"), root, "voice")
+    layers = {"encoder_num_hidden_layers": 1, "decoder_num_hidden_layers": 1}
+    return run_on(tiny_models.moonshine(root / "base", **layers), root, "voice")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,15 @@ def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exporte
     sounds = [tiny_models.noise(seconds, seed=5) for seconds in (4.0, 0.11, 4.0)]
     written = [runtime.transcribe(samples) for samples in sounds]
     assert written == [reference.transcribe(samples) for samples in sounds]
+
+
+def test_opening_a_file_prints_nothing(
+    exported: Exported, reference: Reference, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = exported("fp32").folder
+    capfd.readouterr()
+    ExecuTorch().open(folder, reference)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_sound_too_short_for_the_file_is_lengthened(exported: Exported, reference: Reference) -> None:

@@ -67,12 +67,12 @@ Add ExecuTorch's Swift package with `backend_xnnpack` and `kernels_optimized`, a
 import ExecuTorch
 
 let model = Module(filePath: path) // of {file}
-let heard = try model.execute("encoder", Tensor<Float>(samples, shape: [1, samples.count]))
+let encoded = try model.execute("encoder", Tensor<Float>(samples, shape: [1, samples.count]))
 var ids: [Int64] = [{start}]
 while ids.count <= {most} {{
     let token = Tensor<Int64>([ids.last!], shape: [1])
     let position = Tensor<Int64>([Int64(ids.count - 1)], shape: [1])
-    let logits: Tensor<Float> = try model.execute("decoder", [token, position, heard[1], heard[2]])[0].tensor()!
+    let logits: Tensor<Float> = try model.execute("decoder", [token, position, encoded[1], encoded[2]])[0].tensor()!
     let scores = logits.scalars()
     let next = Int64(scores.indices.max {{ scores[$0] < scores[$1] }}!)
     if [{ends}].contains(next) {{ break }}
@@ -157,14 +157,14 @@ class _Program:
 
     def stages(self, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The encoder's output and the logits after the prompt."""
-        hidden, *heard = self._heard(samples)
-        return {ENCODER: hidden.numpy(), FIRST_LOGITS: self._following(heard)(self._reference.rules.prompt)}
+        hidden, *encoded = self._encode(samples)
+        return {ENCODER: hidden.numpy(), FIRST_LOGITS: self._following(encoded)(self._reference.rules.prompt)}
 
     def transcribe(self, samples: NDArray[np.float32]) -> str:
         """Greedily, by the rules and to the length that PyTorch keeps to."""
-        return self._reference.written(samples, self._following(self._heard(samples)[1:]))
+        return self._reference.written(samples, self._following(self._encode(samples)[1:]))
 
-    def _heard(self, samples: NDArray[np.float32]) -> list[Any]:
+    def _encode(self, samples: NDArray[np.float32]) -> list[Any]:
         """The encoder's output, and the keys and values of it."""
         import torch
 
@@ -173,7 +173,7 @@ class _Program:
             given = torch.nn.functional.pad(given, (0, _LEAST - len(samples)))
         return [each.clone() for each in self._encoder.execute([given])]
 
-    def _following(self, heard: Sequence[Any]) -> Callable[[Sequence[int]], NDArray[np.float32]]:
+    def _following(self, encoded: Sequence[Any]) -> Callable[[Sequence[int]], NDArray[np.float32]]:
         """The logits after the ids that it is given, which continue those that it was given before."""
         import torch
 
@@ -182,7 +182,7 @@ class _Program:
         def following(ids: Sequence[int]) -> NDArray[np.float32]:
             nonlocal position
             for token in ids:
-                (found,) = self._decoder.execute([torch.tensor([token]), torch.tensor([position]), *heard])
+                (found,) = self._decoder.execute([torch.tensor([token]), torch.tensor([position]), *encoded])
                 position += 1
             logits: NDArray[np.float32] = found.numpy().copy()
             return logits

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 PACKAGES = ("Encoder.mlpackage", "Decoder.mlpackage")
-_HEARD = ("hidden", "cross_keys", "cross_values")  # the encoder's outputs; the decoder is given the last two
+_ENCODED = ("hidden", "cross_keys", "cross_values")  # the encoder's outputs; the decoder is given the last two
 _LOGITS = "logits"
 _STATES = ("keys", "values")  # what the decoder remembers
 _RATE = 16_000  # samples a second
@@ -99,15 +99,15 @@ class _Packages:
 
     def stages(self, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The encoder's output and the logits after the prompt."""
-        heard = self._heard(samples)
-        first = self._following(heard)(self._reference.rules.prompt)
-        return {ENCODER: heard[_HEARD[0]].float().numpy(), FIRST_LOGITS: first}
+        encoded = self._encode(samples)
+        first = self._following(encoded)(self._reference.rules.prompt)
+        return {ENCODER: encoded[_ENCODED[0]].float().numpy(), FIRST_LOGITS: first}
 
     def transcribe(self, samples: NDArray[np.float32]) -> str:
         """Greedily, by the rules and to the length that PyTorch keeps to."""
-        return self._reference.written(samples, self._following(self._heard(samples)))
+        return self._reference.written(samples, self._following(self._encode(samples)))
 
-    def _heard(self, samples: NDArray[np.float32]) -> dict[str, Any]:
+    def _encode(self, samples: NDArray[np.float32]) -> dict[str, Any]:
         import torch
 
         given = torch.from_numpy(samples)[None]
@@ -116,11 +116,11 @@ class _Packages:
         found: dict[str, Any] = self._encoder.predict({"samples": given})
         return found
 
-    def _following(self, heard: dict[str, Any]) -> Callable[[Sequence[int]], NDArray[np.float32]]:
+    def _following(self, encoded: dict[str, Any]) -> Callable[[Sequence[int]], NDArray[np.float32]]:
         """The logits after the ids that it is given, which continue those that it was given before."""
         import torch
 
-        crosses = {name: heard[name].float() for name in _HEARD[1:]}
+        crosses = {name: encoded[name].float() for name in _ENCODED[1:]}
         position = 0
 
         def following(ids: Sequence[int]) -> NDArray[np.float32]:
@@ -148,11 +148,11 @@ def _packages(network: Any) -> Iterator[Any]:
     with torch.no_grad():
         _, keys, values = encoder(samples)
     length = ct.RangeDim(_LEAST, _MOST, 2 * _RATE)
-    yield _converted(encoder, (samples,), [ct.TensorType("samples", ct.Shape((1, length)))], _HEARD)
+    yield _converted(encoder, (samples,), [ct.TensorType("samples", ct.Shape((1, length)))], _ENCODED)
     frames = ct.RangeDim(2, FRAMES, keys.shape[2])
     shape = ct.Shape((*keys.shape[:2], frames, keys.shape[3]))
     inputs = [ct.TensorType(name, (1,), dtype=np.int32) for name in ("token", "position")]
-    inputs += [ct.TensorType(name, shape) for name in _HEARD[1:]]
+    inputs += [ct.TensorType(name, shape) for name in _ENCODED[1:]]
     memory = [
         ct.StateType(ct.TensorType(shape=tuple(getattr(decoder, name).shape), dtype=np.float16), name)
         for name in _STATES

@@ -24,15 +24,15 @@ import CoreML
 let encoder = try MLModel(contentsOf: Bundle.main.url(forResource: "Encoder", withExtension: "mlmodelc")!)
 let decoder = try MLModel(contentsOf: Bundle.main.url(forResource: "Decoder", withExtension: "mlmodelc")!)
 let sound = MLShapedArray(scalars: samples, shape: [1, samples.count]) // Float, 16 kHz
-let heard = try encoder.prediction(from: MLDictionaryFeatureProvider(dictionary: ["samples": MLMultiArray(sound)]))
+let encoded = try encoder.prediction(from: MLDictionaryFeatureProvider(dictionary: ["samples": MLMultiArray(sound)]))
 let memory = decoder.makeState()
 var ids: [Int32] = [{start}]
 while ids.count <= {most} {{
     let given = try MLDictionaryFeatureProvider(dictionary: [
         "token": MLMultiArray(MLShapedArray(scalars: [ids.last!], shape: [1])),
         "position": MLMultiArray(MLShapedArray(scalars: [Int32(ids.count - 1)], shape: [1])),
-        "cross_keys": heard.featureValue(for: "cross_keys")!,
-        "cross_values": heard.featureValue(for: "cross_values")!,
+        "cross_keys": encoded.featureValue(for: "cross_keys")!,
+        "cross_values": encoded.featureValue(for: "cross_values")!,
     ])
     let found = try decoder.prediction(from: given, using: memory)
     let logits = found.featureValue(for: "logits")!.multiArrayValue!
@@ -55,8 +55,8 @@ from tokenizers import Tokenizer
 folder = {folder!r}
 encoder, decoder = (coremltools.models.MLModel(f"{{folder}}/{{part}}.mlpackage") for part in ("Encoder", "Decoder"))
 samples, rate = librosa.load("clip.wav", sr=16_000)
-heard = encoder.predict({{"samples": samples[None]}})
-sound = {{name: heard[name] for name in ("cross_keys", "cross_values")}}
+encoded = encoder.predict({{"samples": samples[None]}})
+sound = {{name: encoded[name] for name in ("cross_keys", "cross_values")}}
 memory, ids = decoder.make_state(), [{start}]
 while len(ids) <= {most}:
     given = {{"token": np.array(ids[-1:], np.int32), "position": np.array([len(ids) - 1], np.int32)}}
