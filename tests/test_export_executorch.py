@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-from exports import RUN, SOUNDS, check_refused_where_eight_times_as_strong, run_on
+from exports import REFUSED_BY_STAGE, RUN, SOUNDS, check_refused_where_eight_times_as_strong, run_on, strengthen
 from numpy.typing import NDArray
 
 from studio.audio import write_wav
@@ -22,6 +23,7 @@ from studio.export.exporting import export_run
 from studio.export.gate import ExportReport
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.uses import uses_of
+from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 Exported = Callable[[str], ExportReport]
@@ -86,23 +88,25 @@ def test_a_table_of_embeddings_in_eight_bits_is_within_half_a_step_in_each_row()
 # The file
 
 
-def test_a_run_passes_the_gate_in_fp32_with_the_texts_of_pytorch(exported: Exported) -> None:
-    report = exported("fp32")
+def test_a_run_passes_the_gate_in_eight_bits(exported: Exported) -> None:
+    report = exported("8da8w")
     assert {stage.name for stage in report.stages} == {ENCODER, FIRST_LOGITS}
-    assert min(stage.psnr for stage in report.stages) > 90
-    assert report.others == []
+    assert min(stage.psnr for stage in report.stages) > 25
     assert {"executorch", "torchao"} <= set(report.versions)
     names = {path.name for path in report.folder.iterdir()}
     assert {FILE, "config.json", "generation_config.json", "tokenizer.json", "export.json"} <= names
     assert not any("safetensors" in name for name in names)
 
 
-def test_eight_bits_are_far_smaller_and_near_enough(exported: Exported) -> None:
-    report = exported("8da8w")
-    assert min(stage.psnr for stage in report.stages) > 25
-    assert (report.folder / FILE).stat().st_size < 0.6 * (exported("fp32").folder / FILE).stat().st_size
+@pytest.mark.thorough  # a conversion takes half a minute of a processor
+def test_fp32_has_the_texts_of_pytorch_and_is_far_larger_than_eight_bits(exported: Exported) -> None:
+    report = exported("fp32")
+    assert min(stage.psnr for stage in report.stages) > 90
+    assert report.others == []
+    assert (exported("8da8w").folder / FILE).stat().st_size < 0.6 * (report.folder / FILE).stat().st_size
 
 
+@pytest.mark.thorough
 def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,31 +114,46 @@ def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_
     check_refused_where_eight_times_as_strong(workspace, "executorch", "8da8w", tmp_path, monkeypatch)
 
 
+def test_a_file_of_an_eighth_of_the_adapters_strength_is_refused_at_the_stage_that_differs(
+    workspace: Workspace, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, out = exported("8da8w").folder, tmp_path / "out"
+    run = shutil.copytree(workspace.run(RUN), workspace.run("strong"), ignore=shutil.ignore_patterns("exports"))
+    strengthen(RunFolder(run).adapter)
+    monkeypatch.setattr(
+        ExecuTorch, "write", lambda self, merged, folder, *more: shutil.copytree(made, folder, dirs_exist_ok=True)
+    )
+    with pytest.raises(ModelError, match=REFUSED_BY_STAGE):
+        export_run(workspace, "strong", "executorch", "8da8w", out)
+    assert not out.exists()
+
+
 def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exported, reference: Reference) -> None:
-    runtime = ExecuTorch().open(exported("fp32").folder, reference)
+    runtime = ExecuTorch().open(exported("8da8w").folder, reference)
     sounds = [tiny_models.noise(seconds, seed=5) for seconds in (4.0, 0.11, 4.0)]
-    written = [runtime.transcribe(samples) for samples in sounds]
-    assert written == [reference.transcribe(samples) for samples in sounds]
+    first, _, again = (runtime.transcribe(samples) for samples in sounds)
+    assert first == again
+    assert min(stage.psnr for stage in gate._stages(reference, runtime, sounds)) > 25
 
 
 def test_opening_a_file_prints_nothing(
     exported: Exported, reference: Reference, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    folder = exported("fp32").folder
+    folder = exported("8da8w").folder
     capfd.readouterr()
     ExecuTorch().open(folder, reference)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_sound_too_short_for_the_file_is_lengthened(exported: Exported, reference: Reference) -> None:
-    runtime = ExecuTorch().open(exported("fp32").folder, reference)
+    runtime = ExecuTorch().open(exported("8da8w").folder, reference)
     assert runtime.stages(tiny_models.noise(0.06))[ENCODER].shape == (2, 64)
 
 
-def test_the_lines_of_python_on_the_card_write_what_pytorch_does(
+def test_the_lines_of_python_on_the_card_write_what_the_gate_compared(
     exported: Exported, reference: Reference, tmp_path: Path
 ) -> None:
-    cards = uses_of(exported("fp32"))
+    cards = uses_of(exported("8da8w"))
     assert [card.program for card in cards] == [
         "an Android app",
         "an app for iPhone or Mac",
@@ -143,7 +162,8 @@ def test_the_lines_of_python_on_the_card_write_what_pytorch_does(
     (lines,) = [passage.text for passage in cards[-1].passages if passage.is_code]
     write_wav(tmp_path / "clip.wav", SOUNDS[0], 16_000)
     printed = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert printed.stdout.strip() == reference.transcribe(SOUNDS[0])
+    expected = ExecuTorch().open(exported("8da8w").folder, reference).transcribe(SOUNDS[0])
+    assert printed.stdout.startswith(expected)  # the card's lines know no limit by the seconds of a sound
 
 
 def test_a_model_that_needs_normalised_sound_is_refused_in_a_sentence(tmp_path: Path) -> None:

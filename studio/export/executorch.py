@@ -171,7 +171,7 @@ class _Program:
         given = torch.from_numpy(samples)[None]
         if len(samples) < _LEAST:
             given = torch.nn.functional.pad(given, (0, _LEAST - len(samples)))
-        return [each.clone() for each in self._encoder.execute([given])]
+        return [each.clone() for each in _executed(self._encoder, given)]
 
     def _following(self, encoded: Sequence[Any]) -> Callable[[Sequence[int]], NDArray[np.float32]]:
         """The logits after the ids that it is given, which continue those that it was given before."""
@@ -182,12 +182,23 @@ class _Program:
         def following(ids: Sequence[int]) -> NDArray[np.float32]:
             nonlocal position
             for token in ids:
-                (found,) = self._decoder.execute([torch.tensor([token]), torch.tensor([position]), *encoded])
+                (found,) = _executed(self._decoder, torch.tensor([token]), torch.tensor([position]), *encoded)
                 position += 1
             logits: NDArray[np.float32] = found.numpy().copy()
             return logits
 
         return following
+
+
+def _executed(method: Any, *given: Any) -> Sequence[Any]:
+    """What `method` returns. Raises ModelError where the runtime refuses what was converted."""
+    try:
+        found: Sequence[Any] = method.execute(given)
+    except RuntimeError as error:
+        raise ModelError(
+            f"ExecuTorch cannot run this model: {plain_reason(error)}.", "Export it to another target."
+        ) from error
+    return found
 
 
 def _methods(network: Any, in_bytes: bool) -> tuple[nn.Module, nn.Module]:
@@ -199,11 +210,13 @@ def _methods(network: Any, in_bytes: bool) -> tuple[nn.Module, nn.Module]:
 
     encoder, decoder = Encoder(network).eval(), Decoder(network).eval()
     if in_bytes:
+        from torch import nn
         from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerAxis, quantize_
 
         decoder.embedding = ByteEmbedding(network.get_input_embeddings().weight.detach())
-        for method in (encoder, decoder):
-            quantize_(method, Int8DynamicActivationIntxWeightConfig(weight_granularity=PerAxis(0)))
+        parts = (module for method in (encoder, decoder) for module in method.modules())
+        matrices = dict.fromkeys(module for module in parts if isinstance(module, nn.Linear))  # some are in both
+        quantize_(nn.ModuleList(matrices), Int8DynamicActivationIntxWeightConfig(weight_granularity=PerAxis(0)))
     return encoder, decoder
 
 

@@ -28,9 +28,9 @@ class _Heads:
     def of(cls, count: int, config: Any) -> _Heads:
         return cls(count, config.hidden_size // count)
 
-    def split(self, hidden: Tensor, times: int = 1) -> Tensor:
-        """(tokens, `times` the width) as (`times` the heads, tokens, width of a head)."""
-        return hidden.view(-1, times * self.count, self.width).transpose(0, 1)
+    def split(self, hidden: Tensor) -> Tensor:
+        """(tokens, width) as (heads, tokens, width of a head)."""
+        return hidden.view(-1, self.count, self.width).transpose(0, 1)
 
     def scores(self, query: Tensor, key: Tensor) -> Tensor:
         """(heads, tokens, tokens looked at)."""
@@ -50,30 +50,34 @@ class Encoder(nn.Module):
 
     def __init__(self, network: Any) -> None:
         super().__init__()
-        encoder, config = network.model.encoder, network.config
-        self.convolutions = nn.ModuleList((encoder.conv1, encoder.conv2, encoder.conv3))
-        self.first_norm, self.last_norm = encoder.groupnorm, encoder.layer_norm
+        self.encoder, config = network.model.encoder, network.config
+        layers = network.model.decoder.layers
+        self.cross_keys = nn.ModuleList(layer.encoder_attn.k_proj for layer in layers)
+        self.cross_values = nn.ModuleList(layer.encoder_attn.v_proj for layer in layers)
         self.heads = _Heads.of(config.encoder_num_attention_heads, config)
-        self.turns = _Turns(encoder.rotary_emb.inv_freq, self.heads.width, FRAMES)
-        self.layers = nn.ModuleList(_Layer(layer, self.heads) for layer in encoder.layers)
-        crosses = [layer.encoder_attn for layer in network.model.decoder.layers]
-        self.cross_heads, self.cross_layers = _Heads.of(config.decoder_num_attention_heads, config), len(crosses)
-        self.crosses = _joined(*(each.k_proj for each in crosses), *(each.v_proj for each in crosses))
+        self.cross_heads = _Heads.of(config.decoder_num_attention_heads, config)
+        self.turns = _Turns(self.encoder.rotary_emb.inv_freq, self.heads.width, FRAMES)
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        first, second, third = self.convolutions
-        hidden = self.first_norm(torch.tanh(first(samples[:, None])))
-        hidden = gelu(third(gelu(second(hidden))))[0].transpose(0, 1)
+        encoder = self.encoder
+        hidden = encoder.groupnorm(torch.tanh(encoder.conv1(samples[:, None])))
+        hidden = gelu(encoder.conv3(gelu(encoder.conv2(hidden))))[0].transpose(0, 1)
         cos, sin = self.turns.cos[: hidden.shape[0]], self.turns.sin[: hidden.shape[0]]
-        for layer in self.layers:
-            query, key, value = layer.attention.projected(layer.first_norm(hidden), self.turns, cos, sin)
-            hidden = hidden + layer.attention.out(self.heads.taken(self.heads.scores(query, key), value))
-            hidden = hidden + layer.mlp(layer.last_norm(hidden))
-        hidden = self.last_norm(hidden)
-        found = self.cross_heads.split(self.crosses(hidden), 2 * self.cross_layers)
-        found = found.reshape(2 * self.cross_layers, self.cross_heads.count, -1, self.cross_heads.width)
-        return hidden, found[: self.cross_layers], found[self.cross_layers :]
+        for layer in encoder.layers:
+            normal, attention = layer.input_layernorm(hidden), layer.self_attn
+            query, key, value = (
+                self.heads.split(project(normal)) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+            )
+            scores = self.heads.scores(self.turns(query, cos, sin), self.turns(key, cos, sin))
+            hidden = hidden + attention.o_proj(self.heads.taken(scores, value))
+            hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
+        hidden = encoder.layer_norm(hidden)
+        keys, values = (
+            torch.stack([self.cross_heads.split(project(hidden)) for project in projections])
+            for projections in (self.cross_keys, self.cross_values)
+        )
+        return hidden, keys, values
 
 
 class Decoder(nn.Module):
@@ -89,12 +93,10 @@ class Decoder(nn.Module):
 
     def __init__(self, network: Any) -> None:
         super().__init__()
-        decoder, config = network.model.decoder, network.config
-        self.embedding: nn.Module = decoder.embed_tokens
-        self.last_norm, self.projection = decoder.norm, network.proj_out
+        self.decoder, self.projection, config = network.model.decoder, network.proj_out, network.config
+        self.embedding: nn.Module = self.decoder.embed_tokens
         self.heads, most = _Heads.of(config.decoder_num_attention_heads, config), config.max_position_embeddings
-        self.turns = _Turns(decoder.rotary_emb.inv_freq, self.heads.width, most)
-        self.layers = nn.ModuleList(_CrossLayer(layer, self.heads) for layer in decoder.layers)
+        self.turns = _Turns(self.decoder.rotary_emb.inv_freq, self.heads.width, most)
         shape = (config.decoder_num_hidden_layers, self.heads.count, most, self.heads.width)
         for name in ("keys", "values"):
             self.register_buffer(name, torch.zeros(shape))
@@ -105,64 +107,23 @@ class Decoder(nn.Module):
         hidden = self.embedding(token)
         here, seen = self.everywhere == position, self.everywhere <= position
         cos, sin = self.turns.cos[position], self.turns.sin[position]
-        for number, layer in enumerate(self.layers):
-            query, key, value = layer.attention.projected(layer.first_norm(hidden), self.turns, cos, sin)
+        for number, layer in enumerate(self.decoder.layers):
+            normal, attention = layer.input_layernorm(hidden), layer.self_attn
+            query, key, value = (
+                self.heads.split(project(normal)) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+            )
+            query, key = self.turns(query, cos, sin), self.turns(key, cos, sin)
             self.keys[number] = torch.where(here[:, None], key, self.keys[number])
             self.values[number] = torch.where(here[:, None], value, self.values[number])
             scores = torch.where(seen, self.heads.scores(query, self.keys[number]), _HIDDEN)
             known = torch.where(seen[:, None], self.values[number], 0.0)
-            hidden = hidden + layer.attention.out(self.heads.taken(scores, known))
-            query = self.heads.split(layer.query(layer.cross_norm(hidden)))
-            scores = self.heads.scores(query, cross_keys[number])
-            hidden = hidden + layer.cross_out(self.heads.taken(scores, cross_values[number]))
-            hidden = hidden + layer.mlp(layer.last_norm(hidden))
-        logits: Tensor = self.projection(self.last_norm(hidden))[0]
+            hidden = hidden + attention.o_proj(self.heads.taken(scores, known))
+            normal, attention = layer.post_attention_layernorm(hidden), layer.encoder_attn
+            scores = self.heads.scores(self.heads.split(attention.q_proj(normal)), cross_keys[number])
+            hidden = hidden + attention.o_proj(self.heads.taken(scores, cross_values[number]))
+            hidden = hidden + layer.mlp(layer.final_layernorm(hidden))
+        logits: Tensor = self.projection(self.decoder.norm(hidden))[0]
         return logits
-
-
-class _Attention(nn.Module):
-    """Attention among frames or tokens. One matrix makes queries, keys and values: converters take time by the step."""
-
-    def __init__(self, attention: Any, heads: _Heads) -> None:
-        super().__init__()
-        self.heads, self.out = heads, attention.o_proj
-        self.into = _joined(attention.q_proj, attention.k_proj, attention.v_proj)
-
-    def projected(self, hidden: Tensor, turns: _Turns, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value of (tokens, width), each (heads, tokens, width of a head)."""
-        found, count = self.heads.split(self.into(hidden), 3), self.heads.count
-        turned = turns(found[: 2 * count], cos, sin)
-        return turned[:count], turned[count:], found[2 * count :]
-
-
-class _Layer(nn.Module):
-    """A layer of the encoder."""
-
-    def __init__(self, layer: Any, heads: _Heads) -> None:
-        super().__init__()
-        self.attention, self.mlp = _Attention(layer.self_attn, heads), layer.mlp
-        self.first_norm, self.last_norm = layer.input_layernorm, layer.post_attention_layernorm
-
-
-class _CrossLayer(nn.Module):
-    """A layer of the decoder, without what makes keys and values of the encoder's output."""
-
-    def __init__(self, layer: Any, heads: _Heads) -> None:
-        super().__init__()
-        self.attention, self.mlp = _Attention(layer.self_attn, heads), layer.mlp
-        self.first_norm, self.cross_norm = layer.input_layernorm, layer.post_attention_layernorm
-        self.last_norm = layer.final_layernorm
-        self.query, self.cross_out = layer.encoder_attn.q_proj, layer.encoder_attn.o_proj
-
-
-def _joined(*projections: Any) -> nn.Linear:
-    """One projection with the outputs of all."""
-    weight = torch.cat([each.weight.detach() for each in projections])
-    joined = nn.Linear(weight.shape[1], weight.shape[0], bias=projections[0].bias is not None)
-    joined.weight = nn.Parameter(weight, requires_grad=False)
-    if joined.bias is not None:
-        joined.bias = nn.Parameter(torch.cat([each.bias.detach() for each in projections]), requires_grad=False)
-    return joined
 
 
 class ByteEmbedding(nn.Module):
