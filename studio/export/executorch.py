@@ -5,11 +5,10 @@ Both are computed by XNNPACK where it knows how, and else by the runtime's own p
 
 from __future__ import annotations
 
-import os
-import sys
+import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +145,7 @@ class _Program:
     """Both methods. The decoder's memory is the program's: one text at a time."""
 
     def __init__(self, path: Path, reference: Reference) -> None:
-        with _quiet(), _without_native_messages():
+        with _quiet():
             from executorch.extension.pybindings import portable_lib
             from executorch.runtime import Runtime as Programs
 
@@ -244,22 +243,7 @@ def _lowered(encoder: nn.Module, decoder: nn.Module) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within the block nothing is warned of: ExecuTorch and torchao say at each import what will change in them."""
-    with warnings.catch_warnings():
+    """Within the block nothing is printed: what will change in torchao, what ExecuTorch reads about processors."""
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
-
-
-@contextmanager
-def _without_native_messages() -> Iterator[None]:
-    """Within the block nothing reaches stderr: ExecuTorch's C++ code reports there what it reads about processors."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
