@@ -201,7 +201,7 @@ def _executed(method: Any, *given: Any) -> Sequence[Any]:
 
 
 def _methods(network: Any, in_bytes: bool) -> tuple[nn.Module, nn.Module]:
-    """Encoder and decoder; `in_bytes` with matrices of 8 bits, and what they are multiplied by made so as it comes.
+    """Encoder and decoder; `in_bytes` with 8-bit matrices, and 8-bit activations where they are multiplied.
 
     Each row of a matrix has a scale of its own, and so has each token. Convolutions stay as they are.
     """
