@@ -21,11 +21,16 @@ DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
 STUDIO_MODEL ?= UsefulSensors/moonshine-tiny
 FETCHED = test '$(STUDIO_MODEL)' = none || test -e $(VENV)/.model || { $(BIN)/studio fetch '$(STUDIO_MODEL)' \
 	&& touch $(VENV)/.model; } || echo "Not fetched now: the studio opens with its bundled model, and tries again next time."
+# Core ML and ExecuTorch have an environment on top of the tests': transformers loads torchao wherever it finds it, which
+# ExecuTorch brings, and every test would pay for that.
+PHONES := $(VENV)-phones
+PACKAGES := import sysconfig; print(sysconfig.get_path('purelib'))
+PHONES_TESTS := tests/test_export_coreml.py tests/test_export_executorch.py
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio demo test thorough check types newest oldest pins clean
+.PHONY: studio demo test phones thorough check types newest oldest pins clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.studio
@@ -36,12 +41,18 @@ demo: $(VENV)/.studio
 	$(BIN)/studio demo $(ARGS)
 
 test: $(VENV)/.test $(VENV)/.node check
-	$(BIN)/python -m pytest $(CORES) $(ARGS)
+	$(BIN)/python -m pytest $(CORES) $(if $(ARGS),$(ARGS),$(PHONES_TESTS:%=--ignore=%))
+	$(if $(ARGS),,$(MAKE) phones)
+
+# The exports for apps on phones, with their own packages: a part of `make test`.
+phones: $(PHONES)/.test
+	$(PHONES)/bin/python -m pytest $(CORES) $(PHONES_TESTS) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.
 thorough: $(VENV)/.test $(VENV)/.node
-	$(BIN)/python -m pytest $(CORES) -m thorough $(ARGS)
+	$(BIN)/python -m pytest $(CORES) -m thorough $(if $(ARGS),$(ARGS),$(PHONES_TESTS:%=--ignore=%))
+	$(if $(ARGS),,$(MAKE) phones ARGS='-m thorough')
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -92,6 +103,14 @@ $(VENV)/.test: $(VENV)/.studio
 	@$(INSTALL) --editable '.[test]'
 	@touch $@
 
+# By pip, which sees that the other environment has the rest already.
+$(PHONES)/.test: $(VENV)/.test
+	@$(BIN)/python -m venv --without-pip $(PHONES)
+	@echo "import site; site.addsitedir('$$($(BIN)/python -c "$(PACKAGES)")')" > $$($(PHONES)/bin/python -c "$(PACKAGES)")/tests.pth
+	@$(BIN)/pip --python $(PHONES)/bin/python install --quiet --disable-pip-version-check $(CONSTRAINED) \
+		'speech-studio[coreml,executorch]'
+	@touch $@
+
 # What the page of an export takes along; without a network its tests are skipped.
 $(VENV)/.node: $(VENV)/.test
 	@mkdir -p .cache/node && echo '{"private": true, "dependencies": {"onnxruntime-web": "1.30.0"}}' > .cache/node/package.json
@@ -99,4 +118,4 @@ $(VENV)/.node: $(VENV)/.test
 	&& touch $@ || echo "onnxruntime-web cannot be fetched now: the tests of the exported page are skipped."
 
 clean:
-	rm -rf $(VENV) .venv-newest .venv-oldest build dist *.egg-info
+	rm -rf $(VENV) $(PHONES) .venv-newest* .venv-oldest build dist *.egg-info

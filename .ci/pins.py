@@ -15,7 +15,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 FILE = PROJECT / "constraints.txt"
 HEAD = "# Written by `make pins`. The versions that `make studio` and `make test` install.\n"
-EXTRAS = ("test",)  # which brings every other extra that the tests need
+EXTRAS = ("test", "coreml", "executorch")  # the first brings every other extra that the tests need
 BROUGHT_BY_CUDA = re.compile(r"nvidia-|cuda-|triton")
 PIN = re.compile(r"([\w.-]+)==(\S+)")
 Pins = dict[str, str]

@@ -20,6 +20,7 @@ def hide_warnings() -> None:
         return
     warnings.showwarning = lambda *_, **__: None
     logging.getLogger().addHandler(logging.NullHandler())  # else loggers without a handler print to stderr
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)  # PyTorch has a handler of its own for these
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when transformers is imported
 
 

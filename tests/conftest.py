@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +20,9 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # a test without a page loads no browser's driver
+    import numpy as np
     from browsing import Browser, Served
+    from numpy.typing import NDArray
 
 RERUNS = 2  # of a browser's test; each is printed, and what fails three times fails
 
@@ -51,6 +56,28 @@ def speech_folder() -> Path:
     if not (folder / "metadata.jsonl").is_file():
         pytest.skip("real speech is absent: set STUDIO_SPEECH to a folder with metadata.jsonl")
     return folder
+
+
+@pytest.fixture(scope="session")
+def moonshine_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Moonshine tiny as its makers published it; never part of the project."""
+    unpack = PROJECT.parent / "shared" / "models" / "unpack.py"
+    if not unpack.is_file():
+        pytest.skip("the real models are absent: they belong in shared/models next to the project")
+    folder = tmp_path_factory.mktemp("real") / "moonshine-tiny"
+    folder.mkdir()
+    subprocess.run([sys.executable, str(unpack), "moonshine-tiny", str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spoken(speech_folder: Path) -> list[NDArray[np.float32]]:
+    """What a reader says in three clips, at 16 kHz."""
+    from studio import audio
+
+    rows = map(json.loads, (speech_folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines())
+    chosen = [row["file_name"] for row in rows if (row["set"], row["split"]) == ("kathleen", "test")][:3]
+    return [audio.read(speech_folder / name, 16_000).samples for name in chosen]
 
 
 @pytest.fixture(scope="session")

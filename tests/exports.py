@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tiny_models
 from numpy.typing import NDArray
 from test_merged import adapter
@@ -13,11 +16,16 @@ from test_merged import adapter
 from studio.audio import write_wav
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
+from studio.errors import ModelError
+from studio.export.exporting import export_run
+from studio.export.merged import merge
+from studio.export.targets import TARGETS
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.workspace import Workspace
 
 RUN = "my-run"
+REFUSED_BY_STAGE = r"refused by the check “(encoder|first logits)”: its PSNR"
 SOUNDS = tuple(tiny_models.noise(seconds, seed) for seed, seconds in enumerate((1.2, 0.9, 1.5)))
 
 
@@ -32,3 +40,27 @@ def run_on(base: str | Path, root: Path, targets: str, sounds: Sequence[NDArray[
     RunRecord.of(TrainConfig(dataset="me", model=str(base)), RUN, device="cpu", threads=1, precision="fp32").write(run)
     run.manifest.write_text("".join(clip.to_line() + "\n" for clip in dataset.utterances()))
     return Workspace(root)
+
+
+def strengthen(adapter_folder: Path) -> None:
+    """Make the adapter eight times as strong."""
+    path = adapter_folder / "adapter_config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps(settings | {"lora_alpha": 8 * settings["lora_alpha"]}))
+
+
+def check_refused_where_eight_times_as_strong(
+    workspace: Workspace, target: str, precision: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Assert that an export of the run's adapter at 8 times its strength is refused by stage; nothing is left of it."""
+    strong = shutil.copytree(RunFolder(workspace.run(RUN)).adapter, folder / "strong" / "lora_adapter")
+    strengthen(strong)
+    merge(strong, folder / "merged")
+    exporter = type(TARGETS[target].exporter())
+    write = exporter.write
+    monkeypatch.setattr(exporter, "write", lambda self, merged, *given: write(self, folder / "merged", *given))
+    out = folder / "out"
+    with pytest.raises(ModelError, match=REFUSED_BY_STAGE):
+        export_run(workspace, RUN, target, precision, out)
+    assert not out.exists()
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

@@ -6,8 +6,6 @@ import base64
 import contextlib
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,7 +17,6 @@ import tiny_models
 from exports import RUN, run_on
 from numpy.typing import NDArray
 
-from studio import audio
 from studio.audio import write_wav
 from studio.errors import ModelError
 from studio.export import gate
@@ -341,26 +338,6 @@ def test_a_token_of_128_bytes_has_a_length_of_two(tmp_path: Path) -> None:
 
 
 # The real models
-
-
-@pytest.fixture(scope="module")
-def moonshine_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Moonshine tiny as its makers published it."""
-    unpack = Path(__file__).resolve().parents[2] / "shared" / "models" / "unpack.py"
-    if not unpack.is_file():
-        pytest.skip("the real models are absent: they belong in shared/models next to the project")
-    folder = tmp_path_factory.mktemp("real") / "moonshine-tiny"
-    folder.mkdir()
-    subprocess.run([sys.executable, str(unpack), "moonshine-tiny", str(folder)], check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def spoken(speech_folder: Path) -> list[NDArray[np.float32]]:
-    """What a reader says, at 16 kHz."""
-    rows = map(json.loads, (speech_folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines())
-    chosen = [row["file_name"] for row in rows if (row["set"], row["split"]) == ("kathleen", "test")][:3]
-    return [audio.read(speech_folder / name, 16_000).samples for name in chosen]
 
 
 @pytest.mark.slow

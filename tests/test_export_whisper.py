@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-from exports import RUN, run_on
+from exports import RUN, check_refused_where_eight_times_as_strong, run_on
 
 from studio.audio import write_wav
 from studio.errors import ModelError
@@ -20,9 +18,7 @@ from studio.export import gate
 from studio.export.block_quantisation import F16, F32, Q5_0, Q8_0, Kind, packed, unpacked
 from studio.export.exporting import export_run
 from studio.export.ggml import FILE, Ggml, read
-from studio.export.merged import merge
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
-from studio.export.targets import TARGETS
 from studio.export.uses import uses, uses_of
 from studio.models import load
 from studio.runs.folder import RunFolder
@@ -127,19 +123,7 @@ def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_
     target: str, precision: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("pywhispercpp" if target == "ggml" else "ctranslate2")
-    strong = shutil.copytree(RunFolder(workspace.run(RUN)).adapter, tmp_path / "strong" / "lora_adapter")
-    settings = json.loads((strong / "adapter_config.json").read_text())
-    settings["lora_alpha"] *= 8
-    (strong / "adapter_config.json").write_text(json.dumps(settings))
-    merge(strong, tmp_path / "merged")
-    exporter = type(TARGETS[target].exporter())
-    write = exporter.write
-    monkeypatch.setattr(exporter, "write", lambda self, merged, *given: write(self, tmp_path / "merged", *given))
-    out = tmp_path / "out"
-    with pytest.raises(ModelError, match="refused by the check “first logits”: its PSNR against PyTorch is"):
-        export_run(workspace, RUN, target, precision, out)
-    assert not out.exists()
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    check_refused_where_eight_times_as_strong(workspace, target, precision, tmp_path, monkeypatch)
 
 
 # GGML

@@ -197,6 +197,27 @@ TARGETS: Mapping[str, Target] = _table(
         modules=_ONNX,
         node=ONNX_RUNTIME_WEB,
     ),
+    Target(
+        name="executorch",
+        title="ExecuTorch in apps for Android, iPhone and Mac",
+        families=("moonshine",),
+        precisions={
+            "8da8w": replace(INT8, size=1.5),
+            "fp32": replace(FP32, size=5.5),
+        },  # the embeddings lie there twice
+        home="studio.export.executorch:ExecuTorch",
+        extra="executorch",
+        modules=("executorch", "torchao"),
+    ),
+    Target(
+        name="coreml",
+        title="Core ML in apps for iPhone and Mac",
+        families=("moonshine",),
+        precisions={"fp16": FP16, "int8": INT8},
+        home="studio.export.coreml.packages:CoreML",
+        extra="coreml",
+        modules=("coremltools",),
+    ),
 )
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 
+from studio.export.model_files import copy_rest, rules_of
 from studio.export.onnx.runtime import MergedGraphs
 from studio.export.onnx.weights import Source
 from studio.export.reference import Reference
 from studio.export.targets import Runtime
-from studio.models.claims import read_object
-from studio.models.encoder_decoder import EncoderDecoder
-from studio.models.greedy import Rules
-from studio.models.registry import family_of
 from studio.progress import OnProgress
 
 FOLDER = "onnx"
@@ -81,7 +78,7 @@ class HuggingFace:
         source.write_encoder(encoder, precision)
         progress(1, 2)
         source.write_decoder(decoder, precision)
-        source.copy_rest(out)
+        copy_rest(merged, out)
         progress(2, 2)
 
     def open(self, folder: Path, reference: Reference) -> Runtime:
@@ -91,7 +88,7 @@ class HuggingFace:
 
     def usage(self, folder: Path, files: Path) -> str:
         """The lines of transformers.js, and a loop of one's own."""
-        rules, most = _rules(files)
+        rules, most = rules_of(files)
         graphs = [next((files / FOLDER).glob(f"{part}*.onnx")).name for part in _PARTS]
         return _USAGE.format(
             parent=json.dumps(str(folder.parent)),
@@ -103,21 +100,6 @@ class HuggingFace:
             most=most,
             ends=list(rules.ends),
         )
-
-
-class _Settings(SimpleNamespace):
-    """A file of settings; what it does not say is None, as in transformers."""
-
-    def __getattr__(self, name: str) -> None:
-        return None
-
-
-def _rules(folder: Path) -> tuple[Rules, int]:
-    """How a text begins and ends, and how many tokens it has at most: by the settings alone, without weights."""
-    config, generation = (_Settings(**read_object(folder / f"{name}.json")) for name in ("config", "generation_config"))
-    settings, family = SimpleNamespace(config=config, generation_config=generation), family_of(folder)
-    assert isinstance(family, EncoderDecoder)
-    return family.rules(settings), family.room(settings)
 
 
 def _paths(out: Path, precision: str) -> list[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from studio.export.model_files import check_raw_sound
 from studio.export.onnx import sherpa_whisper
 from studio.export.onnx.runtime import MergedGraphs, session
 from studio.export.onnx.sherpa_usage import usage
@@ -44,7 +45,7 @@ class Sherpa:
             progress(1, 2)
             source.save(sherpa_whisper.decoder, decoder, precision)
         else:
-            source.check_raw_sound("sherpa-onnx")
+            check_raw_sound(source.processor, "sherpa-onnx")
             source.write_encoder(encoder, precision)
             progress(1, 2)
             source.write_decoder(decoder, precision)

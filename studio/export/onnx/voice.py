@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from studio.errors import ModelError
+from studio.export.model_files import check_raw_sound
 from studio.export.onnx.runtime import MergedGraphs, converted
 from studio.export.onnx.tokens import write_list
 from studio.export.onnx.weights import Source
@@ -51,7 +52,7 @@ class MoonshineVoice:
         """The two graphs of `merged` and its tokens. Raises ModelError where the runtime cannot run it, DiskError."""
         source = Source.read(merged)
         _shape(merged)
-        source.check_raw_sound("Moonshine's runtime")
+        check_raw_sound(source.processor, "Moonshine's runtime")
         progress(0, 4)
         with TemporaryDirectory(dir=out) as folder:
             encoder, decoder = Path(folder) / "encoder.onnx", Path(folder) / "decoder.onnx"

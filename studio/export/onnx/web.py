@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, ModelError
 from studio.export.merged import MergeReport
+from studio.export.model_files import check_raw_sound
 from studio.export.node_packages import ONNX_RUNTIME_WEB
 from studio.export.onnx.log_mel import features
 from studio.export.onnx.runtime import MergedGraphs, session
@@ -55,7 +56,7 @@ class Web:
         if report is None:
             raise ModelError(f"{merged} does not say what it was made of.", "Export a run.")
         progress(0, 3)
-        Source.read(merged).check_raw_sound("The page")
+        check_raw_sound(Source.read(merged).processor, "The page")
         _copy_page(out)
         progress(1, 3)
         with TemporaryDirectory(dir=out) as folder:

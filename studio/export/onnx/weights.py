@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from types import ModuleType
 from typing import Any, Self
 
 from studio.errors import ModelError
-from studio.export.merged import NOTE
 from studio.export.onnx import moonshine, whisper
 from studio.export.onnx.graph import Array, Graph
 from studio.models.claims import read_object
@@ -19,7 +17,6 @@ from studio.models.registry import family_of
 
 _NETWORKS: Mapping[str, ModuleType] = {"moonshine": moonshine, "whisper": whisper}
 _MOST = 2e9  # bytes; protobuf's bound is 2^31
-_LEFT_OUT = (NOTE, "README.md", "model.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +58,6 @@ class Source:
     def save(self, make: Callable[..., Graph], path: Path, precision: str, **more: Any) -> None:
         """Write what `make` makes of weights and settings. Raises ModelError where it is too large for one file."""
         save(make(self.weights, self.config, precision), path, **more)
-
-    def check_raw_sound(self, program: str) -> None:
-        """Raise ModelError where the model needs its sound made equally loud first, which `program` does not do."""
-        if getattr(self.processor.feature_extractor, "do_normalize", False):
-            raise ModelError(
-                f"This model expects sound of normalised loudness, and {program} does not normalise it.",
-                "Export it to another target.",
-            )
-
-    def copy_rest(self, out: Path) -> None:
-        """Put settings, tokenizer and feature extractor next to the graphs."""
-        for path in self.folder.iterdir():
-            if path.name not in _LEFT_OUT:
-                shutil.copy2(path, out / path.name)
 
 
 def save(graph: Graph, path: Path, **more: Any) -> None:

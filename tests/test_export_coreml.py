@@ -1,0 +1,173 @@
+"""A tuned Moonshine as packages of Core ML: what PyTorch computes, on a Mac by Core ML, elsewhere by an interpreter."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+from exports import RUN, SOUNDS, check_refused_where_eight_times_as_strong, run_on
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from studio.audio import write_wav
+from studio.errors import ModelError
+from studio.export import gate
+from studio.export.coreml import interpreter, packages
+from studio.export.coreml.packages import PACKAGES, CoreML
+from studio.export.exporting import export_run, size_of
+from studio.export.gate import ExportReport
+from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
+from studio.export.uses import uses_of
+from studio.workspace import Workspace
+
+Exported = Callable[[str], ExportReport]
+
+
+def unwatched(done: int, total: int) -> None:
+    """For what is written without anybody looking."""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A run on a tiny Moonshine of one layer each: converting a layer takes seconds."""
+    root = tmp_path_factory.mktemp("moonshine")
+    layers = {"encoder_num_hidden_layers": 1, "decoder_num_hidden_layers": 1}
+    return run_on(tiny_models.moonshine(root / "base", **layers), root, "voice")
+
+
+@pytest.fixture(scope="module")
+def exported(workspace: Workspace) -> Exported:
+    """By precision; each made once, however often it is asked for."""
+    pytest.importorskip("coremltools")
+    return cache(lambda precision: export_run(workspace, RUN, "coreml", precision))
+
+
+@pytest.fixture(scope="module")
+def reference(workspace: Workspace) -> Reference:
+    """The run's model in PyTorch."""
+    return Reference.of(export_run(workspace, RUN, "merged").folder)
+
+
+def test_a_run_passes_the_gate_in_fp16(exported: Exported) -> None:
+    report = exported("fp16")
+    assert {stage.name for stage in report.stages} == {ENCODER, FIRST_LOGITS}
+    assert min(stage.psnr for stage in report.stages) > 45
+    assert "coremltools" in report.versions
+    names = {path.name for path in report.folder.iterdir()}
+    assert {*PACKAGES, "config.json", "generation_config.json", "tokenizer.json", "export.json"} <= names
+    assert not any("safetensors" in name for name in names)
+
+
+def test_eight_bits_are_far_smaller_and_near_enough(exported: Exported) -> None:
+    report = exported("int8")
+    assert min(stage.psnr for stage in report.stages) > 25
+    small, whole = (sum(size_of(exported(name).folder / part) for part in PACKAGES) for name in ("int8", "fp16"))
+    assert small < 0.75 * whole  # so small a model has many numbers that stay as they are
+
+
+def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("coremltools")
+    check_refused_where_eight_times_as_strong(workspace, "coreml", "int8", tmp_path, monkeypatch)
+
+
+def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exported, reference: Reference) -> None:
+    runtime = CoreML().open(exported("fp16").folder, reference)
+    sounds = [tiny_models.noise(seconds, seed=5) for seconds in (3.0, 0.11, 3.0)]
+    first, _, again = (runtime.transcribe(samples) for samples in sounds)
+    assert first == again
+    stages = gate._stages(reference, runtime, sounds)
+    assert min(stage.psnr for stage in stages) > 45
+
+
+def test_the_card_has_the_line_that_compiles_and_those_for_swift_and_python(exported: Exported) -> None:
+    cards = uses_of(exported("fp16"))
+    assert [card.program for card in cards] == ["an app for iPhone or Mac, in Swift", "Python on a Mac"]
+    lines = "".join(passage.text for card in cards for passage in card.passages if passage.is_code)
+    assert all(f"xcrun coremlcompiler compile {package} ." in lines for package in PACKAGES)
+
+
+class _OnAMac:
+    """What Core ML's own model offers, computed by the interpreter."""
+
+    def __init__(self, package: str) -> None:
+        self._package = interpreter.Interpreter(Path(package))
+
+    def make_state(self) -> None:
+        """The interpreter keeps its own."""
+
+    def predict(self, given: dict[str, Any], state: None = None) -> dict[str, Any]:
+        import torch
+
+        found = self._package.predict({name: torch.from_numpy(each) for name, each in given.items()})
+        return {name: each.numpy() for name, each in found.items()}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
+def test_the_lines_of_python_on_the_card_write_what_the_gate_compared(
+    exported: Exported,
+    reference: Reference,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = exported("fp16").folder
+    import coremltools
+
+    expected, load = CoreML().open(folder, reference).transcribe(SOUNDS[0]), coremltools.models.MLModel
+    write_wav(tmp_path / "clip.wav", SOUNDS[0], 16_000)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        coremltools.models, "MLModel", lambda path, **more: load(path, **more) if more else _OnAMac(path)
+    )
+    capsys.readouterr()
+    exec(uses_of(exported("fp16"))[1].passages[-1].text, {})
+    assert capsys.readouterr().out.startswith(expected)  # the card's lines know no limit by the seconds of a sound
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has Core ML itself")
+def test_an_operation_that_the_interpreter_does_not_know_is_told_by_its_name(
+    exported: Exported, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name: computed for name, computed in interpreter._OPERATIONS.items() if name != "gelu"}
+    monkeypatch.setattr(interpreter, "_OPERATIONS", known)
+    runtime = CoreML().open(exported("fp16").folder, reference)
+    with pytest.raises(ModelError, match="an operation that is not known here: gelu"):
+        runtime.transcribe(SOUNDS[0])
+
+
+def test_a_converter_prints_neither_bars_nor_warnings(capfd: pytest.CaptureFixture[str]) -> None:
+    with packages._quiet():
+        list(tqdm(range(2)))
+        logging.getLogger("coremltools").warning("Torch version 2.13.0 has not been tested with coremltools.")
+        warnings.warn("the same", stacklevel=1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_that_needs_normalised_sound_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    folder = tiny_models.moonshine(tmp_path / "model", do_normalize=True)
+    with pytest.raises(ModelError, match="an app does not normalise it"):
+        CoreML().write(folder, tmp_path, "fp16", unwatched)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("precision", "least"), [("fp16", 40), ("int8", 25)])
+def test_the_real_moonshine_stays_near(
+    precision: str, least: float, moonshine_tiny: Path, spoken: list[NDArray[np.float32]], tmp_path: Path
+) -> None:
+    pytest.importorskip("coremltools")
+    CoreML().write(moonshine_tiny, tmp_path, precision, unwatched)
+    reference = Reference.of(moonshine_tiny)
+    runtime = CoreML().open(tmp_path, reference)
+    assert min(stage.psnr for stage in gate._stages(reference, runtime, spoken)) > least
+    others = sum(runtime.transcribe(samples) != reference.transcribe(samples) for samples in spoken)
+    assert others <= 1
