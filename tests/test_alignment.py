@@ -24,13 +24,13 @@ from studio.data import formats, word_times
 from studio.data.formats import ImportRow, ReadOptions
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.importing import import_data
-from studio.data.labels.numbers import numbers
 from studio.data.labels.proposals import apply
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConflictError, DataError, ModelError, StudioError
 from studio.inference.alignment import aligner, job
 from studio.inference.alignment.aligning import RATE, align
 from studio.inference.alignment.recordings import timed as timed_recording
+from studio.inference.label_offers import Request, offer
 from studio.inference.longform.transcript import Segment
 from studio.inference.transcribe import transcribe, transcribe_list
 from studio.models import Clip, Recogniser, load
@@ -39,7 +39,6 @@ from studio.serve.app import create_app
 from studio.serve.engine import Engine
 from studio.starter.synthesis import available
 from studio.text.label_words import label_words
-from studio.text.number_rules import WordRules
 
 TEXT = "order one two nine"
 
@@ -231,7 +230,9 @@ def test_numbers_rewritten_as_words_never_keep_the_times_of_their_digits(tmp_pat
     dataset = four_words(tmp_path, "order 129", clips=2)
     first, second = dataset.utterances()
     dataset.edit(first.id, words=timed(first, "order", "129"))
-    apply(dataset, numbers(dataset.utterances(), WordRules()), "Numbers as words")
+    offered = offer(dataset, dataset.utterances(), Request(kind="numbers"))
+    assert offered.untimed == 1  # the other has no times
+    apply(dataset, offered.proposals, "Numbers as words")
     assert dataset.get(first.id).text == "order one two nine"
     assert dataset.get(first.id).words is None
     assert dataset.problems() == []
