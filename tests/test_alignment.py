@@ -111,6 +111,13 @@ def test_without_a_model_words_are_laid_on_what_is_loud(tmp_path: Path) -> None:
     assert [times[0] for _, times in found] == pytest.approx(starts, abs=0.03)
 
 
+def test_a_number_in_digits_reaches_over_all_that_is_said_of_it() -> None:
+    samples, starts = bursts(0.4, 0.25, 0.25, 0.25, pause=0.4)
+    found = dict(align(None, samples, "order 129"))
+    assert found["order"][0] == pytest.approx(starts[0], abs=0.03)
+    assert found["129"] == pytest.approx((starts[1], starts[3] + 0.25), abs=0.05)
+
+
 @pytest.mark.parametrize("text", ["a", "one two", "one two nine " * 12])
 def test_words_never_cross_nor_leave_the_clip(whisper: Recogniser, text: str) -> None:
     samples = tiny_models.noise(1.3, 5)
