@@ -24,13 +24,13 @@ from studio.data import formats, word_times
 from studio.data.formats import ImportRow, ReadOptions
 from studio.data.import_export.exporting import export_data
 from studio.data.import_export.importing import import_data
-from studio.data.labels.numbers import numbers
 from studio.data.labels.proposals import apply
 from studio.data.manifest import Dataset, Utterance
 from studio.errors import ConflictError, DataError, ModelError, StudioError
 from studio.inference.alignment import aligner, job
 from studio.inference.alignment.aligning import RATE, align
 from studio.inference.alignment.recordings import timed as timed_recording
+from studio.inference.label_offers import Request, offer
 from studio.inference.longform.transcript import Segment
 from studio.inference.transcribe import transcribe, transcribe_list
 from studio.models import Clip, Recogniser, load
@@ -39,7 +39,6 @@ from studio.serve.app import create_app
 from studio.serve.engine import Engine
 from studio.starter.synthesis import available
 from studio.text.label_words import label_words
-from studio.text.number_rules import WordRules
 
 TEXT = "order one two nine"
 
@@ -110,6 +109,13 @@ def test_without_a_model_words_are_laid_on_what_is_loud(tmp_path: Path) -> None:
     found = align(None, samples, TEXT)
     assert [word for word, _ in found] == TEXT.split()
     assert [times[0] for _, times in found] == pytest.approx(starts, abs=0.03)
+
+
+def test_a_number_in_digits_reaches_over_all_that_is_said_of_it() -> None:
+    samples, starts = bursts(0.4, 0.25, 0.25, 0.25, pause=0.4)
+    found = dict(align(None, samples, "order 129"))
+    assert found["order"][0] == pytest.approx(starts[0], abs=0.03)
+    assert found["129"] == pytest.approx((starts[1], starts[3] + 0.25), abs=0.05)
 
 
 @pytest.mark.parametrize("text", ["a", "one two", "one two nine " * 12])
@@ -231,7 +237,9 @@ def test_numbers_rewritten_as_words_never_keep_the_times_of_their_digits(tmp_pat
     dataset = four_words(tmp_path, "order 129", clips=2)
     first, second = dataset.utterances()
     dataset.edit(first.id, words=timed(first, "order", "129"))
-    apply(dataset, numbers(dataset.utterances(), WordRules()), "Numbers as words")
+    offered = offer(dataset, dataset.utterances(), Request(kind="numbers"))
+    assert offered.untimed == 1  # the other has no times
+    apply(dataset, offered.proposals, "Numbers as words")
     assert dataset.get(first.id).text == "order one two nine"
     assert dataset.get(first.id).words is None
     assert dataset.problems() == []

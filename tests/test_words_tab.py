@@ -155,7 +155,9 @@ def test_the_labels_dialog_times_the_words_and_takes_them_back(
         page.wait_for_function("window.studio?.dataset()")
         page.evaluate("window.studio.open('labels', {selection: {ids: null, query: ''}, tab: 'times'})")
         dialog = page.get_by_role("dialog", name="Labels")
-        page.get_by_role("tabpanel", name="Word times").get_by_label("Model").select_option(label="Roughly, by loudness and letters")
+        page.get_by_role("tabpanel", name="Word times").get_by_label("Model").select_option(
+            label="Roughly, by loudness and letters"
+        )
         if folder := os.environ.get("STUDIO_PICTURES"):
             page.screenshot(path=Path(folder) / "word-times.png")
         dialog.get_by_role("button", name="Time the words of 1 clip").click()

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio.data import word_times
 from studio.data.labels.numbers import numbers
 from studio.data.labels.proposals import Proposal, apply, described
 from studio.data.labels.style import KINDS, StyleFinding, findings, knows
@@ -42,12 +43,14 @@ class Offer(BaseModel):
     proposals: list[Proposal]
     clips: int  # that were checked, or transcribed
     digest: str
+    untimed: int = 0  # labels that would lose their word times: other words than those that were timed
 
 
 def offer(dataset: Dataset, clips: Sequence[Utterance], request: Request) -> Offer:
     """What `request` would change in `clips`. Raises ConfigError, ModelError, DiskError."""
     title, proposals, count = _offered(dataset, clips, request)
-    return Offer(title=title, proposals=proposals, clips=count, digest=_digest(proposals))
+    untimed = _untimed(clips, proposals)
+    return Offer(title=title, proposals=proposals, clips=count, digest=_digest(proposals), untimed=untimed)
 
 
 def accept(
@@ -100,6 +103,12 @@ def _offered(dataset: Dataset, clips: Sequence[Utterance], request: Request) -> 
     found = {finding.kind: finding for finding in style(clips, request.model)}
     finding = found.get(request.finding)
     return (finding.title, finding.proposals, len(clips)) if finding else ("Style", [], len(clips))
+
+
+def _untimed(clips: Sequence[Utterance], proposals: Sequence[Proposal]) -> int:
+    after = {proposal.id: proposal.after for proposal in proposals}
+    timed = (clip for clip in clips if clip.words and clip.id in after)
+    return sum(word_times.kept(clip.words, after[clip.id]) is None for clip in timed)
 
 
 def _digest(proposals: Sequence[Proposal]) -> str:

@@ -96,6 +96,7 @@ class LabelChanges(BaseModel):
     rows: list[LabelChange]
     left: int = 0  # labels that would still not be in the convention
     examples: list[str] = []  # of them
+    untimed: int = 0  # labels that would lose their word times
 
 
 class LabelRequest(BaseModel):
@@ -248,6 +249,7 @@ def _offered(dataset: Dataset, clips: list[Utterance], request: Request) -> Labe
         clips=made.clips,
         digest=made.digest,
         rows=rows,
+        untimed=made.untimed,
         left=len(left),
         examples=left[:SHOWN],
     )

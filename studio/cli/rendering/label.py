@@ -166,4 +166,5 @@ def _shown(made: label_offers.Offer, apply: bool) -> str:
     more = [f"… and {count - SHOWN:,} more (--json prints all)."] if count > SHOWN else []
     last = "changed; --undo reverts it." if apply else "would change. Nothing was written: --apply does it."
     summary = f"{made.title}: {count:,} of {counted(made.clips, 'label')} {last}"
-    return "\n".join([as_diff(made.proposals[:SHOWN]), *more, summary])
+    align = f"{counted(made.untimed, 'of them loses', 'of them lose')} word times: `studio align` makes new ones."
+    return "\n".join([as_diff(made.proposals[:SHOWN]), *more, summary, *[align] * bool(made.untimed)])

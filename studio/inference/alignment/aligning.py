@@ -9,6 +9,7 @@ tests/benchmarks/README.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -23,7 +24,7 @@ from studio.inference.alignment.segmentation import Evidence, Scores, segments
 from studio.models import Clip, Recogniser
 from studio.models.attention import cross_attention
 from studio.models.encoder_decoder import EncoderDecoder, base_of
-from studio.text import counted
+from studio.text import counted, digits_to_words
 from studio.text.label_words import label_words, letters
 
 RATE = 16_000  # Hz, of sound that is aligned without a model
@@ -52,27 +53,40 @@ def align(recogniser: Recogniser | None, samples: NDArray[np.float32], text: str
     if not words or not len(samples):
         return []
     level = levels(samples, rate)[: max(1, round(len(samples) / rate / HOP))]
-    if len(level) < len(words):
-        what = f"The clip lasts {len(samples) / rate:.2f} s, too short for its label of {counted(len(words), 'word')}."
+    parts = [_said(word) for word in words]
+    counts = [len(said) for said in parts]
+    if len(level) < sum(counts):
+        what = f"The clip lasts {len(samples) / rate:.2f} s, too short for its label of {counted(sum(counts), 'word')}."
         raise DataError(what, "Correct the label, or record it again.")
     speech = 1 / (1 + np.exp((SPEECH - level) / SHARPNESS))
     within = np.tile(VOICE * (np.log(speech + 1e-3) - np.log(1 - speech + 1e-3)), (len(words), 1))
     if recogniser:
         within += ATTENTION * speech * _attention(recogniser, samples, words, len(level))
-    found = segments(_evidence(words, within, level, speech))
-    end = len(samples) / rate
+    evidence = _evidence([part for said in parts for part in said], np.repeat(within, counts, axis=0), level, speech)
+    return _of_words(words, counts, segments(evidence), len(samples) / rate)
+
+
+def _said(word: str) -> list[str]:
+    """What is said of `word` one after the other: `129` is three words, with pauses between them perhaps."""
+    return digits_to_words(word).split() if re.search(r"\d", word) else [word]
+
+
+def _of_words(words: Sequence[str], counts: Sequence[int], found: Sequence[tuple[int, int]], end: float) -> Words:
+    """Each word from the start of its first part to the end of its last, in seconds up to `end`."""
+    firsts = np.cumsum([0, *counts])
+    times = [(found[first][0], found[last - 1][1]) for first, last in pairwise(firsts)]
     return [
         (word, (round(start * HOP, 3), round(min(stop * HOP, end), 3)))
-        for word, (start, stop) in zip(words, found, strict=True)
+        for word, (start, stop) in zip(words, times, strict=True)
     ]
 
 
-def _evidence(words: Sequence[str], within: Scores, level: Levels, speech: Levels) -> Evidence:
+def _evidence(parts: Sequence[str], within: Scores, level: Levels, speech: Levels) -> Evidence:
     edges = EDGE * rises(level)
-    sizes = [len(letters(word)) + OVERHEAD for word in words]
-    frames = max(float(speech.sum()), len(words))
+    sizes = [len(letters(part)) + OVERHEAD for part in parts]
+    frames = max(float(speech.sum()), len(parts))
     usual = [max(1.0, size / sum(sizes) * frames) for size in sizes]
-    longest = max(round(LONGEST / HOP), len(level) // len(words) + 1)
+    longest = max(round(LONGEST / HOP), len(level) // len(parts) + 1)
     return Evidence(within, start=edges, end=-edges / 2, usual=usual, steadiness=STEADY, longest=longest)
 
 

@@ -270,6 +270,7 @@ declare namespace Server {
     rows: LabelChange[];
     left: number;
     examples: string[];
+    untimed: number;
   }
 
   interface LabelModel {

@@ -69,7 +69,11 @@ export class Offer {
       const made = await patiently(this.box, "Looking through the labels …", answer, () => asked === this.#asked);
       if (asked !== this.#asked) return;
       this.made = made;
-      this.box.replaceChildren(...(made.count ? this.#list() : [this.#empty(empty)]), ...this.#left());
+      this.box.replaceChildren(
+        ...(made.count ? this.#list() : [this.#empty(empty)]),
+        ...this.#untimed(),
+        ...this.#left(),
+      );
       this.#count();
     } catch (error) {
       if (asked === this.#asked) this.room.fail(error);
@@ -78,6 +82,14 @@ export class Offer {
 
   #empty([picture, title, words]) {
     return make("div", { class: "st-empty" }, icon(picture), make("h3", {}, title), make("p", {}, words));
+  }
+
+  /** Times of other words would be wrong: they go. */
+  #untimed() {
+    const { untimed } = this.made;
+    if (!untimed) return [];
+    const words = `${counted(untimed, "label loses its", "labels lose their")} word times: make new ones afterwards.`;
+    return [make("div", { class: "st-message look" }, icon("info"), make("p", { class: "st-grow" }, words))];
   }
 
   #left() {
