@@ -22,6 +22,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "moonshine": "studio.models.moonshine:Moonshine",
         "moonshine_streaming": "studio.models.moonshine_streaming:MoonshineStreaming",
         "whisper": "studio.models.whisper:Whisper",
+        "kyutai_speech_to_text": "studio.models.kyutai:KyutaiSpeechToText",
         "echo": "studio.models.echo:Echo",
     }
 )
@@ -62,7 +63,7 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
     if precision == MIXED:
         from studio.models.kernels.mixed import mix
 
-        mix(model)
+        mix(getattr(model, "model", model))  # not a codec beside it, whose codes would change
     recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)
     if adapter is None:
         return recogniser
