@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,13 @@ def _whisper_tokenizer() -> Any:
     return tokenizer
 
 
-def kyutai(folder: Path, delay: float = 0.5, **changes: Any) -> Path:
-    """A folder with a Kyutai speech to text of 2 layers of width 64, four codebooks, and a codec of width 32."""
+def kyutai(
+    folder: Path, delay: float = 0.5, codec: Mapping[str, Any] | None = None, dtype: Any = None, **changes: Any
+) -> Path:
+    """A folder with a Kyutai speech to text of 2 layers of width 64, four codebooks, and a codec of width 32.
+
+    `codec` has the codec's settings; all but the codec is saved in `dtype`.
+    """
     from transformers import (
         KyutaiSpeechToTextConfig,
         KyutaiSpeechToTextFeatureExtractor,
@@ -153,11 +159,13 @@ def kyutai(folder: Path, delay: float = 0.5, **changes: Any) -> Path:
         **{
             "vocab_size": text, "codebook_vocab_size": codes, "ffn_dim": 128, "max_position_embeddings": 750,
             "audio_pad_token_id": text + books * codes, "sliding_window": 375,
-            "codec_config": MimiConfig(**_MIMI).to_dict(), **shape, **special, **changes,
+            "codec_config": MimiConfig(**(_MIMI if codec is None else codec)).to_dict(), **shape, **special, **changes,
         }
     )  # fmt: skip
     model = KyutaiSpeechToTextForConditionalGeneration(config)
     _scatter_streams(model)
+    if dtype:
+        model.model.to(dtype), model.lm_head.to(dtype)
     model.generation_config.audio_window_size = None  # else transformers' generate hears the first frame twice
     model.save_pretrained(folder)
     extractor = KyutaiSpeechToTextFeatureExtractor(audio_delay_seconds=delay, audio_silence_prefix_seconds=0.0)

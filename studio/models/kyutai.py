@@ -131,15 +131,12 @@ class KyutaiSpeechToText:
 
     def labels(self, model: torch.nn.Module, processor: Any, clip: Clip) -> Row:
         """`text` (frames): the token of each. Raises DataError where the clip has no word times, or too little room."""
+        import torch
+
         if clip.text.strip() and not clip.words:
             name = f"Clip {clip.id}" if clip.id else "This clip"
             raise DataError(f"{name} has no word times, which this model learns from.", "Time its words: studio align")
-        return self._stream(model, processor, clip, clip.words or ())
-
-    def _stream(self, model: Any, processor: Any, clip: Clip, words: Sequence[tuple[str, tuple[float, float]]]) -> Row:
-        import torch
-
-        layout = self.layout(model, processor)
+        layout, words = self.layout(model, processor), clip.words or ()
         timed = [TimedTokens(self._tokens(processor, word), start) for word, (start, _) in words]
         for (word, _), tokens in zip(words, timed, strict=True):
             if not all(map(layout.is_text, tokens.ids)):
@@ -197,34 +194,39 @@ class KyutaiSpeechToText:
         return words + self.padding_weight * pads, is_word.sum() + self.padding_weight * is_pad.sum()
 
     def logits(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
-        """(frames, vocabulary) along the text stream of `clip`; without word times its words are spread evenly."""
-        batch = self._row(model, processor, clip)
+        """(frames, vocabulary) along the text stream of `clip`; without word times its tokens are spread evenly."""
         base = base_of(model)
         with inference_mode(model):
-            logits: torch.Tensor = base.lm_head(self._hidden(base, batch["codes"], batch["text"]))[0].float()
+            hidden = self._heard(base, self.given(model, processor, clip))
+            logits: torch.Tensor = base.lm_head(hidden)[0].float()
         return logits
 
-    def _row(self, model: Any, processor: Any, clip: Clip) -> Batch:
-        """One clip as a batch, on the model's device."""
-        labels = self._stream(model, processor, clip, clip.words or self._spread(clip))
+    def given(self, model: torch.nn.Module, processor: Any, clip: Clip) -> torch.Tensor:
+        """(1, frames, 1 + codebooks): what the network is given for `clip` and its text, as for `logits`."""
+        labels = self.labels(model, processor, clip) if clip.words else self._spread(model, processor, clip)
         batch = self.collate([labels | self.features(model, processor, clip)])
-        return {name: tensor.to(base_of(model).device) for name, tensor in batch.items()}
+        return _given(base_of(model), batch["codes"], batch["text"])
 
-    def _spread(self, clip: Clip) -> list[tuple[str, tuple[float, float]]]:
-        words, seconds = clip.text.split(), len(clip.samples) / self.sample_rate
-        step = seconds / max(len(words), 1)
-        return [(word, (place * step, (place + 1) * step)) for place, word in enumerate(words)]
+    def _spread(self, model: Any, processor: Any, clip: Clip) -> Row:
+        """As `labels`, where nobody knows when the words were said: its tokens over all frames, as many as fit."""
+        import torch
+
+        layout, frames = self.layout(model, processor), self._frames(model, processor, clip)
+        room = frames - layout.delay_frames
+        ids = self._tokens(processor, clip.text)[:room]
+        stream = [layout.pad] * frames
+        for place, token in enumerate(ids):
+            stream[layout.delay_frames + place * room // len(ids)] = token
+        return {"text": torch.tensor(stream)}
 
     def _hidden(self, base: Any, codes: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         """(batch, frames, width): what each frame's token is projected from; each sees the frames before its own."""
-        import torch
+        return self._heard(base, _given(base, codes, text))
 
-        config = base.config
-        before = torch.cat([text.clamp(min=0)[..., None], codes.long()], dim=-1)[:, :-1]
-        start = before.new_tensor([config.bos_token_id, *[config.audio_bos_token_id] * config.num_codebooks])
-        given = torch.cat([start.expand(len(text), 1, -1), before], dim=1)
+    def _heard(self, base: Any, given: torch.Tensor) -> torch.Tensor:
+        given = given.to(base.device)
         hidden: torch.Tensor = base.model(
-            input_ids=given, attention_mask=_window(given, config.sliding_window), use_cache=False
+            input_ids=given, attention_mask=_window(given, base.config.sliding_window), use_cache=False
         ).last_hidden_state
         return hidden
 
@@ -324,6 +326,16 @@ class KyutaiSpeechToText:
 def _cut(written: Written, frames: int) -> Written:
     """The stream of a clip of `frames`, which may have been heard together with longer ones."""
     return Written(written.ids[:frames], written.chances[:frames])
+
+
+def _given(base: Any, codes: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    """Text and codes, each a frame later: the start tokens come first."""
+    import torch
+
+    config = base.config
+    before = torch.cat([text.clamp(min=0)[..., None], codes.long()], dim=-1)[:, :-1]
+    start = before.new_tensor([config.bos_token_id, *[config.audio_bos_token_id] * config.num_codebooks])
+    return torch.cat([start.expand(len(text), 1, -1), before], dim=1)
 
 
 def _window(given: torch.Tensor, window: int) -> torch.Tensor | None:

@@ -48,7 +48,7 @@ class Streams:
         self._base, self._layout, self._matches = base, layout, matches
         self._cache = DynamicCache(config=base.config)  # keeps as many frames as the model may look back
         self.written = [Written() for _ in range(clips)]
-        self.hidden = base.lm_head.weight.new_empty(0)  # (clips, width): of the latest frame
+        self.hidden: torch.Tensor = base.lm_head.weight.new_empty(0)  # (clips, width): of the latest frame
         shape = (clips, base.config.num_codebooks)
         self._ids = torch.full((clips,), base.config.bos_token_id, device=base.device)
         self.hear(torch.full(shape, base.config.audio_bos_token_id, device=base.device))
@@ -101,7 +101,7 @@ class LiveCodes:
         whole = len(waiting) // self._frame_size * self._frame_size
         self._rest = [waiting[whole:]]
         found = []
-        for frame in torch.from_numpy(waiting[:whole].copy()).split(self._frame_size) if whole else ():
+        for frame in torch.from_numpy(waiting[:whole].copy()).view(-1, self._frame_size):
             heard = self._codec.encode(frame[None, None].to(self._codec.device), use_streaming=True, **self._caches)
             self._caches = {self._cache: getattr(heard, self._cache), "padding_cache": heard.padding_cache}
             found.append(heard.audio_codes[:, : self._codebooks, 0])
@@ -126,7 +126,8 @@ class Listener:
     @property
     def hidden(self) -> torch.Tensor:
         """(1, width) at the latest frame."""
-        return self._streams.hidden
+        hidden: torch.Tensor = self._streams.hidden
+        return hidden
 
     def hear(self, samples: NDArray[np.float32]) -> None:
         """Take more of the sound: any number of samples at the family's rate."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
-from studio.data.utterance import Utterance
+from studio.data.utterance import Split, Utterance
 from studio.errors import DataError
 from studio.models.writable import Splits, shortened
 from studio.text import counted
 
 SLACK = 0.1  # seconds by which a time may lie outside the clip: aligners round, and clips are trimmed
-TIMED_SIDES = ("train", "validation")  # the test clips are only transcribed
+TIMED_SIDES: tuple[Split, ...] = ("train", "validation")  # the test clips are only transcribed
 
 
 @runtime_checkable
