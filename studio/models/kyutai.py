@@ -26,6 +26,7 @@ from studio.models.inference_mode import inference_mode
 from studio.models.interleaver import END_OF_PAD, Layout, TimedTokens, text_stream
 from studio.models.kyutai_decoding import Listener, Streams, Written
 from studio.models.limits import check_length
+from studio.models.word_times import single_words
 from studio.models.words import words_of
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class KyutaiSpeechToText:
         if clip.text.strip() and not clip.words:
             name = f"Clip {clip.id}" if clip.id else "This clip"
             raise DataError(f"{name} has no word times, which this model learns from.", "Time its words: studio align")
-        layout, words = self.layout(model, processor), clip.words or ()
+        layout, words = self.layout(model, processor), single_words(clip.words or ())
         timed = [TimedTokens(self._tokens(processor, word), start) for word, (start, _) in words]
         for (word, _), tokens in zip(words, timed, strict=True):
             if not all(map(layout.is_text, tokens.ids)):
@@ -151,9 +152,14 @@ class KyutaiSpeechToText:
         base, frames = base_of(model), self._frames(model, processor, clip)
         heard = processor.feature_extractor(clip.samples, sampling_rate=self.sample_rate, return_tensors="pt")
         whole = heard.input_values[..., : frames * base.config.frame_size].to(base.device)
+        return {"codes": self.codes(model, whole)[0].to("cpu", torch.int16)}
+
+    def codes(self, model: torch.nn.Module, samples: torch.Tensor) -> torch.Tensor:
+        """(batch, frames, codebooks) of `samples` (batch, 1, samples), whole frames of any number."""
+        base = base_of(model)
         with inference_mode(model):
-            codes = base.codec_model.encode(whole).audio_codes[0, : base.config.num_codebooks].T
-        return {"codes": codes.to("cpu", torch.int16)}
+            codes: torch.Tensor = base.codec_model.encode(samples).audio_codes[:, : base.config.num_codebooks]
+        return codes.transpose(1, 2)
 
     def _frames(self, model: Any, processor: Any, clip: Clip) -> int:
         """Whole frames of `clip` and of the silence around it."""

@@ -123,12 +123,6 @@ class Listener:
         """A token for each whole frame, and one more."""
         return self._streams.written[0]
 
-    @property
-    def hidden(self) -> torch.Tensor:
-        """(1, width) at the latest frame."""
-        hidden: torch.Tensor = self._streams.hidden
-        return hidden
-
     def hear(self, samples: NDArray[np.float32]) -> None:
         """Take more of the sound: any number of samples at the family's rate."""
         for codes in self._codes.take(samples):

@@ -13,6 +13,7 @@ from studio.models.writable import Splits, shortened
 from studio.text import counted
 
 SLACK = 0.1  # seconds by which a time may lie outside the clip: aligners round, and clips are trimmed
+Words = Sequence[tuple[str, tuple[float, float]]]
 TIMED_SIDES: tuple[Split, ...] = ("train", "validation")  # the test clips are only transcribed
 
 
@@ -86,6 +87,16 @@ def fault(clip: Utterance) -> str:
         if later < start:
             return f"“{second}” is timed before “{first}”, which it follows in the label"
     return ""
+
+
+def single_words(words: Words) -> list[tuple[str, tuple[float, float]]]:
+    """`words` with each entry that holds several, as some aligners write numbers, spread evenly over its time."""
+    found = []
+    for entry, (start, end) in words:
+        several = entry.split()
+        step = (end - start) / max(len(several), 1)
+        found += [(word, (start + place * step, start + (place + 1) * step)) for place, word in enumerate(several)]
+    return found
 
 
 def letters(text: str) -> str:

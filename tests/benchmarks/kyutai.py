@@ -5,7 +5,7 @@ codec in fp32), checkpoints and a merged model (4.3 GB), and may be deleted afte
 
     load       the base model in bf16
     longest    one step of the recipe `numbers-kyutai` at batch 1, on a clip of 30 s
-    whole      two steps at batch 1, on clips of 6 s
+    whole      two steps at batch 1, on clips of 2.5 s
     begun      the first of these, and its checkpoint
     resumed    the second, from that checkpoint: its weights are those of `whole`, to the bit
     merge      the adapter merged in fp32, and compared with the pair
@@ -37,7 +37,7 @@ SHAPE = {
     "bos_token_id": 8000, "audio_bos_token_id": 2048,
 }  # fmt: skip
 STAGES = ("load", "longest", "whole", "begun", "resumed", "merge")
-LONGEST, USUAL = 30.0, 6.0  # seconds
+LONGEST, USUAL = 30.0, 2.5  # seconds
 
 
 def main() -> None:
