@@ -28,7 +28,7 @@ from studio.export.candle_layout import Shape, from_makers, to_makers
 from studio.export.exporting import export_run
 from studio.export.reference import LOGITS, Reference
 from studio.export.uses import uses
-from studio.models import candle_folder
+from studio.models import candle_folder, load
 from studio.models.candle_folder import CONFIG, WEIGHTS, beside
 from studio.models.claims import header
 from studio.runs.folder import RunFolder
@@ -168,7 +168,7 @@ def test_a_person_reads_how_it_is_used_in_each_program(exported: gate.ExportRepo
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda folder: shutil.rmtree(folder), "no copy for its makers' servers beside it: base-candle"),
+        (lambda folder: shutil.rmtree(folder), "no copy for its makers' servers next to it: base-candle"),
         (lambda folder: (folder / CODEC).unlink(), r"lacks the codec \(Mimi\): mimi-pytorch-tiny.safetensors"),
         (lambda folder: (folder / TOKENIZER).unlink(), "lacks the tokenizer"),
         (lambda folder: (folder / WEIGHTS).unlink(), "lacks the network"),
@@ -188,6 +188,12 @@ def test_a_candle_folder_that_is_not_whole_is_a_sentence(spoil: Any, sentence: s
     spoil(candle)
     with pytest.raises(ModelError, match=sentence):
         beside(base)
+
+
+def test_a_candle_folder_given_as_a_model_is_a_sentence(workspace: Workspace) -> None:
+    with pytest.raises(ModelError, match="is for Kyutai's own servers") as refused:
+        load(workspace.root / "base-candle", "cpu")
+    assert refused.value.remedy == "Choose the copy of the model whose name ends in -trfs."
 
 
 def test_a_model_of_the_hub_without_its_copy_says_what_to_fetch() -> None:

@@ -415,7 +415,7 @@ def test_a_run_leaves_out_clips_whose_word_times_cannot_be(folder: Path, tmp_pat
     events = train(tmp_path, "run", config(**{**SMALL, "max_steps": 1}, model=str(folder)))
     notes = [event.message for event in events if isinstance(event, Warned)]
     assert any("Left out (1): c1 (its timed words" in note for note in notes)
-    assert any("5 training clips have 12 kHz at least and are resampled to 24 kHz" in note for note in notes)
+    assert any("5 training clips were recorded below 24 kHz (the lowest at 12 kHz)" in note for note in notes)
     assert next(event for event in events if isinstance(event, Started)).train_clips == 5
 
 

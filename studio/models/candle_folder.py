@@ -75,7 +75,7 @@ def beside(source: str | Path) -> CandleFolder:
     wanted_folder = folder.with_name(f"{folder.name.removesuffix(_OURS)}{_THEIRS}")
     if not wanted_folder.is_dir():
         raise ModelError(
-            f"“{folder}” has no copy for its makers' servers beside it: {wanted_folder.name}.",
+            f"“{folder}” has no copy for its makers' servers next to it: {wanted_folder.name}.",
             f"Put the base model's Candle files into {wanted_folder}.",
         )
     return opened(wanted_folder)

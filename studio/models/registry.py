@@ -27,6 +27,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     }
 )
 """`model_type` -> where its family is, imported when it is asked for."""
+MAKERS_TYPE = "stt"  # what Kyutai's own config.json says
 
 
 def family_named(model_type: str) -> Family:
@@ -44,6 +45,11 @@ def family_of(folder: Path) -> Family:
     config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
     if not isinstance(model_type := config.get("model_type"), str):
         raise ModelError(f"{folder} is not a model folder: {_why(folder)}.", _what_then(folder))
+    if model_type == MAKERS_TYPE:
+        raise ModelError(
+            f"{folder} is for Kyutai's own servers (a Candle or PyTorch copy), and not for transformers.",
+            "Choose the copy of the model whose name ends in -trfs.",
+        )
     return family_named(model_type)
 
 

@@ -79,10 +79,11 @@ def resampled_note(dataset: Dataset, splits: Splits, family: Family) -> list[str
     lower = [rate for rate in rates if rate < family.sample_rate]
     if not lower:
         return []
+    wanted, lowest = f"{family.sample_rate / 1000:g} kHz", min(lower)
     return [
-        f"{counted(len(lower), 'training clip has', 'training clips have')} {min(lower) / 1000:g} kHz at least and are "
-        f"resampled to {family.sample_rate / 1000:g} kHz, which this model hears: what the microphone cut off above "
-        f"{min(lower) / 2000:g} kHz stays missing."
+        f"{counted(len(lower), 'training clip was', 'training clips were')} recorded below {wanted} (the lowest at "
+        f"{lowest / 1000:g} kHz) and resampled to {wanted}, which this model takes; what is above "
+        f"{lowest / 2000:g} kHz is missing from it."
     ]
 
 
