@@ -66,11 +66,6 @@ def moshi() -> Iterator[None]:
     sys.path.remove(folder)
 
 
-def argmaxes(runtime: Any, sound: Any) -> list[int]:
-    found: list[int] = runtime.stages(sound)[LOGITS].argmax(-1).tolist()
-    return found
-
-
 def test_names_and_turns_come_back_as_they_were(workspace: Workspace) -> None:
     from safetensors.torch import load_file
 
@@ -100,8 +95,11 @@ def test_the_export_passes_the_gate_and_holds_what_servers_load(
     assert all(kept[name].equal(head.bfloat16().float()) for name, head in were.items())
     read = _ReadBack(folder, reference)
     for sound in SOUNDS:
-        same = [ours == theirs for ours, theirs in zip(argmaxes(reference, sound), argmaxes(read, sound), strict=True)]
-        assert np.mean(same) > 0.97  # bf16 decides a few ties of random weights otherwise
+        ours = reference.stages(sound)[LOGITS]
+        best, second = np.sort(ours, axis=-1)[:, :-3:-1].T
+        is_clear = best - second > np.abs(read.stages(sound)[LOGITS] - ours).max()  # else rounding to bf16 may decide
+        assert is_clear.mean() > 0.5
+        assert (read.stages(sound)[LOGITS].argmax(-1) == ours.argmax(-1))[is_clear].all()
 
 
 def test_another_order_of_rotations_is_noticed(

@@ -100,7 +100,8 @@ def parts(config: TrainConfig, seconds: Sequence[float], folder: Path, family: F
         adapter=16 * rank,  # fp32: value, gradient, two moments
         clips=sum(sizes.frames(length) for length in seconds) * sizes.books * _CODE,
         reading=min(len(seconds), at_once) * frames * sizes.layers * 2 * sizes.width * number,
-        activations=_activations(config, sizes, frames, adapters),
+        # or of a checkpoint while it is written: a copy of the adapter and of both moments
+        activations=max(_activations(config, sizes, frames, adapters), 12 * rank),
     )
 
 
