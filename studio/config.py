@@ -113,7 +113,7 @@ class TrainConfig(BaseModel):
     padding_weight: float = Field(
         PADDING_WEIGHT,
         title="Weight of frames without a word",
-        ge=0,
+        gt=0,
         le=1,
         description="Kyutai: weight in the loss of a frame in which no word is written; 1 is that of a word's token",
     )

@@ -185,6 +185,14 @@ def test_the_loss_is_a_plain_weighted_cross_entropy(shared: Recogniser) -> None:
         assert (summed / counted).item() == pytest.approx(total / count, abs=1e-5)
 
 
+def test_a_clip_in_which_nobody_speaks_is_all_padding(shared: Recogniser) -> None:
+    prepared = row(shared, Clip(timed.sound(timed.timed(["hold"]))))
+    assert set(prepared["text"].tolist()) == {3}
+    total, count = loss(shared, [prepared])
+    assert count == len(prepared["text"]) / 2
+    assert 0 < total < math.inf
+
+
 def test_a_padded_batch_has_the_loss_and_the_gradients_of_its_clips(recogniser: Recogniser) -> None:
     tuned = adapted(recogniser)
     rows = [row(tuned, clip) for clip in (CLIPS[0], timed.clip(["one"]), timed.clip(["hold"] * 9))]

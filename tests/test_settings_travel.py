@@ -54,7 +54,7 @@ CHOICES = {
     "precision": st.sampled_from(["auto", "fp32", "mixed", "bf16", "fp16"]),
     "threads": st.integers(0, 1024),
     "gradient_checkpointing": st.booleans(),
-    "padding_weight": st.floats(0, 1),
+    "padding_weight": st.floats(0.001, 1),
 }
 CONFIGS = st.builds(
     lambda dataset, values: TrainConfig.checked(dataset=dataset, **values),
