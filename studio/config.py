@@ -117,6 +117,9 @@ class TrainConfig(BaseModel):
         le=1,
         description="Kyutai: weight in the loss of a frame in which no word is written; 1 is that of a word's token",
     )
+    train_embeddings: bool = Field(
+        False, description="Kyutai: train the embeddings of text and sound too (ft_embed): 0.6 GB more to keep"
+    )
 
     @field_validator("model")
     @classmethod

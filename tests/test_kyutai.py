@@ -23,7 +23,7 @@ from studio.errors import ConfigError, DataError, ModelError
 from studio.export.merged import merge
 from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, before_start, load
-from studio.models.adapters import attach, trainable
+from studio.models.adapters import attach, save, trainable, without_adapter, without_peft
 from studio.models.inference_mode import inference_mode
 from studio.models.interleaver import Layout, TimedTokens, text_stream
 from studio.models.key_terms import key_terms
@@ -32,6 +32,7 @@ from studio.models.kyutai_decoding import Streams
 from studio.models.memory import recompute_activations
 from studio.models.word_times import fault
 from studio.runs.events import CheckpointSaved, Finished, Started, StepDone, Warned
+from studio.train.adapted import with_adapter
 from studio.train.augment import variant
 
 LAYOUT = Layout(frame_rate=12.5, delay=0.5, silence_before=0.0, pad=3)
@@ -291,6 +292,41 @@ def test_the_presets_reach_the_layers_that_they_name(recogniser: Recogniser, tar
     assert not any("codec_model" in name for name in layers)
 
 
+def embeddings(recogniser: Recogniser) -> Any:
+    return without_peft(recogniser.model).model.embed_tokens.embed_tokens.weight
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_embeddings_learn_whole_in_fp32_and_come_off_again(folder: Path, tmp_path: Path, precision: str) -> None:
+    import torch
+
+    settings = config(model=str(folder), targets="full", rank=4, train_embeddings=True, dropout=0.0)
+    base = load(folder, "cpu", precision)
+    before, logits = embeddings(base).clone(), base.family.logits(base.model, base.processor, CLIPS[0])
+    tuned = with_adapter(base, settings)
+    (table,) = [weight for weight in trainable(tuned) if weight.shape == before.shape]
+    assert table.dtype == torch.float32
+    optimiser = torch.optim.SGD(trainable(tuned), lr=0.05)
+    tuned.family.loss(tuned.model, tuned.family.collate([row(tuned, clip) for clip in CLIPS]))[0].backward()
+    optimiser.step()
+    after = tuned.family.logits(tuned.model, tuned.processor, CLIPS[0])
+    assert (after - logits).abs().max() > 0.01
+    with without_adapter(tuned):
+        assert tuned.family.logits(tuned.model, tuned.processor, CLIPS[0]).equal(logits)
+    save(tuned, tmp_path / "lora")
+    again = load(folder, "cpu", precision, adapter=tmp_path / "lora")
+    difference = again.family.logits(again.model, again.processor, CLIPS[0]) - after
+    assert difference.abs().max() < (1e-5 if precision == "fp32" else 0.2)
+    assert embeddings(tuned).equal(before)
+    if precision == "fp32":
+        assert merge(tmp_path / "lora", tmp_path / "merged").max_difference < 1e-3
+
+
+def test_other_models_do_not_train_their_embeddings() -> None:
+    with pytest.raises(ConfigError, match="Only Kyutai's models"):
+        with_adapter(load("echo", "cpu"), config(train_embeddings=True))
+
+
 def test_the_codec_cannot_be_adapted(recogniser: Recogniser) -> None:
     with pytest.raises(ConfigError, match="computed once per clip, below every adapter"):
         attach(recogniser, 2, 4, 0.0, r"codec_model\..*fc1", seed=0)
@@ -439,7 +475,7 @@ def test_replay_without_word_times_is_left_out_and_said(folder: Path, tmp_path: 
 
 def test_a_run_learns_is_killed_goes_on_and_merges(folder: Path, tmp_path: Path) -> None:
     timed.dataset(tmp_path)
-    changes = {**SMALL, "model": str(folder)}
+    changes = {**SMALL, "model": str(folder), "train_embeddings": True}  # so that a checkpoint has all there can be
     whole = train(tmp_path, "whole", config(**changes))
     killed = run_until(tmp_path, "run", lambda event: isinstance(event, CheckpointSaved) and event.step == 2, **changes)
     events = train(tmp_path, "run", config(**changes), resume=True)

@@ -59,6 +59,7 @@ class KyutaiSpeechToText:
     max_seconds = 30.0  # what the makers' examples train on; longer recordings are cut at silences
     lora_targets = LORA_TARGETS
     below_adapters = r"codec_model\..*"
+    embeddings = "embed_tokens.embed_tokens"
     network = "KyutaiSpeechToTextForConditionalGeneration"
 
     def __init__(self) -> None:

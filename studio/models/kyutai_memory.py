@@ -93,15 +93,16 @@ def parts(config: TrainConfig, seconds: Sequence[float], folder: Path, family: F
     number = 2 if config.precision in ("bf16", "fp16") else 4
     frames = sizes.frames(max(seconds))
     adapters = sizes.adapters(config, family)
-    rank = config.rank * sizes.layers * sum(inner + outer for inner, outer in adapters)
+    trained = config.rank * sizes.layers * sum(inner + outer for inner, outer in adapters)
+    trained += sizes.table if config.train_embeddings else 0
     return Parts(
         weights=sizes.network * number + sizes.codec * 4,
         loading=0,  # the file is mapped, and each weight converted by itself
-        adapter=16 * rank,  # fp32: value, gradient, two moments
+        adapter=16 * trained,  # fp32: value, gradient, two moments
         clips=sum(sizes.frames(length) for length in seconds) * sizes.books * _CODE,
         reading=min(len(seconds), at_once) * frames * sizes.layers * 2 * sizes.width * number,
         # or of a checkpoint while it is written: a copy of the adapter and of both moments
-        activations=max(_activations(config, sizes, frames, adapters), 12 * rank),
+        activations=max(_activations(config, sizes, frames, adapters), 12 * trained),
     )
 
 

@@ -21,6 +21,7 @@ TIMED_SIDES: tuple[Split, ...] = ("train", "validation")  # the test clips are o
 class LearnsFromWordTimes(Protocol):
     """A family whose labels need the times of their words."""
 
+    embeddings: str  # the name of the layer that holds the table of tokens
     padding_weight: float  # of a frame without a word, in the loss; 1 for a token of a word
 
     def weighing(self, padding_weight: float) -> Any:
