@@ -17,10 +17,12 @@ import tiny_models
 from timed import RATE
 from tones import config, folder_of, run_until, train
 
+from studio.audio import write_wav
 from studio.data.manifest import Dataset
 from studio.data.utterance import Utterance
 from studio.errors import ConfigError, DataError, ModelError
 from studio.export.merged import merge
+from studio.export.snippets import merged_snippet
 from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, before_start, load
 from studio.models.adapters import attach, save, trainable, without_adapter, without_peft
@@ -213,6 +215,16 @@ def test_an_overfitted_model_writes_its_labels_as_generate_does(learnt: Recognis
         assert tokens == row(learnt, clip)["text"].tolist()
         text = learnt.processor.tokenizer.decode([token for token in tokens if LAYOUT.is_text(token)])
         assert transcribe(learnt, [clip])[0].text == text.strip() == clip.text
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
+def test_the_lines_for_plain_transformers_write_the_same(
+    overfitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_wav(tmp_path / "clip.wav", CLIPS[0].samples, RATE)
+    exec(compile(merged_snippet(overfitted), "snippet", "exec"), {})
+    assert capsys.readouterr().out.strip().splitlines()[-1].split() == CLIPS[0].text.split()
 
 
 def test_random_weights_write_the_tokens_of_generate(shared: Recogniser) -> None:

@@ -27,7 +27,7 @@ print(processor.tokenizer.decode(tokens[0], skip_special_tokens=True))
 """
 _READ_STREAM = """
 samples, rate = librosa.load("clip.wav", sr=24_000)
-inputs = processor(samples, sampling_rate=rate, return_tensors="pt")
+inputs = processor.feature_extractor(samples, sampling_rate=rate, return_tensors="pt")
 model.generation_config.audio_window_size = None  # the default of 1 would hear the first frame twice
 with torch.no_grad():
     tokens = model.generate(**inputs, do_sample=False)
