@@ -22,6 +22,7 @@ from studio.workspace import NAME, is_folder, lasting_folder
 BUNDLED, NOTHING = "bundled", "none"  # values of `replay` other than a dataset
 AUTO: Final = "auto"  # the value of `precision` that is chosen by a measurement
 MIXED: Final = "mixed"  # what it chooses where that gains
+PADDING_WEIGHT = 0.5  # as Kyutai trains its own models: most frames hold no word
 STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
 
 _IN_LANGUAGE = re.compile(r"(.+):([a-z]{2,3})")
@@ -109,6 +110,16 @@ class TrainConfig(BaseModel):
         0, title="CPU threads", ge=0, le=1024, description="CPU threads; 0 leaves the choice to PyTorch"
     )
     gradient_checkpointing: bool = Field(False, description="Less memory for about a third more time")
+    padding_weight: float = Field(
+        PADDING_WEIGHT,
+        title="Weight of frames without a word",
+        gt=0,
+        le=1,
+        description="Kyutai: weight in the loss of a frame in which no word is written; 1 is that of a word's token",
+    )
+    train_embeddings: bool = Field(
+        False, description="Kyutai: train the embeddings of text and sound too (ft_embed): 0.6 GB more to keep"
+    )
 
     @field_validator("model")
     @classmethod

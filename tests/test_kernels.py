@@ -75,9 +75,27 @@ def test_a_layer_that_is_trained_learns_as_ever() -> None:
 
 @pytest.mark.usefixtures("on_amd")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-def test_another_precision_is_left_to_pytorch(dtype: torch.dtype) -> None:
+def test_another_precision_is_left_to_pytorch(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "lacks_bf16", lambda: False)
     given, weight = drawn(512, WIDTH).to(dtype), drawn(WORDS, WIDTH).to(dtype)
     assert torch.equal(multiplied(given, weight), nn.functional.linear(given, weight))
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("rows", [3, 64])
+def test_a_cpu_that_lacks_bf16_multiplies_it_in_fp32(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "lacks_bf16", lambda: True)
+    layer = nn.Linear(WIDTH, WORDS).bfloat16().requires_grad_(False)
+    quicken(nn.Sequential(layer))
+    assert type(layer) is FastLinear
+    given = drawn(rows, WIDTH).bfloat16().requires_grad_()
+    output, weights = layer(given), drawn(rows, WORDS, seed=1).bfloat16()
+    (output * weights).sum().backward()
+    wide = nn.functional.linear(given.detach().float(), layer.weight.float(), layer.bias.float())
+    assert output.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), wide, rtol=1e-2, atol=1e-2)
+    assert given.grad is not None
+    torch.testing.assert_close(given.grad.float(), weights.float() @ layer.weight.float(), rtol=1e-2, atol=5e-2)
 
 
 @pytest.mark.usefixtures("elsewhere")

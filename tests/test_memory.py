@@ -39,6 +39,23 @@ def guess(folder: Path, seconds: float = SECONDS, clips: int = 1, **changes: Any
     return found
 
 
+def test_of_a_kyutai_model_the_estimate_follows_clips_batch_rank_and_precision(tmp_path: Path) -> None:
+    folder = tiny_models.kyutai(tmp_path)
+    usual = guess(folder, batch_size=8)
+    network = sum(
+        weight.numel() for name, weight in load(folder, "cpu").model.named_parameters() if "codec" not in name
+    )
+    halved = guess(folder, batch_size=8, precision="bf16")
+    assert usual.weights - halved.weights == 2 * network  # the codec stays fp32
+    assert guess(folder, batch_size=16).activations == pytest.approx(2 * usual.activations, rel=1e-6)
+    assert guess(folder, seconds=30).activations / usual.activations == pytest.approx((31.5 / 7.5), rel=0.02)
+    assert guess(folder, gradient_checkpointing=True, batch_size=8).activations < usual.activations
+    assert guess(folder, rank=64).adapter == 2 * guess(folder, rank=32).adapter
+    trained = sum(weight.numel() for weight in trainable(attach(load(folder, "cpu"), 32, 64, 0.0, "full", 0)))
+    assert usual.adapter == 16 * trained
+    assert guess(folder, clips=10).clips == 10 * 94 * 4 * 2
+
+
 def kept_for_gradients(folder: Path, config: TrainConfig) -> int:
     """Bytes of every tensor that autograd keeps of one batch, each storage once, the model's own left out."""
     import torch

@@ -136,7 +136,7 @@ def test_every_recipe_is_valid_and_gives_way_to_what_a_person_sets() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "neither a file nor a recipe.*recipe: original"),
+        (None, "neither a file nor a recipe.*recipe: numbers-kyutai, original"),
         ("{", "cannot be read"),
         ("[1]", "holds no settings"),
         ('{"rank": 0}', "rank: .*LoRA rank"),

@@ -55,6 +55,8 @@ CHOICES = {
     "precision": st.sampled_from(["auto", "fp32", "mixed", "bf16", "fp16"]),
     "threads": st.integers(0, 1024),
     "gradient_checkpointing": st.booleans(),
+    "padding_weight": st.floats(0.001, 1),
+    "train_embeddings": st.booleans(),
 }
 CONFIGS = st.builds(
     lambda dataset, values: TrainConfig.checked(dataset=dataset, **values),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,66 @@ def _whisper_tokenizer() -> Any:
     names = ("startoftranscript", *LANGUAGES, *_WHISPER_TASKS)
     tokenizer.add_special_tokens({"extra_special_tokens": [f"<|{name}|>" for name in names]})
     return tokenizer
+
+
+def kyutai(
+    folder: Path, delay: float = 0.5, codec: Mapping[str, Any] | None = None, dtype: Any = None, **changes: Any
+) -> Path:
+    """A folder with a Kyutai speech to text of 2 layers of width 64, four codebooks, and a codec of width 32.
+
+    `codec` has the codec's settings; all but the codec is saved in `dtype`.
+    """
+    from transformers import (
+        KyutaiSpeechToTextConfig,
+        KyutaiSpeechToTextFeatureExtractor,
+        KyutaiSpeechToTextForConditionalGeneration,
+        KyutaiSpeechToTextProcessor,
+        MimiConfig,
+    )
+
+    from studio.starter.recipe.tokenizer import make_tokenizer
+
+    tokenizer = make_tokenizer()  # unk is 0 and pad 3, as in Kyutai's
+    text, codes, books = len(tokenizer) + 1, 65, 4
+    shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64, "num_codebooks": books}
+    special = {"bos_token_id": text - 1, "pad_token_id": 3, "audio_bos_token_id": codes - 1}
+    config = KyutaiSpeechToTextConfig(
+        **{
+            "vocab_size": text, "codebook_vocab_size": codes, "ffn_dim": 128, "max_position_embeddings": 750,
+            "audio_pad_token_id": text + books * codes, "sliding_window": 375,
+            "codec_config": MimiConfig(**(_MIMI if codec is None else codec)).to_dict(), **shape, **special, **changes,
+        }
+    )  # fmt: skip
+    model = KyutaiSpeechToTextForConditionalGeneration(config)
+    _scatter_streams(model)
+    if dtype:
+        model.model.to(dtype), model.lm_head.to(dtype)
+    model.generation_config.audio_window_size = None  # else transformers' generate hears the first frame twice
+    model.save_pretrained(folder)
+    extractor = KyutaiSpeechToTextFeatureExtractor(audio_delay_seconds=delay, audio_silence_prefix_seconds=0.0)
+    KyutaiSpeechToTextProcessor(extractor, tokenizer).save_pretrained(folder)
+    return folder
+
+
+_MIMI = {
+    "hidden_size": 32, "num_filters": 4, "codebook_size": 64, "codebook_dim": 16, "num_quantizers": 4,
+    "vector_quantization_hidden_dimension": 16, "num_semantic_quantizers": 1, "upsample_groups": 32,
+    "num_hidden_layers": 2, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 4,
+}  # fmt: skip
+
+
+def _scatter_streams(model: Any) -> None:
+    """As `_scatter`, and codebooks whose entries differ, so that sounds have different codes."""
+    import torch
+
+    codec, model.codec_model = model.codec_model, None
+    _scatter(model, 0.08)
+    model.codec_model = codec
+    for name, buffer in codec.named_buffers():
+        if name.endswith("embed_sum"):
+            torch.nn.init.normal_(buffer, std=0.05)
+        if name.endswith("cluster_usage"):
+            buffer.fill_(1.0)
 
 
 def _scatter(model: Any, std: float = 0.1) -> None:

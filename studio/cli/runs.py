@@ -312,15 +312,19 @@ def resume(run: RunName, detach: Annotated[bool, typer.Option("--detach", help="
 def report(run: RunName, html: HtmlFile = None, as_json: AsJson = False, normaliser: AnyNormaliser = None) -> None:
     """Say whether a run is better, how sure that is, what it got worse at, and what to do next."""
     from studio.reports import answers, run_page
+    from studio.reports.cut_offs import CutOffReport
     from studio.reports.result import result_of
     from studio.runs import listing
 
-    result = result_of(listing.existing(Workspace.here(), run), normaliser)
+    folder = listing.existing(Workspace.here(), run)
+    result = result_of(folder, normaliser)
     if as_json:
         verdict = {"answers": [answer.model_dump() for answer in answers.answers(result)], "alarm": result.alarm}
         typer.echo(json.dumps(verdict | result.model_dump(mode="json"), indent=2, ensure_ascii=False))
     else:
         typer.echo(answers.as_text(result))
+        if cut_offs := CutOffReport.read(folder):
+            typer.echo(f"\n{cut_offs.as_text()}")
     if html:
         write_atomically(html, run_page.as_html(result))
 

@@ -74,8 +74,8 @@ def usable(
 
 
 def read_clip(dataset: Dataset, clip: Utterance, sample_rate: int) -> Clip:
-    """The samples of `clip` at `sample_rate` Hz, and its label. Raises DataError, AudioError or DiskError."""
-    return Clip(audio.read(dataset.clip_path(clip), sample_rate).samples, clip.text, clip.id)
+    """The samples of `clip` at `sample_rate` Hz, label and word times. Raises DataError, AudioError or DiskError."""
+    return Clip(audio.read(dataset.clip_path(clip), sample_rate).samples, clip.text, clip.id, clip.words)
 
 
 def _one_batch(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from studio.models import Clip, Recogniser, load
 from studio.models.base import Encodes
 from studio.models.encoder_decoder import LEAST_TOKENS, EncoderDecoder
+from studio.models.word_times import LearnsFromWordTimes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ENCODER = "encoder"
 FIRST_LOGITS = "first logits"
+LOGITS = "logits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,14 @@ class Reference:
     def stages(self, samples: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """By name: the encoder's output (frames, width), where the family has one, and the first logits (vocabulary).
 
-        The first logits are those after the prompt, before any token is forbidden.
+        The first logits are those after the prompt, before any token is forbidden. Of a family that writes a stream
+        beside the sound they are the logits of all frames (frames, vocabulary), without the start token's.
         """
         clip, (family, model, processor) = Clip(samples), self._parts
-        first = {FIRST_LOGITS: family.logits(model, processor, clip)[0].numpy()}
+        logits = family.logits(model, processor, clip)
+        if isinstance(family, LearnsFromWordTimes):
+            return {LOGITS: logits[:, :-1].numpy()}
+        first = {FIRST_LOGITS: logits[0].numpy()}
         if not isinstance(family, Encodes):
             return first
         memory = family.features(model, processor, clip)["memory"]  # no adapter reaches the encoder: it is merged

@@ -14,6 +14,7 @@ from studio.export.targets import Runtime
 from studio.models import load
 from studio.progress import OnProgress
 
+CODEC = "codec_model"  # the part of a Kyutai model that is never rounded
 _OF_THE_MERGE = (NOTE, "README.md")
 _DTYPES: Mapping[str, str] = MappingProxyType({"fp16": "float16", "bf16": "bfloat16"})
 
@@ -33,8 +34,10 @@ class Safetensors:
         else:
             recogniser = load(merged, "cpu")
             progress(1, 2)
-            rounded = recogniser.model.to(getattr(torch, _DTYPES[precision]))
-            recogniser.family.save(rounded, recogniser.processor, out)
+            for name, part in recogniser.model.named_children():
+                if name != CODEC:  # which transformers loads in fp32 in any case
+                    part.to(getattr(torch, _DTYPES[precision]))
+            recogniser.family.save(recogniser.model, recogniser.processor, out)
         progress(2, 2)
 
     def open(self, folder: Path, reference: Reference) -> Runtime:

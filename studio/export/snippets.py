@@ -25,6 +25,14 @@ with torch.no_grad():
     tokens = model.generate(**inputs, {options}max_length=100)
 print(processor.tokenizer.decode(tokens[0], skip_special_tokens=True))
 """
+_READ_STREAM = """
+samples, rate = librosa.load("clip.wav", sr=24_000)
+inputs = processor.feature_extractor(samples, sampling_rate=rate, return_tensors="pt")
+model.generation_config.audio_window_size = None  # the default of 1 would hear the first frame twice
+with torch.no_grad():
+    tokens = model.generate(**inputs, do_sample=False)
+print(processor.tokenizer.decode(tokens[0][1:], skip_special_tokens=True))
+"""
 _WHOLE_FRAMES = ", padding=True, pad_to_multiple_of=80, return_attention_mask=True"
 """The streaming models take whole frames of 5 ms and need a mask; padding would change what the others read."""
 
@@ -62,6 +70,8 @@ def merged_snippet(folder: Path, at: Path | None = None) -> str:
 
 def _read(folder: Path, language: str = "") -> str:
     family = family_of(folder).name
+    if family == "kyutai_speech_to_text":
+        return _READ_STREAM
     padding = _WHOLE_FRAMES if family == "moonshine_streaming" else ""
     return _READ.format(padding=padding, options=_spoken(folder, language) if languages(folder) else "")
 

@@ -138,9 +138,16 @@ TARGETS: Mapping[str, Target] = _table(
     Target(
         name="merged",
         title="Python, with plain transformers",
-        families=("moonshine", "moonshine_streaming", "whisper", "echo"),
+        families=("moonshine", "moonshine_streaming", "whisper", "kyutai_speech_to_text", "echo"),
         precisions={"fp32": FP32, "fp16": FP16, "bf16": BF16},
         home="studio.export.safetensors:Safetensors",
+    ),
+    Target(
+        name="candle",
+        title="moshi-server, Unmute and other programs of Kyutai's",
+        families=("kyutai_speech_to_text",),
+        precisions={"bf16": BF16},
+        home="studio.export.candle:Candle",
     ),
     Target(
         name="ctranslate2",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from studio.models.folders import written_whole
 from studio.models.layers import matching
 from studio.models.portable import NEEDS_PEFT, adapter_settings, needs
 from studio.models.targets import Kind, check_targets, pattern_of
+from studio.models.whole_layers import train_in_fp32, unloaded
 from studio.runs.folder import RunFolder, model_moved_along
 from studio.text import counted
 from studio.workspace import Workspace
@@ -40,12 +41,13 @@ def attach(
     *,
     dora: bool = False,
     rslora: bool = False,
+    whole: Sequence[str] = (),
 ) -> Recogniser:
     """`recogniser` with a fresh LoRA adapter, which changes nothing until it is trained.
 
     `targets` is a preset of the family's `lora_targets`, or a regex over module names. Only the adapter is trainable.
     `dora` learns the length of each weight's columns apart from their direction (arXiv:2402.09353); `rslora` scales
-    by alpha / sqrt(rank) in place of alpha / rank (arXiv:2312.03732).
+    by alpha / sqrt(rank) in place of alpha / rank (arXiv:2312.03732). The layers `whole` are trained whole, too.
     The same `seed` gives the same adapter, and the global random state is left as it was.
     Raises ConfigError where `targets` cannot be adapted.
     """
@@ -63,11 +65,14 @@ def attach(
         target_modules=pattern_of(recogniser.family, targets),
         use_dora=dora,
         use_rslora=rslora,
+        modules_to_save=list(whole) or None,
     )
     base.name_or_path, _ = split_language(lasting_model(recogniser.source))  # what peft notes as the adapter's base
     with torch.random.fork_rng(devices=[]), _no_alias_warnings():
         torch.manual_seed(seed)
-        return replace(recogniser, model=get_peft_model(base, config).eval())
+        model = get_peft_model(base, config).eval()
+    train_in_fp32(model)
+    return replace(recogniser, model=model)
 
 
 def load_adapter(recogniser: Recogniser, folder: Path) -> Recogniser:
@@ -114,7 +119,7 @@ def _check_whole(model: Any, folder: Path, name: str) -> None:
     found = set(header(folder / "adapter_model.safetensors"))
     if found == wanted:
         return
-    model.unload() if len(model.peft_config) == 1 else model.delete_adapter(name)
+    unloaded(model) if len(model.peft_config) == 1 else model.delete_adapter(name)
     raise ModelError(
         f"The adapter in {folder} is incomplete: it lacks {len(wanted - found)} of {counted(len(wanted), 'tensor')}"
         + (f", and has {counted(len(found - wanted), 'tensor')} of no layer." if found - wanted else "."),
@@ -184,7 +189,7 @@ def without_peft(model: Any) -> Any:
     """The base model, freed of any adapter; `model` itself where it has none."""
     from peft import PeftModel
 
-    return model.unload() if isinstance(model, PeftModel) else model
+    return unloaded(model) if isinstance(model, PeftModel) else model
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class Clip:
     samples: NDArray[np.float32]  # mono, -1..1, at the family's sample rate
     text: str = ""  # the reference; empty where there is none
     id: str = ""
+    words: Sequence[tuple[str, tuple[float, float]]] | None = None  # of the reference: word, (start, end) in seconds
 
 
 class Hypothesis(BaseModel):

@@ -13,6 +13,7 @@ from studio.models.language import check_language
 from studio.models.on_paper import Shape, layers, on_paper
 from studio.models.registry import family_of
 from studio.models.targets import Kind, check_targets
+from studio.models.word_times import check as check_word_times
 from studio.models.writable import by_side, left_out_note, only_writable, unwritable, unwritable_note
 
 
@@ -20,7 +21,7 @@ def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     """Whether a run by `config` on `clips`, each in its split, can be; and what a person should know first.
 
     Raises ConfigError where its targets cannot be adapted, ModelError where it does not know the language, DataError
-    where it can write no label of a split.
+    where it can write no label of a split, or learns from word times and there are none.
     Says nothing of a model that is not on this disk: a cluster may have it.
     """
     try:
@@ -31,6 +32,7 @@ def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     family, known = family_of(folder), layers(folder)
     if known:
         check_targets(family, config.model, config.targets, list(known), lambda name: _kind(name, known[name]))
+    check_word_times(clips, family, config.dataset)
     base = on_paper(config.model)
     if base is None:
         return []

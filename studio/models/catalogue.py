@@ -45,6 +45,7 @@ class _Published:
     family: str
     parameters: int
     stored: int  # numbers in model.safetensors: the streaming models keep both copies of their tied embeddings
+    number: int = 4  # bytes of each on the Hub, most of them: fp32
 
 
 # Counted from the published shapes with transformers' own classes on the meta device.
@@ -69,8 +70,11 @@ _PUBLISHED = (
     _Published("openai/whisper-base", "Whisper base, 99 languages", "whisper", 72_593_920, 72_593_920),
     _Published("openai/whisper-small.en", "Whisper small, English", "whisper", 241_734_144, 241_734_144),
     _Published("openai/whisper-small", "Whisper small, 99 languages", "whisper", 241_734_912, 241_734_912),
+    _Published(
+        "kyutai/stt-1b-en_fr-trfs", "Kyutai 1B, English and French", "kyutai_speech_to_text",
+        1_068_517_185, 1_085_359_969, 2,
+    ),
 )  # fmt: skip
-_STORED_BYTES = 4  # fp32 on the Hub
 _TOKENIZER_BYTES = 4_000_000  # about: a vocabulary of 32,768 as JSON
 
 
@@ -158,7 +162,7 @@ def _pieces(folder: Path) -> set[str]:
 
 def _card(model: _Published) -> ModelCard:
     state: State = "on disk" if fetched(model.id) else "download"
-    size = model.stored * _STORED_BYTES + _TOKENIZER_BYTES
+    size = model.stored * model.number + _TOKENIZER_BYTES
     return ModelCard(model.id, model.title, model.family, model.parameters, state, size)
 
 

@@ -39,7 +39,7 @@ _DEEPEST = 100  # levels
 _OF_CODE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError)
 """What Python itself raises where code meets a value that it does not expect: its message means nothing to a person."""
 _FIELD = re.compile(r"Validation error for field '(\w+)'")  # huggingface_hub's, of transformers' configs
-_LAYER = re.compile(r"(en|de)coder\.layers\.\d+")
+_LAYER = re.compile(r"^(?!codec_model\.).*((en|de)coder|model)\.layers\.\d+")  # a codec's names differ
 
 
 def check_model(folder: Path) -> None:

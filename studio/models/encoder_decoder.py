@@ -180,7 +180,7 @@ class EncoderDecoder(ABC):
         for name, weight in base.model.encoder.state_dict().items():
             if ".lora_" not in name:
                 digest.update(name.replace(".base_layer.", ".").encode())
-                digest.update(_bytes(weight))
+                digest.update(tensor_bytes(weight))
         return digest.hexdigest()
 
     def collate(self, rows: Sequence[Row]) -> Batch:
@@ -363,7 +363,7 @@ def _everywhere(frames: torch.Tensor) -> torch.Tensor:
     return torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
 
 
-def _bytes(tensor: torch.Tensor) -> bytes:
+def tensor_bytes(tensor: torch.Tensor) -> bytes:
     """The numbers of `tensor` as they lie in memory, in any precision."""
     import torch
 

@@ -9,13 +9,14 @@ meet in one batch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from studio.config import AUTO, MIXED, TrainConfig
 from studio.errors import ConfigError, ModelError
+from studio.models import kyutai_memory
 from studio.models.base import Recogniser
 from studio.models.catalogue import locate, stored_numbers
 from studio.models.claims import check_model, read_object
@@ -24,6 +25,7 @@ from studio.models.layers import matching
 from studio.models.on_paper import tokenizer
 from studio.models.registry import family_of
 from studio.models.targets import pattern_of
+from studio.models.word_times import LearnsFromWordTimes
 
 # The reentrant kind silently loses gradients where a layer's input needs none.
 _KIND = {"use_reentrant": False}
@@ -130,6 +132,8 @@ def estimate(
         family = family_of(folder)
         check_model(folder)
         settings = read_object(folder / "config.json")
+        if isinstance(family, LearnsFromWordTimes) and seconds:
+            return _of_streams(kyutai_memory.parts(config, seconds, folder, family, _READ_AT_ONCE), device)
         if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
             return None
         encoder, decoder = _sides(family, settings, config.targets)
@@ -189,6 +193,8 @@ def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float]) -> floa
     try:
         folder = locate(config.model)
         family, settings = family_of(folder), read_object(folder / "config.json")
+        if isinstance(family, LearnsFromWordTimes) and seconds:
+            return kyutai_memory.operations(config, seconds, folder)
         if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
             return None
         encoder, _ = _sides(family, settings, config.targets)
@@ -196,6 +202,10 @@ def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float]) -> floa
         return None
     frames = sum(_frames(family, length) for length in seconds) / len(seconds)
     return 2.0 * stored_numbers(folder) * frames * (1 if encoder.adapted else _ENCODED_ONCE)
+
+
+def _of_streams(parts: kyutai_memory.Parts, device: str) -> MemoryEstimate:
+    return MemoryEstimate(process=0 if device.startswith("cuda") else _PROCESS, **asdict(parts))
 
 
 def _may_be_mixed(config: TrainConfig, device: str) -> bool:

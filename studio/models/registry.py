@@ -22,10 +22,12 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "moonshine": "studio.models.moonshine:Moonshine",
         "moonshine_streaming": "studio.models.moonshine_streaming:MoonshineStreaming",
         "whisper": "studio.models.whisper:Whisper",
+        "kyutai_speech_to_text": "studio.models.kyutai:KyutaiSpeechToText",
         "echo": "studio.models.echo:Echo",
     }
 )
 """`model_type` -> where its family is, imported when it is asked for."""
+MAKERS_TYPE = "stt"  # what Kyutai's own config.json says
 
 
 def family_named(model_type: str) -> Family:
@@ -43,6 +45,11 @@ def family_of(folder: Path) -> Family:
     config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
     if not isinstance(model_type := config.get("model_type"), str):
         raise ModelError(f"{folder} is not a model folder: {_why(folder)}.", _what_then(folder))
+    if model_type == MAKERS_TYPE:
+        raise ModelError(
+            f"{folder} is for Kyutai's own servers (a Candle or PyTorch copy), and not for transformers.",
+            "Choose the copy of the model whose name ends in -trfs.",
+        )
     return family_named(model_type)
 
 
@@ -62,7 +69,7 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
     if precision == MIXED:
         from studio.models.kernels.mixed import mix
 
-        mix(model)
+        mix(getattr(model, "model", model))  # not a codec beside it, whose codes would change
     recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)
     if adapter is None:
         return recogniser

@@ -25,9 +25,13 @@ MEASURED_BEFORE = "The run's figures were measured before this change; studio ev
 
 
 def can_change(recogniser: Recogniser) -> bool:
-    """Whether the adapter on the model has a strength: with DoRA the lengths of the weights would stay as trained."""
-    configs = getattr(recogniser.model, "peft_config", {})
-    return bool(configs) and not any(getattr(config, "use_dora", False) for config in configs.values())
+    """Whether the adapter on the model has a strength: of DoRA the lengths of the weights would stay as trained.
+
+    So would layers that were trained whole.
+    """
+    configs = getattr(recogniser.model, "peft_config", {}).values()
+    fixed = [getattr(config, "use_dora", False) or getattr(config, "modules_to_save", None) for config in configs]
+    return bool(fixed) and not any(fixed)
 
 
 @contextmanager
@@ -85,4 +89,8 @@ def _changeable(adapter: Path) -> dict[str, Any]:
     settings = read_object(adapter / "adapter_config.json")
     if settings.get("use_dora"):
         raise ModelError("This adapter uses DoRA: its strength cannot be changed.", "Train it again without DoRA.")
+    if settings.get("modules_to_save"):
+        raise ModelError(
+            "This adapter trained whole layers too: its strength cannot be changed.", "Train it again without them."
+        )
     return settings

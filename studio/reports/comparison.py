@@ -15,6 +15,7 @@ from studio.evaluation.significance import Change
 from studio.evaluation.verdict import change
 from studio.reports import charts
 from studio.reports.charts import Line
+from studio.reports.cut_offs import CutOffReport
 from studio.reports.markup import joined, page, table, tag
 from studio.reports.result import Point, RunResult, result_of
 from studio.runs.folder import RunFolder
@@ -45,6 +46,8 @@ class Compared(BaseModel):
     cer_after: float
     sentence_accuracy: float | None
     digit_error: float | None
+    cut_off_before: float | None  # share of numbers with pauses in them that were cut off, where it was measured
+    cut_off_after: float | None
     general_before: float | None  # word error rate of the general set
     general_after: float | None
     alarms: int | None
@@ -107,7 +110,7 @@ def compare_runs(runs: Sequence[RunFolder], normaliser: str | None = None) -> Ru
 
 
 def _compared(result: RunResult, folder: RunFolder, first: RunFolder) -> Compared:
-    score = result.after.score
+    score, cut_offs = result.after.score, CutOffReport.read(folder)
     return Compared(
         run=result.run,
         model=result.model,
@@ -122,6 +125,8 @@ def _compared(result: RunResult, folder: RunFolder, first: RunFolder) -> Compare
         cer_after=score.cer,
         sentence_accuracy=score.sentence_accuracy,
         digit_error=score.digit_error,
+        cut_off_before=cut_offs.hesitating_before.rate if cut_offs else None,
+        cut_off_after=cut_offs.hesitating_after.rate if cut_offs else None,
         general_before=result.general.before if result.general else None,
         general_after=result.general.after if result.general else None,
         alarms=None if result.after.alarms is None else len(result.after.alarms),
@@ -145,14 +150,16 @@ def _differences(results: Sequence[RunResult]) -> list[Setting]:
     return [row for row in rows if any(value != row.values[0] for value in row.values)]
 
 
-HEAD = ("Run", "Clips learnt", "WER before", "WER after", "CER", "Sentences right", "Digit error", "General WER",
-        "Alarms", "Seconds per second", "Steps", "Wall time", "Memory", "Against its base",
+HEAD = ("Run", "Clips learnt", "WER before", "WER after", "CER", "Sentences right", "Digit error", "Cut off",
+        "General WER", "Alarms", "Seconds per second", "Steps", "Wall time", "Memory", "Against its base",
         "Against the first")  # fmt: skip
 
 
 def cells(run: Compared) -> list[str]:
     """One line of the table, under HEAD."""
     general = "–" if run.general_after is None else f"{percent(run.general_before)} → {percent(run.general_after)}"
+    is_measured = run.cut_off_after is not None
+    cut_off = f"{percent(run.cut_off_before)} → {percent(run.cut_off_after)}" if is_measured else "–"
     return [
         run.run,
         f"{run.train_clips}",
@@ -161,6 +168,7 @@ def cells(run: Compared) -> list[str]:
         percent(run.cer_after),
         percent(run.sentence_accuracy),
         percent(run.digit_error),
+        cut_off,
         general,
         "–" if run.alarms is None else f"{run.alarms}",
         factor(run.real_time_factor),

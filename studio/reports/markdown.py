@@ -15,6 +15,7 @@ from studio.evaluation import failure_modes
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.evaluation.verdict import by_generals, drift, judge, rate, unit_of
+from studio.reports.cut_offs import CutOffReport, told
 from studio.reports.result import Sample, chosen_by, samples
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished, Started, Stopped, Warned
@@ -50,6 +51,7 @@ class _ReportParts:
     after: Evaluation
     general: tuple[Evaluation | None, Evaluation | None]  # before and after, where there is a general set
     short: tuple[Evaluation | None, Evaluation | None]  # the same of the short clips, where they were asked for
+    cut_offs: CutOffReport | None  # where they were measured
     log: Sequence[Event]
     finished: Finished | None
 
@@ -71,8 +73,9 @@ def as_markdown(folder: RunFolder, finished: Finished | None = None) -> str:
     ended = finished or next((event for event in reversed(log) if isinstance(event, Finished)), None)
     general = Evaluation.read(folder.general_baseline), Evaluation.read(folder.general_tuned)
     short = Evaluation.read(folder.short_baseline), Evaluation.read(folder.short_tuned)
-    story = _ReportParts(RunRecord.read(folder), before, after, general, short, log, ended)
-    blocks = (_headline, _scores, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
+    cut_offs = CutOffReport.read(folder)
+    story = _ReportParts(RunRecord.read(folder), before, after, general, short, cut_offs, log, ended)
+    blocks = (_headline, _scores, _cut_offs, _notes, _samples, _validation, _time, _settings, _artefacts, _versions)
     return "\n\n".join(text for block in blocks if (text := block(story))) + "\n"
 
 
@@ -117,6 +120,19 @@ def _scores(story: _ReportParts) -> str:
     rows += _short(story) + _general(story)
     said = escaped(failure_modes.sentence(before.alarms, after.alarms))
     return f"## Before and after\n\n{table(['Held-out clips', 'Before', 'After'], rows)}\n\n{said}"
+
+
+def _cut_offs(story: _ReportParts) -> str:
+    found = story.cut_offs
+    if found is None:
+        return ""
+    rows = [
+        [kind, before.as_text(), after.as_text(), told(before.change_to(after))]
+        for kind, (before, after) in found.pairs().items()
+    ]
+    return f"## Cut-offs\n\nBy {escaped(found.by)}, on held-out clips with numbers.\n\n" + table(
+        ["Clips", "Before", "After", "Change"], rows
+    )
 
 
 def _short(story: _ReportParts) -> list[list[str]]:

@@ -18,6 +18,7 @@ from studio.models.base import Clip
 
 if TYPE_CHECKING:
     Samples = NDArray[np.float32]
+    Words = list[tuple[str, tuple[float, float]]]
 
 SPEED = 0.1  # natural log of the largest change; pitch moves along, as with another speaker
 PACE_SHARE = 0.4  # of variants are spoken faster or slower at the same pitch:
@@ -46,7 +47,15 @@ def variant(clip: Clip, sample_rate: int, seed: int, number: int) -> Clip:
         samples = _with_noise(samples, rng.uniform(*SNR_DB), rng)
     if rng.random() < BAND_SHARE:
         samples = _below(samples, rng.uniform(*BAND_HZ), sample_rate)
-    return replace(clip, samples=_louder(samples, rng.uniform(*GAIN_DB)))
+    return replace(clip, samples=_louder(samples, rng.uniform(*GAIN_DB)), words=_stretched(clip, len(samples)))
+
+
+def _stretched(clip: Clip, samples: int) -> Words | None:
+    """When the words of `clip` are said in a variant of so many `samples`."""
+    if clip.words is None:
+        return None
+    factor = samples / len(clip.samples)
+    return [(word, (start * factor, end * factor)) for word, (start, end) in clip.words]
 
 
 def _at_speed(samples: Samples, speed: float) -> Samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from studio import audio
 from studio.data.manifest import Dataset, Utterance
 from studio.data.splits.assignment import ensure_minimum
 from studio.data.utterance import SIDES, Split
@@ -16,6 +17,7 @@ from studio.runs.folder import RunFolder
 from studio.text import counted
 from studio.workspace import write_atomically
 
+USUAL_RATE = 16_000  # Hz: that of a recording of this studio
 FEW_TEST_WORDS = 200  # below this one word is more than half a point of WER
 
 
@@ -67,6 +69,22 @@ def notes(splits: Splits, moved: Sequence[str], left_out: Sequence[str], problem
             f"The test split has {counted(len(splits['test']), 'clip')} with {counted(words, 'word')}: a single wrong "
             f"word moves its WER by {100 / words:.1f} points, so small differences mean nothing."
         )
+
+
+def resampled_note(dataset: Dataset, splits: Splits, family: Family) -> list[str]:
+    """What to know where a model that hears more than 16 kHz gets clips that were recorded with less than it hears."""
+    if family.sample_rate <= USUAL_RATE:
+        return []
+    rates = [audio.inspect(dataset.clip_path(clip)).sample_rate for clip in splits["train"]]
+    lower = [rate for rate in rates if rate < family.sample_rate]
+    if not lower:
+        return []
+    wanted, lowest = f"{family.sample_rate / 1000:g} kHz", min(lower)
+    return [
+        f"{counted(len(lower), 'training clip was', 'training clips were')} recorded below {wanted} (the lowest at "
+        f"{lowest / 1000:g} kHz) and resampled to {wanted}, which this model takes; what is above "
+        f"{lowest / 2000:g} kHz is missing from it."
+    ]
 
 
 def moved_note(moved: Sequence[str]) -> str:

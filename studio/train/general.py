@@ -21,10 +21,11 @@ from studio.evaluation.cache import HypothesisCache
 from studio.evaluation.evaluate import hash_of, read_manifest
 from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
 from studio.models import Recogniser
+from studio.models.word_times import LearnsFromWordTimes, timed
 from studio.models.writable import Splits, named, unwritable
 from studio.runs.events import Event, Phase
 from studio.runs.folder import RunFolder
-from studio.text import DIGIT_NAMES, digits_to_words
+from studio.text import DIGIT_NAMES, counted, digits_to_words
 from studio.train.stopping import Check
 from studio.workspace import Workspace, write_atomically
 
@@ -100,7 +101,16 @@ def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list
     if general.sound:
         unlabelled, reasons = usable(general.sound, general.unlabelled, base.family, needs_label=False)
         bad += reasons
-    return replace(general, splits=good, unlabelled=unlabelled), bad
+    found = replace(general, splits=good, unlabelled=unlabelled)
+    return _only_timed(found, bad, base) if isinstance(base.family, LearnsFromWordTimes) else (found, bad)
+
+
+def _only_timed(general: GeneralSet, bad: list[str], base: Recogniser) -> tuple[GeneralSet, list[str]]:
+    """`general` without what cannot be replayed, since its words have no times; its other splits still measure."""
+    known = timed(general.splits["train"], base.family)
+    if missing := len(general.splits["train"]) + len(general.unlabelled) - len(known):
+        bad = [*bad, f"{counted(missing, 'clip')} to replay (no word times)"]
+    return replace(general, splits={**general.splits, "train": known}, unlabelled=[]), bad
 
 
 def labelled(

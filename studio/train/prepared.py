@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
-from studio.models import Recogniser, adapters, load
+from studio.models import Recogniser, adapters, load, word_times
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
 from studio.runs.events import Event, Started
 from studio.runs.folder import RunFolder
@@ -125,7 +125,8 @@ def prepare(
     base = load(config.model, ranks.device or plan.record.resolved_device, plan.record.resolved_precision)
     splits, left_out = clips.only_usable(plan.dataset, plan.splits, base.family)
     splits, too_long = only_writable(splits, base)
-    left_out += too_long
+    splits, untimed = word_times.only_timed(splits, base.family, config.dataset)
+    left_out += [*too_long, *untimed]
     never_right = unwritable(splits["test"], base)
     record = plan.record.using(splits)
     record.write(folder)
@@ -147,6 +148,7 @@ def prepare(
         general_scorer=general_scorer,
         notes=[
             *clips.notes(splits, moved, left_out, plan.dataset.problems()),
+            *clips.resampled_note(plan.dataset, splits, base.family),
             *([unwritable_note(never_right)] if never_right else []),
         ],
         began=began - learner.progress.wall_seconds,

@@ -13,6 +13,7 @@ from studio.evaluation.figures import RATES, percent
 from studio.evaluation.verdict import rate
 from studio.models import adapters, strength
 from studio.models.folders import written_whole
+from studio.models.word_times import timed
 from studio.reports.markdown import write_report
 from studio.runs.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Stopped, Warned
 from studio.text.metrics import Unit
@@ -60,6 +61,7 @@ class FineTune:
     def _encode(self) -> Iterator[Event]:
         """What the family computes once a clip. What it refuses is left out of training, or of the loss."""
         run, config, splits = self._run, self._run.config, self._run.splits
+        family = run.recogniser.family
         encoding_sets = [
             EncodingSet(run.plan.dataset, splits["train"], self._learner.rows, config.augment, config.seed),
             EncodingSet(run.plan.dataset, splits["validation"], self._validation_rows),
@@ -67,7 +69,7 @@ class FineTune:
         if others := run.plan.general:
             encoding_sets += [
                 EncodingSet(others.dataset, run.replayed_clips(), self._learner.replayed),
-                EncodingSet(others.dataset, others.splits["validation"], self._general_rows),
+                EncodingSet(others.dataset, timed(others.splits["validation"], family), self._general_rows),
             ]
             if others.sound:
                 encoding_sets.append(EncodingSet(others.sound, run.replayed_sound(), self._learner.replayed))

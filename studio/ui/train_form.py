@@ -57,6 +57,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "Clips": ("augment", "replay", "replay_share"),
         "Scoring": ("eval_every", "patience", "normaliser", "short_seconds"),
+        "Word times": ("padding_weight", "train_embeddings"),
         "Machine": ("device", "precision", "threads", "gradient_checkpointing", "seed"),
     }
 )  # fmt: skip

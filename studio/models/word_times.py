@@ -1,0 +1,105 @@
+"""When each word of a clip is said: which families learn from it, and whether it can be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
+
+from studio.data.utterance import Split, Utterance
+from studio.errors import DataError
+from studio.models.writable import Splits, shortened
+from studio.text import counted
+
+SLACK = 0.1  # seconds by which a time may lie outside the clip: aligners round, and clips are trimmed
+Words = Sequence[tuple[str, tuple[float, float]]]
+TIMED_SIDES: tuple[Split, ...] = ("train", "validation")  # the test clips are only transcribed
+
+
+@runtime_checkable
+class LearnsFromWordTimes(Protocol):
+    """A family whose labels need the times of their words."""
+
+    embeddings: str  # the name of the layer that holds the table of tokens
+    padding_weight: float  # of a frame without a word, in the loss; 1 for a token of a word
+
+    def weighing(self, padding_weight: float) -> Any:
+        """The family with another `padding_weight`."""
+        ...
+
+
+def check(clips: Sequence[Utterance], family: object, dataset: str) -> None:
+    """Raise DataError where `family` needs word times and clips that it learns from have none.
+
+    The words of the test clips are not needed.
+    """
+    if not isinstance(family, LearnsFromWordTimes):
+        return
+    bare = [clip.id for clip in clips if clip.split in TIMED_SIDES and not clip.silent and not clip.words]
+    if bare:
+        have = counted(len(bare), "clip has", "clips have")
+        raise DataError(
+            f"{have} no word times, which this model learns from: {shortened(bare)}.",
+            f"Time their words first: studio align {dataset}",
+        )
+
+
+def only_timed(splits: Splits, family: object, dataset: str) -> tuple[Splits, list[str]]:
+    """`splits` without clips whose word times cannot be used, if `family` needs them; and why each is left out.
+
+    Raises DataError as `check` does, and where a split is left without a clip.
+    """
+    if not isinstance(family, LearnsFromWordTimes):
+        return splits, []
+    check([clip for side in splits.values() for clip in side], family, dataset)
+    good, bad = dict(splits), []
+    for side in TIMED_SIDES:
+        faults = {clip.id: fault(clip) for clip in splits[side]}
+        good[side] = [clip for clip in splits[side] if not faults[clip.id]]
+        bad += [f"{name} ({why})" for name, why in faults.items() if why]
+        if splits[side] and not good[side]:
+            raise DataError(
+                f"No clip of the {side} split has word times that can be used: {shortened(bad)}.",
+                f"Time their words again: studio align {dataset}",
+            )
+    return good, bad
+
+
+def timed(clips: Sequence[Utterance], family: object) -> list[Utterance]:
+    """Those of `clips` that `family` can learn from, whose words nobody promised to time: replayed ones."""
+    if not isinstance(family, LearnsFromWordTimes):
+        return list(clips)
+    return [clip for clip in clips if clip.words and not fault(clip)]
+
+
+def fault(clip: Utterance) -> str:
+    """Why the word times of `clip` cannot be used; empty where they can."""
+    words = clip.words or []
+    written = " ".join(word for word, _ in words)
+    if letters(written) != letters(clip.text):
+        return f"its timed words, “{written}”, do not add up to its label, “{clip.text}”"
+    for word, (start, end) in words:
+        if not (start >= -SLACK and end <= clip.duration + SLACK):  # NaN is neither
+            return f"“{word}” is timed from {start:.2f} to {end:.2f} s, outside the clip of {clip.duration:.2f} s"
+        if not start <= end:
+            return f"“{word}” ends at {end:.2f} s, before it begins at {start:.2f} s"
+    for (first, (start, _)), (second, (later, _)) in pairwise(words):
+        if later < start:
+            return f"“{second}” is timed before “{first}”, which it follows in the label"
+    return ""
+
+
+def single_words(words: Words) -> list[tuple[str, tuple[float, float]]]:
+    """`words` with each entry that holds several, as some aligners write numbers, spread evenly over its time."""
+    found = []
+    for entry, (start, end) in words:
+        several = entry.split()
+        step = (end - start) / max(len(several), 1)
+        found += [(word, (start + place * step, start + (place + 1) * step)) for place, word in enumerate(several)]
+    return found
+
+
+def letters(text: str) -> str:
+    """`text` without spaces, case and punctuation: what must be the same in a label and its timed words."""
+    return re.sub(r"[\W_]+", "", text).casefold()
