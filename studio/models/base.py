@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from studio.config import TrainConfig
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -49,6 +51,9 @@ class AdapterHypothesis(BaseModel):
 
     plain: Hypothesis
     biased: Hypothesis | None = None  # with key terms made likelier; its confidence is the model's own, without them
+
+
+USUAL_TARGETS: str = TrainConfig.model_fields["targets"].default
 
 
 class Family(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from studio.config import TrainConfig, split_language
 from studio.data.utterance import Utterance
 from studio.errors import ModelError
+from studio.models.base import USUAL_TARGETS
 from studio.models.catalogue import locate
 from studio.models.language import check_language
 from studio.models.on_paper import Shape, layers, on_paper
@@ -48,7 +49,7 @@ def usual_targets(source: str, *, on_cpu: bool) -> str:
         family = family_of(locate(source))
     except ModelError:
         on_cpu = False
-    return family.targets_on_cpu if on_cpu else str(TrainConfig.model_fields["targets"].default)
+    return family.targets_on_cpu if on_cpu else USUAL_TARGETS
 
 
 def _kind(name: str, shape: Shape) -> Kind:

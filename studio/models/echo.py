@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
-from studio.models.base import AdapterHypothesis, Clip, Hypothesis
+from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
 from studio.models.inference_mode import inference_mode
 from studio.models.limits import check_length
 from studio.text import DIGIT_NAMES
@@ -168,7 +168,7 @@ class Echo:
     lora_targets: Mapping[str, str] = MappingProxyType(
         dict.fromkeys(("conventions", "voice", "deep", "full"), "[qv]_proj")
     )
-    targets_on_cpu = "full"
+    targets_on_cpu = USUAL_TARGETS
     below_adapters = r"(?!)"  # none: features have no weights
 
     def load(self, folder: Path, device: str, dtype: torch.dtype, language: str = "") -> tuple[torch.nn.Module, Any]:

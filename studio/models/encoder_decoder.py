@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.config import TrainConfig
 from studio.errors import DataError, ModelError
 from studio.models import portable, pretrained
-from studio.models.base import AdapterHypothesis, Clip, Hypothesis
+from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
 from studio.models.greedy import Rules, Written, greedy, padded
 from studio.models.inference_mode import inference_mode
 from studio.models.limits import check_length
@@ -54,7 +53,7 @@ class EncoderDecoder(ABC):
     network: str  # name of the class in transformers
     positions = "max_position_embeddings"  # the setting that says how many tokens the decoder can hold
     tokens_per_second = TOKENS_PER_SECOND
-    targets_on_cpu: str = TrainConfig.model_fields["targets"].default
+    targets_on_cpu = USUAL_TARGETS
 
     @abstractmethod
     def stem(self, base: Any, processor: Any, clip: Clip) -> torch.Tensor:

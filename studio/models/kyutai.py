@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from studio.config import PADDING_WEIGHT
 from studio.errors import DataError, ModelError
 from studio.models import portable, pretrained
-from studio.models.base import AdapterHypothesis, Clip, Hypothesis
+from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
 from studio.models.encoder_decoder import IGNORED, base_of, tensor_bytes
 from studio.models.inference_mode import inference_mode
 from studio.models.interleaver import END_OF_PAD, Layout, TimedTokens, text_stream
@@ -59,6 +59,7 @@ class KyutaiSpeechToText:
     max_seconds = 30.0  # what the makers' examples train on; longer recordings are cut at silences
     lora_targets = LORA_TARGETS
     below_adapters = r"codec_model\..*"
+    targets_on_cpu = USUAL_TARGETS
     embeddings = "embed_tokens.embed_tokens"
     network = "KyutaiSpeechToTextForConditionalGeneration"
 
