@@ -73,7 +73,7 @@ def overfitted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     batch = recogniser.family.collate([row(recogniser, clip) for clip in CLIPS])
     weights = [*recogniser.model.model.parameters(), *recogniser.model.lm_head.parameters()]
     optimiser = torch.optim.AdamW(weights, lr=5e-3)
-    for _ in range(60):
+    for _ in range(80):
         total, count = recogniser.family.loss(recogniser.model, batch)
         (total / count).backward()
         optimiser.step()

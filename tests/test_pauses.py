@@ -120,8 +120,9 @@ def run_of(workspace: Workspace) -> RunFolder:
 
 
 def test_a_caller_is_cut_off_by_heads_that_spike_on_digits_and_no_longer_once_it_writes_words(
-    workspace: Workspace,
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("studio.inference.cut_offs.AFTER", 0.5)
     report = measure(workspace, run_of(workspace))
     for before, after in report.pairs().values():
         assert len(before.turns) == 10

@@ -141,7 +141,9 @@ def kyutai(
 
     `codec` has the codec's settings; all but the codec is saved in `dtype`.
     """
+    import torch
     from transformers import (
+        AutoModel,
         KyutaiSpeechToTextConfig,
         KyutaiSpeechToTextFeatureExtractor,
         KyutaiSpeechToTextForConditionalGeneration,
@@ -163,6 +165,8 @@ def kyutai(
         }
     )  # fmt: skip
     model = KyutaiSpeechToTextForConditionalGeneration(config)
+    torch.manual_seed(0)  # a codec that tells the words of `timed` apart, as not every random one does
+    model.codec_model.load_state_dict(AutoModel.from_config(config.codec_config).state_dict())
     _scatter_streams(model)
     if dtype:
         model.model.to(dtype), model.lm_head.to(dtype)
@@ -187,6 +191,7 @@ def _scatter_streams(model: Any) -> None:
     codec, model.codec_model = model.codec_model, None
     _scatter(model, 0.08)
     model.codec_model = codec
+    torch.manual_seed(0)
     for name, buffer in codec.named_buffers():
         if name.endswith("embed_sum"):
             torch.nn.init.normal_(buffer, std=0.05)
