@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.export.candle_layout import Shape, to_makers
-from studio.models.candle_folder import CONFIG, WEIGHTS
+from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS
 
 CODEC, TOKENIZER = "mimi-pytorch-tiny.safetensors", "tokenizer_tiny.model"
 CLASSES, HEADS = 6, 4

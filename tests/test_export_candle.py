@@ -28,9 +28,10 @@ from studio.export.candle_layout import Shape, from_makers, to_makers
 from studio.export.exporting import export_run
 from studio.export.reference import LOGITS, Reference
 from studio.export.uses import uses
-from studio.models import candle_folder, load
-from studio.models.candle_folder import CONFIG, WEIGHTS, beside
+from studio.models import load
 from studio.models.claims import header
+from studio.models.kyutai import candle_folder
+from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, beside
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 

@@ -27,12 +27,11 @@ from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, before_start, load
 from studio.models.adapters import attach, save, trainable, without_adapter, without_peft
 from studio.models.inference_mode import inference_mode
-from studio.models.interleaver import Layout, TimedTokens, text_stream
 from studio.models.key_terms import key_terms
-from studio.models.kyutai import _window
-from studio.models.kyutai_decoding import Streams
+from studio.models.kyutai.decoding import Streams
+from studio.models.kyutai.family import _window
+from studio.models.kyutai.interleaver import Layout, TimedTokens, text_stream
 from studio.models.memory import recompute_activations
-from studio.models.word_times import fault
 from studio.runs.events import CheckpointSaved, Finished, Started, StepDone, Warned
 from studio.train.adapted import with_adapter
 from studio.train.augment import variant
@@ -416,22 +415,6 @@ def test_a_model_of_another_delay_is_taught_at_its_own(folder: Path, tmp_path: P
     assert written[0] == written[1]
 
 
-def utterance(**changes: Any) -> Utterance:
-    usual = {"text": "one two", "words": [("one", (0.1, 0.3)), ("two", (0.4, 0.7))], "duration": 1.0}
-    return Utterance(id="a1", audio_filepath="a1.wav", split="train", **{**usual, **changes})
-
-
-def test_word_times_that_cannot_be_are_named() -> None:
-    assert fault(utterance()) == ""
-    assert fault(utterance(text="One, two!")) == ""
-    assert "do not add up to its label, “one three”" in fault(utterance(text="one three"))
-    assert "outside the clip of 0.50 s" in fault(utterance(duration=0.5))
-    assert "outside the clip" in fault(utterance(words=[("one", (-0.5, 0.3)), ("two", (0.4, 0.7))]))
-    assert "before it begins" in fault(utterance(words=[("one", (0.3, 0.1)), ("two", (0.4, 0.7))]))
-    assert "“two” is timed before “one”" in fault(utterance(words=[("one", (0.5, 0.6)), ("two", (0.4, 0.7))]))
-    assert fault(utterance(words=[("one", (math.nan, 0.6)), ("two", (0.4, 0.7))]))
-
-
 def stripped(dataset: Dataset, change: Callable[[dict[str, Any]], None]) -> list[Utterance]:
     """The clips of `dataset` after `change` to each line of its manifest."""
     path = dataset.folder / "manifest.jsonl"
@@ -470,7 +453,7 @@ def test_a_run_leaves_out_clips_whose_word_times_cannot_be(folder: Path, tmp_pat
     stripped(timed.dataset(tmp_path, rate=12_000), spoil)
     events = train(tmp_path, "run", config(**{**SMALL, "max_steps": 1}, model=str(folder)))
     notes = [event.message for event in events if isinstance(event, Warned)]
-    assert any("Left out (1): c1 (its timed words" in note for note in notes)
+    assert any("Left out (1): c1 (The timed words" in note for note in notes)
     assert any("5 training clips were recorded below 24 kHz (the lowest at 12 kHz)" in note for note in notes)
     assert next(event for event in events if isinstance(event, Started)).train_clips == 5
 

@@ -31,7 +31,7 @@ from studio.inference.cut_offs import measure
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import attach, save, trainable
 from studio.models.inference_mode import inference_mode
-from studio.models.pauses import PauseHeads, PauseTrack
+from studio.models.kyutai.pauses import PauseHeads, PauseTrack
 from studio.reports.cut_offs import CutOffReport
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord

@@ -22,8 +22,8 @@ from studio.export.merged import MergeReport
 from studio.export.reference import LOGITS, Reference
 from studio.export.targets import Runtime
 from studio.models import Recogniser
-from studio.models.candle_folder import CONFIG, WEIGHTS, CandleFolder, beside, opened
 from studio.models.claims import read_object
+from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, CandleFolder, beside, opened
 from studio.progress import OnProgress
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.export.reference import LOGITS, Reference
 from studio.models import Clip
-from studio.models.candle_folder import opened
+from studio.models.kyutai.candle_folder import opened
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio.models.candle_folder import PAUSE_HEADS, CandleFolder
 from studio.models.claims import header
+from studio.models.kyutai.candle_folder import PAUSE_HEADS, CandleFolder
 
 _SERVER = """\
 ## Use it in moshi-server (Unmute)

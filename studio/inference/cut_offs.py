@@ -16,7 +16,7 @@ from studio.evaluation.evaluate import open_dataset, read_manifest
 from studio.evaluation.hypotheses import read_clip
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import without_adapter
-from studio.models.pauses import USUAL_HEAD, USUAL_THRESHOLD, PauseHeads
+from studio.models.kyutai.pauses import USUAL_HEAD, USUAL_THRESHOLD, PauseHeads
 from studio.models.word_times import LearnsFromWordTimes
 from studio.progress import OnProgress, unwatched
 from studio.reports.cut_offs import CutOffReport

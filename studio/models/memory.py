@@ -16,11 +16,11 @@ from typing import Any
 
 from studio.config import AUTO, MIXED, TrainConfig
 from studio.errors import ConfigError, ModelError
-from studio.models import kyutai_memory
 from studio.models.base import Recogniser
 from studio.models.catalogue import locate, stored_numbers
 from studio.models.claims import check_model, read_object
 from studio.models.encoder_decoder import SMALL_VOCABULARY, SPELLED_TOKENS_PER_SECOND, EncoderDecoder, base_of
+from studio.models.kyutai import memory as kyutai_memory
 from studio.models.layers import matching
 from studio.models.on_paper import tokenizer
 from studio.models.registry import family_of

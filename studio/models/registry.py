@@ -22,7 +22,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "moonshine": "studio.models.moonshine:Moonshine",
         "moonshine_streaming": "studio.models.moonshine_streaming:MoonshineStreaming",
         "whisper": "studio.models.whisper:Whisper",
-        "kyutai_speech_to_text": "studio.models.kyutai:KyutaiSpeechToText",
+        "kyutai_speech_to_text": "studio.models.kyutai.family:KyutaiSpeechToText",
         "echo": "studio.models.echo:Echo",
     }
 )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
+from studio.data import word_times
 from studio.data.utterance import Split, Utterance
 from studio.errors import DataError
 from studio.models.writable import Splits, shortened
 from studio.text import counted
 
-SLACK = 0.1  # seconds by which a time may lie outside the clip: aligners round, and clips are trimmed
-Words = Sequence[tuple[str, tuple[float, float]]]
 TIMED_SIDES: tuple[Split, ...] = ("train", "validation")  # the test clips are only transcribed
 
 
@@ -55,9 +52,9 @@ def only_timed(splits: Splits, family: object, dataset: str) -> tuple[Splits, li
     check([clip for side in splits.values() for clip in side], family, dataset)
     good, bad = dict(splits), []
     for side in TIMED_SIDES:
-        faults = {clip.id: fault(clip) for clip in splits[side]}
+        faults = {clip.id: _fault(clip) for clip in splits[side]}
         good[side] = [clip for clip in splits[side] if not faults[clip.id]]
-        bad += [f"{name} ({why})" for name, why in faults.items() if why]
+        bad += [f"{name} ({why.removesuffix('.')})" for name, why in faults.items() if why]
         if splits[side] and not good[side]:
             raise DataError(
                 f"No clip of the {side} split has word times that can be used: {shortened(bad)}.",
@@ -70,36 +67,9 @@ def timed(clips: Sequence[Utterance], family: object) -> list[Utterance]:
     """Those of `clips` that `family` can learn from, whose words nobody promised to time: replayed ones."""
     if not isinstance(family, LearnsFromWordTimes):
         return list(clips)
-    return [clip for clip in clips if clip.words and not fault(clip)]
+    return [clip for clip in clips if word_times.timed(clip)]
 
 
-def fault(clip: Utterance) -> str:
+def _fault(clip: Utterance) -> str:
     """Why the word times of `clip` cannot be used; empty where they can."""
-    words = clip.words or []
-    written = " ".join(word for word, _ in words)
-    if letters(written) != letters(clip.text):
-        return f"its timed words, “{written}”, do not add up to its label, “{clip.text}”"
-    for word, (start, end) in words:
-        if not (start >= -SLACK and end <= clip.duration + SLACK):  # NaN is neither
-            return f"“{word}” is timed from {start:.2f} to {end:.2f} s, outside the clip of {clip.duration:.2f} s"
-        if not start <= end:
-            return f"“{word}” ends at {end:.2f} s, before it begins at {start:.2f} s"
-    for (first, (start, _)), (second, (later, _)) in pairwise(words):
-        if later < start:
-            return f"“{second}” is timed before “{first}”, which it follows in the label"
-    return ""
-
-
-def single_words(words: Words) -> list[tuple[str, tuple[float, float]]]:
-    """`words` with each entry that holds several, as some aligners write numbers, spread evenly over its time."""
-    found = []
-    for entry, (start, end) in words:
-        several = entry.split()
-        step = (end - start) / max(len(several), 1)
-        found += [(word, (start + place * step, start + (place + 1) * step)) for place, word in enumerate(several)]
-    return found
-
-
-def letters(text: str) -> str:
-    """`text` without spaces, case and punctuation: what must be the same in a label and its timed words."""
-    return re.sub(r"[\W_]+", "", text).casefold()
+    return word_times.fault(clip.words or [], clip.text, clip.duration)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 from studio.errors import ConfigError, ModelError
 from studio.models.base import Clip, Recogniser
-from studio.models.candle_folder import beside
 from studio.models.encoder_decoder import base_of
 from studio.models.inference_mode import inference_mode
-from studio.models.kyutai import KyutaiSpeechToText
-from studio.models.kyutai_decoding import Streams
+from studio.models.kyutai.candle_folder import beside
+from studio.models.kyutai.decoding import Streams
+from studio.models.kyutai.family import KyutaiSpeechToText
 
 if TYPE_CHECKING:
     import torch

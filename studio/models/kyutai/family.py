@@ -1,7 +1,7 @@
 """Kyutai's speech to text: a text stream that is written beside a stream of sound, half a second behind it.
 
 A frozen codec (Mimi) makes 32 codes of every 80 ms of sound; one network reads codes and text of all frames so far and
-writes the next frame's text token, mostly PAD. So labels need the time of every word (`studio.models.interleaver`).
+writes the next frame's text token, mostly PAD. So labels need the time of every word (`interleaver`).
 The codec lies below every adapter: a clip's codes are computed once. Layout and loss as in kyutai-labs/moshi and
 kyutai-labs/moshi-finetune; the network is transformers'.
 """
@@ -18,15 +18,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from studio.config import PADDING_WEIGHT
+from studio.data import word_times
 from studio.errors import DataError, ModelError
 from studio.models import portable, pretrained
 from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
 from studio.models.encoder_decoder import IGNORED, base_of, tensor_bytes
 from studio.models.inference_mode import inference_mode
-from studio.models.interleaver import END_OF_PAD, Layout, TimedTokens, text_stream
-from studio.models.kyutai_decoding import Listener, Streams, Written
+from studio.models.kyutai.decoding import Listener, Streams, Written
+from studio.models.kyutai.interleaver import END_OF_PAD, Layout, TimedTokens, text_stream
 from studio.models.limits import check_length
-from studio.models.word_times import single_words
 from studio.models.words import words_of
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class KyutaiSpeechToText:
         if clip.text.strip() and not clip.words:
             name = f"Clip {clip.id}" if clip.id else "This clip"
             raise DataError(f"{name} has no word times, which this model learns from.", "Time its words: studio align")
-        layout, words = self.layout(model, processor), single_words(clip.words or ())
+        layout, words = self.layout(model, processor), word_times.one_by_one(clip.words or ())
         timed = [TimedTokens(self._tokens(processor, word), start) for word, (start, _) in words]
         for (word, _), tokens in zip(words, timed, strict=True):
             if not all(map(layout.is_text, tokens.ids)):

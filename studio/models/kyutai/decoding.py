@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from studio.models.interleaver import Layout
 from studio.models.key_terms import Match
+from studio.models.kyutai.interleaver import Layout
 
 if TYPE_CHECKING:
     import numpy as np
