@@ -73,6 +73,7 @@ def test_eight_bits_are_far_smaller_and_near_enough(exported: Exported) -> None:
     assert small < 0.75 * whole  # so small a model has many numbers that stay as they are
 
 
+@pytest.mark.thorough  # as slow as a whole export; the run of all tests has it for ONNX
 def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
