@@ -45,6 +45,8 @@ NEVER_ONE = (  # a noun that is no count's, or a count that is more than one whe
     "packages that export to {self.name} are",
     "its rows of {values.shape[-1]} values",  # a layer's width
     "GB; an ONNX file has 2 GB",
+    "it has at most {most} tokens",
+    "The pause heads in {candle.folder} are",
 )
 
 

@@ -25,6 +25,7 @@ from studio.models import Recogniser
 from studio.models.claims import read_object
 from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, CandleFolder, beside, opened
 from studio.progress import OnProgress
+from studio.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +87,8 @@ class _ReadBack:
         weights = from_makers(load_file(folder / WEIGHTS), Shape.of(model.config.to_dict()))
         missing = [name for name in model.load_state_dict(weights, strict=False).missing_keys if _is_network(name)]
         if missing:
-            raise ModelError(f"The export lacks {len(missing)} tensors, among them {missing[0]}.", "Export it again.")
+            lacks = counted(len(missing), "tensor")
+            raise ModelError(f"The export lacks {lacks}, {missing[0]} for example.", "Export it again.")
         self._reference = Reference(_with(recogniser, model), reference.threads)
 
     def stages(self, samples: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
