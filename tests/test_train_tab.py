@@ -312,7 +312,7 @@ def test_an_earlier_run_is_looked_at_deleted_and_had_back(studio: Studio, page: 
 def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio: Studio, page: Page) -> None:
     page.get_by_text("Advanced").click()
     page.get_by_label("Rank").fill("4")
-    page.locator(".train-command code", has_text="train tones --model starter --rank 4").wait_for()
+    page.locator(".train-command code", has_text="train tones --model starter --targets full --rank 4").wait_for()
     page.get_by_label("Rank").fill("9999")
     page.locator(".train-message", has_text="rank").wait_for()
     assert page.get_by_label("Rank").get_attribute("aria-invalid") == "true"

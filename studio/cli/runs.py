@@ -102,7 +102,7 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
     from studio.models.catalogue import default_model
 
     model = chosen.setdefault("model", default_model())
-    on_cpu = not options["on"] and _on_cpu(chosen.get("device", "auto"))
+    on_cpu = not options.get("on") and _on_cpu(chosen.get("device", "auto"))
     return settings.preset(preset, **{"targets": usual_targets(model, on_cpu=on_cpu)} | chosen)
 
 
