@@ -83,7 +83,7 @@ def finished_runs(workspace: Path, model: str, most: int) -> list[str]:
         for parameter in adapters.trainable(adapted):
             torch.nn.init.normal_(parameter, std=0.01)
         adapters.save(adapted, run.adapter)
-        run.config.write_text(json.dumps({"model": model, "dataset": "voice"}))
+        run.config.write_text(json.dumps({"run": name, "model": model, "dataset": "voice"}))
         run.done.touch()
     return names
 
