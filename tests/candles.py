@@ -27,7 +27,7 @@ def makers_config(**changes: Any) -> dict[str, Any]:
 
 
 def write_candle(model: Path, heads: int = HEADS, weights: Any = None) -> Path:
-    """The Candle copy of the tiny `model`, beside it; its pause heads have random `weights` (heads, classes, width)."""
+    """The Candle copy next to the tiny `model`, with pause heads `weights` (heads, classes, width), or random ones."""
     import torch
     from safetensors.torch import load_file, save_file
 

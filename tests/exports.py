@@ -42,6 +42,12 @@ def run_on(base: str | Path, root: Path, targets: str, sounds: Sequence[NDArray[
     return Workspace(root)
 
 
+def small_run(root: Path) -> Workspace:
+    """A run on a tiny Moonshine of one layer each: converting a layer for phones takes seconds."""
+    layers = {"encoder_num_hidden_layers": 1, "decoder_num_hidden_layers": 1}
+    return run_on(tiny_models.moonshine(root / "base", **layers), root, "voice")
+
+
 def strengthen(adapter_folder: Path) -> None:
     """Make the adapter eight times as strong."""
     path = adapter_folder / "adapter_config.json"

@@ -154,8 +154,8 @@ def test_attention_is_the_models_own_over_the_frames_of_the_clip(whisper: Recogn
     features = whisper.processor.feature_extractor(clip.samples, sampling_rate=16_000, return_tensors="pt")
     ids = torch.tensor([[*prompt, *tokens]])
     with torch.no_grad():
-        told = eager(**features, decoder_input_ids=ids, output_attentions=True).cross_attentions
-    wanted = torch.stack([told[layer][0, head] for layer, head in alignment_heads(model)])[:, len(prompt) - 1 :]
+        theirs = eager(**features, decoder_input_ids=ids, output_attentions=True).cross_attentions
+    wanted = torch.stack([theirs[layer][0, head] for layer, head in alignment_heads(model)])[:, len(prompt) - 1 :]
     assert found.weights == pytest.approx(wanted.numpy(), abs=1e-4)
 
 
@@ -296,8 +296,8 @@ def test_aligned_words_survive_the_formats_that_hold_them(tmp_path: Path, format
 def moshi(folder: Path, alignments: list[Any], text: str | None = None, seconds: float = 2.0) -> Path:
     """A dataset of moshi-finetune with one clip."""
     saved(folder / "processed" / "a.wav", recording(1, seconds))
-    beside = {"alignments": alignments} | ({"text": text} if text else {})
-    (folder / "processed" / "a.json").write_text(json.dumps(beside))
+    content = {"alignments": alignments} | ({"text": text} if text else {})
+    (folder / "processed" / "a.json").write_text(json.dumps(content))
     (folder / "train.jsonl").write_text(json.dumps({"path": "processed/a.wav", "duration": seconds}) + "\n")
     return folder
 

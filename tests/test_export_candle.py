@@ -31,7 +31,7 @@ from studio.export.uses import uses
 from studio.models import load
 from studio.models.claims import header
 from studio.models.kyutai import candle_folder
-from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, beside
+from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, candle_copy_of
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
@@ -92,7 +92,7 @@ def test_the_export_passes_the_gate_and_holds_what_servers_load(
     assert {path.name for path in folder.iterdir()} >= {CONFIG, WEIGHTS, CODEC, TOKENIZER, LORA, "README.md"}
     assert (folder / CODEC).read_bytes() == b"codec"
     assert json.loads((folder / CONFIG).read_text()) == makers_config(moshi_name=WEIGHTS)
-    kept, were = candle_folder.opened(folder).pause_heads(), beside(workspace.root / "base").pause_heads()
+    kept, were = candle_folder.opened(folder).pause_heads(), candle_copy_of(workspace.root / "base").pause_heads()
     assert all(kept[name].equal(head.bfloat16().float()) for name, head in were.items())
     read = _ReadBack(folder, reference)
     for sound in SOUNDS:
@@ -186,7 +186,7 @@ def test_a_candle_folder_that_is_not_whole_is_a_sentence(spoil: Any, sentence: s
     (candle / CONFIG).write_text(json.dumps(makers_config()))
     spoil(candle)
     with pytest.raises(ModelError, match=sentence):
-        beside(base)
+        candle_copy_of(base)
 
 
 def test_a_candle_folder_given_as_a_model_is_a_sentence(workspace: Workspace) -> None:
@@ -197,5 +197,5 @@ def test_a_candle_folder_given_as_a_model_is_a_sentence(workspace: Workspace) ->
 
 def test_a_model_of_the_hub_without_its_copy_says_what_to_fetch() -> None:
     with pytest.raises(ModelError, match="no copy for its makers' servers") as refused:
-        beside("kyutai/stt-1b-en_fr-trfs")
+        candle_copy_of("kyutai/stt-1b-en_fr-trfs")
     assert refused.value.remedy.endswith("studio fetch kyutai/stt-1b-en_fr-candle")

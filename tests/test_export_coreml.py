@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models
-from exports import RUN, SOUNDS, check_refused_where_eight_times_as_strong, run_on
+from exports import RUN, SOUNDS, check_refused_where_eight_times_as_strong, small_run
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -26,21 +26,15 @@ from studio.export.exporting import export_run, size_of
 from studio.export.gate import ExportReport
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.uses import uses_of
+from studio.progress import unwatched
 from studio.workspace import Workspace
 
 Exported = Callable[[str], ExportReport]
 
 
-def unwatched(done: int, total: int) -> None:
-    """For what is written without anybody looking."""
-
-
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A run on a tiny Moonshine of one layer each: converting a layer takes seconds."""
-    root = tmp_path_factory.mktemp("moonshine")
-    layers = {"encoder_num_hidden_layers": 1, "decoder_num_hidden_layers": 1}
-    return run_on(tiny_models.moonshine(root / "base", **layers), root, "voice")
+    return small_run(tmp_path_factory.mktemp("moonshine"))
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ def test_a_caller_is_cut_off_by_heads_that_spike_on_digits_and_no_longer_once_it
     assert CutOffReport.read(run_of(workspace)) == report
 
 
-def test_the_figures_are_told_with_the_interval_of_the_change(workspace: Workspace) -> None:
+def test_the_figures_come_with_the_interval_of_the_change(workspace: Workspace) -> None:
     measured = CutOffReport.read(run_of(workspace)) or measure(workspace, run_of(workspace))
     assert re.search(r"before: (100|90|80)\.0 % of 10 clips cut off", measured.as_text())
     assert re.search(r"better: -(100|90|80|70|60) points \(-\d+ to -\d+ points\)", measured.as_text())
@@ -279,9 +279,9 @@ def test_a_model_without_pause_heads_is_measured_by_the_hands_free_detector(tmp_
     assert report.plain_before == report.plain_after  # it hears levels alone
     assert report.plain_after.rate == 0
     assert report.hesitating_after.rate == 1  # of two clips, with pauses of more than 0.8 s
-    told = call(tmp_path, "cut-offs", "words")
-    assert told.code == 1  # the report needs the scores of the whole run, which this one has not
-    assert "was not scored before and after" in told.said
+    answer = call(tmp_path, "cut-offs", "words")
+    assert answer.code == 1  # the report needs the scores of the whole run, which this one has not
+    assert "was not scored before and after" in answer.said
 
 
 def test_clips_without_word_times_and_models_without_heads_are_sentences(workspace: Workspace, tmp_path: Path) -> None:

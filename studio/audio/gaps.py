@@ -1,4 +1,4 @@
-"""Pauses put between words of a recording: to see whether somebody who hesitates is cut off."""
+"""Pauses put between words of a recording: to see whether a speaker who hesitates is cut off."""
 
 from __future__ import annotations
 

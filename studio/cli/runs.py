@@ -102,8 +102,8 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
     from studio.models.catalogue import default_model
 
     model = chosen.setdefault("model", default_model())
-    on_cpu = not options.get("on") and _on_cpu(chosen.get("device", "auto"))
-    return settings.preset(preset, **{"targets": usual_targets(model, on_cpu=on_cpu)} | chosen)
+    targets = usual_targets(model, lambda: not options.get("on") and _on_cpu(chosen.get("device", "auto")))
+    return settings.preset(preset, **{"targets": targets} | chosen)
 
 
 def _on_cpu(device: str) -> bool:

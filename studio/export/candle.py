@@ -23,7 +23,7 @@ from studio.export.reference import LOGITS, Reference
 from studio.export.targets import Runtime
 from studio.models import Recogniser
 from studio.models.claims import read_object
-from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, CandleFolder, beside, opened
+from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, CandleFolder, candle_copy_of, opened
 from studio.progress import OnProgress
 from studio.text import counted
 
@@ -48,7 +48,7 @@ class Candle:
         report = MergeReport.read(merged)
         if report is None:
             raise ModelError(f"{merged} does not say which model it was merged from.", "Merge the run again.")
-        base, shape = beside(report.base), Shape.of(read_object(merged / "config.json"))
+        base, shape = candle_copy_of(report.base), Shape.of(read_object(merged / "config.json"))
         heads = base.pause_heads()
         progress(0, 3)
         with safe_open(merged / "model.safetensors", "pt") as file:

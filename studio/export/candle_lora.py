@@ -1,7 +1,7 @@
 """An adapter alone as the makers of Kyutai load it, on the base model: `lora.safetensors` and `config.json`.
 
 moshi gives every linear layer an adapter of one and the same rank (`replace_all_linear_with_lora`) and has q, k and v
-in one layer. So three adapters of rank r become one of rank 3r, whose blocks lie beside each other; what is short of
+in one layer. So three adapters of rank r become one of rank 3r, whose blocks lie side by side; what is short of
 that rank is filled with zeros, and layers that were not adapted get zeros.
 """
 

@@ -50,7 +50,7 @@ class Reference:
         """By name: the encoder's output (frames, width), where the family has one, and the first logits (vocabulary).
 
         The first logits are those after the prompt, before any token is forbidden. Of a family that writes a stream
-        beside the sound they are the logits of all frames (frames, vocabulary), without the start token's.
+        in step with the sound they are the logits of all frames (frames, vocabulary), without the start token's.
         """
         clip, (family, model, processor) = Clip(samples), self._parts
         logits = family.logits(model, processor, clip)

@@ -1,6 +1,6 @@
 """Where in the sound a decoder looks while it writes a given text: its cross-attention shows when words are said.
 
-The weights are computed anew from the queries and keys of the layers that are asked for: that leaves the model's own
+The weights are computed again from the queries and keys of the layers that are asked for: that leaves the model's own
 way of attending, which may never hold them, as it is.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from studio.config import TrainConfig, split_language
 from studio.data.utterance import Utterance
@@ -43,13 +43,16 @@ def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     return [left_out_note(left_out)] * bool(left_out) + [unwritable_note(too_long)] * bool(too_long)
 
 
-def usual_targets(source: str, *, on_cpu: bool) -> str:
-    """The preset of targets to start from with the model `source`, which need not be on this disk."""
+def usual_targets(source: str, is_on_cpu: Callable[[], bool]) -> str:
+    """The preset of targets to start from with the model `source`, which need not be on this disk.
+
+    `is_on_cpu` is asked only where the answer matters: it may take seconds.
+    """
     try:
-        family = family_of(locate(source))
+        on_cpu = family_of(locate(source)).targets_on_cpu
     except ModelError:
-        on_cpu = False
-    return family.targets_on_cpu if on_cpu else USUAL_TARGETS
+        return USUAL_TARGETS
+    return on_cpu if on_cpu != USUAL_TARGETS and is_on_cpu() else USUAL_TARGETS
 
 
 def _kind(name: str, shape: Shape) -> Kind:

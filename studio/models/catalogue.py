@@ -45,7 +45,7 @@ class _Published:
     family: str
     parameters: int
     stored: int  # numbers in model.safetensors: the streaming models keep both copies of their tied embeddings
-    number: int = 4  # bytes of each on the Hub, most of them: fp32
+    bytes_each: int = 4  # on the Hub: fp32
 
 
 # Counted from the published shapes with transformers' own classes on the meta device.
@@ -162,7 +162,7 @@ def _pieces(folder: Path) -> set[str]:
 
 def _card(model: _Published) -> ModelCard:
     state: State = "on disk" if fetched(model.id) else "download"
-    size = model.stored * model.number + _TOKENIZER_BYTES
+    size = model.stored * model.bytes_each + _TOKENIZER_BYTES
     return ModelCard(model.id, model.title, model.family, model.parameters, state, size)
 
 

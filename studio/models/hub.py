@@ -20,14 +20,8 @@ from studio.progress import OnProgress, unwatched
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-WANTED = (
-    "model*.safetensors",
-    "mimi*.safetensors",
-    "*.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-)  # in the repository's root
+# In the repository's root.
+WANTED = ("model*.safetensors", "mimi*.safetensors", "*.json", "tokenizer*", "vocab*", "merges.txt")
 _SPARE = 64 * 1024**2  # bytes: what a disk should keep free
 
 

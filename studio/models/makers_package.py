@@ -32,7 +32,7 @@ PACKAGE = "moonshine-voice==0.0.62"
 BYTES = 89_538_712  # of the package
 _WHEEL = ("--platform", "manylinux_2_34_x86_64", "--python-version", "3.11", "--only-binary", ":all:")  # holds the
 # same model as those for other computers
-_HOW = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_RESUME_RETRIES": "5"}  # a broken download goes on where it broke
+_PIP_SETTINGS = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_RESUME_RETRIES": "5"}  # resumed
 _ASSETS = "moonshine_voice/assets/tiny-en"
 _LICENCE = "moonshine_voice-0.0.62.dist-info/licenses/LICENSE"
 _SHA256 = {
@@ -221,7 +221,7 @@ def _downloaded(place: Path, on_progress: OnProgress) -> Path:
             [*command, "--dest", str(place), PACKAGE],
             stdout=said,
             stderr=subprocess.STDOUT,
-            env=os.environ | _HOW | {"TMPDIR": str(place / "part")},
+            env=os.environ | _PIP_SETTINGS | {"TMPDIR": str(place / "part")},
         )
         try:
             while pip.poll() is None:

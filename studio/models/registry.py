@@ -69,7 +69,7 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
     if precision == MIXED:
         from studio.models.kernels.mixed import mix
 
-        mix(getattr(model, "model", model))  # not a codec beside it, whose codes would change
+        mix(getattr(model, "model", model))  # without a codec, whose codes would change
     recogniser = Recogniser(family, model, processor, str(source), folder, device, precision)
     if adapter is None:
         return recogniser

@@ -1,4 +1,4 @@
-"""Layers that are trained whole beside an adapter's small matrices, as peft's `modules_to_save`: embeddings.
+"""Layers that are trained whole along with an adapter's small matrices, as peft's `modules_to_save`: embeddings.
 
 The copy that is trained is in fp32, whatever the base's precision: steps as small as fine-tuning's are lost in bf16.
 """

@@ -64,7 +64,7 @@ def only_timed(splits: Splits, family: object, dataset: str) -> tuple[Splits, li
 
 
 def timed(clips: Sequence[Utterance], family: object) -> list[Utterance]:
-    """Those of `clips` that `family` can learn from, whose words nobody promised to time: replayed ones."""
+    """Those of `clips` that `family` can learn from, of replayed clips: they may lack word times."""
     if not isinstance(family, LearnsFromWordTimes):
         return list(clips)
     return [clip for clip in clips if word_times.timed(clip)]

@@ -1,4 +1,4 @@
-"""What was measured of a run's cut-offs: `cut_offs.json`, and how it is told."""
+"""What was measured of a run's cut-offs: `cut_offs.json`, and its wording."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class CutOffReport(BaseModel):
         lines = [f"Cut-offs, by {self.by}:"]
         for kind, (before, after) in self.pairs().items():
             lines += [f"{kind}:", f"  before: {before.as_text()}", f"  after: {after.as_text()}"]
-            lines.append(f"  {told(before.change_to(after))}")
+            lines.append(f"  {in_words(before.change_to(after))}")
         return "\n".join(lines)
 
 
-def told(change: Change) -> str:
+def in_words(change: Change) -> str:
     """The change in a few words, with its interval."""
     interval = f"{100 * change.low:+.0f} to {100 * change.high:+.0f} points"
     return f"{change.verdict}: {100 * change.change:+.0f} points ({interval})"

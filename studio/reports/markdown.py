@@ -15,7 +15,7 @@ from studio.evaluation import failure_modes
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.evaluation.verdict import by_generals, drift, judge, rate, unit_of
-from studio.reports.cut_offs import CutOffReport, told
+from studio.reports.cut_offs import CutOffReport, in_words
 from studio.reports.result import Sample, chosen_by, samples
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished, Started, Stopped, Warned
@@ -127,7 +127,7 @@ def _cut_offs(story: _ReportParts) -> str:
     if found is None:
         return ""
     rows = [
-        [kind, before.as_text(), after.as_text(), told(before.change_to(after))]
+        [kind, before.as_text(), after.as_text(), in_words(before.change_to(after))]
         for kind, (before, after) in found.pairs().items()
     ]
     return f"## Cut-offs\n\nBy {escaped(found.by)}, on held-out clips with numbers.\n\n" + table(

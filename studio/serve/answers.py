@@ -24,8 +24,8 @@ def answer(
     if shape == "json":
         return JSONResponse({"text": transcript.text, "usage": _usage(transcript)})
     if shape == "verbose_json":
-        told = _verbose(transcript, language) | ({"words": _words(words)} if words is not None else {})
-        return JSONResponse({key: value for key, value in told.items() if with_segments or key != "segments"})
+        found = _verbose(transcript, language) | ({"words": _words(words)} if words is not None else {})
+        return JSONResponse({key: value for key, value in found.items() if with_segments or key != "segments"})
     return PlainTextResponse(f"{transcript.text}\n" if shape == "text" else rendered(transcript, shape))
 
 

@@ -9,7 +9,7 @@ from studio.text.normalize import spread
 
 
 def label_words(text: str) -> list[str]:
-    """The words of `text` with their punctuation; a mark that stands alone belongs to the word before it.
+    """The words of `text` with their punctuation; a mark by itself belongs to the word before it.
 
     In a script without spaces each character is a word. Nothing where `text` has no letter or digit.
     """

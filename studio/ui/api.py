@@ -149,7 +149,7 @@ def _starters(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
         """
         clips = trainable(_existing(workspace, dataset))
         model = model or default_model()
-        targets = before_start.usual_targets(model, on_cpu=sidebar.is_on_cpu())
+        targets = before_start.usual_targets(model, sidebar.is_on_cpu)
         settings = config.preset(preset, dataset=dataset, model=model, targets=targets)
         plan = train_form.plan(workspace, settings.model_dump())
         notes = before_start.check(plan, clips)

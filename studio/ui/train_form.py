@@ -200,14 +200,13 @@ def models(workspace: Workspace) -> list[Model]:
     """The lines of the model picker."""
     own = base_models.added(workspace)
     cards = base_models.offered(workspace)
-    on_cpu = sidebar.is_on_cpu()
     return [
         Model(
             **asdict(card),
             is_own=card.id in own,
             languages=base_models.languages_of(card),
             language=language_of(card.id),
-            targets=before_start.usual_targets(card.id, on_cpu=on_cpu),
+            targets=before_start.usual_targets(card.id, sidebar.is_on_cpu),
         )
         for card in cards
     ]

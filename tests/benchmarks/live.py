@@ -6,7 +6,7 @@ An utterance of five seconds, as the page records it (48 kHz, mono, 16 bits), go
 with the starter, or with the model in FOLDER; then a bundled person speaks. From the last sample to all texts, in
 seconds of the clock: the median and the longest of N; and the median of the processor seconds that the studio and its
 model took, which other programs hardly change: with one thread they are what an idle machine would need. Both
-transcripts of one run are due within 1.5 s, of a real model within 1.0 s; the others are told beside it. Partial texts
+transcripts of one run are due within 1.5 s, of a real model within 1.0 s; the others are printed too. Partial texts
 are of an utterance that grows by half a second from one to the next, up to five.
 
 The adapters are random, too small to change what is written, in every layer's q, k, v and o (*Deep*): each encodes the

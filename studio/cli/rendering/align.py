@@ -35,7 +35,7 @@ def run(
             raise DataError("There are no clips to align.", "Record or import clips first.")
         todo = job.waiting(clips, again=again)
         if not todo:
-            tell.note("Every label has its word times: nothing to align. With --again they are made anew.")
+            tell.note("Every label has its word times: nothing to align. With --again they are timed again.")
             return
         tell("loading", 0, 0)
         recogniser = None if rough else _recogniser(workspace, model, device)

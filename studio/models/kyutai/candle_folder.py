@@ -5,7 +5,7 @@
     mimi-pytorch-….safetensors                   the codec
     tokenizer_….model                            SentencePiece
 
-It is looked for beside transformers' copy: `kyutai/stt-1b-en_fr-candle` for `kyutai/stt-1b-en_fr-trfs` in the Hub's
+It is looked for next to transformers' copy: `kyutai/stt-1b-en_fr-candle` for `kyutai/stt-1b-en_fr-trfs` in the Hub's
 cache, or the folder `my-model-candle` for the folder `my-model`.
 """
 
@@ -60,7 +60,7 @@ class CandleFolder:
             return {name: file.get_tensor(name).float() for name in names}
 
 
-def beside(source: str | Path) -> CandleFolder:
+def candle_copy_of(source: str | Path) -> CandleFolder:
     """The copy that belongs to transformers' model `source`. Raises ModelError: what is missing, how to get it."""
     name, _ = split_language(str(source))
     if is_hub_id(name):

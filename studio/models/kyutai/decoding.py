@@ -1,4 +1,4 @@
-"""Writing text beside sound that is still coming in: frame by frame, greedily, with the codec frame by frame too.
+"""Writing text while sound is still coming in: frame by frame, greedily, with the codec frame by frame too.
 
 Token for token what transformers' `generate(do_sample=False)` writes with `audio_window_size=None` (a test compares
 them). Position 0 is given the two start tokens, position p the text and the codes of p - 1; so the token of a frame is

@@ -1,4 +1,4 @@
-"""Kyutai's speech to text: a text stream that is written beside a stream of sound, half a second behind it.
+"""Kyutai's speech to text: a text stream in step with a stream of sound, half a second behind it.
 
 A frozen codec (Mimi) makes 32 codes of every 80 ms of sound; one network reads codes and text of all frames so far and
 writes the next frame's text token, mostly PAD. So labels need the time of every word (`interleaver`).
@@ -119,7 +119,7 @@ class KyutaiSpeechToText:
             )
 
     def layout(self, model: torch.nn.Module, processor: Any) -> Layout:
-        """How this checkpoint sets its text beside the sound."""
+        """How this checkpoint lays its text over the frames of the sound."""
         config, extractor = base_of(model).config, processor.feature_extractor
         return Layout(
             frame_rate=self.sample_rate / config.frame_size,
@@ -216,7 +216,7 @@ class KyutaiSpeechToText:
         return _given(base_of(model), batch["codes"], batch["text"])
 
     def _spread(self, model: Any, processor: Any, clip: Clip) -> Row:
-        """As `labels`, where nobody knows when the words were said: its tokens over all frames, as many as fit."""
+        """As `labels`, without word times: the tokens spread over all frames, as many as fit."""
         import torch
 
         layout, frames = self.layout(model, processor), self._frames(model, processor, clip)

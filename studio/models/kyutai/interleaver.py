@@ -1,4 +1,4 @@
-"""From words and their times to the text stream that a Kyutai model learns to write beside the sound.
+"""From words and their times to the text stream that a Kyutai model learns to write in step with the sound.
 
 Every frame of the sound (80 ms) has one text token. Most are PAD; a word's tokens begin `delay` seconds after the word
 does, one a frame, and the last PAD before a word is EPAD. Restates moshi-finetune's `Interleaver` (kyutai-labs, MIT)
@@ -19,7 +19,7 @@ END_OF_PAD = 0  # EPAD: moshi's `end_of_text_padding_id`, the same in every chec
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a checkpoint sets its text beside the sound."""
+    """How a checkpoint lays its text over the frames of the sound."""
 
     frame_rate: float  # Hz: 12.5
     delay: float  # seconds from a word's beginning to its first token

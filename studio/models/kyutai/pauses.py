@@ -2,7 +2,7 @@
 
 Four linear layers on the network's last hidden state, one for each horizon; class 0 of six is “paused for at least so
 long” (kyutai-labs/moshi: `LMGen.step_with_extra_heads`). transformers' copy has none: they are read from the Candle
-copy beside it. The makers' clients end a turn where the third passes 0.5 (delayed-streams-modeling, stt-rs).
+copy next to it. The makers' clients end a turn where the third passes 0.5 (delayed-streams-modeling, stt-rs).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from studio.errors import ConfigError, ModelError
 from studio.models.base import Clip, Recogniser
 from studio.models.encoder_decoder import base_of
 from studio.models.inference_mode import inference_mode
-from studio.models.kyutai.candle_folder import beside
+from studio.models.kyutai.candle_folder import candle_copy_of
 from studio.models.kyutai.decoding import Streams
 from studio.models.kyutai.family import KyutaiSpeechToText
 
@@ -55,7 +55,7 @@ class PauseHeads:
 
         if not isinstance(recogniser.family, KyutaiSpeechToText):
             raise ModelError(f"{recogniser.source} has no pause heads.", "Only Kyutai's models have them.")
-        candle = beside(recogniser.source)
+        candle = candle_copy_of(recogniser.source)
         heads = candle.pause_heads()
         if not heads:
             raise ModelError(
