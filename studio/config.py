@@ -117,6 +117,10 @@ class TrainConfig(BaseModel):
         le=1,
         description="Kyutai: weight in the loss of a frame in which no word is written; 1 is that of a word's token",
     )
+    short_frames: bool = Field(
+        False,
+        description="Whisper: learn from each clip with 5 s of silence after it, not from a frame of 30 s: faster",
+    )
     train_embeddings: bool = Field(
         False, description="Kyutai: train the embeddings of text and sound too (ft_embed): 0.6 GB more to keep"
     )

@@ -57,6 +57,7 @@ CHOICES = {
     "gradient_checkpointing": st.booleans(),
     "padding_weight": st.floats(0.001, 1),
     "train_embeddings": st.booleans(),
+    "short_frames": st.booleans(),
 }
 CONFIGS = st.builds(
     lambda dataset, values: TrainConfig.checked(dataset=dataset, **values),

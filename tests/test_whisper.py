@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_models
 from tiny_models import TEXTS, noise
-from tones import config, folder_of, run_until, train
+from tones import config, folder_of, run_until, tones, train
 
 from studio.audio import write_wav
 from studio.data.manifest import Dataset
@@ -18,12 +18,13 @@ from studio.errors import ConfigError, DataError, ModelError
 from studio.export.merged import merge
 from studio.inference.compare import transcribe_each
 from studio.inference.transcribe import transcribe
-from studio.models import Clip, Recogniser, catalogue, load
+from studio.models import Clip, Recogniser, before_start, catalogue, load
 from studio.models import encoder_decoder as shared
 from studio.models.adapters import attach, save, trainable
+from studio.models.frames import for_learning
 from studio.models.greedy import greedy
 from studio.models.memory import recompute_activations
-from studio.runs.events import CheckpointSaved, Finished, Started, StepDone
+from studio.runs.events import CheckpointSaved, Evaluated, Finished, Started, StepDone
 
 CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate((1.0, 0.613, 2.3))]
 LAYERS = {"conventions": 2 * 3, "voice": 2 * 8, "deep": 2 * 8 + 2 * 4, "full": 2 * 10 + 2 * 6}
@@ -178,6 +179,79 @@ def test_the_presets_reach_the_layers_that_they_name(english: Path, targets: str
     kept = "stem" if targets in ("deep", "full") else "memory"
     assert {kept} == prepared.keys() & {"stem", "memory"}
     assert prepared[kept].shape == (1500, 64)
+
+
+def with_short_frames(recogniser: Recogniser) -> Recogniser:
+    return for_learning(recogniser, config(short_frames=True))
+
+
+@pytest.mark.parametrize("targets", ["full", "voice"])
+def test_short_frames_of_several_lengths_have_the_loss_and_the_gradients_of_their_clips(
+    english: Path, targets: str
+) -> None:
+    adapted = with_short_frames(disturbed(load(english, "cpu"), targets))
+    rows = [row(adapted, clip) for clip in CLIPS]
+    kept = "stem" if targets == "full" else "memory"
+    assert [len(prepared[kept]) for prepared in rows] == [300, 281, 365]  # 50 a second, and 5 s of silence
+    alone, together = [loss(adapted, [prepared]) for prepared in rows], loss(adapted, rows)
+    assert together[0] == pytest.approx(sum(total for total, _ in alone), rel=1e-5)
+    summed = gradients(adapted, [[prepared] for prepared in rows])
+    for batch_gradient, gradient in zip(gradients(adapted, [rows]), summed, strict=True):
+        assert gradient.abs().max() > 0
+        assert (batch_gradient - gradient).abs().max() <= 1e-4 * gradient.abs().max()
+    recompute_activations(adapted)
+    adapted.model.train()
+    for again, gradient in zip(gradients(adapted, [rows]), summed, strict=True):
+        assert (again - gradient).abs().max() <= 1e-4 * gradient.abs().max()
+
+
+def test_a_short_frame_is_the_beginning_of_the_whole_one(english: Path) -> None:
+    adapted = attach(load(english, "cpu"), 2, 4, 0.0, "full", seed=0)
+    short, whole = row(with_short_frames(adapted), CLIPS[0])["stem"], row(adapted, CLIPS[0])["stem"]
+    assert (short[:-1] - whole[: len(short) - 1]).abs().max() < 1e-5  # the last hears one step of the sound beyond it
+    longest = Clip(noise(28.0), TEXTS[0])
+    assert len(row(with_short_frames(adapted), longest)["stem"]) == 1500
+
+
+def test_what_was_encoded_in_short_frames_is_read_in_a_batch_as_alone(english: Path) -> None:
+    short = with_short_frames(load(english, "cpu"))
+    encoded = [short.family.features(short.model, short.processor, clip) for clip in CLIPS]
+    together = short.family.transcribe_features(short.model, short.processor, CLIPS, encoded)
+    alone = [short.family.transcribe(short.model, short.processor, clip) for clip in CLIPS]
+    assert [hypothesis.text for hypothesis in together] == [hypothesis.text for hypothesis in alone]
+    assert [hypothesis.confidence for hypothesis in together] == [
+        pytest.approx(hypothesis.confidence, abs=1e-5) for hypothesis in alone
+    ]
+
+
+def test_features_of_short_frames_are_never_taken_for_those_of_whole_ones(english: Path) -> None:
+    whole = load(english, "cpu")
+    keys = [
+        recogniser.family.frozen_part(recogniser.model, recogniser.processor)
+        for recogniser in (whole, with_short_frames(whole))
+    ]
+    assert len(set(keys)) == 2
+
+
+def test_a_run_with_short_frames_learns_and_is_measured_on_whole_ones(tmp_path: Path, english: Path) -> None:
+    tones(tmp_path)
+    changes = {"model": str(english), "targets": "full", "rank": 2, "max_steps": 2, "eval_every": 2}
+    alike = [train(tmp_path, name, config(**changes, short_frames=name == "short")) for name in ("short", "whole")]
+    before, learnt = (
+        [[event for event in events if isinstance(event, kind)] for events in alike] for kind in (Evaluated, StepDone)
+    )
+    assert before[0][0].wer == before[1][0].wer  # the base on the test clips
+    assert before[0][0].cer == before[1][0].cer
+    assert learnt[0][0].loss != learnt[1][0].loss
+    assert all(isinstance(events[-1], Finished) for events in alike)
+
+
+def test_short_frames_are_refused_where_clips_are_heard_at_their_own_length(tmp_path: Path) -> None:
+    tones(tmp_path)
+    with pytest.raises(ConfigError, match="processes each clip at its own length"):
+        train(tmp_path, "run", config(short_frames=True))
+    with pytest.raises(ConfigError, match="processes each clip at its own length"):
+        before_start.check(config(model="starter", short_frames=True), [])
 
 
 def test_what_is_kept_once_a_clip_cannot_be_adapted(english: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from studio.config import TrainConfig, split_language
 from studio.data.utterance import Utterance
 from studio.errors import ModelError
+from studio.models import frames
 from studio.models.base import USUAL_TARGETS
 from studio.models.catalogue import locate
 from studio.models.language import check_language
@@ -21,8 +22,8 @@ from studio.models.writable import by_side, left_out_note, only_writable, unwrit
 def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     """Whether a run by `config` on `clips`, each in its split, can be; and what a person should know first.
 
-    Raises ConfigError where its targets cannot be adapted, ModelError where it does not know the language, DataError
-    where it can write no label of a split, or learns from word times and there are none.
+    Raises ConfigError where its targets cannot be adapted or it has no frames to shorten, ModelError where it does not
+    know the language, DataError where it can write no label of a split, or learns from word times and there are none.
     Says nothing of a model that is not on this disk: a cluster may have it.
     """
     try:
@@ -34,6 +35,7 @@ def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     if known:
         check_targets(family, config.model, config.targets, list(known), lambda name: _kind(name, known[name]))
     check_word_times(clips, family, config.dataset)
+    frames.check(family, config)
     base = on_paper(config.model)
     if base is None:
         return []

@@ -25,6 +25,7 @@ from studio.models.layers import matching
 from studio.models.on_paper import tokenizer
 from studio.models.registry import family_of
 from studio.models.targets import pattern_of
+from studio.models.whisper import SILENCE_AFTER, Whisper
 from studio.models.word_times import LearnsFromWordTimes
 
 # The reentrant kind silently loses gradients where a layer's input needs none.
@@ -41,7 +42,7 @@ _KEYS: Mapping[str, str] = MappingProxyType(
 )
 """Where a family's config.json has width, inner width and layers, of the encoder and of the decoder."""
 _FRAMES: Mapping[str, float] = MappingProxyType({"moonshine": 16_000 / 384, "moonshine_streaming": 50, "whisper": 50})
-"""Frames a second; Whisper's clips all fill 30 s."""
+"""Frames a second."""
 
 _PROCESS = 600_000_000  # bytes: Python with PyTorch, transformers and peft, on a CPU
 _READ_AT_ONCE = 8  # clips decoded together, as studio.evaluation.evaluate does: their cross-attention is cached
@@ -140,8 +141,8 @@ def estimate(
         tokens = _tokens(family, settings, max(seconds), _longest(folder, texts))
     except (ModelError, KeyError, TypeError, ValueError):
         return None
-    number, frames = 2 if config.precision in _HALVED else 4, _frames(family, max(seconds))
-    heard = sum(_frames(family, length) for length in seconds)
+    number, frames = 2 if config.precision in _HALVED else 4, _frames(config, family, max(seconds))
+    heard = sum(_frames(config, family, length) for length in seconds)
     return MemoryEstimate(
         process=0 if device.startswith("cuda") else _PROCESS,
         weights=round(stored_numbers(folder) * number * (_COPIED if _may_be_mixed(config, device) else 1)),
@@ -200,7 +201,7 @@ def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float]) -> floa
         encoder, _ = _sides(family, settings, config.targets)
     except (ModelError, KeyError, TypeError, ValueError):
         return None
-    frames = sum(_frames(family, length) for length in seconds) / len(seconds)
+    frames = sum(_frames(config, family, length) for length in seconds) / len(seconds)
     return 2.0 * stored_numbers(folder) * frames * (1 if encoder.adapted else _ENCODED_ONCE)
 
 
@@ -248,8 +249,10 @@ def _looked_up(settings: Mapping[str, Any], key: str) -> int:
     return int(value)
 
 
-def _frames(family: EncoderDecoder, seconds: float) -> int:
-    return round(_FRAMES[family.name] * (family.max_seconds if family.name == "whisper" else seconds))
+def _frames(config: TrainConfig, family: EncoderDecoder, seconds: float) -> int:
+    if isinstance(family, Whisper):
+        seconds = min(family.max_seconds, seconds + SILENCE_AFTER) if config.short_frames else family.max_seconds
+    return round(_FRAMES[family.name] * seconds)
 
 
 def _tokens(family: EncoderDecoder, settings: Mapping[str, Any], seconds: float, longest: int) -> int:

@@ -126,8 +126,9 @@ def _clips_a_step(config: TrainConfig) -> int:
     return config.batch_size * config.accumulation
 
 
-def _kind(config: TrainConfig) -> tuple[str, str, str, int, bool]:
-    return config.targets, config.device, config.precision, config.threads, config.gradient_checkpointing
+def _kind(config: TrainConfig) -> tuple[object, ...]:
+    named = ("targets", "device", "precision", "threads", "gradient_checkpointing", "short_frames")
+    return tuple(getattr(config, name) for name in named)
 
 
 @lru_cache(maxsize=_LOOKED_AT)

@@ -4,14 +4,20 @@ Which tokens begin a text, and which may not be written, is what the model's gen
 leaves the language open, as OpenAI's multilingual checkpoints do, and none is asked for, it is English: transformers
 would guess it clip by clip, short clips are easily taken for another language, and training needs one. A merged model
 keeps the language that it was asked for.
+
+Clips fill a frame of 30 s with silence. A network may learn from shorter ones, which have only a few seconds of it:
+the positions after them are cut off, as whisper.cpp's `audio_ctx` does. Cut too close it writes loops, so those
+seconds are needed; figures are in `studio/docs/decisions.md`.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from studio.errors import ModelError
 from studio.models.base import Clip
@@ -30,6 +36,9 @@ LORA_TARGETS: Mapping[str, str] = MappingProxyType(
         "full": r".*\.layers\.\d+\.((self_attn|encoder_attn)\.([qkv]|out)_proj|fc[12])",
     }
 )
+SILENCE_AFTER = 5.0  # seconds after each clip in a short frame: with 3 a base model errs seven times as often
+FRAMES_A_SECOND = 50
+_SAMPLES_PER_FRAME = 320
 NO_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})  # openai/whisper, tokenizer.py: split_to_word_tokens
 
 
@@ -45,6 +54,13 @@ class Whisper(EncoderDecoder):
     lora_targets = LORA_TARGETS
     below_adapters = r"(.*\.)?encoder\.conv[12]"
     targets_on_cpu = "voice"  # each clip costs 30 s of encoder at every step where an adapter reaches it
+    silence_after: float | None = None  # seconds after each clip; None fills the frame of 30 s
+
+    def with_short_frames(self) -> Self:
+        """The family that hears SILENCE_AFTER of silence after each clip, and not all that fits into 30 s."""
+        shorter = copy.copy(self)
+        shorter.silence_after = SILENCE_AFTER
+        return shorter
 
     def settle(self, base: Any, folder: Path, language: str) -> None:
         """One language and one task, where the checkpoint has several. Raises ModelError where it lacks them."""
@@ -88,26 +104,70 @@ class Whisper(EncoderDecoder):
         """Convolutions and positions, 50 frames a second. Restates transformers' WhisperEncoder.forward so far."""
         from torch.nn.functional import gelu
 
-        features = processor.feature_extractor(clip.samples, sampling_rate=self.sample_rate, return_tensors="pt")
+        extracted = processor.feature_extractor(clip.samples, sampling_rate=self.sample_rate, return_tensors="pt")
         encoder = base.model.encoder
-        hidden = gelu(encoder.conv1(features.input_features.to(base.device, base.dtype)))
-        frames: torch.Tensor = gelu(encoder.conv2(hidden))[0].T + encoder.embed_positions.weight
+        count = self.frames(base, len(clip.samples))
+        spectrum = extracted.input_features[..., : 2 * count]  # the second convolution halves it
+        hidden = gelu(encoder.conv1(spectrum.to(base.device, base.dtype)))
+        frames: torch.Tensor = gelu(encoder.conv2(hidden))[0].T + encoder.embed_positions.weight[:count]
         return frames
 
+    def frozen_part(self, model: torch.nn.Module, processor: Any) -> str:
+        """As every family's, and the length of the frames."""
+        frozen = super().frozen_part(model, processor)
+        return frozen if self.silence_after is None else f"{frozen} {self.silence_after}"
+
+    def frames(self, base: Any, samples: int) -> int:
+        """How many frames a clip of so many `samples` fills."""
+        most = int(base.config.max_source_positions)
+        if self.silence_after is None:
+            return most
+        return min(most, math.ceil(samples / _SAMPLES_PER_FRAME + self.silence_after * FRAMES_A_SECOND))
+
     def encode(self, base: Any, stem: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The layers; every clip fills its frame, so there is nothing to mask."""
+        """The layers over padded stems; clips that fill their frame have nothing to mask."""
         encoder = base.model.encoder
+        heard = None if mask.all() else attention_mask(encoder.config, stem, stem, mask)
         for layer in encoder.layers:
-            stem = layer(stem, None)
+            stem = layer(stem, heard)
         output: torch.Tensor = encoder.layer_norm(stem)
         return output
 
     def decode(self, base: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
-        """As every family's, without the mask, which this decoder does not take."""
+        """As every family's. This decoder takes no mask of the frames: its layers get it from `memory`."""
         from studio.models.kernels.cache import cache_for
 
         decoder = base.model.decoder
+        if not mask.all():
+            _mask_memory(decoder, ids, memory, mask)
         return decoder(input_ids=ids, encoder_hidden_states=memory, **cache_for(decoder, cache)).last_hidden_state
+
+
+def attention_mask(config: Any, queries: torch.Tensor, heard: torch.Tensor, mask: torch.Tensor) -> Any:
+    """`mask` (batch, frames) as the model's way of attending from `queries` to what it has `heard` takes it."""
+    from transformers.masking_utils import create_bidirectional_mask
+
+    return create_bidirectional_mask(
+        config=config, inputs_embeds=queries, attention_mask=mask, encoder_hidden_states=heard
+    )
+
+
+def _mask_memory(decoder: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor) -> None:
+    """Have the layers of `decoder` leave out the padding of `memory` (batch, frames, width) by `mask`.
+
+    transformers hands its layers no mask of the frames. Here it travels with `memory`, so that a layer that is computed
+    again for its gradients has the one that it had.
+    """
+    queries = memory.new_empty((*ids.shape, 1))
+    memory.frames_mask = attention_mask(decoder.config, queries, memory, mask)  # type: ignore[attr-defined]
+    for layer in decoder.layers:
+        if _with_its_mask not in layer.encoder_attn._forward_pre_hooks.values():
+            layer.encoder_attn.register_forward_pre_hook(_with_its_mask, with_kwargs=True)
+
+
+def _with_its_mask(attention: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    memory = named["key_value_states"]
+    return given, named | {"attention_mask": getattr(memory, "frames_mask", None)}
 
 
 def _is_multilingual(settings: Any) -> bool:

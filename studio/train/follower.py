@@ -11,6 +11,7 @@ from studio.errors import DataError, DivergedError
 from studio.evaluation import general_set
 from studio.evaluation.evaluate import open_dataset
 from studio.models import load
+from studio.models.frames import for_learning
 from studio.text import counted
 from studio.train import checkpoint
 from studio.train.adapted import with_adapter
@@ -61,7 +62,7 @@ def _learner(plan: FollowerPlan, ranks: DistributedProcess, workspace: Workspace
         encoding_sets.append(EncodingSet(others, plan.replayed, learner.replayed))
     if plan.sound and (unlabelled := general_set.sound_of(config, workspace)):
         encoding_sets.append(EncodingSet(unlabelled, plan.sound, learner.replayed))
-    for _ in encode(recogniser, encoding_sets, _go_on, workspace.features):
+    for _ in encode(for_learning(recogniser, config), encoding_sets, _go_on, workspace.features):
         pass  # the leader reports the same
     return learner
 

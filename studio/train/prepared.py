@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Utterance
 from studio.data.utterance import Split
-from studio.models import Recogniser, adapters, load, word_times
+from studio.models import Recogniser, adapters, frames, load, word_times
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
 from studio.runs.events import Event, Started
 from studio.runs.folder import RunFolder
@@ -123,6 +123,7 @@ def prepare(
     """
     config = plan.record.config
     base = load(config.model, ranks.device or plan.record.resolved_device, plan.record.resolved_precision)
+    frames.check(base.family, config)
     splits, left_out = clips.only_usable(plan.dataset, plan.splits, base.family)
     splits, too_long = only_writable(splits, base)
     splits, untimed = word_times.only_timed(splits, base.family, config.dataset)

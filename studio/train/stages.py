@@ -13,6 +13,7 @@ from studio.evaluation.figures import RATES, percent
 from studio.evaluation.verdict import rate
 from studio.models import adapters, strength
 from studio.models.folders import written_whole
+from studio.models.frames import for_learning
 from studio.models.word_times import timed
 from studio.reports.markdown import write_report
 from studio.runs.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Stopped, Warned
@@ -73,7 +74,8 @@ class FineTune:
             ]
             if others.sound:
                 encoding_sets.append(EncodingSet(others.sound, run.replayed_sound(), self._learner.replayed))
-        yield from encode(run.recogniser, encoding_sets, self._stopper.check, run.plan.workspace.features)
+        recogniser = for_learning(run.recogniser, config)
+        yield from encode(recogniser, encoding_sets, self._stopper.check, run.plan.workspace.features)
         if not self._learner.rows or not self._validation_rows:
             raise DataError("No clip is left to learn from.", "Record more clips, or choose another model.")
 

@@ -55,7 +55,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Steps": (
             "learning_rate", "warmup_steps", "max_steps", "batch_size", "accumulation", "weight_decay", "max_grad_norm",
         ),
-        "Clips": ("augment", "replay", "replay_share"),
+        "Clips": ("augment", "replay", "replay_share", "short_frames"),
         "Scoring": ("eval_every", "patience", "normaliser", "short_seconds"),
         "Word times": ("padding_weight", "train_embeddings"),
         "Machine": ("device", "precision", "threads", "gradient_checkpointing", "seed"),
