@@ -59,11 +59,13 @@ class Trial:
     replay: str
     preset: str
     seed: int
+    short_frames: bool = False
 
     @property
     def name(self) -> str:
         """Of its run."""
-        return "-".join((Path(self.model).name, self.story, self.adapter, self.replay, self.preset, str(self.seed)))
+        preset = self.preset + "-short" * self.short_frames
+        return "-".join((Path(self.model).name, self.story, self.adapter, self.replay, preset, str(self.seed)))
 
 
 def person(story: str) -> Iterator[tuple[Split, str, Path]]:
@@ -137,6 +139,7 @@ def done(workspace: Workspace, trial: Trial) -> RunFolder:
         targets=trial.adapter,
         seed=trial.seed,
         threads=1,
+        short_frames=trial.short_frames,
         **REPLAYS[trial.replay],
     )
     for _ in run(plan, folder, workspace, resume=folder.has_begun):
@@ -182,6 +185,7 @@ def main() -> None:
     parser.add_argument("--adapter", nargs="+", default=["deep"], choices=list(config.ADAPTERS))
     parser.add_argument("--preset", default="quick", choices=list(config.PRESETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--short-frames", action="store_true", help="for Whisper: learn from 5 s after each clip")
     given = parser.parse_args()
     workspace, model = Workspace(given.workspace.resolve()), str(given.model.resolve())
     os.environ["STUDIO_WORKSPACE"] = str(workspace.root)  # where a run looks for its dataset
@@ -192,7 +196,9 @@ def main() -> None:
     for story in given.story:
         for adapter in given.adapter:
             for replay in given.replay:
-                trials = [Trial(model, story, adapter, replay, given.preset, seed) for seed in given.seeds]
+                trials = [
+                    Trial(model, story, adapter, replay, given.preset, seed, given.short_frames) for seed in given.seeds
+                ]
                 print(row(workspace, trials), flush=True)
 
 
