@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError
 from studio.models.adapters import same_trainable, without_adapter
 from studio.models.base import Recogniser
+
+if TYPE_CHECKING:
+    import torch
 
 BASE = "__base__"  # peft's word for no adapter
 MOST_ADAPTERS = 4  # besides the base: as many columns as a person can compare
@@ -48,19 +51,51 @@ def in_rows(recogniser: Recogniser, names: Sequence[str]) -> Iterator[None]:
 
     `BASE` is a name too. Only where the recogniser `can_mix`. Layers without an adapter may be given any batch.
     """
-    from peft.tuners.lora import LoraLayer
+    from peft.tuners.lora import Linear, LoraLayer
 
     def name_rows(_: Any, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         each = len(inputs[0]) // len(names)
         return inputs, named | {"adapter_names": [name for name in names for _ in range(each)]}
 
-    layers = [layer for layer in recogniser.model.modules() if isinstance(layer, LoraLayer)]
-    hooks = [layer.register_forward_pre_hook(name_rows, with_kwargs=True) for layer in layers]  # type: ignore[attr-defined]
+    layers: list[Any] = [layer for layer in recogniser.model.modules() if isinstance(layer, LoraLayer)]
+    plain: list[Any] = [
+        layer for layer in layers if isinstance(layer, Linear) and not getattr(layer, "lora_variant", None)
+    ]
+    hooks = [layer.register_forward_pre_hook(name_rows, with_kwargs=True) for layer in layers if layer not in plain]
+    for layer in plain:
+        layer.forward = _rows_of(layer, names)
     try:
         yield
     finally:
+        for layer in plain:
+            del layer.forward
         for hook in hooks:
             hook.remove()
+
+
+def _rows_of(layer: Any, names: Sequence[str]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The product of a linear `layer`, whose rows use the adapters `names` in turn.
+
+    peft has the same for rows in any order. By it both texts of 5 s took a fifth longer on Moonshine tiny.
+    """
+    from torch.nn.functional import linear
+
+    parts = [
+        (place, layer.lora_A[name].weight, layer.lora_B[name], layer.scaling[name])
+        for place, name in enumerate(names)
+        if name in layer.lora_A
+    ]
+
+    def product(given: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = layer.base_layer(given)
+        each = len(given) // len(names)
+        for place, down, up, scale in parts:
+            rows = slice(place * each, (place + 1) * each)
+            added = linear(linear(given[rows].to(down.dtype), down), up.weight, up.bias)
+            result[rows].add_(added.to(result.dtype), alpha=scale)
+        return result
+
+    return product
 
 
 @contextmanager
