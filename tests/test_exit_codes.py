@@ -99,6 +99,7 @@ UNDONE: list[tuple[list[str], str]] = [
     (["label", "tones", "--prelabel", "no-such-model"], "no-such-model"),
     (["label", "tones", "--undo", "--style", "case"], "one way at a time"),
     (["cut-offs", "no-such-run"], "no-such-run"),
+    (["tune-pauses", "no-such-run"], "no-such-run"),
     (["align", "no-such-dataset"], "no-such-dataset"),
     (["align", "tones", "--model", "no-such-model"], "no-such-model"),
     (["align", "tones", "--model", "echo"], "does not show when words are said"),

@@ -148,7 +148,7 @@ def test_the_heads_say_what_a_plain_softmax_says_at_every_frame(workspace: Works
 
     recogniser = load(workspace.root / "phone-line", "cpu")
     heads, clip = PauseHeads.of(recogniser), timed.clip(timed.orders(1)[0])
-    track = heads.track(recogniser, clip, 0.0)
+    (track,) = heads.tracks(recogniser, [clip], 0.0)
     family: Any = recogniser.family
     codes = family.features(recogniser.model, recogniser.processor, clip)["codes"].long()
     listened = family.listen(recogniser.model, recogniser.processor)

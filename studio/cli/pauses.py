@@ -1,7 +1,10 @@
-"""How often a run's model would cut a caller off."""
+"""How often a run's model would cut a caller off, and pause heads that do so less."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -30,3 +33,17 @@ def cut_offs(
     report = measure(workspace, folder, head, threshold, device)
     write_report(folder)
     typer.echo(report.model_dump_json(indent=2) if as_json else report.as_text())
+
+
+@app.command("tune-pauses")
+def tune_pauses(run: RunName, device: Device = "auto", as_json: AsJson = False) -> None:
+    """Train the pause heads of a Kyutai run on its clips: they wait while a number goes on. Its text stays the same."""
+    from studio.runs import listing, tasks
+    from studio.train.pause_heads import train
+
+    workspace = Workspace.here()
+    folder = listing.existing(workspace, run)
+    with tasks.reporting(" clips") as tell:
+        report = train(workspace, folder, device, partial(tell, "reading"))
+    typer.echo(json.dumps(asdict(report), indent=2) if as_json else report.as_text())
+    typer.echo(f"Count the cut-offs again: studio cut-offs {run}", err=True)

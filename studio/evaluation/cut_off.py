@@ -21,6 +21,7 @@ from studio.evaluation.significance import Change, compare
 from studio.models import Clip
 from studio.text import DIGIT_NAMES, counted
 
+AFTER = 4.0  # seconds of silence after a clip, in which a turn should end: beyond the longest horizon of a pause head
 _FRENCH = ("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
 _DIGIT = re.compile(rf"\d|\b({'|'.join((*DIGIT_NAMES, 'oh', *_FRENCH))})\b", re.IGNORECASE)
 

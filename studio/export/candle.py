@@ -1,7 +1,8 @@
 """The target “candle”: a tuned Kyutai model as its makers' servers and programs load it, in bf16.
 
-Codec, tokenizer and pause heads are those of the base model's Candle copy, which must be on this disk. `lora/` holds
-the adapter alone in the makers' layout, for their PyTorch code on top of the base model.
+Codec, tokenizer and pause heads are those of the base model's Candle copy, which must be on this disk; heads that were
+trained for the run take the place of the base's. `lora/` holds the adapter alone in the makers' layout, for their
+PyTorch code on top of the base model.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from studio.export.targets import Runtime
 from studio.models import Recogniser
 from studio.models.claims import read_object
 from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, CandleFolder, candle_copy_of, opened
+from studio.models.kyutai.pauses import TRAINED
 from studio.progress import OnProgress
 from studio.text import counted
 
@@ -49,7 +51,7 @@ class Candle:
         if report is None:
             raise ModelError(f"{merged} does not say which model it was merged from.", "Merge the run again.")
         base, shape = candle_copy_of(report.base), Shape.of(read_object(merged / "config.json"))
-        heads = base.pause_heads()
+        heads = _pause_heads(base, report.adapter)
         progress(0, 3)
         with safe_open(merged / "model.safetensors", "pt") as file:
             found = dict(to_makers(file.get_tensor, shape)) | heads
@@ -110,16 +112,28 @@ def _is_network(name: str) -> bool:
     return not name.startswith("codec_model.")
 
 
-def _write_lora(adapter: Path, out: Path, base: CandleFolder, shape: Shape, heads: Mapping[str, Any]) -> None:
+def _pause_heads(base: CandleFolder, adapter: Path) -> dict[str, torch.Tensor]:
+    """The base model's, or those that were trained with the adapter."""
+    from safetensors.torch import load_file
+
+    heads = base.pause_heads()
+    if not (path := adapter / TRAINED).is_file():
+        return heads
+    (rows,) = load_file(path).values()
+    return dict(zip(heads, rows, strict=True))
+
+
+def _write_lora(adapter: Path, out: Path, base: CandleFolder, shape: Shape, heads: Mapping[str, torch.Tensor]) -> None:
     """The adapter alone, unless it is more than LoRA's two matrices on each layer."""
     from safetensors.torch import load_file, save_file
 
     settings = read_object(adapter / "adapter_config.json")
     if settings.get("use_dora") or settings.get("modules_to_save"):
         return
-    tensors, rank = to_makers_lora(load_file(adapter / _ADAPTER), shape, heads)
     alpha, own_rank = float(settings["lora_alpha"]), int(settings["r"])
     scaling = alpha / (own_rank**0.5 if settings.get("use_rslora") else own_rank)
+    changes = {name: (heads[name] - was) / scaling for name, was in base.pause_heads().items()}
+    tensors, rank = to_makers_lora(load_file(adapter / _ADAPTER), shape, changes)
     folder = out / LORA
     folder.mkdir()
     save_file(tensors, folder / "lora.safetensors", metadata={"format": "pt"})

@@ -2,7 +2,8 @@
 
 moshi gives every linear layer an adapter of one and the same rank (`replace_all_linear_with_lora`) and has q, k and v
 in one layer. So three adapters of rank r become one of rank 3r, whose blocks lie side by side; what is short of
-that rank is filled with zeros, and layers that were not adapted get zeros.
+that rank is filled with zeros, and layers that were not adapted get zeros. Pause heads that were trained are written as
+an adapter too: a layer of a few rows changes by a matrix of no higher rank.
 """
 
 from __future__ import annotations
@@ -65,10 +66,17 @@ class MakersLora:
 
 
 def to_makers_lora(
-    tensors: Mapping[str, torch.Tensor], shape: Shape, pause_heads: Mapping[str, torch.Tensor]
+    tensors: Mapping[str, torch.Tensor], shape: Shape, head_changes: Mapping[str, torch.Tensor]
 ) -> tuple[dict[str, torch.Tensor], int]:
-    """peft's adapter `tensors` by the makers' names, and the rank of all its layers."""
+    """peft's adapter `tensors` by the makers' names, and the rank of all its layers.
+
+    `head_changes` is what is added to each pause head (classes, width), divided by the adapter's scaling.
+    """
+    import torch
+
     lora = MakersLora(tensors, shape)
+    changed = {name for name, change in head_changes.items() if change.any()}
+    lora.rank = max([lora.rank, *(len(head_changes[name]) for name in changed)])
     for layer in range(shape.layers):
         theirs, ours = f"transformer.layers.{layer}.", f"model.layers.{layer}."
         lora.put(f"{theirs}self_attn.in_projs.0", *lora.joined(ours))
@@ -78,6 +86,7 @@ def to_makers_lora(
         lora.put(f"{theirs}gating.linear_in", *lora.pair(f"{ours}mlp.fc1", shape.width, shape.inner))
         lora.put(f"{theirs}gating.linear_out", *lora.pair(f"{ours}mlp.fc2", shape.inner // 2, shape.width))
     lora.put("text_linear", *lora.pair("", shape.width, shape.vocabulary - 1))
-    for name, head in pause_heads.items():
-        lora.put(name.removesuffix(".weight"), *lora.pair("", shape.width, len(head)))
+    for name, change in head_changes.items():
+        pair = (change, torch.eye(len(change))) if name in changed else lora.pair("", shape.width, len(change))
+        lora.put(name.removesuffix(".weight"), *pair)
     return lora.written, lora.rank

@@ -6,17 +6,18 @@ and so does the same before and after. Kept as `cut_offs.json` in the run's fold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from studio.audio.turns import SILENCE, turn_ends
 from studio.data.utterance import Utterance
 from studio.errors import DataError
-from studio.evaluation.cut_off import CutOffs, Turn, hesitating, usable
+from studio.evaluation.cut_off import AFTER, CutOffs, Turn, hesitating, usable
 from studio.evaluation.evaluate import open_dataset, read_manifest
 from studio.evaluation.hypotheses import read_clip
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import without_adapter
-from studio.models.kyutai.pauses import USUAL_HEAD, USUAL_THRESHOLD, PauseHeads
+from studio.models.kyutai.pauses import READ_TOGETHER, USUAL_HEAD, USUAL_THRESHOLD, PauseHeads
 from studio.models.word_times import LearnsFromWordTimes
 from studio.progress import OnProgress, unwatched
 from studio.reports.cut_offs import CutOffReport
@@ -24,10 +25,9 @@ from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.workspace import Workspace
 
-AFTER = 4.0  # seconds of silence after a clip, in which a turn should end: beyond the longest horizon
 _SEED = 42  # of the pauses that are put into the clips
 
-Ended = Callable[[Clip], float | None]
+Ended = Callable[[Sequence[Clip]], list[float | None]]
 
 
 def measure(
@@ -55,19 +55,19 @@ def measure(
     rate = recogniser.family.sample_rate
     clips = [read_clip(dataset, clip, rate) for clip in chosen]
     listened = {"plain": clips, "hesitating": [hesitating(clip, rate, _SEED) for clip in clips]}
-    judge, by = _judge(recogniser, head, threshold)
+    judges, by = _judges(recogniser, folder, head, threshold)
     found: dict[str, CutOffs] = {}
     done, total = 0, 4 * len(clips)
     for kind, heard in listened.items():
         for side in ("before", "after"):
-            turns = []
-            for clip in heard:
-                turns.append(
-                    Turn(clip=clip.id, last_word=_last_word(clip), ended=_ended(recogniser, judge, side, clip))
-                )
-                done += 1
+            turns: list[Turn] = []
+            for start in range(0, len(heard), READ_TOGETHER):
                 on_progress(done, total)
+                batch = heard[start : start + READ_TOGETHER]
+                turns += _turns(batch, _ended(recogniser, judges[side], side, batch))
+                done += len(batch)
             found[f"{kind}_{side}"] = CutOffs(turns=turns)
+    on_progress(total, total)
     report = CutOffReport(run=folder.name, by=by, head=head, threshold=threshold, **found)
     report.write(folder)
     return report
@@ -82,29 +82,41 @@ def _newest(
     return chosen([clip.model_copy(update={"words": times.get(clip.id) or clip.words}) for clip in held_out])
 
 
-def _ended(recogniser: Recogniser, judge: Ended, side: str, clip: Clip) -> float | None:
+def _ended(recogniser: Recogniser, judge: Ended, side: str, clips: Sequence[Clip]) -> list[float | None]:
     if side == "after":
-        return judge(clip)
+        return judge(clips)
     with without_adapter(recogniser):
-        return judge(clip)
+        return judge(clips)
 
 
-def _judge(recogniser: Recogniser, head: int, threshold: float) -> tuple[Ended, str]:
-    """What says when a turn ended, and what it is called."""
+def _turns(clips: Sequence[Clip], ended: Sequence[float | None]) -> Iterator[Turn]:
+    for clip, at in zip(clips, ended, strict=True):
+        yield Turn(clip=clip.id, last_word=max(end for _, (_, end) in clip.words or ()), ended=at)
+
+
+def _judges(recogniser: Recogniser, folder: RunFolder, head: int, threshold: float) -> tuple[dict[str, Ended], str]:
+    """What says when a turn ended, before and after, and what it is called."""
     if not isinstance(recogniser.family, LearnsFromWordTimes):
         rate = recogniser.family.sample_rate
-        return (lambda clip: _by_level(clip, rate)), f"the page's hands-free detector ({SILENCE:g} s of silence)"
-    heads = PauseHeads.of(recogniser)
-    name = heads.name(head)
-    return (lambda clip: heads.track(recogniser, clip, AFTER).ended(head, threshold)), f"{name} at {threshold:g}"
+        by_level = partial(_by_level, rate=rate)
+        return {"before": by_level, "after": by_level}, f"the page's hands-free detector ({SILENCE:g} s of silence)"
+    base = PauseHeads.of(recogniser)
+    name, tuned = base.name(head), base.trained(folder.adapter)
+    ended: dict[str, Ended] = {
+        side: partial(_by_heads, recogniser, heads, head, threshold)
+        for side, heads in (("before", base), ("after", tuned))
+    }
+    return ended, f"{name} at {threshold:g}" + (", trained for the run" if tuned is not base else "")
 
 
-def _by_level(clip: Clip, rate: int) -> float | None:
+def _by_heads(
+    recogniser: Recogniser, heads: PauseHeads, head: int, threshold: float, clips: Sequence[Clip]
+) -> list[float | None]:
+    return [track.ended(head, threshold) for track in heads.tracks(recogniser, clips, AFTER)]
+
+
+def _by_level(clips: Sequence[Clip], rate: int) -> list[float | None]:
     import numpy as np
 
     tail = np.zeros(int(AFTER * rate), np.float32)
-    return next(turn_ends(np.concatenate([clip.samples, tail]), rate), None)
-
-
-def _last_word(clip: Clip) -> float:
-    return max(end for _, (_, end) in clip.words or ())
+    return [next(turn_ends(np.concatenate([clip.samples, tail]), rate), None) for clip in clips]
