@@ -28,6 +28,7 @@ from studio.ui import (
     sidebar,
     train,
     train_form,
+    turn_ends,
 )
 
 FILE = Path(__file__).resolve().parent.parent / "studio/ui/assets/server.d.ts"
@@ -50,6 +51,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     sidebar.Overview,
     train.RunStarted,
     train_form.Form,
+    turn_ends.TurnEnds,
 )
 WIDTH = 118  # of a line, before it is indented
 PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}

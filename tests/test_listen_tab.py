@@ -17,7 +17,7 @@ from spoken import Microphone, between, silence
 from tones import wav
 from voices import Sound
 
-from studio.audio import resample
+from studio.audio import resample, wav_bytes
 from studio.data.manifest import Dataset
 from studio.models import strength
 from studio.models.echo import speak
@@ -73,6 +73,22 @@ def texts(page: Page) -> list[str]:
     for side in sides:
         side.evaluate(unspoken)
     return [" ".join(side.inner_text().split()) for side in sides]
+
+
+@pytest.mark.browser
+def test_the_tab_says_where_a_silence_would_have_ended_the_turn(page: Page) -> None:
+    quiet = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 1e-4
+    said = np.concatenate([quiet, speak("order 12"), quiet, quiet])
+    sound = {"name": "said.wav", "mimeType": "audio/wav", "buffer": wav_bytes(said, 16_000)}
+    page.locator(".li-open input").set_input_files(sound)
+    section = page.locator(".li-end")
+    section.locator("summary").click()
+    duration, end = len(said) / 16_000, len(said) / 16_000 - 2.0
+    expect(section).to_contain_text(re.compile(rf"would have ended the turn at \d+\.\d s of {duration:.1f} s"))
+    found = float(re.search(r"turn at (\d+\.\d) s", section.inner_text()).group(1))  # type: ignore[union-attr]
+    assert found == pytest.approx(end + 0.8, abs=0.2)
+    expect(section.locator(".li-end-choice")).to_be_hidden()  # a model without pause heads
+    section.locator("summary").click()  # folded again for the tests that follow
 
 
 @pytest.mark.browser

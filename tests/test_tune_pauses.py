@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,22 @@ from timed import RATE
 from tones import folder_of
 from verbs import call
 
-from studio.audio import write_wav
+from studio.audio import wav_bytes, write_wav
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split, Utterance
 from studio.errors import DataError, ModelError
 from studio.evaluation.cut_off import hesitating
 from studio.inference.cut_offs import measure
+from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import attach, save
 from studio.models.kyutai.pauses import HORIZONS, TRAINED, PauseHeads
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.train.pause_heads import paused_at, train
+from studio.ui.hearing import ModelSelection
+from studio.ui.turn_ends import turn_ends_of
 from studio.workspace import Workspace
 
 SIDES: tuple[Split, ...] = ("train", "train", "train", "validation")
@@ -129,6 +133,38 @@ def test_trained_heads_cut_fewer_held_out_callers_off_and_make_none_wait_longer(
         assert now.unended == 0
         assert (now.wait or 0.0) <= 0.2
     assert trained.plain_after.rate <= untrained.plain_after.rate - 0.25
+
+
+def test_the_test_tab_gets_what_the_heads_said_without_and_with_the_run_and_where_silence_ends_the_turn(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, host = run_of(workspace), ModelHost()
+
+    class Here:
+        """The far end of the worker, in this process."""
+
+        def pauses(self, sound: bytes, model: str, adapters: Sequence[Path]) -> list[dict[str, Any]]:
+            path = workspace.root / "said.wav"
+            path.write_bytes(sound)
+            return host.pauses(model, [str(adapter) for adapter in adapters], str(path))
+
+    said = followed_by_quiet(timed.clip(timed.orders(1)[0]))
+    model = str(workspace.root / "phone-line")
+    found = turn_ends_of(
+        Here(), wav_bytes(said.samples, RATE), ModelSelection(model=model, adapters={"words": run.adapter})
+    )  # type: ignore[arg-type]
+    assert [track.run for track in found.tracks] == ["", "words"]
+    recogniser = load(model, "cpu")
+    (wanted,) = PauseHeads.of(recogniser).tracks(recogniser, [said], 0.0)
+    base = found.tracks[0]
+    assert base.seconds == wanted.seconds
+    assert np.abs(np.array(base.chances) - np.array(wanted.chances)).max() < 0.05  # the file has 16 bits
+    assert found.by_level
+    assert said.words
+    assert found.by_level[0] == pytest.approx(said.words[-1][1][1] + found.silence, abs=0.1)
+    monkeypatch.setattr(Here, "pauses", lambda *_: (_ for _ in ()).throw(ModelError("It has no heads.", "Fetch them.")))
+    bare = turn_ends_of(Here(), wav_bytes(said.samples, RATE), ModelSelection(model=model, adapters={}))  # type: ignore[arg-type]
+    assert (bare.tracks, bare.note) == ([], "It has no heads. Fetch them.")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from studio.models.strength import MEASURED_BEFORE, change
 from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Kept, ModelSelection, TestableRun, UtteranceHypotheses
 from studio.ui.page import Page
+from studio.ui.turn_ends import TurnEnds, turn_ends_of
 from studio.workspace import Workspace
 
 LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz
@@ -88,6 +89,11 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     @routes.post("/partial")
     def partial(sound: UploadFile, run: Fields = (), model: Field = "") -> dict[str, str]:
         return {"text": if_idle(lambda: hearing.so_far(reader, _content(sound), chosen(run, model)))}
+
+    @routes.post("/turns")
+    def turns(sound: UploadFile, run: Fields = (), model: Field = "") -> TurnEnds:
+        with reading:
+            return turn_ends_of(reader, _content(sound), chosen(run, model))
 
     @routes.post("/differs")
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:

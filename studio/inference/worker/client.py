@@ -77,6 +77,15 @@ class Worker:
             answer = self._ask("transcribe_each", model, adapters, audio=str(path), **how)
         return [AdapterHypothesis.model_validate(reading) for reading in answer]
 
+    def pauses(self, audio: Path | bytes, model: str, adapters: Sequence[Path] = ()) -> list[dict[str, Any]]:
+        """What the pause heads say while one clip is read, without an adapter and with each of `adapters`.
+
+        Each has the fields of `studio.models.kyutai.pauses.PauseTrack`. Raises ModelError where the model has none.
+        """
+        with _on_disk(audio) as path:
+            found: list[dict[str, Any]] = self._ask("pauses", model, adapters, audio=str(path))
+        return found
+
     def interrupt(self) -> None:
         """Give up the partial text that is being transcribed, for something more urgent. Returns at once."""
         if process := self._process:

@@ -73,6 +73,22 @@ class ModelHost:
             found = transcribe_each(recogniser, _clip(recogniser, audio), names, trie)
         return [hypothesis.model_dump() for hypothesis in found]
 
+    def pauses(self, model: str, adapters: Sequence[str], audio: str) -> list[dict[str, Any]]:
+        """What the pause heads say without an adapter, then with each; a run's own heads where they were trained."""
+        from dataclasses import asdict
+
+        from studio.models.kyutai.pauses import PauseHeads
+        from studio.models.multi_adapter import BASE, alone
+
+        recogniser, names = self._ready(model, adapters)
+        clip, base = _clip(recogniser, audio), PauseHeads.of(recogniser)
+        heads = [base, *(base.trained(Path(adapter)) for adapter in adapters)]
+        found = []
+        for name, each in zip((BASE, *names), heads, strict=True):
+            with alone(recogniser, name):
+                found += each.tracks(recogniser, [clip], 0.0)
+        return [asdict(track) for track in found]
+
     def _read(
         self,
         model: str,

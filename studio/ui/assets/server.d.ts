@@ -543,6 +543,24 @@ declare namespace Server {
     is_better: boolean;
   }
 
+  interface TurnEnds {
+    duration: number;
+    tracks: TurnTrack[];
+    horizons: number[];
+    head: number;
+    threshold: number;
+    by_level: number[];
+    silence: number;
+    note: string;
+  }
+
+  interface TurnTrack {
+    run: string;
+    seconds: number[];
+    chances: number[][];
+    first_word: number | null;
+  }
+
   interface Use {
     program: string;
     passages: Passage[];

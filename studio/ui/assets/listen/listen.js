@@ -8,6 +8,7 @@ import { Partial } from "./listen-partial.js";
 import { Runs } from "./listen-runs.js";
 import { Strength } from "./listen-strength.js";
 import { Terms } from "./listen-terms.js";
+import { TurnEnds } from "./listen-turns.js";
 import { isLong } from "./longfile.js";
 import { remember } from "../fold.js";
 import { silence } from "../sound/player.js";
@@ -74,8 +75,12 @@ class Test {
       this.$(".li-sofar"),
       () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }),
     );
+    this.turnEnds = new TurnEnds(root, (job) => this.#queue(job));
     this.utterances = new Utterances(root, {
-      onShow: (entry) => this.#wave(entry),
+      onShow: (entry) => {
+        this.#wave(entry);
+        this.turnEnds.show(entry);
+      },
       onProgress: (share) => this.scope.progress(share),
       onAgain: (entry) => this.#queue(() => this.#again(entry)),
     });
