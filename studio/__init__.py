@@ -13,8 +13,10 @@ A room imports only from the rooms above it in this list (`tests/test_floors.py`
 
     errors, progress, faults, quiet, workspace, config     what everything needs
     text         strings: compared, scored, rewritten
+    typing       typed text as strings: keyboards, typos, edits, scores
     audio        sound as samples: read, recorded, measured, trimmed
     starter      the bundled model and its small world
+    typing_starter  the bundled model that corrects typing, and its recipe
     data         datasets: manifest, store, splits, view, formats, prompts, quality, labels
     runs         a run's folder, its log of events, its process, the queue
     models       one file a family; adapters, memory, what a folder claims
