@@ -18,7 +18,7 @@ from studio.typing_starter import MODEL_FOLDER
 from studio.typing_starter.recipe import corpus, sources, tokens
 from studio.typing_starter.recipe.trainer import Recipe, Trainer
 
-_LOG_EVERY = 50  # steps
+_LOG_EVERY = 25  # steps
 
 
 def export(trainer: Trainer, folder: Path) -> None:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 class Shape:
     """The sizes of the network."""
 
-    vocabulary: int = 8_000
-    capitals: int = 1_200
-    width: int = 192
-    feed_forward: int = 512
+    vocabulary: int = 10_000
+    capitals: int = 1_400
+    width: int = 128
+    feed_forward: int = 384
     layers: int = 4
-    heads: int = 6
+    heads: int = 4
     positions: int = 512
 
 
@@ -45,7 +45,7 @@ def network(shape: Shape, pieces: list[str], seed: int) -> Any:
         bos_token_id=1,
         eos_token_id=3,
     )
-    config.typing_template = {"before": SPECIAL[1], "between": SPECIAL[2]}
+    config.typing = {"before": SPECIAL[1], "between": SPECIAL[2]}
     model: Any = LlamaForCausalLM(config)
     with torch.no_grad():
         model.model.embed_tokens.weight.copy_(_spelled(pieces, shape.width, seed))
