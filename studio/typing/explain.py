@@ -8,7 +8,7 @@ from studio.typing.keyboards import KEYBOARDS, Keyboard
 from studio.typing.kinds import Typo, TypoKind
 
 _SWAP, _SUBSTITUTION, _CASE = 1.0, 1.0, 0.4  # an insertion or deletion costs 1
-_LONGEST = 2_000  # characters of either: the table grows with their product
+_LONGEST = 1_000  # characters of either between what is equal: the table grows with their product
 
 Step = tuple[int, int]  # characters of the clean and of the typed text that a step takes
 
@@ -16,8 +16,24 @@ Step = tuple[int, int]  # characters of the clean and of the typed text that a s
 def aligned(typed: str, wanted: str) -> list[tuple[str, str]]:
     """`wanted` and `typed` in pieces that belong together: equal, changed, missing, added, or two letters swapped.
 
-    The restricted edit distance of Damerau and Levenshtein, where a wrong case costs less than another letter.
+    The restricted edit distance of Damerau and Levenshtein, where a wrong case costs less than another letter. Texts
+    that are too long for its table are compared in what they begin and end with alone.
     """
+    start = _same_start(typed, wanted)
+    end = _same_start(typed[start:][::-1], wanted[start:][::-1])
+    inner_typed, inner_wanted = typed[start : len(typed) - end], wanted[start : len(wanted) - end]
+    tail = [(letter, letter) for letter in wanted[len(wanted) - end :]]
+    return [*[(letter, letter) for letter in wanted[:start]], *_aligned(inner_typed, inner_wanted), *tail]
+
+
+def _same_start(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _aligned(typed: str, wanted: str) -> list[tuple[str, str]]:
     if max(len(typed), len(wanted)) > _LONGEST:
         return [(wanted, typed)]
     costs = _costs(typed, wanted)
@@ -45,9 +61,9 @@ def _steps(typed: str, wanted: str, clean: int, key: int, costs: list[list[float
         meant, hit = wanted[clean - 1], typed[key - 1]
         price = 0.0 if meant == hit else _CASE if meant.lower() == hit.lower() else _SUBSTITUTION
         yield (1, 1), costs[clean - 1][key - 1] + price
-        if clean > 1 and key > 1 and meant != hit:
-            if (wanted[clean - 2].lower(), meant.lower()) == (hit.lower(), typed[key - 2].lower()):
-                yield (2, 2), costs[clean - 2][key - 2] + _SWAP
+        crossed = clean > 1 and key > 1 and meant != hit and wanted[clean - 2].lower() == hit.lower()
+        if crossed and meant.lower() == typed[key - 2].lower():
+            yield (2, 2), costs[clean - 2][key - 2] + _SWAP
     if key:
         yield (0, 1), costs[clean][key - 1] + 1
     if clean:

@@ -40,12 +40,12 @@ class Keyboard:
 @cache
 def _neighbours(keyboard: Keyboard) -> dict[str, str]:
     places = keyboard.places()
-    return {
-        key: "".join(
-            other for other, (left, top) in places.items() if other != key and (left - x) ** 2 + (top - y) ** 2 <= _REACH**2
-        )
-        for key, (x, y) in places.items()
-    }
+
+    def near(key: str, other: str) -> bool:
+        (x, y), (left, top) = places[key], places[other]
+        return key != other and (left - x) ** 2 + (top - y) ** 2 <= _REACH**2
+
+    return {key: "".join(other for other in places if near(key, other)) for key in places}
 
 
 _DESK = (-0.5, 0.0, 0.25, 0.75)  # the rows of a desk keyboard are staggered

@@ -1,4 +1,4 @@
-"""Greedy decoding that takes the typed text for a draft: most of it is right, and a pass of the network reads all of it.
+"""Greedy decoding with the typed text as a draft: most of it is right, and one pass of the network reads all of it.
 
 Known as aggressive decoding (Sun et al. 2021, arXiv:2106.04970): one pass checks the rest of the typed text, what the
 model would write just so is taken over at once, at the first difference its own token is written, and then what was

@@ -107,7 +107,7 @@ class CausalLm:
         import torch
 
         base = base_of(model)
-        template, typed, answer = self._read(base, processor, clip), self._typed(processor, clip), []
+        template, typed = self._read(base, processor, clip), self._typed(processor, clip)
         answer = ids_of(processor, clip.text)
         self._check(base, len(typed), len(answer), clip.id)
         prompt = template.prompt(typed)
@@ -149,8 +149,6 @@ class CausalLm:
         draft: str = "",
     ) -> Hypothesis:
         """Correct one text, greedily; the typed text itself is the draft. `on_partial` gets the whole answer."""
-        import torch
-
         start, base = time.perf_counter(), base_of(model)
         template, typed = self._read(base, processor, clip), self._typed(processor, clip)
         bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)

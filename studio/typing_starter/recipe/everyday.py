@@ -7,15 +7,20 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-NAMES = (
+
+def _listed(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
+NAMES = _listed(
     "Anna Ben Carla David Emma Felix Grace Henry Iris Jack Kim Laura Max Nina Oscar Paul Rosa Sam Tina Tom Maria Peter "
     "Julia Daniel Sarah Michael Lucy Mark Helen Ahmed Yuki Ivan Chen Priya Omar Lena Hugo Clara Simon Alice"
-).split()
+)
 SLOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "name": tuple(NAMES),
-        "day": tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday tomorrow tonight today".split()),
-        "month": tuple("January February March April June July August September October November December".split()),
+        "name": NAMES,
+        "day": _listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday tomorrow tonight today"),
+        "month": _listed("January February March April June July August September October November December"),
         "time": ("5", "9", "10 o'clock", "noon", "half past six", "8:30", "14:15", "lunchtime", "3 pm", "7 am"),
         "place": (
             "the office", "the station", "home", "school", "the airport", "the park", "the hotel", "the restaurant",
@@ -36,7 +41,7 @@ SLOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "available", "free", "worried", "excited", "disappointed", "grateful",
         ),
         "number": ("2", "3", "12", "25", "40", "150", "2024", "1998", "64", "700", "1,200", "3.5"),
-        "link": ("www.example.org", "https://example.com/a/17", "info@example.org", "anna.b@example.net", "report_v2.pdf"),
+        "link": _listed("www.example.org https://example.com/a/17 info@example.org anna.b@example.net report_v2.pdf"),
     }
 )  # fmt: skip
 PATTERNS = (

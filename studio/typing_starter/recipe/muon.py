@@ -1,4 +1,4 @@
-"""Muon: momentum whose matrices are made orthogonal before each step (Jordan et al. 2024, github.com/KellerJordan/Muon).
+"""Muon: momentum whose matrices are made orthogonal before each step (Jordan 2024, github.com/KellerJordan/Muon).
 
 torch has it in bf16, which CPUs without instructions for it compute a hundred times slower: here it is fp32.
 """

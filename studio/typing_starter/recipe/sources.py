@@ -138,7 +138,9 @@ def _from_python(package: str, archives: Path, folder: Path) -> None:
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise StudioError(f"{' '.join(command)} failed: {done.stderr.strip()[-300:]}", "Check the network, run it again.")
+        raise StudioError(
+            f"{' '.join(command)} failed: {done.stderr.strip()[-300:]}", "Check the network, run it again."
+        )
 
 
 def main() -> None:
