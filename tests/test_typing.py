@@ -1,9 +1,10 @@
-"""Typed text as strings: typos are seeded and of known kinds, their explanation gives them back, edits join up again."""
+"""Typed text as strings: typos are seeded and of known kinds, explained again, and counted as edits of words."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,8 @@ def test_another_seed_makes_other_typos_and_the_same_seed_the_same() -> None:
 
 
 def test_no_two_typos_fall_into_one_word() -> None:
-    for pair in pairs(TEXTS * 50, Profile(rates={kind: 3.0 for kind in KINDS}), QWERTY, 5, identity=0.0):
-        for one, other in zip(pair.typos, pair.typos[1:], strict=False):
+    for pair in pairs(TEXTS * 50, Profile(rates=dict.fromkeys(KINDS, 3.0)), QWERTY, 5, identity=0.0):
+        for one, other in pairwise(pair.typos):
             assert " " in pair.wanted[one.end : other.at]
 
 
@@ -195,7 +196,7 @@ def test_words_join_up_to_their_text(text: str) -> None:
 def test_the_edits_of_a_text_make_the_other(source: str, target: str) -> None:
     found = word_edits.edits(source, target)
     assert word_edits.applied(source, found) == target
-    assert all(one.end <= other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(found))
     assert not word_edits.edits(source, source)
 
 
@@ -273,7 +274,7 @@ def test_recall_by_kind_counts_the_typos_that_are_known() -> None:
         "getName",
         "`rm -rf`",
         "#now",
-    ],  # fmt: skip
+    ],
 )
 def test_numbers_addresses_and_code_come_through(part: str) -> None:
     text = f"please look at {part} agian"

@@ -46,7 +46,7 @@ class Profile(BaseModel):
     @classmethod
     def usual(cls) -> Profile:
         """Of nobody in particular."""
-        return cls(rates=dict(USUAL_RATES))
+        return cls(rates=dict(USUAL_RATES), characters=0)
 
     @classmethod
     def fitted(cls, typed_and_wanted: Iterable[tuple[str, str]]) -> Profile:

@@ -44,4 +44,5 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(_ROUNDS):
         square = found @ found.T
         found = _A * found + (_B * square + _C * square @ square) @ found
-    return found.T if matrix.shape[0] > matrix.shape[1] else found
+    result: Tensor = found.T if matrix.shape[0] > matrix.shape[1] else found
+    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ _IGNORED = -100
 class Recipe:
     """What a training needs to be repeated, besides the corpus."""
 
-    shape: Shape = Shape()
+    shape: Shape = field(default_factory=Shape)
     seed: int = 7
     batch_tokens: int = 2_000
     minutes: float = 65.0  # of training, in all sittings; the learning rate falls to 0 over them
@@ -67,7 +67,7 @@ class Examples:
             return TypedText(text, text, ())
         times = rng.uniform(0.4, self.recipe.most_typos) * (2.5 if is_list else 1.0)
         rates = {kind: rate * times * rng.choice((0.5, 1.0, 1.5)) for kind, rate in USUAL_RATES.items()}
-        return typed(text, Profile(rates=rates), KEYBOARDS[rng.choice(tuple(KEYBOARDS))], rng)
+        return typed(text, Profile(rates=rates, characters=0), KEYBOARDS[rng.choice(tuple(KEYBOARDS))], rng)
 
     def batches(self, pool: int) -> list[list[tuple[list[int], int]]]:
         """Batches of one pool, each of rows of like length: (ids, where the answer begins)."""
