@@ -30,6 +30,7 @@ _NO_NAMES = frozenset(
     )
 )  # fmt: skip
 _NUMBER = re.compile(r"\d+")
+_OTHER_SCRIPTS = re.compile(r"\w*[^\s\x21-\x7e\u00a1-\u024f\u2010-\u2026]\w*")  # also emoji and control characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,14 @@ class Kept:
     taken_back: tuple[WordEdit, ...]
 
 
-def spans(text: str, keep: Collection[str] = ()) -> list[tuple[int, int]]:
-    """Where `text` must come through unchanged: characters from and to. The words to `keep` count in any case."""
+def spans(text: str, keep: Collection[str] = (), latin_only: bool = False) -> list[tuple[int, int]]:
+    """Where `text` must come through unchanged: characters from and to. The words to `keep` count in any case.
+
+    `latin_only` is for a model that has seen no other script: words of others and emoji count too.
+    """
     found = [match.span() for match in _SAFE.finditer(text)]
+    if latin_only:
+        found += [match.span() for match in _OTHER_SCRIPTS.finditer(text)]
     found += [match.span() for match in _NAME.finditer(text) if not _nearly(match[0].lower(), _NO_NAMES)]
     listed = [re.escape(word.strip()) for word in keep if word.strip()]
     if listed:
@@ -51,14 +57,14 @@ def spans(text: str, keep: Collection[str] = ()) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def kept(typed: str, written: str, keep: Collection[str] = ()) -> Kept:
+def kept(typed: str, written: str, keep: Collection[str] = (), latin_only: bool = False) -> Kept:
     """`written`, a correction of `typed`, with every change taken back that touches what must not change.
 
     So is a change that brings a number which was not typed.
     """
     if typed == written:
         return Kept(written, ())
-    before, after = _words(typed, keep), _words(written, keep)
+    before, after = (_words(text, spans(text, keep, latin_only)) for text in (typed, written))
     changes = between([word for word, _ in before], [word for word, _ in after])
     guarded = [is_safe for _, is_safe in before]
     lost = tuple(edit for edit in changes if _breaks(edit, guarded))
@@ -72,10 +78,10 @@ def _breaks(edit: WordEdit, guarded: Sequence[bool]) -> bool:
     )
 
 
-def _words(text: str, keep: Collection[str]) -> list[tuple[str, bool]]:
+def _words(text: str, safe: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:
     """The words of `text`, where each safe span is a word by itself, and whether they are safe."""
     found, done = list[tuple[str, bool]](), 0
-    for start, end in spans(text, keep):
+    for start, end in safe:
         if end <= done:
             continue
         start = max(done, len(text[:start].rstrip()))  # a word carries the space before it

@@ -45,7 +45,7 @@ def network(shape: Shape, pieces: list[str], seed: int) -> Any:
         bos_token_id=1,
         eos_token_id=3,
     )
-    config.typing = {"before": SPECIAL[1], "between": SPECIAL[2]}
+    config.typing = {"before": SPECIAL[1], "between": SPECIAL[2], "margin": 0.0, "latin_only": True}
     model: Any = LlamaForCausalLM(config)
     with torch.no_grad():
         model.model.embed_tokens.weight.copy_(_spelled(pieces, shape.width, seed))
