@@ -12,10 +12,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example, Pair, Utterance
 from studio.data.splits.assignment import test_set_hash
 from studio.data.store import renaming
-from studio.data.store.lines import split_lines
+from studio.data.store.lines import CLASSES, kind_of, split_lines
 from studio.data.utterance import Split
 from studio.errors import DataError, JobError
 from studio.evaluation import failure_modes
@@ -40,7 +40,8 @@ class ScoredClip(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    audio_filepath: str  # relative to the dataset folder
+    audio_filepath: str = ""  # relative to the dataset folder; a typing pair has none
+    typed: str = ""  # what was typed, of a pair
     reference: str
     hypothesis: str
     wer: float  # of this clip alone, by the evaluation's normaliser
@@ -110,7 +111,7 @@ def evaluate(
     split: Split = "test",
     normaliser: str = "exact",
     *,
-    clips: Sequence[Utterance] | None = None,
+    clips: Sequence[Example] | None = None,
     with_adapter: bool = True,
     adapter: str | None = None,
     on_progress: OnProgress = unwatched,
@@ -176,7 +177,7 @@ def compare(
         model, adapter, named = record.model, folder.adapter, run
     else:
         dataset, named = open_dataset(workspace, run), str(adapter)
-        clips = dataset.utterances()
+        clips = dataset.examples()
     chosen = [clip for clip in clips if clip.split == split]
     recogniser = load(model, device, adapter=adapter)
     kept = workspace.readings / hashlib.sha256(f"{dataset.folder} {named} {split}".encode()).hexdigest()[:16]
@@ -208,7 +209,7 @@ def save(comparison: Comparison, path: Path) -> None:
 
 
 def scored(
-    clips: Sequence[Utterance],
+    clips: Sequence[Example],
     hypotheses: Sequence[Hypothesis],
     *,
     model: str,
@@ -222,7 +223,8 @@ def scored(
     rows = [
         ScoredClip(
             id=clip.id,
-            audio_filepath=clip.audio_filepath,
+            audio_filepath=clip.audio_filepath if isinstance(clip, Utterance) else "",
+            typed=clip.typed if isinstance(clip, Pair) else "",
             reference=clip.text,
             hypothesis=hypothesis.text,
             wer=score([clip.text], [hypothesis.text], normaliser).wer,
@@ -247,15 +249,16 @@ def scored(
     )
 
 
-def hash_of(clips: Sequence[Utterance]) -> str:
+def hash_of(clips: Sequence[Example]) -> str:
     """The name of exactly these clips with these labels, whichever split they are of."""
     return test_set_hash([clip.model_copy(update={"split": "test"}) for clip in clips])
 
 
-def read_manifest(path: Path) -> list[Utterance]:
-    """The clips that a run began with. Raises JobError where they are not there."""
+def read_manifest(path: Path) -> list[Example]:
+    """The clips or pairs that a run began with. Raises JobError where they are not there."""
     try:
-        return [Utterance.model_validate_json(line) for line in split_lines(path.read_bytes())]
+        content = split_lines(path.read_bytes())
+        return [CLASSES[kind_of(line)].model_validate_json(line) for line in content]
     except (FileNotFoundError, ValidationError) as error:
         raise JobError(f"{path} cannot be read.", "Start a new run.") from error
 

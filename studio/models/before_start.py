@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from studio.config import TrainConfig, split_language
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example
 from studio.errors import ModelError
 from studio.models.base import USUAL_TARGETS
 from studio.models.catalogue import locate
@@ -18,7 +18,7 @@ from studio.models.word_times import check as check_word_times
 from studio.models.writable import by_side, left_out_note, only_writable, unwritable, unwritable_note
 
 
-def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
+def check(config: TrainConfig, clips: Sequence[Example]) -> list[str]:
     """Whether a run by `config` on `clips`, each in its split, can be; and what a person should know first.
 
     Raises ConfigError where its targets cannot be adapted, ModelError where it does not know the language, DataError
