@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from studio.config import Kind
 from studio.data.manifest import Dataset, Example, Pair, Utterance
 from studio.data.splits.assignment import test_set_hash
 from studio.data.store import renaming
@@ -73,6 +75,16 @@ class Evaluation(BaseModel):
     unwritable: list[str] = []  # clips whose label this model cannot write, and why: wrong before and after alike
     probes: list[Probe] = []  # what was written for silence and noise
     alarms: list[Alarm] | None = None  # of the clips and the probes; None in results of an earlier version
+
+    @property
+    def kind(self) -> Kind:
+        """What was put in: sound, or typed text."""
+        return "typing" if self.rows and self.rows[0].typed else "speech"
+
+    @property
+    def noun(self) -> str:
+        """What one of the rows is called."""
+        return CLASSES[self.kind].noun
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -198,7 +210,7 @@ def as_text(comparison: Comparison) -> str:
     for name, value in _figures(before).items():
         then = f" → {_figures(after).get(name, '–')}" if after else ""
         lines.append(f"  {name:<24}{value:>8}{then}")
-    lines += [f"  {failure_modes.sentence(before.alarms, after.alarms)}"] if after else []
+    lines += [f"  {failure_modes.sentence(before.alarms, after.alarms, after.kind)}"] if after else []
     lines += [f"  always wrong: the model cannot write the label: {reason}" for reason in before.unwritable]
     return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
 
@@ -286,6 +298,10 @@ def _figures(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _alarms(rows: Sequence[ScoredClip], probes: Sequence[Probe]) -> list[Alarm]:
-    kinds = ((row, failure_modes.of_text(row.reference, row.hypothesis, row.seconds)) for row in rows)
+    times = (math.inf if row.typed else row.seconds for row in rows)
+    kinds = (
+        (row, failure_modes.of_text(row.reference, row.hypothesis, seconds))
+        for row, seconds in zip(rows, times, strict=True)
+    )
     found = [Alarm(kind=kind, where=row.id, text=row.hypothesis) for row, kind in kinds if kind]
     return found + [alarm for probe in probes if (alarm := failure_modes.of_probe(probe))]

@@ -17,6 +17,7 @@ from studio.data.utterance import SIDES
 from studio.errors import ConfigError, StudioError
 from studio.evaluation.evaluate import open_dataset
 from studio.models.language import ENGLISH, language_of
+from studio.models.registry import kind_of
 from studio.starter import GENERAL_FOLDER
 from studio.workspace import Workspace
 
@@ -121,5 +122,5 @@ def waits(clip: Example) -> bool:
 def _bundled(model: str) -> Dataset | None:
     if model == STARTER:
         return Dataset.open(GENERAL_FOLDER)
-    is_served = model != ECHO and language_of(model) == ENGLISH
+    is_served = model != ECHO and kind_of(model) == "speech" and language_of(model) == ENGLISH
     return Dataset.open(PEOPLE_FOLDER) if is_served else None

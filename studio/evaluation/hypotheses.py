@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from studio.models.base import Row
 
 
+CHARACTERS_AS_A_SECOND = 100  # of typed text: a batch of 20 s is some 2,000 characters, thirty sentences
+
+
 @dataclass(slots=True)
 class Hypotheses:
     """What was written so far."""
@@ -52,11 +55,16 @@ def transcribed(
     `features_of` gives what was computed for a clip before, by its id: then it is only decoded. A clip that cannot be
     read any more is skipped, with its reason.
     """
-    for batch in in_batches(clips, lambda clip: clip.duration):
+    for batch in in_batches(clips, _size):
         if (found := known.find(batch)) is None:
             found = _one_batch(recogniser, dataset, batch, features_of)
             known.keep(found)
         yield found
+
+
+def _size(clip: Example) -> float:
+    """How much of a batch `clip` fills, in seconds of sound; a pair fills it by its characters."""
+    return len(clip.typed) / CHARACTERS_AS_A_SECOND if isinstance(clip, Pair) else clip.duration
 
 
 def usable(
