@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from studio.api import export_model, export_to, fine_tune, load_run, transcribe
     from studio.config import TrainConfig, preset
     from studio.data.manifest import Dataset
+    from studio.data.pair import Pair
     from studio.data.utterance import Utterance
     from studio.errors import StudioError
     from studio.evaluation.evaluate import evaluate
@@ -56,6 +57,7 @@ __all__ = [
     "Clip",
     "Dataset",
     "Hypothesis",
+    "Pair",
     "Recogniser",
     "RunFolder",
     "StudioError",
@@ -76,6 +78,7 @@ _HOME = {
     "Clip": "studio.models",
     "Dataset": "studio.data.manifest",
     "Hypothesis": "studio.models",
+    "Pair": "studio.data.pair",
     "Recogniser": "studio.models",
     "RunFolder": "studio.runs.folder",
     "StudioError": "studio.errors",

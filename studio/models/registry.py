@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from studio.config import MIXED, split_language
+from studio.config import MIXED, Kind, split_language
 from studio.errors import ModelError
 from studio.models.base import Family, Recogniser
 from studio.models.catalogue import locate
@@ -88,6 +88,14 @@ def check(folder: Path) -> Family:
     family = family_of(folder)
     check_model(folder)
     return family
+
+
+def kind_of(source: str) -> Kind:
+    """What goes into the model `source`; sound where that is not known, since it is not on this disk."""
+    try:
+        return family_of(locate(source)).kind
+    except ModelError:
+        return "speech"
 
 
 def _why(folder: Path) -> str:

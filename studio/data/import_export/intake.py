@@ -26,7 +26,7 @@ from studio.data.store import lines, operations, snapshot
 from studio.data.store.files import Store
 from studio.data.store.journal import JournalEntry
 from studio.data.store.writing import writing
-from studio.data.utterance import Origin, Split, Utterance, checked_label
+from studio.data.utterance import Origin, Split, Utterance, checked_label, clips_of
 from studio.errors import DataError, StudioError
 from studio.text import counted
 from studio.workspace import disk_errors
@@ -51,6 +51,7 @@ class Intake:
         self._new: set[bytes] = set()
 
     def __enter__(self) -> Self:
+        self._store.must_be("speech")
         with disk_errors(self._store.folder):
             self._store.folder.mkdir(parents=True, exist_ok=True)
         with writing(self._store), disk_errors(self._folder):  # who sweeps holds it too
@@ -58,7 +59,7 @@ class Intake:
             self._lock.acquire()
             self._lines: BinaryIO = (self._folder / "lines.jsonl").open("wb")
             self._seen = self._store.look()
-        self._known = set(_samples(self._store, self._seen.clips))
+        self._known = set(_samples(self._store, clips_of(self._seen.clips)))
         self._sides = self._seen.index().shifted((), ())
         return self
 
@@ -120,6 +121,7 @@ class Intake:
         others = dict(extra or {}) | ({} if spoken else {"words_from": ""})
         id = self._new_id()
         clip = lines.checked(
+            Utterance,
             **{key: value for key, value in others.items() if key not in _OURS},
             id=id,
             audio_filepath=f"clips/{id}{_suffix(link) if link else '.wav'}",

@@ -13,6 +13,7 @@ from studio.audio.measurements import Quality, remembered
 from studio.data.manifest import Dataset
 from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, verdict
 from studio.data.utterance import Utterance
+from studio.data.view.pair_rows import PairTableRow
 from studio.data.view.table import Table
 from studio.errors import StudioError
 
@@ -113,7 +114,11 @@ def report(dataset: Dataset) -> Report:
 
 def _judged(table: Table) -> list[Judged]:
     """Every clip that has figures, with what is to be said about it among the others."""
-    found = ((row.clip, list(table.findings(row))) for row in table.rows if row.figure("version"))
+    found = (
+        (row.clip, list(table.findings(row)))
+        for row in table.rows
+        if isinstance(row, PairTableRow) or row.figure("version")
+    )
     return [Judged(id=clip.id, text=clip.text, verdict=verdict(said), findings=said) for clip, said in found]
 
 
