@@ -43,6 +43,7 @@ class Hypothesis(BaseModel):
     latency: float  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
     words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
+    is_cut: bool = False  # of a typing model: it did not end by itself, and what is here is its beginning
 
 
 class AdapterHypothesis(BaseModel):

@@ -23,6 +23,11 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "moonshine_streaming": "studio.models.moonshine_streaming:MoonshineStreaming",
         "whisper": "studio.models.whisper:Whisper",
         "kyutai_speech_to_text": "studio.models.kyutai.family:KyutaiSpeechToText",
+        "llama": "studio.models.causal_lm.family:Llama",
+        "qwen2": "studio.models.causal_lm.family:Qwen2",
+        "qwen3": "studio.models.causal_lm.family:Qwen3",
+        "smollm3": "studio.models.causal_lm.family:SmolLm3",
+        "gemma3_text": "studio.models.causal_lm.family:Gemma3",
         "echo": "studio.models.echo:Echo",
     }
 )
