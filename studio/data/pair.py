@@ -79,9 +79,12 @@ def _checked_side(text: str, name: str, remedy: str) -> str:
     if len(text) > LONGEST_SIDE:
         what = f"The {name} is {len(text):,} characters long; one side of a pair can have {LONGEST_SIDE:,} at most."
         raise DataError(what, "Cut it into sentences.")
-    one_line = re.sub(r"\r\n|\s", _as_space, text.strip())
-    printable = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in one_line)
-    side = unicodedata.normalize("NFC", printable).strip()
+    if text.isprintable():  # no line break, no control character
+        one_line = text
+    else:
+        spaced = re.sub(r"\r\n|\s", _as_space, text.strip())
+        one_line = "".join(" " if unicodedata.category(char) in _INVISIBLE else char for char in spaced)
+    side = unicodedata.normalize("NFC", one_line).strip()
     if not side:
         raise DataError(f"The {name} is empty.", remedy)
     return side

@@ -72,16 +72,7 @@ class Intake:
         finally:
             self._lock.release()
             shutil.rmtree(self._folder, ignore_errors=True)
-            self._leave_no_empty_dataset()
-
-    def _leave_no_empty_dataset(self) -> None:
-        """Remove a folder in which nothing was begun: a dataset begins with its first clip, which did not come in."""
-        held = {path.name for path in self._store.folder.iterdir()}
-        if held <= {".lock", self._store.incoming.name}:
-            with suppress(OSError):  # another import is going on in it
-                self._store.incoming.rmdir()
-                (self._store.folder / ".lock").unlink()
-                self._store.folder.rmdir()
+            leave_no_empty_dataset(self._store)
 
     def __contains__(self, audio_sha256: str) -> bool:
         """Whether these samples are in the dataset, or were added already."""
@@ -192,6 +183,16 @@ class Intake:
             path = self._folder / clip.audio_filepath
             with disk_errors(path), path.open("rb+" if os.name == "nt" else "rb") as stream:
                 os.fsync(stream.fileno())
+
+
+def leave_no_empty_dataset(store: Store) -> None:
+    """Remove a folder in which nothing was begun: a dataset begins with its first line, which did not come in."""
+    held = {path.name for path in store.folder.iterdir()}
+    if held <= {".lock", store.incoming.name}:
+        with suppress(OSError):  # another import is going on in it
+            store.incoming.rmdir()
+            (store.folder / ".lock").unlink()
+            store.folder.rmdir()
 
 
 def _clips(rows: Path) -> Iterator[Utterance]:

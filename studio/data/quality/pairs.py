@@ -34,7 +34,7 @@ def findings(pair: Pair, duplicates: Sequence[str] = ()) -> list[Finding]:
         empty = "typed" if not pair.typed.strip() else "corrected"
         found = [_look("empty", f"The {empty} text is empty.", "Write it, or delete the pair.")]
     else:
-        found = [*_length(pair), *_paraphrase(pair), *_script(pair)]
+        found = [*_script(pair), *_length(pair)] or [*_paraphrase(pair)]  # one fault, one finding
     found += [*_characters(pair), *_secrets(pair), *_twins(duplicates)]
     return sorted(found, key=lambda finding: finding.verdict == "note")
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import lru_cache
 
-from studio.data.utterance import Example, Origin, Split, hashed_split
-from studio.text import prompt_key
+from studio.data.utterance import Example, Origin, Split, hashed_split, sentence_key
 
 _NONE = (0, 0, 0)
 _few: dict[tuple[int, ...], tuple[int, ...]] = {}  # counts that many sentences have: each is kept once
-_key = lru_cache(maxsize=50_000)(prompt_key)
 
 
 def sentence(clip: Example) -> frozenset[str]:
@@ -21,8 +18,8 @@ def sentence(clip: Example) -> frozenset[str]:
 
 def sentence_of(text: str, prompt: str) -> frozenset[str]:
     """The keys of the sentence of a clip with this label, which was read from `prompt` if there was one."""
-    said = _key(text)
-    return frozenset((said, _key(prompt)) if prompt and prompt != text else (said,))
+    said = sentence_key(text)
+    return frozenset((said, sentence_key(prompt)) if prompt and prompt != text else (said,))
 
 
 class SplitIndex:
