@@ -102,14 +102,16 @@ def _merged(
 ) -> Iterator[tuple[int, int, int, int]]:
     """A word that came or went belongs to the change next to it, where its letters are found there.
 
-    Words that changed each for itself stay apart.
+    One that went where another came was exchanged. Words that changed each for itself stay apart.
     """
     found: list[tuple[int, int, int, int]] = []
     for step in steps:
-        if found and (found[-1][1], found[-1][3]) == (step[0], step[2]) and not _is_change(step, found[-1]):
+        if found and (found[-1][1], found[-1][3]) == (step[0], step[2]):
             both = (found[-1][0], step[1], found[-1][2], step[3])
             apart = _letters(found[-1], before, after) + _letters(step, before, after)
-            if 2 * _letters(both, before, after) <= apart:
+            is_exchange = not _is_change(found[-1]) and not _is_change(step) and _is_change(both)
+            is_nearer = not _is_change(found[-1], step) and 2 * _letters(both, before, after) <= apart
+            if is_exchange or is_nearer:
                 found[-1] = both
                 continue
         found.append(step)
