@@ -16,10 +16,12 @@ _PATTERNS = (
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",  # an e-mail address
     r"\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|io|de|fr|eu|uk|py|js|txt|pdf|json|csv|md)\b(?:/\S*)?",
     r"(?<!\w)[~.]?/[\w.-]+(?:/[\w.-]*)*",  # a path
+    r"\b(?:[A-Z]+-)?[A-Z]{2,}s?\b",  # an abbreviation
     r"\b\w*_\w*\b",  # snake_case
     r"\b[a-z]+[A-Z]\w*\b",  # camelCase
     r"[#@]\w+",  # a hashtag, a handle
-    r"[^\W\d_]*\d[\w]*(?:[.,:/-]\d+)*%?",  # a number, also within a word: 3pm, B12, 1,200.50, 14:15
+    # A number, also within a word: 3pm, B12, 1,200.50, 14:15; a digit between small letters is a slip of the finger.
+    r"(?!\b[a-z]+\d[a-z]{2,}\b)[^\W\d_]*\d[\w]*(?:[.,:/-]\d+)*%?",
 )
 _SAFE = re.compile("|".join(_PATTERNS))
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+(?:'s)?\b")  # a capital within a sentence
