@@ -13,6 +13,7 @@ A room imports only from the rooms above it in this list (`tests/test_floors.py`
 
     errors, progress, faults, quiet, workspace, config     what everything needs
     text         strings: compared, scored, rewritten
+    typing       typed text as strings: keyboards, typos, edits, scores
     audio        sound as samples: read, recorded, measured, trimmed
     starter      the bundled model and its small world
     data         datasets: manifest, store, splits, view, formats, prompts, quality, labels
@@ -22,6 +23,7 @@ A room imports only from the rooms above it in this list (`tests/test_floors.py`
     reports      what runs came to, as pages and tables
     train        the fine-tuning itself
     inference    transcribe, compare, long recordings, labels by machine
+    typing_starter  the bundled model that corrects typing, and its recipe
     export       a run as other programs load it
     api          the same steps for a notebook, on objects
     cluster      a run on Ray that looks like one at home
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from studio.api import export_model, export_to, fine_tune, load_run, transcribe
     from studio.config import TrainConfig, preset
     from studio.data.manifest import Dataset
+    from studio.data.pair import Pair
     from studio.data.utterance import Utterance
     from studio.errors import StudioError
     from studio.evaluation.evaluate import evaluate
@@ -54,6 +57,7 @@ __all__ = [
     "Clip",
     "Dataset",
     "Hypothesis",
+    "Pair",
     "Recogniser",
     "RunFolder",
     "StudioError",
@@ -74,6 +78,7 @@ _HOME = {
     "Clip": "studio.models",
     "Dataset": "studio.data.manifest",
     "Hypothesis": "studio.models",
+    "Pair": "studio.data.pair",
     "Recogniser": "studio.models",
     "RunFolder": "studio.runs.folder",
     "StudioError": "studio.errors",

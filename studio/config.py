@@ -24,9 +24,11 @@ AUTO: Final = "auto"  # the value of `precision` that is chosen by a measurement
 MIXED: Final = "mixed"  # what it chooses where that gains
 PADDING_WEIGHT = 0.5  # as Kyutai trains its own models: most frames hold no word
 STARTER, ECHO = "starter", "echo"  # the models that come with the package: one for people, one for tests
+TYPING_STARTER = "typing-starter"  # the one for typing
 
 _IN_LANGUAGE = re.compile(r"(.+):([a-z]{2,3})")
 
+Kind = Literal["speech", "typing"]  # of a model and of a dataset: what goes in is sound, or what was typed
 Precision = Literal["auto", "fp32", "mixed", "bf16", "fp16"]
 Normaliser = Literal["exact", "plain", "spoken", "spoken-de", "spoken-fr", "spoken-es", "whisper", "whisper-basic"]
 

@@ -58,7 +58,7 @@ def test_no_fault_is_told_in_pydantics_own_words(kind: dict[str, object]) -> Non
 
 def test_a_clip_that_cannot_be_saved_names_its_field_the_reason_and_what_to_do() -> None:
     with pytest.raises(DataError) as error:
-        lines.checked(id="a", audio_filepath="clips/a.wav", text="yes", duration=-1.0)
+        lines.checked(Utterance, id="a", audio_filepath="clips/a.wav", text="yes", duration=-1.0)
     assert str(error.value) == (
         "The clip was not saved: duration: must be greater than 0 (it was -1.0). Correct it and save again."
     )

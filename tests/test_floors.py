@@ -22,6 +22,7 @@ FLOORS = (  # from the ground up: a room imports from those above it in this lis
     "workspace",
     "config",
     "text",
+    "typing",
     "audio",
     "starter",
     "data",
@@ -31,6 +32,7 @@ FLOORS = (  # from the ground up: a room imports from those above it in this lis
     "reports",
     "train",
     "inference",
+    "typing_starter",
     "export",
     "api",
     "cluster",
@@ -55,7 +57,7 @@ HEAVY = {
     "ray",
     "av",
 }
-IMPORTED_LATE = {"starter"}  # with all that is heavy in it
+IMPORTED_LATE = {"starter", "typing_starter"}  # with all that is heavy in it
 KERNELS = PACKAGE / "models" / "kernels"  # the same
 TRACEABLE = PACKAGE / "export" / "traceable.py"  # the same
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sounds import recording
 
 from studio.data import prompts
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example, Utterance
 from studio.data.splits.assignment import MINIMUM, ensure_minimum, minimum_moves, split_for
 from studio.data.splits.assignment import test_set_hash as hash_of_test_set
 from studio.data.splits.grouping import SplitIndex, sentence
@@ -358,8 +358,8 @@ class Memory(Dataset):
     def __init__(self, clips: list[Utterance]) -> None:
         self.clips = clips
 
-    def utterances(self) -> list[Utterance]:
-        return self.clips
+    def examples(self) -> list[Example]:
+        return [*self.clips]
 
 
 def test_split_for_takes_no_longer_with_many_clips() -> None:

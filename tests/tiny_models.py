@@ -221,3 +221,36 @@ def _write(folder: Path, model: Any, do_normalize: bool) -> Path:
     )
     Wav2Vec2Processor(feature_extractor=extractor, tokenizer=make_tokenizer()).save_pretrained(folder)
     return folder
+
+
+def causal_lm(folder: Path, family: str = "llama", **changes: Any) -> Path:
+    """A folder with a language model of 2 layers of width 64 and a tokenizer of bytes, as SmolLM2, Qwen3 or Gemma 3."""
+    import transformers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    settings, network = {
+        "llama": ("LlamaConfig", "LlamaForCausalLM"),
+        "qwen3": ("Qwen3Config", "Qwen3ForCausalLM"),
+        "gemma3_text": ("Gemma3TextConfig", "Gemma3ForCausalLM"),
+    }[family]
+    written = Tokenizer(models.BPE())
+    written.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    written.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=alphabet, special_tokens=["<pad>", "<bos>", "<end>"], show_progress=False
+    )
+    written.train_from_iterator([f" {text}" for text in TEXTS], trainer)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=written, pad_token="<pad>", eos_token="<end>", bos_token="<bos>"
+    )
+    shape = {
+        "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 256,
+        "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": True,
+    }  # fmt: skip
+    model = getattr(transformers, network)(getattr(transformers, settings)(**shape, **changes))
+    _scatter(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -13,7 +13,7 @@ from studio.workspace import Workspace, disk_errors
 
 _FORMATS = (
     "pairs, csv, nemo, audiofolder, audiofolder-jsonl, parquet, ljspeech, common-voice, speech-to-text-finetune, "
-    "moshi-finetune, lhotse, kaldi or label-studio."
+    "moshi-finetune, lhotse, kaldi or label-studio; of typing: jsonl or tsv."
 )
 
 
@@ -104,7 +104,7 @@ def check(
     as_json: AsJson = False,
     csv: CsvFile = None,
 ) -> None:
-    """Measure every clip's quality and say which need a look; exit code 1 where something does."""
+    """Measure every clip's quality, or look through typing pairs, and say what needs a look; exit code 1 then."""
     from studio.cli.rendering import check as checking
     from studio.cli.rendering import csv_file
     from studio.data.manifest import Dataset
@@ -229,18 +229,23 @@ def import_(
     link: Annotated[
         bool, typer.Option("--link", help="Share the files with the originals instead of copying them.")
     ] = False,
+    kind: Annotated[
+        Literal["speech", "typing"] | None, typer.Option(help="Of a new dataset [default: by what is imported].")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported, and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take in recordings that exist already: sound files with text files, tables, and the formats of other tools."""
-    from studio.cli.rendering import datasets
+    """Take in recordings that exist already, in the formats of many tools; or pairs of typed and corrected text."""
+    from studio.cli.rendering import datasets, pairs
     from studio.data.formats import ReadOptions
     from studio.data.formats.plan import ImportPlan
 
     plan = ImportPlan(
         datasets.given(dataset, paths or []), format, ReadOptions(datasets.mapping(map or []), delimiter, audio)
     )
-    if dry_run:
+    if pairs.are_meant(Workspace.here(), dataset, plan, kind):
+        pairs.take_in(Workspace.here(), dataset, plan, dry_run=dry_run, as_json=as_json)
+    elif dry_run:
         datasets.look(Workspace.here(), dataset, plan, as_json)
     else:
         datasets.take_in(Workspace.here(), dataset, plan, link, as_json)
@@ -263,6 +268,10 @@ def export_data(
     as_json: AsJson = False,
 ) -> None:
     """Write a dataset in the format of another tool; the dataset stays as it is."""
-    from studio.cli.rendering import datasets
+    from studio.cli.rendering import datasets, pairs
+    from studio.data.manifest import Dataset
 
+    if Dataset.open(Workspace.here().dataset(dataset)).kind == "typing":
+        pairs.give_out(Workspace.here(), dataset, out, format, query, clips, as_json)
+        return
     datasets.give_out(Workspace.here(), dataset, out, format, query, clips, portable, escape, as_json)

@@ -22,7 +22,7 @@ AnyNormaliser = Annotated[
 HtmlFile = Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page here.")]
 
 if TYPE_CHECKING:
-    from studio.data.manifest import Dataset, Utterance
+    from studio.data.manifest import Dataset, Example
 
 
 def train(**options: Any) -> None:
@@ -130,7 +130,7 @@ def _as_in(run: str) -> dict[str, Any]:
     return editing.settings_of(Workspace.here(), run).model_dump()
 
 
-def _tell_needs(plan: settings.TrainConfig, clips: Sequence[Utterance]) -> None:
+def _tell_needs(plan: settings.TrainConfig, clips: Sequence[Example]) -> None:
     """Say what memory and time the run is going to take, where that is known."""
     import psutil
 

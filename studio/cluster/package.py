@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from studio.config import BUNDLED, NOTHING, STARTER, TrainConfig
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example, Utterance
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError, DataError
 from studio.evaluation.evaluate import open_dataset
@@ -48,7 +48,7 @@ class _Set:
     """Clips of one dataset, as they are called here and there."""
 
     dataset: Dataset
-    utterances: Sequence[Utterance]
+    utterances: Sequence[Example]
     name: str
 
 
@@ -101,7 +101,7 @@ def _sets(config: TrainConfig, folder: RunFolder, workspace: Workspace) -> tuple
     return sets, moved
 
 
-def _all(splits: Splits) -> list[Utterance]:
+def _all(splits: Splits) -> list[Example]:
     return [clip for side in SIDES for clip in splits[side]]
 
 
@@ -117,12 +117,14 @@ def _name(dataset: Dataset, taken: str = "") -> str:
 def _write_set(archive: zipfile.ZipFile, each: _Set) -> None:
     lines, root = [], dataset_root(each.dataset)
     for clip in each.utterances:
-        path = each.dataset.clip_path(clip)
-        if path.is_file():
+        path = each.dataset.clip_path(clip) if isinstance(clip, Utterance) else None
+        if path and path.is_file():
             inner = path.relative_to(root).as_posix()
             archive.write(path, f"recordings/{each.name}/{inner}")
             clip = clip.model_copy(update={"audio_filepath": inner})
         lines.append(clip.to_line())  # one that is gone is left out there, and said
+    if each.dataset.kind_file.is_file():
+        archive.write(each.dataset.kind_file, f"recordings/{each.name}/{each.dataset.kind_file.name}")
     archive.writestr(f"recordings/{each.name}/manifest.jsonl", "".join(line + "\n" for line in lines))
 
 

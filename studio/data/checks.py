@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from studio.data import word_times
+from studio.data.store import lines
 from studio.data.store.files import Store
 from studio.data.store.snapshot import Snapshot
 from studio.data.utterance import Utterance
@@ -27,7 +28,7 @@ def problems(store: Store) -> list[str]:
         *found,
         *_kept_aside(store.folder),
         *_orphans(store, now),
-        *_on_two_sides(now),
+        *_on_two_sides(now, lines.CLASSES[store.kind].noun),
         *_misfit_words(store.name, now),
     ]
 
@@ -46,23 +47,28 @@ def _orphans(store: Store, now: Snapshot) -> Iterator[str]:
         name for name in now.clip_files.files if name.startswith("clips/") and _is_sound(name.removeprefix("clips/"))
     }
     left = lying - named - pending
-    thrown = {clip.audio_filepath for clip in store.trashed()} if left else set()
+    trashed = store.trashed() if left else []
+    thrown = {clip.audio_filepath for clip in trashed if isinstance(clip, Utterance)}
     for name in sorted(left - thrown):
         yield f"{name} has no line in manifest.jsonl. Import it with its label, or delete it."
     for name in sorted(pending):
         yield f"{name} was cut short while it was saved. The next recording or edit takes it up."
 
 
-def _on_two_sides(now: Snapshot) -> Iterator[str]:
+def _on_two_sides(now: Snapshot, noun: str) -> Iterator[str]:
     """A sentence that trains and measures makes the measure too good."""
     for key, splits in now.index().doubled().items():
-        yield f"“{key}” is in {' and '.join(splits)}. Put its clips into one split."
+        yield f"“{key}” is in {' and '.join(splits)}. Put its {noun}s into one split."
 
 
 def _misfit_words(name: str, now: Snapshot) -> Iterator[str]:
     """Word times that cannot be those of their clip: whatever uses word times passes over them."""
     for clip in now.clips:
-        if clip.words and (wrong := word_times.fault(clip.words, clip.text, clip.duration)):
+        if (
+            isinstance(clip, Utterance)
+            and clip.words
+            and (wrong := word_times.fault(clip.words, clip.text, clip.duration))
+        ):
             yield f"{clip.audio_filepath}: {wrong} Align the words again: `studio align {name}`."
 
 

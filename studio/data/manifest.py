@@ -1,6 +1,7 @@
-"""A dataset on disk: `manifest.jsonl`, one utterance a line, and the clips it names.
+"""A dataset on disk: `manifest.jsonl`, one clip a line and the sounds it names, or one typing pair a line.
 
     recordings/<dataset>/
+        dataset.json            {"kind": "typing"} where it holds typing pairs; without it, it holds recorded clips
         manifest.jsonl          appended durably, edited by atomic rewrite under a lock
         journal.jsonl           what was done, so that it can be undone: see studio.data.store.journal
         clips/<id>.wav          mono, 16 bits, at the rate of the device
@@ -16,6 +17,7 @@ Nothing is ever silently dropped: a line that cannot be used stays where it is, 
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -25,15 +27,17 @@ from typing import TYPE_CHECKING, Any
 
 from studio.audio import Waveform, write_wav
 from studio.audio.recording import Recording
+from studio.config import Kind
 from studio.data import checks
 from studio.data.import_export.intake import Intake
+from studio.data.pair import Pair, checked_meant, checked_typed
 from studio.data.store import changes as changing
 from studio.data.store import conflicts, lines, operations, snapshot
 from studio.data.store.files import Store
 from studio.data.store.journal import Action
 from studio.data.store.snapshot import many_objects
 from studio.data.store.writing import writing
-from studio.data.utterance import Origin, Split, Utterance, checked_label
+from studio.data.utterance import Example, Origin, Split, Utterance, checked_label, clips_of
 from studio.data.view.query import Selection
 from studio.data.view.table import Table
 from studio.errors import ConflictError, DataError, StudioError
@@ -43,21 +47,29 @@ from studio.workspace import append_durably, check_plain, disk_errors, write_ato
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Dataset", "Utterance"]
+__all__ = ["Dataset", "Example", "Pair", "Utterance"]
 
 Remade = Callable[[Utterance], tuple[Utterance, Waveform]]
 
 
 class Dataset(Store):
-    """The clips and labels in one folder. Several processes may read and write it at once."""
+    """The clips and labels, or the typing pairs, in one folder. Several processes may read and write it at once."""
 
     @classmethod
-    def create(cls, folder: Path) -> Dataset:
-        """The dataset in `folder`, begun where there is none yet. Raises DiskError."""
+    def create(cls, folder: Path, kind: Kind | None = None) -> Dataset:
+        """The dataset in `folder`, begun where there is none yet: of `kind`, of speech where none is given.
+
+        Raises DataError where there is one of another kind, DiskError.
+        """
         dataset = cls(folder)
         with disk_errors(folder):
-            (folder / "clips").mkdir(parents=True, exist_ok=True)
             check_plain(dataset.manifest)
+            if kind == "typing" and not dataset.manifest.exists():
+                write_atomically(dataset.kind_file, json.dumps({"kind": kind}) + "\n")
+            if kind is not None:
+                dataset.must_be(kind)
+            if dataset.kind == "speech":
+                (folder / "clips").mkdir(parents=True, exist_ok=True)
             dataset.manifest.touch()
         return dataset
 
@@ -72,26 +84,46 @@ class Dataset(Store):
             )
         return dataset
 
-    def utterances(self) -> list[Utterance]:
-        """Every clip that can be used, in the order of the manifest. Raises DiskError."""
+    def examples(self) -> list[Example]:
+        """Every clip or pair that can be used, in the order of the manifest. Raises DiskError."""
         return self.look().clips.copy()
 
-    def in_splits(self, *splits: Split) -> list[Utterance]:
-        """The clips of `splits`, in the order of the manifest. Raises DiskError."""
+    def utterances(self) -> list[Utterance]:
+        """Every clip, in the order of the manifest. Raises DataError in a dataset of typing, DiskError."""
+        self.must_be("speech")
+        return clips_of(self.look().clips)
+
+    def pairs(self) -> list[Pair]:
+        """Every pair, in the order of the manifest. Raises DataError in a dataset of speech, DiskError."""
+        self.must_be("typing")
+        return [pair for pair in self.look().clips if isinstance(pair, Pair)]
+
+    def in_splits(self, *splits: Split) -> list[Example]:
+        """The clips or pairs of `splits`, in the order of the manifest. Raises DiskError."""
         return [clip for clip in self.look().clips if clip.split in splits]
 
-    def select(self, selection: Selection) -> list[Utterance]:
+    def select(self, selection: Selection) -> list[Example]:
         """The clips that `selection` means now, in the order of the manifest. Raises as `resolve`, and DiskError."""
         if selection.query == "":
-            return self.utterances()
+            return self.examples()
         ids = set(self.resolve(selection))
         return [clip for clip in self.look().clips if clip.id in ids]
 
-    def get(self, id: str) -> Utterance:
-        """The clip `id`. Raises DataError."""
+    def select_clips(self, selection: Selection) -> list[Utterance]:
+        """As `select`. Raises DataError where the dataset holds pairs."""
+        self.must_be("speech")
+        return clips_of(self.select(selection))
+
+    def get(self, id: str) -> Example:
+        """The clip or pair `id`. Raises DataError."""
         return self._found([id])[0]
 
-    def get_trashed(self, id: str) -> Utterance:
+    def clip(self, id: str) -> Utterance:
+        """The clip `id`. Raises DataError, also where the dataset holds pairs."""
+        self.must_be("speech")
+        return clips_of(self._found([id]))[0]
+
+    def get_trashed(self, id: str) -> Example:
         """The clip `id`, which is in the trash. Raises DataError."""
         if found := next((clip for clip in self.trashed() if clip.id == id), None):
             return found
@@ -143,6 +175,7 @@ class Dataset(Store):
         Raises DataError (empty label), AudioError (no recording that can be used) or DiskError; nothing is
         then left behind, and `audio` is as it was.
         """
+        self.must_be("speech")
         label = "" if text is None else checked_label(text)
         recording = audio if isinstance(audio, Recording) else Recording.of(audio)
         sound = recording.fields()  # measured before the lock: others save meanwhile
@@ -150,6 +183,7 @@ class Dataset(Store):
             now = self.look()
             id, at = _new_id(), datetime.now(UTC)
             clip = lines.checked(
+                Utterance,
                 id=id,
                 audio_filepath=f"clips/{id}.wav",
                 text=label,
@@ -165,12 +199,52 @@ class Dataset(Store):
             snapshot.appended(self.folder, now, clip)
         return clip
 
+    def add_pair(
+        self,
+        typed: str,
+        text: str,
+        *,
+        prompt: str = "",
+        speaker: str = "",
+        source: Origin = "keyboard",
+        split: Split | None = None,
+        duration: float = 0.0,
+        key_times: list[float] | None = None,
+        backspaces: int = 0,
+    ) -> Pair:
+        """Save what was typed and what was meant; when this returns, the pair survives a power cut.
+
+        `duration` is the seconds from the first key to the last, 0 where that is not known. Without `split`,
+        `split_for` chooses one. Raises DataError (an empty or far too long side, a dataset of speech) or DiskError.
+        """
+        self.must_be("typing")
+        sides = {"typed": checked_typed(typed), "text": checked_meant(text)}
+        with writing(self):
+            now, at = self.look(), datetime.now(UTC)
+            pair = lines.checked(
+                Pair,
+                **sides,
+                id=_new_id(),
+                prompt=" ".join(prompt.split()),
+                speaker=speaker.strip(),
+                session=at.isoformat(timespec="hours")[:13],
+                split=split or now.index().split_for(sides["text"], source, prompt),
+                source=source,
+                created_at=at.isoformat(timespec="seconds"),
+                duration=round(duration, 3),
+                key_times=key_times,
+                backspaces=backspaces,
+            )
+            append_durably(self.manifest, pair.to_line())
+            snapshot.appended(self.folder, now, pair)
+        return pair
+
     def intake(self, what: str = "") -> Intake:
         """A block in which many clips are added, of which nothing is seen until it ends; `what` is for the history."""
         return Intake(self, what)
 
-    def edit(self, id: str, /, was: Mapping[str, Any] | None = None, **changes: Any) -> Utterance:
-        """Change the fields of a clip that are `EDITABLE` in studio.data.store.changes. Raises DataError or DiskError.
+    def edit(self, id: str, /, was: Mapping[str, Any] | None = None, **changes: Any) -> Example:
+        """Change the `editable` fields of a clip or pair. Raises DataError or DiskError.
 
         `was` holds fields as the person saw them: ConflictError, which carries the clip as it is now, where it was
         changed meanwhile. A new label that is a sentence of another split takes the clip there: no sentence is
@@ -183,12 +257,12 @@ class Dataset(Store):
         changes: Mapping[str, Mapping[str, Any]],
         what: str = "",
         was: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> list[Utterance]:
+    ) -> list[Example]:
         """Change clips, by id, as `edit` does: all in one atomic write, and one action of the history.
 
         Raises DataError, ConflictError or DiskError, and then nothing has changed.
         """
-        wanted = {id: changing.checked(fields) for id, fields in changes.items()}
+        wanted = {id: changing.checked(fields, self.kind) for id, fields in changes.items()}
         with writing(self), many_objects():
             old = self._found(wanted)
             for clip in old:
@@ -197,7 +271,7 @@ class Dataset(Store):
             operations.edit(self, what or changing.described(old, new, wanted), new, sides)
         return new
 
-    def assign(self, splits: Mapping[str, Split], what: str = "") -> list[Utterance]:
+    def assign(self, splits: Mapping[str, Split], what: str = "") -> list[Example]:
         """Put clips, by id, into splits, all in one write. Raises DataError or DiskError."""
         return self.change({id: {"split": split} for id, split in splits.items()}, what)
 
@@ -219,20 +293,21 @@ class Dataset(Store):
         or DiskError.
         """
         with writing(self):
-            old = {clip.id: clip for clip in self._found(ids)}
+            self.must_be("speech")
+            old = {clip.id: clip for clip in clips_of(self._found(ids))}
             new = [changing.with_sound(*remade(clip)) for clip in old.values()]
             if new:
                 operations.edit(self, what, new, None, lambda id: remade(old[id])[1])
         return new
 
-    def trash(self, ids: Iterable[str]) -> list[Utterance]:
+    def trash(self, ids: Iterable[str]) -> list[Example]:
         """Take clips out of the dataset; `restore` brings them back. Raises DataError or DiskError."""
         with writing(self):
             if gone := self._found(ids):
                 operations.trash(self, f"{changing.in_words(gone)} deleted", [clip.id for clip in gone])
         return gone
 
-    def restore(self, ids: Iterable[str]) -> list[Utterance]:
+    def restore(self, ids: Iterable[str]) -> list[Example]:
         """Bring clips back from the trash. Raises DataError or DiskError."""
         with writing(self):
             trashed = {clip.id: clip for clip in self.trashed()}
@@ -257,14 +332,15 @@ class Dataset(Store):
         """What was done, the latest first. Raises DiskError."""
         return operations.history(self)[:limit]
 
-    def _found(self, ids: Iterable[str]) -> list[Utterance]:
+    def _found(self, ids: Iterable[str]) -> list[Example]:
         now = self.look()
         return [now.get(id) or self._missing(id) for id in dict.fromkeys(ids)]
 
-    def _missing(self, id: str) -> Utterance:
+    def _missing(self, id: str) -> Example:
         if thrown := next((clip for clip in self.trashed() if clip.id == id), None):
             raise DataError(f"“{thrown.text}” is in the trash.", "Bring it back first, or reload the list of clips.")
-        raise DataError(f"There is no clip “{id[:80]}” in {self.name}.", "Reload the list of clips.")
+        noun = lines.CLASSES[self.kind].noun
+        raise DataError(f"There is no {noun} “{id[:80]}” in {self.name}.", f"Reload the list of {noun}s.")
 
     def _save(self, clip: Utterance, wave: Waveform) -> None:
         """Write a note, the clip, its line: `studio.data.store.writing` ends what a crash cuts short."""

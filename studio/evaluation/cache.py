@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.config import split_language
 from studio.data.store.lines import split_lines
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example
 from studio.errors import DiskError
 from studio.models.base import Hypothesis, Recogniser
 from studio.version import __version__
@@ -47,7 +47,7 @@ class HypothesisCache:
         """What `recogniser`, with its adapter or without, wrote for the clips whose hash is `test_set`."""
         return cls(folder / f"{_key(recogniser, test_set, with_adapter)}.jsonl")
 
-    def find(self, clips: Sequence[Utterance]) -> CachedBatch | None:
+    def find(self, clips: Sequence[Example]) -> CachedBatch | None:
         """The hypotheses of exactly these clips, together."""
         return self._known.get(tuple(clip.id for clip in clips))
 

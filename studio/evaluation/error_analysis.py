@@ -11,7 +11,7 @@ from math import inf
 from pydantic import BaseModel, ConfigDict
 
 from studio.data.quality import Quality, pace
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example, Utterance
 from studio.evaluation.evaluate import Evaluation, ScoredClip
 from studio.evaluation.verdict import Outcome, outcome, unit_of
 from studio.evaluation.word_diff import compared, means_same
@@ -163,7 +163,7 @@ class _Counting:
         return edit.kind == "equal" or normal(edit.reference) == normal(edit.hypothesis)
 
 
-def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, Utterance]) -> Mistakes:
+def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, Example]) -> Mistakes:
     """Where `after` is wrong, compared with `before` on the same clips; `known` has more about the clips."""
     earlier = {row.id: row for row in before.rows} if before else {}
     counting = _Counting(after.score.normaliser, unit_of(after))
@@ -179,8 +179,8 @@ def mistakes(before: Evaluation | None, after: Evaluation, known: Mapping[str, U
     )
 
 
-def _clip(before: ScoredClip | None, after: ScoredClip, counting: _Counting, about: Utterance | None) -> ClipResult:
-    quality = Quality.known(about.quality) if about else None
+def _clip(before: ScoredClip | None, after: ScoredClip, counting: _Counting, about: Example | None) -> ClipResult:
+    quality = Quality.known(about.quality) if isinstance(about, Utterance) else None
     return ClipResult(
         id=after.id,
         reference=after.reference,

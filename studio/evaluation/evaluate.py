@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -12,10 +13,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio.data.manifest import Dataset, Utterance
+from studio.config import Kind
+from studio.data.manifest import Dataset, Example, Pair, Utterance
 from studio.data.splits.assignment import test_set_hash
 from studio.data.store import renaming
-from studio.data.store.lines import split_lines
+from studio.data.store.lines import CLASSES, kind_of, split_lines
 from studio.data.utterance import Split
 from studio.errors import DataError, JobError
 from studio.evaluation import failure_modes
@@ -40,7 +42,8 @@ class ScoredClip(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    audio_filepath: str  # relative to the dataset folder
+    audio_filepath: str = ""  # relative to the dataset folder; a typing pair has none
+    typed: str = ""  # what was typed, of a pair
     reference: str
     hypothesis: str
     wer: float  # of this clip alone, by the evaluation's normaliser
@@ -72,6 +75,16 @@ class Evaluation(BaseModel):
     unwritable: list[str] = []  # clips whose label this model cannot write, and why: wrong before and after alike
     probes: list[Probe] = []  # what was written for silence and noise
     alarms: list[Alarm] | None = None  # of the clips and the probes; None in results of an earlier version
+
+    @property
+    def kind(self) -> Kind:
+        """What was put in: sound, or typed text."""
+        return "typing" if self.rows and self.rows[0].typed else "speech"
+
+    @property
+    def noun(self) -> str:
+        """What one of the rows is called."""
+        return CLASSES[self.kind].noun
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -110,7 +123,7 @@ def evaluate(
     split: Split = "test",
     normaliser: str = "exact",
     *,
-    clips: Sequence[Utterance] | None = None,
+    clips: Sequence[Example] | None = None,
     with_adapter: bool = True,
     adapter: str | None = None,
     on_progress: OnProgress = unwatched,
@@ -176,7 +189,7 @@ def compare(
         model, adapter, named = record.model, folder.adapter, run
     else:
         dataset, named = open_dataset(workspace, run), str(adapter)
-        clips = dataset.utterances()
+        clips = dataset.examples()
     chosen = [clip for clip in clips if clip.split == split]
     recogniser = load(model, device, adapter=adapter)
     kept = workspace.readings / hashlib.sha256(f"{dataset.folder} {named} {split}".encode()).hexdigest()[:16]
@@ -197,7 +210,7 @@ def as_text(comparison: Comparison) -> str:
     for name, value in _figures(before).items():
         then = f" → {_figures(after).get(name, '–')}" if after else ""
         lines.append(f"  {name:<24}{value:>8}{then}")
-    lines += [f"  {failure_modes.sentence(before.alarms, after.alarms)}"] if after else []
+    lines += [f"  {failure_modes.sentence(before.alarms, after.alarms, after.kind)}"] if after else []
     lines += [f"  always wrong: the model cannot write the label: {reason}" for reason in before.unwritable]
     return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
 
@@ -208,7 +221,7 @@ def save(comparison: Comparison, path: Path) -> None:
 
 
 def scored(
-    clips: Sequence[Utterance],
+    clips: Sequence[Example],
     hypotheses: Sequence[Hypothesis],
     *,
     model: str,
@@ -222,7 +235,8 @@ def scored(
     rows = [
         ScoredClip(
             id=clip.id,
-            audio_filepath=clip.audio_filepath,
+            audio_filepath=clip.audio_filepath if isinstance(clip, Utterance) else "",
+            typed=clip.typed if isinstance(clip, Pair) else "",
             reference=clip.text,
             hypothesis=hypothesis.text,
             wer=score([clip.text], [hypothesis.text], normaliser).wer,
@@ -247,15 +261,16 @@ def scored(
     )
 
 
-def hash_of(clips: Sequence[Utterance]) -> str:
+def hash_of(clips: Sequence[Example]) -> str:
     """The name of exactly these clips with these labels, whichever split they are of."""
     return test_set_hash([clip.model_copy(update={"split": "test"}) for clip in clips])
 
 
-def read_manifest(path: Path) -> list[Utterance]:
-    """The clips that a run began with. Raises JobError where they are not there."""
+def read_manifest(path: Path) -> list[Example]:
+    """The clips or pairs that a run began with. Raises JobError where they are not there."""
     try:
-        return [Utterance.model_validate_json(line) for line in split_lines(path.read_bytes())]
+        content = split_lines(path.read_bytes())
+        return [CLASSES[kind_of(line)].model_validate_json(line) for line in content]
     except (FileNotFoundError, ValidationError) as error:
         raise JobError(f"{path} cannot be read.", "Start a new run.") from error
 
@@ -283,6 +298,10 @@ def _figures(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _alarms(rows: Sequence[ScoredClip], probes: Sequence[Probe]) -> list[Alarm]:
-    kinds = ((row, failure_modes.of_text(row.reference, row.hypothesis, row.seconds)) for row in rows)
+    times = (math.inf if row.typed else row.seconds for row in rows)
+    kinds = (
+        (row, failure_modes.of_text(row.reference, row.hypothesis, seconds))
+        for row, seconds in zip(rows, times, strict=True)
+    )
     found = [Alarm(kind=kind, where=row.id, text=row.hypothesis) for row, kind in kinds if kind]
     return found + [alarm for probe in probes if (alarm := failure_modes.of_probe(probe))]

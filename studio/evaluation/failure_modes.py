@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from studio.config import Kind as DatasetKind
 from studio.models.base import Clip
 from studio.text import counted, spoken
 
@@ -67,8 +68,13 @@ class Alarm(BaseModel):
 
 
 def probes(recogniser: Recogniser) -> list[Probe]:
-    """What `recogniser` writes for five seconds of silence, and of noise: the same sounds each time."""
+    """What `recogniser` writes for five seconds of silence, and of noise: the same sounds each time.
+
+    Nothing is asked of a model that takes typed text.
+    """
     family = recogniser.family
+    if family.kind == "typing":
+        return []
     length = round(PROBE_SECONDS * family.sample_rate)
     noise = np.random.default_rng(0).standard_normal(length) * NOISE_LEVEL
     clips = [Clip(np.zeros(length, np.float32), id="silence"), Clip(noise.astype(np.float32), id="noise")]
@@ -81,6 +87,8 @@ def probes(recogniser: Recogniser) -> list[Probe]:
 
 def of_text(reference: str, hypothesis: str, seconds: float) -> Kind | None:
     """What is alarming about `hypothesis` for a clip of `seconds` in which `reference` was said, if anything.
+
+    Of typing, `seconds` are infinite: a text cannot be too long for them.
 
     Both are compared as spoken, so that `0000` is four words, whoever wrote it.
     """
@@ -105,14 +113,15 @@ def worse(before: Sequence[Alarm] | None, after: Sequence[Alarm] | None) -> list
     return [alarm for alarm in after or [] if alarm.is_worse_than(earlier.get(alarm.where))]
 
 
-def sentence(before: Sequence[Alarm] | None, after: Sequence[Alarm] | None) -> str:
+def sentence(before: Sequence[Alarm] | None, after: Sequence[Alarm] | None, kind: DatasetKind = "speech") -> str:
     """Both models' alarms for a person, in a sentence or two; None: this was not looked for."""
     if after is None:
         return "This run is of an earlier version, which did not look for loops and made-up words."
     earlier = summary(before or []) or "none"
     if not after:
         rest = f" Before tuning: {earlier}." if before else ""
-        return f"No alarm: no text loops, runs away or stops short, and silence and noise stay empty.{rest}"
+        silent = ", and silence and noise stay empty" if kind == "speech" else ""
+        return f"No alarm: no text loops, runs away or stops short{silent}.{rest}"
     how = "Alarm, worse than before tuning" if worse(before, after) else "Alarm, no worse than before tuning"
     return f"{how}: {summary(after)}. Before tuning: {earlier}."
 

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from studio.config import BUNDLED, ECHO, NOTHING, STARTER, TrainConfig
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example
 from studio.data.utterance import SIDES
 from studio.errors import ConfigError, StudioError
 from studio.evaluation.evaluate import open_dataset
 from studio.models.language import ENGLISH, language_of
+from studio.models.registry import kind_of
 from studio.starter import GENERAL_FOLDER
 from studio.workspace import Workspace
 
@@ -41,7 +42,7 @@ def dataset_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
     return open_dataset(workspace, config.replay)
 
 
-def check(config: TrainConfig, own: Sequence[Utterance], workspace: Workspace) -> None:
+def check(config: TrainConfig, own: Sequence[Example], workspace: Workspace) -> None:
     """Whether what `config` asks to replay can be, next to the clips `own`: said before a run starts.
 
     Raises ConfigError where nothing of it can be replayed or it is in another language, DataError where it is not
@@ -70,20 +71,20 @@ def nothing_to_replay(config: TrainConfig) -> ConfigError:
     return ConfigError(what, ANOTHER)
 
 
-def _stated_languages(clips: Sequence[Utterance]) -> set[str]:
+def _stated_languages(clips: Sequence[Example]) -> set[str]:
     """The codes of the languages that the clips' own keys state; empty where one states none, or a name, no code."""
     found = {_stated_language(clip) for clip in clips}
     return set() if "" in found else found
 
 
-def _stated_language(clip: Utterance) -> str:
+def _stated_language(clip: Example) -> str:
     own = clip.model_extra or {}
     stated = next((str(own[key]) for key in _LANGUAGE_KEYS if own.get(key)), "")
     code = re.split(r"[-_]", stated.lower())[0]  # en-GB is en
     return code if re.fullmatch("[a-z]{2,3}", code) else ""
 
 
-def _scripts(clips: Sequence[Utterance]) -> set[str]:
+def _scripts(clips: Sequence[Example]) -> set[str]:
     """The scripts that labels are written in: `LATIN`, `CYRILLIC`, `CJK` …; a tenth of the letters counts."""
     letters = Counter(
         unicodedata.name(letter, "").partition(" ")[0]
@@ -104,7 +105,7 @@ def sound_of(config: TrainConfig, workspace: Workspace) -> Dataset | None:
     return dataset if any(map(waits, clips)) and not any(clip.split in SIDES for clip in clips) else None
 
 
-def measuring(config: TrainConfig, workspace: Workspace) -> list[Utterance]:
+def measuring(config: TrainConfig, workspace: Workspace) -> list[Example]:
     """The clips that a run by `config` transcribes to see what is forgotten; none where there is no such set."""
     try:
         dataset = dataset_of(config, workspace)
@@ -113,7 +114,7 @@ def measuring(config: TrainConfig, workspace: Workspace) -> list[Utterance]:
     return dataset.in_splits("validation", "test") if dataset else []
 
 
-def waits(clip: Utterance) -> bool:
+def waits(clip: Example) -> bool:
     """Whether it has no label yet."""
     return clip.split == "unused" and not clip.text
 
@@ -121,5 +122,5 @@ def waits(clip: Utterance) -> bool:
 def _bundled(model: str) -> Dataset | None:
     if model == STARTER:
         return Dataset.open(GENERAL_FOLDER)
-    is_served = model != ECHO and language_of(model) == ENGLISH
+    is_served = model != ECHO and kind_of(model) == "speech" and language_of(model) == ENGLISH
     return Dataset.open(PEOPLE_FOLDER) if is_served else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from studio import audio
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example, Pair, Utterance
 from studio.errors import DataError, DiskError, StudioError
 from studio.evaluation.cache import CachedBatch, HypothesisCache
 from studio.models import Clip, Family, Hypothesis, Recogniser
@@ -16,6 +16,9 @@ from studio.models.limits import in_batches
 
 if TYPE_CHECKING:
     from studio.models.base import Row
+
+
+CHARACTERS_AS_A_SECOND = 100  # of typed text: a batch of 20 s is some 2,000 characters, thirty sentences
 
 
 @dataclass(slots=True)
@@ -35,7 +38,7 @@ class Hypotheses:
         self.texts |= batch.heard
         self.skipped += batch.skipped
 
-    def clips_of(self, clips: Sequence[Utterance]) -> list[Utterance]:
+    def clips_of(self, clips: Sequence[Example]) -> list[Example]:
         """Those of `clips` that were transcribed."""
         return [clip for clip in clips if clip.id in self.texts]
 
@@ -43,7 +46,7 @@ class Hypotheses:
 def transcribed(
     recogniser: Recogniser,
     dataset: Dataset,
-    clips: Sequence[Utterance],
+    clips: Sequence[Example],
     known: HypothesisCache,
     features_of: Callable[[str], Row | None] = lambda clip: None,
 ) -> Iterator[CachedBatch]:
@@ -52,20 +55,26 @@ def transcribed(
     `features_of` gives what was computed for a clip before, by its id: then it is only decoded. A clip that cannot be
     read any more is skipped, with its reason.
     """
-    for batch in in_batches(clips, lambda clip: clip.duration):
+    for batch in in_batches(clips, _size):
         if (found := known.find(batch)) is None:
             found = _one_batch(recogniser, dataset, batch, features_of)
             known.keep(found)
         yield found
 
 
+def _size(clip: Example) -> float:
+    """How much of a batch `clip` fills, in seconds of sound; a pair fills it by its characters."""
+    return len(clip.typed) / CHARACTERS_AS_A_SECOND if isinstance(clip, Pair) else clip.duration
+
+
 def usable(
-    dataset: Dataset, clips: Sequence[Utterance], family: Family, *, needs_label: bool = True
-) -> tuple[list[Utterance], list[str]]:
+    dataset: Dataset, clips: Sequence[Example], family: Family, *, needs_label: bool = True
+) -> tuple[list[Example], list[str]]:
     """The clips that `family` can transcribe; and why each of the others cannot be used. Reads every file once."""
     good, bad = [], []
     for clip in clips:
-        is_bare = needs_label and not clip.text.strip() and not clip.silent
+        is_silent = isinstance(clip, Utterance) and clip.silent
+        is_bare = needs_label and not clip.text.strip() and not is_silent
         if reason := "it has no label" if is_bare else _unfit(dataset, clip, family):
             bad.append(f"{clip.id} ({reason})")
         else:
@@ -73,15 +82,23 @@ def usable(
     return good, bad
 
 
-def read_clip(dataset: Dataset, clip: Utterance, sample_rate: int) -> Clip:
-    """The samples of `clip` at `sample_rate` Hz, label and word times. Raises DataError, AudioError or DiskError."""
+def read_clip(dataset: Dataset, clip: Example, sample_rate: int) -> Clip:
+    """What a model gets of `clip`: samples at `sample_rate` Hz, label and word times; or the two sides of a pair.
+
+    Raises DataError, AudioError or DiskError.
+    """
+    if isinstance(clip, Pair):
+        import numpy as np
+
+        return Clip(np.zeros(0, np.float32), clip.text, clip.id, typed=clip.typed)
+    assert isinstance(clip, Utterance)
     return Clip(audio.read(dataset.clip_path(clip), sample_rate).samples, clip.text, clip.id, clip.words)
 
 
 def _one_batch(
-    recogniser: Recogniser, dataset: Dataset, batch: list[Utterance], features_of: Callable[[str], Row | None]
+    recogniser: Recogniser, dataset: Dataset, batch: list[Example], features_of: Callable[[str], Row | None]
 ) -> CachedBatch:
-    good: list[Utterance] = batch
+    good: list[Example] = batch
     bad: list[str] = []
     try:
         texts = _written(recogniser, dataset, batch, features_of)
@@ -95,7 +112,7 @@ def _one_batch(
 
 
 def _written(
-    recogniser: Recogniser, dataset: Dataset, clips: Sequence[Utterance], features_of: Callable[[str], Row | None]
+    recogniser: Recogniser, dataset: Dataset, clips: Sequence[Example], features_of: Callable[[str], Row | None]
 ) -> list[Hypothesis]:
     """What is written for `clips`, which were all encoded before, or else are encoded now."""
     family = recogniser.family
@@ -106,8 +123,12 @@ def _written(
     return family.transcribe_batch(recogniser.model, recogniser.processor, samples)
 
 
-def _unfit(dataset: Dataset, clip: Utterance, family: Family) -> str | None:
+def _unfit(dataset: Dataset, clip: Example, family: Family) -> str | None:
     """Why `clip` cannot be transcribed, or None."""
+    if not isinstance(clip, Utterance):
+        return None if clip.kind == family.kind else "it is typed text, and this model takes sound"
+    if family.kind != clip.kind:
+        return "it is sound, and this model takes typed text"
     try:
         seconds = audio.inspect(dataset.clip_path(clip)).duration
     except StudioError as error:

@@ -39,6 +39,7 @@ class Judgement(BaseModel):
     what: WhatChanged | None
     is_useful: bool  # whether the tuned model is good enough to work with
     normaliser: str
+    noun: str = "clip"  # what was held out
 
     @property
     def headline(self) -> str:
@@ -47,7 +48,7 @@ class Judgement(BaseModel):
             "better": "Better: sure",
             "worse": "Worse: sure",
             "no difference shown": "No difference shown",
-            "too few clips": "Too few clips to say",
+            "too few clips": f"Too few {self.noun}s to say",
             "nothing to count": "Nothing to count errors in",
             "not comparable": "Before and after cannot be compared",
         }
@@ -107,9 +108,9 @@ class Judgement(BaseModel):
         if found.verdict in ("better", "worse"):
             return f"By how much: {self.size} ({measured})."
         if found.verdict == "too few clips":
-            held = f"only {counted(found.clips, 'clip was', 'clips were')} held out"
+            held = f"only {counted(found.clips, f'{self.noun} was', f'{self.noun}s were')} held out"
             rates = f"Wrong {found.unit}s in 100, {measured}."
-            return f"It takes {LEAST_CLIPS}, and {held}: one odd clip would decide. {rates}"
+            return f"It takes {LEAST_CLIPS}, and {held}: one odd {self.noun} would decide. {rates}"
         return f"The true change is probably between {_ends(found)} wrong {found.unit}s in 100 ({measured})."
 
     @property
@@ -121,7 +122,7 @@ class Judgement(BaseModel):
         chance = f"{100 * found.chance:.1f} %" if found.chance >= _CERTAIN else "less than 0.1 %"
         return (
             f"If tuning had changed nothing, a difference as large as this would come up by luck in {chance} of tests "
-            f"(paired permutation test, {_clips(found)})."
+            f"(paired permutation test, {counted(found.clips, self.noun)})."
         )
 
     @property
@@ -145,7 +146,7 @@ class Judgement(BaseModel):
     def _why_not(self) -> str:
         if self.direction == "nothing to count":
             return f"The normaliser “{self.normaliser}” leaves no word of the held-out labels. Choose another one."
-        return "They were scored on other clips, other labels, or by another normaliser. Score both again."
+        return f"They were scored on other {self.noun}s, other labels, or by another normaliser. Score both again."
 
 
 def judge(before: Evaluation, after: Evaluation) -> Judgement:
@@ -153,15 +154,19 @@ def judge(before: Evaluation, after: Evaluation) -> Judgement:
     pairs = paired(before, after)
     if pairs is None:
         return _without_change("not comparable", after)
+    is_speech = (
+        after.kind == "speech"
+    )  # whether words are recognised or only written otherwise is no question of typing
     unit, found = unit_of(after), _change(pairs, after.score.normaliser, unit_of(after))
     if found is None:
         return _without_change("nothing to count", after)
     return Judgement(
         direction=found.verdict,
         change=found,
-        what=what_changed(pairs, unit) if after.score.normaliser in ("exact", "plain") else None,
+        what=what_changed(pairs, unit) if is_speech and after.score.normaliser in ("exact", "plain") else None,
         is_useful=is_useful(after.score, unit),
         normaliser=after.score.normaliser,
+        noun=after.noun,
     )
 
 
@@ -219,7 +224,9 @@ def _change(pairs: Pairs, normaliser: str, unit: Unit) -> Change | None:
 
 
 def _without_change(direction: Literal["nothing to count", "not comparable"], after: Evaluation) -> Judgement:
-    return Judgement(direction=direction, change=None, what=None, is_useful=False, normaliser=after.score.normaliser)
+    return Judgement(
+        direction=direction, change=None, what=None, is_useful=False, normaliser=after.score.normaliser, noun=after.noun
+    )
 
 
 def _interval(found: Change) -> str:
@@ -237,7 +244,3 @@ def _ends(found: Change) -> str:
 
 def _rates(found: Change) -> str:
     return f"{100 * found.before:.1f} % → {100 * found.after:.1f} %"
-
-
-def _clips(found: Change) -> str:
-    return counted(found.clips, "clip")

@@ -14,7 +14,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example
 from studio.errors import BusyError, ConfigError, DataError, DiskError, ModelError
 from studio.evaluation.evaluate import open_dataset, read_manifest
 from studio.evaluation.hypotheses import read_clip, usable
@@ -46,7 +46,7 @@ class HeldOut:
     """The clips that an export is compared on, and how their texts are."""
 
     dataset: Dataset
-    clips: Sequence[Utterance]
+    clips: Sequence[Example]
     normaliser: str
 
     def probes(self, family: Family) -> list[Clip]:

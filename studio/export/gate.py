@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example
 from studio.errors import ModelError
 from studio.evaluation.evaluate import scored
 from studio.evaluation.hypotheses import read_clip
@@ -159,7 +159,7 @@ def compare(
     runtime: Runtime,
     precision: Precision,
     dataset: Dataset,
-    clips: Sequence[Utterance],
+    clips: Sequence[Example],
     normaliser: str,
     on_progress: OnProgress,
 ) -> tuple[list[Stage], list[OtherText], Change | None, RealTimeFactors]:
@@ -254,7 +254,7 @@ def _timed(model: Reference | Runtime, sound: Clip, rate: int) -> Hypothesis:
 
 
 def _change(
-    clips: Sequence[Utterance], before: Sequence[Hypothesis], after: Sequence[Hypothesis], normaliser: str
+    clips: Sequence[Example], before: Sequence[Hypothesis], after: Sequence[Hypothesis], normaliser: str
 ) -> Change | None:
     """From PyTorch's errors to the export's, by the judgement that every comparison of the studio makes."""
     was, now = (scored(clips, texts, model="", adapter=None, normaliser=normaliser) for texts in (before, after))

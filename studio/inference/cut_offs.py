@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from studio.audio.turns import SILENCE, turn_ends
-from studio.data.utterance import Utterance
+from studio.data.utterance import Utterance, clips_of
 from studio.errors import DataError
 from studio.evaluation.cut_off import AFTER, CutOffs, Turn, hesitating, usable
 from studio.evaluation.evaluate import open_dataset, read_manifest
@@ -45,7 +45,7 @@ def measure(
     """
     record = RunRecord.read(folder)
     dataset = open_dataset(workspace, record.dataset)
-    chosen = _newest(usable, read_manifest(folder.manifest), dataset.utterances())
+    chosen = _newest(usable, clips_of(read_manifest(folder.manifest)), dataset.utterances())
     if not chosen:
         raise DataError(
             f"No held-out clip of “{folder.name}” has both a number in its label and word times.",

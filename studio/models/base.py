@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.config import TrainConfig
+from studio.config import Kind, TrainConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance in memory."""
+    """One utterance or one typing pair in memory."""
 
-    samples: NDArray[np.float32]  # mono, -1..1, at the family's sample rate
-    text: str = ""  # the reference; empty where there is none
+    samples: NDArray[np.float32]  # mono, -1..1, at the family's sample rate; empty for a typing pair
+    text: str = ""  # the reference: what was said, or what was meant; empty where there is none
     id: str = ""
     words: Sequence[tuple[str, tuple[float, float]]] | None = None  # of the reference: word, (start, end) in seconds
+    typed: str = ""  # what was typed: a typing family reads this in place of the samples
 
 
 class Hypothesis(BaseModel):
@@ -42,6 +43,7 @@ class Hypothesis(BaseModel):
     latency: float  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
     words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
+    is_cut: bool = False  # of a typing model: it did not end by itself, and what is here is its beginning
 
 
 class AdapterHypothesis(BaseModel):
@@ -60,6 +62,7 @@ class Family(Protocol):
     """One architecture: how it is loaded, adapted, trained and run. Found by its `model_type`."""
 
     name: str  # transformers' `model_type`
+    kind: Kind  # whether it reads `Clip.samples` or `Clip.typed`
     sample_rate: int  # Hz
     min_seconds: float  # the shortest clip the network can take
     max_seconds: float  # the longest clip it takes whole

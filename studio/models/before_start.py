@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
-from studio.config import TrainConfig, split_language
-from studio.data.utterance import Utterance
-from studio.errors import ModelError
+from studio.config import BUNDLED, NOTHING, Kind, TrainConfig, split_language
+from studio.data.utterance import Example
+from studio.errors import ConfigError, ModelError
 from studio.models import frames
-from studio.models.base import USUAL_TARGETS
+from studio.models.base import USUAL_TARGETS, Family
 from studio.models.catalogue import locate
 from studio.models.language import check_language
 from studio.models.on_paper import Shape, layers, on_paper
 from studio.models.registry import family_of
-from studio.models.targets import Kind, check_targets
+from studio.models.targets import Kind as LayerKind
+from studio.models.targets import check_targets
 from studio.models.word_times import check as check_word_times
 from studio.models.writable import by_side, left_out_note, only_writable, unwritable, unwritable_note
 
+_TAKES: Mapping[Kind, str] = MappingProxyType({"speech": "sound", "typing": "typed text"})
+_HOLDS: Mapping[Kind, str] = MappingProxyType({"speech": "recordings", "typing": "typing pairs"})
 
-def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
+
+def check(config: TrainConfig, clips: Sequence[Example]) -> list[str]:
     """Whether a run by `config` on `clips`, each in its split, can be; and what a person should know first.
 
-    Raises ConfigError where its targets cannot be adapted or it has no frames to shorten, ModelError where it does not
-    know the language, DataError where it can write no label of a split, or learns from word times and there are none.
+    Raises ConfigError where its targets cannot be adapted, it has no frames to shorten, or the clips are of another kind
+    than it takes; ModelError where it does not know the language; DataError where it can write no label of a split, or
+    learns from word times and there are none.
     Says nothing of a model that is not on this disk: a cluster may have it.
     """
     try:
@@ -32,6 +38,7 @@ def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
         return []
     check_language(folder, split_language(config.model)[1])
     family, known = family_of(folder), layers(folder)
+    check_kind(config, family, clips[0].kind if clips else family.kind)
     if known:
         check_targets(family, config.model, config.targets, list(known), lambda name: _kind(name, known[name]))
     check_word_times(clips, family, config.dataset)
@@ -43,6 +50,23 @@ def check(config: TrainConfig, clips: Sequence[Utterance]) -> list[str]:
     _, left_out = only_writable(splits, base)
     too_long = unwritable(splits["test"], base)
     return [left_out_note(left_out)] * bool(left_out) + [unwritable_note(too_long)] * bool(too_long)
+
+
+def check_kind(config: TrainConfig, family: Family, kind: Kind) -> None:
+    """Raise ConfigError where a dataset of `kind` is not what `family` takes, or `config` asks for sound of typing."""
+    if family.kind != kind:
+        takes, holds = _TAKES[family.kind], _HOLDS[kind]
+        what = f"The model {config.model} takes {takes}, and the dataset “{config.dataset}” holds {holds}."
+        raise ConfigError(what, f"Choose a model for {kind}, or a dataset of {family.kind}.")
+    if kind == "speech":
+        return
+    if config.augment:
+        what = "augment: typing pairs have no sound that could be changed."
+        raise ConfigError(what, "Set it to 0; `studio typos make` makes more pairs.")
+    if config.replay not in (BUNDLED, NOTHING):
+        raise ConfigError("replay: there are no clips to replay among typing pairs.", "Leave it out.")
+    if config.short_seconds:
+        raise ConfigError("short_seconds: typing pairs are not short or long in seconds.", "Leave it out.")
 
 
 def usual_targets(source: str, is_on_cpu: Callable[[], bool]) -> str:
@@ -57,7 +81,7 @@ def usual_targets(source: str, is_on_cpu: Callable[[], bool]) -> str:
     return on_cpu if on_cpu != USUAL_TARGETS and is_on_cpu() else USUAL_TARGETS
 
 
-def _kind(name: str, shape: Shape) -> Kind:
+def _kind(name: str, shape: Shape) -> LayerKind:
     """By its name and the shape of its weight; of a model in several files the shapes are not known."""
     is_table = re.search(r"(^|\.)embed_\w+$", name)
     return "linear" if shape is not None and len(shape) == 2 and not is_table else "other"

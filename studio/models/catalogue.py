@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from studio.config import ECHO, STARTER, split_language
+from studio.config import ECHO, STARTER, TYPING_STARTER, split_language
 from studio.errors import ModelError
 from studio.models.claims import header
 from studio.workspace import is_folder
@@ -19,7 +19,11 @@ from studio.workspace import is_folder
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_BUNDLED = {STARTER: _PACKAGE / "starter" / "model", ECHO: _PACKAGE / "models" / "echo_model"}
+_BUNDLED = {
+    STARTER: _PACKAGE / "starter" / "model",
+    TYPING_STARTER: _PACKAGE / "typing_starter" / "model",
+    ECHO: _PACKAGE / "models" / "echo_model",
+}
 TINY = "UsefulSensors/moonshine-tiny"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from studio.config import Kind
 from studio.errors import ModelError
 from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
 from studio.models.inference_mode import inference_mode
@@ -162,6 +163,7 @@ class Echo:
     """The family of the fake."""
 
     name = "echo"
+    kind: Kind = "speech"
     sample_rate = SAMPLE_RATE
     min_seconds = 0.02
     max_seconds = 30.0

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.config import Kind
 from studio.errors import DataError, ModelError
 from studio.models import portable, pretrained
 from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
@@ -45,6 +46,7 @@ class EncoderDecoder(ABC):
     """A family of transformers' encoder-decoder speech models. See `Family` for the methods' contracts."""
 
     name: str
+    kind: Kind = "speech"
     sample_rate = 16_000
     min_seconds: float
     max_seconds: float

@@ -59,6 +59,22 @@ def load_processor(folder: Path) -> Any:
         raise no_processor(folder, error) from error
 
 
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in `folder`, of a model that reads text. Raises ModelError."""
+    from transformers import AutoTokenizer
+
+    auto: Any = AutoTokenizer
+    check_processor(folder)
+    try:
+        return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except MemoryError:
+        raise
+    except Exception as error:  # as above
+        raise ModelError(
+            f"{folder} holds no tokenizer that can be used: tokenizer.json is missing or damaged.", _AGAIN
+        ) from error
+
+
 def save(model: Any, processor: Any, folder: Path) -> None:
     """Write model, generation config and processor, so that other tools can read them too."""
     from studio.models import portable

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from studio.config import MIXED, split_language
+from studio.config import MIXED, Kind, split_language
 from studio.errors import ModelError
 from studio.models.base import Family, Recogniser
 from studio.models.catalogue import locate
@@ -23,6 +23,11 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "moonshine_streaming": "studio.models.moonshine_streaming:MoonshineStreaming",
         "whisper": "studio.models.whisper:Whisper",
         "kyutai_speech_to_text": "studio.models.kyutai.family:KyutaiSpeechToText",
+        "llama": "studio.models.causal_lm.family:Llama",
+        "qwen2": "studio.models.causal_lm.family:Qwen2",
+        "qwen3": "studio.models.causal_lm.family:Qwen3",
+        "smollm3": "studio.models.causal_lm.family:SmolLm3",
+        "gemma3_text": "studio.models.causal_lm.family:Gemma3",
         "echo": "studio.models.echo:Echo",
     }
 )
@@ -83,6 +88,14 @@ def check(folder: Path) -> Family:
     family = family_of(folder)
     check_model(folder)
     return family
+
+
+def kind_of(source: str) -> Kind:
+    """What goes into the model `source`; sound where that is not known, since it is not on this disk."""
+    try:
+        return family_of(locate(source)).kind
+    except ModelError:
+        return "speech"
 
 
 def _why(folder: Path) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from studio.config import TrainConfig
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example
 from studio.errors import StudioError
 from studio.models.memory import operations_for_a_clip
 from studio.runs import events
@@ -71,7 +71,7 @@ class Pace:
 
 
 def expected(
-    workspace: Workspace, config: TrainConfig, clips: Sequence[Utterance], others: Sequence[Utterance], *, on_cpu: bool
+    workspace: Workspace, config: TrainConfig, clips: Sequence[Example], others: Sequence[Example], *, on_cpu: bool
 ) -> Expected | None:
     """The time that a run by `config` on `clips` takes here; None where it cannot be estimated.
 
@@ -91,7 +91,7 @@ def expected(
     return Expected(seconds / _WITHIN, seconds * _WITHIN, is_busy=psutil.getloadavg()[0] > _BUSY * _cores())
 
 
-def _transcribed(config: TrainConfig, clips: Sequence[Utterance], learnt: int) -> int:
+def _transcribed(config: TrainConfig, clips: Sequence[Example], learnt: int) -> int:
     """How many clips a run transcribes: the test clips twice, those that choose at every scoring, within bounds."""
     tests, choosing = (sum(clip.split == split for clip in clips) for split in ("test", "validation"))
     scorings = config.max_steps // config.eval_every + 1

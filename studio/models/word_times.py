@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from studio.data import word_times
-from studio.data.utterance import Split, Utterance
+from studio.data.utterance import Example, Split, Utterance
 from studio.errors import DataError
 from studio.models.writable import Splits, shortened
 from studio.text import counted
@@ -26,14 +26,15 @@ class LearnsFromWordTimes(Protocol):
         ...
 
 
-def check(clips: Sequence[Utterance], family: object, dataset: str) -> None:
+def check(clips: Sequence[Example], family: object, dataset: str) -> None:
     """Raise DataError where `family` needs word times and clips that it learns from have none.
 
     The words of the test clips are not needed.
     """
     if not isinstance(family, LearnsFromWordTimes):
         return
-    bare = [clip.id for clip in clips if clip.split in TIMED_SIDES and not clip.silent and not clip.words]
+    heard = (clip for clip in clips if clip.split in TIMED_SIDES and isinstance(clip, Utterance))
+    bare = [clip.id for clip in heard if not clip.silent and not clip.words]
     if bare:
         have = counted(len(bare), "clip has", "clips have")
         raise DataError(
@@ -63,13 +64,14 @@ def only_timed(splits: Splits, family: object, dataset: str) -> tuple[Splits, li
     return good, bad
 
 
-def timed(clips: Sequence[Utterance], family: object) -> list[Utterance]:
+def timed(clips: Sequence[Example], family: object) -> list[Example]:
     """Those of `clips` that `family` can learn from, of replayed clips: they may lack word times."""
     if not isinstance(family, LearnsFromWordTimes):
         return list(clips)
-    return [clip for clip in clips if word_times.timed(clip)]
+    return [clip for clip in clips if isinstance(clip, Utterance) and word_times.timed(clip)]
 
 
-def _fault(clip: Utterance) -> str:
+def _fault(clip: Example) -> str:
     """Why the word times of `clip` cannot be used; empty where they can."""
-    return word_times.fault(clip.words or [], clip.text, clip.duration)
+    words = clip.words if isinstance(clip, Utterance) else None
+    return word_times.fault(words or [], clip.text, clip.duration)

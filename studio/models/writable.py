@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from studio.data.utterance import SIDES, Split, Utterance
+from studio.data.utterance import SIDES, Example, Split
 from studio.errors import DataError
 from studio.models.base import Recogniser
 
-Splits = Mapping[Split, list[Utterance]]  # one list for each of SIDES
+Splits = Mapping[Split, list[Example]]  # one list for each of SIDES
 
 NAMED = 3  # clips that a warning names; it counts the others
 
@@ -19,7 +19,7 @@ def only_writable(splits: Splits, base: Recogniser) -> tuple[Splits, list[str]]:
     Test clips stay: no adapter could write them, so they count alike before and after. Raises DataError where train
     or validation is left without a clip.
     """
-    good: dict[Split, list[Utterance]] = {"test": list(splits["test"])}
+    good: dict[Split, list[Example]] = {"test": list(splits["test"])}
     bad: list[str] = []
     for side in ("train", "validation"):
         reasons = unwritable(splits[side], base)
@@ -33,7 +33,7 @@ def only_writable(splits: Splits, base: Recogniser) -> tuple[Splits, list[str]]:
     return good, bad
 
 
-def unwritable(chosen: Sequence[Utterance], base: Recogniser) -> dict[str, str]:
+def unwritable(chosen: Sequence[Example], base: Recogniser) -> dict[str, str]:
     """The clips whose label is longer than `base` can write, by their id, and why."""
     found = {}
     for clip in chosen:
@@ -66,6 +66,6 @@ def shortened(sentences: Sequence[str]) -> str:
     return "; ".join(sentences[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def by_side(clips: Sequence[Utterance]) -> Splits:
+def by_side(clips: Sequence[Example]) -> Splits:
     """`clips` by the split that each is in."""
     return {side: [clip for clip in clips if clip.split == side] for side in SIDES}

@@ -69,9 +69,8 @@ def _size(result: RunResult) -> tuple[str, str, State]:
         return "Not known", found.how_much, "look"
     if found.direction == "too few clips":
         return "Not known", found.how_much, "look"
-    amount = (
-        f"Measured on {counted(found.change.clips, 'held-out clip')} with {counted(found.change.words, result.unit)}:"
-    )
+    held = counted(found.change.clips, f"held-out {result.noun}")
+    amount = f"Measured on {held} with {counted(found.change.words, result.unit)}:"
     change = f"{points(found.change.change)} points."
     is_sure = found.direction in ("better", "worse")
     return (
@@ -86,16 +85,17 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
     parts, heads = [], []
     forgot = general is not None and general.change is not None and general.change.verdict == "worse"
     heads += ["other voices"] if forgot else []
-    parts.append(_forgetting(general, forgot))
+    parts += [_forgetting(general, forgot)] if result.kind == "speech" else []
     if worse:
-        heads += [f"{len(worse)} of {counted(result.clips, 'clip')}"]
-        parts.append(
-            f"{counted(len(worse), 'held-out clip')} of {result.clips} got worse, such as “{worse[0].reference}”."
-        )
+        heads += [f"{len(worse)} of {counted(result.clips, result.noun)}"]
+        held = counted(len(worse), f"held-out {result.noun}")
+        parts.append(f"{held} of {result.clips} got worse, such as “{worse[0].reference}”.")
     alarm, is_alarming = _alarms(result)
     heads += [alarm] if alarm else []
     parts.append(result.alarm)
-    state: State = "bad" if is_alarming or forgot else "look" if heads or general is None else "good"
+    state: State = (
+        "bad" if is_alarming or forgot else "look" if heads or (general is None and result.kind == "speech") else "good"
+    )
     said = ", ".join(heads) or "nothing that was measured"
     return said[0].upper() + said[1:], " ".join(parts), state
 
@@ -136,28 +136,42 @@ def _advice(result: RunResult) -> tuple[str, str, State]:
         return "Compare texts otherwise" if is_empty else "Score it again", found.how_much, "look"
     if found.direction == "too few clips":
         more = LEAST_CLIPS - found.change.clips
-        return f"Hold out {counted(more, 'more clip')}", f"{_HELD_OUT} {_record(result, words)}", "look"
+        return f"Hold out {counted(more, f'more {result.noun}')}", f"{_HELD_OUT} {_record(result, words)}", "look"
+    if found.direction == "worse" and result.kind == "typing":
+        return "Check the pairs", f"studio check {_dataset(result)} finds odd ones. Then train more gently.", "bad"
     if found.direction == "worse":
         suspects = (
             f"studio label {_dataset(result)} --suspects {shlex.quote(result.model)} finds labels that are wrong."
         )
         return "Check the labels", f"{suspects} Then train with a lower learning rate.", "bad"
     if not found.is_useful or (found.direction == "no difference shown" and result.before.score.wer > 0):
-        return "Record more", f"More clips to learn from, and to measure with. {_record(result, words)}", "look"
-    if words:
+        return (
+            "Record more",
+            f"More {result.noun}s to learn from, and to measure with. {_record(result, words)}",
+            "look",
+        )
+    if words and result.kind == "speech":
         return "Use it, and record these", _record(result, words), "good"
-    heard = (
-        "What is still wrong is the writing, not the recognition." if result.after.score.wer else "No word is wrong."
-    )
-    return "Use it", f"{heard} Try it in the Test tab, or export it: studio merge {result.run}", "good"
+    heard = _still_wrong(result)
+    return "Use it", f"{heard} Try it in the Test tab, or export it: studio merge {result.run}".strip(), "good"
+
+
+def _still_wrong(result: RunResult) -> str:
+    if not result.after.score.wer:
+        return "No word is wrong."
+    return "What is still wrong is the writing, not the recognition." if result.kind == "speech" else ""
 
 
 def _gently(result: RunResult) -> str:
+    if result.kind == "typing":
+        return f"Take fewer steps than {result.config.get('max_steps')}, or halve the learning rate."
     replay = "Replay other voices, " if result.config.get("replay") == NOTHING else "Replay more, "
     return f"{replay}take fewer steps than {result.config.get('max_steps')}, or halve the learning rate."
 
 
 def _record(result: RunResult, words: list[str]) -> str:
+    if result.kind == "typing":
+        return "Type more sentences in the Record tab."
     if not words:
         return f"Sentences to read: “For me” in the Record tab, or studio prompts {_dataset(result)}."
     named = ", ".join(f"“{word}”" for word in words[:NAMED]) + (
@@ -179,7 +193,14 @@ def as_text(result: RunResult) -> str:
     rows = [
         *((tile.name, tile.before, tile.after) for tile in tiles(result)),
         ("Replaced, missing, added", errors(before.score), errors(after.score)),
-        ("Seconds to transcribe one", factor(before.speed.real_time_factor), factor(after.speed.real_time_factor)),
+        *_speed(result),
     ]
     table = [f"  {name:<30}{one:>12}  → {other:>12}" for name, one, other in rows]
     return "\n".join([*lines, "", *table, "", f"Test set {result.test_set_hash}. Again: {result.report_command}"])
+
+
+def _speed(result: RunResult) -> list[tuple[str, str, str]]:
+    before, after = result.before.speed, result.after.speed
+    if result.kind == "typing":
+        return [("Milliseconds a pair", f"{1000 * before.latency:.0f}", f"{1000 * after.latency:.0f}")]
+    return [("Seconds to transcribe one", factor(before.real_time_factor), factor(after.real_time_factor))]

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from statistics import median
 
 from studio.config import knobs
 from studio.errors import JobError
@@ -93,14 +94,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _headline(story: _ReportParts) -> str:
     before, after, clips = story.before.score, story.after.score, story.record.clips
     minutes, unit = story.record.seconds["train"] / 60, unit_of(story.after)
+    noun, length = story.after.noun, f" ({minutes:.1f} min)" if story.after.kind == "speech" else ""
     found, (was, now) = judge(story.before, story.after), (leading_rate(score, unit) for score in (before, after))
     return (
         f"# {escaped(story.record.run)}: {RATES[unit].lower()} {was} → {now}\n\n"
         f"**{escaped(found.headline)}.** {escaped(found.detail)}\n\n"
-        f"On {counted(after.clips, 'held-out clip')} with {counted(after.words, 'word')}, the texts compared "
+        f"On {counted(after.clips, f'held-out {noun}')} with {counted(after.words, 'word')}, the texts compared "
         f"{COMPARED[after.normaliser]} (`{after.normaliser}`). The adapter was trained on "
-        f"{counted(clips['train'], 'clip')} ({minutes:.1f} min) of “{escaped(story.record.dataset)}” over the "
-        f"base model “{escaped(story.record.model)}”; {counted(clips['validation'], 'more clip')} chose its "
+        f"{counted(clips['train'], noun)}{length} of “{escaped(story.record.dataset)}” over the "
+        f"base model “{escaped(story.record.model)}”; {counted(clips['validation'], f'more {noun}')} chose its "
         "best state."
     )
 
@@ -116,10 +118,10 @@ def _scores(story: _ReportParts) -> str:
     if after.score.sentence_accuracy is not None:
         accuracy = [sentences_right(score) for score in (before.by(after.score.normaliser).score, after.score)]
         rows.append([f"Sentences right, `{after.score.normaliser}`", *accuracy])
-    rows.append(["Seconds to transcribe one second", _real_time(before), _real_time(after)])
+    rows.append(_speed(before, after))
     rows += _short(story) + _general(story)
-    said = escaped(failure_modes.sentence(before.alarms, after.alarms))
-    return f"## Before and after\n\n{table(['Held-out clips', 'Before', 'After'], rows)}\n\n{said}"
+    said = escaped(failure_modes.sentence(before.alarms, after.alarms, after.kind))
+    return f"## Before and after\n\n{table([f'Held-out {after.noun}s', 'Before', 'After'], rows)}\n\n{said}"
 
 
 def _cut_offs(story: _ReportParts) -> str:
@@ -170,6 +172,13 @@ def _errors(score: Score) -> str:
     wrong = score.substitutions + score.deletions + score.insertions
     kinds = f"{score.substitutions} replaced, {score.deletions} missing, {score.insertions} added"
     return f"{wrong} of {score.words} ({kinds})"
+
+
+def _speed(before: Evaluation, after: Evaluation) -> list[str]:
+    if after.kind == "speech":
+        return ["Seconds to transcribe one second", _real_time(before), _real_time(after)]
+    each = (f"{1000 * median(row.latency for row in evaluation.rows):.0f}" for evaluation in (before, after))
+    return ["Milliseconds a pair, median", *each]
 
 
 def _real_time(evaluation: Evaluation) -> str:
@@ -261,7 +270,8 @@ def _settings(story: _ReportParts) -> str:
 
 
 def _artefacts(story: _ReportParts) -> str:
-    files = ARTEFACTS | (SHORT_ARTEFACTS if story.short[1] else {})
+    pairs = {"processor/": "the tokenizer", "manifest.jsonl": "the pairs that were used, as they were"}
+    files = ARTEFACTS | (pairs if story.after.kind == "typing" else {}) | (SHORT_ARTEFACTS if story.short[1] else {})
     return "## Files\n\n" + "\n".join(f"- `{name}`: {what}" for name, what in files.items())
 
 

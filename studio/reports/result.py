@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.config import TrainConfig
+from studio.config import Kind, TrainConfig
 from studio.data.prompts.needs import misheard
 from studio.errors import JobError
 from studio.evaluation import failure_modes, frames
@@ -111,6 +111,7 @@ class RunResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     run: str
+    kind: Kind = "speech"  # of the dataset
     model: str
     dataset: str
     normaliser: str  # of all rates below, where they do not say otherwise
@@ -158,9 +159,14 @@ class RunResult(BaseModel):
         return frames.confusions(self.mistakes)
 
     @property
+    def noun(self) -> str:
+        """What one of the held-out examples is called."""
+        return "pair" if self.kind == "typing" else "clip"
+
+    @property
     def alarm(self) -> str:
         """What the alarms say, in a sentence."""
-        return failure_modes.sentence(self.before.alarms, self.after.alarms)
+        return failure_modes.sentence(self.before.alarms, self.after.alarms, self.kind)
 
     @property
     def worse_alarms(self) -> list[Alarm]:
@@ -190,6 +196,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
     option = "" if normaliser == record.normaliser else f" --normaliser {normaliser}"
     return RunResult(
         run=folder.name,
+        kind=after.kind,
         model=record.model,
         dataset=record.dataset,
         normaliser=normaliser,

@@ -203,8 +203,8 @@ def _speed(result: RunResult) -> Html:
     before, after = result.before, result.after
     factors = [factor(side.speed.real_time_factor) for side in (before, after)]
     rows = [
-        ["Seconds to transcribe one second", *factors],
-        ["Latency of a clip, median", f"{before.speed.latency:.3f} s", f"{after.speed.latency:.3f} s"],
+        *([["Seconds to transcribe one second", *factors]] if result.kind == "speech" else []),
+        [f"Latency of a {result.noun}, median", f"{before.speed.latency:.3f} s", f"{after.speed.latency:.3f} s"],
         ["Words replaced, missing, added", errors(before.score), errors(after.score)],
         [f"of {counted(after.score.words, 'word')}, WER", _wrong(before.score), _wrong(after.score)],
         [f"WER as spoken (normaliser: {after.spoken.normaliser})", word_rate(before.spoken), word_rate(after.spoken)],

@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 
 from studio.config import NOTHING, Precision, TrainConfig
-from studio.data.manifest import Utterance
+from studio.data.manifest import Example
 from studio.data.splits.assignment import test_set_hash
 from studio.data.utterance import Split
 from studio.errors import JobError
@@ -80,7 +80,7 @@ class RunRecord(TrainConfig):
                 raise JobError(f"The run “{folder.name}” has not begun.", "`studio runs` shows its state.") from error
             raise JobError(f"{folder.config} cannot be read.", "Start a new run.") from error
 
-    def using(self, splits: Mapping[Split, Sequence[Utterance]]) -> Self:
+    def using(self, splits: Mapping[Split, Sequence[Example]]) -> Self:
         """The same record, of these clips."""
         return self.model_copy(
             update={

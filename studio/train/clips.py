@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from studio import audio
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example, Utterance
 from studio.data.splits.assignment import ensure_minimum
 from studio.data.utterance import SIDES, Split
 from studio.errors import DataError
@@ -24,7 +24,7 @@ FEW_TEST_WORDS = 200  # below this one word is more than half a point of WER
 def choose(dataset: Dataset) -> tuple[Splits, list[str]]:
     """The dataset's splits, each with its minimum of clips, and what was moved for that. Raises DataError."""
     moved = ensure_minimum(dataset)
-    return by_side(dataset.utterances()), moved
+    return by_side(dataset.examples()), moved
 
 
 def keep(splits: Splits, folder: RunFolder) -> None:
@@ -42,7 +42,7 @@ def only_usable(dataset: Dataset, splits: Splits, family: Family) -> tuple[Split
 
     Raises DataError where a split is left without a clip.
     """
-    good: dict[Split, list[Utterance]] = {}
+    good: dict[Split, list[Example]] = {}
     bad: list[str] = []
     for side in SIDES:
         good[side], reasons = usable(dataset, splits[side], family)
@@ -75,7 +75,9 @@ def resampled_note(dataset: Dataset, splits: Splits, family: Family) -> list[str
     """What to know where a model that hears more than 16 kHz gets clips that were recorded with less than it hears."""
     if family.sample_rate <= USUAL_RATE:
         return []
-    rates = [audio.inspect(dataset.clip_path(clip)).sample_rate for clip in splits["train"]]
+    rates = [
+        audio.inspect(dataset.clip_path(clip)).sample_rate for clip in splits["train"] if isinstance(clip, Utterance)
+    ]
     lower = [rate for rate in rates if rate < family.sample_rate]
     if not lower:
         return []

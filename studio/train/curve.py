@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from studio.data.manifest import Utterance
+from studio.data.manifest import Example
 from studio.data.splits.assignment import MINIMUM
 from studio.errors import DataError, JobError
 from studio.evaluation.learning_curve import SHARES
@@ -77,7 +77,7 @@ def _begin(folder: RunFolder, record: RunRecord, point: RunFolder, share: int) -
     record.model_copy(update=update).using(smaller).write(point)  # last: with it the run has begun
 
 
-def nested(chosen: Sequence[Utterance], share: int, seed: int) -> list[Utterance]:
+def nested(chosen: Sequence[Example], share: int, seed: int) -> list[Example]:
     """`share` percent of `chosen`, in their order: drawn by `seed`, and part of any larger share. Raises DataError."""
     least = math.ceil(100 * MINIMUM["train"] / min(SHARES))
     if len(chosen) < least:

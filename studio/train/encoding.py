@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example
 from studio.errors import DataError, DiskError
 from studio.evaluation.hypotheses import read_clip
 from studio.models import Clip, Recogniser
@@ -36,7 +36,7 @@ class EncodingSet:
     """Clips of one dataset, and where their rows go: each clip's own, then those of its `variants`."""
 
     dataset: Dataset
-    clips: Sequence[Utterance]
+    clips: Sequence[Example]
     rows: Rows = field(default_factory=Rows)
     variants: int = 0
     seed: int = 0
@@ -75,7 +75,7 @@ class _Encoder:
     cache: FeatureCache | None
     in_memory: int = 0  # rows for which the disk had no room
 
-    def fill(self, encoding_set: EncodingSet, utterance: Utterance) -> None:
+    def fill(self, encoding_set: EncodingSet, utterance: Example) -> None:
         """Put one clip and its variants into its set. Raises DataError, DiskError."""
         clip = read_clip(encoding_set.dataset, utterance, self.recogniser.family.sample_rate)
         first = len(encoding_set.rows)
@@ -88,7 +88,7 @@ class _Encoder:
             except DataError:  # slowed down it is too long, or sped up too short: the clip itself is used
                 encoding_set.rows.again(first)
 
-    def row(self, encoding_set: EncodingSet, utterance: Utterance, clip: Clip, number: int) -> Row | StoredRow:
+    def row(self, encoding_set: EncodingSet, utterance: Example, clip: Clip, number: int) -> Row | StoredRow:
         """The row of `clip`, which is variant `number` of `utterance`."""
         family, model, processor = self.recogniser.family, self.recogniser.model, self.recogniser.processor
         if self.cache is None or not isinstance(family, Encodes):
@@ -106,7 +106,7 @@ class _Encoder:
 
 
 def _encoded_again(
-    recogniser: Recogniser, cache: FeatureCache, key: str, encoding_set: EncodingSet, utterance: Utterance, number: int
+    recogniser: Recogniser, cache: FeatureCache, key: str, encoding_set: EncodingSet, utterance: Example, number: int
 ) -> Row:
     """The features of a clip that was encoded before. Raises DataError where its sound is another by now."""
     assert isinstance(recogniser.family, Encodes)

@@ -21,8 +21,9 @@ from collections.abc import Iterator
 from studio.config import TrainConfig
 from studio.errors import ConfigError, JobError, StudioError
 from studio.evaluation.evaluate import open_dataset
-from studio.models import pick_device
+from studio.models import before_start, locate, pick_device
 from studio.models.precision import pick_precision
+from studio.models.registry import family_of
 from studio.models.targets import EARLIER_NAMES
 from studio.models.writable import Splits
 from studio.runs.events import Event, Failed, Phase
@@ -80,6 +81,7 @@ def _plan(config: TrainConfig, folder: RunFolder, workspace: Workspace, resume: 
         _check_same(config, record)
         others = general.kept(record.config, folder, workspace)
         return RunPlan(record, dataset, clips.kept(folder), others, workspace), []
+    before_start.check_kind(config, family_of(locate(config.model)), dataset.kind)
     splits, moved = clips.choose(dataset)
     others = general.choose(config, splits, workspace)
     record = _new_record(config, folder, splits)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from studio.config import Precision, TrainConfig
-from studio.data.manifest import Utterance
+from studio.data.manifest import Example
 from studio.errors import DataError, DivergedError
 from studio.evaluation import general_set
 from studio.evaluation.evaluate import open_dataset
@@ -31,9 +31,9 @@ class FollowerPlan:
     config: TrainConfig
     threads: int
     precision: Precision
-    train: list[Utterance]
-    replayed: list[Utterance]
-    sound: list[Utterance]  # replayed too, of a dataset without labels
+    train: list[Example]
+    replayed: list[Example]
+    sound: list[Example]  # replayed too, of a dataset without labels
     state: State
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from studio.config import BUNDLED, Normaliser, TrainConfig
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example
 from studio.data.utterance import SIDES
 from studio.evaluation import general_set
 from studio.evaluation.cache import HypothesisCache
@@ -40,7 +40,7 @@ class GeneralSet:
     dataset: Dataset
     splits: Splits
     sound: Dataset | None = None  # the person's, without labels
-    unlabelled: list[Utterance] = field(default_factory=list)  # clips of it, replayed in addition
+    unlabelled: list[Example] = field(default_factory=list)  # clips of it, replayed in addition
 
     @property
     def is_people(self) -> bool:
@@ -58,7 +58,7 @@ def choose(config: TrainConfig, own: Splits, workspace: Workspace) -> GeneralSet
     dataset, sound = general_set.dataset_of(config, workspace), general_set.sound_of(config, workspace)
     if dataset is None:
         return None
-    clips = dataset.utterances()
+    clips: list[Example] = [*dataset.utterances()]
     if config.replay == BUNDLED:
         clips = in_their_numbers(clips, own["train"])
     splits = {side: _sample([clip for clip in clips if clip.split == side], AT_MOST[side]) for side in SIDES}
@@ -97,7 +97,7 @@ def only_usable(general: GeneralSet, base: Recogniser) -> tuple[GeneralSet, list
         too_long = unwritable(heard, base) if side != "test" else {}
         good[side] = [clip for clip in heard if clip.id not in too_long]
         bad += [*reasons, *named(too_long)]
-    unlabelled: list[Utterance] = []
+    unlabelled: list[Example] = []
     if general.sound:
         unlabelled, reasons = usable(general.sound, general.unlabelled, base.family, needs_label=False)
         bad += reasons
@@ -133,20 +133,20 @@ def labelled(
     return replace(general, unlabelled=in_their_numbers(clips, own["train"]))
 
 
-def in_their_numbers(clips: list[Utterance], own: Sequence[Utterance]) -> list[Utterance]:
+def in_their_numbers(clips: list[Example], own: Sequence[Example]) -> list[Example]:
     """`clips` with numbers written as words, where the labels of `own` write them so: else one undoes the other."""
     if not _writes_words(own):
         return clips
     return [clip.model_copy(update={"text": digits_to_words(clip.text)}) for clip in clips]
 
 
-def _writes_words(clips: Sequence[Utterance]) -> bool:
+def _writes_words(clips: Sequence[Example]) -> bool:
     """Whether these labels write numbers as words, and never as digits."""
     text = " ".join(clip.text.lower() for clip in clips)
     return not any(character.isdigit() for character in text) and bool(set(text.split()) & set(DIGIT_NAMES))
 
 
-def _sample(clips: list[Utterance], count: int) -> list[Utterance]:
+def _sample(clips: list[Example], count: int) -> list[Example]:
     """`count` of `clips` at most, the same each time, in their order."""
     if len(clips) <= count:
         return clips

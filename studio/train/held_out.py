@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.data.manifest import Utterance
+from studio.data.manifest import Example
 from studio.evaluation.evaluate import Evaluation, hash_of
 from studio.evaluation.verdict import rate, unit_of
 from studio.models import adapters
@@ -65,7 +65,7 @@ def general_wer(evaluation: Evaluation | None) -> float | None:
 
 
 def _scored_once(
-    run: PreparedRun, scorer: Scorer, chosen: list[Utterance], path: Path
+    run: PreparedRun, scorer: Scorer, chosen: list[Example], path: Path
 ) -> Generator[Event, None, Evaluation]:
     """The evaluation in `path`, made where it is not there or is of other clips."""
     before = Evaluation.read(path)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from studio.config import TrainConfig
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example
 from studio.data.utterance import Split
 from studio.models import Recogniser, adapters, frames, load, word_times
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
@@ -58,15 +58,15 @@ class PreparedRun:
         """The clips of its dataset."""
         return self.plan.splits
 
-    def general_clips(self, split: Split) -> list[Utterance]:
+    def general_clips(self, split: Split) -> list[Example]:
         """The clips of the general set that measure what is forgotten, or help to choose."""
         return self.plan.general.splits[split] if self.plan.general else []
 
-    def replayed_clips(self) -> list[Utterance]:
+    def replayed_clips(self) -> list[Example]:
         """The clips of the general set that are learnt from."""
         return self.general_clips("train") if self.config.replay_share else []
 
-    def replayed_sound(self) -> list[Utterance]:
+    def replayed_sound(self) -> list[Example]:
         """The clips of the person's dataset without labels that are learnt from, as the base model wrote them."""
         return self.plan.general.unlabelled if self.plan.general and self.config.replay_share else []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from studio.config import TrainConfig
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example
 from studio.errors import DataError
 from studio.evaluation import failure_modes
 from studio.evaluation.cache import HypothesisCache
@@ -41,7 +41,7 @@ class Scorer:
     is_general: bool = False  # the clips are of other voices
 
     def evaluate(
-        self, clips: Sequence[Utterance], phase: ScoringPhase, adapter: str | None, kept: Path | None = None
+        self, clips: Sequence[Example], phase: ScoringPhase, adapter: str | None, kept: Path | None = None
     ) -> Generator[Event, None, Evaluation]:
         """Decode and score `clips`, all of one split; before and after tuning also silence and noise.
 
@@ -73,7 +73,7 @@ class Scorer:
 
     def _scored(
         self,
-        clips: Sequence[Utterance],
+        clips: Sequence[Example],
         hypotheses: Sequence[Hypothesis],
         adapter: str | None,
         skipped: Sequence[str],
@@ -89,7 +89,7 @@ class Scorer:
             probes=probes,
         )
 
-    def narrowed(self, evaluation: Evaluation, other: Evaluation, clips: Sequence[Utterance]) -> Evaluation:
+    def narrowed(self, evaluation: Evaluation, other: Evaluation, clips: Sequence[Example]) -> Evaluation:
         """`evaluation` on the clips that `other` has too, so that the two can be compared."""
         rows, wanted = {row.id for row in evaluation.rows}, {row.id for row in other.rows}
         both = [clip for clip in clips if clip.id in wanted & rows]
@@ -97,7 +97,7 @@ class Scorer:
             return evaluation
         return self.only(evaluation, both, other.skipped)
 
-    def only(self, evaluation: Evaluation, clips: Sequence[Utterance], skipped: Sequence[str] = ()) -> Evaluation:
+    def only(self, evaluation: Evaluation, clips: Sequence[Example], skipped: Sequence[str] = ()) -> Evaluation:
         """`evaluation` of some of its clips."""
         rows = {row.id: row for row in evaluation.rows}
         read = [rows[clip.id] for clip in clips]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from studio.data.manifest import Utterance
+from studio.data.manifest import Example
 from studio.evaluation.evaluate import Evaluation
 from studio.runs.events import Event, Warned
 from studio.runs.folder import RunFolder
@@ -14,7 +14,7 @@ from studio.workspace import write_atomically
 
 
 def keep_short(
-    folder: RunFolder, scorer: Scorer, before: Evaluation, after: Evaluation, clips: list[Utterance]
+    folder: RunFolder, scorer: Scorer, before: Evaluation, after: Evaluation, clips: list[Example]
 ) -> Iterator[Event]:
     """Write both manifests, and `before` and `after` of the clips that last no longer than the config's limit.
 
@@ -32,5 +32,5 @@ def keep_short(
     scorer.only(after, short).write(folder.short_tuned)
 
 
-def _write_manifest(path: Path, clips: list[Utterance]) -> None:
+def _write_manifest(path: Path, clips: list[Example]) -> None:
     write_atomically(path, "".join(clip.to_line() + "\n" for clip in clips))

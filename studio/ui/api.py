@@ -95,7 +95,7 @@ def _readers(workspace: Workspace) -> tuple[Callable[..., Any], ...]:
             model: without a run, “starter” or the Hub id of a model on this disk; empty: the page's first choice
         """
         opened = _existing(workspace, dataset)
-        row = opened.get(clip)
+        row = opened.clip(clip)
         sound = opened.clip_path(row).read_bytes()
         reader = hearing.choose(workspace, [run] if run else [], model or default_model())
         heard = hearing.utterance(worker.shared(), sound, reader, [], DEFAULT_BOOST)

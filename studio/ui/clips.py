@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, StringConstraints
 
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example, Utterance
 from studio.data.quality import Finding, findings
 from studio.data.quality.known import quality_of
 from studio.data.splits.grouping import siblings
 from studio.data.store.journal import Action
-from studio.data.utterance import Split
+from studio.data.utterance import Split, clips_of
 from studio.data.view.query import Selection
 from studio.data.view.table import Table
 from studio.data.word_times import BY_HAND
@@ -69,9 +69,11 @@ class Which(BaseModel):
     id: str | None = None
 
 
-def shown(dataset: Dataset, clip: Utterance) -> dict[str, Any]:
-    """What a script receives of a clip; its `verdict` is empty where the recording is good."""
-    kept = clip.model_dump(include={"id", "text", "prompt", "duration", "split", "source", "created_at"})
+def shown(dataset: Dataset, clip: Example) -> dict[str, Any]:
+    """What a script receives of a clip; its `verdict` is empty where the recording is good. A pair is never judged."""
+    kept = clip.model_dump(include={"id", "text", "typed", "prompt", "duration", "split", "source", "created_at"})
+    if not isinstance(clip, Utterance):
+        return kept | {"verdict": []}
     return kept | {"verdict": [{"what": found.what, "remedy": found.remedy} for found in warnings(dataset, clip)]}
 
 
@@ -95,7 +97,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/clips/{name}/{clip_id}")
     def sound(name: str, clip_id: str, v: str = "") -> FileResponse:
-        path = dataset(name).clip_path(dataset(name).get(clip_id))
+        path = dataset(name).clip_path(dataset(name).clip(clip_id))
         cached = "private, max-age=3600" if v else "no-cache"  # `v` names the samples: trimmed, a clip has another
         return sound_answer(path, path.name, cached)
 
@@ -111,8 +113,8 @@ def router(workspace: Workspace) -> APIRouter:
     def time(name: str, clip_id: str, timed: WordTimes) -> dict[str, Any]:
         what = f"Word times of “{dataset(name).get(clip_id).text}” set"
         change = {clip_id: {"words": timed.words, "words_from": BY_HAND}}
-        (clip,) = dataset(name).change(change, what, {clip_id: {"words": timed.was}})
-        return {"id": clip.id, "words": clip.words}
+        dataset(name).change(change, what, {clip_id: {"words": timed.was}})
+        return {"id": clip_id, "words": dataset(name).clip(clip_id).words}
 
     @routes.post("/change/{name}")
     def change(name: str, bulk: Bulk) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/trash/{name}/{clip_id}")
     def thrown_away(name: str, clip_id: str, v: str = "") -> FileResponse:
-        path = dataset(name).trash_path(dataset(name).get_trashed(clip_id))
+        path = dataset(name).trash_path(clips_of([dataset(name).get_trashed(clip_id)])[0])
         return sound_answer(path, path.name, "private, max-age=3600" if v else "no-cache")
 
     @routes.post("/restore/{name}")
@@ -156,7 +158,7 @@ def _history(workspace: Workspace) -> APIRouter:
     return routes
 
 
-def change_all(dataset: Dataset, bulk: Bulk) -> list[Utterance]:
+def change_all(dataset: Dataset, bulk: Bulk) -> list[Example]:
     """Change every clip that is selected; another split takes the clips of the same sentences along.
 
     Raises DataError, ConflictError or DiskError, and then nothing has changed.
@@ -165,6 +167,6 @@ def change_all(dataset: Dataset, bulk: Bulk) -> list[Utterance]:
     fields = bulk.changes.model_dump(exclude_none=True)
     changes: dict[str, dict[str, Any]] = dict.fromkeys(ids, fields)
     if bulk.changes.split:
-        moved = siblings(dataset.utterances(), ids, bulk.changes.split)
+        moved = siblings(dataset.examples(), ids, bulk.changes.split)
         changes = {id: {"split": split} for id, split in moved.items()} | changes
     return dataset.change(changes, bulk.what)

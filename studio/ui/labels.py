@@ -173,7 +173,7 @@ def router(workspace: Workspace) -> APIRouter:
 
 def _chosen(workspace: Workspace, name: str, selection: Selection) -> tuple[Dataset, list[Utterance]]:
     dataset = Dataset(workspace.dataset(name))  # before the first clip it is an empty one
-    return dataset, dataset.select(selection)
+    return dataset, dataset.select_clips(selection)
 
 
 def _standing(workspace: Workspace, dataset: Dataset, clips: list[Utterance]) -> LabelOverview:

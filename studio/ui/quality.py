@@ -53,7 +53,7 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.get("/quality/{name}/{clip_id}")
     def of_clip(name: str, clip_id: str) -> Card | None:
         dataset = Dataset.open(workspace.dataset(name))
-        return card_for(dataset, dataset.get(clip_id))
+        return card_for(dataset, dataset.clip(clip_id))
 
     @routes.post("/trim/{name}/{clip_id}")
     def shorten(name: str, clip_id: str) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def keep(
     recording = audio if isinstance(audio, Recording) else Recording.of(audio)
     saved = _saved_before(dataset, recording, prompt) or dataset.add(recording, text=label, prompt=prompt)
     if label is not None and saved.text != label:
-        saved = dataset.edit(saved.id, text=label)
+        dataset.edit(saved.id, text=label)
+        saved = dataset.clip(saved.id)
     old = [clip.id for clip in dataset.utterances() if clip.id == replaces != saved.id]
     return saved, [clip.id for clip in dataset.trash(old)] if old else []
 

@@ -16,11 +16,13 @@ from studio.data import word_times
 from studio.data.manifest import Dataset
 from studio.data.quality import Quality
 from studio.data.store import asr_results
-from studio.data.utterance import Utterance
-from studio.data.view.query import FIELDS, FLAGS
-from studio.data.view.rows import ClipRow, TableRow
+from studio.data.utterance import Example, Utterance
+from studio.data.view.pair_rows import PairRow
+from studio.data.view.query import SPEECH
+from studio.data.view.rows import ClipRow
 from studio.data.view.summary import Summary, Words
 from studio.data.view.table import PAGE, Found, Table
+from studio.data.view.views import row_of
 from studio.errors import DataError
 from studio.ui import assets
 from studio.ui.page import Page
@@ -82,15 +84,16 @@ def router(workspace: Workspace) -> APIRouter:
 
 def known_fields(table: Table | None) -> list[dict[str, Any]]:
     """What a filter can ask for, with its unit and the values that are offered."""
+    language = table.view.language if table else SPEECH
     listed = [
         {"name": name, "kind": column.kind, "unit": column.unit, "what": column.what, "values": column.choices}
-        for name, column in FIELDS.items()
+        for name, column in language.fields.items()
     ]
     for field in listed:
         if table and field["name"] in ("speaker", "session"):
             field["values"] = sorted(set(table.texts(field["name"])) - {""})[:MOST_NAMES]
-    flags = "; ".join(f"has {name}: {what[0].lower()}{what[1:]}" for name, what in FLAGS.items())
-    return [*listed, {"name": "has", "kind": "flag", "unit": "", "what": flags, "values": list(FLAGS)}]
+    flags = "; ".join(f"has {name}: {what[0].lower()}{what[1:]}" for name, what in language.flags.items())
+    return [*listed, {"name": "has", "kind": "flag", "unit": "", "what": flags, "values": list(language.flags)}]
 
 
 def decide(dataset: Dataset, id: str, doubt: Doubt) -> dict[str, Any]:
@@ -110,22 +113,24 @@ def thrown_away(dataset: Dataset, first: int, query: str) -> dict[str, Any]:
     start = max(0, min(first, len(clips) - 1))
     shown = clips[start : start + PAGE]
     page = _page(
-        Found(total=len(clips), clips=len(clips), first=start, rows=[TableRow(clip, None).shown([]) for clip in shown]),
+        Found(total=len(clips), clips=len(clips), first=start, rows=[row_of(clip, None).shown([]) for clip in shown]),
         {},
     )
     for row, clip in zip(page["rows"], shown, strict=True):
-        row |= {"trashed": True, "samples": clip.audio_sha256[:16]}
+        row |= {"trashed": True, "samples": clip.given_hash[:16]}
     return page
 
 
-def _page(found: Found, clips: dict[str, Utterance]) -> dict[str, Any]:
+def _page(found: Found, clips: dict[str, Example]) -> dict[str, Any]:
     """What the script lays out."""
     rows = [row.model_dump() | (_more(row, clips[row.id]) if clips else {}) for row in found.rows]
     return {"total": found.total, "clips": found.clips, "first": found.first, "size": PAGE, "rows": rows}
 
 
-def _more(row: ClipRow, clip: Utterance) -> dict[str, Any]:
+def _more(row: ClipRow | PairRow, clip: Example) -> dict[str, Any]:
     """What only the page needs: what trimming would take off, the word diff, word times, and a name for the samples."""
+    if isinstance(row, PairRow) or not isinstance(clip, Utterance):
+        return {}
     figures = Quality.known(clip.quality)
     return {
         "trim": edges.offered(figures, clip.duration) if figures else 0,

@@ -20,7 +20,7 @@ from studio.data.labels.mixed_numbers import numbers_in_two_ways
 from studio.data.manifest import Dataset
 from studio.data.splits import assignment
 from studio.data.splits.assignment import MINIMUM
-from studio.data.utterance import SIDES, Utterance
+from studio.data.utterance import SIDES, Example
 from studio.errors import DataError
 from studio.evaluation import general_set
 from studio.models import before_start
@@ -322,7 +322,7 @@ def planned(workspace: Workspace, values: Mapping[str, Any]) -> Planned:
     )
 
 
-def _memory(workspace: Workspace, config: TrainConfig, clips: list[Utterance], *, is_cuda: bool) -> Memory | None:
+def _memory(workspace: Workspace, config: TrainConfig, clips: list[Example], *, is_cuda: bool) -> Memory | None:
     seconds, texts = [clip.duration for clip in clips], [clip.text for clip in clips]
     needed = estimate(config, seconds, "cuda" if is_cuda else "cpu", texts)
     if needed is None:

@@ -55,6 +55,8 @@ def as_text(report: Report) -> str:
 
 def _summary(report: Report) -> str:
     counts = report.verdicts
+    if report.kind == "typing":
+        return f"{counted(report.clips, 'pair')}: {counts['fine']:,} fine, {counts['look']:,} to look at."
     return (
         f"{counted(report.clips, 'clip')}: {counts['fine']:,} fine, {counts['look']:,} to look at, "
         f"{counts['re-record']:,} to record again."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
+from pydantic import BaseModel
 
 from studio.data.formats.base import SkipGroup
 from studio.data.formats.plan import ImportPlan
@@ -64,7 +65,7 @@ def look(workspace: Workspace, name: str, plan: ImportPlan, as_json: bool) -> No
     folder = workspace.dataset(name)
     found = preview(plan, Dataset(folder) if folder.is_dir() else None)
     typer.echo(found.model_dump_json(indent=2) if as_json else as_text(found))
-    _end_where_nothing_is_done(found.clips + found.already)
+    end_where_nothing_is_done(found.clips + found.already)
 
 
 def take_in(workspace: Workspace, name: str, plan: ImportPlan, link: bool, as_json: bool) -> None:
@@ -74,13 +75,13 @@ def take_in(workspace: Workspace, name: str, plan: ImportPlan, link: bool, as_js
         report = import_data(dataset, plan, link=link, tell=tell)
         if not as_json:
             tell.note(report.sentence())
-        _keep(dataset, "import", report)
+        keep(dataset, "import", report)
     if as_json or report.skipped:
         typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
-    _end_where_nothing_is_done(report.added + report.already)
+    end_where_nothing_is_done(report.added + report.already)
 
 
-def _keep(dataset: Dataset, task: str, report: ImportReport | ExportReport) -> None:
+def keep(dataset: Dataset, task: str, report: BaseModel) -> None:
     """Keep `report` for the page. What it reports is done, also where the dataset's own disk takes nothing."""
     if not dataset.folder.is_dir():  # nothing came in: there is no dataset
         return
@@ -90,7 +91,7 @@ def _keep(dataset: Dataset, task: str, report: ImportReport | ExportReport) -> N
         typer.echo(f"The page will not show this report: {error.what}", err=True)
 
 
-def _end_where_nothing_is_done(clips: int) -> None:
+def end_where_nothing_is_done(clips: int) -> None:
     """Exit code 1 where every row was refused. As a task of the page the verb has done its work: the report says it."""
     if not clips and FOLDER_VARIABLE not in os.environ:
         raise typer.Exit(1)
@@ -114,7 +115,7 @@ def give_out(
         report = export_data(dataset, format, out, ids, portable=portable, escape=escape, tell=tell)
         if not as_json:
             tell.note(report.sentence())
-        _keep(dataset, "export-data", report)
+        keep(dataset, "export-data", report)
     if as_json or report.skipped:
         typer.echo(report.model_dump_json(indent=2) if as_json else report_text(report))
 
@@ -138,7 +139,7 @@ def listed_ids(dataset: Dataset, listed: Path) -> list[str]:
     ids = lines.read_bytes(listed).decode("utf-8", "replace").split()
     if not ids:
         raise DataError(f"{listed} lists no clip.", "Write the clips' ids into it, one a line.")
-    known = {clip.id for clip in dataset.utterances()}
+    known = {clip.id for clip in dataset.examples()}
     if unknown := [clip for clip in ids if clip not in known]:
         more = f" and {counted(len(unknown) - 1, 'other')}" if len(unknown) > 1 else ""
         what = f"{dataset.name} has no clip “{unknown[0][:60]}”{more}, which {listed} lists."
@@ -157,15 +158,17 @@ def as_text(found: Preview) -> str:
     lines += ["", f"{found.clips:,} of {counted(found.rows, 'row')} would come in: {length}."]
     lines += found.notes
     lines += [f"{counted(found.already, 'clip is', 'clips are')} there already."] if found.already else []
-    lines += [f"{counted(found.skipped, 'row')} would be skipped:", *_reasons(found.reasons)] if found.skipped else []
+    lines += (
+        [f"{counted(found.skipped, 'row')} would be skipped:", *reasons_text(found.reasons)] if found.skipped else []
+    )
     return "\n".join(lines)
 
 
 def report_text(report: ImportReport | ExportReport) -> str:
     """The reasons of a report; its sentence was printed already."""
-    return "\n".join(_reasons(report.reasons))
+    return "\n".join(reasons_text(report.reasons))
 
 
-def _reasons(groups: list[SkipGroup]) -> list[str]:
+def reasons_text(groups: list[SkipGroup]) -> list[str]:
     rows = [f"  {group.count} × {group.reason} ({', '.join(group.examples)})" for group in groups[:SHOWN]]
     return rows + ([f"  and {counted(len(groups) - SHOWN, 'other reason')}"] if len(groups) > SHOWN else [])

@@ -37,7 +37,7 @@ def chosen(workspace: Workspace, name: str, query: str, listed: Path | None = No
     """
     dataset = open_dataset(workspace, name)
     given = listed_ids(dataset, listed) if listed else None
-    clips = dataset.select(Selection(ids=given, query=None if listed else query))
+    clips = dataset.select_clips(Selection(ids=given, query=None if listed else query))
     if query and not clips:
         raise DataError(f"No clip matches “{query}”.", "Try it in the Review tab first.")
     return dataset, clips

@@ -25,7 +25,7 @@ MOST_ROWS = 256  # in one group, which readers may read whole
 SHARD = 400 << 20  # bytes of sound in one file
 
 
-def _library() -> tuple[Any, Any]:
+def parquet_library() -> tuple[Any, Any]:
     """pyarrow and its Parquet part. Raises DataError with how to get it."""
     try:
         import pyarrow
@@ -63,7 +63,7 @@ class Parquet(Base):
 
     def columns(self, path: Path, reading: ReadOptions) -> list[Column]:
         """What each column becomes."""
-        _, library = _library()
+        _, library = parquet_library()
         shards = self._shards(path)
         if not shards:
             return []
@@ -78,7 +78,7 @@ class Parquet(Base):
 
     def count(self, path: Path, reading: ReadOptions) -> int:
         """By what the shards say of themselves: their sound is not read."""
-        _, library = _library()
+        _, library = parquet_library()
         total = 0
         for shard in self._shards(path):
             try:
@@ -105,7 +105,7 @@ def _audio_first(names: list[str], reading: ReadOptions) -> Mapping[str, str]:
 
 
 def _rows(shard: Path, split: Split | None, reading: ReadOptions) -> Iterator[ImportRow | Refused]:
-    _, library = _library()
+    _, library = parquet_library()
     files = reading.files(shard)
     with library.ParquetFile(shard) as file:
         names = file.schema_arrow.names
@@ -168,7 +168,7 @@ class _Shards(ExitStack):
             self._flush()
 
     def _flush(self) -> None:
-        library, parquet = _library()
+        library, parquet = parquet_library()
         schema = _schema(library)
         if self.writer is None:
             path = self.folder / f"{self.split}-{self.count:05d}"

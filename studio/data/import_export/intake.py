@@ -26,7 +26,7 @@ from studio.data.store import lines, operations, snapshot
 from studio.data.store.files import Store
 from studio.data.store.journal import JournalEntry
 from studio.data.store.writing import writing
-from studio.data.utterance import Origin, Split, Utterance, checked_label
+from studio.data.utterance import Origin, Split, Utterance, checked_label, clips_of
 from studio.errors import DataError, StudioError
 from studio.text import counted
 from studio.workspace import disk_errors
@@ -51,6 +51,7 @@ class Intake:
         self._new: set[bytes] = set()
 
     def __enter__(self) -> Self:
+        self._store.must_be("speech")
         with disk_errors(self._store.folder):
             self._store.folder.mkdir(parents=True, exist_ok=True)
         with writing(self._store), disk_errors(self._folder):  # who sweeps holds it too
@@ -58,7 +59,7 @@ class Intake:
             self._lock.acquire()
             self._lines: BinaryIO = (self._folder / "lines.jsonl").open("wb")
             self._seen = self._store.look()
-        self._known = set(_samples(self._store, self._seen.clips))
+        self._known = set(_samples(self._store, clips_of(self._seen.clips)))
         self._sides = self._seen.index().shifted((), ())
         return self
 
@@ -71,16 +72,7 @@ class Intake:
         finally:
             self._lock.release()
             shutil.rmtree(self._folder, ignore_errors=True)
-            self._leave_no_empty_dataset()
-
-    def _leave_no_empty_dataset(self) -> None:
-        """Remove a folder in which nothing was begun: a dataset begins with its first clip, which did not come in."""
-        held = {path.name for path in self._store.folder.iterdir()}
-        if held <= {".lock", self._store.incoming.name}:
-            with suppress(OSError):  # another import is going on in it
-                self._store.incoming.rmdir()
-                (self._store.folder / ".lock").unlink()
-                self._store.folder.rmdir()
+            leave_no_empty_dataset(self._store)
 
     def __contains__(self, audio_sha256: str) -> bool:
         """Whether these samples are in the dataset, or were added already."""
@@ -120,6 +112,7 @@ class Intake:
         others = dict(extra or {}) | ({} if spoken else {"words_from": ""})
         id = self._new_id()
         clip = lines.checked(
+            Utterance,
             **{key: value for key, value in others.items() if key not in _OURS},
             id=id,
             audio_filepath=f"clips/{id}{_suffix(link) if link else '.wav'}",
@@ -190,6 +183,16 @@ class Intake:
             path = self._folder / clip.audio_filepath
             with disk_errors(path), path.open("rb+" if os.name == "nt" else "rb") as stream:
                 os.fsync(stream.fileno())
+
+
+def leave_no_empty_dataset(store: Store) -> None:
+    """Remove a folder in which nothing was begun: a dataset begins with its first line, which did not come in."""
+    held = {path.name for path in store.folder.iterdir()}
+    if held <= {".lock", store.incoming.name}:
+        with suppress(OSError):  # another import is going on in it
+            store.incoming.rmdir()
+            (store.folder / ".lock").unlink()
+            store.folder.rmdir()
 
 
 def _clips(rows: Path) -> Iterator[Utterance]:

@@ -82,7 +82,7 @@ class _Looking:
 
     def __init__(self, into: Store | None) -> None:
         now = into.look() if into else None
-        self.known = {clip.audio_sha256 for clip in now.clips} - {""} if now else set()
+        self.known = {clip.given_hash for clip in now.clips} - {""} if now else set()
         self.kept = now.index() if now else SplitIndex()
         self.sides = self.kept.shifted((), ())
         self.first: list[Shown] = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset, Example, Utterance
 from studio.data.utterance import checked_label
 from studio.errors import DataError
 from studio.text import counted
@@ -44,7 +44,7 @@ def _label(text: str) -> str:
         return ""
 
 
-def apply(dataset: Dataset, proposals: Sequence[Proposal], what: str) -> list[Utterance]:
+def apply(dataset: Dataset, proposals: Sequence[Proposal], what: str) -> list[Example]:
     """Write the new labels, all in one action of the history, called `what`.
 
     Raises ConflictError where a label is no longer what the proposal showed, and then changes nothing.

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from studio.audio import read
 from studio.audio.edges import offered
 from studio.audio.measurements import Quality, remembered
+from studio.config import Kind
 from studio.data.manifest import Dataset
 from studio.data.quality.verdicts import NAMES, Code, Finding, Verdict, verdict
-from studio.data.utterance import Utterance
+from studio.data.utterance import Utterance, clips_of
+from studio.data.view.pair_rows import PairTableRow
 from studio.data.view.table import Table
 from studio.errors import StudioError
 
@@ -46,6 +48,7 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    kind: Kind = "speech"  # of the dataset
     clips: int
     unmeasured: int  # clips without figures of today
     verdicts: dict[Verdict, int]
@@ -71,7 +74,7 @@ def measure_missing(dataset: Dataset, tell: Callable[[int, int], None], *, again
 
     `tell(done, total)` may raise to stop: what was measured until then is written. Raises DiskError.
     """
-    waiting = unmeasured(dataset.utterances(), again=again)
+    waiting = unmeasured(clips_of(dataset.examples()), again=again)
     found: dict[str, dict[str, object]] = {}
     unreadable: list[str] = []
     try:
@@ -91,15 +94,18 @@ def measure_missing(dataset: Dataset, tell: Callable[[int, int], None], *, again
 
 def report(dataset: Dataset) -> Report:
     """What the figures of all clips say, without measuring any. Raises DiskError."""
-    clips = dataset.utterances()
+    clips, recorded = dataset.examples(), clips_of(dataset.examples())
     judged = _judged(Table.of(dataset))
     worst: dict[Code, list[str]] = {}
     for one in judged:
         for finding in one.findings:
             worst.setdefault(finding.code, []).append(finding.verdict)
-    cuts = [cut for clip in clips if (known := Quality.known(clip.quality)) and (cut := offered(known, clip.duration))]
+    cuts = [
+        cut for clip in recorded if (known := Quality.known(clip.quality)) and (cut := offered(known, clip.duration))
+    ]
     counted: Counter[Verdict] = Counter(one.verdict for one in judged)
     return Report(
+        kind=dataset.kind,
         clips=len(clips),
         unmeasured=len(clips) - len(judged),
         verdicts={"fine": counted["fine"], "look": counted["look"], "re-record": counted["re-record"]},
@@ -113,7 +119,11 @@ def report(dataset: Dataset) -> Report:
 
 def _judged(table: Table) -> list[Judged]:
     """Every clip that has figures, with what is to be said about it among the others."""
-    found = ((row.clip, list(table.findings(row))) for row in table.rows if row.figure("version"))
+    found = (
+        (row.clip, list(table.findings(row)))
+        for row in table.rows
+        if isinstance(row, PairTableRow) or row.figure("version")
+    )
     return [Judged(id=clip.id, text=clip.text, verdict=verdict(said), findings=said) for clip, said in found]
 
 
@@ -125,6 +135,6 @@ def _count(found: tuple[Code, list[str]]) -> Count:
 
 def _write(dataset: Dataset, found: dict[str, dict[str, object]]) -> None:
     """Write down the figures of clips that are still there, in one write, and forget them here."""
-    there = {clip.id for clip in dataset.utterances()}
+    there = {clip.id for clip in dataset.examples()}
     dataset.change({id: fields for id, fields in found.items() if id in there}, "Quality measured")
     found.clear()

@@ -19,7 +19,7 @@ def apply(dataset: Dataset, ids: Iterable[str]) -> list[Utterance]:
 
     Clips with no silence to cut are left as they are. Raises DataError or DiskError.
     """
-    clips = [clip for id in ids for clip in [dataset.get(id)]]
+    clips = [clip for id in ids for clip in [dataset.clip(id)]]
     cuts = {clip.id: _seconds(edges(read(dataset.clip_path(clip)))) for clip in clips}
 
     def remade(clip: Utterance) -> tuple[Utterance, Waveform]:

@@ -15,6 +15,7 @@ from studio.text import counted, spoken
 Code = Literal[
     "no-speech", "cut", "clipped", "quiet", "noisy", "silence", "pause", "long", "fast", "slow",
     "offset", "telephone", "doubled", "dropped", "click", "twin",
+    "empty", "ratio", "paraphrase", "script", "control", "secret",
 ]  # fmt: skip
 Verdict = Literal["fine", "look", "re-record"]
 NAMES: dict[Code, str] = {
@@ -34,6 +35,12 @@ NAMES: dict[Code, str] = {
     "dropped": "Gap in the sound",
     "click": "Missing sound",
     "twin": "Same sound twice",
+    "empty": "Empty side",
+    "ratio": "Sides of very different length",
+    "paraphrase": "Paraphrase",
+    "script": "Two scripts",
+    "control": "Control characters",
+    "secret": "Secret",
 }
 """What lists call the findings."""
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from studio.data.manifest import Dataset
 from studio.data.splits.grouping import SplitIndex, digest, groups
-from studio.data.utterance import SIDES, Origin, Split, Utterance
+from studio.data.utterance import SIDES, Example, Origin, Split
 from studio.errors import DataError
 from studio.text import counted
 
@@ -21,7 +21,7 @@ FIRST_TRAINING = 40
 This is the figure that a person reads, in every tab; with fewer a run starts, and says what is missing."""
 
 
-def split_for(text: str, existing: Iterable[Utterance], source: Origin = "microphone", *, prompt: str = "") -> Split:
+def split_for(text: str, existing: Iterable[Example], source: Origin = "microphone", *, prompt: str = "") -> Split:
     """The split of a new clip: that of the clips with the same sentence, or else by hash (70/10/20).
 
     A sentence is known by its label or its prompt, however the digits are written. A live correction is what
@@ -41,7 +41,7 @@ def ensure_minimum(dataset: Dataset) -> list[str]:
     return [f"“{clip.text}” moved from {clip.split} to {split}." for clip, split in moves]
 
 
-def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
+def minimum_moves(clips: Sequence[Example]) -> list[tuple[Example, Split]]:
     """The clips to move, each with its new split, so that every split has its minimum. Raises DataError.
 
     A sentence that is already in two splits was put there by a person, and stays.
@@ -51,7 +51,7 @@ def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
         raise DataError(what, f"Record {more_for_first_training(clips)} more.")
     sizes = Counter(clip.split for clip in clips)
     movable = {place: group for place, group in enumerate(groups(clips)) if _on_one_side(group)}
-    moves: list[tuple[Utterance, Split]] = []
+    moves: list[tuple[Example, Split]] = []
     while lacking := [split for split, least in MINIMUM.items() if sizes[split] < least]:
         target = lacking[0]
         place = _spare(movable, sizes, target)
@@ -64,12 +64,12 @@ def minimum_moves(clips: Sequence[Utterance]) -> list[tuple[Utterance, Split]]:
     return moves
 
 
-def more_for_first_training(clips: Sequence[Utterance]) -> int:
+def more_for_first_training(clips: Sequence[Example]) -> int:
     """How many clips are missing until a first training is worth it."""
     return max(0, FIRST_TRAINING - len(clips))
 
 
-def trainable(dataset: Dataset) -> list[Utterance]:
+def trainable(dataset: Dataset) -> list[Example]:
     """The clips that a run would use, each in the split that it would have then. Nothing is written.
 
     Raises DataError where it could not start: too few clips whose sound is there, or too few sentences.
@@ -82,7 +82,7 @@ def trainable(dataset: Dataset) -> list[Utterance]:
     return clips
 
 
-def moves_at_start(before: Sequence[Utterance], after: Sequence[Utterance]) -> str:
+def moves_at_start(before: Sequence[Example], after: Sequence[Example]) -> str:
     """Which clips a run moves as it starts, `after` being `trainable` of the clips `before`; empty where none."""
     splits = {clip.id: clip.split for clip in before}
     moved = [clip for clip in after if splits[clip.id] != clip.split]
@@ -94,7 +94,7 @@ def moves_at_start(before: Sequence[Utterance], after: Sequence[Utterance]) -> s
     return f"At the start {counted(len(moved), 'clip moves', 'clips move')}, since {least}: {named}{more}."
 
 
-def shortage(clips: Sequence[Utterance]) -> str:
+def shortage(clips: Sequence[Example]) -> str:
     """What a person should know before a run on so few `clips` starts; empty where they are enough."""
     if not (more := more_for_first_training(clips)):
         return ""
@@ -106,17 +106,17 @@ def shortage(clips: Sequence[Utterance]) -> str:
     )
 
 
-def test_set_hash(utterances: Iterable[Utterance]) -> str:
+def test_set_hash(utterances: Iterable[Example]) -> str:
     """A name for exactly these test clips with these labels: two runs with the same one can be compared."""
-    rows = sorted((clip.id, clip.text, clip.audio_sha256) for clip in utterances if clip.split == "test")
+    rows = sorted((clip.id, clip.text, clip.given_hash) for clip in utterances if clip.split == "test")
     return digest(repr(rows))[:16]
 
 
-def _on_one_side(group: Iterable[Utterance]) -> bool:
+def _on_one_side(group: Iterable[Example]) -> bool:
     return len({clip.split for clip in group}) == 1
 
 
-def _spare(groups: Mapping[int, list[Utterance]], sizes: Counter[Split], target: Split) -> int | None:
+def _spare(groups: Mapping[int, list[Example]], sizes: Counter[Split], target: Split) -> int | None:
     """The smallest sentence that another split can give to `target`, of the split with the most clips."""
     found = [
         (-sizes[group[0].split], len(group), place)

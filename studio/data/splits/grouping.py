@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import lru_cache
 
-from studio.data.utterance import Origin, Split, Utterance, hashed_split
-from studio.text import prompt_key
+from studio.data.utterance import Example, Origin, Split, hashed_split, sentence_key
 
 _NONE = (0, 0, 0)
 _few: dict[tuple[int, ...], tuple[int, ...]] = {}  # counts that many sentences have: each is kept once
-_key = lru_cache(maxsize=50_000)(prompt_key)
 
 
-def sentence(clip: Utterance) -> frozenset[str]:
+def sentence(clip: Example) -> frozenset[str]:
     """The keys by which `clip`'s sentence is known: its label's and its prompt's."""
     return sentence_of(clip.text, clip.prompt)
 
 
 def sentence_of(text: str, prompt: str) -> frozenset[str]:
     """The keys of the sentence of a clip with this label, which was read from `prompt` if there was one."""
-    said = _key(text)
-    return frozenset((said, _key(prompt)) if prompt and prompt != text else (said,))
+    said = sentence_key(text)
+    return frozenset((said, sentence_key(prompt)) if prompt and prompt != text else (said,))
 
 
 class SplitIndex:
@@ -35,11 +32,11 @@ class SplitIndex:
         self._doubled: set[str] = set()
 
     @classmethod
-    def of(cls, clips: Iterable[Utterance]) -> SplitIndex:
+    def of(cls, clips: Iterable[Example]) -> SplitIndex:
         """The index of `clips`."""
         return cls().shifted((), clips)
 
-    def shifted(self, gone: Iterable[Utterance], come: Iterable[Utterance]) -> SplitIndex:
+    def shifted(self, gone: Iterable[Example], come: Iterable[Example]) -> SplitIndex:
         """Another index, with clips counted out and in; this one stays as it is."""
         new = SplitIndex()
         new._counts, new._doubled = self._counts.copy(), self._doubled.copy()
@@ -49,11 +46,11 @@ class SplitIndex:
             new.add(clip)
         return new
 
-    def add(self, clip: Utterance) -> None:
+    def add(self, clip: Example) -> None:
         """Count `clip` in; set aside, it is in no split."""
         self.count(sentence(clip), clip.split, 1)
 
-    def discard(self, clip: Utterance) -> None:
+    def discard(self, clip: Example) -> None:
         """Count `clip` out, which was counted in."""
         self.count(sentence(clip), clip.split, -1)
 
@@ -78,7 +75,7 @@ class SplitIndex:
             return "unused" if side == "test" else side or "train"
         return side or hashed_split(prompt or text)
 
-    def split_after_edit(self, clip: Utterance) -> Split:
+    def split_after_edit(self, clip: Example) -> Split:
         """The split of `clip`, which is counted out, with its new label: as before, unless it has a side already."""
         if clip.split == "unused" or self._side(sentence(clip)) is None:
             return clip.split
@@ -109,12 +106,12 @@ class SplitIndex:
         return self.BY_RANK[min(ranks)] if ranks else None
 
 
-def groups(clips: Sequence[Utterance]) -> list[list[Utterance]]:
+def groups(clips: Sequence[Example]) -> list[list[Example]]:
     """Clips by sentence, ordered by the sentences alone; clips that share either key are together."""
     return linked(clips, sentence)
 
 
-def siblings(clips: Iterable[Utterance], ids: Iterable[str], split: Split) -> dict[str, Split]:
+def siblings(clips: Iterable[Example], ids: Iterable[str], split: Split) -> dict[str, Split]:
     """Where the clips `ids` go, and those of the same sentences with them, when `ids` are put into `split`.
 
     A correction of the Test tab cannot measure: if its sentence does, it is set aside.
@@ -131,7 +128,7 @@ def siblings(clips: Iterable[Utterance], ids: Iterable[str], split: Split) -> di
     }
 
 
-def linked(clips: Sequence[Utterance], keys_of: Callable[[Utterance], Iterable[str]]) -> list[list[Utterance]]:
+def linked(clips: Sequence[Example], keys_of: Callable[[Example], Iterable[str]]) -> list[list[Example]]:
     """Clips that share a key, or are linked through others that do, together; ordered by a hash of their keys."""
     parent: dict[str, str] = {}
 
@@ -149,7 +146,7 @@ def linked(clips: Sequence[Utterance], keys_of: Callable[[Utterance], Iterable[s
         for key in others:
             low, high = sorted((root(first), root(key)))
             parent[high] = low
-    found: dict[str, list[Utterance]] = {}
+    found: dict[str, list[Example]] = {}
     for clip, first in zip(clips, firsts, strict=True):
         found.setdefault(root(first), []).append(clip)
     return [found[key] for key in sorted(found, key=digest)]

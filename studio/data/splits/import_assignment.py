@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from studio.data.splits.grouping import SplitIndex, sentence
-from studio.data.utterance import Split, Utterance
+from studio.data.utterance import Example, Split
 
 Place = tuple[bool, int]
 """Whether the place may change, and the rank of its side: the smaller wins. What is there already stays."""
 
 
-def placed(coming: Callable[[], Iterable[Utterance]], sides: SplitIndex, kept: SplitIndex) -> Iterator[Utterance]:
+def placed(coming: Callable[[], Iterable[Example]], sides: SplitIndex, kept: SplitIndex) -> Iterator[Example]:
     """The clips `coming`, each sentence on one side: that of the clips that are `kept`, or else what measures wins.
 
     `sides` counts both. `coming()` is asked several times, so that the clips of a whole import never lie in memory.
@@ -41,7 +41,7 @@ def _torn(sides: SplitIndex, kept: SplitIndex) -> Iterator[str]:
     return (key for key in sides.torn if sides.counts(key) != kept.counts(key))
 
 
-def _places(coming: Callable[[], Iterable[Utterance]], sides: SplitIndex, kept: SplitIndex) -> Mapping[str, Place]:
+def _places(coming: Callable[[], Iterable[Example]], sides: SplitIndex, kept: SplitIndex) -> Mapping[str, Place]:
     """The place of each key of a torn sentence, and of the keys that hang together with it through a clip."""
 
     def own(key: str) -> Place:
@@ -63,7 +63,7 @@ def _places(coming: Callable[[], Iterable[Utterance]], sides: SplitIndex, kept: 
     return places
 
 
-def _moved(clip: Utterance, side: Split) -> Utterance:
+def _moved(clip: Example, side: Split) -> Example:
     """`clip` on `side`; a correction of the Test tab never measures."""
     goes: Split = "unused" if side == "test" and clip.source == "live" else side
     return clip if clip.split == goes else clip.model_copy(update={"split": goes})

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from studio.data.manifest import Dataset
 from studio.data.splits.assignment import MINIMUM, minimum_moves, test_set_hash
 from studio.data.splits.grouping import digest, linked, sentence
-from studio.data.utterance import SIDES, Split, Utterance, hashed_share
+from studio.data.utterance import SIDES, Example, Split, hashed_share
 from studio.errors import ConflictError, DataError
 from studio.text import counted
 
@@ -78,7 +78,7 @@ class SplitPlan(BaseModel):
 
 def plan(dataset: Dataset, request: SplitRequest) -> SplitPlan:
     """What `request` would change in `dataset`; clips that were set aside stay aside. Raises DataError."""
-    clips = dataset.utterances()
+    clips = dataset.examples()
     used = [clip for clip in clips if clip.split != "unused"]
     if not used:
         raise DataError("There are no clips to split.", "Record or import some first.")
@@ -118,11 +118,11 @@ def apply(dataset: Dataset, request: SplitRequest, name: str | None = None) -> S
     return found
 
 
-def _by_sentence(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, Split]:
+def _by_sentence(clips: Sequence[Example], request: SplitRequest) -> dict[str, Split]:
     return _hashed(linked(clips, sentence), request.shares)
 
 
-def _by_session(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, Split]:
+def _by_session(clips: Sequence[Example], request: SplitRequest) -> dict[str, Split]:
     """Whole sittings, the smallest first: they are few and large, and a hash would leave a side empty."""
     groups = linked(
         clips, lambda clip: {*sentence(clip), f"session {clip.session}"} if clip.session else sentence(clip)
@@ -145,7 +145,7 @@ def _by_session(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, 
     return sides | {clip.id: training for group in left for clip in group}
 
 
-def _by_speaker(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, Split]:
+def _by_speaker(clips: Sequence[Example], request: SplitRequest) -> dict[str, Split]:
     """Speakers held out measure. Of a sentence that they share with others, one side is set aside, by its hash."""
     held = set(request.hold_out) or _smallest_speakers(clips, request.shares[2])
     names = {clip.speaker for clip in clips}
@@ -166,7 +166,7 @@ def _by_speaker(clips: Sequence[Utterance], request: SplitRequest) -> dict[str, 
     return sides
 
 
-def _smallest_speakers(clips: Sequence[Utterance], share: int) -> set[str]:
+def _smallest_speakers(clips: Sequence[Example], share: int) -> set[str]:
     """As few clips as reach the test's share, in whole speakers; at least one stays."""
     counts = Counter(clip.speaker for clip in clips).most_common()
     if len(counts) < 2:
@@ -182,27 +182,27 @@ def _smallest_speakers(clips: Sequence[Utterance], share: int) -> set[str]:
     return held
 
 
-def _hashed(groups: Iterable[list[Utterance]], shares: tuple[int, int, int]) -> dict[str, Split]:
+def _hashed(groups: Iterable[list[Example]], shares: tuple[int, int, int]) -> dict[str, Split]:
     _, validation, test = (share / 100 for share in shares)
 
-    def side(group: list[Utterance]) -> Split:
+    def side(group: list[Example]) -> Split:
         share = _share(group)
         return "test" if share < test else "validation" if share < test + validation else "train"
 
     return {clip.id: found for group in groups for found in [side(group)] for clip in group}
 
 
-def _share(group: Iterable[Utterance]) -> float:
+def _share(group: Iterable[Example]) -> float:
     """Where a group falls, 0..1: as its first sentence by the alphabet does, whatever the order of the clips."""
     return hashed_share(min(clip.prompt or clip.text for clip in group))
 
 
-def _allowed(clip: Utterance, side: Split) -> Split:
+def _allowed(clip: Example, side: Split) -> Split:
     """A correction of the Test tab never measures."""
     return "unused" if side == "test" and clip.source == "live" else side
 
 
-def _with_minimum(clips: Sequence[Utterance], sides: Mapping[str, Split], warnings: list[str]) -> dict[str, Split]:
+def _with_minimum(clips: Sequence[Example], sides: Mapping[str, Split], warnings: list[str]) -> dict[str, Split]:
     """`sides`, with whole sentences moved until each has its minimum; `warnings` says where that cannot be."""
     placed = [clip.model_copy(update={"split": sides[clip.id]}) for clip in clips if sides[clip.id] != "unused"]
     try:
@@ -212,7 +212,7 @@ def _with_minimum(clips: Sequence[Utterance], sides: Mapping[str, Split], warnin
         return dict(sides)
 
 
-def _counted(clips: Iterable[Utterance]) -> dict[Split, SplitSummary]:
+def _counted(clips: Iterable[Example]) -> dict[Split, SplitSummary]:
     found: dict[Split, list[float]] = defaultdict(list)
     for clip in clips:
         found[clip.split].append(clip.duration)
@@ -220,7 +220,7 @@ def _counted(clips: Iterable[Utterance]) -> dict[Split, SplitSummary]:
     return {side: SplitSummary(clips=len(found[side]), seconds=round(sum(found[side]), 1)) for side in every}
 
 
-def _warnings(used: Sequence[Utterance], after: Sequence[Utterance], request: SplitRequest) -> list[str]:
+def _warnings(used: Sequence[Example], after: Sequence[Example], request: SplitRequest) -> list[str]:
     """What these splits cannot show, in plain words."""
     counts = Counter(clip.split for clip in after)
     found = []

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio.data.store.files import Store
 from studio.data.store.lines import read_bytes, split_lines
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example
 from studio.workspace import append_durably, disk_errors, write_atomically
 
 NAME = "heard.jsonl"
@@ -27,7 +27,7 @@ class AsrResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
     id: str  # of the clip
-    audio_sha256: str  # of the samples that were transcribed
+    audio_sha256: str  # of the samples that were transcribed; of a pair, of what was typed
     label: str  # the text that it was compared with
     model: str
     adapter: str | None = None  # the run or folder; None is the base model
@@ -41,7 +41,7 @@ class AsrResult(BaseModel):
     reason: str = ""  # of the suspicion, a sentence
     at: str  # ISO 8601, UTC
 
-    def stale_for(self, clip: Utterance) -> bool:
+    def stale_for(self, clip: Example) -> bool:
         """Whether the label has changed since: `wer`, `loss` and `suspicion` then speak of another text."""
         return self.label != clip.text
 
@@ -53,7 +53,7 @@ def path_of(store: Store) -> Path:
 
 def read(store: Store) -> dict[str, AsrResult]:
     """The transcripts of the clips of `store`, by id; those of other samples are left out. Raises DiskError."""
-    samples = {clip.id: clip.audio_sha256 for clip in store.look().clips}
+    samples = {clip.id: clip.given_hash for clip in store.look().clips}
     return {id: item for id, item in latest(store).items() if samples.get(id) == item.audio_sha256}
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from studio.data.store.files import Store
 from studio.data.store.journal import JournalEntry, Last
 from studio.data.store.snapshot import Snapshot
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example
 from studio.errors import ConflictError
 
-_NAMES = {"text": "label", "audio_filepath": "recording", "audio_sha256": "recording"}
+_NAMES = {"text": "label", "audio_filepath": "recording", "audio_sha256": "recording", "typed": "typed text"}
 
 
-def seen(clip: Utterance, was: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def seen(clip: Example, was: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raise ConflictError where `clip` is no longer what the person saw, nor yet what is wanted."""
     if all(getattr(clip, field, None) == value for field, value in wanted.items()):
         return  # asked twice: the first answer got lost
@@ -26,7 +26,7 @@ def seen(clip: Utterance, was: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
             raise ConflictError(what, "Look at both, then save the one that is right.", shown(clip))
 
 
-def has(clip: Utterance, fields: Mapping[str, Any]) -> bool:
+def has(clip: Example, fields: Mapping[str, Any]) -> bool:
     """Whether `clip` has these fields, as JSON."""
     now = clip.model_dump(mode="json", include=set(fields))
     return json.dumps(now, sort_keys=True) == json.dumps(dict(fields), sort_keys=True)
@@ -56,7 +56,7 @@ def check(store: Store, entry: JournalEntry, again: bool) -> None:
             raise _moved(None, id, entry, is_there=False)
 
 
-def _compare(clip: Utterance, expected: Mapping[str, Any], entry: JournalEntry) -> None:
+def _compare(clip: Example, expected: Mapping[str, Any], entry: JournalEntry) -> None:
     for name, value in expected.items():
         if not has(clip, {name: value}):
             now, then = (f"“{value}”" if value else "empty" for value in (getattr(clip, name), value))
@@ -69,7 +69,7 @@ def _compare(clip: Utterance, expected: Mapping[str, Any], entry: JournalEntry) 
             )
 
 
-def _moved(clip: Utterance | None, id: str, entry: JournalEntry, is_there: bool) -> ConflictError:
+def _moved(clip: Example | None, id: str, entry: JournalEntry, is_there: bool) -> ConflictError:
     name = f"“{clip.text}”" if clip else f"The clip {id}"
     what = "was brought back since" if is_there else "is in the trash now" if clip else "is gone"
     return ConflictError(
@@ -77,6 +77,6 @@ def _moved(clip: Utterance | None, id: str, entry: JournalEntry, is_there: bool)
     )
 
 
-def shown(clip: Utterance) -> dict[str, Any]:
+def shown(clip: Example) -> dict[str, Any]:
     """What an error carries of a clip: its fields, without paths."""
-    return clip.model_dump(mode="json", exclude={"audio_filepath", "audio_sha256", "words"})
+    return clip.model_dump(mode="json", exclude={"audio_filepath", "audio_sha256", "words", "key_times"})

@@ -18,7 +18,7 @@ from studio.data.store.conflicts import check, happened
 from studio.data.store.files import Store
 from studio.data.store.journal import Action, JournalEntry, redo_line, undo_line
 from studio.data.store.snapshot import Signature, Snapshot, signature_of
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example, Utterance, clips_of
 from studio.errors import ConflictError, DataError, StudioError
 from studio.workspace import append_durably, disk_errors, sync_folder, write_atomically
 
@@ -28,7 +28,7 @@ _settled: dict[Path, Signature] = {}  # folder -> the journal whose last line is
 def edit(
     store: Store,
     what: str,
-    new: Sequence[Utterance],
+    new: Sequence[Example],
     sides: SplitIndex | None,
     sound: Callable[[str], Waveform] | None = None,
 ) -> None:
@@ -54,9 +54,10 @@ def trash(store: Store, what: str, ids: Iterable[str]) -> None:
     _do(store, JournalEntry.new("trash", what, rows))
 
 
-def restore(store: Store, what: str, clips: Iterable[Utterance]) -> None:
+def restore(store: Store, what: str, clips: Iterable[Example]) -> None:
     """Bring `clips` back from the trash, to the end of the manifest. Raises DiskError."""
-    _do(store, JournalEntry.new("restore", what, {clip.id: clip.audio_filepath for clip in clips}))
+    rows = {clip.id: clip.audio_filepath if isinstance(clip, Utterance) else "" for clip in clips}
+    _do(store, JournalEntry.new("restore", what, rows))
 
 
 def undo(store: Store, id: str | None) -> Action | None:
@@ -174,14 +175,14 @@ def _carry_out(store: Store, entry: JournalEntry, forward: bool) -> None:
 def _edit(
     store: Store,
     entry: JournalEntry,
-    new: Mapping[str, Utterance],
+    new: Mapping[str, Example],
     sides: SplitIndex | None = None,
     sound: Callable[[str], Waveform] | None = None,
 ) -> None:
     old = store.look()
     sides = sides or _shifted(old, new)
-    changed = (id for id in new if "audio_filepath" in entry.rows[id][0])
-    coming = {id: store.folder / new[id].audio_filepath for id in changed}
+    changed = (clip for id, clip in new.items() if "audio_filepath" in entry.rows[id][0])
+    coming = {clip.id: store.folder / clip.audio_filepath for clip in clips_of(changed)}
     if sound is not None:
         for id, path in coming.items():
             wave = sound(id)
@@ -191,7 +192,7 @@ def _edit(
     _put_originals_away(store, entry)
 
 
-def _shifted(old: Snapshot, new: Mapping[str, Utterance]) -> SplitIndex | None:
+def _shifted(old: Snapshot, new: Mapping[str, Example]) -> SplitIndex | None:
     """The index of sentences, where there is one, with the clips `new` in place of what they were."""
     pairs = [(was, clip) for id, clip in new.items() if stands_elsewhere(was := old.clips[old.places[id]], clip)]
     return old.shifted([was for was, _ in pairs], [clip for _, clip in pairs]) if pairs else old.sides
@@ -201,7 +202,7 @@ def _put_originals_away(store: Store, entry: JournalEntry) -> None:
     """A sound that was replaced leaves the folder of clips, where every file has a line."""
     if not any("audio_filepath" in before for before, _ in entry.rows.values()):
         return
-    used = {clip.audio_filepath for clip in store.look().clips}
+    used = {clip.audio_filepath for clip in clips_of(store.look().clips)}
     names = {side["audio_filepath"] for row in entry.rows.values() for side in row if "audio_filepath" in side}
     paths = [store.folder / name for name in names - used]
     move((path, _original(store, path)) for path in paths if path.is_file())
@@ -219,9 +220,9 @@ def _remove(store: Store, ids: list[str]) -> None:
     _put_into_trash(store, gone)
 
 
-def _put_into_trash(store: Store, gone: Iterable[Utterance]) -> None:
-    used = {clip.audio_filepath for clip in store.look().clips}
-    paths = {clip.audio_filepath: (store.clip_path(clip), store.trash_path(clip)) for clip in gone}
+def _put_into_trash(store: Store, gone: Iterable[Example]) -> None:
+    used = {clip.audio_filepath for clip in clips_of(store.look().clips)}
+    paths = {clip.audio_filepath: (store.clip_path(clip), store.trash_path(clip)) for clip in clips_of(gone)}
     move(pair for name, pair in paths.items() if name not in used and pair[0].is_file())
 
 
@@ -229,7 +230,7 @@ def _bring_back(store: Store, entry: JournalEntry) -> None:
     trashed = store.trashed()
     found = {clip.id: clip for clip in trashed if clip.id in entry.rows}
     back = [found[id] for id in entry.rows]
-    moves = [(store.trash_path(clip), store.clip_path(clip)) for clip in back]
+    moves = [(store.trash_path(clip), store.clip_path(clip)) for clip in clips_of(back)]
     move((source, target) for source, target in dict(moves).items() if not target.exists())
     old = store.look()
     before = entry.rows if entry.kind == "trash" else {}
@@ -239,15 +240,15 @@ def _bring_back(store: Store, entry: JournalEntry) -> None:
     write_atomically(store.trash_list, lines.joined(left) + "\n" if left else "")
 
 
-def _remade(old: Snapshot, rows: Mapping[str, Any], side: int) -> dict[str, Utterance]:
+def _remade(old: Snapshot, rows: Mapping[str, Any], side: int) -> dict[str, Example]:
     """The clips of `rows` as they were before (0) or after (1)."""
     clips = {id: old.clips[old.places[id]] for id in rows}
-    return {id: Utterance.model_validate(clip.model_dump() | rows[id][side]) for id, clip in clips.items()}
+    return {id: type(clip).model_validate(clip.model_dump() | rows[id][side]) for id, clip in clips.items()}
 
 
-def _difference(old: Utterance, new: Utterance) -> tuple[dict[str, Any], dict[str, Any]]:
+def _difference(old: Example, new: Example) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields that differ, before and after, as JSON."""
-    names = {name for name in Utterance.model_fields if getattr(old, name) != getattr(new, name)}
+    names = {name for name in type(new).model_fields if getattr(old, name) != getattr(new, name)}
     return old.model_dump(mode="json", include=names), new.model_dump(mode="json", include=names)
 
 
@@ -256,7 +257,7 @@ def _tidy(store: Store, entry: JournalEntry, is_swept: bool) -> None:
     now = store.look()
     in_trash = {clip.id: clip for clip in store.trashed() if clip.id in entry.rows}
     _put_into_trash(store, in_trash.values())
-    used = {clip.audio_filepath for clip in now.clips} | {clip.audio_filepath for clip in in_trash.values()}
+    used = {clip.audio_filepath for clip in clips_of([*now.clips, *in_trash.values()])}
     for name in _brought(entry) - used if is_swept else ():
         path = store.folder / name
         halves = path.parent.glob(f".{path.name}.*") if entry.kind == "edit" else ()  # added sounds are renamed, whole
@@ -270,4 +271,4 @@ def _brought(entry: JournalEntry) -> set[str]:
     """The paths of sounds that came with `entry`, and with nothing before it."""
     if entry.kind == "edit":
         return {after["audio_filepath"] for _, after in entry.rows.values() if "audio_filepath" in after}
-    return set(entry.rows.values()) if entry.kind == "add" else set()
+    return set(entry.rows.values()) - {""} if entry.kind == "add" else set()

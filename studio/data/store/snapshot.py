@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from studio.config import Kind
 from studio.data.splits.grouping import SplitIndex
 from studio.data.store import lines
-from studio.data.utterance import Utterance
+from studio.data.utterance import Example, Utterance
 from studio.errors import DataError
 from studio.workspace import check_plain, disk_errors, inside, write_atomically
 
@@ -60,9 +61,9 @@ class Snapshot:
 
     signature: Signature
     lines: list[bytes]
-    parsed: list[Utterance | str]  # of each line: its clip, or what is wrong with it
+    parsed: list[Example | str]  # of each line: its clip or pair, or what is wrong with it
     clip_files: ClipFiles
-    clips: list[Utterance] = field(default_factory=list)  # those that can be used, in order
+    clips: list[Example] = field(default_factory=list)  # those that can be used, in order
     numbers: list[int] = field(default_factory=list)  # of each clip, its line from 0
     places: dict[str, int] = field(default_factory=dict)  # id -> place among the clips
     faults: list[str] = field(default_factory=list)  # a sentence on each line that cannot be used
@@ -70,7 +71,7 @@ class Snapshot:
 
     is_torn: bool = False  # the last line ends in the middle
 
-    def get(self, id: str) -> Utterance | None:
+    def get(self, id: str) -> Example | None:
         """The clip `id`, or None."""
         place = self.places.get(id)
         return None if place is None else self.clips[place]
@@ -82,13 +83,13 @@ class Snapshot:
                 self.sides = SplitIndex.of(self.clips)
         return self.sides
 
-    def shifted(self, gone: Iterable[Utterance], come: Iterable[Utterance]) -> SplitIndex | None:
+    def shifted(self, gone: Iterable[Example], come: Iterable[Example]) -> SplitIndex | None:
         """The index, where there is one yet, with clips counted out and in."""
         return None if self.sides is None else self.sides.shifted(gone, come)
 
 
-def look(folder: Path) -> Snapshot:
-    """The manifest in `folder` as it is now. Raises DiskError."""
+def look(folder: Path, kind: Kind = "speech") -> Snapshot:
+    """The manifest in `folder`, of a dataset of this `kind`, as it is now. Raises DiskError."""
     manifest = folder / "manifest.jsonl"
     with _lock:
         old = _kept.get(folder)
@@ -96,7 +97,7 @@ def look(folder: Path) -> Snapshot:
         return old if old.clip_files.is_current(folder) else _keep(folder, _again(folder, old))
     signature, content = _read(manifest)
     rows = lines.split_lines(content)
-    made = _built(folder, signature, rows, _parsed(rows, old), old)
+    made = _built(folder, signature, rows, _parsed(rows, old, kind), old)
     made.is_torn = bool(rows) and not content.endswith(b"\n") and isinstance(made.parsed[-1], str)
     return _keep(folder, made)
 
@@ -111,7 +112,7 @@ def signature_of(path: Path) -> Signature:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def edited(folder: Path, old: Snapshot, new: Mapping[str, Utterance], sides: SplitIndex | None = None) -> None:
+def edited(folder: Path, old: Snapshot, new: Mapping[str, Example], sides: SplitIndex | None = None) -> None:
     """Replace the lines of the clips `new`, by id, in one atomic write; other lines stay as they are, byte for byte.
 
     Raises DiskError, and then nothing has changed.
@@ -122,7 +123,7 @@ def edited(folder: Path, old: Snapshot, new: Mapping[str, Utterance], sides: Spl
         number = old.numbers[place]
         rows[number], parsed[number], clips[place] = clip.to_line().encode(), clip, clip
     signature = _write(folder, rows)
-    if all(clip.audio_filepath == old.clips[old.places[id]].audio_filepath for id, clip in new.items()):
+    if all(_file(clip) == _file(old.clips[old.places[id]]) for id, clip in new.items()):
         shape = (old.numbers, old.places, old.faults)
         _keep(folder, Snapshot(signature, rows, parsed, old.clip_files, clips, *shape, sides=sides))
     else:
@@ -136,14 +137,12 @@ def removed(folder: Path, old: Snapshot, ids: Collection[str], sides: SplitIndex
     _rewrite(folder, old, [old.lines[number] for number in left], [old.parsed[number] for number in left], sides)
 
 
-def inserted(
-    folder: Path, old: Snapshot, new: Sequence[tuple[str | None, Utterance]], sides: SplitIndex | None
-) -> None:
+def inserted(folder: Path, old: Snapshot, new: Sequence[tuple[str | None, Example]], sides: SplitIndex | None) -> None:
     """Put in the lines of clips, each after the clip whose id is given, in one atomic write.
 
     "" means the beginning; where there is no such clip, or None is given, the end. Raises DiskError.
     """
-    after: dict[int, list[Utterance]] = {}  # number of a line -> what comes after it
+    after: dict[int, list[Example]] = {}  # number of a line -> what comes after it
     line_of: dict[str, int] = {"": -1}
     last = len(old.lines) - 1
     for before, clip in new:
@@ -152,7 +151,7 @@ def inserted(
         line_of[clip.id] = number
         after.setdefault(number, []).append(clip)
     rows: list[bytes] = []
-    parsed: list[Utterance | str] = []
+    parsed: list[Example | str] = []
     for number in range(-1, len(old.lines)):
         if number >= 0:
             rows.append(old.lines[number])
@@ -162,7 +161,7 @@ def inserted(
     _rewrite(folder, old, rows, parsed, sides)
 
 
-def appended(folder: Path, old: Snapshot, clip: Utterance) -> None:
+def appended(folder: Path, old: Snapshot, clip: Example) -> None:
     """Take up that `clip`'s line is now at the end of the manifest."""
     line = clip.to_line().encode()
     signature = signature_of(folder / "manifest.jsonl")
@@ -181,7 +180,7 @@ def extended(folder: Path, content: Iterable[bytes]) -> None:
 
 
 def _rewrite(
-    folder: Path, old: Snapshot, rows: list[bytes], parsed: list[Utterance | str], sides: SplitIndex | None
+    folder: Path, old: Snapshot, rows: list[bytes], parsed: list[Example | str], sides: SplitIndex | None
 ) -> None:
     _keep(folder, _built(folder, _write(folder, rows), rows, parsed, old, sides))
 
@@ -214,11 +213,11 @@ def _read(manifest: Path) -> tuple[Signature, bytes]:
     return (found.st_ino, found.st_size, found.st_mtime_ns), content.removeprefix(lines.BYTE_ORDER_MARK)
 
 
-def _parsed(rows: list[bytes], old: Snapshot | None) -> list[Utterance | str]:
+def _parsed(rows: list[bytes], old: Snapshot | None, kind: Kind) -> list[Example | str]:
     """Each line parsed, those that `old` has already without work."""
     known = dict(zip(old.lines, old.parsed, strict=True)) if old else {}
     with many_objects():
-        return [known.get(line) or lines.parse(line) for line in rows]
+        return [known.get(line) or lines.parse(line, kind) for line in rows]
 
 
 @contextmanager
@@ -244,22 +243,24 @@ def _built(
     folder: Path,
     signature: Signature,
     rows: list[bytes],
-    parsed: list[Utterance | str],
+    parsed: list[Example | str],
     old: Snapshot | None,
     sides: SplitIndex | None = None,
 ) -> Snapshot:
-    parents = {row.audio_filepath.rpartition("/")[0] for row in parsed if isinstance(row, Utterance)} | {"clips"}
+    parents = {file.rpartition("/")[0] for row in parsed if isinstance(row, Example) and (file := _file(row))}
+    parents |= {"clips"}
     is_known = old is not None and parents <= old.clip_files.stamps.keys() and old.clip_files.is_current(folder)
     clip_files = old.clip_files if old is not None and is_known else ClipFiles.of(folder, sorted(parents))
     made = Snapshot(signature, rows, parsed, clip_files, sides=sides)
+    there = clip_files.files | {""}  # what needs no file is there
     for number, row in enumerate(parsed):
-        if isinstance(row, Utterance) and row.id not in made.places and row.audio_filepath in clip_files.files:
+        if isinstance(row, Example) and row.id not in made.places and _file(row) in there:
             fault = ""
         elif not rows[number].strip():
             continue
         else:
             fault = row if isinstance(row, str) else _fault(row, made, folder)
-        if isinstance(row, Utterance) and not fault:
+        if isinstance(row, Example) and not fault:
             made.places[row.id] = len(made.clips)
             made.clips.append(row)
             made.numbers.append(number)
@@ -268,10 +269,11 @@ def _built(
     return made
 
 
-def _fault(clip: Utterance, made: Snapshot, folder: Path) -> str:
+def _fault(clip: Example, made: Snapshot, folder: Path) -> str:
     """Why `clip` cannot be used, where it is not a plain file in a known folder; empty where it can."""
     if clip.id in made.places:
         return f"the id {clip.id} appears twice. Give one of them another id, or delete its line."
+    assert isinstance(clip, Utterance)  # another kind has no file that could be missing
     try:
         path = inside(folder, clip.audio_filepath)
     except DataError as error:
@@ -279,6 +281,11 @@ def _fault(clip: Utterance, made: Snapshot, folder: Path) -> str:
     if not path.is_file():
         return f"the clip {clip.audio_filepath} is missing. Put it back, or delete the line."
     return ""
+
+
+def _file(example: Example) -> str:
+    """The file that belongs to it, relative to the dataset folder; empty for a typing pair, which has none."""
+    return example.audio_filepath if isinstance(example, Utterance) else ""
 
 
 def _plain_files(folder: Path, name: str) -> list[str]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from studio.audio.measurements import Quality
 from studio.data.store.files import Store
-from studio.data.view.rows import TableRow
+from studio.data.view.pair_rows import PairRow
+from studio.data.view.rows import ClipRow, TableRow
 from studio.data.view.table import Table
+from studio.data.view.views import AnyRow
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,23 +18,30 @@ _CLIP = ("id", "audio_filepath", "text", "prompt", "split", "source", "speaker",
 _FIGURES = tuple(name for name in Quality.model_fields if name != "version")
 _RESULT = ("hypothesis", "wer", "confidence", "suspicion", "model", "adapter")
 COLUMNS = (*_CLIP, "pace", *_FIGURES, "verdict", "findings", *_RESULT)
+PAIR_COLUMNS = tuple(PairRow.model_fields)
 
 
 def clips_frame(store: Store) -> DataFrame:
-    """A row a clip, in the order of the manifest, with `COLUMNS`. Empty cells: not measured, or not transcribed yet.
+    """A row a clip or pair, in the order of the manifest, with `COLUMNS` or `PAIR_COLUMNS`.
+
+    Empty cells: not measured, or not transcribed yet.
 
     Raises DiskError.
     """
     from pandas import DataFrame, to_datetime
 
     table = Table.of(store)
-    frame = DataFrame([_cells(table, row) for row in table.rows], columns=[*COLUMNS])
+    columns = COLUMNS if store.kind == "speech" else PAIR_COLUMNS
+    frame = DataFrame([_cells(table, row) for row in table.rows], columns=[*columns])
     frame["created_at"] = to_datetime(frame["created_at"], utc=True, errors="coerce", format="ISO8601")
     return frame
 
 
-def _cells(table: Table, row: TableRow) -> dict[str, Any]:
-    shown, quality = table.row(row), row.quality
+def _cells(table: Table, row: AnyRow) -> dict[str, Any]:
+    shown = table.row(row)
+    if not (isinstance(row, TableRow) and isinstance(shown, ClipRow)):
+        return shown.model_dump() | {"findings": " ".join(found.code for found in shown.findings)}
+    quality = row.quality
     return {
         **{name: getattr(row.clip, name) for name in _CLIP},
         "pace": shown.pace,

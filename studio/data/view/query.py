@@ -88,6 +88,52 @@ FLAGS: Mapping[str, str] = MappingProxyType(
 )
 
 
+PAIR_FIELDS: Mapping[str, QueryField] = MappingProxyType(
+    {
+        "text": QueryField("text", "The corrected text: what was meant"),
+        "typed": QueryField("text", "What was typed"),
+        "prompt": QueryField("text", "The prompt that was typed"),
+        "speaker": QueryField("choice", "Who types"),
+        "session": QueryField("choice", "The session in which it was typed"),
+        "split": FIELDS["split"],
+        "source": QueryField("choice", "Where it comes from", choices=("keyboard", "import", "live", "synthetic")),
+        "quality": QueryField("choice", "The verdict on the pair", choices=("fine", "look")),
+        "finding": QueryField("text", "What was found in the pair, such as secret or paraphrase"),
+        "edits": QueryField("number", "Characters that differ between the two sides", "characters"),
+        "changed": QueryField("number", "Characters that differ, as a share; 0.1 or 10%", "of 1"),
+        "words": QueryField("number", "Words in the corrected text", "words"),
+        "characters": QueryField("number", "Characters in the corrected text", "characters"),
+        "duration": QueryField("number", "How long the typing took", "s"),
+        "pace": QueryField("number", "How fast it was typed", "characters/min"),
+        "backspaces": QueryField("number", "How often Backspace was pressed", "times"),
+        "created": QueryField("date", "When it was typed: 2026-11, 2026-11-01, today, yesterday (UTC)"),
+        "id": QueryField("text", "The name of the pair"),
+    }
+)
+PAIR_FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "typos": "Its two sides differ",
+        "prompt": "It was typed from a prompt",
+        "speaker": "It is known who typed",
+        "twins": "The same text was typed twice",
+        "findings": "Something was found in the pair",
+        "times": "The times of its keys were kept",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The columns and flags that a person can ask for in a dataset of one kind."""
+
+    fields: Mapping[str, QueryField]
+    flags: Mapping[str, str]
+
+
+SPEECH = Language(FIELDS, FLAGS)
+TYPING = Language(PAIR_FIELDS, PAIR_FLAGS)
+
+
 @dataclass(frozen=True, slots=True)
 class Compare:
     """A field against a value, which is a number for a number, and in lower case otherwise."""
@@ -151,11 +197,11 @@ _OPERATORS: Mapping[str, Operator] = MappingProxyType({"==": "=", "<>": "!="})
 _DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2}(?:t\d{2}(?::\d{2}(?::\d{2})?)?)?)?)?")
 
 
-def parse(text: str) -> Query:
-    """What `text` asks for. Raises DataError, which shows where it cannot be read."""
+def parse(text: str, language: Language = SPEECH) -> Query:
+    """What `text` asks for, in the `language` of a kind of dataset. Raises DataError, which shows where it is wrong."""
     if len(text) > LONGEST:
         raise DataError(f"The search is longer than {LONGEST:,} characters.", "Search for less at once.")
-    return _Parser(text).whole()
+    return _Parser(text, language).whole()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +212,10 @@ class _Token:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, language: Language) -> None:
         self.text = text
+        self.fields, self.flags = language.fields, language.flags
+        self.shown_as = {shown: field for shown, field in SHOWN_AS.items() if field in self.fields}
         self.depth = 0
         self.place = 0
         self.tokens = self._tokens()
@@ -258,28 +306,28 @@ class _Parser:
     def flag(self) -> str:
         """The flag that comes now; empty where “has” is only a word of a label."""
         said = self.now.text.casefold() if self.now.kind == "word" else ""
-        found = next((flag for flag in FLAGS if said and said in (flag, flag.removesuffix("s"))), "")
+        found = next((flag for flag in self.flags if said and said in (flag, flag.removesuffix("s"))), "")
         self.place += bool(found)
         return found
 
     def comparison(self, name: _Token) -> Query:
-        field = SHOWN_AS.get(name.text.casefold(), name.text.casefold())
-        if field not in FIELDS:
-            self.fail(f"Unknown column “{name.text}”", name.at, _meant(field, (*FIELDS, *SHOWN_AS)))
+        field = self.shown_as.get(name.text.casefold(), name.text.casefold())
+        if field not in self.fields:
+            self.fail(f"Unknown column “{name.text}”", name.at, _meant(field, (*self.fields, *self.shown_as)))
         sign = self.take()
         value = self.take()
         if value.kind in ("mark", "end"):
             self.fail(
-                f"A value is missing after “{name.text} {sign.text}”", value.at, "For example: " + _example(field)
+                f"A value is missing after “{name.text} {sign.text}”", value.at, "For example: " + self.example(field)
             )
         operator: Operator = _OPERATORS.get(sign.text, sign.text)  # type: ignore[arg-type]
         return Compare(field, operator, self.value(field, operator, value))
 
     def value(self, field: str, operator: Operator, token: _Token) -> float | str:
-        column = FIELDS[field]
+        column = self.fields[field]
         said = token.text.casefold().strip()
         if column.kind in ("text", "choice") and operator[0] in "<>":
-            self.fail(f"“{field}” is not a number", token.at, f"For example: {_example(field)}.")
+            self.fail(f"“{field}” is not a number", token.at, f"For example: {self.example(field)}.")
         if column.kind == "number":
             return self.number(column, operator, token)
         if column.kind == "date":
@@ -304,6 +352,14 @@ class _Parser:
             self.fail(f"“{token.text}” is not a date", token.at, "Write it as 2026-11 or 2026-11-01.")
         return said.upper()
 
+    def example(self, field: str) -> str:
+        column = self.fields[field]
+        if column.kind == "number":
+            return f"{field} > 0.3"
+        if column.kind == "date":
+            return f"{field} > 2026-11-01"
+        return f"{field} = {column.choices[0] if column.choices else 'anna'}"
+
     def fail(self, what: str, at: int, remedy: str) -> NoReturn:
         """Raise DataError that shows the place by a caret."""
         before, after = self.text[:at][-40:], self.text[at:][:40]
@@ -313,12 +369,3 @@ class _Parser:
 def _meant(said: str, names: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(said[:40], names, 1)
     return f"Did you mean “{close[0]}”?" if close else f"There are: {', '.join(names)}."
-
-
-def _example(field: str) -> str:
-    column = FIELDS[field]
-    if column.kind == "number":
-        return f"{field} > 0.3"
-    if column.kind == "date":
-        return f"{field} > 2026-11-01"
-    return f"{field} = {column.choices[0] if column.choices else 'anna'}"

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.data.view.query import FIELDS, All, Compare, Either, Has, Not, Query, TextMatch
+from studio.data.view.query import SPEECH, All, Compare, Either, Has, Language, Not, Query, TextMatch
 
 Mask = NDArray[np.bool_]
 
@@ -22,6 +22,7 @@ class Searcher:
     numbers: Callable[[str], NDArray[np.float64]]  # NaN where there is none
     texts: Callable[[str], list[str]]  # in lower case, empty where there is none
     flags: Callable[[str], Mask]
+    language: Language = SPEECH
 
     def mask(self, query: Query) -> Mask:
         """Of each row, whether it matches, (rows,)."""
@@ -38,7 +39,7 @@ class Searcher:
                 return self._each("said", lambda said: text in said)
             case Compare(field, _, float(value)):
                 return _compared(self.numbers(field), query.operator, value)
-            case Compare(field, _, str(value)) if FIELDS[field].kind == "date":
+            case Compare(field, _, str(value)) if self.language.fields[field].kind == "date":
                 return self._dated(query.operator, value)
             case Compare(field, operator, value):
                 return self._written(field, operator, str(value))

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.utterance import Utterance
-from studio.data.view.query import FIELDS
+from studio.data.utterance import Example
+from studio.data.view.query import SPEECH, Language
 from studio.text import plain
 
-HISTOGRAMS = ("duration", "pace", "loudness", "snr")  # fields of studio.data.view.query
 BINS = 24
 _OUTLIERS = 0.5  # per cent on either side that share the outermost bin: one clip of 60 s leaves the others their shape
 
@@ -64,7 +63,10 @@ class Words(BaseModel):
 
 
 def summarise(
-    clips: Sequence[Utterance], figures: Mapping[str, NDArray[np.float64]], verdicts: Sequence[str]
+    clips: Sequence[Example],
+    figures: Mapping[str, NDArray[np.float64]],
+    verdicts: Sequence[str],
+    language: Language = SPEECH,
 ) -> Summary:
     """Count `clips`; `figures` are columns, (clips,) each, NaN where a clip has none."""
     splits: defaultdict[str, float] = defaultdict(float)
@@ -78,14 +80,14 @@ def summarise(
         splits={name: round(seconds, 3) for name, seconds in sorted(splits.items())},
         speakers={name: round(seconds, 3) for name, seconds in sorted(speakers.items(), key=lambda pair: -pair[1])},
         verdicts=dict(Counter(verdicts)),
-        histograms=[histogram(field, column) for field, column in figures.items()],
+        histograms=[histogram(field, column, language) for field, column in figures.items()],
     )
 
 
-def histogram(field: str, column: NDArray[np.float64]) -> Histogram:
+def histogram(field: str, column: NDArray[np.float64], language: Language = SPEECH) -> Histogram:
     """The spread of `column`, (clips,), without its NaN."""
     known = column[~np.isnan(column)]
-    unit = FIELDS[field].unit
+    unit = language.fields[field].unit
     if not len(known):
         return Histogram(field=field, unit=unit, edges=[], counts=[], median=None)
     low, high = np.percentile(known, [_OUTLIERS, 100 - _OUTLIERS])

@@ -16,17 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from studio.config import Kind
 from studio.data.quality import Context, Finding, usual_pace
 from studio.data.quality.pacing import RECENT
 from studio.data.store import asr_results
 from studio.data.store.asr_results import AsrResult
 from studio.data.store.files import Store
 from studio.data.store.snapshot import KEPT, Signature, Snapshot, many_objects, signature_of
-from studio.data.utterance import Utterance
-from studio.data.view.query import FIELDS, FLAGS, parse
-from studio.data.view.rows import NUMBERS, TEXTS, ClipRow, TableRow, has, natural
+from studio.data.utterance import Example
+from studio.data.view.pair_rows import PairRow
+from studio.data.view.query import parse
+from studio.data.view.rows import ClipRow, TableRow, natural
 from studio.data.view.search import Mask, Searcher
-from studio.data.view.summary import HISTOGRAMS, Summary, Words, count_words, summarise
+from studio.data.view.summary import Summary, Words, count_words, summarise
+from studio.data.view.views import VIEWS, AnyRow, row_of
 from studio.errors import DataError
 
 PATCHED = 0.01  # of the clips: where more have changed, all columns are made again
@@ -46,18 +49,21 @@ class Found(BaseModel):
     total: int  # clips that match
     clips: int  # in the dataset
     first: int  # place of the first row among those that match, from 0
-    rows: list[ClipRow]
+    rows: list[ClipRow | PairRow]
 
 
 class Table:
     """Every clip of a dataset as it is now. Never changed once shown: ask `Table.of` again."""
 
-    def __init__(self, now: Snapshot, readings: dict[str, AsrResult], signature: Signature) -> None:
+    def __init__(
+        self, now: Snapshot, readings: dict[str, AsrResult], signature: Signature, kind: Kind = "speech"
+    ) -> None:
         self.now = now
+        self.view = VIEWS[kind]
         self.signature = signature  # of the transcripts
         self._readings = readings
-        self.rows: list[TableRow] = []
-        self._by_id: dict[str, TableRow] = {}
+        self.rows: list[AnyRow] = []
+        self._by_id: dict[str, AnyRow] = {}
         self._numbers: dict[str, Numbers] = {}
         self._texts: dict[str, list[str]] = {}
         self._orders: dict[str, Places] = {}
@@ -92,13 +98,13 @@ class Table:
             self.rows[place] = self._by_id[clip.id] = _row(clip, self._readings.get(clip.id), None)
         if old._usual is not None and self.usual != old._usual:
             return False
-        if all(old.rows[place].clip.audio_sha256 == self.rows[place].clip.audio_sha256 for place in changed):
+        if all(old.rows[place].clip.given_hash == self.rows[place].clip.given_hash for place in changed):
             self._duplicates = old._duplicates
         elif old._duplicates is not None and self.duplicates != old._duplicates:
             return False
         for name, column in old._numbers.copy().items():
             self._numbers[name] = column.copy()
-            self._numbers[name][changed] = [_or_nan(NUMBERS[name](self.rows[place])) for place in changed]
+            self._numbers[name][changed] = [_or_nan(self.view.numbers[name](self.rows[place])) for place in changed]
             self._keep_order(old, name, np.array_equal(column, self._numbers[name], equal_nan=True))
         for name, texts in old._texts.copy().items():
             self._texts[name] = texts.copy()
@@ -120,7 +126,7 @@ class Table:
         if old is not None and old.now is now and old.signature == signature:
             return old
         readings = old._readings if old is not None and old.signature == signature else asr_results.latest(store)
-        table = cls(now, readings, signature)._fill(old)
+        table = cls(now, readings, signature, store.kind)._fill(old)
         with _lock:
             _kept[store.folder] = table
             _kept.move_to_end(store.folder)
@@ -142,7 +148,7 @@ class Table:
         """The ids of all clips that match, in the order of the manifest. Raises DataError."""
         return [self.rows[place].clip.id for place in self.places(query)]
 
-    def get(self, id: str) -> ClipRow:
+    def get(self, id: str) -> ClipRow | PairRow:
         """The clip `id`, as a page shows it. Raises DataError."""
         if id not in self._by_id:
             raise DataError(f"There is no clip “{id[:80]}”.", "Reload the list of clips.")
@@ -150,20 +156,22 @@ class Table:
 
     def places(self, query: str) -> Places:
         """The positions of the clips that match, in the order of the manifest. Raises DataError."""
-        mask = Searcher(len(self.rows), self.numbers, self.texts, self.flags).mask(parse(query))
+        mask = Searcher(len(self.rows), self.numbers, self.texts, self.flags, self.view.language).mask(
+            parse(query, self.view.language)
+        )
         return np.flatnonzero(mask)
 
-    def row(self, row: TableRow) -> ClipRow:
+    def row(self, row: AnyRow) -> ClipRow | PairRow:
         """What a page receives of a clip."""
         return row.shown(self.findings(row))
 
-    def findings(self, row: TableRow) -> Sequence[Finding]:
+    def findings(self, row: AnyRow) -> Sequence[Finding]:
         """What is to be said about a clip, among the others."""
         return row.findings(self.context(row.clip))
 
-    def context(self, clip: Utterance | None) -> Context:
+    def context(self, clip: Example | None) -> Context:
         """What `clip` is judged against, whoever asks; None is a take that is not saved yet."""
-        same = self.duplicates.get(clip.audio_sha256, ()) if clip else ()
+        same = self.duplicates.get(clip.given_hash, ()) if clip else ()
         return {
             "usual_pace": self.usual.get(clip.speaker if clip else ""),
             "duplicates": tuple(id for id in same if clip and id != clip.id),
@@ -173,10 +181,9 @@ class Table:
     def summary(self, query: str) -> Summary:
         """Figures of the clips that match. Raises DataError."""
         places = self.places(query)
-        figures = {field: self.numbers(field)[places] for field in HISTOGRAMS}
-        return summarise(
-            [self.rows[place].clip for place in places], figures, [self.texts("quality")[p] for p in places]
-        )
+        figures = {field: self.numbers(field)[places] for field in self.view.histograms}
+        clips, verdicts = [self.rows[place].clip for place in places], [self.texts("quality")[p] for p in places]
+        return summarise(clips, figures, verdicts, self.view.language)
 
     def words(self, query: str, limit: int = 200) -> Words:
         """Words of the labels that match. Raises DataError."""
@@ -186,7 +193,7 @@ class Table:
     def usual(self) -> dict[str, float]:
         """The usual pace of each speaker who has one, to one decimal."""
         if self._usual is None:
-            said: dict[str, list[TableRow]] = defaultdict(list)
+            said: dict[str, list[AnyRow]] = defaultdict(list)
             for row in self.rows:
                 said[row.clip.speaker].append(row)
             paces = {name: usual_pace([row.said for row in rows[-RECENT:]]) for name, rows in said.items()}
@@ -195,18 +202,18 @@ class Table:
 
     @property
     def duplicates(self) -> dict[str, list[str]]:
-        """Samples that are in several clips, with the ids of these."""
+        """Samples, or typed texts, that are in several clips or pairs, with the ids of these."""
         if self._duplicates is None:
             same: dict[str, list[str]] = defaultdict(list)
             for row in self.rows:
-                same[row.clip.audio_sha256].append(row.clip.id)
+                same[row.clip.given_hash].append(row.clip.id)
             self._duplicates = {samples: ids for samples, ids in same.items() if samples and len(ids) > 1}
         return self._duplicates
 
     def numbers(self, field: str) -> Numbers:
         """A column of numbers, (clips,); NaN where a clip has none."""
         if field not in self._numbers:
-            value = NUMBERS[field]
+            value = self.view.numbers[field]
             self._numbers[field] = np.fromiter((_or_nan(value(row)) for row in self.rows), np.float64, len(self.rows))
         return self._numbers[field]
 
@@ -218,27 +225,27 @@ class Table:
         return self._texts[field]
 
     def flags(self, flag: str) -> Mask:
-        """Which clips have one of `FLAGS`, (clips,)."""
+        """Which clips have one of the flags, (clips,)."""
         if flag == "findings":
             return self._mask(lambda row: any(item.verdict != "note" for item in self.findings(row)))
         if flag == "twins":
-            return self._mask(lambda row: row.clip.audio_sha256 in self.duplicates)
-        assert flag in FLAGS
-        return self._mask(lambda row: has(row, flag))
+            return self._mask(lambda row: row.clip.given_hash in self.duplicates)
+        return self._mask(lambda row: self.view.has(row, flag))
 
-    def _mask(self, test: Callable[[TableRow], bool]) -> Mask:
+    def _mask(self, test: Callable[[AnyRow], bool]) -> Mask:
         return np.fromiter(map(test, self.rows), np.bool_, len(self.rows))
 
-    def _text(self, row: TableRow, field: str) -> str:
-        if field in TEXTS:
-            return TEXTS[field](row)
+    def _text(self, row: AnyRow, field: str) -> str:
+        if field in self.view.texts:
+            return self.view.texts[field](row)
         found = self.findings(row)
         return row.verdict(found) if field == "quality" else " ".join(item.code for item in found)
 
     def _sorted(self, places: Places, sort: str) -> Places:
         field, is_down = sort.removeprefix("-"), sort.startswith("-")
-        if field not in FIELDS:
-            raise DataError(f"“{field[:40]}” is not a column to sort by.", f"There are: {', '.join(FIELDS)}.")
+        if field not in self.view.language.fields:
+            columns = ", ".join(self.view.language.fields)
+            raise DataError(f"“{field[:40]}” is not a column to sort by.", f"There are: {columns}.")
         if field not in self._orders:
             self._orders[field] = self._order(field)
         order = self._orders[field]
@@ -250,11 +257,12 @@ class Table:
 
     def _order(self, field: str) -> Places:
         """The places of the clips that have `field`, the smallest first."""
-        if FIELDS[field].kind == "number":
+        kind = self.view.language.fields[field].kind
+        if kind == "number":
             column = self.numbers(field)
             return np.argsort(column, kind="stable")[: int(np.count_nonzero(~np.isnan(column)))]
         texts = self.texts(field)
-        keys = [natural(text) for text in texts] if FIELDS[field].kind == "text" else texts
+        keys = [natural(text) for text in texts] if kind == "text" else texts
         return np.array(sorted((place for place, text in enumerate(texts) if text), key=keys.__getitem__), np.int64)
 
 
@@ -262,8 +270,9 @@ def _or_nan(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def _row(clip: Utterance, reading: AsrResult | None, old: TableRow | None) -> TableRow:
+def _row(clip: Example, reading: AsrResult | None, old: AnyRow | None) -> AnyRow:
     """The row of `clip`: the one there was, where neither the clip nor its reading is another."""
-    if reading is not None and reading.audio_sha256 != clip.audio_sha256:
+    if reading is not None and reading.audio_sha256 != clip.given_hash:
         reading = None  # of other samples
-    return old if old is not None and old.clip is clip and old.heard == reading else TableRow(clip, reading)
+    is_same = old is not None and old.clip is clip and (not isinstance(old, TableRow) or old.heard == reading)
+    return old if old is not None and is_same else row_of(clip, reading)

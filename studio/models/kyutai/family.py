@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from studio.config import PADDING_WEIGHT
+from studio.config import PADDING_WEIGHT, Kind
 from studio.data import word_times
 from studio.errors import DataError, ModelError
 from studio.models import portable, pretrained
@@ -54,6 +54,7 @@ class KyutaiSpeechToText:
     """The family of the makers' 1B (English and French) and 2.6B (English). See `Family` for the contracts."""
 
     name = "kyutai_speech_to_text"
+    kind: Kind = "speech"
     sample_rate = 24_000
     min_seconds = 0.08  # a frame
     max_seconds = 30.0  # what the makers' examples train on; longer recordings are cut at silences

@@ -1,0 +1,65 @@
+"""Greedy decoding with the typed text as a draft: most of it is right, and one pass of the network reads all of it.
+
+Known as aggressive decoding (Sun et al. 2021, arXiv:2106.04970): one pass checks the rest of the typed text, what the
+model would write just so is taken over at once, at the first difference its own token is written, and then what was
+typed after that place is the next draft. Token for token the text of plain greedy decoding (a test compares them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studio.models.causal_lm.rejoining import TypedAhead
+from studio.models.greedy import Written
+
+if TYPE_CHECKING:
+    import torch
+
+NextLogits = Callable[["torch.Tensor", Any], "torch.Tensor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What decoding keeps to."""
+
+    ends: Sequence[int]
+    limit: int  # tokens of an answer at most
+    margin: float = 0.0  # nats
+
+
+def corrected(next_logits: NextLogits, prompt: Sequence[int], typed: TypedAhead, bounds: Bounds) -> Written:
+    """The answer to `prompt`. `next_logits(ids, cache)` gives (1, tokens, vocabulary) in fp32 after each of `ids`.
+
+    With a margin the typed text's next token stays unless another is likelier by that much. An answer that has not
+    ended within its limit is cut there: it has one probability for each token, and none for an end.
+    """
+    import torch
+
+    from studio.models.kernels.cache import empty_cache
+
+    cache, written, seen, given = empty_cache().self_attention_cache, Written(), 0, list(prompt)
+    while not written.ended:
+        draft = [*typed.after(written.ids), bounds.ends[0]]
+        draft = draft[: bounds.limit - len(written.ids)]
+        ids = torch.tensor([[*given, *draft[:-1]]])
+        logits = next_logits(ids, cache)[0, len(given) - 1 :]
+        taken = _take(written, logits.log_softmax(-1), draft, bounds)
+        seen += len(given) + taken - 1
+        if not written.ended and cache.get_seq_length() > seen:
+            cache.crop(seen - cache.get_seq_length())
+        given = written.ids[-1:]
+    return written
+
+
+def _take(written: Written, chances: torch.Tensor, draft: Sequence[int], bounds: Bounds) -> int:
+    """Write as much of `draft` as the model would, and its own token where it would not; how many tokens it was."""
+    likeliest, best = chances.max(-1)
+    for place, (token, own, most) in enumerate(zip(draft, best.tolist(), likeliest.tolist(), strict=False)):
+        drafted = chances[place, token].item()
+        chosen, chance = (token, drafted) if drafted >= most - bounds.margin else (own, most)
+        written.take(chosen, 2.718281828459045**chance, bounds.limit, bounds.ends)
+        if written.ended or chosen != token:
+            return place + 1
+    return len(draft)

@@ -1,0 +1,1 @@
+"""Typed text as strings: keyboards, typos, habits, edits, scores, and what must come through unchanged."""

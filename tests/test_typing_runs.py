@@ -1,0 +1,124 @@
+"""Runs on typing pairs: the same loop, checkpoints, reports and verdicts as for speech, and no sound anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tones
+import typing_family
+
+from studio.config import TrainConfig
+from studio.data.manifest import Dataset
+from studio.errors import ConfigError
+from studio.evaluation import general_set
+from studio.evaluation.evaluate import Evaluation, compare
+from studio.models import before_start
+from studio.reports.markdown import as_markdown
+from studio.reports.result import result_of
+from studio.reports.run_page import as_html
+from studio.runs.events import Event, StepDone
+from studio.train import finetune
+from studio.workspace import Workspace
+
+WORDS = ("the", "them", "then", "there", "these", "they", "this", "that", "than", "thin", "thus", "thaw")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of one habit, “th” typed as “ht”, and a model with random weights."""
+    root = tmp_path_factory.mktemp("typing")
+    dataset = Dataset.create(root / "recordings" / "habit", "typing")
+    for number, word in enumerate(WORDS * 2):
+        split = ("train", "train", "validation", "train", "test", "train")[number % 6]
+        dataset.add_pair(word.replace("th", "ht"), word, split=split)  # type: ignore[arg-type]
+    typing_family.llama(root / "llama")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _family(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    typing_family.take(monkeypatch)
+    return
+
+
+def _config(root: Path, **changes: object) -> TrainConfig:
+    values = {"dataset": "habit", "model": str(root / "llama"), "max_steps": 60, "batch_size": 8, "eval_every": 30}
+    return TrainConfig.checked(**values | {"learning_rate": 1e-2, "threads": 1, "precision": "fp32"} | changes)
+
+
+@pytest.fixture(scope="module")
+def whole(root: Path) -> list[Event]:
+    """A run that nobody disturbed, called `whole`."""
+    with pytest.MonkeyPatch.context() as patch:
+        typing_family.take(patch)
+        return tones.train(root, "whole", _config(root))
+
+
+def test_a_run_on_pairs_goes_from_the_base_models_score_to_the_adapters(root: Path, whole: list[Event]) -> None:
+    story, folder = tones.kinds(whole), tones.folder_of(root, "whole")
+    order = ["loading", "started", "encoding", "baseline", "validating", "step", "tuned", "finished"]
+    assert sorted(order, key=story.index) == order
+    before, after = Evaluation.read(folder.baseline), Evaluation.read(folder.tuned)
+    assert before is not None
+    assert after is not None
+    assert (before.kind, after.kind) == ("typing", "typing")
+    assert after.score.cer < before.score.cer, "the habit was learnt"
+    assert {row.typed for row in after.rows} == {"htese", "htus"}
+    assert not any(row.audio_filepath for row in after.rows)
+    assert after.probes == [], "nobody asks a typing model what it hears in silence"
+    losses = [event.loss for event in whole if isinstance(event, StepDone)]
+    assert losses[-1] < 0.9 * losses[0], "random layers below an adapter learn little, but they learn"
+
+
+def test_the_run_keeps_its_pairs_and_its_report_says_nothing_of_sound(root: Path, whole: list[Event]) -> None:
+    folder = tones.folder_of(root, "whole")
+    assert "input" in json.loads(folder.manifest.read_text().splitlines()[0])
+    result = result_of(folder)
+    for text in (as_markdown(folder), as_html(result)):
+        assert "silence" not in text
+        assert "to transcribe one second" not in text
+        assert "recognise" not in text
+        assert "WER" in text or "word error rate" in text.lower()
+
+
+def test_a_killed_run_on_pairs_resumes_to_the_same_adapter_to_the_bit(root: Path, whole: list[Event]) -> None:
+    for event in tones.logged(root, "cut", _config(root), resume=False):
+        if isinstance(event, StepDone) and event.step == 41:
+            break  # what came after the checkpoint of step 30 is lost
+    tones.train(root, "cut", _config(root), resume=True)
+    assert tones.adapter(root, "cut") == tones.adapter(root, "whole")
+
+
+def test_a_run_on_pairs_is_scored_again_with_the_same_figures(root: Path, whole: list[Event]) -> None:
+    found = compare(Workspace(root), "whole")
+    after = Evaluation.read(tones.folder_of(root, "whole").tuned)
+    assert found.after is not None
+    assert after is not None
+    assert found.after.score == after.score
+
+
+def test_a_model_of_the_other_kind_is_refused_before_anything_starts(root: Path) -> None:
+    tones.tones(root)
+    speech = _config(root, dataset="tones")
+    with pytest.raises(ConfigError, match=r"takes typed text, and the dataset “tones” holds recordings"):
+        before_start.check(speech, Dataset.open(root / "recordings" / "tones").examples())
+    with pytest.raises(ConfigError, match="takes sound, and the dataset “habit” holds typing pairs"):
+        before_start.check(_config(root, model="echo"), Dataset.open(root / "recordings" / "habit").examples())
+    folder = tones.folder_of(root, "refused")
+    with pytest.raises(ConfigError, match="takes sound"):
+        list(finetune.run(_config(root, model="echo"), folder, Workspace(root)))
+    assert not folder.has_begun
+
+
+@pytest.mark.parametrize(("name", "value"), [("augment", 2), ("replay", "tones"), ("short_seconds", 2.0)])
+def test_settings_of_sound_are_refused_for_pairs(root: Path, name: str, value: object) -> None:
+    pairs = Dataset.open(root / "recordings" / "habit").examples()
+    with pytest.raises(ConfigError, match=name):
+        before_start.check(_config(root, **{name: value}), pairs)
+
+
+def test_no_voices_are_replayed_to_a_typing_model(root: Path) -> None:
+    assert general_set.dataset_of(_config(root), Workspace(root)) is None
