@@ -28,7 +28,9 @@ def typos(
     output: Annotated[Path, typer.Option(help="Where to; - prints it.")] = Path("-"),
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same pairs.")] = 42,
     keyboard: Annotated[str, typer.Option(help="qwerty, qwertz, azerty or phone.")] = "qwerty",
-    profile: Annotated[Path | None, typer.Option(help="Habits as “profile” wrote them [default: the usual ones].")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Habits as “profile” wrote them [default: the usual ones].")
+    ] = None,
     copies: Annotated[int, typer.Option(min=1, max=1_000, help="Pairs of each sentence.")] = 1,
     identity: Annotated[
         float, typer.Option(min=LEAST_IDENTITY, max=1, help="Share of pairs without a typo.")

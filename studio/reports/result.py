@@ -26,6 +26,7 @@ from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.text import counted
 from studio.text.metrics import Score, Unit, errors
+from studio.typing.scores import TypingScore
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,6 +50,7 @@ class HeldOutResult(BaseModel):
 
     score: Score
     spoken: Score  # whichever way numbers are written
+    typing: TypingScore | None = None  # of typing pairs
     speed: Speed
     alarms: list[Alarm] | None  # None: not checked
     probes: list[Probe]
@@ -62,6 +64,7 @@ class HeldOutResult(BaseModel):
         return cls(
             score=evaluation.score,
             spoken=evaluation.by(evaluation.spoken.normaliser).score,
+            typing=evaluation.typing,
             speed=Speed(latency=median(latencies) if latencies else 0.0, real_time_factor=factor),
             alarms=evaluation.alarms,
             probes=evaluation.probes,
