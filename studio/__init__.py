@@ -16,7 +16,6 @@ A room imports only from the rooms above it in this list (`tests/test_floors.py`
     typing       typed text as strings: keyboards, typos, edits, scores
     audio        sound as samples: read, recorded, measured, trimmed
     starter      the bundled model and its small world
-    typing_starter  the bundled model that corrects typing, and its recipe
     data         datasets: manifest, store, splits, view, formats, prompts, quality, labels
     runs         a run's folder, its log of events, its process, the queue
     models       one file a family; adapters, memory, what a folder claims
@@ -24,6 +23,7 @@ A room imports only from the rooms above it in this list (`tests/test_floors.py`
     reports      what runs came to, as pages and tables
     train        the fine-tuning itself
     inference    transcribe, compare, long recordings, labels by machine
+    typing_starter  the bundled model that corrects typing, and its recipe
     export       a run as other programs load it
     api          the same steps for a notebook, on objects
     cluster      a run on Ray that looks like one at home

@@ -41,6 +41,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "good" / "one.txt").write_text("order one")
     (root / "none.txt").write_text("\n")
     (root / "others.txt").write_text("no-such-clip\n")
+    (root / "blank.txt").write_text("\n \n")
+    (root / "latin.txt").write_bytes("café".encode("latin-1"))
     (root / "nested.json").write_text("[" * 200_000)
     (root / "list.json").write_text("[1]")
     (root / "a-file").write_text("")
@@ -61,6 +63,7 @@ DONE: list[list[str]] = [
     ["import", "new", "good"], ["import", "new", "good"],
     ["label", "tones", "--style", "case"], ["label", "tones", "--numbers", "words", "--rule", "money=words"],
     ["--help"], ["train", "--help"], ["dataset"], ["dataset", "tones"],
+    ["typos", "make", "prompts"], ["typos", "make", "tones", "--keyboard", "phone"], ["mend", "blank.txt"],
 ]  # fmt: skip
 UNDONE: list[tuple[list[str], str]] = [
     (["check", "tones"], "10 to record again"),  # to a measure of speech tones are none
@@ -151,6 +154,22 @@ UNDONE: list[tuple[list[str], str]] = [
     (["fetch", "no/such/id"], "no/such/id"),
     (["ui", "--login", "no-such-file"], "no-such-file"),
     (["demo", "--seeds", "0"], "seeds"),
+    (["typos", "make", "no-such-source"], "no-such-source"),
+    (["typos", "make", "blank.txt"], "no sentence"),
+    (["typos", "make", "prompts", "--keyboard", "dvorak"], "qwertz"),
+    (["typos", "make", "prompts", "--profile", "list.json"], "not a typing profile"),
+    (["typos", "make", "prompts", "--profile", "no-such-file"], "no-such-file"),
+    (["typos", "make", "prompts", "--identity", "0.1"], "identity"),
+    (["typos", "make", "latin.txt"], "UTF-8"),
+    (["typos", "make", "prompts", "--output", "bad"], "bad is a folder"),
+    (["typos", "profile", "nested.json"], "not a pair"),
+    (["typos", "profile", "blank.txt"], "no pair"),
+    (["mend", "no-such-file"], "no-such-file"),
+    (["mend", "latin.txt"], "UTF-8"),
+    (["mend", "blank.txt", "--model", "starter"], "transcribes sound"),
+    (["mend", "blank.txt", "--model", "no-such-model"], "no-such-model"),
+    (["mend", "blank.txt", "--run", "no-such-run"], "no-such-run"),
+    (["mend", "blank.txt", "--output", "bad"], "bad is a folder"),
     (["no-such-verb"], "no-such-verb"),
 ]
 TRIED = {words[0] for words in DONE} | {words[0] for words, _ in UNDONE}

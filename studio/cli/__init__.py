@@ -18,7 +18,7 @@ from studio.runs.folder import FOLDER_VARIABLE
 from studio.workspace import disk_errors_explained
 
 # isort: off
-from studio.cli import page, data, runs, pauses, models  # noqa: F401 - each enters its verbs, in the order of the help
+from studio.cli import page, data, runs, pauses, models, typing  # noqa: F401 - each enters its verbs, in the order of the help
 
 __all__ = ["app", "main"]
 

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from studio.data.manifest import Dataset
-from studio.data.prompts import script
+from studio.data.prompts import phrases
 from studio.errors import ConfigError, DataError
 from studio.text import counted
 from studio.typing.keyboards import keyboard_named
@@ -49,11 +49,11 @@ def _line(pair: TypedText) -> str:
 
 def _sentences(source: str, workspace: Workspace) -> Iterator[str]:
     if source == PROMPTS:
-        prose: Iterable[str] = script.built_in_texts()
+        prose: Iterable[str] = [prompt.label for prompt in phrases()]
     elif Path(source).is_file():
         prose = _text(Path(source)).splitlines()
     else:
-        prose = [example.text for example in Dataset.open(workspace.dataset(source)).utterances()]
+        prose = [example.text for example in Dataset.open(workspace.dataset(source)).examples()]
     for line in prose:
         for piece, _ in pieces(" ".join(line.split())):
             if piece and len(piece) <= LONGEST:
@@ -76,9 +76,7 @@ def profile_of(sources: Sequence[str], workspace: Workspace) -> Profile:
 
 def _typed_pairs(source: str, workspace: Workspace) -> Iterator[tuple[str, str]]:
     if not Path(source).is_file():
-        for example in Dataset.open(workspace.dataset(source)).utterances():
-            if typed := getattr(example, "typed", ""):
-                yield typed, example.text
+        yield from ((pair.typed, pair.text) for pair in Dataset.open(workspace.dataset(source)).pairs())
         return
     for number, line in enumerate(_text(Path(source)).splitlines(), 1):
         if line.strip():
@@ -100,20 +98,17 @@ def profile_as_text(found: Profile) -> str:
     """The kinds by how often they happen, and the commonest changes."""
     rates = sorted(found.rates.items(), key=lambda item: -item[1])
     lines = [f"{rate:5.2f} in 100 characters: {MEANINGS[kind]}" for kind, rate in rates]
-    lines += [f"{change}: {counted(count, 'time')} ({kind})" for kind, change, count in found.most_common()]
+    lines += [
+        f"{change.replace(' ', '␣')}: {counted(count, 'time')} ({kind})" for kind, change, count in found.most_common()
+    ]
     return "\n".join(lines)
 
 
 def write_lines(output: Path, lines: Iterator[str]) -> int:
     """Write `lines` into `output`, or print them; how many there were. Raises DiskError and ConfigError."""
-    count = 0
     if str(output) == "-":
-        for count, line in enumerate(lines, 1):
-            sys.stdout.write(line)
-        return count
+        return sum(bool(sys.stdout.write(line)) for line in lines)
     if output.is_dir():
         raise ConfigError(f"{output} is a folder.", "Give --output a file.")
     with disk_errors(output, "write"), output.open("w", encoding="utf-8", newline="\n") as stream:
-        for count, line in enumerate(lines, 1):
-            stream.write(line)
-    return count
+        return sum(bool(stream.write(line)) for line in lines)

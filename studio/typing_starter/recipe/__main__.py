@@ -10,15 +10,18 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
-from studio.typing_starter import MODEL_FOLDER
+from studio.typing_starter import HELD_OUT, MODEL_FOLDER
 from studio.typing_starter.recipe import corpus, sources, tokens
 from studio.typing_starter.recipe.trainer import Recipe, Trainer
 
 _LOG_EVERY = 25  # steps
+HELD_OUT_SENTENCES: Mapping[corpus.Side, int] = MappingProxyType({"validation": 300, "test": 500})
 
 
 def export(trainer: Trainer, folder: Path) -> None:
@@ -39,6 +42,14 @@ def export(trainer: Trainer, folder: Path) -> None:
     (folder / "spent.json").write_text(json.dumps(spent, indent=1) + "\n", encoding="utf-8")
 
 
+def write_held_out(found: corpus.Corpus, folder: Path) -> None:
+    """Write the first of the sentences that choose and that measure, one a line."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for side, count in HELD_OUT_SENTENCES.items():
+        text = "".join(f"{sentence}\n" for sentence in found.held_out[side][:count])
+        (folder / f"{side}.txt").write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line, fetch, train, export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,6 +68,7 @@ def main() -> None:
             print(f"step {step.number} loss {mean:.4f} progress {step.progress:.3f} {seconds:.0f} s", flush=True)
             total = 0.0
     export(trainer, arguments.model)
+    write_held_out(trainer.examples.corpus, HELD_OUT)
 
 
 if __name__ == "__main__":
