@@ -73,6 +73,17 @@ class ModelHost:
             found = transcribe_each(recogniser, _clip(recogniser, audio), names, trie)
         return [hypothesis.model_dump() for hypothesis in found]
 
+    def correct_each(self, model: str, adapters: Sequence[str], typed: str) -> list[dict[str, Any]]:
+        """What a typing model makes of `typed` without an adapter, then with each adapter."""
+        import numpy as np
+
+        from studio.inference.compare import transcribe_each
+        from studio.models.base import Clip
+
+        recogniser, names = self._ready(model, adapters)
+        found = transcribe_each(recogniser, Clip(np.zeros(0, np.float32), typed=typed), names)
+        return [hypothesis.plain.model_dump() for hypothesis in found]
+
     def _read(
         self,
         model: str,
