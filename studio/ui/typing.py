@@ -25,6 +25,7 @@ from studio.models.base import Hypothesis
 from studio.models.registry import kind_of
 from studio.text.metrics import Edit
 from studio.ui import base_models, hearing
+from studio.ui.hearing import ModelSelection
 from studio.workspace import Workspace
 
 Side = Annotated[str, StringConstraints(max_length=LONGEST_SIDE + 1)]
@@ -61,7 +62,7 @@ class PairEdit(BaseModel):
 class ToMend(BaseModel):
     """A text to correct, by a run or by a model alone."""
 
-    text: Side
+    text: Side = ""
     run: str = ""
     model: str = ""
 
@@ -155,12 +156,22 @@ def _mending(workspace: Workspace, reader: Worker) -> APIRouter:
         found = hearing.testable_runs(workspace)
         return [{"name": run.name, "model": run.model} for run in found if kind_of(run.model) == "typing"]
 
-    @routes.post("/mend")
-    def mend(asked: ToMend) -> Mended:
+    def chosen(asked: ToMend) -> ModelSelection:
         who = hearing.choose(workspace, [asked.run] if asked.run else [], asked.model)
         if kind_of(who.model) != "typing":
             known = ", ".join(base_models.of_kind(workspace, "typing")) or "none on this disk yet"
             raise ConfigError(f"The model {who.model} takes sound, not typed text.", f"Typing models: {known}.")
+        return who
+
+    @routes.post("/prepare")
+    def prepare(asked: ToMend) -> dict[str, str]:
+        who = chosen(asked)
+        reader.prepare(who.model, tuple(who.adapters.values()))
+        return {"model": who.model}
+
+    @routes.post("/mend")
+    def mend(asked: ToMend) -> Mended:
+        who = chosen(asked)
         typed = checked_typed(asked.text)
         before, *after = reader.correct_each(typed, who.model, tuple(who.adapters.values()))
         return Mended(

@@ -1,6 +1,7 @@
 // The Test tab of a typing dataset: type, rest, and read the text before and after tuning; correct it and keep it.
 
 import { diffed } from "../diff.js";
+import { watchVisibility } from "../stream.js";
 import { at, isShown, make, request, studio } from "../studio.js";
 
 const REST = 300; // ms without a key, after which the text is corrected
@@ -35,7 +36,16 @@ class MendTab {
       this.judge(way);
     });
     for (const news of ["kind", "dataset", "changed", "model", "run"]) studio.on(news, this.root, () => this.load());
+    watchVisibility(this.root, (isVisible) => isVisible && this.prepare());
     this.load();
+  }
+
+  /** Load the model as soon as the tab is looked at: the first sentence is not slow then. */
+  async prepare() {
+    if (studio.kind() !== "typing") return;
+    await this.load();
+    const body = { run: this.$(".mnd-run").value, model: studio.model() };
+    await request("typing/prepare", { body }).catch(() => {}); // correcting says what is wrong
   }
 
   /** The runs that can correct, the newest first; without any, the base model alone. */
