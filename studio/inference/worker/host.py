@@ -28,7 +28,7 @@ class ModelHost:
         self._threads = 0  # that torch would use by itself; 0 before the first model
 
     def prepare(self, model: str, adapters: Sequence[str]) -> None:
-        """Load, and transcribe a second of silence, or correct a letter: the first call in a process is far slower than the next."""
+        """Load, and transcribe a second of silence or correct a letter: the first call in a process is the slowest."""
         import numpy as np
 
         from studio.audio import resample
