@@ -287,6 +287,23 @@ def test_names_and_listed_words_come_through_and_weekdays_do_not() -> None:
     assert kept("come on Mnoday then", "come on Monday then").text == "come on Monday then"
 
 
+@pytest.mark.parametrize(
+    ("typed_text", "written", "text"),
+    [
+        ("send teh file to me", "send the document to me", "send the file to me"),
+        ("I saw it agian", "I saw it again yesterday", "I saw it again"),
+        ("go to thebig house", "go to the big house", "go to the big house"),
+        ("we ar here", "we are here", "we are here"),
+        ("it is at home", "it was at home", "it is at home"),
+    ],
+)
+def test_a_change_beyond_a_typos_reach_is_taken_back_unless_the_model_is_free(
+    typed_text: str, written: str, text: str
+) -> None:
+    assert kept(typed_text, written, free=False).text == text
+    assert kept(typed_text, written).text == written
+
+
 def test_a_number_that_was_not_typed_is_taken_back() -> None:
     assert kept("call me at nine", "call me at 9").text == "call me at nine"
 

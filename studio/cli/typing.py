@@ -59,6 +59,9 @@ def mend(
     ] = None,
     run: Annotated[str | None, typer.Option(help="A typing run, or its LoRA folder.")] = None,
     keep: Annotated[list[str] | None, typer.Option(help="A word that must come through unchanged; repeat it.")] = None,
+    free: Annotated[
+        bool, typer.Option("--free", help="Let the model also exchange and add words, as a run on abbreviations does.")
+    ] = False,
     output: Annotated[Path, typer.Option(help="Write the text here; - prints it.")] = Path("-"),
     as_json: Annotated[bool, typer.Option("--json", help="For each file a line of JSON with every change.")] = False,
     device: Device = "auto",
@@ -68,7 +71,7 @@ def mend(
 
     texts = [(path, _typed(path)) for path in files or [Path("-")]]
     recogniser = mending.load_typing(model, run, Workspace.here(), device)
-    found = [(path, mending.mend(recogniser, text, keep or ())) for path, text in texts]
+    found = [(path, mending.mend(recogniser, text, keep or (), free=free)) for path, text in texts]
     if as_json:
         rows = [{"file": str(path)} | result.as_json() for path, result in found]
         _write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

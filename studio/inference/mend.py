@@ -49,6 +49,21 @@ class Corrected:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What corrects, and what it may not change."""
+
+    recogniser: Recogniser
+    keep: Collection[str]
+    free: bool
+
+    @property
+    def latin_only(self) -> bool:
+        """Whether the model has seen no other script, by its config.json."""
+        config = base_of(self.recogniser.model).config
+        return bool((getattr(config, "typing", None) or {}).get("latin_only"))
+
+
 def load_typing(model: str | None, run: str | None, workspace: Workspace, device: str = "auto") -> Recogniser:
     """The typing model of `model`, of the run or adapter folder `run`, or the bundled one. Raises ModelError."""
     adapter = find_adapter(run, workspace) if run else None
@@ -62,14 +77,16 @@ def load_typing(model: str | None, run: str | None, workspace: Workspace, device
     return load_adapter(recogniser, adapter) if adapter else recogniser
 
 
-def mend(recogniser: Recogniser, text: str, keep: Collection[str] = ()) -> Corrected:
+def mend(recogniser: Recogniser, text: str, keep: Collection[str] = (), *, free: bool = False) -> Corrected:
     """`text`, of any length, corrected; its line ends, empty lines and indents stay as they are.
 
-    The words to `keep` come through unchanged, and so do numbers, addresses, code and names. A sentence that the model
-    cannot take, or whose answer does not end, stays as it was typed.
+    The words to `keep` come through unchanged, and so do numbers, addresses, code and names. A change that no typo
+    explains is taken back, unless the model is `free` to exchange and add words. A sentence that the model cannot take,
+    or whose answer does not end, stays as it was typed.
     """
     start = time.perf_counter()
-    found = [_mended_line(recogniser, part, keep) for part in _LINE_END.split(text)]
+    rules = _Rules(recogniser, keep, free)
+    found = [_mended_line(rules, part) for part in _LINE_END.split(text)]
     return Corrected(
         text,
         "".join(line.text for line in found),
@@ -80,9 +97,9 @@ def mend(recogniser: Recogniser, text: str, keep: Collection[str] = ()) -> Corre
     )
 
 
-def _mended_line(recogniser: Recogniser, line: str, keep: Collection[str]) -> Corrected:
+def _mended_line(rules: _Rules, line: str) -> Corrected:
     indent = line[: len(line) - len(line.lstrip())]
-    found = list(_mended_pieces(recogniser, line[len(indent) :], keep))
+    found = list(_mended_pieces(rules, line[len(indent) :]))
     return Corrected(
         line,
         indent + "".join(text.text + gap for text, gap in found),
@@ -93,30 +110,25 @@ def _mended_line(recogniser: Recogniser, line: str, keep: Collection[str]) -> Co
     )
 
 
-def _mended_pieces(recogniser: Recogniser, line: str, keep: Collection[str]) -> Iterator[tuple[Corrected, str]]:
+def _mended_pieces(rules: _Rules, line: str) -> Iterator[tuple[Corrected, str]]:
     for piece, gap in pieces(line):
         tail = piece[len(piece.rstrip()) :]
-        yield _mended_piece(recogniser, piece[: len(piece) - len(tail)], keep), tail + gap
+        yield _mended_piece(rules, piece[: len(piece) - len(tail)]), tail + gap
 
 
-def _mended_piece(recogniser: Recogniser, piece: str, keep: Collection[str]) -> Corrected:
+def _mended_piece(rules: _Rules, piece: str) -> Corrected:
     as_typed = Corrected(piece, piece, 0.0)
     if not _NOT_ASKED.search(piece) or len(piece) > LONGEST:  # a longer piece is one word
         return as_typed
     try:
         clip = Clip(np.zeros(0, np.float32), typed=piece)
-        answer = recogniser.family.transcribe(recogniser.model, recogniser.processor, clip)
+        answer = rules.recogniser.family.transcribe(rules.recogniser.model, rules.recogniser.processor, clip)
     except DataError:  # a model with few positions
         return Corrected(piece, piece, 0.0, cut=1)
     if answer.is_cut:
         return Corrected(piece, piece, 0.0, cut=1)
-    found = kept(piece, answer.text, keep, latin_only=_is_latin_only(recogniser))
+    found = kept(piece, answer.text, rules.keep, latin_only=rules.latin_only, free=rules.free)
     return Corrected(piece, found.text, 0.0, found.taken_back, 0, tuple(edits(piece, found.text)))
-
-
-def _is_latin_only(recogniser: Recogniser) -> bool:
-    """Whether the model has seen no other script, by its config.json."""
-    return bool((getattr(base_of(recogniser.model).config, "typing", None) or {}).get("latin_only"))
 
 
 def read_text(path: Path) -> str:

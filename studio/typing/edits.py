@@ -70,7 +70,7 @@ def _changes(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int,
     if max(len(inner), len(other)) > _MOST:
         yield start, len(before) - end, start, len(after) - end
         return
-    for one in _merged(_steps(inner, other)):
+    for one in _merged(_steps(inner, other), inner, other):
         yield one[0] + start, one[1] + start, one[2] + start, one[3] + start
 
 
@@ -97,19 +97,36 @@ def _steps(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int, 
     return [step for step in reversed(steps) if before[step[0] : step[1]] != after[step[2] : step[3]]]
 
 
-def _merged(steps: Sequence[tuple[int, int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
-    """A word that came or went belongs to the change next to it; words that changed each for itself stay apart."""
+def _merged(
+    steps: Sequence[tuple[int, int, int, int]], before: Sequence[str], after: Sequence[str]
+) -> Iterator[tuple[int, int, int, int]]:
+    """A word that came or went belongs to the change next to it, where its letters are found there.
+
+    One that went where another came was exchanged. Words that changed each for itself stay apart.
+    """
     found: list[tuple[int, int, int, int]] = []
-    has_change = False  # whether words of both texts are in the last one
     for step in steps:
-        is_change = step[0] < step[1] and step[2] < step[3]
-        if found and (found[-1][1], found[-1][3]) == (step[0], step[2]) and not (is_change and has_change):
-            found[-1] = (found[-1][0], step[1], found[-1][2], step[3])
-            has_change = found[-1][0] < found[-1][1] and found[-1][2] < found[-1][3]
-        else:
-            found.append(step)
-            has_change = is_change
+        if found and (found[-1][1], found[-1][3]) == (step[0], step[2]):
+            both = (found[-1][0], step[1], found[-1][2], step[3])
+            apart = _letters(found[-1], before, after) + _letters(step, before, after)
+            is_exchange = not _is_change(found[-1]) and not _is_change(step) and _is_change(both)
+            is_nearer = not _is_change(found[-1], step) and 2 * _letters(both, before, after) <= apart
+            if is_exchange or is_nearer:
+                found[-1] = both
+                continue
+        found.append(step)
     yield from found
+
+
+def _is_change(*steps: tuple[int, int, int, int]) -> bool:
+    """Whether in each of `steps` words of one text became words of the other."""
+    return all(step[0] < step[1] and step[2] < step[3] for step in steps)
+
+
+def _letters(step: tuple[int, int, int, int], before: Sequence[str], after: Sequence[str]) -> int:
+    """How many letters a step changes, white space aside."""
+    one, other = ("".join("".join(part).split()) for part in (before[step[0] : step[1]], after[step[2] : step[3]]))
+    return distance(one, other)
 
 
 @lru_cache(maxsize=50_000)

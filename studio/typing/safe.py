@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from studio.typing.edits import WordEdit, between, rewritten, words
+from studio.typing.reach import is_paraphrase
 
 _PATTERNS = (
     r"`[^`\n]+`",  # code between backticks
@@ -57,17 +58,17 @@ def spans(text: str, keep: Collection[str] = (), latin_only: bool = False) -> li
     return sorted(found)
 
 
-def kept(typed: str, written: str, keep: Collection[str] = (), latin_only: bool = False) -> Kept:
+def kept(typed: str, written: str, keep: Collection[str] = (), *, latin_only: bool = False, free: bool = True) -> Kept:
     """`written`, a correction of `typed`, with every change taken back that touches what must not change.
 
-    So is a change that brings a number which was not typed.
+    So is a change that brings a number which was not typed and, unless the model is `free`, one beyond a typo's reach.
     """
     if typed == written:
         return Kept(written, ())
     before, after = (_words(text, spans(text, keep, latin_only)) for text in (typed, written))
     changes = between([word for word, _ in before], [word for word, _ in after])
     guarded = [is_safe for _, is_safe in before]
-    lost = tuple(edit for edit in changes if _breaks(edit, guarded))
+    lost = tuple(edit for edit in changes if _breaks(edit, guarded) or (not free and is_paraphrase(edit)))
     left = [edit for edit in changes if edit not in lost]
     return Kept(rewritten([word for word, _ in before], left), lost) if lost else Kept(written, ())
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.typing.edits import WordEdit, distance, edits
+from studio.typing.edits import distance, edits
 from studio.typing.explain import aligned, explained
 from studio.typing.kinds import Typo, TypoKind
+from studio.typing.reach import is_paraphrase
 
 BETA = 0.5  # precision counts twice as much as recall: a correction that is wrong is worse than one that is missing
-_PARAPHRASE = 0.5  # share of a word's letters that change: more is another word
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +112,6 @@ def _counted(row: Mended) -> Counter[str]:
             "paraphrased": any(is_paraphrase(edit) for edit in set(made) - set(wanted)),
         }
     )
-
-
-def is_paraphrase(edit: WordEdit) -> bool:
-    """Whether `edit` is beyond what a typo can be: it exchanges, adds or takes away a word."""
-    before, after = "".join(edit.source.split()).lower(), "".join(edit.correction.split()).lower()
-    if before == after or not any(letter.isalnum() for letter in before + after):
-        return False
-    if not before or not after:
-        return True
-    return distance(before, after) > max(2, _PARAPHRASE * max(len(before), len(after)))
 
 
 def _wrong_places(row: Mended) -> frozenset[int]:

@@ -68,7 +68,7 @@ def typed(text: str, profile: Profile, keyboard: Keyboard, rng: random.Random) -
     for _ in range(wanted if kinds else 0):
         kind = rng.choices(kinds, [profile.rates[kind] for kind in kinds])[0]
         typo = _one(text, kind, profile, keyboard, rng)
-        if typo is not None and not any(_touch(text, typo, other) for other in found):
+        if typo is not None and typo.was != typo.became and not any(_touch(text, typo, other) for other in found):
             found.append(typo)
     found.sort(key=lambda typo: typo.at)
     return TypedText(text, applied(text, found), tuple(found))

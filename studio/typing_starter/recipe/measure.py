@@ -24,7 +24,7 @@ from studio.typing.scores import Mended, TypingScore, score
 from studio.typing.typos import TypedText, pairs
 from studio.typing_starter import HELD_OUT, MODEL_FOLDER
 
-MARGINS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # nats
+MARGINS = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)  # nats
 MOST_TOUCHED = 0.035  # of clean validation sentences: a little below the bar of 4 %
 SENTENCES, CHOOSING = 500, 200  # that measure, and that choose
 SEED = 2026
