@@ -247,6 +247,7 @@ declare namespace Server {
     after: Score;
     unit: "word" | "character";
     tiles: Tile[];
+    typing: [string, string, string][];
     answers: Answer[];
     words: WordResult[];
     confusions: Confusion[];

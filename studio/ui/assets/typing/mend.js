@@ -25,6 +25,7 @@ class MendTab {
     this.$(".mnd-run").addEventListener("change", ({ target }) => {
       const { model } = target.selectedOptions[0].dataset;
       if (target.value) studio.chooseRun(target.value, model);
+      this.tellResult();
       this.mend();
     });
     const actions = { right: () => this.judge("right"), wrong: () => this.judge("wrong"), keep: () => this.keep() };
@@ -58,6 +59,31 @@ class MendTab {
     );
     const base = make("option", { value: "", selected: !chosen }, `${studio.model()} alone`);
     this.$(".mnd-run").replaceChildren(...options, base);
+    await this.tellResult();
+  }
+
+  /** What the run came to on its held-out pairs. */
+  async tellResult() {
+    const run = this.$(".mnd-run").value;
+    const box = this.$(".mnd-result");
+    /** @type {Server.HeldOut | null} */
+    const found = run ? await request(at("heldout", run)).catch(() => null) : null;
+    if (run !== this.$(".mnd-run").value) return; // another was chosen meanwhile
+    box.hidden = !found;
+    if (!found) return;
+    const answers = found.answers.flatMap(({ question, answer, detail }) => [
+      make("dt", {}, `${question} `, make("b", {}, answer)),
+      make("dd", { class: "st-small st-quiet" }, detail),
+    ]);
+    const head = ["On held-out pairs", "Before", "After"].map((name) => make("th", { scope: "col" }, name));
+    const rows = [...found.tiles.map(({ name, before, after }) => [name, before, after]), ...found.typing].map((
+      cells,
+    ) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell))));
+    box.replaceChildren(
+      make("h2", {}, run),
+      make("dl", { class: "mnd-answers" }, ...answers),
+      make("table", { class: "st-table" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)),
+    );
   }
 
   rest() {
