@@ -13,9 +13,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from studio.config import Normaliser
+from studio.evaluation import typing_figures
 from studio.evaluation.error_analysis import ClipResult, ConditionGroup, ConfidenceBin, Confusion, WordResult
 from studio.evaluation.learning_curve import SHARES
-from studio.evaluation.typing_figures import figures
 from studio.evaluation.verdict import Outcome
 from studio.reports import run_page
 from studio.reports.answers import Answer, State, answers, figures
@@ -183,7 +183,7 @@ def held_out(result: RunResult) -> HeldOut:
         after=result.after.score,
         unit=result.unit,
         tiles=tiles(result),
-        typing=[(*figure,) for figure in figures(result.before.typing, result.after.typing)],
+        typing=[(*figure,) for figure in typing_figures.figures(result.before.typing, result.after.typing)],
         answers=answers(result),
         words=[word for word in found.words if word.right_after < word.said][:MOST_WORDS],
         confusions=found.confusions[:MOST_CONFUSIONS],
