@@ -88,6 +88,17 @@ def test_a_text_is_corrected_before_and_after_and_kept(
     assert Dataset(workspace.dataset("hands")).pairs()[0].source == "live"
 
 
+def test_a_file_of_pairs_comes_in_and_goes_out_again(client: TestClient) -> None:
+    lines = b"source\ttarget\nteh cat\tthe cat\nonly one cell\n"
+    report = client.post("/studio/typing/hands/import", files={"file": ("../../p.tsv", lines)}).json()
+    assert (report["added"], report["skipped"]) == (1, 1)
+    out = client.get("/studio/typing/hands/export/tsv")
+    assert out.text.splitlines()[1].startswith("teh cat\tthe cat\t")
+    assert "hands.tsv" in out.headers["content-disposition"]
+    refused = client.post("/studio/typing/hands/import", files={"file": ("p.docx", b"PK")}).json()
+    assert "no list of pairs" in refused["what"]
+
+
 def test_speech_is_refused_by_these_routes_and_pairs_are_no_clips(client: TestClient) -> None:
     for address in ("tones/cards", "tones/pairs"):
         refused = client.get(f"/studio/typing/{address}")

@@ -113,3 +113,11 @@ def test_settings_of_sound_are_refused_for_pairs(root: Path, name: str, value: o
 
 def test_no_voices_are_replayed_to_a_typing_model(root: Path) -> None:
     assert general_set.dataset_of(_config(root), Workspace(root)) is None
+
+
+def test_secrets_among_the_pairs_are_named_before_they_are_learnt(root: Path) -> None:
+    pairs = Dataset.open(root / "recordings" / "habit").examples()
+    assert before_start.check(_config(root), pairs) == []
+    told = [pair.model_copy(update={"text": "the mail is eva@example.org"}) for pair in pairs[:1]]
+    (note,) = before_start.check(_config(root), [*told, *pairs[1:]])
+    assert note.startswith("1 pair holds an e-mail address")

@@ -6,14 +6,20 @@ Each tab holds a room for recordings and one for typing, of which the dataset's 
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, UploadFile
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, StringConstraints
 
 from studio.data import prompts
 from studio.data.manifest import Dataset
 from studio.data.pair import LONGEST_SIDE, Pair, checked_typed
+from studio.data.pair_files.exporting import Format, written
+from studio.data.pair_files.importing import PairImportReport, import_pairs
 from studio.data.utterance import Split
 from studio.data.view.pair_rows import PairRow
 from studio.data.view.table import Table
@@ -26,7 +32,9 @@ from studio.models.registry import kind_of
 from studio.text.metrics import Edit
 from studio.ui import base_models, hearing
 from studio.ui.hearing import ModelSelection
-from studio.workspace import Workspace
+from studio.ui.heldout import saved_as
+from studio.web.uploads import safe_parts
+from studio.workspace import Workspace, disk_errors
 
 Side = Annotated[str, StringConstraints(max_length=LONGEST_SIDE + 1)]
 PAGE = 50  # rows
@@ -137,6 +145,21 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         row = Table.of(dataset(name)).get(pair_id)
         assert isinstance(row, PairRow)
         return row
+
+    @routes.post("/{name}/import")
+    def take_in(name: str, file: UploadFile) -> PairImportReport:
+        with tempfile.TemporaryDirectory(prefix="studio-import-") as scratch:
+            path = Path(scratch) / (safe_parts(file.filename or "") or ["pairs"])[-1]
+            with disk_errors(path), path.open("xb") as stream:
+                shutil.copyfileobj(file.file, stream)
+            return import_pairs(dataset(name), [path])
+
+    @routes.get("/{name}/export/{format}")
+    def give_out(name: str, format: Format) -> StreamingResponse:
+        whole = [pair for pair in dataset(name).pairs() if pair.typed.strip() and pair.text.strip()]
+        kind = "application/jsonl" if format == "jsonl" else "text/tab-separated-values"
+        headers = saved_as(f"{name}.{format}")
+        return StreamingResponse(written(whole, format), media_type=kind, headers=headers)
 
     @routes.post("/{name}/keep")
     def keep(name: str, correction: Correction) -> dict[str, Any]:

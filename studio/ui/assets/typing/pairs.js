@@ -1,6 +1,6 @@
 // The Review tab of a typing dataset: the pairs, fifty a page, both sides edited in place.
 
-import { at, counted, make, request, studio } from "../studio.js";
+import { at, counted, form, make, request, studio } from "../studio.js";
 
 const PAGE = 50; // rows, as the server sends them
 const REST = 250; // ms after the last letter of a filter
@@ -69,6 +69,7 @@ class Pairs {
     this.fail("");
     this.first = first;
     this.total = total;
+    this.$(".prs-export").href = `studio/typing/${at(studio.dataset())}/export/jsonl`;
     this.rows = new Map(rows.map((row) => [row.id, row]));
     const range = total > rows.length ? ` Shown: ${first + 1} to ${first + rows.length}.` : "";
     this.$(".prs-said").textContent = pairs
@@ -82,6 +83,7 @@ class Pairs {
   /** A field or a choice was changed. */
   changed(field) {
     if (field.classList.contains("prs-sort")) return this.load(0);
+    if (field.classList.contains("prs-file")) return this.importFile(field);
     const { pair, side } = field.dataset;
     if (!pair) return;
     const was = this.rows.get(pair);
@@ -89,6 +91,22 @@ class Pairs {
       [side]: field.value,
       was: was && side !== "split" ? { [side]: was[side] } : null,
     });
+  }
+
+  /** Take in a file of pairs that exist already; what was left out is said with its reason. */
+  async importFile(field) {
+    const [file] = field.files;
+    field.value = ""; // the same file may be chosen again
+    if (!file) return;
+    try {
+      const found = await request(`typing/${at(studio.dataset())}/import`, { body: form({ file }) });
+      studio.changed();
+      await this.load(0);
+      const skipped = found.skipped ? ` ${found.skipped} left out: ${found.reasons[0].reason}` : "";
+      this.$(".prs-said").textContent = `${counted(found.added, "pair")} added.${skipped}`;
+    } catch (error) {
+      this.fail(error.message);
+    }
   }
 
   turn(way) {
