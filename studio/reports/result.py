@@ -195,7 +195,6 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
     clips = {clip.id: clip for clip in read_manifest(folder.manifest)} if folder.manifest.is_file() else {}
     log = events.as_it_went(event for _, event in events.read(folder.events))
     finished = next((event for event in reversed(log) if isinstance(event, Finished)), None)
-    found = mistakes(before, after, clips)
     option = "" if normaliser == record.normaliser else f" --normaliser {normaliser}"
     return RunResult(
         run=folder.name,
@@ -214,7 +213,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         unit=unit_of(after),
         verdict=judge(before, after),
         general=_general(folder),
-        mistakes=found,
+        mistakes=mistakes(before, after, clips),
         missed=list(misheard((row.reference, row.hypothesis) for row in after.rows)),
         samples=samples(before, after),
         curve=_curve(log, finished, unit_of(after)),

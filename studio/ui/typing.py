@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,6 +133,21 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         )
         return shown(pair)
 
+    @routes.post("/{name}/keep")
+    def keep(name: str, correction: Correction) -> dict[str, Any]:
+        pair = dataset(name).add_pair(correction.typed, correction.text, source="live")
+        aside = " set aside, since the test split has this sentence" if pair.split == "unused" else " to learn from"
+        return shown(pair) | {"said": f"Kept in “{name}”{aside}."}
+
+    routes.include_router(_reviewing(dataset))
+    routes.include_router(_mending(workspace, reader))
+    return routes
+
+
+def _reviewing(dataset: Callable[[str], Dataset]) -> APIRouter:
+    """The pairs of a dataset: listed, changed, taken in and given out."""
+    routes = APIRouter()
+
     @routes.get("/{name}/pairs")
     def listed(name: str, query: str = "", sort: str = "-created", first: int = 0) -> PairPage:
         found = Table.of(dataset(name)).find(query, sort, first, PAGE)
@@ -161,13 +177,6 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         headers = saved_as(f"{name}.{format}")
         return StreamingResponse(written(whole, format), media_type=kind, headers=headers)
 
-    @routes.post("/{name}/keep")
-    def keep(name: str, correction: Correction) -> dict[str, Any]:
-        pair = dataset(name).add_pair(correction.typed, correction.text, source="live")
-        aside = " set aside, since the test split has this sentence" if pair.split == "unused" else " to learn from"
-        return shown(pair) | {"said": f"Kept in “{name}”{aside}."}
-
-    routes.include_router(_mending(workspace, reader))
     return routes
 
 

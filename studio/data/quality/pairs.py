@@ -84,7 +84,11 @@ def _characters(pair: Pair) -> Iterator[Finding]:
     hidden = {char for char in both if unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") or char in _DIRECTIONS}
     if hidden:
         which = ", ".join(sorted(f"U+{ord(char):04X}" for char in hidden)[:3])
-        yield _look("control", f"It holds invisible control characters ({which}).", "Delete them: nobody types them.")
+        yield _look(
+            "control",
+            f"It holds invisible control characters ({which}).",
+            "Delete them: a model would learn what cannot be seen.",
+        )
 
 
 def secrets_in(pair: Pair) -> list[str]:

@@ -67,7 +67,7 @@ class MendTab {
     const run = this.$(".mnd-run").value;
     const box = this.$(".mnd-result");
     /** @type {Server.HeldOut | null} */
-    const found = run ? await request(at("heldout", run)).catch(() => null) : null;
+    const found = run ? await request(`listen/heldout/${at(run)}`).catch(() => null) : null;
     if (run !== this.$(".mnd-run").value) return; // another was chosen meanwhile
     box.hidden = !found;
     if (!found) return;
