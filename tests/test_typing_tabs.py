@@ -116,6 +116,8 @@ def types_a_sentence_and_keeps_the_correction(page: Page, dataset: Dataset, run:
     """Before and after appear when the typing rests; a correction becomes a pair that never measures."""
     show_tab(page, "4 Test")
     expect(page.locator(".mnd-run")).to_have_value(run.name)
+    expect(page.locator(".mnd-result")).to_contain_text("Is it better?")
+    expect(page.locator(".mnd-result")).to_contain_text("Sentences right to the letter")
     page.locator("#mnd-field").press_sequentially("htis is hte end")
     page.locator(".mnd-after").wait_for()
     assert page.locator(".mnd-before .mnd-text").inner_text() != ""
