@@ -29,6 +29,7 @@ from studio.ui import (
     train,
     train_form,
     turn_ends,
+    typing,
 )
 
 FILE = Path(__file__).resolve().parent.parent / "studio/ui/assets/server.d.ts"
@@ -52,6 +53,8 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     train.RunStarted,
     train_form.Form,
     turn_ends.TurnEnds,
+    typing.Mended,
+    typing.PairPage,
 )
 WIDTH = 118  # of a line, before it is indented
 PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}

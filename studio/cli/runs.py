@@ -70,7 +70,7 @@ def _tell_mixed_numbers(dataset: Dataset) -> None:
     from studio.data.labels.mixed_numbers import numbers_in_two_ways
     from studio.data.utterance import SIDES
 
-    if mixed := numbers_in_two_ways(clip.text for clip in dataset.in_splits(*SIDES)):
+    if dataset.kind == "speech" and (mixed := numbers_in_two_ways(clip.text for clip in dataset.in_splits(*SIDES))):
         remedy = f"`studio label {dataset.name} --numbers {mixed.common} --apply` writes all in one way."
         typer.echo(f"{mixed.what} {remedy}")
 
