@@ -195,6 +195,15 @@ TARGETS: Mapping[str, Target] = _table(
         modules=_ONNX,
     ),
     Target(
+        name="moonshine-streaming",
+        title="Moonshine's own runtime, which writes while you speak",
+        families=("moonshine_streaming",),
+        precisions={"int8": replace(INT8, size=8.0), "fp32": replace(FP32, size=8.0)},  # while it is being converted
+        home="studio.export.onnx.streaming:MoonshineStreamingVoice",
+        extra="streaming",
+        modules=(*_ONNX, "onnxscript", "moonshine_voice"),
+    ),
+    Target(
         name="web",
         title="A web page: recorded and transcribed in the browser, before and after",
         families=("moonshine", "whisper"),
