@@ -117,5 +117,6 @@ def test_the_lines_in_the_card_make_the_model_that_was_tuned(tmp_path: Path) -> 
         exec(compile(code.partition("```")[0], "card", "exec"), names)
     tuned = load(report.base, "cpu", adapter=RunFolder(workspace.run(RUN)).adapter)
     clip = Clip(SOUNDS[0])
+    tuned.family.settle(names["model"], tuned.folder, "")
     theirs = tuned.family.logits(names["model"], tuned.processor, clip)
     assert (theirs - tuned.family.logits(tuned.model, tuned.processor, clip)).abs().max() < 1e-4
