@@ -20,8 +20,6 @@ from studio.runs.tasks import TaskState
 from studio.ui import tasks
 from studio.workspace import Workspace
 
-_JOBS = "exporting"  # the folder of their logs, in the run's
-
 
 class PrecisionChoice(BaseModel):
     """A precision of a target."""
@@ -89,7 +87,7 @@ def router(find: Callable[[str], RunFolder], workspace: Workspace) -> APIRouter:
         return start_export(workspace, find(run), target, precision)
 
     def task(run: str, name: str) -> JobFolder:
-        for job in _jobs(find(run)):
+        for job in find(run).export_jobs:
             if job.name == name:
                 return job
         raise HTTPException(404, f"“{run}” was not exported to “{name}”.")
@@ -120,7 +118,7 @@ def exports_of(run: RunFolder) -> RunExports:
     return RunExports(
         targets=choices,
         finished=[_row(run, report) for report in reports if report.target in TARGETS],
-        tasks=_shown([TaskState.of(job) for job in _jobs(run)]),
+        tasks=_shown([TaskState.of(job) for job in run.export_jobs]),
     )
 
 
@@ -132,7 +130,7 @@ def start_export(workspace: Workspace, run: RunFolder, target: str, precision: s
     chosen = target_named(target)
     chosen.checked(str(base_note(run.adapter).get("family")), precision)
     chosen.exporter()
-    job, words = job_of(run, target, precision), ["export", run.name, "--to", target, "--precision", precision]
+    job, words = run.exporting(target, precision), ["export", run.name, "--to", target, "--precision", precision]
     command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), *words, "--wait"]
     try:
         control.start(job, command, {"what": f"Exporting to {target}, {precision}"})
@@ -141,19 +139,6 @@ def start_export(workspace: Workspace, run: RunFolder, target: str, precision: s
             f"The export to {target}, {precision} is still going.", "Wait until it has finished, or cancel it."
         ) from None
     return TaskState.of(job)
-
-
-def job_of(run: RunFolder, target: str, precision: str) -> JobFolder:
-    """Where the log of the run's last export to a target lies: in the run, so that it can go on during a training.
-
-    Each has a folder of its own, since of the jobs in one folder only one goes on at a time.
-    """
-    name = f"{target}-{precision}"
-    return JobFolder(run.path / _JOBS / name / name)
-
-
-def _jobs(run: RunFolder) -> list[JobFolder]:
-    return [JobFolder(path.parent) for path in run.path.glob(f"{_JOBS}/*/*/job.json")]
 
 
 def _shown(found: Sequence[TaskState]) -> list[TaskState]:
