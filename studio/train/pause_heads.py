@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from studio.data.manifest import Dataset, Utterance
+from studio.data.manifest import Dataset
+from studio.data.utterance import Utterance, clips_of
 from studio.errors import DataError
 from studio.evaluation.cut_off import AFTER, has_digits, hesitating
 from studio.evaluation.evaluate import open_dataset, read_manifest
@@ -151,7 +152,7 @@ def _is_within_number(seconds: float, clip: Clip) -> bool:
 def _timed(folder: RunFolder, dataset: Dataset, split: str, most: int) -> list[Utterance]:
     """The clips of one split with the word times that they have now."""
     now = {clip.id: clip.words for clip in dataset.utterances()}
-    clips = [clip for clip in read_manifest(folder.manifest) if clip.split == split]
+    clips = [clip for clip in clips_of(read_manifest(folder.manifest)) if clip.split == split]
     timed = [clip.model_copy(update={"words": now.get(clip.id) or clip.words}) for clip in clips]
     return [clip for clip in timed if clip.words][:most]
 

@@ -461,7 +461,8 @@ declare namespace Server {
       | "checking"
       | "importing"
       | "exporting"
-      | "aligning";
+      | "aligning"
+      | "waiting";
     done: number;
     total: number;
     general: boolean;
@@ -490,7 +491,7 @@ declare namespace Server {
   interface RunExports {
     targets: TargetChoice[];
     finished: FinishedExport[];
-    task: TaskState | null;
+    tasks: TaskState[];
   }
 
   interface RunStarted {
