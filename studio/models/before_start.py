@@ -32,8 +32,8 @@ def check(config: TrainConfig, clips: Sequence[Example]) -> list[str]:
     """Whether a run by `config` on `clips`, each in its split, can be; and what a person should know first.
 
     Raises ConfigError where its targets cannot be adapted, it has no frames to shorten, or the clips are of another
-    kind than it takes; ModelError where it does not know the language; DataError where it can write no label of a split, or
-    learns from word times and there are none.
+    kind than it takes; ModelError where it does not know the language; DataError where it can write no label of a
+    split, or learns from word times and there are none.
     Says nothing of a model that is not on this disk: a cluster may have it.
     """
     try:
