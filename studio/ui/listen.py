@@ -56,7 +56,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     reading = threading.Lock()
 
     def chosen(run: Sequence[str], model: str) -> ModelSelection:
-        return hearing.choose(workspace, [name for name in run if name], model)
+        return _chosen(workspace, run, model)
 
     @routes.post("/prepare")
     def prepare(run: Fields = (), model: Field = "") -> Prepared:
@@ -91,18 +91,30 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def partial(sound: UploadFile, run: Fields = (), model: Field = "") -> dict[str, str]:
         return {"text": if_idle(lambda: hearing.so_far(reader, _content(sound), chosen(run, model)))}
 
-    @routes.post("/turns")
-    def turns(sound: UploadFile, run: Fields = (), model: Field = "") -> TurnEnds:
-        with reading:
-            return turn_ends_of(reader, _content(sound), chosen(run, model))
-
     @routes.post("/differs")
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
+    routes.include_router(_turns(workspace, reader, reading))
     for others in (_choices(workspace), _corrections(workspace), _strengths(workspace), heldout.router(workspace)):
         routes.include_router(others)
     return routes
+
+
+def _turns(workspace: Workspace, reader: Worker, reading: threading.Lock) -> APIRouter:
+    """Where a turn would have ended."""
+    routes = APIRouter()
+
+    @routes.post("/turns")
+    def turns(sound: UploadFile, run: Fields = (), model: Field = "") -> TurnEnds:
+        with reading:
+            return turn_ends_of(reader, _content(sound), _chosen(workspace, run, model))
+
+    return routes
+
+
+def _chosen(workspace: Workspace, run: Sequence[str], model: str) -> ModelSelection:
+    return hearing.choose(workspace, [name for name in run if name], model)
 
 
 def _corrections(workspace: Workspace) -> APIRouter:
