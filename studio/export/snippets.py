@@ -50,7 +50,7 @@ def adapter_snippet(adapter: Path, base: str | None = None) -> str:
         f"# Needs {needs(family_of(folder).name)}, {NEEDS_PEFT}\n"
         "import librosa\nimport torch\nfrom peft import PeftModel\n"
         "from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor\n\n"
-        f"base = {_place(name)!r}{_LOAD}"
+        f"base = {place(name)!r}{_LOAD}"
         f"model = PeftModel.from_pretrained(model, {str(adapter)!r}).eval()\n" + _read(folder, language)
     )
 
@@ -82,6 +82,6 @@ def _spoken(folder: Path, language: str) -> str:
     return f"language={language or language_of(str(folder))!r}, task={task!r}, "
 
 
-def _place(source: str) -> str:
+def place(source: str) -> str:
     """What transformers takes: a Hub id as it is, anything else by its folder."""
     return source if is_hub_id(source) else str(locate(source))

@@ -195,6 +195,22 @@ TARGETS: Mapping[str, Target] = _table(
         modules=_ONNX,
     ),
     Target(
+        name="moonshine-streaming",
+        title="Moonshine's own runtime, which writes while you speak",
+        families=("moonshine_streaming",),
+        precisions={"int8": replace(INT8, size=1.5), "fp32": replace(FP32, size=5.5)},  # the embeddings lie there twice
+        home="studio.export.onnx.streaming:MoonshineStreamingVoice",
+        extra="streaming",
+        modules=(*_ONNX, "onnxscript", "moonshine_voice"),
+    ),
+    Target(
+        name="moonshine-adapter",
+        title="Python, with Moonshine's makers' own code: the adapter alone",
+        families=("moonshine", "moonshine_streaming"),
+        precisions={"fp32": replace(FP32, size=0.2)},
+        home="studio.export.makers_adapter:MakersAdapter",
+    ),
+    Target(
         name="web",
         title="A web page: recorded and transcribed in the browser, before and after",
         families=("moonshine", "whisper"),
