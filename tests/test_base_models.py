@@ -86,6 +86,15 @@ def test_a_merged_run_is_a_base_for_the_next_under_its_runs_name(client: TestCli
     assert f"--model {folder.merged}" in command(client, folder.merged)["command"]
 
 
+def test_a_run_exported_to_plain_transformers_is_a_base_for_the_next_too(
+    client: TestClient, workspace: Workspace
+) -> None:
+    exported = finished(workspace.root, "tones-0001", ["one"] * 6, ["1"] * 6, ["one"] * 6).exports / "merged-fp32"
+    moonshine(exported)
+    assert listed(client)[str(exported)]["title"] == "tones-0001, merged"
+    assert f"--model {exported}" in command(client, exported)["command"]
+
+
 def test_a_hub_id_is_offered_without_asking_the_hub_and_costs_a_download(client: TestClient) -> None:
     assert add(client, UNKNOWN) == {"id": UNKNOWN}
     card = listed(client)[UNKNOWN]

@@ -1,4 +1,4 @@
-"""The Export tab: what a run made is used elsewhere; a merge outlives the page and says how it went."""
+"""The Export tab: what a run made is used elsewhere; a merge, as tools start it, outlives them and says how it went."""
 
 from __future__ import annotations
 
@@ -231,14 +231,17 @@ def test_the_adapter_can_be_downloaded(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.thorough
-def test_a_merge_goes_on_through_a_reload_and_ends_with_its_difference(page: Page) -> None:
-    page.get_by_role("button", name="Merge into the base model").click()
-    expect(page.locator(".ex-status")).to_have_text("merging")
+def test_a_model_is_merged_in_one_place_which_names_the_verb_and_where_it_wrote(page: Page, root: Path) -> None:
+    expect(page.get_by_role("heading", name="Merged model")).to_have_count(0)
+    expect(page.locator(".ex-command")).to_contain_text("merge tones-0001")
+    expect(page.locator(".ex-merged")).to_be_hidden()
+    folder = RunFolder(root / "outputs" / "tones-0001").merged
+    assert merged(Workspace(root), finished(Workspace(root), "tones-0001")).status == "done"
     page.reload()
     page.locator(".rec-pill").first.wait_for()
     show_tab(page, "5 Export")
-    expect(page.locator(".ex-result")).to_contain_text("Equal to base model and adapter on 4 clips")
-    expect(page.locator(".ex-merged .ex-code")).to_contain_text("outputs/tones-0001/merged")
+    expect(page.locator(".ex-merged .ex-path")).to_have_text(str(folder))
+    expect(page.locator(".ex-stale")).to_be_hidden()
 
 
 @pytest.mark.browser

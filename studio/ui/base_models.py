@@ -121,8 +121,13 @@ def languages_of(card: ModelCard) -> list[str]:
 def _of_runs(workspace: Workspace) -> list[str]:
     """What this workspace's runs were trained on, and what they were merged into: a base for the next."""
     runs = listing.runs(workspace)
-    merged = (RunFolder(workspace.run(run.name)).merged for run in runs)
+    merged = (folder for run in runs for folder in _merged(RunFolder(workspace.run(run.name))))
     return [*(run.model for run in runs), *(str(folder) for folder in merged if (folder / "config.json").is_file())]
+
+
+def _merged(run: RunFolder) -> tuple[Path, Path]:
+    """Where `studio merge` and the Export tab put base model and adapter in one."""
+    return run.merged, run.exports / "merged-fp32"
 
 
 def _card(source: str) -> ModelCard | None:
@@ -136,8 +141,9 @@ def _card(source: str) -> ModelCard | None:
         family = str(read_object(folder / "config.json").get("model_type", ""))
     except ModelError:
         return ModelCard(source, source, "", 0, "download", 0) if is_hub_id(source) else None
-    is_merged = folder == RunFolder(folder.parent).merged and RunFolder(folder.parent).config.is_file()
-    title = f"{folder.parent.name}, merged" if is_merged else folder.name
+    runs = (RunFolder(path) for path in (folder.parent, folder.parent.parent))
+    run = next((run for run in runs if folder in _merged(run) and run.config.is_file()), None)
+    title = f"{run.name}, merged" if run else folder.name
     title = source if is_hub_id(source) or source == ECHO else title
     return ModelCard(source, title, family, stored_numbers(folder), "on disk", 0)
 

@@ -1,4 +1,4 @@
-"""What the Export tab asks of the rooms below: what a run has to give, and a merge that outlives the page."""
+"""What a run has to give, for the Export tab, and a merge that outlives whoever started it, for tools."""
 
 from __future__ import annotations
 

@@ -4,15 +4,6 @@ import { at, counted, icon, isShown, make, request, studio } from "../studio.js"
 import { copier, size } from "./export-parts.js";
 import { Targets } from "./export-targets.js";
 
-const STAGES = ["Starting", "Loading", "Merging", "Checking", "Finishing"];
-const POLL = 700; // ms between two looks at a merge that goes on
-const PILLS = {
-  none: ["not made yet", ""],
-  working: ["merging", "accent"],
-  done: ["ready", "good"],
-  stale: ["out of date", "look"],
-  failed: ["failed", "bad"],
-};
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 function where(target) {
@@ -39,14 +30,12 @@ function snippet(target) {
 
 class Export {
   #runs = [];
-  #timer = 0;
 
   constructor(root) {
     this.root = root;
     this.$ = (selector) => root.querySelector(selector);
     this.$(".ex-runs").onchange = ({ target }) =>
       studio.chooseRun(target.value, this.#runs.find(({ name }) => name === target.value)?.model);
-    this.$(".ex-merge").onclick = () => this.#merge();
     this.targets = new Targets(root);
     for (const news of ["changed", "dataset"]) studio.on(news, root, () => this.load());
     studio.on("run", root, () => this.#pick());
@@ -91,20 +80,9 @@ class Export {
     }
   }
 
-  async #merge() {
-    const run = this.#run;
-    this.$(".ex-merge").disabled = true;
-    try {
-      this.#draw(run, await request(`export/${at(run.name, "merge")}`, { method: "POST" }));
-    } catch (error) {
-      this.#tell(error);
-    }
-  }
-
   #tell(error) {
     this.$(".ex-message").hidden = false;
     this.$(".ex-message").replaceChildren(icon("warning"), error.message);
-    this.$(".ex-merge").disabled = false;
   }
 
   #draw(run, /** @type {Server.Exports} */ { adapter, merge, command, serve }) {
@@ -116,52 +94,20 @@ class Export {
     this.$(".ex-download").href = `studio/export/${at(run.name)}/adapter.zip`;
     this.$(".ex-command").textContent = command;
     this.$(".ex-serve").textContent = serve;
-    this.#target(".ex-adapter", adapter);
-    this.#target(".ex-merged", merge.target);
-    this.#progress(merge);
-    clearTimeout(this.#timer);
-    if (merge.status === "working") {
-      this.#timer = setTimeout(() => run.name === this.#run?.name && this.root.isConnected && this.#show(), POLL);
-    }
+    this.$(".ex-adapter .ex-size").textContent = size(adapter.size);
+    this.$(".ex-adapter .ex-where").replaceChildren(...where(adapter));
+    this.#lines(adapter);
+    this.$(".ex-merged").hidden = !merge.target;
+    this.$(".ex-stale").hidden = merge.status !== "stale";
+    this.$(".ex-merged .ex-where").replaceChildren(...(merge.target ? where(merge.target) : []));
   }
 
-  #target(selector, target) {
-    this.$(`${selector} .ex-size`).textContent = target ? size(target.size) : "";
-    this.$(`${selector} .ex-where`).replaceChildren(...(target ? where(target) : []));
-    const shown = this.$(`${selector} .ex-snippet`);
-    const text = target ? target.snippet || target.trouble : "";
+  #lines(target) {
+    const shown = this.$(".ex-snippet");
+    const text = target.snippet || target.trouble;
     if (shown.dataset.text === text) return; // a selection in it stays
     shown.dataset.text = text;
-    shown.replaceChildren(...(target ? snippet(target) : []));
-  }
-
-  #progress(merge) {
-    const [word, kind] = PILLS[merge.status];
-    this.$(".ex-status").className = `st-pill ex-status ${kind}`;
-    this.$(".ex-status").textContent = word;
-    this.$(".ex-progress").hidden = merge.status !== "working";
-    this.$(".ex-stage").textContent = merge.stage;
-    this.$(".ex-progress progress").value = 0.5 + STAGES.findIndex((name) => merge.stage.startsWith(name));
-    this.$(".ex-merge").disabled = merge.status === "working";
-    this.$(".ex-merge").textContent = merge.target ? "Merge again" : "Merge into the base model";
-    this.$(".ex-merge").classList.toggle("primary", merge.status !== "done");
-    const [text, look] = this.#result(merge);
-    this.$(".ex-result").hidden = !text;
-    this.$(".ex-result").className = `st-message ex-result ${look}`;
-    this.$(".ex-result").replaceChildren(icon(look === "good" ? "check" : "warning"), text);
-  }
-
-  #result({ status, trouble, clips, max_difference: difference }) {
-    if (status === "done") {
-      return [
-        `Equal to base model and adapter on ${counted(clips, "clip")}: no logit differs by more than ${
-          difference.toExponential(1)
-        }.`,
-        "good",
-      ];
-    }
-    if (status === "stale") return ["The run has trained further since this was made. Merge it again.", "look"];
-    return [status === "failed" ? trouble : "", "bad"];
+    shown.replaceChildren(...snippet(target));
   }
 }
 
