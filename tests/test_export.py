@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -212,6 +214,24 @@ def test_two_exports_do_not_write_into_one_place_and_a_killed_one_is_swept_away(
     (left,) = exports.iterdir()
     assert left.name.startswith(".merged-fp32.")
     export_run(workspace, RUN, "merged")
+    assert exports_of(workspace) == ["merged-fp32"]
+
+
+def test_an_export_that_may_wait_does_so_until_the_other_has_ended(workspace: Workspace) -> None:
+    exports = RunFolder(workspace.run(RUN)).exports
+    exports.mkdir()
+    other, seen = os.open(exports, os.O_RDONLY), list[str]()
+    fcntl.flock(other, fcntl.LOCK_EX)
+
+    def end_the_other(phase: str, done: int, total: int) -> None:
+        seen.append(phase)
+        if phase == "waiting":
+            assert exports_of(workspace) == []
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+    export_run(workspace, RUN, "merged", on_phase=end_the_other, wait=True)
+    os.close(other)
+    assert seen[0] == "waiting"
     assert exports_of(workspace) == ["merged-fp32"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,9 @@ from browsing import PATIENCE, Served, opened, served, show_tab, violations
 from playwright.sync_api import Browser, Page, Route, expect
 from tones import config, folder_of, tones, train
 
-from studio.errors import ConfigError, JobError
+from studio.errors import BusyError, ConfigError, JobError
 from studio.export.merged import MergeReport
-from studio.runs import control, tasks
+from studio.runs import control, editing, tasks
 from studio.runs.folder import RunFolder
 from studio.runs.tasks import TaskState
 from studio.ui import exporting, exporting_runs
@@ -132,11 +134,15 @@ def test_a_second_press_does_not_start_a_second_merge(workspace: Workspace, run:
 
 
 def exported(run: RunFolder) -> exporting_runs.RunExports:
-    """What there is of `run` once its export is over."""
+    """What there is of `run` once its exports are over."""
     deadline = time.monotonic() + 2 * PATIENCE / 1000
-    while not control.state(exporting_runs.job_of(run)).is_over and time.monotonic() < deadline:
+    while any(not control.state(job).is_over for job in run.export_jobs) and time.monotonic() < deadline:
         time.sleep(0.1)
     return exporting_runs.exports_of(run)
+
+
+def statuses(found: exporting_runs.RunExports) -> dict[str, str]:
+    return {task.name: task.status for task in found.tasks}
 
 
 def test_an_export_is_a_job_that_ends_as_a_row_of_figures_and_a_retrained_run_makes_it_stale(
@@ -146,11 +152,10 @@ def test_an_export_is_a_job_that_ends_as_a_row_of_figures_and_a_retrained_run_ma
     (choice,) = before.targets
     assert (choice.name, choice.install) == ("merged", "")
     assert [(kept.name, kept.share) for kept in choice.precisions] == [("fp32", 1.0), ("fp16", 0.5), ("bf16", 0.5)]
-    assert (before.finished, before.task) == ([], None)
+    assert (before.finished, before.tasks) == ([], [])
     exporting_runs.start_export(workspace, run, "merged", "fp16")
     after = exported(run)
-    assert after.task is not None
-    assert after.task.status == "finished"
+    assert statuses(after) == {"merged-fp16": "finished"}
     (row,) = after.finished
     assert (row.target, row.precision, row.path) == ("merged", "fp16", str(run.exports / "merged-fp16"))
     assert (row.clips, row.others, row.is_stale) == (4, [], False)
@@ -164,7 +169,7 @@ def test_an_export_is_a_job_that_ends_as_a_row_of_figures_and_a_retrained_run_ma
 def test_an_export_that_cannot_be_is_refused_before_a_job_begins(workspace: Workspace, run: RunFolder) -> None:
     with pytest.raises(ConfigError, match="does not take echo models"):
         exporting_runs.start_export(workspace, run, "ggml", "f16")
-    assert exporting_runs.exports_of(run).task is None
+    assert exporting_runs.exports_of(run).tasks == []
 
 
 def test_the_targets_are_those_of_the_family_each_with_the_line_that_installs_what_it_needs(
@@ -185,18 +190,57 @@ def test_an_export_that_cannot_be_checked_is_a_failed_job_and_leaves_no_row(
     shutil.rmtree(workspace.dataset("tones") / "clips")
     exporting_runs.start_export(workspace, run, "merged", "fp32")
     after = exported(run)
-    assert after.task is not None
-    assert (after.task.status, after.finished) == ("failed", [])
+    assert (statuses(after), after.finished) == ({"merged-fp32": "failed"}, [])
 
 
 @pytest.mark.thorough
 def test_a_cancelled_export_leaves_no_row_and_says_that_it_was_stopped(workspace: Workspace, run: RunFolder) -> None:
     exporting_runs.start_export(workspace, run, "merged", "bf16")
-    tasks.cancel(exporting_runs.job_of(run))
+    tasks.cancel(run.exporting("merged", "bf16"))
     after = exported(run)
-    assert after.task is not None
-    assert (after.task.status, after.finished) == ("stopped", [])
+    assert (statuses(after), after.finished) == ({"merged-bf16": "stopped"}, [])
     assert not run.exports.exists() or list(run.exports.iterdir()) == []
+
+
+@contextmanager
+def another_export(run: RunFolder) -> Iterator[None]:
+    """Within the block an export of `run` seems to be writing."""
+    run.exports.mkdir(exist_ok=True)
+    handle = os.open(run.exports, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def until_waiting(run: RunFolder, *precisions: str) -> None:
+    """Return once the exports to `merged` in `precisions` wait for another to end."""
+    logs = [run.exporting("merged", precision).events for precision in precisions]
+    deadline = time.monotonic() + 2 * PATIENCE / 1000
+    while not all(log.is_file() and '"waiting"' in log.read_text() for log in logs) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def test_exports_of_a_run_wait_for_each_other_and_one_that_waits_can_be_cancelled(
+    workspace: Workspace, run: RunFolder
+) -> None:
+    with another_export(run):
+        for precision in ("fp16", "bf16"):
+            exporting_runs.start_export(workspace, run, "merged", precision)
+        until_waiting(run, "fp16", "bf16")
+        assert statuses(exporting_runs.exports_of(run)) == {"merged-fp16": "running", "merged-bf16": "running"}
+        with pytest.raises(BusyError, match=r"The export to merged, fp16 is still going\."):
+            exporting_runs.start_export(workspace, run, "merged", "fp16")
+        with pytest.raises(JobError, match="still going"):
+            editing.rename(workspace, run.name, "other")
+        tasks.cancel(run.exporting("merged", "bf16"))
+        while not control.state(run.exporting("merged", "bf16")).is_over:
+            time.sleep(0.1)
+        assert list(run.exports.iterdir()) == []
+    after = exported(run)
+    assert statuses(after) == {"merged-bf16": "stopped"}  # the last that was started
+    assert [(row.target, row.precision) for row in after.finished] == [("merged", "fp16")]
 
 
 # The page
@@ -264,6 +308,27 @@ def test_a_program_is_chosen_and_the_finished_export_is_a_row_with_its_figures_a
 
 @pytest.mark.browser
 @pytest.mark.thorough
+def test_an_export_waits_for_another_of_the_run_and_each_has_its_own_cancel(page: Page, root: Path) -> None:
+    run = RunFolder(root / "outputs" / "tones-0001")
+    places, going = page.locator(".ex-places"), page.locator(".ex-going")
+    with another_export(run):
+        for precision in ("fp16", "fp32"):
+            places.get_by_label("Precision").select_option(precision)
+            places.get_by_role("button", name="Export", exact=True).click()
+            expect(places.get_by_role("button", name="Export", exact=True)).to_be_disabled()
+        expect(going.get_by_text("Waiting for another export of this run")).to_have_count(2)
+        page.reload()
+        page.locator(".rec-pill").first.wait_for()
+        show_tab(page, "5 Export")
+        expect(going.get_by_role("button", name="Cancel")).to_have_count(2)
+        going.locator('[data-task="merged-fp16"]').get_by_role("button", name="Cancel").click()
+        expect(going).to_contain_text("Cancelled. Nothing was left behind.")
+    row = places.get_by_role("row", name="Python, with plain transformers fp32")
+    expect(row).to_contain_text("the same on 4 clips", timeout=2 * PATIENCE)
+
+
+@pytest.mark.browser
+@pytest.mark.thorough
 def test_a_refused_export_is_told_with_its_stage_after_a_reload_too(page: Page, root: Path) -> None:
     run = RunFolder(root / "outputs" / "tones-0001")
     page.route("**/targets/merged/*", lambda route: refuse(run, route))
@@ -283,8 +348,9 @@ def refuse(run: RunFolder, route: Route) -> None:
     """Start an export that ends as the gate ends one whose first logits are wrong, in place of the one asked for."""
     script = "from studio.runs.tasks import reporting; from studio.export.gate import _refused\n"
     script += "with reporting(): raise _refused('first logits', 'its PSNR against PyTorch is 3.0 dB, 60 dB at least')"
-    control.start(exporting_runs.job_of(run), [sys.executable, "-c", script], {"what": "Exporting to merged, fp32"})
-    route.fulfill(json=TaskState.of(exporting_runs.job_of(run)).model_dump())
+    job = run.exporting("merged", "fp32")
+    control.start(job, [sys.executable, "-c", script], {"what": "Exporting to merged, fp32"})
+    route.fulfill(json=TaskState.of(job).model_dump())
 
 
 @pytest.mark.browser

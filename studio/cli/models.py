@@ -174,6 +174,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="Where to [default: outputs/<run>/exports/<target>-<precision>].")
     ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another export of the run to end.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export a run for another program, compared with PyTorch on the run's held-out clips."""
@@ -181,7 +182,7 @@ def export(
     from studio.runs.tasks import reporting
 
     with reporting() as tell:
-        report = export_run(Workspace.here(), run, to, precision, out, tell)
+        report = export_run(Workspace.here(), run, to, precision, out, tell, wait=wait)
     typer.echo(report.model_dump_json(indent=2) if as_json else report.as_text())
 
 

@@ -6,6 +6,7 @@ import fcntl
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,9 +36,13 @@ from studio.runs.metadata import RunRecord
 from studio.workspace import Workspace, disk_errors
 
 OnPhase = Callable[[PhaseName, int, int], None]
-"""Gets (phase, done, total): loading, exporting, checking. What it raises ends the export, of which nothing is kept."""
+"""Gets (phase, done, total): waiting, loading, exporting, checking.
+
+What it raises ends the export, of which nothing is kept.
+"""
 
 _STEPS = ("loading", "merging", "checking")  # of a merge
+_LOOK = 1.0  # seconds between two looks at whether another export has ended
 _MERGED = ".merged"  # the merged model in the folder that is being written
 
 
@@ -61,10 +66,13 @@ def export_run(
     precision: str | None = None,
     out: Path | None = None,
     on_phase: OnPhase = lambda phase, done, total: None,
+    *,
+    wait: bool = False,
 ) -> ExportReport:
     """Export the run, or the adapter folder of one, called `run`; checked on the run's held-out clips.
 
     `out` is `exports/<target>-<precision>` in the run's folder by default; an earlier export there is replaced.
+    Where another export writes into the same parent this one is refused, or with `wait` waits until that has ended.
     Raises ConfigError where the target does not take the model, has no such precision, or lacks its packages, or `out`
     holds something else; DiskError where the disk is too small; DataError where there are no held-out clips; BusyError;
     ModelError where the export is not near enough to PyTorch. In each case nothing is left behind.
@@ -80,7 +88,8 @@ def export_run(
     check_out(out)
     check_room(out, chosen, kept_as, locate(base))
     clips = held_out(workspace, folder, family)
-    with _alone(out), written_whole(out) as temporary:
+    waiting = partial(on_phase, "waiting", 0, 0) if wait else None
+    with _alone(out, waiting), written_whole(out) as temporary:
         merged = temporary / _MERGED
         merge(adapter, merged, clips.probes, lambda stage: on_phase("loading", _STEPS.index(stage), len(_STEPS)))
         on_phase("loading", len(_STEPS), len(_STEPS))
@@ -176,21 +185,31 @@ def size_of(folder: Path) -> int:
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def _alone(out: Path, waiting: Callable[[], None] | None) -> Iterator[None]:
     """Within the block no other process exports into the same parent; what a killed one left next to `out` is removed.
 
-    The lock is the parent folder's and ends with the process, however it ends. Raises BusyError, DiskError.
+    The lock is the parent folder's and ends with the process, however it ends. As long as another has it, `waiting` is
+    called each second, and what it raises ends the wait. Raises BusyError where that is None, DiskError.
     """
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(out.parent, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"Another export is writing into {out.parent}.", "Wait until it has finished.") from None
+        while not _locked(handle):
+            if waiting is None:
+                raise BusyError(f"Another export is writing into {out.parent}.", "Wait until it has finished.")
+            waiting()
+            time.sleep(_LOOK)
         for left in out.parent.glob(f".{out.name}.*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -20,7 +20,8 @@ def rename(workspace: Workspace, name: str, to: str) -> RunFolder:
     DiskError.
     """
     folder, target = existing(workspace, name), RunFolder(workspace.run(to.strip()))
-    if not state(folder).is_over or processes.holder(folder.path):
+    exports = any(not state(job).is_over for job in folder.export_jobs)
+    if exports or not state(folder).is_over or processes.holder(folder.path):
         raise JobError(f"The run “{name}” is still going.", "Wait until it has finished, or stop it first.")
     if target.path.exists():
         raise JobError(f"There is a run “{target.name}” already.", "Choose another name.")

@@ -45,7 +45,7 @@ class Started(_Event):
 
 PhaseName = Literal[
     "loading", "labelling", "encoding", "baseline", "training", "validating", "tuned", "writing",
-    "reading", "checking", "importing", "exporting", "aligning",  # of tasks: see studio.runs.tasks
+    "reading", "checking", "importing", "exporting", "aligning", "waiting",  # of tasks: see studio.runs.tasks
 ]  # fmt: skip
 
 

@@ -125,6 +125,19 @@ class RunFolder(JobFolder):
         """A folder for each target and precision that the run was exported to."""
         return self.path / "exports"
 
+    def exporting(self, target: str, precision: str) -> JobFolder:
+        """Where the log of the last export to a target lies: in the run, so that it can go on during a training.
+
+        Each has a folder of its own, since of the jobs in one folder only one goes on at a time.
+        """
+        name = f"{target}-{precision}"
+        return JobFolder(self.path / "exporting" / name / name)
+
+    @property
+    def export_jobs(self) -> list[JobFolder]:
+        """Each export that was ever started as a job."""
+        return [JobFolder(path.parent) for path in self.path.glob("exporting/*/*/job.json")]
+
     @property
     def processor(self) -> Path:
         return self.path / "processor"

@@ -72,7 +72,7 @@ class TaskProgress:
             self._write(Phase(name=phase, done=done, total=total))
         elif sys.stderr.isatty():
             print(f"\r{_line(phase, done, total, self.unit, now - self._began)}", end="", file=sys.stderr, flush=True)
-            if done >= total:
+            if done >= total > 0:
                 print(file=sys.stderr)
 
     def note(self, message: str) -> None:
@@ -95,7 +95,8 @@ class TaskProgress:
 def _line(phase: str, done: int, total: int, unit: str, seconds: float) -> str:
     left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
     word = "transcribing" if phase == "reading" else phase  # its older name stays in events.jsonl
-    return f"{word.capitalize()}: {done} of {total}{unit}{left}".ljust(60)
+    figures = f": {done} of {total}{unit}{left}" if total else ""
+    return f"{word.capitalize()}{figures}".ljust(60)
 
 
 @contextmanager

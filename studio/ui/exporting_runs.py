@@ -1,13 +1,14 @@
-"""Where a run is to be used: the targets that take its model, finished exports with their figures, and their job."""
+"""Where a run is to be used: the targets that take its model, finished exports with their figures, and their jobs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict
 
+from studio.errors import BusyError
 from studio.evaluation.significance import Verdict
 from studio.export.gate import REPORT, ExportReport, OtherText, Stage, error_sentence
 from studio.export.targets import FP32, TARGETS, target_named
@@ -70,11 +71,11 @@ class RunExports(BaseModel):
 
     targets: list[TargetChoice]
     finished: list[FinishedExport]
-    task: TaskState | None  # the last job, going on or not
+    tasks: list[TaskState]  # the jobs that go on or wait, and the last of all; the oldest first
 
 
 def router(find: Callable[[str], RunFolder], workspace: Workspace) -> APIRouter:
-    """Routes below a run's; `…/task` speaks as the routes of tasks do. `find` gives the folder of a finished run."""
+    """Routes below a run's; `…/tasks/…` are as the routes of tasks. `find` gives the folder of a finished run."""
     routes = APIRouter(prefix="/{run}/targets")
 
     @routes.get("")
@@ -85,16 +86,19 @@ def router(find: Callable[[str], RunFolder], workspace: Workspace) -> APIRouter:
     def start(run: str, target: str, precision: str) -> TaskState:
         return start_export(workspace, find(run), target, precision)
 
-    def task(run: str) -> JobFolder:
-        return job_of(find(run))
+    def task(run: str, name: str) -> JobFolder:
+        for job in find(run).export_jobs:
+            if job.name == name:
+                return job
+        raise HTTPException(404, f"“{run}” was not exported to “{name}”.")
 
-    tasks.offer(routes, "/task", task)
+    tasks.offer(routes, "/tasks/{name}", task)
     return routes
 
 
 def exports_of(run: RunFolder) -> RunExports:
     """The targets for the run in the folder `run`, and what it was exported to."""
-    family, job = base_note(run.adapter).get("family"), job_of(run)
+    family = base_note(run.adapter).get("family")
     choices = [
         TargetChoice(
             name=target.name,
@@ -114,27 +118,32 @@ def exports_of(run: RunFolder) -> RunExports:
     return RunExports(
         targets=choices,
         finished=[_row(run, report) for report in reports if report.target in TARGETS],
-        task=TaskState.of(job) if job.job.is_file() else None,
+        tasks=_shown([TaskState.of(job) for job in run.export_jobs]),
     )
 
 
 def start_export(workspace: Workspace, run: RunFolder, target: str, precision: str) -> TaskState:
-    """Export in a process of its own. Raises ConfigError, also where packages are missing; BusyError, DiskError.
+    """Export in a process of its own, which waits as long as another export of the run works: each takes all cores.
 
-    An export and a merge of one run go on one after the other: either takes all that a computer has.
+    Raises ConfigError, also where packages are missing; BusyError where this very export goes on or waits; DiskError.
     """
     chosen = target_named(target)
     chosen.checked(str(base_note(run.adapter).get("family")), precision)
     chosen.exporter()
-    job, words = job_of(run), ["export", run.name, "--to", target, "--precision", precision]
-    command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), *words]
-    control.start(job, command, {"what": f"Exporting to {target}, {precision}"})
+    job, words = run.exporting(target, precision), ["export", run.name, "--to", target, "--precision", precision]
+    command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), *words, "--wait"]
+    try:
+        control.start(job, command, {"what": f"Exporting to {target}, {precision}"})
+    except BusyError:
+        raise BusyError(
+            f"The export to {target}, {precision} is still going.", "Wait until it has finished, or cancel it."
+        ) from None
     return TaskState.of(job)
 
 
-def job_of(run: RunFolder) -> JobFolder:
-    """Where the log of the run's last export lies: in the run, so that it can go on during a training."""
-    return JobFolder(run.path / "exporting")
+def _shown(found: Sequence[TaskState]) -> list[TaskState]:
+    ordered = sorted(found, key=lambda task: task.started_at or 0.0)
+    return [task for task in ordered if task.status in ("running", "stopping") or task is ordered[-1]]
 
 
 def _row(run: RunFolder, report: ExportReport) -> FinishedExport:

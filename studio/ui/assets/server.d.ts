@@ -394,7 +394,8 @@ declare namespace Server {
       | "checking"
       | "importing"
       | "exporting"
-      | "aligning";
+      | "aligning"
+      | "waiting";
     done: number;
     total: number;
     general: boolean;
@@ -423,7 +424,7 @@ declare namespace Server {
   interface RunExports {
     targets: TargetChoice[];
     finished: FinishedExport[];
-    task: TaskState | null;
+    tasks: TaskState[];
   }
 
   interface RunStarted {

@@ -12,6 +12,7 @@ const PHASES = {
   exporting: "Writing the files",
   training: "Training",
   writing: "Saving",
+  waiting: "Waiting for another export of this run",
 };
 const ENDS = {
   finished: ["good", "check"],

@@ -11,12 +11,12 @@ const CANCELLED = {
   stopped: "Cancelled. Nothing was left behind.",
   interrupted: "The export was interrupted. Nothing was kept; start it again.",
 };
-const isGoing = (task) => !!task && ["running", "stopping"].includes(task.status);
+const isGoing = (status) => ["running", "stopping"].includes(status);
 
 export class Targets {
   #run = "";
-  /** @type {{ close: () => void } | null} */
-  #task = null;
+  /** @type {Map<string, { close: () => void }>} */
+  #tasks = new Map(); // those that are followed, by target and precision
   /** @type {Server.TargetChoice[]} */
   #targets = [];
   #uses = "";
@@ -24,6 +24,7 @@ export class Targets {
   constructor(root) {
     this.$ = (selector) => root.querySelector(selector);
     this.$(".ex-programs").onchange = () => this.#offer();
+    this.$(".ex-precision").onchange = () => this.#allow();
     this.$(".ex-go").onclick = () => this.#start();
   }
 
@@ -41,12 +42,12 @@ export class Targets {
   }
 
   #leave() {
-    this.#task?.close();
-    this.#task = null;
+    for (const task of this.#tasks.values()) task.close();
+    this.#tasks.clear();
     this.$(".ex-going").replaceChildren();
   }
 
-  #draw(/** @type {Server.RunExports} */ { targets, finished, task }, isOther) {
+  #draw(/** @type {Server.RunExports} */ { targets, finished, tasks }, isOther) {
     const chosen = this.#chosen;
     this.#targets = targets;
     this.$(".ex-programs").replaceChildren(...targets.map(program));
@@ -55,7 +56,9 @@ export class Targets {
     if (radio) radio.checked = true;
     this.$(".ex-rows").replaceChildren(...(finished.length ? [table(finished)] : []));
     this.#use(finished);
-    if (!this.#task && (isGoing(task) || (isOther && task?.status === "failed"))) this.#follow();
+    for (const { name, status } of tasks) {
+      if (isGoing(status) ? !this.#tasks.has(name) : isOther && status === "failed") this.#follow(name);
+    }
     this.#offer();
   }
 
@@ -83,42 +86,56 @@ export class Targets {
         ? [make("code", {}, target.install), copier(target.install, "Copy the line that installs it")]
         : []),
     );
-    this.$(".ex-go").disabled = !target || !!target.install || !!this.#task;
+    this.#allow();
+  }
+
+  /** Whether what is chosen can be exported now: not twice at once. */
+  #allow() {
+    const target = this.#targets.find(({ name }) => name === this.#chosen);
+    const isFollowed = this.#tasks.has(`${target?.name}-${this.$(".ex-precision").value}`);
+    this.$(".ex-go").disabled = !target || !!target.install || isFollowed;
   }
 
   async #start() {
     this.$(".ex-go").disabled = true;
+    const run = this.#run;
+    const address = at(run, "targets", this.#chosen, this.$(".ex-precision").value);
     try {
-      await request(`export/${at(this.#run, "targets", this.#chosen, this.$(".ex-precision").value)}`, {
-        method: "POST",
-      });
-      this.#follow();
+      const { name } = await request(`export/${address}`, { method: "POST" });
+      this.#place("").remove(); // why an earlier one could not begin
+      if (run === this.#run) this.#follow(name);
     } catch (error) {
       this.#fail(error);
     }
     this.#offer();
   }
 
-  #follow() {
-    const run = this.#run;
-    this.#task = followAt(this.$(".ex-going"), `export/${at(run, "targets", "task")}`, (status) => {
-      this.#task = null;
-      if (status === "finished") this.$(".ex-going").replaceChildren(); // its row says it
-      if (CANCELLED[status]) this.#say(CANCELLED[status], "look");
+  #follow(name) {
+    const [run, place] = [this.#run, this.#place(name)];
+    const task = followAt(place, `export/${at(run, "targets", "tasks", name)}`, (status) => {
+      this.#tasks.delete(name);
+      if (status === "finished") place.remove(); // its row says it
+      if (CANCELLED[status]) place.replaceChildren(told(CANCELLED[status], "look"));
       if (run === this.#run) this.show(run);
     });
+    this.#tasks.set(name, task);
+  }
+
+  /** Where it is said how a job goes: one place each, without what was said there of an earlier one. */
+  #place(name) {
+    const going = this.$(".ex-going");
+    [...going.children].find((place) => place.dataset.task === name)?.remove();
+    const place = make("div", { "data-task": name });
+    going.append(place);
+    return place;
   }
 
   #fail(error) {
-    this.#say(error.message, "bad");
-  }
-
-  #say(text, kind) {
-    this.$(".ex-going").replaceChildren(
-      make("p", { class: `st-message ${kind}`, role: "alert" }, icon("warning"), text),
-    );
+    this.#place("").replaceChildren(told(error.message, "bad"));
   }
 }
+
+const told = (text, kind) => make("p", { class: `st-message ${kind}`, role: "alert" }, icon("warning"), text);
 
 const label = (
   name,
