@@ -46,13 +46,23 @@ NEVER_ONE = (  # a noun that is no count's, or a count that is more than one whe
     "its rows of {values.shape[-1]} values",  # a layer's width
     "GB; an ONNX file has 2 GB",
     "it has at most {most} tokens",
-    "The pause heads in {candle.folder} are",
+    "The pause heads in {",
+    "would have ended the turn at ${by_level",  # seconds with a decimal
+    "The model {who.model} takes",
+    "The model {config.model} takes",
+    "The tokenizer in {folder} has {highest",
+    "has {typed + answer:,} tokens; the model reads",  # what is too much
+    "The {name} is {len(text):,} characters long",
+    "One side has {longest:,} characters",
+    "{len(pair.typed):,} characters were typed",
+    "No columns of {path.name}",
+    "characters a minute",
 )
 
 
 def sentences() -> Iterator[str]:
     for path in [*ROOM.rglob("*.py"), *ROOM.rglob("*.js")]:
-        if "starter" not in path.parts:
+        if not {"starter", "typing_starter"} & set(path.parts):
             lines = (line.strip() for line in path.read_text().split("\n"))
             yield from (f"{path.relative_to(ROOM)}: {line}" for line in lines if not COMMENT.match(line))
 

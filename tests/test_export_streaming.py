@@ -14,12 +14,14 @@ import pytest
 import tiny_models
 from exports import REFUSED_BY_STAGE, RUN, SOUNDS, run_on
 
+from studio.audio import write_wav
 from studio.errors import ModelError
 from studio.export.exporting import export_run
 from studio.export.gate import ExportReport
 from studio.export.onnx import streaming
 from studio.export.onnx.streaming import MoonshineStreamingVoice, StreamingGraphs
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
+from studio.export.uses import uses_of
 from studio.workspace import Workspace
 
 pytest.importorskip("onnxscript")
@@ -95,6 +97,26 @@ def test_a_streaming_run_passes_the_gate_in_fp32_with_the_texts_of_pytorch(expor
     rest = {"streaming_config.json", "tokenizer.bin", "export.json", "README.md"}
     assert {path.name for path in report.folder.iterdir()} == graphs | rest
     assert (report.folder / "encoder.ort").read_bytes()[4:8] == b"ORTM"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
+def test_each_way_to_use_it_has_a_card_and_its_lines_run(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moonshine_voice import MicTranscriber
+
+    found = uses_of(exported("fp32"))
+    programs = ["Python", "Python while you speak", "an app for Android or iOS"]
+    assert [use.program for use in found] == [f"{name}, with Moonshine's own runtime" for name in programs]
+    write_wav(tmp_path / "clip.wav", SOUNDS[0], 16_000)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(MicTranscriber, "start", lambda self: self)  # there may be no microphone
+    monkeypatch.setattr("builtins.input", lambda prompt: "")
+    for use in found[:2]:
+        (code,) = [passage.text for passage in use.passages if passage.is_code and "import" in passage.text]
+        names: dict[str, Any] = {}
+        exec(compile(code, "card", "exec"), names)
+    assert names["microphone"].mic_stream is None  # closed
 
 
 def test_eight_bits_are_smaller_and_near_enough(exported: Exported) -> None:

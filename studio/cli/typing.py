@@ -11,6 +11,7 @@ import typer
 
 from studio.cli.app import Device, app
 from studio.errors import ConfigError, DataError
+from studio.text import counted
 from studio.typing.typos import IDENTITY, LEAST_IDENTITY
 from studio.workspace import Workspace, disk_errors
 
@@ -78,7 +79,7 @@ def mend(
     else:
         _write(output, "".join(result.text for _, result in found))
     if cut := sum(result.cut for _, result in found):
-        typer.echo(f"Left as typed, because no answer came to its end: {cut} sentences.", err=True)
+        typer.echo(f"Left as typed, because no answer came to its end: {counted(cut, 'sentence')}.", err=True)
 
 
 def _typed(path: Path) -> str:

@@ -54,19 +54,12 @@ print(" ".join(line.text for line in transcript.lines))
 ## Use it in Python while you speak, with Moonshine's own runtime
 
 ```python
-from moonshine_voice import MicTranscriber, ModelArch, TranscriptEventListener
+from moonshine_voice import MicTranscriber, ModelArch
 
-
-class Written(TranscriptEventListener):
-    def on_line_text_changed(self, event):
-        print(event.line.text)
-
-
-microphone = MicTranscriber({folder!r}, ModelArch.SMALL_STREAMING)
-microphone.add_listener(Written())
-microphone.start()
+microphone = MicTranscriber().models_from({folder!r}).model_arch(ModelArch.SMALL_STREAMING)
+microphone.on_text(print).load().start()
 input("Speak. Return ends it.")
-microphone.stop()
+microphone.close()
 ```
 
 ## Use it in an app for Android or iOS, with Moonshine's own runtime
@@ -176,8 +169,8 @@ def _check_tokens(merged: Path) -> None:
 def _restated(merged: Path, out: Path) -> Path:
     """The model folder `merged` with its windows as the makers' exporter counts them: in frames before and after.
 
-    In transformers the widths of a window count the frame itself, at least up to 5.24, so that the exporter's encoder
-    would hear a frame more on both sides than the model that was tuned: 0.5 on outputs of up to 4.
+    In transformers (5.24) the widths of a window count the frame itself on one side and end before the last on the
+    other, so that the exporter's encoder would hear a frame more on both sides than the model that was tuned.
     """
     out.mkdir(exist_ok=True)
     for path in merged.iterdir():
