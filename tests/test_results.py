@@ -16,12 +16,14 @@ from tones import config, folder_of, tones, train
 
 from studio.cli.rendering.follow import verdict_on
 from studio.errors import ConfigError, JobError, ModelError, StudioError
+from studio.evaluation.cut_off import CutOffs, Turn
 from studio.evaluation.evaluate import Evaluation, compare
 from studio.evaluation.failure_modes import Probe
 from studio.reports import comparison, run_page
 from studio.reports.answers import Answer, answers, as_text
 from studio.reports.charts import ticks
 from studio.reports.comparison import compare_runs
+from studio.reports.cut_offs import CutOffReport
 from studio.reports.markdown import as_markdown
 from studio.reports.result import result_of
 from studio.runs.folder import RunFolder
@@ -45,6 +47,21 @@ def replaced(texts: list[str], share: float, word: str = "wrong") -> list[str]:
     """`texts` with one word in five replaced in `share` of them."""
     wrong = round(share * len(texts))
     return [" ".join([word, *text.split()[1:]]) if place < wrong else text for place, text in enumerate(texts)]
+
+
+def test_cut_offs_that_were_measured_are_on_the_page_and_in_the_report(tmp_path: Path) -> None:
+    folder = finished(tmp_path, "run", SAID, replaced(SAID, 1.0), replaced(SAID, 0.7))
+    assert "Cut-offs" not in run_page.as_html(result_of(folder))
+    early, late = (
+        CutOffs(turns=[Turn(clip=f"{place}", last_word=2.0, ended=at) for place in range(12)]) for at in (1.5, 2.5)
+    )
+    sides = {"plain_before": early, "plain_after": late, "hesitating_before": early, "hesitating_after": late}
+    CutOffReport(run="run", by="the pause head for 2 s at 0.5", head=2, threshold=0.5, **sides).write(folder)
+    page, report = run_page.as_html(result_of(folder)), as_markdown(folder)
+    for text in (page, report):
+        assert "100.0 % of 12 clips cut off, 0.5 s early" in text
+        assert "0.0 % of 12 clips cut off, else ended 0.5 s after the last word" in text
+        assert "better: -100 points" in text
 
 
 # The answers

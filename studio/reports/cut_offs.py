@@ -13,6 +13,7 @@ from studio.runs.folder import RunFolder
 from studio.workspace import write_atomically
 
 FILE = "cut_offs.json"
+HEAD = ["Clips", "Before", "After", "Change"]
 KINDS = {"plain": "As they were said", "hesitating": "With pauses of 0.4 to 1.5 s between digits"}
 
 
@@ -50,6 +51,13 @@ class CutOffReport(BaseModel):
             KINDS["plain"]: (self.plain_before, self.plain_after),
             KINDS["hesitating"]: (self.hesitating_before, self.hesitating_after),
         }
+
+    def rows(self) -> list[list[str]]:
+        """Of a table by HEAD."""
+        return [
+            [kind, before.as_text(), after.as_text(), in_words(before.change_to(after))]
+            for kind, (before, after) in self.pairs().items()
+        ]
 
     def as_text(self) -> str:
         """The figures for a terminal."""

@@ -17,7 +17,7 @@ from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
 from studio.evaluation.typing_figures import figures
 from studio.evaluation.verdict import by_generals, drift, judge, rate, unit_of
-from studio.reports.cut_offs import CutOffReport, in_words
+from studio.reports.cut_offs import HEAD, CutOffReport
 from studio.reports.result import Sample, chosen_by, samples
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished, Started, Stopped, Warned
@@ -130,13 +130,8 @@ def _cut_offs(story: _ReportParts) -> str:
     found = story.cut_offs
     if found is None:
         return ""
-    rows = [
-        [kind, before.as_text(), after.as_text(), in_words(before.change_to(after))]
-        for kind, (before, after) in found.pairs().items()
-    ]
-    return f"## Cut-offs\n\nBy {escaped(found.by)}, on held-out clips with numbers.\n\n" + table(
-        ["Clips", "Before", "After", "Change"], rows
-    )
+    about = f"By {escaped(found.by)}, on held-out clips with numbers."
+    return f"## Cut-offs\n\n{about}\n\n{table(HEAD, found.rows())}"
 
 
 def _short(story: _ReportParts) -> list[list[str]]:

@@ -19,6 +19,7 @@ from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.learning_curve import SHARES
 from studio.evaluation.significance import Change
 from studio.evaluation.verdict import Judgement, by_generals, change, drift, judge, rate, unit_of
+from studio.reports.cut_offs import CutOffReport
 from studio.reports.learning_curve import LearningCurve, learning_curve
 from studio.runs import events
 from studio.runs.events import Evaluated, Event, Finished
@@ -134,6 +135,7 @@ class RunResult(BaseModel):
     samples: list[Sample]
     curve: list[Point]
     learning: LearningCurve | None  # None where no smaller run was trained
+    cut_offs: CutOffReport | None  # None where they were not measured
     train_clips: int
     validation_clips: int
     train_seconds: float
@@ -218,6 +220,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         samples=samples(before, after),
         curve=_curve(log, finished, unit_of(after)),
         learning=_learning(folder, normaliser),
+        cut_offs=CutOffReport.read(folder),
         train_clips=record.clips.get("train", 0),
         validation_clips=record.clips.get("validation", 0),
         train_seconds=record.seconds.get("train", 0.0),

@@ -16,6 +16,7 @@ from studio.evaluation.figures import RATES, errors, factor, leading_rate, perce
 from studio.reports import charts
 from studio.reports.answers import Answer, answers
 from studio.reports.charts import Line, Mark
+from studio.reports.cut_offs import HEAD
 from studio.reports.learning_curve import LearningCurve, described, outlook
 from studio.reports.markup import Html, joined, page, table, tag
 from studio.reports.result import RunResult, chosen_by
@@ -34,7 +35,7 @@ CAVEAT = (
 
 def as_html(result: RunResult) -> str:
     """`result` as one HTML file that asks nothing of anybody."""
-    blocks = (_clips, _words, _groups, _outlook, _speed, _validation, _samples, _facts, _again)
+    blocks = (_clips, _words, _groups, _cut_offs, _outlook, _speed, _validation, _samples, _facts, _again)
     return page(f"{result.run}: before and after", *_first_screen(result), *(block(result) for block in blocks))
 
 
@@ -83,6 +84,14 @@ def _clips(result: RunResult) -> Html:
         tag("h3", "Clips"),
         table(head, rows, caption, figures=1),
     )
+
+
+def _cut_offs(result: RunResult) -> Html:
+    """How often a program that listens would have ended the turn too early, where it was measured."""
+    if (found := result.cut_offs) is None:
+        return Html("")
+    caption = f"Cut-offs by {found.by}, on held-out clips with numbers"
+    return joined(tag("h2", "Cut-offs"), table(HEAD, found.rows(), caption))
 
 
 def _clip(clip: ClipResult) -> list[str]:
