@@ -12,12 +12,15 @@ import tiny_models
 from studio.errors import DataError, ModelError
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import attach, load_adapter, save, trainable
+from studio.models.base import Hypothesis
+from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, corrected
 from studio.models.causal_lm.family import LORA_TARGETS
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of, text_of
 from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
+from studio.typing.spelling import WordList
 
 FAMILIES = ("llama", "qwen3", "gemma3_text")
 PAIRS = (
@@ -135,7 +138,7 @@ class Likes:
     def __init__(self, answer: list[int], liked: float, vocabulary: int) -> None:
         self.answer, self.liked, self.vocabulary, self.seen, self.passes = answer, liked, vocabulary, [], 0
 
-    def __call__(self, ids: Any, cache: Any) -> Any:
+    def __call__(self, ids: Any, cache: Any, first: int) -> Any:
         import torch
 
         self.passes += 1
@@ -152,7 +155,7 @@ class Likes:
             if following < ids.shape[1]:
                 token = ids[0, following]
                 logits[0, place, token] = max(float(logits[0, place, token]), -self.liked)
-        return logits
+        return logits[:, first:]
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +240,39 @@ def test_a_model_that_is_saved_loads_again(recogniser: Recogniser, tmp_path: Pat
     assert again.family.transcribe(again.model, again.processor, CLIPS[0]).text == (
         recogniser.family.transcribe(recogniser.model, recogniser.processor, CLIPS[0]).text
     )
+
+
+def test_an_unknown_word_becomes_the_candidate_that_the_network_finds_likeliest(tokenizer: Any) -> None:
+    import torch
+
+    words = WordList(["cat", "cut", "order", "the"])
+
+    def chances(ids: Any) -> Any:
+        return torch.zeros(len(ids), len(tokenizer)).log_softmax(-1)
+
+    found = word_list.exchanged("the ordr czt", words, tokenizer, chances)
+    assert found.text == "the order cat"
+    assert word_list.exchanged("the order", words, tokenizer, chances).text == "the order"
+
+
+def test_a_change_into_a_word_in_no_list_is_taken_back_unless_the_model_is_sure_of_it() -> None:
+    words = WordList(["the", "cat"])
+
+    def written(text: str, sure: float) -> Hypothesis:
+        chances = [(word, sure) for word in text.split()]
+        return Hypothesis(text=text, seconds=0, latency=0, words=chances)
+
+    assert word_list.without_doubtful("teh catt", written("the catz", 0.3), words) == "the catt"
+    assert word_list.without_doubtful("teh catt", written("the catz", 0.9), words) == "the catz"
+
+
+def test_a_models_list_of_words_goes_where_the_model_goes(tmp_path: Path) -> None:
+    folder = tiny_models.causal_lm(tmp_path / "base")
+    (folder / word_list.FILE).write_text("the\norder\n")
+    recogniser = load(folder, "cpu")
+    assert isinstance(recogniser.family.transcribe(recogniser.model, recogniser.processor, CLIPS[0]).text, str)
+    recogniser.family.save(recogniser.model, recogniser.processor, tmp_path / "again")
+    assert (tmp_path / "again" / word_list.FILE).read_text() == "the\norder\n"
 
 
 def test_a_row_that_has_ended_takes_nothing_more() -> None:

@@ -295,6 +295,8 @@ def test_names_and_listed_words_come_through_and_weekdays_do_not() -> None:
         ("go to thebig house", "go to the big house", "go to the big house"),
         ("we ar here", "we are here", "we are here"),
         ("it is at home", "it was at home", "it is at home"),
+        ("red, and blue", "red and blue", "red, and blue"),
+        ("a web page", "a web --- page", "a web page"),
     ],
 )
 def test_a_change_beyond_a_typos_reach_is_taken_back_unless_the_model_is_free(
@@ -302,6 +304,12 @@ def test_a_change_beyond_a_typos_reach_is_taken_back_unless_the_model_is_free(
 ) -> None:
     assert kept(typed_text, written, free=False).text == text
     assert kept(typed_text, written).text == written
+
+
+def test_a_mark_that_was_typed_twice_or_left_out_is_corrected() -> None:
+    assert kept("It ended..", "It ended.", free=False).text == "It ended."
+    assert kept("It ended", "It ended.", free=False).text == "It ended."
+    assert kept("red,, blue", "red, blue", free=False).text == "red, blue"
 
 
 def test_a_number_that_was_not_typed_is_taken_back() -> None:

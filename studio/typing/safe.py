@@ -16,10 +16,13 @@ _PATTERNS = (
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",  # an e-mail address
     r"\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|io|de|fr|eu|uk|py|js|txt|pdf|json|csv|md)\b(?:/\S*)?",
     r"(?<!\w)[~.]?/[\w.-]+(?:/[\w.-]*)*",  # a path
+    r"\b(?:[A-Z]+-)?[A-Z]{2,}s?\b",  # an abbreviation
+    r"\b\w+(?:/\w+)+\b",  # and/or
     r"\b\w*_\w*\b",  # snake_case
     r"\b[a-z]+[A-Z]\w*\b",  # camelCase
     r"[#@]\w+",  # a hashtag, a handle
-    r"[^\W\d_]*\d[\w]*(?:[.,:/-]\d+)*%?",  # a number, also within a word: 3pm, B12, 1,200.50, 14:15
+    # A number, also within a word: 3pm, B12, 1,200.50, 14:15; a digit between small letters is a slip of the finger.
+    r"(?<!\w)(?![a-z]+\d[a-z]{2,}\b)[^\W\d_]*\d[\w]*(?:[.,:/-]\d+)*%?",
 )
 _SAFE = re.compile("|".join(_PATTERNS))
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+(?:'s)?\b")  # a capital within a sentence
@@ -68,15 +71,28 @@ def kept(typed: str, written: str, keep: Collection[str] = (), *, latin_only: bo
     before, after = (_words(text, spans(text, keep, latin_only)) for text in (typed, written))
     changes = between([word for word, _ in before], [word for word, _ in after])
     guarded = [is_safe for _, is_safe in before]
-    lost = tuple(edit for edit in changes if _breaks(edit, guarded) or (not free and is_paraphrase(edit)))
+    given = [word for word, _ in before]
+    lost = tuple(
+        edit
+        for edit in changes
+        if _breaks(edit, guarded) or (not free and (is_paraphrase(edit) or _loses_a_mark(edit, given)))
+    )
     left = [edit for edit in changes if edit not in lost]
-    return Kept(rewritten([word for word, _ in before], left), lost) if lost else Kept(written, ())
+    return Kept(rewritten(given, left), lost) if lost else Kept(written, ())
 
 
 def _breaks(edit: WordEdit, guarded: Sequence[bool]) -> bool:
     return any(guarded[edit.start : edit.end]) or not set(_NUMBER.findall(edit.correction)) <= set(
         _NUMBER.findall(edit.source)
     )
+
+
+def _loses_a_mark(edit: WordEdit, given: Sequence[str]) -> bool:
+    """Whether `edit` takes away a comma, or the like, that was not typed twice."""
+    mark = edit.source.strip()
+    around = {word.strip() for word in (*given[max(0, edit.start - 1) : edit.start], *given[edit.end : edit.end + 1])}
+    is_mark = bool(mark) and not any(letter.isalnum() for letter in mark)
+    return is_mark and not edit.correction.strip() and not (around and mark[0] in "".join(around))
 
 
 def _words(text: str, safe: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -12,6 +12,7 @@ from studio.config import Kind
 from studio.errors import DataError, ModelError
 from studio.models import pretrained
 from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
+from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, corrected
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of, text_of
@@ -19,6 +20,7 @@ from studio.models.encoder_decoder import IGNORED, base_of
 from studio.models.greedy import Rules, Written, greedy
 from studio.models.inference_mode import inference_mode
 from studio.models.words import words_of
+from studio.typing.spelling import WordList
 
 if TYPE_CHECKING:
     import torch
@@ -91,8 +93,11 @@ class CausalLm:
         self.save_processor(processor, folder)
 
     def save_processor(self, processor: Any, folder: Path) -> None:
-        """Write the tokenizer."""
+        """Write the tokenizer, and its list of words where it has one."""
+        words = word_list.read(Path(processor.name_or_path))
         processor.save_pretrained(folder)
+        if words is not None:
+            (folder / word_list.FILE).write_text("\n".join(words.words) + "\n", encoding="utf-8")
 
     def check_text(self, model: torch.nn.Module, processor: Any, text: str) -> None:
         """Raise DataError where `text`, typed and answered, has more tokens than the network has positions."""
@@ -150,15 +155,20 @@ class CausalLm:
     ) -> Hypothesis:
         """Correct one text, greedily; the typed text itself is the draft. `on_partial` gets the whole answer."""
         start, base = time.perf_counter(), base_of(model)
-        template, typed = self._read(base, processor, clip), self._typed(processor, clip)
+        template = self._read(base, processor, clip)
+        words = word_list.read(Path(processor.name_or_path))
+        given = self._exchanged(model, processor, clip, template, words) if words else clip.typed
+        typed = ids_of(processor, given)
         bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)
 
-        def next_logits(ids: torch.Tensor, cache: Any) -> torch.Tensor:
-            return self._next(base, ids.to(base.device), cache)
+        def next_logits(ids: torch.Tensor, cache: Any, first: int) -> torch.Tensor:
+            return self._next(base, ids.to(base.device), cache, first)
 
         with inference_mode(model):
             written = corrected(next_logits, template.prompt(typed), TypedAhead(processor, typed), bounds)
         found = self._hypothesis(processor, written, time.perf_counter() - start)
+        if words and not found.is_cut:
+            found = found.model_copy(update={"text": word_list.without_doubtful(given, found, words)})
         if on_partial is not None:
             on_partial(found.text)
         return found
@@ -179,7 +189,7 @@ class CausalLm:
         limits = [self._most_tokens(base, template, typed, clip.id)] * len(matches)
 
         def following(ids: torch.Tensor, frames: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
-            return self._next(base, ids, cache.self_attention_cache)
+            return self._next(base, ids, cache.self_attention_cache, -1)
 
         with inference_mode(model):
             nothing = [torch.zeros(1, 1, device=base.device)] * len(matches)
@@ -203,6 +213,21 @@ class CausalLm:
     def _typed(self, processor: Any, clip: Clip) -> list[int]:
         return ids_of(processor, clip.typed)
 
+    def _exchanged(self, model: Any, processor: Any, clip: Clip, template: Template, words: WordList) -> str:
+        """What was typed with the words that are in no list exchanged."""
+        base = base_of(model)
+
+        def chances(ids: Sequence[int]) -> torch.Tensor:
+            import torch
+
+            prompt = template.prompt(ids)
+            given = torch.tensor([[*prompt, *ids]], device=base.device)
+            return self._next(base, given, None, len(prompt) - 1)[0].log_softmax(-1)
+
+        self._check(base, len(self._typed(processor, clip)), len(self._typed(processor, clip)), clip.id)
+        with inference_mode(model):
+            return word_list.exchanged(clip.typed, words, processor, chances).text
+
     def _positions(self, base: Any) -> int:
         return int(base.config.max_position_embeddings)
 
@@ -221,12 +246,15 @@ class CausalLm:
         wanted = TOKENS_A_TOKEN * len(typed) + LEAST_TOKENS
         return min(wanted, self._positions(base) - len(template.prompt(typed)))
 
-    def _next(self, base: Any, ids: torch.Tensor, cache: Any) -> torch.Tensor:
-        """(batch, tokens, vocabulary) in fp32: of the token after each of `ids`, which continue the `cache`."""
+    def _next(self, base: Any, ids: torch.Tensor, cache: Any, first: int = 0) -> torch.Tensor:
+        """(batch, tokens, vocabulary) in fp32: of the token after each of `ids` from the `first` on.
+
+        They continue those in the `cache`.
+        """
         from studio.models.kernels.cache import cache_for
 
         hidden = base.model(input_ids=ids, **cache_for(base.model, cache)).last_hidden_state
-        logits: torch.Tensor = base.lm_head(hidden).float()
+        logits: torch.Tensor = base.lm_head(hidden[:, first:]).float()
         return logits
 
     def _hidden(self, base: Any, batch: Batch) -> torch.Tensor:

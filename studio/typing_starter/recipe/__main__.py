@@ -32,6 +32,10 @@ def export(trainer: Trainer, folder: Path) -> None:
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     tokens.save(trainer.tokenizer, folder)
+    found = trainer.examples.corpus
+    written = corpus.word_counts([text for texts in found.train.values() for text in texts])
+    listed = tokens.word_list(written, found.frequencies)
+    (folder / "words.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
     spent = {
         "steps": trainer.step,
         "minutes": round(trainer.spent / 60, 1),

@@ -31,6 +31,11 @@ other word its characters, so that a misspelled word looks unlike a right one, a
 by letter. The prompt is `<typed>`, a space and the typed text, `<meant>`; the answer begins with a space. While
 decoding, the typed text's own next token stays unless another is likelier by {margin} nats (chosen on validation).
 
+The network is too small to know how every word is spelled. So a list of words comes with it (`words.txt`, {words:,} of
+them, the commonest first): before the network answers, a word that is not in it gives way to the one within a typo of
+it that is the likeliest by its frequency, the keys, and the network at that place. `studio mend` then takes back what
+no typo explains. Plain transformers runs the network alone, which corrects less.
+
 ## Training data
 
 {total:,} English sentences of at most 100 characters, from packages with free licences:
@@ -40,14 +45,17 @@ decoding, the typed text's own next token stays unless another is likelier by {m
 """
 _REST = """
 Besides: {everyday:.0%} messages of a small grammar that the recipe has itself, and a fifth of all examples are lists of
-words. The vocabulary was chosen by these texts and by {frequencies} ({licence}; of the Python package {package}). The
-typos are made (`studio.typing.typos`): ten kinds, four keyboards, up to twice the usual rates; a third of the examples
-are clean. Two in a hundred sentences measure and two choose: none of them was trained on (`held_out/`).
+words. Vocabulary and list of words follow from these texts and {frequencies} ({licence}; of the Python package
+{package}). The typos are made (`studio.typing.typos`): ten kinds, four keyboards, up to four times the usual rates; a
+fifth to a third of the examples are clean. Two in a hundred sentences measure and two choose: none of them was trained
+on (`held_out/`).
 
 ## Training
 
 `python -m studio.typing_starter.recipe`: {steps:,} steps of {batch_tokens:,} tokens in {minutes:.0f} minutes on half a
-core of a busy CPU, with Muon and AdamW. More minutes make it better: `--minutes 600` goes on from where it stopped.
+core of a busy CPU, with Muon and AdamW. The recipe was changed while this model trained (more typos in an example once
+it could copy), so a run from nothing gives a like model, not the same bits. It is far from trained out: `--minutes 600`
+makes it better.
 
 ## Measured
 
@@ -64,14 +72,14 @@ and once clean; the shipped half-precision weights, by `studio mend`.
 | sentences right to the letter (typed: 50 %) | {exact:.1%} |
 | character errors left (before: {cer_before:.2%}) | {cer_left:.2%} |
 | texts with a paraphrase | {paraphrases} |
-| milliseconds for a sentence; for 95 of 100 | {milliseconds}; {slowest} |
+| milliseconds of one core for a sentence; at most, for 95 of 100 | {milliseconds}; {slowest} |
 
 | kind of typo | typos | corrected |
 |---|---:|---:|
 """
 _LIMITS = """
-Known limits: English alone; words that are not among its 10,000 are often left as they were typed, and their typos with
-them; a wrong word that is a right one elsewhere (their, there) is seldom noticed; no sentence longer than about 150
+Known limits: English alone; a wrong word that is a right one elsewhere (their, there) is seldom noticed, and a rare
+word that is not in the list may become another; a word with two typos stays; no sentence longer than about 150
 characters; other scripts and emoji pass through. It was never measured on typing by people.
 """
 
@@ -81,15 +89,18 @@ def card(folder: Path) -> str:
     config, measured, spent = (_read(folder / name) for name in ("config.json", "measured.json", "spent.json"))
     parameters = spent["parameters"] / 1e6
     total = sum(spent["sentences"].values())
-    head = _HEAD.format(**config | {"parameters": parameters, "margin": config["typing"]["margin"], "total": total})
+    listed = len((folder / "words.txt").read_text(encoding="utf-8").splitlines())
+    margin = config["typing"]["margin"]
+    named = {"parameters": parameters, "margin": margin, "total": total, "words": listed}
+    head = _HEAD.format(**config | named)
     rows = "".join(
         f"| {source.title} | {source.package} ({source.of}) | {source.licence} | "
         f"{spent['sentences'].get(source.title, 0):,} | {source.share:.0%} |\n"
         for source in SOURCES
     )
     package, _, frequencies, licence = FREQUENCIES
-    named = {"everyday": EVERYDAY_SHARE, "package": package, "frequencies": frequencies, "licence": licence}
-    rest = _REST.format(**measured | spent | named | {"half": measured["pairs"] // 2})
+    about = {"everyday": EVERYDAY_SHARE, "package": package, "frequencies": frequencies, "licence": licence}
+    rest = _REST.format(**measured | spent | about | {"half": measured["pairs"] // 2})
     return head + rows + rest + _kinds(measured["by_kind"]) + _LIMITS
 
 

@@ -15,6 +15,7 @@ from typing import Any
 SPECIAL = ("<pad>", "<typed>", "<meant>", "</s>")
 WORD = r" ?[A-Za-z]+(?:'(?!s\b)[A-Za-z]+)*|'s\b"  # “don't” is one word; “Anna's” is a name and its ending
 SPACE = "Ġ"  # how a byte-level vocabulary writes a space
+_OFTEN = 2  # sightings in the corpus that make a word
 _OWN_WEIGHT = 20_000.0  # one sighting in the corpus counts as much as this many in books
 
 
@@ -34,6 +35,16 @@ def vocabulary(written: Mapping[str, int], frequencies: Mapping[str, int], size:
     best = sorted(sound, key=lambda word: (-known[word], word))
     first = [word for word, _ in upper.most_common(capitals)]
     return [SPACE + word for word in (*first, *best[: size - len(first)])]
+
+
+def word_list(written: Mapping[str, int], frequencies: Mapping[str, int]) -> list[str]:
+    """Every word that counts as one, the commonest first: those of books, and those that these texts have often."""
+    found = dict(frequencies)
+    for word, count in written.items():
+        if word.islower() and count >= _OFTEN:
+            found[word] = max(found.get(word, 0), int(count * _OWN_WEIGHT * (10 if "'" in word else 1)))
+    sound = (word for word in found if len(word) > 1 or word in "ai")
+    return sorted(sound, key=lambda word: (-found[word], word))
 
 
 def tokenizer(words: list[str]) -> Any:

@@ -37,9 +37,10 @@ class Recipe:
     warmup: int = 40  # steps
     matrix_rate: float = 1e-2
     embedding_rate: float = 2e-3
-    identity: float = 0.33
-    word_lists: float = 0.2  # share of examples that are words without a sentence
-    most_typos: float = 2.2  # times the usual rates
+    copying: int = 70_000  # examples with the usual typos, in which it learns to copy; the others have more
+    identity: tuple[float, float] = (0.33, 0.2)  # share of examples without a typo: while it learns to copy, and after
+    word_lists: tuple[float, float] = (0.2, 0.35)  # share of examples that are words without a sentence
+    typos: tuple[tuple[float, float], tuple[float, float]] = ((0.4, 2.2), (1.0, 4.0))  # times the usual rates
     save_seconds: float = 150.0
 
 
@@ -60,14 +61,20 @@ class Examples:
 
     def pair(self, place: int) -> TypedText:
         """The pair at `place`: another keyboard, another hand each time."""
-        rng = random.Random(f"{self.recipe.seed}/{place}")
-        is_list = rng.random() < self.recipe.word_lists
-        text = word_list(rng, self.words) if is_list else self.corpus.draw(rng)
-        if rng.random() < self.recipe.identity * (0.3 if is_list else 1.0):
+        rng, stage = random.Random(f"{self.recipe.seed}/{place}"), int(place >= self.recipe.copying)
+        is_list = rng.random() < self.recipe.word_lists[stage]
+        text = word_list(rng, self.words) if is_list else self._sentence(rng, stage)
+        if rng.random() < self.recipe.identity[stage] * (0.3 if is_list else 1.0):
             return TypedText(text, text, ())
-        times = rng.uniform(0.4, self.recipe.most_typos) * (2.5 if is_list else 1.0)
+        times = rng.uniform(*self.recipe.typos[stage]) * (2.5 if is_list else 1.0)
         rates = {kind: rate * times * rng.choice((0.5, 1.0, 1.5)) for kind, rate in USUAL_RATES.items()}
-        return typed(text, Profile(rates=rates, characters=0), KEYBOARDS[rng.choice(tuple(KEYBOARDS))], rng)
+        profile = Profile(rates=rates, characters=0)
+        return typed(text, profile, KEYBOARDS[rng.choice(tuple(KEYBOARDS))], rng)
+
+    def _sentence(self, rng: random.Random, stage: int) -> str:
+        """A sentence; once it can copy, of three the one with the most words that are one token."""
+        drawn = [self.corpus.draw(rng) for _ in range(3 if stage else 1)]
+        return min(drawn, key=lambda text: len(self.tokenizer.encode(text).ids) / len(text)) if stage else drawn[0]
 
     def batches(self, pool: int) -> list[list[tuple[list[int], int]]]:
         """Batches of one pool, each of rows of like length: (ids, where the answer begins)."""
