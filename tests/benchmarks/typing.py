@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python -m tests.benchmarks.typing [--sentences 500] [--model FOLDER …] [--tune WORKSPACE]
 
 Held-out sentences that the starter was not trained on, each once with synthetic typos and once clean; the times are of
-one core. `--tune` makes three datasets of 200 pairs by a profile that it was not trained on, fine-tunes on each, and measures with that profile
-and with clean sentences, before and after. Needs symspellpy.
+one core. `--tune` makes three datasets of 200 pairs by a profile that it was not trained on, fine-tunes on each, and
+measures with that profile and with clean sentences, before and after. Needs symspellpy.
 """
 
 from __future__ import annotations

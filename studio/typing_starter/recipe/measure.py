@@ -25,9 +25,9 @@ from studio.typing.scores import Mended, TypingScore, score
 from studio.typing.typos import TypedText, pairs
 from studio.typing_starter import HELD_OUT, MODEL_FOLDER
 
-MARGINS = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)  # nats
+MARGINS = (1.0, 2.0, 3.0)  # nats
 MOST_TOUCHED = 0.035  # of clean validation sentences: a little below the bar of 4 %
-SENTENCES, CHOOSING = 500, 120  # that measure, and that choose
+SENTENCES, CHOOSING = 500, 60  # that measure, and that choose
 SEED = 2026
 
 Corrector = Callable[[str], tuple[str, float]]  # a text, and seconds of processor time
