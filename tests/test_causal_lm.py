@@ -138,7 +138,7 @@ class Likes:
     def __init__(self, answer: list[int], liked: float, vocabulary: int) -> None:
         self.answer, self.liked, self.vocabulary, self.seen, self.passes = answer, liked, vocabulary, [], 0
 
-    def __call__(self, ids: Any, cache: Any) -> Any:
+    def __call__(self, ids: Any, cache: Any, first: int) -> Any:
         import torch
 
         self.passes += 1
@@ -155,7 +155,7 @@ class Likes:
             if following < ids.shape[1]:
                 token = ids[0, following]
                 logits[0, place, token] = max(float(logits[0, place, token]), -self.liked)
-        return logits
+        return logits[:, first:]
 
 
 @pytest.fixture(scope="module")

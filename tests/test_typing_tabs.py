@@ -36,7 +36,7 @@ def test_a_person_types_tunes_and_reads_a_new_sentence_corrected(tmp_path: Path)
             show_tab(page, tab)
             await_drawn(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{tab} fits a phone"
-            assert violations(page) == []
+            assert not (wrong := violations(page)), wrong
 
 
 def begins_a_typing_dataset(page: Page) -> None:

@@ -17,7 +17,7 @@ from studio.models.greedy import Written
 if TYPE_CHECKING:
     import torch
 
-NextLogits = Callable[["torch.Tensor", Any], "torch.Tensor"]
+NextLogits = Callable[["torch.Tensor", Any, int], "torch.Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Bounds:
 
 
 def corrected(next_logits: NextLogits, prompt: Sequence[int], typed: TypedAhead, bounds: Bounds) -> Written:
-    """The answer to `prompt`. `next_logits(ids, cache)` gives (1, tokens, vocabulary) in fp32 after each of `ids`.
+    """The answer to `prompt`. `next_logits(ids, cache, first)` gives (1, tokens, vocabulary) in fp32.
 
+    They are those of the token after each of `ids` from the `first` on.
     With a margin the typed text's next token stays unless another is likelier by that much. An answer that has not
     ended within its limit is cut there: it has one probability for each token, and none for an end.
     """
@@ -44,7 +45,7 @@ def corrected(next_logits: NextLogits, prompt: Sequence[int], typed: TypedAhead,
         draft = [*typed.after(written.ids), bounds.ends[0]]
         draft = draft[: bounds.limit - len(written.ids)]
         ids = torch.tensor([[*given, *draft[:-1]]])
-        logits = next_logits(ids, cache)[0, len(given) - 1 :]
+        logits = next_logits(ids, cache, len(given) - 1)[0]
         taken = _take(written, logits.log_softmax(-1), draft, bounds)
         seen += len(given) + taken - 1
         if not written.ended and cache.get_seq_length() > seen:

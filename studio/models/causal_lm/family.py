@@ -161,8 +161,8 @@ class CausalLm:
         typed = ids_of(processor, given)
         bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)
 
-        def next_logits(ids: torch.Tensor, cache: Any) -> torch.Tensor:
-            return self._next(base, ids.to(base.device), cache)
+        def next_logits(ids: torch.Tensor, cache: Any, first: int) -> torch.Tensor:
+            return self._next(base, ids.to(base.device), cache, first)
 
         with inference_mode(model):
             written = corrected(next_logits, template.prompt(typed), TypedAhead(processor, typed), bounds)
@@ -189,7 +189,7 @@ class CausalLm:
         limits = [self._most_tokens(base, template, typed, clip.id)] * len(matches)
 
         def following(ids: torch.Tensor, frames: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
-            return self._next(base, ids, cache.self_attention_cache)
+            return self._next(base, ids, cache.self_attention_cache, -1)
 
         with inference_mode(model):
             nothing = [torch.zeros(1, 1, device=base.device)] * len(matches)
@@ -222,7 +222,7 @@ class CausalLm:
 
             prompt = template.prompt(ids)
             given = torch.tensor([[*prompt, *ids]], device=base.device)
-            return self._next(base, given, None)[0, len(prompt) - 1 :].log_softmax(-1)
+            return self._next(base, given, None, len(prompt) - 1)[0].log_softmax(-1)
 
         self._check(base, len(self._typed(processor, clip)), len(self._typed(processor, clip)), clip.id)
         with inference_mode(model):
@@ -246,12 +246,15 @@ class CausalLm:
         wanted = TOKENS_A_TOKEN * len(typed) + LEAST_TOKENS
         return min(wanted, self._positions(base) - len(template.prompt(typed)))
 
-    def _next(self, base: Any, ids: torch.Tensor, cache: Any) -> torch.Tensor:
-        """(batch, tokens, vocabulary) in fp32: of the token after each of `ids`, which continue the `cache`."""
+    def _next(self, base: Any, ids: torch.Tensor, cache: Any, first: int = 0) -> torch.Tensor:
+        """(batch, tokens, vocabulary) in fp32: of the token after each of `ids` from the `first` on.
+
+        They continue those in the `cache`.
+        """
         from studio.models.kernels.cache import cache_for
 
         hidden = base.model(input_ids=ids, **cache_for(base.model, cache)).last_hidden_state
-        logits: torch.Tensor = base.lm_head(hidden).float()
+        logits: torch.Tensor = base.lm_head(hidden[:, first:]).float()
         return logits
 
     def _hidden(self, base: Any, batch: Batch) -> torch.Tensor:

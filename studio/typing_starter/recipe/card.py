@@ -72,7 +72,7 @@ and once clean; the shipped half-precision weights, by `studio mend`.
 | sentences right to the letter (typed: 50 %) | {exact:.1%} |
 | character errors left (before: {cer_before:.2%}) | {cer_left:.2%} |
 | texts with a paraphrase | {paraphrases} |
-| milliseconds for a sentence; for 95 of 100 | {milliseconds}; {slowest} |
+| milliseconds of one core for a sentence; at most, for 95 of 100 | {milliseconds}; {slowest} |
 
 | kind of typo | typos | corrected |
 |---|---:|---:|
