@@ -133,7 +133,7 @@ def tune(workspace: Path, seed: int, sentences: Sequence[str]) -> Recogniser:
             dataset.add_pair(pair.typed, pair.wanted, split="validation" if rng.random() < SPLIT else "train")
         for pair in pairs(sentences[-20:], UNSEEN, KEYBOARDS["qwerty"], seed, identity=0.3):
             dataset.add_pair(pair.typed, pair.wanted, split="test")
-    settings = {"dataset": dataset.path.name, "model": TYPING_STARTER, "seed": seed, "device": "cpu", "replay": "none"}
+    settings = {"dataset": f"typist-{seed}", "model": TYPING_STARTER, "seed": seed, "device": "cpu", "replay": "none"}
     folder = workspace / "outputs" / f"typist-{seed}-run"
     if not (folder / "adapter").is_dir():
         fine_tune(dataset, TrainConfig.checked(**settings, max_steps=100), name=folder.name)
