@@ -28,6 +28,7 @@ from studio.ui import (
     sidebar,
     train,
     train_form,
+    typing,
 )
 
 FILE = Path(__file__).resolve().parent.parent / "studio/ui/assets/server.d.ts"
@@ -50,6 +51,8 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     sidebar.Overview,
     train.RunStarted,
     train_form.Form,
+    typing.Mended,
+    typing.PairPage,
 )
 WIDTH = 118  # of a line, before it is indented
 PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from studio.cli import app
+from studio.cli import app, runs
 from studio.data.formats.base import ReadOptions
 from studio.data.manifest import Dataset
 from studio.data.pair_files import importing
@@ -217,5 +217,6 @@ def test_the_verbs_import_check_and_export_pairs(run: Any, tmp_path: Path) -> No
     out = run("export-data", "mine", "out", "--format", "tsv")
     assert out.exit_code == 0
     assert (tmp_path / "out.tsv").read_text().splitlines()[1].startswith("teh cat\tthe cat\t")
-    (tmp_path / "voice").mkdir()
+    assert runs._usual_model("mine") == "typing-starter"
+    assert runs._usual_model("none") != "typing-starter"
     assert "holds typing pairs" in str(run("import", "mine", "pairs.jsonl", "--kind", "speech").exception)

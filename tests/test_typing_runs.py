@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tiny_models
 import tones
-import typing_family
 
 from studio.config import TrainConfig
 from studio.data.manifest import Dataset
@@ -34,27 +33,19 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, word in enumerate(WORDS * 2):
         split = ("train", "train", "validation", "train", "test", "train")[number % 6]
         dataset.add_pair(word.replace("th", "ht"), word, split=split)  # type: ignore[arg-type]
-    typing_family.llama(root / "llama")
+    tiny_models.causal_lm(root / "llama")
     return root
 
 
-@pytest.fixture(autouse=True)
-def _family(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    typing_family.take(monkeypatch)
-    return
-
-
 def _config(root: Path, **changes: object) -> TrainConfig:
-    values = {"dataset": "habit", "model": str(root / "llama"), "max_steps": 60, "batch_size": 8, "eval_every": 30}
+    values = {"dataset": "habit", "model": str(root / "llama"), "max_steps": 24, "batch_size": 8, "eval_every": 12}
     return TrainConfig.checked(**values | {"learning_rate": 1e-2, "threads": 1, "precision": "fp32"} | changes)
 
 
 @pytest.fixture(scope="module")
 def whole(root: Path) -> list[Event]:
     """A run that nobody disturbed, called `whole`."""
-    with pytest.MonkeyPatch.context() as patch:
-        typing_family.take(patch)
-        return tones.train(root, "whole", _config(root))
+    return tones.train(root, "whole", _config(root))
 
 
 def test_a_run_on_pairs_goes_from_the_base_models_score_to_the_adapters(root: Path, whole: list[Event]) -> None:
@@ -86,8 +77,8 @@ def test_the_run_keeps_its_pairs_and_its_report_says_nothing_of_sound(root: Path
 
 def test_a_killed_run_on_pairs_resumes_to_the_same_adapter_to_the_bit(root: Path, whole: list[Event]) -> None:
     for event in tones.logged(root, "cut", _config(root), resume=False):
-        if isinstance(event, StepDone) and event.step == 41:
-            break  # what came after the checkpoint of step 30 is lost
+        if isinstance(event, StepDone) and event.step == 17:
+            break  # what came after the checkpoint of step 12 is lost
     tones.train(root, "cut", _config(root), resume=True)
     assert tones.adapter(root, "cut") == tones.adapter(root, "whole")
 
@@ -97,7 +88,7 @@ def test_a_run_on_pairs_is_scored_again_with_the_same_figures(root: Path, whole:
     after = Evaluation.read(tones.folder_of(root, "whole").tuned)
     assert found.after is not None
     assert after is not None
-    assert found.after.score == after.score
+    assert (found.after.score, found.after.typing) == (after.score, after.typing)
 
 
 def test_a_model_of_the_other_kind_is_refused_before_anything_starts(root: Path) -> None:
@@ -122,3 +113,11 @@ def test_settings_of_sound_are_refused_for_pairs(root: Path, name: str, value: o
 
 def test_no_voices_are_replayed_to_a_typing_model(root: Path) -> None:
     assert general_set.dataset_of(_config(root), Workspace(root)) is None
+
+
+def test_secrets_among_the_pairs_are_named_before_they_are_learnt(root: Path) -> None:
+    pairs = Dataset.open(root / "recordings" / "habit").examples()
+    assert before_start.check(_config(root), pairs) == []
+    told = [pair.model_copy(update={"text": "the mail is eva@example.org"}) for pair in pairs[:1]]
+    (note,) = before_start.check(_config(root), [*told, *pairs[1:]])
+    assert note.startswith("1 pair holds an e-mail address")

@@ -12,7 +12,7 @@ import typer
 
 from studio import config as settings
 from studio.cli.app import AsJson, CsvFile, Language, RunName, app
-from studio.errors import ConfigError
+from studio.errors import ConfigError, StudioError
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, write_atomically
 
@@ -70,7 +70,7 @@ def _tell_mixed_numbers(dataset: Dataset) -> None:
     from studio.data.labels.mixed_numbers import numbers_in_two_ways
     from studio.data.utterance import SIDES
 
-    if mixed := numbers_in_two_ways(clip.text for clip in dataset.in_splits(*SIDES)):
+    if dataset.kind == "speech" and (mixed := numbers_in_two_ways(clip.text for clip in dataset.in_splits(*SIDES))):
         remedy = f"`studio label {dataset.name} --numbers {mixed.common} --apply` writes all in one way."
         typer.echo(f"{mixed.what} {remedy}")
 
@@ -99,11 +99,22 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
     if file:
         return settings.from_file(file, **chosen)
     from studio.models.before_start import usual_targets
-    from studio.models.catalogue import default_model
 
-    model = chosen.setdefault("model", default_model())
+    model = chosen.setdefault("model", _usual_model(options["dataset"]))
     targets = usual_targets(model, lambda: not options.get("on") and _on_cpu(chosen.get("device", "auto")))
     return settings.preset(preset, **{"targets": targets} | chosen)
+
+
+def _usual_model(dataset: str) -> str:
+    """The model where nobody names one: the bundled one for a dataset of typing, else the usual one."""
+    from studio.evaluation.evaluate import open_dataset
+    from studio.models.catalogue import default_model
+
+    try:
+        kind = open_dataset(Workspace.here(), dataset).kind
+    except StudioError:  # starting says what is wrong
+        kind = "speech"
+    return settings.TYPING_STARTER if kind == "typing" else default_model()
 
 
 def _on_cpu(device: str) -> bool:

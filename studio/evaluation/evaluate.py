@@ -25,6 +25,7 @@ from studio.evaluation.cache import HypothesisCache
 from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.figures import character_rate, percent, sentences_right, word_rate
 from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
+from studio.evaluation.typing_figures import figures, typing_score
 from studio.models import Hypothesis, Recogniser, load
 from studio.models.language import language_of
 from studio.models.writable import named, unwritable
@@ -33,6 +34,7 @@ from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.text import counted, spoken_name
 from studio.text.metrics import Score, score
+from studio.typing.scores import TypingScore
 from studio.workspace import Workspace, write_atomically
 
 
@@ -70,6 +72,7 @@ class Evaluation(BaseModel):
     test_set_hash: str  # of the clips and labels below: equal hashes can be compared
     score: Score  # by the normaliser that was asked for
     spoken: Score  # whichever way numbers are written, in the language of the model
+    typing: TypingScore | None = None  # of typing pairs: what was corrected, and what was touched
     rows: list[ScoredClip]
     skipped: list[str] = []  # clips that could not be scored, and why
     unwritable: list[str] = []  # clips whose label this model cannot write, and why: wrong before and after alike
@@ -202,14 +205,13 @@ def compare(
 def as_text(comparison: Comparison) -> str:
     """`comparison` as a few lines for a terminal."""
     before, after = comparison.before, comparison.after
-    score = before.score
-    lines = [
-        f"{before.model}: {counted(score.clips, 'clip')} of the {before.split} split, {counted(score.words, 'word')}, "
-        f"test set {before.test_set_hash}"
-    ]
+    clips, words = counted(before.score.clips, before.noun), counted(before.score.words, "word")
+    lines = [f"{before.model}: {clips} of the {before.split} split, {words}, test set {before.test_set_hash}"]
     for name, value in _figures(before).items():
         then = f" → {_figures(after).get(name, '–')}" if after else ""
         lines.append(f"  {name:<24}{value:>8}{then}")
+    typed = figures(before.typing, after.typing if after else before.typing)
+    lines += [f"  {name:<46}{value:>8}" + (f" → {then}" if after else "") for name, value, then in typed]
     lines += [f"  {failure_modes.sentence(before.alarms, after.alarms, after.kind)}"] if after else []
     lines += [f"  always wrong: the model cannot write the label: {reason}" for reason in before.unwritable]
     return "\n".join(lines + [f"  left out: {reason}" for reason in before.skipped])
@@ -254,6 +256,7 @@ def scored(
         test_set_hash=hash_of(clips),
         score=score(references, texts, normaliser),
         spoken=score(references, texts, spoken_name(language_of(model))),
+        typing=typing_score(clips, hypotheses),
         rows=rows,
         skipped=list(skipped),
         probes=list(probes),

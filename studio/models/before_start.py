@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from studio.config import BUNDLED, NOTHING, Kind, TrainConfig, split_language
+from studio.data.pair import Pair
+from studio.data.quality.pairs import secrets_in
 from studio.data.utterance import Example
 from studio.errors import ConfigError, ModelError
 from studio.models.base import USUAL_TARGETS, Family
@@ -18,7 +20,9 @@ from studio.models.targets import Kind as LayerKind
 from studio.models.targets import check_targets
 from studio.models.word_times import check as check_word_times
 from studio.models.writable import by_side, left_out_note, only_writable, unwritable, unwritable_note
+from studio.text import counted
 
+LOOKED_AT = 5_000  # pairs in which secrets are looked for: the page asks at every change of a setting
 _TAKES: Mapping[Kind, str] = MappingProxyType({"speech": "sound", "typing": "typed text"})
 _HOLDS: Mapping[Kind, str] = MappingProxyType({"speech": "recordings", "typing": "typing pairs"})
 
@@ -43,7 +47,7 @@ def check(config: TrainConfig, clips: Sequence[Example]) -> list[str]:
     check_word_times(clips, family, config.dataset)
     base = on_paper(config.model)
     if base is None:
-        return []
+        return secrets_note(config.dataset, clips)
     splits = by_side(clips)
     _, left_out = only_writable(splits, base)
     too_long = unwritable(splits["test"], base)
@@ -65,6 +69,16 @@ def check_kind(config: TrainConfig, family: Family, kind: Kind) -> None:
         raise ConfigError("replay: there are no clips to replay among typing pairs.", "Leave it out.")
     if config.short_seconds:
         raise ConfigError("short_seconds: typing pairs are not short or long in seconds.", "Leave it out.")
+
+
+def secrets_note(dataset: str, clips: Sequence[Example]) -> list[str]:
+    """What a person should know where typing pairs that a run learns from hold secrets."""
+    learnt = [clip for clip in clips if isinstance(clip, Pair) and clip.split == "train"][:LOOKED_AT]
+    if not (count := sum(bool(secrets_in(pair)) for pair in learnt)):
+        return []
+    which = counted(count, "pair holds", "pairs hold")
+    what = f"{which} an e-mail address, a card number, a password or a key, which the model may learn by heart."
+    return [f"{what} `studio check {dataset}` lists them."]
 
 
 def usual_targets(source: str, is_on_cpu: Callable[[], bool]) -> str:

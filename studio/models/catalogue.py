@@ -85,7 +85,10 @@ _TOKENIZER_BYTES = 4_000_000  # about: a vocabulary of 32,768 as JSON
 def catalogue() -> list[ModelCard]:
     """Every model that the picker offers: the bundled one first, then the published ones, family by family."""
     starter = ModelCard(STARTER, "Starter", "moonshine", stored_numbers(_BUNDLED[STARTER]), "bundled", 0)
-    return [starter, *(_card(model) for model in _PUBLISHED)]
+    hands = _BUNDLED[TYPING_STARTER]
+    typing = ModelCard(TYPING_STARTER, "Typing starter", "llama", stored_numbers(hands), "bundled", 0)
+    is_there = (hands / "config.json").is_file()
+    return [starter, *(_card(model) for model in _PUBLISHED), *([typing] if is_there else [])]
 
 
 def default_model() -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from studio.config import NOTHING
+from studio.evaluation import typing_figures
 from studio.evaluation.figures import RATES, errors, factor, leading_rate, percent, points, sentences_right
 from studio.evaluation.significance import LEAST_CLIPS
 from studio.reports.learning_curve import outlook
@@ -85,7 +86,7 @@ def _worse(result: RunResult) -> tuple[str, str, State]:
     parts, heads = [], []
     forgot = general is not None and general.change is not None and general.change.verdict == "worse"
     heads += ["other voices"] if forgot else []
-    parts += [_forgetting(general, forgot)] if result.kind == "speech" else []
+    parts += [_forgetting(general, forgot)] if result.kind == "speech" else [_touched(result)]
     if worse:
         heads += [f"{len(worse)} of {counted(result.clips, result.noun)}"]
         held = counted(len(worse), f"held-out {result.noun}")
@@ -108,6 +109,15 @@ def _forgetting(general: GeneralResult | None, forgot: bool) -> str:
         figures += f" ({points(general.change.low)} to {points(general.change.high)} points)"
     errors = f"Other voices: {figures}, {'worse: sure' if forgot else 'no loss shown'}."
     return f"{errors} Drift: {percent(general.drift)} of their words are not what the base model wrote."
+
+
+def _touched(result: RunResult) -> str:
+    """What became of text that was typed without a typo."""
+    before, after = result.before.typing, result.after.typing
+    if before is None or after is None or not after.clean:
+        return "No held-out pair was typed without a typo: it is not known how often it changes what is right."
+    shares = f"{percent(before.over_correction)} → {percent(after.over_correction)}"
+    return f"Changed of what was typed right: {shares} of {counted(after.clean, 'pair')}."
 
 
 def _alarms(result: RunResult) -> tuple[str, bool]:
@@ -193,6 +203,7 @@ def as_text(result: RunResult) -> str:
     rows = [
         *((tile.name, tile.before, tile.after) for tile in tiles(result)),
         ("Replaced, missing, added", errors(before.score), errors(after.score)),
+        *typing_figures.figures(before.typing, after.typing),
         *_speed(result),
     ]
     table = [f"  {name:<30}{one:>12}  → {other:>12}" for name, one, other in rows]

@@ -15,6 +15,7 @@ from studio.errors import JobError
 from studio.evaluation import failure_modes
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, character_rate, leading_rate, percent, sentences_right, word_rate
+from studio.evaluation.typing_figures import figures
 from studio.evaluation.verdict import by_generals, drift, judge, rate, unit_of
 from studio.reports.cut_offs import CutOffReport, in_words
 from studio.reports.result import Sample, chosen_by, samples
@@ -118,6 +119,7 @@ def _scores(story: _ReportParts) -> str:
     if after.score.sentence_accuracy is not None:
         accuracy = [sentences_right(score) for score in (before.by(after.score.normaliser).score, after.score)]
         rows.append([f"Sentences right, `{after.score.normaliser}`", *accuracy])
+    rows += [[escaped(cell) for cell in row] for row in figures(before.typing, after.typing)]
     rows.append(_speed(before, after))
     rows += _short(story) + _general(story)
     said = escaped(failure_modes.sentence(before.alarms, after.alarms, after.kind))

@@ -26,6 +26,7 @@ from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.text import counted
 from studio.text.metrics import Score, Unit, errors
+from studio.typing.scores import TypingScore
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,6 +50,7 @@ class HeldOutResult(BaseModel):
 
     score: Score
     spoken: Score  # whichever way numbers are written
+    typing: TypingScore | None = None  # of typing pairs
     speed: Speed
     alarms: list[Alarm] | None  # None: not checked
     probes: list[Probe]
@@ -62,6 +64,7 @@ class HeldOutResult(BaseModel):
         return cls(
             score=evaluation.score,
             spoken=evaluation.by(evaluation.spoken.normaliser).score,
+            typing=evaluation.typing,
             speed=Speed(latency=median(latencies) if latencies else 0.0, real_time_factor=factor),
             alarms=evaluation.alarms,
             probes=evaluation.probes,
@@ -192,7 +195,6 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
     clips = {clip.id: clip for clip in read_manifest(folder.manifest)} if folder.manifest.is_file() else {}
     log = events.as_it_went(event for _, event in events.read(folder.events))
     finished = next((event for event in reversed(log) if isinstance(event, Finished)), None)
-    found = mistakes(before, after, clips)
     option = "" if normaliser == record.normaliser else f" --normaliser {normaliser}"
     return RunResult(
         run=folder.name,
@@ -211,7 +213,7 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         unit=unit_of(after),
         verdict=judge(before, after),
         general=_general(folder),
-        mistakes=found,
+        mistakes=mistakes(before, after, clips),
         missed=list(misheard((row.reference, row.hypothesis) for row in after.rows)),
         samples=samples(before, after),
         curve=_curve(log, finished, unit_of(after)),

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from studio.config import TrainConfig
+from studio.evaluation import typing_figures
 from studio.evaluation.error_analysis import AlignedHypothesis, ClipResult
 from studio.evaluation.figures import RATES, errors, factor, leading_rate, percent, word_rate
 from studio.reports import charts
@@ -203,6 +204,7 @@ def _speed(result: RunResult) -> Html:
     before, after = result.before, result.after
     factors = [factor(side.speed.real_time_factor) for side in (before, after)]
     rows = [
+        *([*row] for row in typing_figures.figures(before.typing, after.typing)),
         *([["Seconds to transcribe one second", *factors]] if result.kind == "speech" else []),
         [f"Latency of a {result.noun}, median", f"{before.speed.latency:.3f} s", f"{after.speed.latency:.3f} s"],
         ["Words replaced, missing, added", errors(before.score), errors(after.score)],

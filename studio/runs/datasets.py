@@ -43,7 +43,7 @@ def holding(workspace: Workspace, name: str) -> DatasetContents:
     """What the dataset `name` holds. Raises DataError where there is none, DiskError."""
     renaming.finish(workspace)
     dataset = Dataset.open(workspace.dataset(name))
-    clips = Amount(clips=len(dataset.utterances()), seconds=round(dataset.seconds(), 3))
+    clips = Amount.of(dataset.examples())
     runs = renaming.runs_of(workspace, name)
     return DatasetContents(name=name, clips=clips, trash=trash.in_trash(dataset), runs=runs)
 

@@ -9,6 +9,7 @@ from studio.config import TrainConfig
 from studio.data.manifest import Dataset, Example
 from studio.data.utterance import Split
 from studio.models import Recogniser, adapters, load, word_times
+from studio.models.before_start import secrets_note
 from studio.models.writable import Splits, only_writable, unwritable, unwritable_note
 from studio.runs.events import Event, Started
 from studio.runs.folder import RunFolder
@@ -148,6 +149,7 @@ def prepare(
         general_scorer=general_scorer,
         notes=[
             *clips.notes(splits, moved, left_out, plan.dataset.problems()),
+            *secrets_note(config.dataset, splits["train"]),
             *clips.resampled_note(plan.dataset, splits, base.family),
             *([unwritable_note(never_right)] if never_right else []),
         ],

@@ -13,13 +13,13 @@ from pathlib import Path
 from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
 
-from studio.config import ECHO, STARTER, in_language, split_language
+from studio.config import ECHO, STARTER, TYPING_STARTER, Kind, in_language, split_language
 from studio.errors import ModelError
-from studio.models.catalogue import ModelCard, catalogue, fetched, is_hub_id, locate, stored_numbers
+from studio.models.catalogue import ModelCard, catalogue, default_model, fetched, is_hub_id, locate, stored_numbers
 from studio.models.claims import read_object
 from studio.models.language import check_language, languages
 from studio.models.pretrained import check_weights
-from studio.models.registry import check
+from studio.models.registry import check, kind_of
 from studio.runs import listing
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace, disk_errors, write_atomically
@@ -59,6 +59,13 @@ def offered(workspace: Workspace) -> list[ModelCard]:
     more = dict.fromkeys([*added(workspace), *_of_runs(workspace)])
     cards = listed + [card for source in more if source not in names and (card := _card(source))]
     return sorted(cards, key=lambda card: card.state == "download")
+
+
+def of_kind(workspace: Workspace, kind: Kind) -> list[str]:
+    """The names of the offered models that take sound, or typed text; what is bundled comes first."""
+    found = [card.id for card in offered(workspace) if kind_of(card.id) == kind]
+    first = default_model() if kind == "speech" else TYPING_STARTER
+    return sorted(found, key=lambda name: name != first)
 
 
 def known(workspace: Workspace, source: str) -> str:
@@ -107,7 +114,7 @@ def _checked(source: str) -> str:
     if check(folder).name != ECHO:  # it needs none
         check_weights(folder)
     check_language(folder, language)
-    is_named = name in (STARTER, ECHO) or (is_hub_id(name) and fetched(name) == folder)
+    is_named = name in (STARTER, TYPING_STARTER, ECHO) or (is_hub_id(name) and fetched(name) == folder)
     return source if is_named else in_language(str(folder), language)
 
 

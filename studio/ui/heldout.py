@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from studio.config import Normaliser
+from studio.evaluation import typing_figures
 from studio.evaluation.error_analysis import ClipResult, ConditionGroup, ConfidenceBin, Confusion, WordResult
 from studio.evaluation.learning_curve import SHARES
 from studio.evaluation.verdict import Outcome
@@ -90,6 +91,7 @@ class HeldOut(BaseModel):
     after: Score
     unit: Unit  # what errors are counted in
     tiles: list[Tile]
+    typing: list[tuple[str, str, str]]  # what only typing is measured by: its name, before and after
     answers: list[Answer]
     words: list[WordResult]  # the wrong ones
     confusions: list[Confusion]
@@ -181,6 +183,7 @@ def held_out(result: RunResult) -> HeldOut:
         after=result.after.score,
         unit=result.unit,
         tiles=tiles(result),
+        typing=[(*figure,) for figure in typing_figures.figures(result.before.typing, result.after.typing)],
         answers=answers(result),
         words=[word for word in found.words if word.right_after < word.said][:MOST_WORDS],
         confusions=found.confusions[:MOST_CONFUSIONS],

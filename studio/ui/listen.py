@@ -45,6 +45,7 @@ class NewStrength(BaseModel):
 def build(page: Page) -> None:
     """The tab: a skeleton that `listen.js` brings to life."""
     assets.room("listen/listen", "st-listen")
+    assets.room("typing/mend", "st-mend")  # in its place where the dataset holds typing
 
 
 def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:

@@ -16,7 +16,7 @@ from studio.audio.recording import Recording
 from studio.data import prompts
 from studio.data.manifest import Dataset, Utterance
 from studio.data.quality import trim
-from studio.data.utterance import checked_label
+from studio.data.utterance import checked_label, clips_of
 from studio.text import Convention
 from studio.ui import assets
 from studio.ui.clips import shown
@@ -49,6 +49,7 @@ class PromptRequest(BaseModel):
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
     assets.room("record/record", "st-record")
+    assets.room("typing/type", "st-type")  # in its place where the dataset holds typing
 
 
 def router(workspace: Workspace) -> APIRouter:
@@ -79,7 +80,7 @@ def router(workspace: Workspace) -> APIRouter:
     @routes.get("/progress/{name}")
     def progress(name: str) -> dict[str, Any]:
         dataset = Dataset(workspace.dataset(name))
-        return asdict(prompts.progress(_prompts(dataset), dataset.utterances()))
+        return asdict(prompts.progress(_prompts(dataset), clips_of(dataset.examples())))
 
     @routes.post("/prompts/{name}")
     def choose(name: str, choice: PromptRequest) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def _saved_before(dataset: Dataset, recording: Recording, prompt: str) -> Uttera
 def _cards(dataset: Dataset) -> dict[str, Any]:
     """Every prompt with the clip that was recorded of it last; without prompts, the latest clips."""
     cards = _prompts(dataset)
-    clips = dataset.utterances()
+    clips = clips_of(dataset.examples())
     last = {clip.prompt: clip for clip in clips if clip.prompt}
     of_card = {card.text: shown(dataset, last[card.text]) for card in cards if card.text in last}
     free = [clip for clip in clips if not clip.prompt and clip.source == "microphone"][-LATEST:]

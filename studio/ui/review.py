@@ -42,6 +42,7 @@ class Doubt(BaseModel):
 def build(page: Page) -> None:
     """Put the tab's components into the page."""
     assets.room("review/review", "st-review")
+    assets.room("typing/pairs", "st-pairs")  # in its place where the dataset holds typing
 
 
 def router(workspace: Workspace) -> APIRouter:
@@ -49,13 +50,17 @@ def router(workspace: Workspace) -> APIRouter:
     routes = APIRouter(prefix="/studio/review")
 
     def table(name: str) -> Table | None:
-        return Table.of(Dataset.open(workspace.dataset(name))) if workspace.dataset(name).is_dir() else None
+        dataset = Dataset.open(workspace.dataset(name)) if workspace.dataset(name).is_dir() else None
+        return Table.of(dataset) if dataset and dataset.kind == "speech" else None
 
     @routes.get("/{name}")
     def listed(name: str, first: int = 0, query: str = "", sort: str = "-created", trash: bool = False) -> JSONResponse:
+        nothing = JSONResponse(_page(Found(total=0, clips=0, first=0, rows=[]), {}))
         if not workspace.dataset(name).is_dir():
-            return JSONResponse(_page(Found(total=0, clips=0, first=0, rows=[]), {}))
+            return nothing
         dataset = Dataset.open(workspace.dataset(name))
+        if dataset.kind != "speech":  # its pairs have a list of their own: studio.ui.typing
+            return nothing
         if trash:
             return JSONResponse(thrown_away(dataset, first, query))
         found = Table.of(dataset).find(query, sort, first)

@@ -27,6 +27,7 @@ from studio.ui import (
     splitting,
     tasks,
     train,
+    typing,
     welcome,
 )
 from studio.workspace import Workspace
@@ -69,7 +70,7 @@ def _poll_less_often(blocks: gr.Blocks) -> None:
 def routers(workspace: Workspace) -> Iterator[APIRouter]:
     """Every route besides Gradio's own."""
     yield assets.router()
-    for room in (clips, sidebar, tasks, welcome, *DIALOGS, *TABS.values()):
+    for room in (clips, sidebar, tasks, typing, welcome, *DIALOGS, *TABS.values()):
         yield room.router(workspace)
 
 

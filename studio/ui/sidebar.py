@@ -13,6 +13,7 @@ import gradio as gr
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from studio.config import Kind
 from studio.data.manifest import Dataset
 from studio.data.utterance import Split
 from studio.errors import DataError, StudioError
@@ -33,6 +34,8 @@ DEVICE_NAMES = {"cpu": "CPU", "mps": "Apple GPU (MPS)", "cuda": "NVIDIA GPU (CUD
 class Overview(BaseModel):
     """What the sidebar shows of a dataset."""
 
+    kind: Kind = "speech"
+    models: list[str] = []  # those of its kind, the first to be chosen first
     clips: int
     seconds: float
     counts: dict[Split, int]
@@ -58,11 +61,16 @@ def router(workspace: Workspace) -> APIRouter:
     def overview(name: str) -> Overview:
         folder = workspace.dataset(name)
         if not folder.is_dir():
-            return Overview(clips=0, seconds=0, counts={}, problems=[])
+            return Overview(models=base_models.of_kind(workspace, "speech"), clips=0, seconds=0, counts={}, problems=[])
         dataset = Dataset.open(folder)
         counts = dataset.counts()
         return Overview(
-            clips=sum(counts.values()), seconds=dataset.seconds(), counts=counts, problems=dataset.problems()
+            kind=dataset.kind,
+            models=base_models.of_kind(workspace, dataset.kind),
+            clips=sum(counts.values()),
+            seconds=dataset.seconds(),
+            counts=counts,
+            problems=dataset.problems(),
         )
 
     @routes.get("/device")
@@ -122,18 +130,19 @@ def _cost(card: ModelCard) -> str:
 def _maker(page: Page) -> None:
     """A field that makes a new dataset; a name that cannot be used is refused where it was written."""
 
-    def make(name: str) -> tuple[Any, str, str]:
+    def make(name: str, kind: Kind) -> tuple[Any, str, str]:
         try:
-            made = make_dataset(page.workspace, name)
+            made = make_dataset(page.workspace, name, kind)
         except StudioError as error:
             return gr.skip(), name, f"<p class='st-message bad' role='alert'>{escape(str(error))}</p>"
         return gr.Dropdown(choices=_names(page.workspace), value=made), "", ""
 
     with gr.Accordion("New dataset", open=False, elem_id="st-new"):
         name = gr.Textbox(label="Name", placeholder="for example: office", max_lines=1, max_length=64)
+        kind = gr.Radio([("Recordings", "speech"), ("Typing", "typing")], value="speech", label="Holds")
         message = gr.HTML(elem_id="st-new-message", js_on_load=None)
         button = gr.Button("Create", size="sm")
-    gr.on([button.click, name.submit], make, name, [page.dataset, name, message], **QUIET).then(
+    gr.on([button.click, name.submit], make, [name, kind], [page.dataset, name, message], **QUIET).then(
         None, [page.dataset, page.model], None, js=script("studio.choose(...values)")
     )
 
@@ -144,12 +153,12 @@ def offered(workspace: Workspace, name: str) -> gr.Dropdown:
     return gr.Dropdown(choices=names, value=name if name in names else _first(workspace, names))
 
 
-def make_dataset(workspace: Workspace, name: str) -> str:
+def make_dataset(workspace: Workspace, name: str, kind: Kind = "speech") -> str:
     """Begin the dataset `name`. Raises ConfigError (no folder's name), DataError (it is there), DiskError."""
     folder = workspace.dataset(name.strip())
     if folder.name in workspace.datasets():
         raise DataError(f"There is a dataset “{folder.name}” already.", "Choose it above, or take another name.")
-    return Dataset.create(folder).name
+    return Dataset.create(folder, kind).name
 
 
 def _wire(page: Page, blocks: gr.Blocks) -> None:

@@ -33,7 +33,7 @@ def router(workspace: Workspace) -> APIRouter:
 
     @routes.get("/{name}/speakers")
     def speakers(name: str) -> dict[str, list[str]]:
-        clips = Dataset(workspace.dataset(name)).utterances()  # before the first clip there are none
+        clips = Dataset(workspace.dataset(name)).examples()  # before the first clip there are none
         return {
             "speakers": sorted({clip.speaker for clip in clips} - {""}),
             "sessions": sorted({clip.session for clip in clips} - {""}),

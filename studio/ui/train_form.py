@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from studio import config as settings
 from studio.cluster import address
-from studio.config import TrainConfig
+from studio.config import Kind, TrainConfig
 from studio.data.labels.mixed_numbers import numbers_in_two_ways
 from studio.data.manifest import Dataset
 from studio.data.splits import assignment
@@ -49,6 +49,16 @@ TEACHES: Mapping[str, str] = MappingProxyType(
         "full": "Adapts all layers. Learns most, in prose too, and takes longest.",
     }
 )
+TEACHES_HANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "conventions": "A few habits, with the fewest layers. Fastest.",
+        "voice": "Your usual typos, in the layers that look at the text. Nearly as fast.",
+        "deep": "All layers that look at the text, for many kinds of typos.",
+        "full": "Adapts all layers. Learns most, and takes longest.",
+    }
+)
+OF_SOUND = ("augment", "replay", "replay_share", "short_seconds", "padding_weight", "train_embeddings")
+"""Settings that mean nothing to typing."""
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Adapter": ("targets", "rank", "alpha", "dropout", "dora", "rslora", "choose_strength"),
@@ -166,6 +176,7 @@ class RunDetails(BaseModel):
 class Form(BaseModel):
     """All that the Train tab shows besides a run itself."""
 
+    kind: Kind  # of the dataset
     clips: Clips
     knobs: dict[str, list[Knob]]
     adapters: list[AdapterCard]
@@ -182,12 +193,14 @@ def form(workspace: Workspace, dataset: str) -> Form:
     """The form for `dataset`. Raises ConfigError where that cannot be a name."""
     waits = waiting(workspace)  # before the next line: a run that begins meanwhile is in both rather than in neither
     active = control.active(workspace)
+    kind = Dataset(workspace.dataset(dataset)).kind
     return Form(
+        kind=kind,
         clips=clips(workspace, dataset),
-        knobs=knobs(),
-        adapters=adapters(),
+        knobs=knobs(kind),
+        adapters=adapters(kind),
         presets=presets(),
-        models=models(workspace),
+        models=models(workspace, kind),
         download=download(workspace),
         running=active.name if active else None,
         waiting=waits,
@@ -196,10 +209,10 @@ def form(workspace: Workspace, dataset: str) -> Form:
     )
 
 
-def models(workspace: Workspace) -> list[Model]:
-    """The lines of the model picker."""
-    own = base_models.added(workspace)
-    cards = base_models.offered(workspace)
+def models(workspace: Workspace, kind: Kind = "speech") -> list[Model]:
+    """The lines of the model picker: models that take what a dataset of `kind` holds."""
+    own, fitting = base_models.added(workspace), base_models.of_kind(workspace, kind)
+    cards = [card for card in base_models.offered(workspace) if card.id in fitting]
     return [
         Model(
             **asdict(card),
@@ -212,10 +225,11 @@ def models(workspace: Workspace) -> list[Model]:
     ]
 
 
-def knobs() -> dict[str, list[Knob]]:
-    """Every setting with a default, by group; one that no group names is under “Other”."""
+def knobs(kind: Kind = "speech") -> dict[str, list[Knob]]:
+    """Every setting with a default that means something to `kind`, by group; one of no group is under “Other”."""
     schema = TrainConfig.model_json_schema()["properties"]
-    names = [name for name, _ in settings.knobs() if name != "model"]
+    hidden = {"model", *(OF_SOUND if kind == "typing" else ())}
+    names = [name for name, _ in settings.knobs() if name not in hidden]
     groups = {title: [name for name in members if name in names] for title, members in GROUPS.items()}
     groups["Other"] = [name for name in names if not any(name in members for members in GROUPS.values())]
     return {title: [_knob(name, schema[name]) for name in members] for title, members in groups.items() if members}
@@ -248,10 +262,11 @@ def presets() -> list[PresetCard]:
     ]
 
 
-def adapters() -> list[AdapterCard]:
+def adapters(kind: Kind = "speech") -> list[AdapterCard]:
     """What a run can teach, each in a sentence."""
+    meanings = TEACHES if kind == "speech" else TEACHES_HANDS
     return [
-        AdapterCard(name=name, title=name.capitalize(), meaning=TEACHES[name], values={**values, "targets": name})
+        AdapterCard(name=name, title=name.capitalize(), meaning=meanings[name], values={**values, "targets": name})
         for name, values in settings.ADAPTERS.items()
     ]
 
@@ -261,7 +276,7 @@ def clips(workspace: Workspace, dataset: str) -> Clips:
     folder = Dataset(workspace.dataset(dataset))
     used = folder.in_splits(*SIDES)
     sizes = Counter(clip.split for clip in used)
-    mixed = numbers_in_two_ways(clip.text for clip in used)
+    mixed = numbers_in_two_ways(clip.text for clip in used) if folder.kind == "speech" else None
     found = Clips(
         train=sizes["train"],
         validation=sizes["validation"],

@@ -170,5 +170,6 @@ def report_text(report: ImportReport | ExportReport) -> str:
 
 
 def reasons_text(groups: list[SkipGroup]) -> list[str]:
+    """A line for each reason, the most frequent first."""
     rows = [f"  {group.count} × {group.reason} ({', '.join(group.examples)})" for group in groups[:SHOWN]]
     return rows + ([f"  and {counted(len(groups) - SHOWN, 'other reason')}"] if len(groups) > SHOWN else [])

@@ -53,7 +53,7 @@ def export_pairs(dataset: Dataset, format: str, out: Path, ids: Collection[str] 
     whole = [pair for pair in chosen if pair.typed.strip() and pair.text.strip()]
     if not whole:
         raise DataError("There are no such pairs to write.", "Record or import some first.")
-    write_atomically(home, _jsonl(whole) if format == "jsonl" else _tsv(whole))
+    write_atomically(home, written(whole, format))
     return PairExportReport(
         path=str(home),
         format="jsonl" if format == "jsonl" else "tsv",
@@ -61,6 +61,11 @@ def export_pairs(dataset: Dataset, format: str, out: Path, ids: Collection[str] 
         waiting=len(chosen) - len(whole),
         size=home.stat().st_size,
     )
+
+
+def written(pairs: list[Pair], format: str) -> Iterator[bytes]:
+    """`pairs` as the lines of a file of that format."""
+    return _jsonl(pairs) if format == "jsonl" else _tsv(pairs)
 
 
 def _jsonl(pairs: list[Pair]) -> Iterator[bytes]:

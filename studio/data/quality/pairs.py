@@ -84,10 +84,15 @@ def _characters(pair: Pair) -> Iterator[Finding]:
     hidden = {char for char in both if unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") or char in _DIRECTIONS}
     if hidden:
         which = ", ".join(sorted(f"U+{ord(char):04X}" for char in hidden)[:3])
-        yield _look("control", f"It holds invisible control characters ({which}).", "Delete them: nobody types them.")
+        yield _look(
+            "control",
+            f"It holds invisible control characters ({which}).",
+            "Delete them: a model would learn what cannot be seen.",
+        )
 
 
-def _secrets(pair: Pair) -> Iterator[Finding]:
+def secrets_in(pair: Pair) -> list[str]:
+    """What `pair` holds that nobody should learn: `an e-mail address`, `a card number` …; none in most."""
     both = f"{pair.typed}\n{pair.text}"
     kinds = {
         "an e-mail address": _EMAIL.search(both),
@@ -95,7 +100,11 @@ def _secrets(pair: Pair) -> Iterator[Finding]:
         "a password": _PASSWORD.search(both),
         "an access key": _KEY.search(both),
     }
-    if found := [kind for kind, is_there in kinds.items() if is_there]:
+    return [kind for kind, is_there in kinds.items() if is_there]
+
+
+def _secrets(pair: Pair) -> Iterator[Finding]:
+    if found := secrets_in(pair):
         what = f"It holds {' and '.join(found)}, which a model may learn by heart and write for others."
         yield _look("secret", what, "Put a made-up one in its place, or delete the pair.")
 

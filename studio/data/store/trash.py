@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from studio.data.manifest import Dataset
+from studio.config import Kind
+from studio.data.manifest import Dataset, Example
 from studio.data.store.writing import writing
 from studio.text import counted
 from studio.workspace import disk_errors, write_atomically
 
 
 class Amount(BaseModel):
-    """Clips, and how long they are together."""
+    """Clips or pairs, and how long they are together."""
 
     model_config = ConfigDict(frozen=True)
 
     clips: int
-    seconds: float  # of audio
+    seconds: float  # of audio, or of typing
+    kind: Kind = "speech"
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> Self:
+        """How much `examples` are."""
+        seconds = round(sum(example.duration for example in examples), 3)
+        return cls(clips=len(examples), seconds=seconds, kind=examples[0].kind if examples else "speech")
 
     def __str__(self) -> str:
+        if self.kind == "typing":
+            return counted(self.clips, "pair")
         length = f"{self.seconds / 60:.1f} min" if self.seconds >= 60 else f"{self.seconds:.0f} s"
         return f"{counted(self.clips, 'clip')} ({length})"
 
 
 def in_trash(dataset: Dataset) -> Amount:
     """What the trash holds. Raises DiskError."""
-    thrown = dataset.trashed()
-    return Amount(clips=len(thrown), seconds=round(sum(clip.duration for clip in thrown), 3))
+    return Amount.of(dataset.trashed())
 
 
 def empty_trash(dataset: Dataset) -> Amount:

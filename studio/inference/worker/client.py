@@ -77,6 +77,11 @@ class Worker:
             answer = self._ask("transcribe_each", model, adapters, audio=str(path), **how)
         return [AdapterHypothesis.model_validate(reading) for reading in answer]
 
+    def correct_each(self, typed: str, model: str, adapters: Sequence[Path] = ()) -> list[Hypothesis]:
+        """What the typing model `model` makes of `typed` without an adapter, then with each of `adapters`: 0 to 4."""
+        answer = self._ask("correct_each", model, adapters, typed=typed)
+        return [Hypothesis.model_validate(found) for found in answer]
+
     def interrupt(self) -> None:
         """Give up the partial text that is being transcribed, for something more urgent. Returns at once."""
         if process := self._process:

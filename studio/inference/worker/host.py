@@ -28,7 +28,7 @@ class ModelHost:
         self._threads = 0  # that torch would use by itself; 0 before the first model
 
     def prepare(self, model: str, adapters: Sequence[str]) -> None:
-        """Load, and transcribe a second of silence: the first call in a process is far slower than the next."""
+        """Load, and transcribe a second of silence or correct a letter: the first call in a process is the slowest."""
         import numpy as np
 
         from studio.audio import resample
@@ -38,8 +38,9 @@ class ModelHost:
         is_warm = self._recogniser is not None
         recogniser, names = self._ready(model, adapters)
         if not is_warm:
+            is_typing = recogniser.family.kind == "typing"
             silence = resample(np.zeros(48_000, np.float32), 48_000, recogniser.family.sample_rate)
-            transcribe_each(recogniser, Clip(silence), names)
+            transcribe_each(recogniser, Clip(silence[:0], typed="a") if is_typing else Clip(silence), names)
 
     def transcribe(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
         """What the model writes, with the one adapter, or without where none is asked for."""
@@ -72,6 +73,17 @@ class ModelHost:
         with scaled(recogniser, strength):
             found = transcribe_each(recogniser, _clip(recogniser, audio), names, trie)
         return [hypothesis.model_dump() for hypothesis in found]
+
+    def correct_each(self, model: str, adapters: Sequence[str], typed: str) -> list[dict[str, Any]]:
+        """What a typing model makes of `typed` without an adapter, then with each adapter."""
+        import numpy as np
+
+        from studio.inference.compare import transcribe_each
+        from studio.models.base import Clip
+
+        recogniser, names = self._ready(model, adapters)
+        found = transcribe_each(recogniser, Clip(np.zeros(0, np.float32), typed=typed), names)
+        return [hypothesis.plain.model_dump() for hypothesis in found]
 
     def _read(
         self,

@@ -151,6 +151,35 @@ declare namespace Server {
     remedy: string;
   }
 
+  interface Finding {
+    code:
+      | "no-speech"
+      | "cut"
+      | "clipped"
+      | "quiet"
+      | "noisy"
+      | "silence"
+      | "pause"
+      | "long"
+      | "fast"
+      | "slow"
+      | "offset"
+      | "telephone"
+      | "doubled"
+      | "dropped"
+      | "click"
+      | "twin"
+      | "empty"
+      | "ratio"
+      | "paraphrase"
+      | "script"
+      | "control"
+      | "secret";
+    verdict: "look" | "re-record" | "note";
+    what: string;
+    remedy: string;
+  }
+
   interface Finished {
     at: number;
     type: "finished";
@@ -194,6 +223,7 @@ declare namespace Server {
   }
 
   interface Form {
+    kind: "speech" | "typing";
     clips: Clips;
     knobs: Record<string, Knob[]>;
     adapters: AdapterCard[];
@@ -217,6 +247,7 @@ declare namespace Server {
     after: Score;
     unit: "word" | "character";
     tiles: Tile[];
+    typing: [string, string, string][];
     answers: Answer[];
     words: WordResult[];
     confusions: Confusion[];
@@ -235,6 +266,7 @@ declare namespace Server {
     latency: number;
     confidence: number | null;
     words: [string, number][] | null;
+    is_cut: boolean;
   }
 
   interface Kept {
@@ -325,6 +357,14 @@ declare namespace Server {
     general_loss: number | null;
   }
 
+  interface Mended {
+    model: string;
+    before: Hypothesis;
+    after: Hypothesis | null;
+    edits_before: Edit[];
+    edits_after: Edit[];
+  }
+
   interface Merge {
     status: "none" | "working" | "done" | "stale" | "failed";
     stage: string;
@@ -367,10 +407,37 @@ declare namespace Server {
   }
 
   interface Overview {
+    kind: "speech" | "typing";
+    models: string[];
     clips: number;
     seconds: number;
     counts: Record<string, number>;
     problems: string[];
+  }
+
+  interface PairPage {
+    total: number;
+    pairs: number;
+    first: number;
+    rows: PairRow[];
+  }
+
+  interface PairRow {
+    id: string;
+    typed: string;
+    text: string;
+    prompt: string;
+    speaker: string;
+    session: string;
+    split: "train" | "validation" | "test" | "unused";
+    source: "microphone" | "keyboard" | "import" | "live" | "synthetic";
+    created_at: string;
+    duration: number;
+    backspaces: number;
+    pace: number | null;
+    edits: number;
+    verdict: "fine" | "look";
+    findings: Finding[];
   }
 
   interface Passage {

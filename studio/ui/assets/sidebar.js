@@ -19,8 +19,13 @@ export function start({ element, trigger }) {
     if (known !== studio.dataset()) request(at("review", known = studio.dataset())).catch(() => null);
   }
 
-  function show(/** @type {Server.Overview} */ { clips, seconds, counts, problems }) {
-    $(".side-time b").textContent = duration(seconds);
+  function show(/** @type {Server.Overview} */ { kind, models, clips, seconds, counts, problems }) {
+    const isSound = kind === "speech";
+    studio.holds(kind);
+    // a model for recordings cannot correct typing, nor the reverse
+    if (models.length && !isAsked(models)) studio.chooseModel(models[0]);
+    $(".side-time b").textContent = isSound ? duration(seconds) : counted(clips, "pair");
+    $(".side-time span").textContent = isSound ? "recorded" : "typed";
     for (const [split, count] of Object.entries(counts)) {
       $(`dl [data-split=${split}] dd`).textContent = count;
       $(`.side-bar [data-split=${split}]`).style.flexGrow = count;
@@ -31,6 +36,9 @@ export function start({ element, trigger }) {
     $(".side-problems summary").textContent = `${counted(problems.length, "thing needs", "things need")} a look`;
     $(".side-problems ul").replaceChildren(...problems.slice(0, 50).map((words) => make("li", {}, words)));
   }
+
+  /** Whether the chosen model takes what the dataset holds; one that is new to the page is not doubted. */
+  const isAsked = (models) => models.includes(studio.model()) || !studio.model();
 
   // Gradio's list would open again after Tab has left it: it never hears of that key
   document.addEventListener(

@@ -5,6 +5,8 @@
 const say = (name, detail) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
 const ANOTHER = "another model"; // the sidebar's last choice, as in sidebar.py
 const chosen = { dataset: "", model: "" };
+/** @type {"speech" | "typing"} */
+let held = "speech"; // what the chosen dataset holds
 let isModelPicked = !!localStorage.getItem("studio.model"); // by a person; else it is that of the run on show
 let run = { name: "", dataset: "" }; // the run that Test and Export show, and the dataset that it was chosen with
 /** @type {Map<string, unknown>} */
@@ -15,6 +17,15 @@ export const studio = {
   dataset: () => chosen.dataset,
   /** The base model chosen in the sidebar: a source that `studio.models.load` takes. */
   model: () => chosen.model,
+  /** What the chosen dataset holds: “speech” or “typing”. */
+  kind: () => held,
+  /** Called by the sidebar, which asks the server: the rooms of that kind are shown in every tab. */
+  holds(/** @type {"speech" | "typing"} */ kind) {
+    document.body.dataset.kind = kind;
+    if (kind === held) return;
+    held = kind;
+    say("kind", kind);
+  },
   /** What the page begins with; the browser keeps to the dataset, and to a model only once a person chose it. */
   begin(dataset, model) {
     if (take("dataset", dataset)) localStorage.setItem("studio.dataset", dataset);
@@ -71,7 +82,7 @@ export const studio = {
     say(`open:${name}`, detail);
   },
   /**
-   * `on("dataset" | "model" | "picker" | "another" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME",
+   * `on("dataset" | "kind" | "model" | "picker" | "another" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME",
    * element, call)`: call until `element` leaves the page.
    */
   on(name, element, call) {

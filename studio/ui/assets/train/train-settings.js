@@ -77,7 +77,7 @@ export class Settings {
 
   /** Bring the form up to date; what the person chose stays. */
   show(/** @type {Server.Form} */ form, dataset) {
-    const isFirst = !this.#form;
+    const isFirst = this.#form?.kind !== form.kind; // or of the other kind: it has other settings
     this.#form = form;
     this.#dataset = dataset;
     this.$(".train-message [data-code=Gone]")?.remove(); // it answers again
@@ -134,11 +134,14 @@ export class Settings {
 
   #clips() {
     const { train, validation, test, seconds } = this.#form.clips;
+    const isSound = this.#form.kind === "speech";
     const total = train + validation + test;
     const parts = `${train} to learn from, ${validation} to validate, ${test} held out`;
     this.$(".train-clips").textContent = total
-      ? `${this.#dataset}: ${counted(total, "clip")}, ${duration(seconds)}. ${parts}.`
-      : `${this.#dataset} has no clips yet.`;
+      ? `${this.#dataset}: ${
+        isSound ? `${counted(total, "clip")}, ${duration(seconds)}` : counted(total, "pair")
+      }. ${parts}.`
+      : `${this.#dataset} has no ${isSound ? "clips" : "pairs"} yet.`;
     this.#readiness();
   }
 
@@ -205,6 +208,7 @@ export class Settings {
   }
 
   #knobs() {
+    for (const group of this.element.querySelectorAll(".train-knobs > fieldset:not(.train-on)")) group.remove();
     this.$(".train-knobs").append(...knobGroups(this.#form.knobs));
   }
 
@@ -222,7 +226,8 @@ export class Settings {
   /** The button's text names what is missing; the command is what the form says. */
   #refresh() {
     if (!this.#form) return;
-    const { clips, download, running, waiting } = this.#form;
+    const { clips, download, running, waiting, kind } = this.#form;
+    const noun = kind === "speech" ? "clip" : "pair";
     for (const field of this.element.querySelectorAll("[name=train-adapter]")) {
       field.checked = field.value === this.$("[data-knob=targets]").value;
     }
@@ -235,8 +240,8 @@ export class Settings {
     button.disabled = isComing || this.#isStarting || this.models.isAsking;
     if (this.models.isAsking) [this.next, button.textContent] = ["wait", "Add the model first"];
     else if (clips.missing) {
-      [this.next, button.textContent] = ["record", `Record ${counted(clips.missing, "more clip")}`];
-    } else if (clips.blocker) [this.next, button.textContent] = ["record", "Record more clips"];
+      [this.next, button.textContent] = ["record", `Record ${counted(clips.missing, `more ${noun}`)}`];
+    } else if (clips.blocker) [this.next, button.textContent] = ["record", `Record more ${noun}s`];
     else if (isComing) [this.next, button.textContent] = ["wait", `Downloading  ${download.line}`];
     else if (model.state === "download") {
       [this.next, button.textContent] = ["download", ["Download", megabytes(model.download_bytes)].join(" ").trim()];
