@@ -188,7 +188,7 @@ def test_what_the_recipe_exports_is_a_typing_model(tiny_corpus: Any, tmp_path: P
     assert recogniser.family.kind == "typing"
     assert isinstance(mend(recogniser, "Teh weather is fine.").text, str)
     write_held_out(tiny_corpus, tmp_path / "held_out")
-    assert (tmp_path / "held_out/test.txt").read_text() == f"{SENTENCES[0]}\n"
+    assert (tmp_path / "held_out/validation.txt").read_text() == f"{SENTENCES[0]}\n"
 
 
 def test_no_sentence_is_on_two_sides_however_it_is_written() -> None:

@@ -22,6 +22,10 @@ _RARE = 20_000  # the place in the list beyond which half of a joined word is no
 _DROPPED, _STRANGE, _FIRST_LETTER, _JOINED, _SPLIT = 0.5, 2.0, 1.5, 1.0, 0.5
 
 
+_STEM = 4  # letters at least before an ending: shorter ones are too often a typo
+_ENDINGS = (("'s", ""), ("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("like", ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """What a word may have been meant as."""
@@ -76,10 +80,17 @@ class WordList:
             return False
         if re.search(r"[\w@#/\\.-]$", text[: match.start()]) or re.match(r"[\w@/\\-]|\.\w", text[match.end() :]):
             return False  # a part of a number, an address or a hyphenated word
-        if word.endswith("'s") and word[:-2].lower() in self._places:
+        if self._is_inflected(word.lower()):
             return False
         is_first = not re.search(r"\w[^.?!]*$", text[: match.start()])
         return word.islower() or (is_first and word[1:].islower())
+
+    def _is_inflected(self, word: str) -> bool:
+        """Whether it is a listed word with a regular ending."""
+        return any(
+            word.endswith(ending) and len(word) - len(ending) >= _STEM and word[: -len(ending)] + rest in self._places
+            for ending, rest in _ENDINGS
+        )
 
     def _candidates(self, word: str) -> Iterator[Candidate]:
         best: dict[str, float] = {}

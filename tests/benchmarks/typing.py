@@ -21,6 +21,7 @@ from studio.config import TYPING_STARTER, TrainConfig
 from studio.data.manifest import Dataset
 from studio.models import Recogniser, load
 from studio.models.adapters import load_adapter
+from studio.runs.folder import RunFolder
 from studio.typing.edits import words
 from studio.typing.keyboards import KEYBOARDS
 from studio.typing.kinds import KINDS
@@ -133,11 +134,11 @@ def tune(workspace: Path, seed: int, sentences: Sequence[str]) -> Recogniser:
             dataset.add_pair(pair.typed, pair.wanted, split="validation" if rng.random() < SPLIT else "train")
         for pair in pairs(sentences[-20:], UNSEEN, KEYBOARDS["qwerty"], seed, identity=0.3):
             dataset.add_pair(pair.typed, pair.wanted, split="test")
-    settings = {"dataset": dataset.path.name, "model": TYPING_STARTER, "seed": seed, "device": "cpu", "replay": "none"}
-    folder = workspace / "outputs" / f"typist-{seed}-run"
-    if not (folder / "adapter").is_dir():
+    settings = {"dataset": f"typist-{seed}", "model": TYPING_STARTER, "seed": seed, "device": "cpu", "replay": "none"}
+    folder = RunFolder(workspace / "outputs" / f"typist-{seed}-run")
+    if not folder.adapter.is_dir():
         fine_tune(dataset, TrainConfig.checked(**settings, max_steps=100), name=folder.name)
-    return load_adapter(load(TYPING_STARTER, "cpu"), folder / "adapter")
+    return load_adapter(load(TYPING_STARTER, "cpu"), folder.adapter)
 
 
 def compare_tuned(workspace: Path, sentences: Sequence[str]) -> None:
