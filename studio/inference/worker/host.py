@@ -91,15 +91,18 @@ class ModelHost:
         return [asdict(track) for track in found]
 
     def correct_each(self, model: str, adapters: Sequence[str], typed: str) -> list[dict[str, Any]]:
-        """What a typing model makes of `typed` without an adapter, then with each adapter."""
-        import numpy as np
-
-        from studio.inference.compare import transcribe_each
-        from studio.models.base import Clip
+        """What a typing model makes of `typed` without an adapter, then with each adapter: as `studio mend` does."""
+        from studio.inference.mend import mend
+        from studio.models.base import Hypothesis
+        from studio.models.multi_adapter import BASE, alone
 
         recogniser, names = self._ready(model, adapters)
-        found = transcribe_each(recogniser, Clip(np.zeros(0, np.float32), typed=typed), names)
-        return [hypothesis.plain.model_dump() for hypothesis in found]
+        found = []
+        for name in (BASE, *names):
+            with alone(recogniser, name):
+                mended = mend(recogniser, typed)
+            found.append(Hypothesis(text=mended.text, seconds=0.0, latency=mended.latency).model_dump())
+        return found
 
     def _read(
         self,
