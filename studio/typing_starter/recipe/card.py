@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from studio.typing.kinds import KINDS, MEANINGS
@@ -101,7 +102,8 @@ def card(folder: Path) -> str:
     package, _, frequencies, licence = FREQUENCIES
     about = {"everyday": EVERYDAY_SHARE, "package": package, "frequencies": frequencies, "licence": licence}
     rest = _REST.format(**measured | spent | about | {"half": measured["pairs"] // 2})
-    return head + rows + rest + _kinds(measured["by_kind"]) + _LIMITS
+    notes = "".join(f"\n{fill(note, 120, break_on_hyphens=False)}\n" for note in spent.get("notes", []))
+    return head + rows + rest + _kinds(measured["by_kind"]) + notes + _LIMITS
 
 
 def _kinds(found: dict[str, dict[str, int]]) -> str:
