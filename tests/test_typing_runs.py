@@ -14,6 +14,8 @@ from studio.data.manifest import Dataset
 from studio.errors import ConfigError
 from studio.evaluation import general_set
 from studio.evaluation.evaluate import Evaluation, compare
+from studio.export.exporting import export_run
+from studio.export.merged import merge_run
 from studio.models import before_start
 from studio.reports.markdown import as_markdown
 from studio.reports.result import result_of
@@ -121,3 +123,23 @@ def test_secrets_among_the_pairs_are_named_before_they_are_learnt(root: Path) ->
     told = [pair.model_copy(update={"text": "the mail is eva@example.org"}) for pair in pairs[:1]]
     (note,) = before_start.check(_config(root), [*told, *pairs[1:]])
     assert note.startswith("1 pair holds an e-mail address")
+
+
+def test_a_run_on_pairs_is_merged_and_exported_with_the_figures_of_typing(root: Path, whole: list[Event]) -> None:
+    from transformers import AutoModelForCausalLM
+
+    assert whole
+    report = export_run(Workspace(root), "whole", "merged")
+    assert report.others == []
+    assert report.typing is not None
+    assert report.typing.exact[0] == report.typing.exact[1]
+    assert "right to the letter" in report.figures()
+    assert " s a text" in report.figures()  # not for a second of sound
+    assert AutoModelForCausalLM.from_pretrained(report.folder).config.model_type == "llama"
+    card = (report.folder / "README.md").read_text()
+    assert "AutoModelForCausalLM" in card
+    assert "clip.wav" not in card
+    assert merge_run(Workspace(root), "whole").max_difference < 1e-3
+    with pytest.raises(ConfigError, match="onnx does not take llama models") as refused:
+        export_run(Workspace(root), "whole", "onnx")
+    assert refused.value.remedy == "Targets that do: merged."

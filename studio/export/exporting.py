@@ -142,7 +142,7 @@ def _checked(
     merged, exporter = folder / _MERGED, target.exporter()
     model_size = size_of(merged)
     reference = Reference.of(merged)
-    stages, others, wer, speed = gate.compare(
+    compared = gate.compare(
         reference,
         exporter.open(folder, reference),
         target.precisions[precision],
@@ -159,14 +159,15 @@ def _checked(
         base=base,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={name: metadata.version(name) for name in ("torch", "transformers")} | target.versions,
-        stages=stages,
+        stages=compared.stages,
         clips=len(held.clips),
-        others=others,
-        wer=wer,
+        others=compared.others,
+        wer=compared.wer,
+        typing=compared.typing,
         normaliser=held.normaliser,
         size=size_of(folder) - model_size,
         model_size=model_size,
-        speed=speed,
+        speed=compared.speed,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.data.manifest import Dataset, Example
 from studio.errors import ModelError
-from studio.evaluation.evaluate import scored
+from studio.evaluation.evaluate import Evaluation, scored
+from studio.evaluation.figures import percent
 from studio.evaluation.hypotheses import read_clip
 from studio.evaluation.significance import Change
 from studio.evaluation.verdict import change
@@ -27,6 +29,8 @@ from studio.text import counted
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from studio.export.reference import Given
 
 REPORT = "export.json"  # next to the exported files
 STAGE_CLIPS = 4  # whose stages are compared
@@ -62,14 +66,32 @@ class OtherText(BaseModel):
 
 
 class RealTimeFactors(BaseModel):
-    """Seconds of computing per second of sound, one clip at a time, in turn on the same machine."""
+    """Seconds of computing per second of sound, or for each typed text, one at a time, in turn on the same machine."""
 
     model_config = ConfigDict(frozen=True)
 
     exported: float
     pytorch: float  # the merged model in fp32
     threads: int
-    sound: float  # seconds that both transcribed
+    sound: float  # seconds that both transcribed; 0 of typed texts
+
+
+Shares = tuple[float | None, float | None]
+"""By PyTorch and by the export, 0..1; None where there is no such text."""
+
+
+class TypingParity(BaseModel):
+    """How well typed texts are corrected, by PyTorch and by the export."""
+
+    model_config = ConfigDict(frozen=True)
+
+    exact: Shares  # of the texts: right to the letter
+    touched: Shares  # of those without a typo: changed
+
+    @property
+    def sentence(self) -> str:
+        """Both figures in a few words."""
+        return f"right to the letter {_shown(self.exact)}, changed without a typo {_shown(self.touched)}"
 
 
 class Parity(BaseModel):
@@ -81,6 +103,7 @@ class Parity(BaseModel):
     clips: int  # whose texts were compared
     others: list[OtherText]
     wer: Change | None  # from PyTorch to the export; None where the labels have no word
+    typing: TypingParity | None = None  # of typed texts
     normaliser: str
     size: int  # bytes
     model_size: int  # bytes, of the merged model in fp32
@@ -90,11 +113,12 @@ class Parity(BaseModel):
         """The four figures, each in a few words, by what they measure."""
         stages = [f"{stage.name} {stage.psnr:.0f} dB ({stage.relative_difference:.1e})" for stage in self.stages]
         clips, threads = counted(self.clips, "clip"), counted(self.speed.threads, "thread")
-        factors = f"{self.speed.exported:.3f} s per second of sound, PyTorch {self.speed.pytorch:.3f} s ({threads})"
+        each = "per second of sound" if self.speed.sound else "a text"
+        factors = f"{self.speed.exported:.3f} s {each}, PyTorch {self.speed.pytorch:.3f} s ({threads})"
         return {
             "stages": ", ".join(stages),
             "texts": f"{len(self.others)} of {clips} written differently" if self.others else f"the same on {clips}",
-            "errors": error_sentence(self.wer),
+            "errors": self.typing.sentence if self.typing else error_sentence(self.wer),
             "size": f"{self.size / 1e6:.1f} MB, PyTorch {self.model_size / 1e6:.1f} MB",
             "speed": factors,
         }
@@ -145,6 +169,10 @@ class ExportReport(Parity):
         (folder / REPORT).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def _shown(shares: Shares) -> str:
+    return " → ".join(map(percent, shares))
+
+
 def error_sentence(found: Change | None) -> str:
     """What became of the error rate, in a few words, with the interval."""
     if found is None:
@@ -152,6 +180,17 @@ def error_sentence(found: Change | None) -> str:
     rates = f"{100 * found.before:.1f} % → {100 * found.after:.1f} %"
     interval = f"{100 * found.low:+.1f} to {100 * found.high:+.1f} points"
     return f"{found.verdict}, {rates} of {found.unit}s ({interval})"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What the checks found."""
+
+    stages: list[Stage]
+    others: list[OtherText]
+    wer: Change | None
+    typing: TypingParity | None
+    speed: RealTimeFactors
 
 
 def compare(
@@ -162,14 +201,14 @@ def compare(
     clips: Sequence[Example],
     normaliser: str,
     on_progress: OnProgress,
-) -> tuple[list[Stage], list[OtherText], Change | None, RealTimeFactors]:
+) -> Compared:
     """The four checks, but for the size. `clips` are usable and not empty; `on_progress` counts them.
 
     Raises ModelError, naming the check, where the export is not near enough.
     """
     rate = reference.recogniser.family.sample_rate
     sounds = (read_clip(dataset, clip, rate) for clip in clips)
-    stages = _stages(reference, runtime, [read_clip(dataset, clip, rate).samples for clip in clips[:STAGE_CLIPS]])
+    stages = _stages(reference, runtime, [_given(read_clip(dataset, clip, rate)) for clip in clips[:STAGE_CLIPS]])
     _check_stages(stages, precision.least_psnr)
     before, after = list[Hypothesis](), list[Hypothesis]()
     for sound in sounds:
@@ -183,17 +222,31 @@ def compare(
     ]
     if precision.same_texts:
         _check_texts(others, len(clips))
-    found = _change(clips, before, after, normaliser)
+    was, now = (scored(clips, texts, model="", adapter=None, normaliser=normaliser) for texts in (before, after))
+    found = change(was, now)  # by the judgement that every comparison of the studio makes
     _check_errors(found)
-    return stages, others, found, _speed(before, after, reference.threads)
+    return Compared(stages, others, found, _typing(was, now), _speed(before, after, reference.threads))
 
 
-def _stages(reference: Reference, runtime: Runtime, sounds: Sequence[NDArray[np.float32]]) -> list[Stage]:
+def _given(clip: Clip) -> Given:
+    return clip.typed or clip.samples
+
+
+def _typing(was: Evaluation, now: Evaluation) -> TypingParity | None:
+    """None where sound was transcribed."""
+    if was.typing is None or now.typing is None:
+        return None
+    sides = (was.typing, now.typing)
+    exact, touched = (tuple(getattr(side, name) for side in sides) for name in ("exact", "over_correction"))
+    return TypingParity(exact=exact, touched=touched)
+
+
+def _stages(reference: Reference, runtime: Runtime, given: Sequence[Given]) -> list[Stage]:
     """Each stage at the worst of the clips. Raises ModelError where its shape is another."""
     found: dict[str, list[Stage]] = {}
-    for samples in sounds:
-        exported = runtime.stages(samples)
-        for name, expected in reference.stages(samples).items():
+    for each in given:
+        exported = runtime.stages(each)
+        for name, expected in reference.stages(each).items():
             if exported[name].shape != expected.shape:
                 shapes = f"its shape is {exported[name].shape}, in PyTorch {expected.shape}"
                 raise _refused(name, shapes)
@@ -249,23 +302,16 @@ def _refused(check: str, why: str) -> ModelError:
 
 def _timed(model: Reference | Runtime, sound: Clip, rate: int) -> Hypothesis:
     start = time.perf_counter()
-    text = model.transcribe(sound.samples)
+    text = model.transcribe(_given(sound))
     return Hypothesis(text=text, seconds=len(sound.samples) / rate, latency=time.perf_counter() - start)
-
-
-def _change(
-    clips: Sequence[Example], before: Sequence[Hypothesis], after: Sequence[Hypothesis], normaliser: str
-) -> Change | None:
-    """From PyTorch's errors to the export's, by the judgement that every comparison of the studio makes."""
-    was, now = (scored(clips, texts, model="", adapter=None, normaliser=normaliser) for texts in (before, after))
-    return change(was, now)
 
 
 def _speed(before: Sequence[Hypothesis], after: Sequence[Hypothesis], threads: int) -> RealTimeFactors:
     sound = sum(each.seconds for each in after)
+    parts = sound or len(after)
     return RealTimeFactors(
-        exported=sum(each.latency for each in after) / sound,
-        pytorch=sum(each.latency for each in before) / sound,
+        exported=sum(each.latency for each in after) / parts,
+        pytorch=sum(each.latency for each in before) / parts,
         threads=threads,
         sound=sound,
     )

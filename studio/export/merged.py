@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -128,7 +129,7 @@ def _logits(recogniser: Recogniser, clip: Clip) -> torch.Tensor:
 def _with_text(recogniser: Recogniser, clip: Clip) -> Clip:
     """`clip` with what the adapted model writes, so that the logits are those it really meets."""
     text = recogniser.family.transcribe(recogniser.model, recogniser.processor, clip).text
-    return Clip(clip.samples, text, clip.id)
+    return replace(clip, text=text)
 
 
 def _held_out(workspace: Workspace, adapter: Path, family: Family) -> list[Clip]:
@@ -143,11 +144,16 @@ def _held_out(workspace: Workspace, adapter: Path, family: Family) -> list[Clip]
 
 
 def _sound(family: Family) -> Clip:
-    """Two seconds of a rising tone: something to transcribe where there is no clip."""
+    """Two seconds of a rising tone, or a typed sentence: something to read where there is no clip."""
     import numpy as np
 
+    if family.kind == "typing":
+        return Clip(np.zeros(0, np.float32), typed=_TYPED)
     seconds = np.arange(2 * family.sample_rate) / family.sample_rate
     return Clip((0.3 * np.sin(2 * np.pi * (200 + 400 * seconds) * seconds)).astype(np.float32))
+
+
+_TYPED = "teh order nubmer is 1296803"
 
 
 def _check_out(out: Path) -> None:

@@ -18,9 +18,18 @@ if TYPE_CHECKING:
 
     from studio.models.greedy import Rules
 
+    Given = NDArray[np.float32] | str  # samples at the family's rate, or what was typed
+
 ENCODER = "encoder"
 FIRST_LOGITS = "first logits"
 LOGITS = "logits"
+
+
+def clip_of(given: Given) -> Clip:
+    """What a model gets of a sound or a typed text."""
+    import numpy as np
+
+    return Clip(np.zeros(0, np.float32), typed=given) if isinstance(given, str) else Clip(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +55,13 @@ class Reference:
 
         return cls(load(merged, "cpu"), torch.get_num_threads())
 
-    def stages(self, samples: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+    def stages(self, given: Given) -> Mapping[str, NDArray[np.float32]]:
         """By name: the encoder's output (frames, width), where the family has one, and the first logits (vocabulary).
 
         The first logits are those after the prompt, before any token is forbidden. Of a family that writes a stream
         in step with the sound they are the logits of all frames (frames, vocabulary), without the start token's.
         """
-        clip, (family, model, processor) = Clip(samples), self._parts
+        clip, (family, model, processor) = clip_of(given), self._parts
         logits = family.logits(model, processor, clip)
         if isinstance(family, LearnsFromWordTimes):
             return {LOGITS: logits[:, :-1].numpy()}
@@ -62,10 +71,10 @@ class Reference:
         memory = family.features(model, processor, clip)["memory"]  # no adapter reaches the encoder: it is merged
         return {ENCODER: memory.float().numpy()} | first
 
-    def transcribe(self, samples: NDArray[np.float32]) -> str:
+    def transcribe(self, given: Given) -> str:
         """The text by greedy decoding."""
         family, model, processor = self._parts
-        text: str = family.transcribe(model, processor, Clip(samples)).text
+        text: str = family.transcribe(model, processor, clip_of(given)).text
         return text
 
     def written(self, samples: NDArray[np.float32], following: Callable[[Sequence[int]], NDArray[np.float32]]) -> str:

@@ -9,6 +9,7 @@ from studio.errors import ModelError
 from studio.models import locate
 from studio.models.adapters import base_note
 from studio.models.catalogue import is_hub_id
+from studio.models.causal_lm.template import BEFORE, BETWEEN
 from studio.models.claims import read_object
 from studio.models.language import language_of, languages
 from studio.models.portable import NEEDS_PEFT, needs
@@ -32,6 +33,20 @@ model.generation_config.audio_window_size = None  # the default of 1 would hear 
 with torch.no_grad():
     tokens = model.generate(**inputs, do_sample=False)
 print(processor.tokenizer.decode(tokens[0][1:], skip_special_tokens=True))
+"""
+_CORRECT = """# Needs {family}
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = {base!r}
+tokenizer = AutoTokenizer.from_pretrained(base)
+model = AutoModelForCausalLM.from_pretrained(base).float().eval()
+
+typed = "teh meeting is at noon"
+inputs = tokenizer({before!r} + " " + typed + {between!r}, return_tensors="pt")
+with torch.no_grad():
+    tokens = model.generate(**inputs, do_sample=False, max_new_tokens=100)
+print(tokenizer.decode(tokens[0][inputs.input_ids.shape[1]:], skip_special_tokens=True).strip())
 """
 _WHOLE_FRAMES = ", padding=True, pad_to_multiple_of=80, return_attention_mask=True"
 """The streaming models take whole frames of 5 ms and need a mask; padding would change what the others read."""
@@ -61,11 +76,20 @@ def merged_snippet(folder: Path, at: Path | None = None) -> str:
     Its files may be elsewhere for the moment: `at`. Raises ModelError.
     """
     files = at or folder
+    if family_of(files).kind == "typing":
+        return _typing(folder, files)
     return (
         f"# Needs {needs(family_of(files).name)}\n"
         "import librosa\nimport torch\nfrom transformers import AutoModelForSpeechSeq2Seq, AutoProcessor\n\n"
         f"base = {str(folder)!r}{_LOAD}model.eval()\n" + _read(files)
     )
+
+
+def _typing(folder: Path, files: Path) -> str:
+    """Python that corrects a sentence with the network alone: without margin, list of words or rules of the studio."""
+    own = read_object(files / "config.json").get("typing")
+    before, between = (own["before"], own["between"]) if own else (BEFORE, BETWEEN)
+    return _CORRECT.format(family=needs(family_of(files).name), base=str(folder), before=before, between=between)
 
 
 def _read(folder: Path, language: str = "") -> str:

@@ -12,7 +12,7 @@ from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from studio.errors import ConfigError
 from studio.export.node_packages import ONNX_RUNTIME_WEB, NodePackage
@@ -41,13 +41,13 @@ INT8 = Precision(size=1.1, least_psnr=20.0)
 
 
 class Runtime(Protocol):
-    """An exported model in a program that people run it with: one clip, samples at 16 kHz, mono, -1..1."""
+    """An exported model in a program that people run it with: one clip, mono at 16 kHz, -1..1; or one typed text."""
 
-    def stages(self, samples: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+    def stages(self, given: Any, /) -> Mapping[str, NDArray[np.float32]]:
         """What `Reference.stages` gives, as this runtime computes it: the same names, each of the same shape."""
         ...
 
-    def transcribe(self, samples: NDArray[np.float32]) -> str:
+    def transcribe(self, given: Any, /) -> str:
         """The text by greedy decoding."""
         ...
 
@@ -120,7 +120,8 @@ class Target:
         """`precision`, or the default, if the target has it and takes `family`. Raises ConfigError otherwise."""
         if family not in self.families:
             others = [target.name for target in TARGETS.values() if family in target.families]
-            raise ConfigError(f"{self.name} does not take {family} models.", f"Targets that do: {', '.join(others)}.")
+            remedy = f"Targets that do: {', '.join(others)}." if others else "No target does yet."
+            raise ConfigError(f"{self.name} does not take {family} models.", remedy)
         chosen = precision or self.default_precision
         if chosen not in self.precisions:
             known = ", ".join(self.precisions)
@@ -132,13 +133,14 @@ def _table(*targets: Target) -> Mapping[str, Target]:
     return MappingProxyType({target.name: target for target in targets})
 
 
+TYPING = ("llama", "qwen2", "qwen3", "smollm3", "gemma3_text")
 _ONNX = ("onnx", "onnxruntime")
 
 TARGETS: Mapping[str, Target] = _table(
     Target(
         name="merged",
         title="Python, with plain transformers",
-        families=("moonshine", "moonshine_streaming", "whisper", "kyutai_speech_to_text", "echo"),
+        families=("moonshine", "moonshine_streaming", "whisper", "kyutai_speech_to_text", "echo", *TYPING),
         precisions={"fp32": FP32, "fp16": FP16, "bf16": BF16},
         home="studio.export.safetensors:Safetensors",
     ),
