@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from studio.errors import ConfigError
 from studio.faults import faults, plain_reason
-from studio.workspace import NAME, is_folder, lasting_folder
+from studio.workspace import NAME, expanded, is_folder, lasting_folder
 
 BUNDLED, NOTHING = "bundled", "none"  # values of `replay` other than a dataset
 AUTO: Final = "auto"  # the value of `precision` that is chosen by a measurement
@@ -264,7 +264,7 @@ RECIPES: Mapping[str, Path] = MappingProxyType(
 
 def from_file(source: str, **values: Any) -> TrainConfig:
     """The config in the JSON file `source`, or in the recipe of that name, with `values` on top. Raises ConfigError."""
-    path = RECIPES.get(source, Path(source).expanduser())
+    path = RECIPES.get(source, expanded(source))
     named = f"Give a file with a JSON object of settings, or a recipe: {', '.join(RECIPES)}."
     try:
         found = json.loads(path.read_bytes())

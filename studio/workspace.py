@@ -147,12 +147,17 @@ def _folders_with(parent: Path, mark: str) -> list[str]:
 
 def lasting_folder(name: str) -> str:
     """`name` as it stays true in another working directory: a folder by its whole path, anything else as it is."""
-    return str(Path(name).expanduser().resolve()) if is_folder(name) else name
+    return str(expanded(name).resolve()) if is_folder(name) else name
 
 
 def is_folder(name: str) -> bool:
     """Whether there is a folder `name`; ~ is expanded."""
-    return os.path.isdir(os.path.expanduser(name))  # noqa: PTH111, PTH112  # Path's own fails on ~ and an unknown name
+    return os.path.isdir(expanded(name))  # noqa: PTH112  # Path's own fails on names that no file can have
+
+
+def expanded(name: str | Path) -> Path:
+    """`name` as a path, with ~ as a person's home; ~ before an unknown name stays as it is."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111  # Path's own fails there
 
 
 def checked_name(name: str) -> str:

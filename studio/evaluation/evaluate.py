@@ -35,7 +35,7 @@ from studio.runs.metadata import RunRecord
 from studio.text import counted, spoken_name
 from studio.text.metrics import Score, score
 from studio.typing.scores import TypingScore
-from studio.workspace import Workspace, write_atomically
+from studio.workspace import Workspace, expanded, write_atomically
 
 
 class ScoredClip(BaseModel):
@@ -280,7 +280,7 @@ def read_manifest(path: Path) -> list[Example]:
 
 def open_dataset(workspace: Workspace, name: str) -> Dataset:
     """The dataset called `name` under recordings/, or else in the folder `name`. Raises DataError."""
-    for folder in (workspace.recordings / name, Path(name).expanduser()):
+    for folder in (workspace.recordings / name, expanded(name)):
         if (folder / "manifest.jsonl").is_file():
             return Dataset.open(folder)
     if new := renaming.finish(workspace).get(name):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from studio.data import prompts
 from studio.data.manifest import Dataset
@@ -14,7 +13,7 @@ from studio.evaluation.evaluate import Evaluation
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
 from studio.text import Convention
-from studio.workspace import Workspace
+from studio.workspace import Workspace, expanded
 
 
 def read_next(
@@ -56,7 +55,7 @@ def _newest(workspace: Workspace, dataset: Dataset) -> Evaluation | None:
             record = RunRecord.read(folder)
         except JobError:
             continue
-        places = (workspace.recordings / record.dataset, Path(record.dataset).expanduser())
+        places = (workspace.recordings / record.dataset, expanded(record.dataset))
         if dataset.folder in places and (found := Evaluation.read(folder.tuned)):
             return found
     return None

@@ -22,7 +22,7 @@ from studio.models.targets import Kind, check_targets, pattern_of
 from studio.models.whole_layers import train_in_fp32, unloaded
 from studio.runs.folder import RunFolder, model_moved_along
 from studio.text import counted
-from studio.workspace import Workspace
+from studio.workspace import Workspace, expanded
 
 if TYPE_CHECKING:
     import torch
@@ -132,7 +132,7 @@ def find_adapter(named: str | Path, workspace: Workspace) -> Path:
 
     Raises ModelError, which says how to list the runs.
     """
-    given = Path(named).expanduser()
+    given = expanded(named)
     run = [workspace.outputs / given] if len(given.parts) == 1 else []
     for folder in (given, RunFolder(given).adapter, *(RunFolder(path).adapter for path in run)):
         if (folder / "adapter_config.json").is_file():

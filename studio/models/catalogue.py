@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Literal
 from studio.config import ECHO, STARTER, TYPING_STARTER, split_language
 from studio.errors import ModelError
 from studio.models.claims import header
-from studio.workspace import is_folder
+from studio.workspace import expanded, is_folder
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or an index of pieces
 
@@ -104,7 +103,7 @@ def locate(source: str | Path) -> Path:
     name, _ = split_language(str(source))
     if name in _BUNDLED:
         return _BUNDLED[name]
-    folder = Path(os.path.expanduser(name))  # noqa: PTH111  # Path's own fails on ~ and an unknown name
+    folder = expanded(name)
     if is_folder(name):
         return folder.resolve()
     if _HUB_ID.fullmatch(name) and (folder_of_id := fetched(name)):

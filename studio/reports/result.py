@@ -197,7 +197,6 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
     clips = {clip.id: clip for clip in read_manifest(folder.manifest)} if folder.manifest.is_file() else {}
     log = events.as_it_went(event for _, event in events.read(folder.events))
     finished = next((event for event in reversed(log) if isinstance(event, Finished)), None)
-    option = "" if normaliser == record.normaliser else f" --normaliser {normaliser}"
     return RunResult(
         run=folder.name,
         kind=after.kind,
@@ -234,8 +233,13 @@ def result_of(folder: RunFolder, normaliser: str | None = None) -> RunResult:
         versions=dict(record.versions),
         created_at=record.created_at,
         train_command=record.started_by,
-        report_command=f"studio report {folder.name}{option}",
+        report_command=_report_command(record, normaliser),
     )
+
+
+def _report_command(record: RunRecord, normaliser: str) -> str:
+    option = "" if normaliser == record.normaliser else f" --normaliser {normaliser}"
+    return f"studio report {record.run}{option}"
 
 
 def _evaluations(folder: RunFolder) -> tuple[Evaluation, Evaluation]:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from studio import audio
 from studio.audio import Waveform, microphone
@@ -18,7 +17,7 @@ from studio.data.view.table import Table
 from studio.errors import AudioError, DataError
 from studio.evaluation.reading_list import read_next
 from studio.text import Convention, counted
-from studio.workspace import Workspace, disk_errors
+from studio.workspace import Workspace, disk_errors, expanded
 
 METER_WIDTH = 30  # characters for 60 dB
 KEYS = "Enter saves it, r records it again, s skips, b goes back, q ends; anything else is the label to save it with."
@@ -60,7 +59,7 @@ def chosen_prompts(workspace: Workspace, name: str, script: str, convention: Con
         return prompts.numbers(convention)
     if script == "phrases" or script.startswith("phrases-"):
         return prompts.phrases(script.removeprefix("phrases").strip("-") or prompts.ENGLISH)
-    path = Path(script).expanduser()
+    path = expanded(script)
     if not path.is_file():
         raise DataError(
             f"There is no script “{script}”.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from studio.data.manifest import Dataset
 from studio.data.prompts import phrases
 from studio.errors import ConfigError, DataError
-from studio.text import counted
+from studio.text import counted, lines_of
 from studio.typing.keyboards import keyboard_named
 from studio.typing.kinds import MEANINGS
 from studio.typing.pieces import LONGEST, pieces
@@ -51,7 +51,7 @@ def _sentences(source: str, workspace: Workspace) -> Iterator[str]:
     if source == PROMPTS:
         prose: Iterable[str] = [prompt.label for prompt in phrases()]
     elif Path(source).is_file():
-        prose = _text(Path(source)).splitlines()
+        prose = lines_of(_text(Path(source)))
     else:
         prose = [example.text for example in Dataset.open(workspace.dataset(source)).examples()]
     for line in prose:
@@ -78,7 +78,7 @@ def _typed_pairs(source: str, workspace: Workspace) -> Iterator[tuple[str, str]]
     if not Path(source).is_file():
         yield from ((pair.typed, pair.text) for pair in Dataset.open(workspace.dataset(source)).pairs())
         return
-    for number, line in enumerate(_text(Path(source)).splitlines(), 1):
+    for number, line in enumerate(lines_of(_text(Path(source))), 1):
         if line.strip():
             yield _pair(line, f"{source}, line {number}")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.models.base import Hypothesis
 from studio.models.causal_lm.template import ids_of, text_of
+from studio.text import lines_of
 from studio.typing.edits import WordEdit, applied, edits
 from studio.typing.spelling import Candidate, Unknown, WordList
 
@@ -44,7 +45,7 @@ def read(folder: Path) -> WordList | None:
 
 @lru_cache(maxsize=2)
 def _read(path: Path, _changed: float) -> WordList:
-    return WordList(path.read_text(encoding="utf-8").splitlines())
+    return WordList(lines_of(path.read_text(encoding="utf-8")))
 
 
 def exchanged(

@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from studio.text import lines_of
 from studio.typing.kinds import KINDS, MEANINGS
 from studio.typing_starter import MODEL_FOLDER
 from studio.typing_starter.recipe.sources import EVERYDAY_SHARE, FREQUENCIES, SOURCES
@@ -90,7 +91,7 @@ def card(folder: Path) -> str:
     config, measured, spent = (_read(folder / name) for name in ("config.json", "measured.json", "spent.json"))
     parameters = spent["parameters"] / 1e6
     total = sum(spent["sentences"].values())
-    listed = len((folder / "words.txt").read_text(encoding="utf-8").splitlines())
+    listed = len(lines_of((folder / "words.txt").read_text(encoding="utf-8")))
     margin = config["typing"]["margin"]
     named = {"parameters": parameters, "margin": margin, "total": total, "words": listed}
     head = _HEAD.format(**config | named)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from studio.text import lines_of
 from studio.typing_starter.recipe import everyday
 from studio.typing_starter.recipe.sources import EVERYDAY_SHARE, FREQUENCIES, SOURCES
 
@@ -63,7 +64,7 @@ def read(work: Path) -> Corpus:
 
 
 def _frequencies(work: Path) -> dict[str, int]:
-    lines = (work / FREQUENCIES[0] / FREQUENCIES[1]).read_text(encoding="utf-8-sig").splitlines()
+    lines = lines_of((work / FREQUENCIES[0] / FREQUENCIES[1]).read_text(encoding="utf-8-sig"))
     return {word: int(count) for word, count in (line.split() for line in lines)}
 
 

@@ -19,6 +19,7 @@ import torch
 
 from studio.inference.mend import mend
 from studio.models import Recogniser, load
+from studio.text import lines_of
 from studio.typing.keyboards import KEYBOARDS
 from studio.typing.profile import Profile
 from studio.typing.scores import Mended, TypingScore, score
@@ -91,7 +92,7 @@ def best_margin(scores: dict[float, TypingScore]) -> float:
 
 def held_out(side: str) -> list[str]:
     """The sentences kept out of training that measure (“test”) or choose (“validation”)."""
-    return (HELD_OUT / f"{side}.txt").read_text(encoding="utf-8").splitlines()
+    return lines_of((HELD_OUT / f"{side}.txt").read_text(encoding="utf-8"))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import StudioError
+from studio.text import lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def _wordnet_glosses(folder: Path) -> Iterator[str]:
 
 def _glosses(folder: Path) -> Iterator[str]:
     for path in sorted((folder / "usr/share/wordnet").glob("data.*")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in lines_of(path.read_text(encoding="utf-8", errors="replace")):
             if not line.startswith("  ") and " | " in line:
                 yield line.split(" | ", 1)[1].strip()
 
@@ -84,7 +85,7 @@ def _marked_up(pattern: str, paragraph: str) -> Callable[[Path], Iterator[str]]:
 
 def _chats(folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob("chatterbot_corpus/data/english/*.yml")):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in lines_of(path.read_text(encoding="utf-8")):
             if found := re.match(r"\s*(?:- )+(.+)", line):
                 yield _as_sentence(found[1].strip("\"' "))
 

@@ -82,8 +82,8 @@ export const studio = {
     say(`open:${name}`, detail);
   },
   /**
-   * `on("dataset" | "kind" | "model" | "picker" | "another" | "run" | "changed" | "cards" | "theme" | "back" | "open:NAME",
-   * element, call)`: call until `element` leaves the page.
+   * `on("dataset" | "kind" | "model" | "picker" | "another" | "run" | "changed" | "cards" | "theme" | "back" |
+   * "open:NAME", element, call)`: call until `element` leaves the page.
    */
   on(name, element, call) {
     /** @param {any} event */

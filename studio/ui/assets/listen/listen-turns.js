@@ -1,5 +1,5 @@
-// Where a program that listens would have ended the turn: what the pause heads said over the utterance, the threshold, and
-// the place. Asked for once the texts are there, and only while the section is open.
+// Where a program that listens would have ended the turn: what the pause heads said over the utterance, the threshold,
+// and the place. Asked for once the texts are there, and only while the section is open.
 
 import { remember } from "../fold.js";
 import { draw } from "../results/heldout-scatter.js";
