@@ -16,6 +16,7 @@ from studio.models.base import Hypothesis
 from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, corrected
 from studio.models.causal_lm.family import LORA_TARGETS
+from studio.models.causal_lm.gguf import unpack
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of, text_of
 from studio.models.greedy import Written
@@ -251,8 +252,8 @@ def test_an_unknown_word_becomes_the_candidate_that_the_network_finds_likeliest(
         return torch.zeros(len(ids), len(tokenizer)).log_softmax(-1)
 
     found = word_list.exchanged("the ordr czt", words, tokenizer, chances)
-    assert found.text == "the order cat"
-    assert word_list.exchanged("the order", words, tokenizer, chances).text == "the order"
+    assert found == "the order cat"
+    assert word_list.exchanged("the order", words, tokenizer, chances) == "the order"
 
 
 def test_a_change_into_a_word_in_no_list_is_taken_back_unless_the_model_is_sure_of_it() -> None:
@@ -280,3 +281,10 @@ def test_a_row_that_has_ended_takes_nothing_more() -> None:
     row.take(2, 0.5, 10, [2])
     row.take(5, 0.5, 10, [2])
     assert (row.ids, row.ended) == ([], True)
+
+
+def test_a_file_that_is_no_gguf_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"PK and more")
+    with pytest.raises(ModelError, match="is not a GGUF file"):
+        unpack(tmp_path / "model.gguf", tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()

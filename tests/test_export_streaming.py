@@ -149,7 +149,7 @@ def test_tokens_one_by_one_have_the_logits_of_all_at_once(exported: Exported, re
 def test_the_windows_as_the_makers_exporter_counts_them_are_refused_by_stage(
     workspace: Workspace, makers_graphs: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes a window's widths for the frames beside the own one, of which transformers counts one less."""
+    """It takes a window's widths for the frames around its own, of which transformers counts one less."""
     assert [streaming._reach(*window) for window in WINDOWS] == [(15, 3), (15, 0)]
     monkeypatch.setattr(streaming, "_makers_graph", makers_graphs)
     monkeypatch.setattr(streaming, "_reach", lambda *window: window)

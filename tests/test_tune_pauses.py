@@ -1,4 +1,4 @@
-"""Pause heads that are trained on a person's clips: they wait while a number goes on, and end the turn after it."""
+"""Pause heads that are trained on a person's clips: they wait until a number is whole, and end the turn after it."""
 
 from __future__ import annotations
 

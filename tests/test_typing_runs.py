@@ -46,7 +46,7 @@ def _config(root: Path, **changes: object) -> TrainConfig:
 
 @pytest.fixture(scope="module")
 def whole(root: Path) -> list[Event]:
-    """A run that nobody disturbed, called `whole`."""
+    """A run without an interruption, called `whole`."""
     return tones.train(root, "whole", _config(root))
 
 
@@ -61,7 +61,7 @@ def test_a_run_on_pairs_goes_from_the_base_models_score_to_the_adapters(root: Pa
     assert after.score.cer < before.score.cer, "the habit was learnt"
     assert {row.typed for row in after.rows} == {"htese", "htus"}
     assert not any(row.audio_filepath for row in after.rows)
-    assert after.probes == [], "nobody asks a typing model what it hears in silence"
+    assert after.probes == [], "a typing model transcribes no silence"
     losses = [event.loss for event in whole if isinstance(event, StepDone)]
     assert losses[-1] < 0.9 * losses[0], "random layers below an adapter learn little, but they learn"
 
@@ -120,15 +120,15 @@ def test_no_voices_are_replayed_to_a_typing_model(root: Path) -> None:
 def test_secrets_among_the_pairs_are_named_before_they_are_learnt(root: Path) -> None:
     pairs = Dataset.open(root / "recordings" / "habit").examples()
     assert before_start.check(_config(root), pairs) == []
-    told = [pair.model_copy(update={"text": "the mail is eva@example.org"}) for pair in pairs[:1]]
-    (note,) = before_start.check(_config(root), [*told, *pairs[1:]])
+    secret = [pair.model_copy(update={"text": "the mail is eva@example.org"}) for pair in pairs[:1]]
+    (note,) = before_start.check(_config(root), [*secret, *pairs[1:]])
     assert note.startswith("1 pair holds an e-mail address")
 
 
-def test_a_run_on_pairs_is_merged_and_exported_with_the_figures_of_typing(root: Path, whole: list[Event]) -> None:
+@pytest.mark.usefixtures("whole")
+def test_a_run_on_pairs_is_merged_and_exported_with_the_figures_of_typing(root: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    assert whole
     report = export_run(Workspace(root), "whole", "merged")
     assert report.others == []
     assert report.typing is not None

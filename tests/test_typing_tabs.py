@@ -70,7 +70,7 @@ def types_prompts(page: Page, workspace: Path) -> Dataset:
     assert all(pair.typed == pair.text.replace("th", "ht") for pair in pairs)
     assert (pairs[0].backspaces, pairs[1].backspaces) == (1, 0)
     assert all(pair.duration > 0 for pair in pairs)
-    assert not any(pair.key_times for pair in pairs), "nobody agreed that key times are kept"
+    assert not any(pair.key_times for pair in pairs), "key times are kept only by consent"
     return dataset
 
 

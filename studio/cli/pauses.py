@@ -37,7 +37,7 @@ def cut_offs(
 
 @app.command("tune-pauses")
 def tune_pauses(run: RunName, device: Device = "auto", as_json: AsJson = False) -> None:
-    """Train the pause heads of a Kyutai run on its clips: they wait while a number goes on. Its text stays the same."""
+    """Train the pause heads of a Kyutai run on its clips: they wait for a whole number. Its text stays the same."""
     from studio.runs import listing, tasks
     from studio.train.pause_heads import train
 

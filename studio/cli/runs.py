@@ -106,7 +106,7 @@ def asked_for(options: Mapping[str, Any]) -> settings.TrainConfig:
 
 
 def _usual_model(dataset: str) -> str:
-    """The model where nobody names one: the bundled one for a dataset of typing, else the usual one."""
+    """The model where none is named: the bundled one for a dataset of typing, else the usual one."""
     from studio.evaluation.evaluate import open_dataset
     from studio.models.catalogue import default_model
 

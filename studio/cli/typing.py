@@ -13,7 +13,7 @@ from studio.cli.app import Device, app
 from studio.errors import ConfigError, DataError
 from studio.text import counted
 from studio.typing.typos import IDENTITY, LEAST_IDENTITY
-from studio.workspace import Workspace, disk_errors
+from studio.workspace import Workspace, write_atomically
 
 
 @app.command()
@@ -49,7 +49,7 @@ def typos(
         sources, Workspace.here(), seed=seed, keyboard=keyboard, profile=profile, copies=copies, identity=identity
     )
     count = typing_files.write_lines(output, lines)
-    typer.echo(f"{count:,} pairs.", err=True)
+    typer.echo(f"{counted(count, 'pair')}.", err=True)
 
 
 @app.command()
@@ -100,5 +100,4 @@ def _write(output: Path, text: str) -> None:
         return
     if output.is_dir():
         raise ConfigError(f"{output} is a folder.", "Give --output a file.")
-    with disk_errors(output, "write"):
-        output.write_text(text, encoding="utf-8", newline="")
+    write_atomically(output, text)

@@ -29,7 +29,7 @@ class Pair(Example):
     optional: ClassVar[tuple[str, ...]] = ("duration", "prompt", "speaker", "session", "key_times", "backspaces")
 
     typed: str = Field(alias="input")  # as the fingers left it: nothing in it was corrected
-    text: str = Field(alias="output")  # what should stand there; empty in a pair that waits for it
+    text: str = Field(alias="output")  # what should be there; empty in a pair that waits for it
     source: Origin = "import"
     key_times: list[float] | None = None  # seconds after the first key, of each key; only where the person agreed
     backspaces: int = Field(0, ge=0)  # how often Backspace was pressed

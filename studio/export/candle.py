@@ -25,7 +25,7 @@ from studio.export.targets import Runtime
 from studio.models import Recogniser
 from studio.models.claims import read_object
 from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, CandleFolder, candle_copy_of, opened
-from studio.models.kyutai.pauses import TRAINED
+from studio.models.kyutai.pauses import trained_with
 from studio.progress import OnProgress
 from studio.text import counted
 
@@ -114,13 +114,8 @@ def _is_network(name: str) -> bool:
 
 def _pause_heads(base: CandleFolder, adapter: Path) -> dict[str, torch.Tensor]:
     """The base model's, or those that were trained with the adapter."""
-    from safetensors.torch import load_file
-
-    heads = base.pause_heads()
-    if not (path := adapter / TRAINED).is_file():
-        return heads
-    (rows,) = load_file(path).values()
-    return dict(zip(heads, rows, strict=True))
+    heads, trained = base.pause_heads(), trained_with(adapter)
+    return heads if trained is None else dict(zip(heads, trained, strict=True))
 
 
 def _write_lora(adapter: Path, out: Path, base: CandleFolder, shape: Shape, heads: Mapping[str, torch.Tensor]) -> None:

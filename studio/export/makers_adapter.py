@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from studio.errors import ModelError
 from studio.export.merged import MergeReport
@@ -22,7 +22,8 @@ from studio.export.snippets import place
 from studio.export.targets import Runtime
 from studio.models import Recogniser, load
 from studio.models.claims import read_object
-from studio.models.registry import family_of
+from studio.models.encoder_decoder import EncoderDecoder
+from studio.models.registry import family_named, family_of
 from studio.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -91,9 +92,7 @@ class MakersAdapter:
     def usage(self, folder: Path, files: Path) -> str:
         """The lines of the makers' package."""
         about = read_object(files / SETTINGS)
-        network = {"moonshine": "MoonshineForConditionalGeneration"}.get(
-            about["family"], "MoonshineStreamingForConditionalGeneration"
-        )
+        network = cast(EncoderDecoder, family_named(about["family"])).network
         names = {"file": str(folder / FILE), "settings": SETTINGS, "base": place(about["base"]), "network": network}
         return _USAGE.format(**asdict(_layout(files)), **names)
 

@@ -23,7 +23,7 @@ from studio.typing.safe import kept
 from studio.workspace import Workspace
 
 _LINE_END = re.compile(r"(\r\n|\n|\r)")
-_NOT_ASKED = re.compile(r"[^\W\d_]")  # a piece without any letter is not put to the model
+_LETTER = re.compile(r"[^\W\d_]")  # what has none is not put to the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _mended_pieces(rules: _Rules, line: str) -> Iterator[tuple[Corrected, str]]:
 
 def _mended_piece(rules: _Rules, piece: str) -> Corrected:
     as_typed = Corrected(piece, piece, 0.0)
-    if not _NOT_ASKED.search(piece) or len(piece) > LONGEST:  # a longer piece is one word
+    if not _LETTER.search(piece) or len(piece) > LONGEST:  # a longer piece is one word
         return as_typed
     try:
         clip = Clip(np.zeros(0, np.float32), typed=piece)

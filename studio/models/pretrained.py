@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,30 +49,25 @@ def load_processor(folder: Path) -> Any:
     """The feature extractor and tokenizer in `folder`. Raises ModelError."""
     from transformers import AutoProcessor
 
-    auto: Any = AutoProcessor
-    check_processor(folder)
-    try:
-        return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except MemoryError:
-        raise
-    except Exception as error:  # as above
-        raise no_processor(folder, error) from error
+    return _loaded(AutoProcessor, folder, lambda error: no_processor(folder, error))
 
 
 def load_tokenizer(folder: Path) -> Any:
     """The tokenizer in `folder`, of a model that reads text. Raises ModelError."""
     from transformers import AutoTokenizer
 
-    auto: Any = AutoTokenizer
+    what = f"{folder} holds no tokenizer that can be used: tokenizer.json is missing or damaged."
+    return _loaded(AutoTokenizer, folder, lambda error: ModelError(what, _AGAIN))
+
+
+def _loaded(auto: Any, folder: Path, refused: Callable[[Exception], ModelError]) -> Any:
     check_processor(folder)
     try:
         return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except MemoryError:
         raise
     except Exception as error:  # as above
-        raise ModelError(
-            f"{folder} holds no tokenizer that can be used: tokenizer.json is missing or damaged.", _AGAIN
-        ) from error
+        raise refused(error) from error
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:

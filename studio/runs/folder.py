@@ -128,7 +128,7 @@ class RunFolder(JobFolder):
     def exporting(self, target: str, precision: str) -> JobFolder:
         """Where the log of the last export to a target lies: in the run, so that it can go on during a training.
 
-        Each has a folder of its own, since of the jobs in one folder only one goes on at a time.
+        Each has a folder of its own, since of the jobs in one folder only one works at a time.
         """
         name = f"{target}-{precision}"
         return JobFolder(self.path / "exporting" / name / name)

@@ -3,7 +3,7 @@
 The package `errant` is not used: it needs spaCy and one of its language models, which comes from the internet, to name
 the grammar of an edit. What is counted here needs no grammar: words are aligned by how alike they are, and a word that
 came or went next to a changed one belongs to that change (“a lot” and “alot” are one edit). White space counts too: a
-word carries what stands before it, so that “word ,” and “word,” differ.
+word carries what is before it, so that “word ,” and “word,” differ.
 """
 
 from __future__ import annotations

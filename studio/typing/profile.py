@@ -45,7 +45,7 @@ class Profile(BaseModel):
 
     @classmethod
     def usual(cls) -> Profile:
-        """Of nobody in particular."""
+        """Of no particular person."""
         return cls(rates=dict(USUAL_RATES), characters=0)
 
     @classmethod

@@ -12,7 +12,7 @@ from studio.typing.keyboards import Keyboard
 from studio.typing.kinds import Typo, TypoKind, applied
 from studio.typing.profile import Profile
 
-MOST_SHARE = 0.5  # of a text's words that get a typo: with more nobody could tell what was meant
+MOST_SHARE = 0.5  # of a text's words that get a typo: with more it is no longer clear what was meant
 IDENTITY = 0.4  # share of pairs without any typo: what teaches a model to leave alone what is right
 LEAST_IDENTITY = 0.3
 _ALONG = 0.25  # of the neighbouring keys hit: along with the right one, not instead of it

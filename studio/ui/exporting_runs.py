@@ -125,7 +125,7 @@ def exports_of(run: RunFolder) -> RunExports:
 def start_export(workspace: Workspace, run: RunFolder, target: str, precision: str) -> TaskState:
     """Export in a process of its own, which waits as long as another export of the run works: each takes all cores.
 
-    Raises ConfigError, also where packages are missing; BusyError where this very export goes on or waits; DiskError.
+    Raises ConfigError, also where packages are missing; BusyError where this very export works or waits; DiskError.
     """
     chosen = target_named(target)
     chosen.checked(str(base_note(run.adapter).get("family")), precision)

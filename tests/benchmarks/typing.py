@@ -39,7 +39,7 @@ UNSEEN = Profile(
     },
     characters=20_000,
 )
-"""Somebody with ten habits; the starter has seen their kinds, and not these changes more often than others."""
+"""A person with ten habits; the starter has seen their kinds, and not these changes more often than others."""
 PAIRS, SEEDS = 200, (0, 1, 2)
 SPLIT = 0.15  # of the pairs, to choose the best step by
 

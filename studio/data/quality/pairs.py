@@ -1,4 +1,4 @@
-"""What is to be said about a typing pair: sides that do not belong together, and secrets that nobody should learn."""
+"""What is to be said about a typing pair: sides that do not belong together, and secrets that no model should learn."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _characters(pair: Pair) -> Iterator[Finding]:
 
 
 def secrets_in(pair: Pair) -> list[str]:
-    """What `pair` holds that nobody should learn: `an e-mail address`, `a card number` …; none in most."""
+    """What `pair` holds that no model should learn: `an e-mail address`, `a card number` …; none in most."""
     both = f"{pair.typed}\n{pair.text}"
     kinds = {
         "an e-mail address": _EMAIL.search(both),

@@ -13,6 +13,7 @@ from studio.data.pair import Pair
 from studio.data.quality import Context, Finding, verdict
 from studio.data.quality.pairs import findings
 from studio.data.utterance import Origin, Split
+from studio.data.view.rows import EXAMPLE_TEXTS
 
 _LEAST_TYPED = 2  # characters: one key has no pace
 
@@ -99,15 +100,8 @@ PAIR_NUMBERS: Mapping[str, Callable[[PairTableRow], float | None]] = MappingProx
 )
 PAIR_TEXTS: Mapping[str, Callable[[PairTableRow], str]] = MappingProxyType(
     {
-        "text": lambda row: row.clip.text.casefold(),
+        **EXAMPLE_TEXTS,
         "typed": lambda row: row.clip.typed.casefold(),
-        "prompt": lambda row: row.clip.prompt.casefold(),
-        "speaker": lambda row: row.clip.speaker.casefold(),
-        "session": lambda row: row.clip.session.casefold(),
-        "split": lambda row: row.clip.split,
-        "source": lambda row: row.clip.source,
-        "created": lambda row: row.clip.created_at,
-        "id": lambda row: row.clip.id.casefold(),
         "said": lambda row: f"{row.clip.typed}\n{row.clip.text}\n{row.clip.prompt}\n{row.clip.id}".casefold(),
     }
 )

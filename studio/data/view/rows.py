@@ -149,17 +149,23 @@ NUMBERS: Mapping[str, Callable[[TableRow], float | None]] = MappingProxyType(
         "suspicion": lambda row: row.fresh.suspicion if row.fresh else None,
     }
 )
-TEXTS: Mapping[str, Callable[[TableRow], str]] = MappingProxyType(
+EXAMPLE_TEXTS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
     {
         "text": lambda row: row.clip.text.casefold(),
         "prompt": lambda row: row.clip.prompt.casefold(),
-        "heard": lambda row: row.heard.text.casefold() if row.heard else "",
         "speaker": lambda row: row.clip.speaker.casefold(),
         "session": lambda row: row.clip.session.casefold(),
         "split": lambda row: row.clip.split,
         "source": lambda row: row.clip.source,
         "created": lambda row: row.clip.created_at,
         "id": lambda row: row.clip.id.casefold(),
+    }
+)
+"""What clips and pairs both have."""
+TEXTS: Mapping[str, Callable[[TableRow], str]] = MappingProxyType(
+    {
+        **EXAMPLE_TEXTS,
+        "heard": lambda row: row.heard.text.casefold() if row.heard else "",
         "said": lambda row: f"{row.clip.text}\n{row.clip.prompt}\n{row.clip.id}".casefold(),
     }
 )

@@ -25,7 +25,7 @@ def in_bytes(path: Path) -> None:
     )  # fmt: skip
 
 
-_PREPARED = {"onnx.infer": "onnxruntime.quant"}  # the quantiser warns where nobody inferred shapes for it
+_PREPARED = {"onnx.infer": "onnxruntime.quant"}  # the quantiser warns where no shapes were inferred for it
 
 
 def _shrink_embeddings(graph: Any) -> None:

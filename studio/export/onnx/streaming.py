@@ -195,7 +195,7 @@ def _reach(before: int, after: int) -> tuple[int, int]:
 
 
 def _makers_graph(model: Path, name: str, out: Path) -> Path:
-    """One graph of `model` in ONNX, and the sizes beside it, both in `out`. Raises ModelError."""
+    """One graph of `model` in ONNX, and its file of sizes, both in `out`. Raises ModelError."""
     with _logged():
         try:
             from moonshine_voice.lora.export import export_checkpoint

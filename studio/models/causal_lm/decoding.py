@@ -7,6 +7,7 @@ typed after that place is the next draft. Token for token the text of plain gree
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def _take(written: Written, chances: torch.Tensor, draft: Sequence[int], bounds:
     for place, (token, own, most) in enumerate(zip(draft, best.tolist(), likeliest.tolist(), strict=False)):
         drafted = chances[place, token].item()
         chosen, chance = (token, drafted) if drafted >= most - bounds.margin else (own, most)
-        written.take(chosen, 2.718281828459045**chance, bounds.limit, bounds.ends)
+        written.take(chosen, math.exp(chance), bounds.limit, bounds.ends)
         if written.ended or chosen != token:
             return place + 1
     return len(draft)

@@ -226,7 +226,7 @@ class CausalLm:
 
         self._check(base, len(self._typed(processor, clip)), len(self._typed(processor, clip)), clip.id)
         with inference_mode(model):
-            return word_list.exchanged(clip.typed, words, processor, chances).text
+            return word_list.exchanged(clip.typed, words, processor, chances)
 
     def _positions(self, base: Any) -> int:
         return int(base.config.max_position_embeddings)

@@ -24,7 +24,7 @@ def unpack(path: Path, folder: Path) -> Path:
     given = {"gguf_file": path.name, "local_files_only": True}
     try:
         with without_bars():
-            model = AutoModelForCausalLM.from_pretrained(path.parent, **given)
+            model: Any = AutoModelForCausalLM.from_pretrained(path.parent, **given)
             tokenizer = tokenizers.from_pretrained(path.parent, **given)
     except ImportError as error:
         raise ModelError("Reading GGUF files needs a package.", "Install it: pip install gguf") from error
@@ -32,7 +32,10 @@ def unpack(path: Path, folder: Path) -> Path:
         raise ModelError(
             f"{path} cannot be read by transformers: {type(error).__name__}.", "Use safetensors."
         ) from error
-    with written_whole(folder) as temporary:
+    model.hf_quantizer = None  # the weights are fp32 by now, and what says otherwise keeps them from being saved
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    with without_bars(), written_whole(folder) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
     return folder

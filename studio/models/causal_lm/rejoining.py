@@ -1,4 +1,4 @@
-"""Where an answer goes on in the typed text after it has left it: what the model will most likely write next."""
+"""Where an answer joins the typed text again after it has left it: what the model will most likely write next."""
 
 from __future__ import annotations
 

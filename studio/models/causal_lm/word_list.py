@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +28,6 @@ _SURE = 0.8  # the lowest probability of a word's tokens from which on a word in
 _PRIOR, _FIT, _UNSEEN = 0.6, 0.4, -2.0  # how much a word's frequency and its fit count; the fit of what is no token
 
 
-@dataclass(frozen=True, slots=True)
-class Proposals:
-    """The typed text with its unknown words exchanged."""
-
-    text: str
-    exchanged: int
-
-
 def read(folder: Path) -> WordList | None:
     """The list in a model's folder; None where there is none."""
     path = folder / FILE
@@ -48,16 +39,14 @@ def _read(path: Path, _changed: float) -> WordList:
     return WordList(lines_of(path.read_text(encoding="utf-8")))
 
 
-def exchanged(
-    typed: str, words: WordList, tokenizer: Any, chances: Callable[[Sequence[int]], torch.Tensor]
-) -> Proposals:
+def exchanged(typed: str, words: WordList, tokenizer: Any, chances: Callable[[Sequence[int]], torch.Tensor]) -> str:
     """`typed` with each unknown word as the candidate that is the likeliest.
 
     `chances(ids)` gives (tokens, vocabulary): log-probabilities of each token of the typed text, given those before.
     """
     unknown = words.unknown(typed)
     if not unknown:
-        return Proposals(typed, 0)
+        return typed
     ids = ids_of(tokenizer, typed)
     given = chances(ids)
     starts = {len(text_of(tokenizer, ids[:count])): count for count in range(len(ids), -1, -1)}
@@ -66,13 +55,13 @@ def exchanged(
         place = starts.get(max(0, word.start - 1))
         best = _best(word, tokenizer, None if place is None else given[place])
         text = text[: word.start] + best + text[word.end :]
-    return Proposals(text, len(unknown))
+    return text
 
 
 def without_doubtful(before: str, after: Hypothesis, words: WordList) -> str:
     """The text of `after`, a correction of `before`, without changes into words that are in no list.
 
-    Those that the model is sure of stay: a run may have taught it somebody's own words.
+    Those that the model is sure of stay: a run may have taught it a person's own words.
     """
     changes = edits(before, after.text)
     unsure = {word.strip(_MARKS) for word, chance in after.words or () if chance < _SURE}

@@ -86,6 +86,14 @@ def heard(recogniser: Recogniser, clips: Sequence[Clip], silence: float) -> list
     return found
 
 
+def trained_with(adapter: Path) -> torch.Tensor | None:
+    """The heads (heads, classes, width) that were trained with the adapter in that folder; None where none were."""
+    from safetensors.torch import load_file
+
+    path = adapter / TRAINED
+    return load_file(path)[_WEIGHT] if path.is_file() else None
+
+
 @dataclass(frozen=True, slots=True)
 class PauseHeads:
     """The heads of one checkpoint."""
@@ -128,14 +136,11 @@ class PauseHeads:
 
         Raises ModelError where they are of another shape.
         """
-        from safetensors.torch import load_file
-
-        path = adapter / TRAINED
-        if not path.is_file():
+        weight = trained_with(adapter)
+        if weight is None:
             return self
-        weight = load_file(path)[_WEIGHT]
         if weight.shape != self.weight.shape:
-            raise ModelError(f"The pause heads in {path} are for another model.", "Train them again.")
+            raise ModelError(f"The pause heads in {adapter / TRAINED} are for another model.", "Train them again.")
         return type(self)(weight)
 
     def save(self, adapter: Path) -> None:

@@ -51,7 +51,7 @@ def _glosses(folder: Path) -> Iterator[str]:
 
 
 def _as_sentence(phrase: str) -> str:
-    """A phrase with a capital and a full stop, as somebody would type it."""
+    """A phrase with a capital and a full stop, as a person would type it."""
     phrase = phrase.strip(" ;,")
     return phrase[:1].upper() + phrase[1:] + ("" if phrase[-1:] in ".?!" else ".")
 

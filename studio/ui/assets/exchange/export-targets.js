@@ -115,7 +115,7 @@ export class Targets {
     const task = followAt(place, `export/${at(run, "targets", "tasks", name)}`, (status) => {
       this.#tasks.delete(name);
       if (status === "finished") place.remove(); // its row says it
-      if (CANCELLED[status]) place.replaceChildren(told(CANCELLED[status], "look"));
+      if (CANCELLED[status]) place.replaceChildren(message(CANCELLED[status], "look"));
       if (run === this.#run) this.show(run);
     });
     this.#tasks.set(name, task);
@@ -131,11 +131,11 @@ export class Targets {
   }
 
   #fail(error) {
-    this.#place("").replaceChildren(told(error.message, "bad"));
+    this.#place("").replaceChildren(message(error.message, "bad"));
   }
 }
 
-const told = (text, kind) => make("p", { class: `st-message ${kind}`, role: "alert" }, icon("warning"), text);
+const message = (text, kind) => make("p", { class: `st-message ${kind}`, role: "alert" }, icon("warning"), text);
 
 const label = (
   name,
