@@ -13,7 +13,8 @@ from studio.errors import ConfigError, ModelError, StudioError
 from studio.evaluation.evaluate import open_dataset, read_manifest
 from studio.evaluation.hypotheses import read_clip
 from studio.export.snippets import merged_snippet
-from studio.models import Clip, Family, Recogniser, load
+from studio.models import Clip, Family, Recogniser, load, typists
+from studio.models.active_adapter import BASE
 from studio.models.adapters import base_note, find_adapter
 from studio.models.folders import written_whole
 from studio.models.portable import needs
@@ -98,7 +99,10 @@ def merge(
     expected = [_logits(recogniser, clip) for clip in clips]
     on_stage("merging")
     with written_whole(out) as folder:
-        recogniser.family.save(recogniser.model.merge_and_unload(safe_merge=True), recogniser.processor, folder)
+        typist = typists.of(recogniser.model)
+        model = recogniser.model.merge_and_unload(safe_merge=True)
+        typists.meet(model, typist, BASE)
+        recogniser.family.save(model, recogniser.processor, folder)
         (folder / "README.md").write_text(_card(base, adapter, out, folder), encoding="utf-8")
         on_stage("checking")
         difference = _difference(load(folder, "cpu"), clips, expected)

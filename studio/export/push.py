@@ -14,7 +14,7 @@ from studio.evaluation.verdict import rate
 from studio.export.gate import REPORT
 from studio.export.merged import NOTE
 from studio.export.snippets import adapter_snippet, merged_snippet
-from studio.models import hub
+from studio.models import hub, typists
 from studio.models.adapters import BASE_NOTE, base_note
 from studio.models.catalogue import is_hub_id
 from studio.models.language import language_of
@@ -26,7 +26,7 @@ from studio.workspace import Workspace
 
 ADAPTER, MERGED = "adapter", "merged"
 CARD = "README.md"
-_STAYS = frozenset({CARD, NOTE, REPORT})  # they name folders of this computer, or quote what was said
+_STAYS = frozenset({CARD, NOTE, REPORT, typists.FILE})  # with folders of this computer, or what was said or typed
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 

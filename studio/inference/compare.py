@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict
 from studio.errors import ConfigError, DataError
 from studio.inference.transcribe import clip_or_error, sound_files, with_processor
 from studio.models import AdapterHypothesis, Clip, Recogniser, load, locate
+from studio.models.active_adapter import BASE
 from studio.models.adapters import add_adapter, find_adapter
 from studio.models.key_terms import DEFAULT_BOOST, KeyTerms, key_terms, wanted
-from studio.models.multi_adapter import BASE, alone, can_mix, check_number, in_rows, names_on
+from studio.models.multi_adapter import alone, can_mix, check_number, in_rows, names_on
 from studio.text import lines_of
 from studio.workspace import Workspace, disk_errors, write_atomically
 

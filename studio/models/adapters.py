@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.config import lasting_model, split_language
 from studio.errors import ModelError, StudioError
+from studio.models import typists
 from studio.models.base import Recogniser
 from studio.models.claims import check_adapter, header, patterns, read_object
 from studio.models.folders import written_whole
@@ -92,6 +93,7 @@ def add_adapter(recogniser: Recogniser, folder: Path, name: str) -> Recogniser:
     from peft import PeftModel
 
     _check_adapter(recogniser, folder)
+    typist = typists.read(folder)
     model = recogniser.model
     try:
         with _no_alias_warnings(), warnings.catch_warnings():
@@ -108,6 +110,7 @@ def add_adapter(recogniser: Recogniser, folder: Path, name: str) -> Recogniser:
             f"The adapter in {folder} does not fit {recogniser.source}.", "Load the base model it was trained on."
         ) from error
     _check_whole(model, folder, name)
+    typists.meet(model, typist, name)
     return replace(recogniser, model=model.eval())
 
 
@@ -216,6 +219,7 @@ def _write_adapter(recogniser: Recogniser, folder: Path, trained_alpha: float | 
         "fingerprint": fingerprint(recogniser.folder),
         TRAINED_ALPHA: trained_alpha or settings["lora_alpha"],
     }
+    typists.write(typists.of(recogniser.model), folder)
     (folder / BASE_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     card = f"# LoRA adapter\n\nMade on {note['source']}. Needs {needs(note['family'])} and {NEEDS_PEFT}.\n"
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -299,6 +303,8 @@ def adapter_hash(recogniser: Recogniser) -> str:
     for name, tensor in sorted(state.items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    if typist := typists.of(recogniser.model):
+        digest.update(typist.model_dump_json().encode())
     return digest.hexdigest()
 
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError
+from studio.models.active_adapter import BASE, noted
 from studio.models.adapters import same_trainable, without_adapter
 from studio.models.base import Recogniser
 
 if TYPE_CHECKING:
     import torch
 
-BASE = "__base__"  # peft's word for no adapter
 MOST_ADAPTERS = 4  # besides the base: as many columns as a person can compare
 
 
@@ -65,7 +65,8 @@ def in_rows(recogniser: Recogniser, names: Sequence[str]) -> Iterator[None]:
     for layer in plain:
         layer.forward = _rows_of(layer, names)
     try:
-        yield
+        with noted(recogniser.model, names):
+            yield
     finally:
         for layer in plain:
             del layer.forward

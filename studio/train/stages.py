@@ -7,11 +7,12 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
+from studio.data.manifest import Pair
 from studio.errors import DataError, DivergedError, StopReason, StopRequested
 from studio.evaluation.evaluate import Evaluation
 from studio.evaluation.figures import RATES, percent
 from studio.evaluation.verdict import rate
-from studio.models import adapters, strength
+from studio.models import adapters, strength, typists
 from studio.models.folders import written_whole
 from studio.models.frames import for_learning
 from studio.models.word_times import timed
@@ -28,6 +29,7 @@ from studio.train.resources import peak_memory
 from studio.train.rows import Rows
 from studio.train.scoring import shown
 from studio.train.stopping import Stopper
+from studio.typing.typist import Typist
 from studio.workspace import write_atomically
 
 
@@ -53,6 +55,7 @@ class FineTune:
             ranks.send(self._run.for_followers())
             yield from self._encode()
             before = yield from baseline(self._run)
+            self._meet()
             yield from self._train(before.unit)
             yield from self._finish(before)
         except StopRequested as request:
@@ -78,6 +81,12 @@ class FineTune:
         yield from encode(recogniser, encoding_sets, self._stopper.check, run.plan.workspace.features)
         if not self._learner.rows or not self._validation_rows:
             raise DataError("No clip is left to learn from.", "Record more clips, or choose another model.")
+
+    def _meet(self) -> None:
+        """What the typed texts to learn from say about their typist counts from now on."""
+        pairs = [pair for pair in self._run.splits["train"] if isinstance(pair, Pair)]
+        if pairs:
+            typists.meet(self._run.recogniser.model, Typist.of((pair.typed, pair.text) for pair in pairs))
 
     def _train(self, unit: Unit) -> Iterator[Event]:
         """The loop, until it ends by itself or is asked to stop and save."""

@@ -72,13 +72,34 @@ def _steps(typed: str, wanted: str, clean: int, key: int, costs: list[list[float
 
 def explained(typed: str, wanted: str, keyboard: Keyboard = KEYBOARDS["qwerty"]) -> list[Typo]:
     """The typos that make `typed` of `wanted`, in order: `applied(wanted, …)` gives `typed`."""
-    pieces, found, at = aligned(typed, wanted), list[Typo](), 0
+    pieces, found, at = _sounds_joined(aligned(typed, wanted), keyboard), list[Typo](), 0
     for place, (was, became) in enumerate(pieces):
         if was != became:
             after = pieces[place + 1][0] if place + 1 < len(pieces) else ""
             found.append(Typo(_kind(wanted, at, was, became, after, keyboard), at, was, became))
         at += len(was)
     return [_anchored(typo, wanted, found) for typo in found]
+
+
+def _sounds_joined(pieces: list[tuple[str, str]], keyboard: Keyboard) -> list[tuple[str, str]]:
+    """`pieces` where one letter that became two, or two that became one, are one change: a spelling by ear."""
+    found: list[tuple[str, str]] = []
+    for was, became in pieces:
+        if found and (was + became).isalpha() and _is_by_ear(found[-1], (was, became), keyboard):
+            found[-1] = found[-1][0] + was, found[-1][1] + became
+        else:
+            found.append((was, became))
+    return found
+
+
+def _is_by_ear(one: tuple[str, str], other: tuple[str, str], keyboard: Keyboard) -> bool:
+    """Whether of two neighbouring pieces one is a key for another far from it, and the other a key too few or many."""
+
+    def is_far(was: str, became: str) -> bool:
+        is_one = len(was) == len(became) == 1 and was.isalpha() and became.isalpha() and was.lower() != became.lower()
+        return is_one and became.lower() not in keyboard.neighbours(was.lower())
+
+    return (is_far(*one) and not all(other)) or (is_far(*other) and not all(one) and "".join(one).isalpha())
 
 
 def _kind(wanted: str, at: int, was: str, became: str, after: str, keyboard: Keyboard) -> TypoKind:
@@ -88,8 +109,10 @@ def _kind(wanted: str, at: int, was: str, became: str, after: str, keyboard: Key
         return _of_space(wanted, at, was)
     if any(letter and not letter.isalnum() for letter in (was, became)) and len(was) < 2:
         return "neighbour" if became and was.isalpha() and became in keyboard.neighbours(was) else "punctuation"
-    if len(was) == 2:
+    if len(was) == len(became) == 2 and was.lower() == became.lower()[::-1]:
         return "swapped"
+    if abs(len(was) - len(became)) == 1 and min(len(was), len(became)):
+        return "phonetic"
     if not became:
         return "dropped"
     before = wanted[at - 1 : at].lower()

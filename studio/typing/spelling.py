@@ -11,13 +11,16 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from studio.typing.keyboards import KEYBOARDS
+from studio.typing.typist import Habit, Typist
 
 _WORD = re.compile(r"[^\W\d_]+[0-9][^\W\d_]{2,}|[^\W\d_]+(?:'[^\W\d_]+)*")  # a digit within: the finger went too far
 _LETTERS = string.ascii_lowercase + "'"
 _SHORTEST, _LONGEST = 2, 24  # letters of a word that is looked up
 _RARE = 20_000  # the place in the list beyond which half of a joined word is no word
+_OWN = 2_000  # the place at least of a word that is in the person's own texts
 # What a typo costs, in nats: how much rarer it is than a slip to a neighbouring key.
 _DROPPED, _STRANGE, _FIRST_LETTER, _JOINED, _SPLIT = 0.5, 2.0, 1.5, 1.0, 0.5
 
@@ -45,11 +48,15 @@ class Unknown:
 
 
 class WordList:
-    """Words by their place in a list, the commonest first."""
+    """Words by their place in a list, the commonest first; with a `typist` also that person's, and their habits."""
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, words: Iterable[str], typist: Typist | None = None) -> None:
         self.words = tuple(words)
-        self._places: Mapping[str, int] = {word: place for place, word in enumerate(self.words)}
+        places = {word: place for place, word in enumerate(self.words)}
+        for word in typist.words if typist else ():
+            places[word] = min(_OWN, places.get(word, _OWN))
+        self._places: Mapping[str, int] = places
+        self._habits = typist.habits() if typist else []
 
     def __contains__(self, word: str) -> bool:
         return word in self._places
@@ -94,7 +101,7 @@ class WordList:
 
     def _candidates(self, word: str) -> Iterator[Candidate]:
         best: dict[str, float] = {}
-        for form, cost in _one_typo_away(word):
+        for form, cost in chain(_one_typo_away(word), _one_habit_away(word, self._habits)):
             if form in self._places:
                 best[form] = min(cost, best.get(form, cost))
         yield from (Candidate(form, cost, self._prior(form)) for form, cost in best.items())
@@ -134,3 +141,10 @@ def _one_typo_away(word: str) -> Iterator[tuple[str, float]]:
             yield before + letter + after[1:], first + (0.0 if letter in near else _STRANGE)
         if len(after) > 1:
             yield before + after[1] + after[0] + after[2:], 0.0
+
+
+def _one_habit_away(word: str, habits: Iterable[Habit]) -> Iterator[tuple[str, float]]:
+    """Every string from which a habit makes `word`, and what the habit costs."""
+    for habit in habits:
+        for found in re.finditer(re.escape(habit.became), word):
+            yield word[: found.start()] + habit.was + word[found.end() :], habit.cost

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from studio.data.manifest import Dataset
 from studio.data.splits.grouping import SplitIndex, digest, groups
-from studio.data.utterance import SIDES, Example, Origin, Split
+from studio.data.utterance import SIDES, Example, Origin, Split, Utterance
 from studio.errors import DataError
 from studio.text import counted
 
@@ -47,7 +47,8 @@ def minimum_moves(clips: Sequence[Example]) -> list[tuple[Example, Split]]:
     A sentence that is already in two splits was put there by a person, and stays.
     """
     if len(clips) < sum(MINIMUM.values()):
-        what = f"{counted(len(clips), 'clip is', 'clips are')} too few to train on and to measure with."
+        noun = noun_of(clips)
+        what = f"{counted(len(clips), f'{noun} is', f'{noun}s are')} too few to train on and to measure with."
         raise DataError(what, f"Record {more_for_first_training(clips)} more.")
     sizes = Counter(clip.split for clip in clips)
     movable = {place: group for place, group in enumerate(groups(clips)) if _on_one_side(group)}
@@ -56,12 +57,17 @@ def minimum_moves(clips: Sequence[Example]) -> list[tuple[Example, Split]]:
         target = lacking[0]
         place = _spare(movable, sizes, target)
         if place is None:
-            what = f"{counted(len(clips), 'clip')} with so few different sentences leave too little for {target}."
+            what = f"{counted(len(clips), noun_of(clips))} with so few different sentences leave too little for {target}."
             raise DataError(what, "Record 2 more sentences that are not yet there.")
         group = movable.pop(place)
         moves += [(clip, target) for clip in group]
         sizes.update({target: len(group), group[0].split: -len(group)})
     return moves
+
+
+def noun_of(clips: Sequence[Example]) -> str:
+    """What people call one of `clips`."""
+    return clips[0].noun if clips else Utterance.noun
 
 
 def more_for_first_training(clips: Sequence[Example]) -> int:

@@ -78,8 +78,9 @@ class ModelHost:
         """What the pause heads say without an adapter, then with each; a run's own heads where they were trained."""
         from dataclasses import asdict
 
+        from studio.models.active_adapter import BASE
         from studio.models.kyutai.pauses import PauseHeads
-        from studio.models.multi_adapter import BASE, alone
+        from studio.models.multi_adapter import alone
 
         recogniser, names = self._ready(model, adapters)
         clip, base = _clip(recogniser, audio), PauseHeads.of(recogniser)
@@ -93,8 +94,9 @@ class ModelHost:
     def correct_each(self, model: str, adapters: Sequence[str], typed: str) -> list[dict[str, Any]]:
         """What a typing model makes of `typed` without an adapter, then with each adapter: as `studio mend` does."""
         from studio.inference.mend import mend
+        from studio.models.active_adapter import BASE
         from studio.models.base import Hypothesis
-        from studio.models.multi_adapter import BASE, alone
+        from studio.models.multi_adapter import alone
 
         recogniser, names = self._ready(model, adapters)
         found = []
@@ -112,7 +114,8 @@ class ModelHost:
         draft: str = "",
         on_partial: Callable[[str], None] | None = None,
     ) -> Hypothesis:
-        from studio.models.multi_adapter import BASE, alone
+        from studio.models.active_adapter import BASE
+        from studio.models.multi_adapter import alone
 
         recogniser, names = self._ready(model, adapters)
         clip = _clip(recogniser, audio)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio.config import Kind
 from studio.errors import DataError, ModelError
-from studio.models import pretrained
+from studio.models import pretrained, typists
+from studio.models.active_adapter import BASE
 from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
 from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, corrected
@@ -64,6 +65,7 @@ class CausalLm:
                 f"The tokenizer in {folder} has {highest + 1:,} tokens, and the network {model.config.vocab_size:,}.",
                 "Fetch or copy the model again, whole.",
             )
+        typists.meet(model, typists.read(folder), BASE)
         return model.to(device).eval(), tokenizer
 
     def _template(self, model: Any, tokenizer: Any, folder: Path) -> Template:
@@ -90,6 +92,7 @@ class CausalLm:
         saved: Any = model
         with pretrained.without_bars():
             saved.save_pretrained(folder)
+        typists.write(typists.of(model), folder)
         self.save_processor(processor, folder)
 
     def save_processor(self, processor: Any, folder: Path) -> None:
@@ -156,7 +159,7 @@ class CausalLm:
         """Correct one text, greedily; the typed text itself is the draft. `on_partial` gets the whole answer."""
         start, base = time.perf_counter(), base_of(model)
         template = self._read(base, processor, clip)
-        words = word_list.read(Path(processor.name_or_path))
+        words = word_list.read(Path(processor.name_or_path), typists.of(model))
         given = self._exchanged(model, processor, clip, template, words) if words else clip.typed
         typed = ids_of(processor, given)
         bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)

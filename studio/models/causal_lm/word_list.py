@@ -17,6 +17,7 @@ from studio.models.causal_lm.template import ids_of, text_of
 from studio.text import lines_of
 from studio.typing.edits import WordEdit, applied, edits
 from studio.typing.spelling import Candidate, Unknown, WordList
+from studio.typing.typist import Typist
 
 if TYPE_CHECKING:
     import torch
@@ -28,14 +29,18 @@ _SURE = 0.8  # the lowest probability of a word's tokens from which on a word in
 _PRIOR, _FIT, _UNSEEN = 0.6, 0.4, -2.0  # how much a word's frequency and its fit count; the fit of what is no token
 
 
-def read(folder: Path) -> WordList | None:
-    """The list in a model's folder; None where there is none."""
+def read(folder: Path, typist: Typist | None = None) -> WordList | None:
+    """The list in a model's folder, with the words and habits of `typist`; None where there is none."""
     path = folder / FILE
-    return _read(path, path.stat().st_mtime) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return _read(path, path.stat().st_mtime, typist.model_dump_json() if typist else "")
 
 
-@lru_cache(maxsize=2)
-def _read(path: Path, _changed: float) -> WordList:
+@lru_cache(maxsize=6)  # before and after, and what else a person compares
+def _read(path: Path, _changed: float, typist: str) -> WordList:
+    if typist:
+        return WordList(_read(path, _changed, "").words, Typist.model_validate_json(typist))
     return WordList(lines_of(path.read_text(encoding="utf-8")))
 
 
