@@ -32,7 +32,8 @@ from studio.errors import ConfigError
 from studio.models import AdapterHypothesis, load
 from studio.models.echo import speak
 from studio.serve.app import create_app
-from studio.serve.engine import MOST_WAITING, Engine, engine_for, terms_in
+from studio.serve.engine import Engine, engine_for, terms_in
+from studio.serve.turns import MOST_WAITING
 from studio.web import gate
 from studio.web.gate import Key, require_key
 from studio.workspace import Workspace
@@ -300,7 +301,7 @@ def test_one_is_read_at_a_time_and_too_many_are_sent_away(meeting: bytes, tmp_pa
     waiting = [threading.Thread(target=wait) for _ in range(MOST_WAITING)]
     for thread in waiting:
         thread.start()
-    while engine._inside <= MOST_WAITING:
+    while engine._turns._inside <= MOST_WAITING:
         time.sleep(0.01)
     with TestClient(create_app(engine, "127.0.0.1", None), base_url="http://127.0.0.1") as client:
         answers = [client.post("/v1/audio/transcriptions", files={"file": clip()})]

@@ -132,13 +132,16 @@ def serve(
     wyoming_from: Annotated[
         list[str] | None, typer.Option(help="An address beyond this machine that may use that port; repeat it.")
     ] = None,
+    mend: Annotated[
+        str, typer.Option(help="Also correct typing, by this typing run or “typing-starter”: POST /v1/completions.")
+    ] = "",
     keep: Annotated[
         str, typer.Option(help="A dataset that keeps the recordings, as clips without a label, for Review.")
     ] = "",
     keep_at_most: Annotated[int, typer.Option(min=1, help="Clips that may wait there for a label.")] = 200,
     device: Device = "auto",
 ) -> None:
-    """Let other programs use a model: OpenAI's transcription interface on this machine."""
+    """Let other programs use a model: OpenAI's interfaces for transcription and completions on this machine."""
     from studio.serve import server
     from studio.serve.keeping import KeptRecordings
     from studio.web.gate import Key
@@ -149,7 +152,7 @@ def serve(
     given = None if text is None else Key.parse(text)
     workspace, doors = Workspace.here(), server.Doors(host, port, given, wyoming, wyoming_from or [])
     kept = KeptRecordings(workspace, keep, keep_at_most) if keep else None
-    server.serve(workspace, run, in_language(model, language), device, doors, kept)
+    server.serve(workspace, server.Served(run, in_language(model, language), mend, kept), device, doors)
 
 
 @app.command()

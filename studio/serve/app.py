@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI, Request
@@ -19,9 +19,10 @@ from studio.errors import DataError, StudioError
 from studio.faults import first_fault
 from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
-from studio.serve import answers
+from studio.serve import answers, mending
 from studio.serve.asked import TranscriptionRequest, UploadedRecording
 from studio.serve.engine import Engine
+from studio.serve.mending import CompletionRequest, Mender
 from studio.web.faults import answer_nobody
 from studio.web.gate import ApiGate, Key, refusal
 from studio.web.security import HostRule
@@ -31,15 +32,23 @@ _POLL = 0.5  # seconds between two looks at whether the program still waits
 
 
 def create_app(
-    engine: Engine, host: str, key: Key | None, another: AbstractAsyncContextManager[None] | None = None
+    engine: Engine | None,
+    host: str,
+    key: Key | None,
+    another: AbstractAsyncContextManager[None] | None = None,
+    mender: Mender | None = None,
 ) -> FastAPI:
-    """The whole application, ready to be served; `another` server of the same engine runs as long as it does."""
+    """The whole application, ready to be served: it transcribes with `engine`, and corrects typing with `mender`.
+
+    `another` server of the same engine runs as long as it does.
+    """
 
     @asynccontextmanager
     async def until_closed(app: FastAPI) -> AsyncIterator[None]:
         async with another or nullcontext():
             yield
-        engine.close()
+        if engine:
+            engine.close()
 
     app = FastAPI(title="Speech Studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=until_closed)
     app.add_middleware(ApiGate, hosts=HostRule.listening_on(host), key=key)
@@ -47,21 +56,39 @@ def create_app(
     app.add_exception_handler(ValidationError, _not_understood)
     app.add_exception_handler(HTTPException, _as_refusal)
     app.add_exception_handler(ClientDisconnect, answer_nobody)
-    _routes(app, engine)
+    _models(app, [each for each in (engine, mender) if each])
+    _completions(app, mender)
+    _sound(app, engine)
     return app
 
 
-def _routes(app: FastAPI, engine: Engine) -> None:
+def _models(app: FastAPI, served: Sequence[Engine | Mender]) -> None:
     @app.get("/v1/models")
     def models() -> dict[str, object]:
-        return {"object": "list", "data": [_model(name) for name in engine.names]}
+        return {"object": "list", "data": [_model(name) for each in served for name in each.names]}
 
     @app.get("/v1/models/{name:path}")
     def model(name: str) -> dict[str, object]:
-        return _model(engine.known(name))
+        return _model(next((name for each in served if name in each.names), "") or served[0].known(name))
 
+
+def _completions(app: FastAPI, mender: Mender | None) -> None:
+    @app.post("/v1/completions")
+    async def completions(request: CompletionRequest) -> Response:
+        if mender is None:
+            raise DataError("This server corrects no typing.", "Start it with --mend RUN, or --mend typing-starter.")
+        found, name = await run_in_threadpool(mender.mend, request), mender.known(request.model)
+        if request.stream:
+            return StreamingResponse(mending.events(found, name), media_type="text/event-stream")
+        return JSONResponse(mending.answer(found, name))
+
+
+def _sound(app: FastAPI, engine: Engine | None) -> None:
     @app.post("/v1/audio/transcriptions")
     async def transcriptions(request: Request) -> Response:
+        if engine is None:
+            await _heard_out(request)
+            raise DataError("This server corrects typing: it transcribes nothing.", "Serve a speech run.")
         async with request.form(max_files=1) as form:
             asked, sound = TranscriptionRequest.of(form), form.get("file")
             if not isinstance(sound, UploadFile):
@@ -84,12 +111,17 @@ def _routes(app: FastAPI, engine: Engine) -> None:
 
     @app.post("/v1/audio/translations")
     async def translations(request: Request) -> Response:
-        async for _ in request.stream():  # many programs read no answer before they have sent everything
-            pass
+        await _heard_out(request)
         raise DataError(
             "This server transcribes and does not translate.",
             "Send the recording to /v1/audio/transcriptions and translate the text.",
         )
+
+
+async def _heard_out(request: Request) -> None:
+    """Take what is sent: many programs read no answer before they have sent everything."""
+    async for _ in request.stream():
+        pass
 
 
 def _model(name: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from studio.models.key_terms import MOST_TERMS, KeyTerms, key_terms
 from studio.runs import listing
 from studio.runs.metadata import RunRecord
 from studio.serve.keeping import KeptRecordings
+from studio.serve.turns import Turns
 from studio.workspace import Workspace
 
-MOST_WAITING = 8  # requests; more are sent away until later
 LONGEST_TERM = 4  # words: more are a sentence that sets the scene
 OPENAIS_NAMES = re.compile(r"whisper-1|gpt-4o(-mini)?-transcribe(-\d{4}-\d\d-\d\d)?")  # programs often fix one of these
 
@@ -45,9 +45,7 @@ class Engine:
         self._kept = kept
         self._find_aligner = find_aligner
         self._aligner = recogniser if aligner.aligns(recogniser) else None
-        self._turn = threading.Lock()
-        self._door = threading.Lock()
-        self._inside = 0
+        self._turns = Turns()
         self._closing = threading.Event()
 
     @property
@@ -73,7 +71,7 @@ class Engine:
         turn. Raises OverloadedError where too many wait already, AudioError, DataError (too short), DiskError.
         """
         is_base = bool(self._run) and name != self._run
-        with self._in_turn(), without_adapter(self.recogniser) if is_base else nullcontext():
+        with self._turns.taken(), without_adapter(self.recogniser) if is_base else nullcontext():
             terms = key_terms(self.recogniser.family, self.recogniser.processor, terms_in(prompt)[:MOST_TERMS])
             adapter = None if is_base or not self._run else self._run
             for segment in self._segments(path, terms, adapter):
@@ -83,7 +81,7 @@ class Engine:
 
     def check_aligner(self) -> None:
         """Have a model ready that times words: the served one, or one on this disk. Raises DataError where none is."""
-        with self._turn:
+        with self._turns.lock:
             self._aligner = self._aligner or self._find_aligner()
         if self._aligner is None:
             what = "Word times need a Whisper on the server's disk, and there is none."
@@ -97,7 +95,7 @@ class Engine:
         self.check_aligner()
         assert self._aligner is not None
         is_base = bool(self._run) and name != self._run and self._aligner is self.recogniser
-        with self._turn, without_adapter(self.recogniser) if is_base else nullcontext():
+        with self._turns.lock, without_adapter(self.recogniser) if is_base else nullcontext():
             return timed(self._aligner, path, segments)
 
     def text(self, name: str, path: Path, prompt: str = "") -> str:
@@ -123,19 +121,6 @@ class Engine:
         if self._kept:
             self._kept.keep(path, read, self.recogniser.source, adapter)
         yield Segment(start=0.0, end=round(read.seconds, 3), text=read.text.strip(), confidence=read.confidence)
-
-    @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        with self._door:
-            if self._inside > MOST_WAITING:
-                raise OverloadedError(f"{MOST_WAITING} requests are waiting already.", "Try again in a few seconds.")
-            self._inside += 1
-        try:
-            with self._turn:
-                yield
-        finally:
-            with self._door:
-                self._inside -= 1
 
 
 def terms_in(prompt: str) -> list[str]:

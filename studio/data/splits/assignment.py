@@ -57,7 +57,9 @@ def minimum_moves(clips: Sequence[Example]) -> list[tuple[Example, Split]]:
         target = lacking[0]
         place = _spare(movable, sizes, target)
         if place is None:
-            what = f"{counted(len(clips), noun_of(clips))} with so few different sentences leave too little for {target}."
+            what = (
+                f"{counted(len(clips), noun_of(clips))} with so few different sentences leave too little for {target}."
+            )
             raise DataError(what, "Record 2 more sentences that are not yet there.")
         group = movable.pop(place)
         moves += [(clip, target) for clip in group]
