@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,21 @@ def test_a_file_is_read_and_its_correction_kept_and_taken_back(page: Page, datas
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".li-kept")).to_contain_text("never enters the test split")
     assert not [clip for clip in dataset.utterances() if clip.source == "live"]
+
+
+@pytest.mark.browser
+def test_what_was_said_is_corrected_by_a_typing_model_in_a_column_of_its_own(page: Page) -> None:
+    upload(page, "send teh order")
+    expect(page.locator(".li-keep")).to_be_visible()
+    expect(page.locator(".li-side")).to_have_count(2)
+    choice = page.get_by_label("Then correct the text with")
+    choice.select_option("the typing starter")
+    expect(page.locator(".li-corrected .li-text")).to_have_text("send the (was teh) order. (different spelling)")
+    expect(page.locator(".li-said")).to_have_value("send teh order")  # the label to keep is what was said
+    if directory := os.environ.get("STUDIO_SHOTS"):
+        page.screenshot(path=f"{directory}/corrected.png")
+    choice.select_option("nothing")
+    expect(page.locator(".li-side")).to_have_count(2)
 
 
 @pytest.mark.browser

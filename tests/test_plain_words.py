@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "studio"
 AVOIDED = re.compile(
-    r"\b(stands?|stood|told|tells|beside|nobody|somebody|dear|hears|(?<!--use-)heard|misheard|mends?)\b", re.I
+    r"\b(stands?|stood|told|tells|beside|nobody|somebody|dear|hears|(?<!--use-)heard|misheard|(?<!--)mends?)\b", re.I
 )
 A_SENTENCE = re.compile(r"\w+ \w+ \w+")
 SCRIPT_TEXT = re.compile(r'"([^"\n]*)"|`([^`\n]*)`')

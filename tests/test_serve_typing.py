@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from studio.config import TYPING_STARTER, TrainConfig
 from studio.data.manifest import Dataset
+from studio.inference.transcribe import transcribe_list
 from studio.serve.app import create_app
 from studio.serve.mending import LONGEST, MOST_PROMPTS, Mender
 from studio.serve.server import Doors, Served, invitation
@@ -102,3 +103,10 @@ def test_a_typing_run_is_served_and_its_base_model_too(tmp_path: Path) -> None:
     with TestClient(create_app(engine, "127.0.0.1", None, mender=mender), base_url="http://127.0.0.1") as client:
         for name in ("", "typist", str(tmp_path / "llama")):
             assert client.post("/v1/completions", json={"prompt": "the", "model": name}).status_code == 200
+
+
+def test_what_was_transcribed_is_corrected_next_to_the_transcript(tmp_path: Path) -> None:
+    (tmp_path / "said.wav").write_bytes(tones.wav("send teh order"))
+    (clip,) = transcribe_list([tmp_path / "said.wav"], model="echo", mend=TYPING_STARTER)["clips"]
+    assert clip["text"] == "send teh order"
+    assert clip["mended"] == "send the order."

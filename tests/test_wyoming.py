@@ -23,7 +23,7 @@ from studio.errors import ConfigError
 from studio.serve.app import create_app
 from studio.serve.engine import Engine, engine_for
 from studio.serve.keeping import KeptRecordings
-from studio.serve.server import Doors, serve
+from studio.serve.server import Doors, Served, serve
 from studio.workspace import Workspace
 
 with warnings.catch_warnings():  # Python 3.11 and 3.12 say that audioop will go; the package has its own by then
@@ -177,7 +177,7 @@ def test_beyond_this_computer_the_addresses_that_may_ask_are_named() -> None:
 def test_without_its_package_the_line_that_installs_it_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wyoming", None)
     with pytest.raises(ConfigError, match="speech-studio\\[wyoming\\]"):
-        serve(Workspace(root), RUN, "", "cpu", Doors("127.0.0.1", 0, None, wyoming=1))
+        serve(Workspace(root), Served(RUN, ""), "cpu", Doors("127.0.0.1", 0, None, wyoming=1))
 
 
 @pytest.fixture

@@ -46,13 +46,18 @@ def transcribe(
         list[str] | None, typer.Option(help="With times, of any length: txt, srt, vtt or json; repeat it for several.")
     ] = None,
     words: Annotated[bool, typer.Option("--words", help="Also start and end of each word.")] = False,
+    mend: Annotated[
+        str, typer.Option(help="Also each text as this typing run, or “typing-starter”, corrects it.")
+    ] = "",
     language: Language = "",
     device: Device = "auto",
 ) -> None:
     """Transcribe sound files: JSON with text, seconds, latency, and WER where references exist."""
     base = in_language(model or _base_of(adapter or []), language)
-    if words and (format or terms or len(adapter or []) > 1):
-        raise ConfigError("--words is for one model, without --terms and --format.", "Leave --words or the others out.")
+    for name, given in (("--words", words), ("--mend", mend)):
+        if given and (format or terms or len(adapter or []) > 1):
+            what = f"{name} is for one model, without --terms and --format."
+            raise ConfigError(what, f"Leave {name} or the others out.")
     if format:
         from studio.cli.rendering import longform
 
@@ -66,7 +71,7 @@ def transcribe(
     if terms or len(adapters) > 1:
         read = partial(compare_list, adapters=adapters, terms=terms, boost=boost)
     else:
-        read = partial(transcribe_list, adapter=adapters[0] if adapters else None, words=words)
+        read = partial(transcribe_list, adapter=adapters[0] if adapters else None, words=words, mend=mend)
     result = read(sources, model=base, processor=processor, device=device, output=output, workspace=Workspace.here())
     typer.echo(f"Wrote {output}." if output else json.dumps(result, indent=2, ensure_ascii=False))
 

@@ -77,6 +77,11 @@ def load_typing(model: str | None, run: str | None, workspace: Workspace, device
     return load_adapter(recogniser, adapter) if adapter else recogniser
 
 
+def typing_named(name: str, workspace: Workspace, device: str = "auto") -> Recogniser:
+    """The typing run `name` of `workspace`, or the bundled model. Raises ModelError."""
+    return load_typing(None, None if name == TYPING_STARTER else name, workspace, device)
+
+
 def mend(recogniser: Recogniser, text: str, keep: Collection[str] = (), *, free: bool = False) -> Corrected:
     """`text`, of any length, corrected; its line ends, empty lines and indents stay as they are.
 

@@ -18,6 +18,8 @@ from studio.inference.alignment import aligner
 from studio.inference.alignment.recordings import timed
 from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
+from studio.inference.mend import mend as mend_text
+from studio.inference.mend import typing_named
 from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
 from studio.models.adapters import find_adapter
 from studio.models.limits import check_length, in_batches
@@ -45,6 +47,7 @@ class TranscribedClip(BaseModel):
     error: str | None = None  # why it could not be transcribed
     segments: list[Segment] | None = None  # with their times, of a file longer than the model takes at once
     word_times: Words | None = None  # start and end of each word in seconds, where they were asked for
+    mended: str | None = None  # the text as a typing model corrects it, where one was asked for
 
 
 class Totals(BaseModel):
@@ -103,12 +106,14 @@ def transcribe_list(
     output: Path | None = None,
     workspace: Workspace | None = None,
     words: bool = False,
+    mend: str = "",
 ) -> dict[str, Any]:
     """Read sound files: those named, or those listed in a manifest.jsonl or in a text file, one path a line.
 
     Paths in a list are relative to it. `adapter` is a LoRA folder or a run of `workspace` (by default the current
     folder), `processor` a folder that takes the place of the model's own. With `words` each gets its times: by the
-    model itself where it is a Whisper, else by one on this disk. Returns a `Transcription` as JSON, also written whole
+    model itself where it is a Whisper, else by one on this disk. `mend`, a typing run or “typing-starter”, corrects
+    each text besides. Returns a `Transcription` as JSON, also written whole
     to `output`. A file that cannot be read as sound gets an `error` and the others go on; one that is longer than the
     model takes is done piece by piece.
     Raises DataError where there is nothing to do, a file is missing, or none is usable; ModelError, DeviceError,
@@ -120,9 +125,12 @@ def transcribe_list(
     folder = find_adapter(adapter, workspace) if adapter else None
     recogniser = with_processor(load(model, device, adapter=folder), processor)
     by = aligner.for_words_of(recogniser, workspace) if words else None
+    mender = typing_named(mend, workspace, device) if mend else None
     rows = read_all(recogniser, items)
     if by:
         rows = [row if row.error else _with_times(row, by) for row in rows]
+    if mender:
+        rows = [row if row.error else _with_mended(row, mender) for row in rows]
     if all(row.error for row in rows):
         raise DataError(str(rows[0].error))
     result = Transcription(
@@ -140,6 +148,10 @@ def _with_times(row: TranscribedClip, recogniser: Recogniser) -> TranscribedClip
     except DataError as error:
         return row.model_copy(update={"error": str(error)})
     return row.model_copy(update={"word_times": words})
+
+
+def _with_mended(row: TranscribedClip, mender: Recogniser) -> TranscribedClip:
+    return row.model_copy(update={"mended": mend_text(mender, row.text).text})
 
 
 def with_processor(recogniser: Recogniser, folder: Path | None) -> Recogniser:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studio.config import TYPING_STARTER
 from studio.errors import UnknownModelError
-from studio.inference.mend import Corrected, load_typing, mend
+from studio.inference.mend import Corrected, mend, typing_named
 from studio.models import Recogniser, locate
 from studio.models.adapters import without_adapter
 from studio.models.registry import family_of
@@ -60,8 +60,7 @@ class Mender:
     @classmethod
     def of(cls, workspace: Workspace, named: str, device: str) -> Mender:
         """That of the typing run `named`, or of the bundled model. Raises ModelError, DeviceError."""
-        run = "" if named == TYPING_STARTER else named
-        return cls(load_typing(None, run or None, workspace, device), run)
+        return cls(typing_named(named, workspace, device), "" if named == TYPING_STARTER else named)
 
     def known(self, name: str) -> str:
         """The model that a request means by `name`. Raises UnknownModelError where it does not correct typing here."""

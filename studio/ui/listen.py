@@ -20,6 +20,7 @@ from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Kept, ModelSelection, TestableRun, UtteranceHypotheses
 from studio.ui.page import Page
 from studio.ui.turn_ends import TurnEnds, turn_ends_of
+from studio.ui.typing import Mended, ToMend, mended
 from studio.workspace import Workspace
 
 LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz
@@ -49,8 +50,11 @@ def build(page: Page) -> None:
     assets.room("typing/mend", "st-mend")  # in its place where the dataset holds typing
 
 
-def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
-    """What the tab's script asks. `recogniser` transcribes the clips; by default all tabs share one."""
+def router(workspace: Workspace, recogniser: Worker | None = None, mender: Worker | None = None) -> APIRouter:
+    """What the tab's script asks. `recogniser` transcribes the clips; by default all tabs share one.
+
+    `mender` corrects what was transcribed, in a process of its own: neither model has to make room for the other.
+    """
     routes = APIRouter(prefix="/studio/listen")
     reader = recogniser or worker.shared()
     reading = threading.Lock()
@@ -96,6 +100,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
     routes.include_router(_turns(workspace, reader, reading))
+    routes.include_router(_mending(workspace, mender or Worker()))
     for others in (_choices(workspace), _corrections(workspace), _strengths(workspace), heldout.router(workspace)):
         routes.include_router(others)
     return routes
@@ -109,6 +114,17 @@ def _turns(workspace: Workspace, reader: Worker, reading: threading.Lock) -> API
     def turns(sound: UploadFile, run: Fields = (), model: Field = "") -> TurnEnds:
         with reading:
             return turn_ends_of(reader, _content(sound), _chosen(workspace, run, model))
+
+    return routes
+
+
+def _mending(workspace: Workspace, mender: Worker) -> APIRouter:
+    """What was transcribed, corrected by a typing model."""
+    routes = APIRouter()
+
+    @routes.post("/mend")
+    def mend(asked: ToMend) -> Mended:
+        return mended(workspace, mender, asked)
 
     return routes
 

@@ -188,33 +188,39 @@ def _mending(workspace: Workspace, reader: Worker) -> APIRouter:
         found = hearing.testable_runs(workspace)
         return [{"name": run.name, "model": run.model} for run in found if kind_of(run.model) == "typing"]
 
-    def chosen(asked: ToMend) -> ModelSelection:
-        who = hearing.choose(workspace, [asked.run] if asked.run else [], asked.model)
-        if kind_of(who.model) != "typing":
-            known = ", ".join(base_models.of_kind(workspace, "typing")) or "none on this disk yet"
-            raise ConfigError(f"The model {who.model} takes sound, not typed text.", f"Typing models: {known}.")
-        return who
-
     @routes.post("/prepare")
     def prepare(asked: ToMend) -> dict[str, str]:
-        who = chosen(asked)
+        who = _chosen(workspace, asked)
         reader.prepare(who.model, tuple(who.adapters.values()))
         return {"model": who.model}
 
     @routes.post("/mend")
     def mend(asked: ToMend) -> Mended:
-        who = chosen(asked)
-        typed = checked_typed(asked.text)
-        before, *after = reader.correct_each(typed, who.model, tuple(who.adapters.values()))
-        return Mended(
-            model=who.model,
-            before=before,
-            after=after[0] if after else None,
-            edits_before=hearing.joined(compared(typed, before.text, "exact")),
-            edits_after=hearing.joined(compared(typed, after[0].text, "exact")) if after else [],
-        )
+        return mended(workspace, reader, asked)
 
     return routes
+
+
+def _chosen(workspace: Workspace, asked: ToMend) -> ModelSelection:
+    who = hearing.choose(workspace, [asked.run] if asked.run else [], asked.model)
+    if kind_of(who.model) != "typing":
+        known = ", ".join(base_models.of_kind(workspace, "typing")) or "none on this disk yet"
+        raise ConfigError(f"The model {who.model} takes sound, not typed text.", f"Typing models: {known}.")
+    return who
+
+
+def mended(workspace: Workspace, reader: Worker, asked: ToMend) -> Mended:
+    """The text of `asked`, corrected by `reader`. Raises ConfigError, DataError, JobError, ModelError."""
+    who = _chosen(workspace, asked)
+    typed = checked_typed(asked.text)
+    before, *after = reader.correct_each(typed, who.model, tuple(who.adapters.values()))
+    return Mended(
+        model=who.model,
+        before=before,
+        after=after[0] if after else None,
+        edits_before=hearing.joined(compared(typed, before.text, "exact")),
+        edits_after=hearing.joined(compared(typed, after[0].text, "exact")) if after else [],
+    )
 
 
 def cards_of(dataset: Dataset) -> dict[str, Any]:

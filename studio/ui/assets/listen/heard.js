@@ -9,7 +9,7 @@ const NOTHING = "(nothing)";
 const written = ({ heard }) => (heard ? best(heard) : "");
 
 /** The text that is offered as the right one: of the tab's main run, with key terms where there are any. */
-function best({ columns }) {
+export function best({ columns }) {
   const { plain, biased } = columns[1] ?? columns[0];
   return (biased ?? plain).text;
 }

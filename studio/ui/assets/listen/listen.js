@@ -1,8 +1,9 @@
 // The Test tab: pick runs, speak (or open a file), and read what each of them wrote.
 
-import { Utterances } from "./heard.js";
+import { best, Utterances } from "./heard.js";
 import { latency } from "./heard-columns.js";
 import { HeldOut } from "../results/heldout.js";
+import { Mending } from "./listen-mend.js";
 import { Modes } from "./listen-modes.js";
 import { Partial } from "./listen-partial.js";
 import { Runs } from "./listen-runs.js";
@@ -76,10 +77,12 @@ class Test {
       () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }),
     );
     this.turnEnds = new TurnEnds(root, (job) => this.#queue(job));
+    this.mending = new Mending(root, ({ heard }) => best(heard));
     this.utterances = new Utterances(root, {
       onShow: (entry) => {
         this.#wave(entry);
         this.turnEnds.show(entry);
+        this.mending.show(entry);
       },
       onProgress: (share) => this.scope.progress(share),
       onAgain: (entry) => this.#queue(() => this.#again(entry)),
@@ -124,7 +127,10 @@ class Test {
   }
 
   async load() {
-    const error = await Promise.all([this.terms.load(), this.runs.load()]).then(() => null, (error) => error);
+    const error = await Promise.all([this.terms.load(), this.runs.load(), this.mending.load()]).then(
+      () => null,
+      (error) => error,
+    );
     if (error) this.#tell(error.message, "bad");
     else if (this.isGone) this.#tell(HOW[this.modes.name]);
     this.isGone = error?.code === "Gone";
