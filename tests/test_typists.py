@@ -48,6 +48,16 @@ def test_words_of_the_typists_own_are_words() -> None:
     assert WordList(("zorgla",), Typist.of(HABITS)).unknown("a zorgle") == []
 
 
+def test_a_word_often_typed_for_another_may_be_either_and_one_that_is_mostly_right_is_left() -> None:
+    often = [("go too bed", "go to bed"), ("too late", "to late"), ("me too", "me too"), ("fro me", "for me")] * 2
+    (slip,) = (slip for slip in Typist.of(often).slips if slip.typed == "too")
+    assert (slip.meant, slip.wrong, slip.right) == ("to", 4, 2)
+    (found,) = WordList(("to", "too"), Typist.of(often)).unknown("too bad")
+    assert {candidate.text for candidate in found.candidates} == {"too", "to"}
+    rarely = [("go too bed", "go to bed"), *[("me too", "me too")] * 9]
+    assert Typist.of(rarely).slips == []
+
+
 @pytest.fixture
 def tuned(tmp_path: Path) -> Recogniser:
     """The starter with an adapter that changes nothing, of a typist with habits."""

@@ -57,6 +57,7 @@ class WordList:
             places[word] = min(_OWN, places.get(word, _OWN))
         self._places: Mapping[str, int] = places
         self._habits = typist.habits() if typist else []
+        self._confused = {slip.typed: slip for slip in typist.slips} if typist else {}
 
     def __contains__(self, word: str) -> bool:
         return word in self._places
@@ -64,11 +65,17 @@ class WordList:
     def unknown(self, text: str) -> list[Unknown]:
         """The words of `text` that are not listed but near one that is, in order and without overlaps.
 
-        Words with a capital within a sentence are names, and left out.
+        So is a word that the typist often writes for another; it is then a candidate itself. Words with a capital
+        within a sentence are names, and left out.
         """
         matches, found, done = list(_WORD.finditer(text)), list[Unknown](), 0
         for place, match in enumerate(matches):
-            if match.start() < done or not self._is_asked(text, match):
+            if match.start() < done or not self._is_plain(text, match):
+                continue
+            if match[0].lower() in self._confused:
+                found.append(self._slip(match))
+                continue
+            if match[0].lower() in self._places or self._is_inflected(match[0].lower()):
                 continue
             following = matches[place + 1] if place + 1 < len(matches) else None
             candidates, end = tuple(self._candidates(match[0].lower())), match.end()
@@ -81,14 +88,19 @@ class WordList:
                 done = end
         return found
 
-    def _is_asked(self, text: str, match: re.Match[str]) -> bool:
+    def _slip(self, match: re.Match[str]) -> Unknown:
+        """A word that this person has often written for another: both may be meant."""
+        word, slip = match[0].lower(), self._confused[match[0].lower()]
+        found = [Candidate(form, cost, 0.0) for form, cost in ((word, 0.0), (slip.meant, slip.cost))]
+        return Unknown(match.start(), match.end(), tuple(_as(one, match[0]) for one in found))
+
+    def _is_plain(self, text: str, match: re.Match[str]) -> bool:
+        """Whether it is a word to look up, and no name and no part of a number, an address or the like."""
         word = match[0]
-        if not _SHORTEST <= len(word) <= _LONGEST or word.lower() in self._places or not word.isascii():
+        if not (_SHORTEST <= len(word) <= _LONGEST or word.lower() in self._confused) or not word.isascii():
             return False
         if re.search(r"[\w@#/\\.-]$", text[: match.start()]) or re.match(r"[\w@/\\-]|\.\w", text[match.end() :]):
             return False  # a part of a number, an address or a hyphenated word
-        if self._is_inflected(word.lower()):
-            return False
         is_first = not re.search(r"\w[^.?!]*$", text[: match.start()])
         return word.islower() or (is_first and word[1:].islower())
 
