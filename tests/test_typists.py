@@ -52,7 +52,7 @@ def test_a_word_often_typed_for_another_may_be_either_and_one_that_is_mostly_rig
     often = [("go too bed", "go to bed"), ("too late", "to late"), ("me too", "me too"), ("fro me", "for me")] * 2
     (slip,) = (slip for slip in Typist.of(often).slips if slip.typed == "too")
     assert (slip.meant, slip.wrong, slip.right) == ("to", 4, 2)
-    (found,) = WordList(("to", "too"), Typist.of(often)).unknown("too bad")
+    (found,) = WordList(("to", "too", "bad"), Typist.of(often)).unknown("too bad")
     assert {candidate.text for candidate in found.candidates} == {"too", "to"}
     rarely = [("go too bed", "go to bed"), *[("me too", "me too")] * 9]
     assert Typist.of(rarely).slips == []

@@ -18,6 +18,7 @@ from studio.config import AUTO, MIXED, TrainConfig
 from studio.errors import ConfigError, ModelError
 from studio.models.base import Recogniser
 from studio.models.catalogue import locate, stored_numbers
+from studio.models.causal_lm import memory as typing_memory
 from studio.models.claims import check_model, read_object
 from studio.models.encoder_decoder import SMALL_VOCABULARY, SPELLED_TOKENS_PER_SECOND, EncoderDecoder, base_of
 from studio.models.kyutai import memory as kyutai_memory
@@ -134,7 +135,10 @@ def estimate(
         check_model(folder)
         settings = read_object(folder / "config.json")
         if isinstance(family, LearnsFromWordTimes) and seconds:
-            return _of_streams(kyutai_memory.parts(config, seconds, folder, family, _READ_AT_ONCE), device)
+            return _of_parts(kyutai_memory.parts(config, seconds, folder, family, _READ_AT_ONCE), device)
+        if family.kind == "typing" and texts:
+            copied = _COPIED if _may_be_mixed(config, device) else 1
+            return _of_parts(typing_memory.parts(config, _longest(folder, texts), folder, family, copied), device)
         if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
             return None
         encoder, decoder = _sides(family, settings, config.targets)
@@ -185,17 +189,19 @@ def _activations(
     return round(_SLACK * config.batch_size * (kept + logits))
 
 
-def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float]) -> float | None:
+def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float], texts: Sequence[str] = ()) -> float | None:
     """About how many operations it takes to learn once from a clip of the mean length of `seconds`.
 
     Twice the model's numbers for each frame: the encoder is a third of them and is run forth and back; a few tokens run
-    through the rest. None as for `estimate`.
+    through the rest. Of a pair the tokens of its text count. None as for `estimate`.
     """
     try:
         folder = locate(config.model)
         family, settings = family_of(folder), read_object(folder / "config.json")
         if isinstance(family, LearnsFromWordTimes) and seconds:
             return kyutai_memory.operations(config, seconds, folder)
+        if family.kind == "typing" and texts:
+            return typing_memory.operations(config, _longest(folder, [_middle(texts)]), folder)
         if not isinstance(family, EncoderDecoder) or family.name not in _KEYS or not seconds:
             return None
         encoder, _ = _sides(family, settings, config.targets)
@@ -205,7 +211,7 @@ def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float]) -> floa
     return 2.0 * stored_numbers(folder) * frames * (1 if encoder.adapted else _ENCODED_ONCE)
 
 
-def _of_streams(parts: kyutai_memory.Parts, device: str) -> MemoryEstimate:
+def _of_parts(parts: kyutai_memory.Parts | typing_memory.Parts, device: str) -> MemoryEstimate:
     return MemoryEstimate(process=0 if device.startswith("cuda") else _PROCESS, **asdict(parts))
 
 
@@ -260,6 +266,11 @@ def _tokens(family: EncoderDecoder, settings: Mapping[str, Any], seconds: float,
     spells = settings["vocab_size"] < SMALL_VOCABULARY
     allowed = round(seconds * (SPELLED_TOKENS_PER_SECOND if spells else family.tokens_per_second))
     return max(allowed, min(longest, int(settings[family.positions])))
+
+
+def _middle(texts: Sequence[str]) -> str:
+    """A text than which half of them are longer."""
+    return sorted(texts, key=len)[len(texts) // 2]
 
 
 def _longest(folder: Path, texts: Sequence[str]) -> int:

@@ -83,12 +83,16 @@ def expected(
         name, pace = found
         seconds = pace.rest + pace.scored * tests + pace.learnt * learnt
         return Expected(seconds, seconds, name)
-    operations = operations_for_a_clip(config, [clip.duration for clip in clips]) if on_cpu else None
+    operations = _operations(config, clips) if on_cpu else None
     if operations is None:
         return None
     speed = _EFFICIENCY * _operations_per_second() * min(config.threads or _cores(), _cores())
     seconds = _LOADING + operations * (learnt + _transcribed(config, [*clips, *others], learnt)) / speed
     return Expected(seconds / _WITHIN, seconds * _WITHIN, is_busy=psutil.getloadavg()[0] > _BUSY * _cores())
+
+
+def _operations(config: TrainConfig, clips: Sequence[Example]) -> float | None:
+    return operations_for_a_clip(config, [clip.duration for clip in clips], [clip.text for clip in clips])
 
 
 def _transcribed(config: TrainConfig, clips: Sequence[Example], learnt: int) -> int:
