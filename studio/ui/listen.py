@@ -17,7 +17,7 @@ from studio.inference.worker import Worker
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.models.strength import MEASURED_BEFORE, change
 from studio.ui import assets, hearing, heldout
-from studio.ui.hearing import Kept, ModelSelection, TestableRun, UtteranceHypotheses
+from studio.ui.hearing import Kept, LiveTurnHeard, ModelSelection, TestableRun, UtteranceHypotheses
 from studio.ui.page import Page
 from studio.ui.turn_ends import TurnEnds, turn_ends_of
 from studio.workspace import Workspace
@@ -25,6 +25,7 @@ from studio.workspace import Workspace
 LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz
 Field = Annotated[str, Form()]
 Fields = Annotated[Sequence[str], Form()]
+TurnName = Annotated[str, Form(min_length=1, max_length=64)]
 Boost = Annotated[float, Form(ge=0, le=HIGHEST_BOOST)]
 Strength = Annotated[float, Form(ge=0, le=100)]  # of the adapters as they are kept
 
@@ -34,6 +35,7 @@ class Prepared(BaseModel):
 
     model: str
     longest: float  # seconds that it takes whole
+    listens: bool  # whether it writes while it hears
 
 
 class NewStrength(BaseModel):
@@ -62,7 +64,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def prepare(run: Fields = (), model: Field = "") -> Prepared:
         who = chosen(run, model)
         reader.prepare(who.model, tuple(who.adapters.values()))
-        return Prepared(model=who.model, longest=hearing.longest(who.model))
+        return Prepared(model=who.model, longest=hearing.longest(who.model), listens=hearing.listens(who.model))
 
     @routes.post("/hear")
     def utterance(
@@ -95,9 +97,28 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
-    routes.include_router(_turns(workspace, reader, reading))
+    for sounds in (_live(workspace, reader, reading), _turns(workspace, reader, reading)):
+        routes.include_router(sounds)
     for others in (_choices(workspace), _corrections(workspace), _strengths(workspace), heldout.router(workspace)):
         routes.include_router(others)
+    return routes
+
+
+def _live(workspace: Workspace, reader: Worker, reading: threading.Lock) -> APIRouter:
+    """A turn as it is spoken, by a model that writes while it hears."""
+    routes = APIRouter()
+
+    @routes.post("/live")
+    def live(
+        sound: UploadFile, turn: TurnName, at: Annotated[int, Form(ge=0)] = 0, run: Fields = (), model: Field = ""
+    ) -> LiveTurnHeard:
+        if not reading.acquire(blocking=False):  # a whole utterance goes before it
+            return LiveTurnHeard(heard=at, columns=[])
+        try:
+            return hearing.listened(reader, _content(sound), _chosen(workspace, run, model), turn, at)
+        finally:
+            reading.release()
+
     return routes
 
 
