@@ -44,7 +44,7 @@ class LiveTurn:
         import soxr
 
         if not isinstance(recogniser.family, Listens):
-            raise DataError(f"{recogniser.source} does not write while it hears.", "Choose a Kyutai model.")
+            raise DataError(f"{recogniser.source} does not write words during speech.", "Choose a Kyutai model.")
         self.turn, self.recogniser, self.names, self.rate, self.is_slow = turn, recogniser, tuple(names), rate, is_slow
         self.heard = 0  # samples, at `rate`
         self._spent = 0.0  # seconds

@@ -97,9 +97,8 @@ def router(workspace: Workspace, recogniser: Worker | None = None) -> APIRouter:
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
-    for sounds in (_live(workspace, reader, reading), _turns(workspace, reader, reading)):
-        routes.include_router(sounds)
-    for others in (_choices(workspace), _corrections(workspace), _strengths(workspace), heldout.router(workspace)):
+    spoken = [part(workspace, reader, reading) for part in (_live, _turns)]
+    for others in spoken + [part(workspace) for part in (_choices, _corrections, _strengths, heldout.router)]:
         routes.include_router(others)
     return routes
 
