@@ -120,6 +120,7 @@ def test_words_and_pauses_are_readable_in_the_dark_and_on_a_phone(
         expect(page.locator(".li-keep")).to_be_visible()
         page.locator(".li-end summary").click()
         expect(page.locator(".li-end-row")).to_have_count(2)
+        expect(page.locator(".li-end-row").last.locator(".li-end-words span")).to_have_count(4)
         page.locator(".li-end").scroll_into_view_if_needed()
         shot(page, f"turn-{scheme}-{width}")
         assert violations(page) == []
@@ -128,6 +129,6 @@ def test_words_and_pauses_are_readable_in_the_dark_and_on_a_phone(
 
 
 def shot(page: Page, name: str) -> None:
-    """Keep a picture for whoever looks, where STUDIO_SHOTS names a folder."""
-    if folder := os.environ.get("STUDIO_SHOTS"):
+    """Keep a picture for whoever looks, where STUDIO_PICTURES names a folder."""
+    if folder := os.environ.get("STUDIO_PICTURES"):
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
