@@ -158,7 +158,7 @@ class Test {
     }
   }
 
-  /** What appears during speech: words with their times, by a model that writes while it hears; else the text so far. */
+  /** During speech: words with their times, by a model that writes while it hears; else the text so far. */
   #writes(whileHearing) {
     this.partial = whileHearing ? this.live : this.soFar;
     this.live.readers = Math.min(2, 1 + this.runs.fields.run.length);
