@@ -40,6 +40,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     exporting_runs.RunExports,
     hearing.UtteranceHypotheses,
     hearing.Kept,
+    hearing.LiveTurnHeard,
     hearing.TestableRun,
     heldout.ClipPage,
     heldout.HeldOut,

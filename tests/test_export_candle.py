@@ -29,6 +29,7 @@ from studio.export.exporting import export_run
 from studio.export.reference import LOGITS, Reference
 from studio.export.uses import uses
 from studio.models import load
+from studio.models.adapters import attach, save, trainable
 from studio.models.claims import header
 from studio.models.kyutai import candle_folder
 from studio.models.kyutai.candle_folder import CONFIG, WEIGHTS, candle_copy_of
@@ -150,6 +151,60 @@ def test_the_makers_own_code_loads_the_adapter_alone_on_the_base(targets: str, t
     found, wanted, plain = (each.stages(SOUNDS[0])[LOGITS] for each in (theirs, merged, base))
     assert np.abs(found - wanted).max() < 1e-3 < np.abs(plain - wanted).max()
     assert (found.argmax(-1) == wanted.argmax(-1)).all()
+
+
+def with_tables(workspace: Workspace, **kind: Any) -> Path:
+    """The run's adapter, made anew with the embeddings trained whole; what was learnt has bf16's steps."""
+    import torch
+
+    base, folder = load(workspace.root / "base", "cpu"), RunFolder(workspace.root / "outputs" / RUN).adapter
+    family: Any = base.family
+    tuned = attach(base, 4, 8, 0.0, "full", seed=0, whole=[family.embeddings], **kind)
+    torch.manual_seed(4)
+    for parameter in trainable(tuned):
+        parameter.data = (0.1 * torch.randn(parameter.shape)).bfloat16().float()
+    shutil.rmtree(folder)
+    save(tuned, folder)
+    return folder
+
+
+def test_trained_embeddings_lie_beside_the_adapter_as_the_makers_tables(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    write_candle(tiny_models.kyutai(tmp_path / "base"))
+    workspace = run_on(tmp_path / "base", tmp_path, "full", SOUNDS[:1])
+    trained = load_file(with_tables(workspace) / "adapter_model.safetensors")
+    table = trained["base_model.model.model.embed_tokens.embed_tokens.weight"]
+    report = export_run(workspace, RUN, "candle")
+    written = load_file(report.folder / LORA / "lora.safetensors")
+    shape = Shape.of(json.loads((tmp_path / "base" / "config.json").read_text()))
+    tables = [written["text_emb.weight"], *(written[f"emb.{book}.weight"] for book in range(shape.books))]
+    assert [len(part) for part in tables] == [shape.vocabulary, *[shape.codes] * shape.books]
+    rows = np.concatenate([part.float().numpy() for part in tables])
+    assert (rows == table[: len(rows)].numpy()).all()
+
+
+@pytest.mark.usefixtures("moshi")
+def test_the_makers_own_code_loads_trained_embeddings_with_the_adapter(tmp_path: Path) -> None:
+    from studio.export.candle_moshi import Moshi
+
+    candle = write_candle(tiny_models.kyutai(tmp_path / "base"))
+    workspace = run_on(tmp_path / "base", tmp_path, "full", SOUNDS[:1])
+    with_tables(workspace)
+    merged = Reference.of(export_run(workspace, RUN, "merged").folder)
+    lora = export_run(workspace, RUN, "candle").folder / LORA
+    found, wanted = (each.stages(SOUNDS[0])[LOGITS] for each in (Moshi(candle, merged, lora=lora), merged))
+    assert np.abs(found - wanted).max() < 1e-3
+    assert (found.argmax(-1) == wanted.argmax(-1)).all()
+
+
+def test_an_adapter_that_the_makers_do_not_load_is_exported_merged_alone_and_says_why(tmp_path: Path) -> None:
+    write_candle(tiny_models.kyutai(tmp_path / "base"))
+    workspace = run_on(tmp_path / "base", tmp_path, "full", SOUNDS[:1])
+    with_tables(workspace, dora=True)
+    report = export_run(workspace, RUN, "candle")
+    assert not (report.folder / LORA).exists()
+    assert "The adapter alone is not here: it is DoRA" in (report.folder / "README.md").read_text()
 
 
 def test_a_person_reads_how_it_is_used_in_each_program(exported: gate.ExportReport) -> None:

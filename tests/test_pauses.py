@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +61,21 @@ def in_digits(clip: Clip) -> Clip:
     return Clip(clip.samples, " ".join(word for word, _ in words), clip.id, words)
 
 
-def spiking(recogniser: Recogniser, clips: list[Clip]) -> Any:
-    """Pause heads (heads, classes, width) that take a digit that is written for the end of a turn, and no word.
+def spiking(recogniser: Recogniser, clips: list[Clip], at: Sequence[str] = "0123456789") -> Any:
+    """Pause heads (heads, classes, width) that take a token `at` that is written for the end of a turn, and no other.
 
-    This is what callers met who read out an order number.
+    With digits this is what callers met who read out an order number.
     """
     import torch
 
     family: Any = recogniser.family
-    digits = set(recogniser.processor.tokenizer.convert_tokens_to_ids(list("0123456789")))
+    spikes_at = set(recogniser.processor.tokenizer.convert_tokens_to_ids(list(at)))
     hidden, spikes = [], []
     for clip in clips:
         with inference_mode(recogniser.model):
             given = family.given(recogniser.model, recogniser.processor, clip)
             hidden.append(family._heard(recogniser.model, given)[0, :-1])
-        spikes += [token in digits for token in given[0, 1:, 0].tolist()]
+        spikes += [token in spikes_at for token in given[0, 1:, 0].tolist()]
     states, wanted = torch.cat(hidden).detach(), torch.tensor([0 if spike else CLASSES - 1 for spike in spikes])
     generator = torch.Generator().manual_seed(0)
     head = torch.zeros(CLASSES, states.shape[1], requires_grad=True)

@@ -122,6 +122,7 @@ def attack(studio: Served, routes: list[Route], root: Path, count: int, seed: in
         "/check/",
         "/hear",
         "/partial",
+        "/live",
         "/prepare",
     )
     places = named(root)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
-from studio.export.candle_layout import Shape, from_makers, to_makers
+from studio.export.candle_layout import TABLE, Shape, from_makers, tables_to_makers, to_makers
 from studio.export.candle_lora import to_makers_lora
 from studio.export.candle_usage import usage_of
 from studio.export.merged import MergeReport
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LORA = "lora"  # the folder of the adapter alone
 _ADAPTER = "adapter_model.safetensors"
+_TRAINED_TABLE = f"base_model.model.{TABLE}"  # in that file, where the embeddings were trained too
 
 
 class Candle:
@@ -119,16 +120,26 @@ def _pause_heads(base: CandleFolder, adapter: Path) -> dict[str, torch.Tensor]:
 
 
 def _write_lora(adapter: Path, out: Path, base: CandleFolder, shape: Shape, heads: Mapping[str, torch.Tensor]) -> None:
-    """The adapter alone, unless it is more than LoRA's two matrices on each layer."""
+    """The adapter alone: LoRA's two matrices on each layer, and the embeddings where they were trained.
+
+    As moshi-finetune writes them with `ft_embed`: moshi takes whole weights in place of the base model's. Nothing is
+    written for an adapter that is more than that.
+    """
+    import torch
     from safetensors.torch import load_file, save_file
 
     settings = read_object(adapter / "adapter_config.json")
-    if settings.get("use_dora") or settings.get("modules_to_save"):
+    ours = load_file(adapter / _ADAPTER)
+    table = ours.pop(_TRAINED_TABLE, None)
+    if settings.get("use_dora") or not all(".lora_" in name for name in ours):
         return
     alpha, own_rank = float(settings["lora_alpha"]), int(settings["r"])
     scaling = alpha / (own_rank**0.5 if settings.get("use_rslora") else own_rank)
     changes = {name: (heads[name] - was) / scaling for name, was in base.pause_heads().items()}
-    tensors, rank = to_makers_lora(load_file(adapter / _ADAPTER), shape, changes)
+    tensors, rank = to_makers_lora(ours, shape, changes)
+    if table is not None:
+        half = table.to(torch.bfloat16)  # as the base model has it
+        tensors |= {name: part.clone() for name, part in tables_to_makers(half, shape)}
     folder = out / LORA
     folder.mkdir()
     save_file(tensors, folder / "lora.safetensors", metadata={"format": "pt"})

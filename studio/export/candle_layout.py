@@ -64,11 +64,7 @@ def to_makers(read: Read, shape: Shape) -> Iterator[tuple[str, torch.Tensor]]:
     """Each tensor by the makers' name; `read` gives one by transformers' name."""
     import torch
 
-    table = read(TABLE)
-    yield "text_emb.weight", table[: shape.vocabulary]
-    for book in range(shape.books):
-        first = shape.vocabulary + book * shape.codes
-        yield f"emb.{book}.weight", table[first : first + shape.codes]
+    yield from tables_to_makers(read(TABLE), shape)
     yield "text_linear.weight", read(HEAD)[: shape.vocabulary - 1]  # the start token is never written
     yield "out_norm.alpha", read(NORM).view(1, 1, -1)
     for layer in range(shape.layers):
@@ -80,6 +76,14 @@ def to_makers(read: Read, shape: Shape) -> Iterator[tuple[str, torch.Tensor]]:
             yield f"{theirs}{other}.weight", read(f"{ours}{name}.weight")
         for name, other in _NORMS.items():
             yield f"{theirs}{other}.alpha", read(f"{ours}{name}.weight").view(1, 1, -1)
+
+
+def tables_to_makers(table: torch.Tensor, shape: Shape) -> Iterator[tuple[str, torch.Tensor]]:
+    """The one table of tokens (rows, width) as the makers': of text, and of each codebook."""
+    yield "text_emb.weight", table[: shape.vocabulary]
+    for book in range(shape.books):
+        first = shape.vocabulary + book * shape.codes
+        yield f"emb.{book}.weight", table[first : first + shape.codes]
 
 
 def from_makers(tensors: Tensors, shape: Shape) -> dict[str, torch.Tensor]:

@@ -86,6 +86,9 @@ _LORA = """
 The adapter alone, on the base model: give the base model's files instead, and
 `config_path=folder + "/{lora}/config.json", lora_weights=folder + "/{lora}/lora.safetensors"`.
 """
+_NO_LORA = """
+The adapter alone is not here: it is DoRA, or holds whole layers other than the embeddings, which moshi does not load.
+"""
 _MLX = """\
 ## Use it in MLX, on a Mac
 
@@ -110,7 +113,7 @@ _FRAME_RATE = 12.5  # Hz
 def usage_of(folder: Path, files: CandleFolder, lora: str) -> str:
     """Markdown for the export in `folder`, whose `files` may be elsewhere for the moment; `lora` is a folder in it."""
     names = {"weights": files.weights.name, "codec": files.codec.name, "tokenizer": files.tokenizer.name}
-    python = _PYTHON.format(folder=str(folder), **names) + (_LORA.format(lora=lora) if lora else "")
+    python = _PYTHON.format(folder=str(folder), **names) + (_LORA.format(lora=lora) if lora else _NO_LORA)
     return "\n".join((_server(folder, files), python, _MLX.format(folder=str(folder), **names)))
 
 

@@ -43,6 +43,7 @@ class Hypothesis(BaseModel):
     latency: float  # seconds from samples to text; of a batch, its time shared out evenly
     confidence: float | None = None  # mean token probability, 0..1
     words: list[tuple[str, float]] | None = None  # each word, and the lowest probability of its tokens, 0..1
+    starts: list[float] | None = None  # seconds at which each of `words` begins, by a family that writes in step
     is_cut: bool = False  # of a typing model: it did not end by itself, and what is here is its beginning
 
 
@@ -172,6 +173,37 @@ class Encodes(Protocol):
 
     def frozen_part(self, model: torch.nn.Module, processor: Any) -> str:
         """A hash of all weights and settings that `features` depends on."""
+        ...
+
+
+class Listening(Protocol):
+    """One stream of sound as it comes in, and what one or more readers have written of it so far."""
+
+    def hear(self, samples: NDArray[np.float32], gives_way: Callable[[], bool] = ...) -> None:
+        """Take more of the sound: any number of samples at the family's rate. Call it without gradients.
+
+        Once `gives_way()` is true, what was not yet read waits for the next call.
+        """
+        ...
+
+    def words(self, processor: Any, reader: int) -> tuple[list[tuple[str, float]], list[float]]:
+        """The `words` of a reader and their `starts`, as in `Hypothesis`."""
+        ...
+
+    def keep(self, reader: int) -> None:
+        """Go on with one reader alone, as reader 0."""
+        ...
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A family that writes while it hears, frame by frame, what it would write of the whole sound."""
+
+    def listen(self, model: torch.nn.Module, processor: Any, readers: int = 1) -> Listening:
+        """What hears sound as it comes in; each of `readers` is a row, as in `transcribe_with_adapters`.
+
+        The model has to be in eval mode. Call it without gradients.
+        """
         ...
 
 

@@ -11,14 +11,15 @@ Words = list[tuple[str, float]]
 _STARTS = ("▁", "Ġ")  # how SentencePiece and byte-level tokenizers mark the token that begins a word
 
 
+def spans_of(tokenizer: Any, ids: Sequence[int]) -> list[tuple[str, int, int]]:
+    """Each word that `ids` write, the place of its first token, and the place after its last."""
+    pieces = tokenizer.convert_ids_to_tokens(list(ids))  # a piece is None where a model has more ids than pieces
+    firsts = [place for place, piece in enumerate(pieces) if not place or (piece or "").startswith(_STARTS)]
+    spans = zip(firsts, [*firsts[1:], len(pieces)], strict=False)
+    words = ((tokenizer.decode(list(ids[first:end]), skip_special_tokens=True), first, end) for first, end in spans)
+    return [(word.strip(), first, end) for word, first, end in words if word.strip()]
+
+
 def words_of(tokenizer: Any, ids: Sequence[int], chances: Sequence[float]) -> Words:
     """The words that `ids` write; `chances` has a probability for each, and may go on (with the end token's)."""
-    groups: list[tuple[list[int], float]] = []
-    for token, piece, chance in zip(ids, tokenizer.convert_ids_to_tokens(list(ids)), chances, strict=False):
-        if (piece or "").startswith(_STARTS) or not groups:  # a piece is None where a model has more ids than pieces
-            groups.append(([token], chance))
-        else:
-            tokens, lowest = groups[-1]
-            groups[-1] = ([*tokens, token], min(lowest, chance))
-    words = ((tokenizer.decode(tokens, skip_special_tokens=True).strip(), lowest) for tokens, lowest in groups)
-    return [(word, round(lowest, 4)) for word, lowest in words if word]
+    return [(word, round(min(chances[first:end]), 4)) for word, first, end in spans_of(tokenizer, ids)]

@@ -19,7 +19,7 @@ from studio.evaluation.evaluate import open_dataset
 from studio.evaluation.word_diff import compared
 from studio.inference.misread import heard_another
 from studio.inference.worker import Worker
-from studio.models.base import Hypothesis
+from studio.models.base import Hypothesis, Listens
 from studio.models.catalogue import locate
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.models.registry import family_of
@@ -65,6 +65,25 @@ class UtteranceHypotheses(BaseModel):
     model: str
     columns: list[ModelHypothesis]
     notes: list[str]  # about the recording: too quiet, clipped, …
+
+
+class LiveHypothesis(BaseModel):
+    """What one model has written of a turn that is going on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str  # empty for the base alone
+    words: list[tuple[str, float]]  # each with the lowest probability of its tokens, 0..1
+    starts: list[float]  # seconds of the turn at which each begins
+
+
+class LiveTurnHeard(BaseModel):
+    """A turn that is going on, as far as it was heard."""
+
+    model_config = ConfigDict(frozen=True)
+
+    heard: int  # samples that the model has: the next ones are to begin there
+    columns: list[LiveHypothesis]  # the base, then the run; those that cannot keep pace are left out
 
 
 class ModelSelection(BaseModel):
@@ -187,6 +206,25 @@ def so_far(recogniser: Worker, sound: bytes, chosen: ModelSelection) -> str:
         return recogniser.partial(sound, chosen.model, next(iter(chosen.adapters.values()), None)).text
     except CancelledError:
         return ""
+
+
+def listened(recogniser: Worker, sound: bytes, chosen: ModelSelection, turn: str, at: int) -> LiveTurnHeard:
+    """What the base and the first run have written of the turn called `turn`, of which `sound` begins at sample `at`.
+
+    Raises AudioError, DataError for a turn that is too long or a model that cannot, and as Worker does.
+    """
+    run, adapter = next(iter(chosen.adapters.items()), ("", None))
+    found = recogniser.listen(sound, chosen.model, [adapter] if adapter else [], turn, at)
+    columns = [
+        LiveHypothesis(run=("", run)[column["reader"]], words=column["words"], starts=column["starts"])
+        for column in found["readers"]
+    ]
+    return LiveTurnHeard(heard=found["heard"], columns=columns)
+
+
+def listens(model: str) -> bool:
+    """Whether `model` writes while it hears. Raises ModelError."""
+    return isinstance(family_of(locate(model)), Listens)
 
 
 def another(reader: Worker, content: bytes, who: ModelSelection, label: str) -> str:

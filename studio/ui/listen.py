@@ -17,7 +17,7 @@ from studio.inference.worker import Worker
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.models.strength import MEASURED_BEFORE, change
 from studio.ui import assets, hearing, heldout
-from studio.ui.hearing import Kept, ModelSelection, TestableRun, UtteranceHypotheses
+from studio.ui.hearing import Kept, LiveTurnHeard, ModelSelection, TestableRun, UtteranceHypotheses
 from studio.ui.page import Page
 from studio.ui.turn_ends import TurnEnds, turn_ends_of
 from studio.ui.typing import Mended, ToMend, mended
@@ -26,6 +26,7 @@ from studio.workspace import Workspace
 LARGEST = 64 << 20  # bytes: a minute of 24-bit stereo at 192 kHz
 Field = Annotated[str, Form()]
 Fields = Annotated[Sequence[str], Form()]
+TurnName = Annotated[str, Form(min_length=1, max_length=64)]
 Boost = Annotated[float, Form(ge=0, le=HIGHEST_BOOST)]
 Strength = Annotated[float, Form(ge=0, le=100)]  # of the adapters as they are kept
 
@@ -35,6 +36,7 @@ class Prepared(BaseModel):
 
     model: str
     longest: float  # seconds that it takes whole
+    listens: bool  # whether it writes while it hears
 
 
 class NewStrength(BaseModel):
@@ -66,7 +68,7 @@ def router(workspace: Workspace, recogniser: Worker | None = None, mender: Worke
     def prepare(run: Fields = (), model: Field = "") -> Prepared:
         who = chosen(run, model)
         reader.prepare(who.model, tuple(who.adapters.values()))
-        return Prepared(model=who.model, longest=hearing.longest(who.model))
+        return Prepared(model=who.model, longest=hearing.longest(who.model), listens=hearing.listens(who.model))
 
     @routes.post("/hear")
     def utterance(
@@ -99,10 +101,28 @@ def router(workspace: Workspace, recogniser: Worker | None = None, mender: Worke
     def differs(sound: UploadFile, text: Field, model: Field = "") -> dict[str, str]:
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
-    routes.include_router(_turns(workspace, reader, reading))
-    routes.include_router(_mending(workspace, mender or Worker()))
-    for others in (_choices(workspace), _corrections(workspace), _strengths(workspace), heldout.router(workspace)):
+    spoken = [part(workspace, reader, reading) for part in (_live, _turns)]
+    spoken.append(_mending(workspace, mender or Worker()))
+    for others in spoken + [part(workspace) for part in (_choices, _corrections, _strengths, heldout.router)]:
         routes.include_router(others)
+    return routes
+
+
+def _live(workspace: Workspace, reader: Worker, reading: threading.Lock) -> APIRouter:
+    """A turn as it is spoken, by a model that writes while it hears."""
+    routes = APIRouter()
+
+    @routes.post("/live")
+    def live(
+        sound: UploadFile, turn: TurnName, at: Annotated[int, Form(ge=0)] = 0, run: Fields = (), model: Field = ""
+    ) -> LiveTurnHeard:
+        if not reading.acquire(blocking=False):  # a whole utterance goes before it
+            return LiveTurnHeard(heard=at, columns=[])
+        try:
+            return hearing.listened(reader, _content(sound), _chosen(workspace, run, model), turn, at)
+        finally:
+            reading.release()
+
     return routes
 
 

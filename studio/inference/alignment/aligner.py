@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from studio.errors import ModelError
 from studio.models import Recogniser, load
+from studio.models.base import Listens
 from studio.models.catalogue import catalogue, locate
 from studio.models.claims import read_object
 from studio.models.encoder_decoder import EncoderDecoder
@@ -41,7 +42,8 @@ def chosen(source: str, device: str = "auto") -> Recogniser:
 
 def for_words_of(recogniser: Recogniser, workspace: Workspace) -> Recogniser:
     """The model that times what `recogniser` wrote: itself, or one on this disk. Raises ModelError where none is."""
-    found = recogniser if aligns(recogniser) else find(workspace, recogniser.device)
+    times_itself = aligns(recogniser) or isinstance(recogniser.family, Listens)
+    found = recogniser if times_itself else find(workspace, recogniser.device)
     if found is None:
         raise ModelError("Word times need a Whisper on this disk, and there is none.", FETCH)
     return found

@@ -9,7 +9,8 @@ The two ends speak JSON lines over pipes:
 `Worker` is the near end. `python -m studio.inference.worker` is the far one: it keeps one set of weights in memory,
 with up to four adapters, ends itself when it has had nothing to do for a while, and at once when the near end is gone,
 however it died. During speech, `Worker.partial` transcribes the utterance so far: the far end tries the text that it
-read last and only writes on from where that no longer holds.
+read last and only writes on from where that no longer holds. A model that writes while it hears is given what is new
+alone: `Worker.listen`.
 """
 
 from __future__ import annotations

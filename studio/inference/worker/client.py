@@ -57,6 +57,16 @@ class Worker:
             answer = self._ask("partial", model, [adapter] if adapter else [], audio=str(path))
         return Hypothesis.model_validate(answer)
 
+    def listen(self, audio: Path | bytes, model: str, adapters: Sequence[Path], turn: str, at: int) -> dict[str, Any]:
+        """More of the turn called `turn`, a WAV from its sample `at` on, by a model that `Listens`.
+
+        `heard` has the samples that are known: what comes next begins there. `readers` has the fields of
+        `studio.inference.live.LiveWords` for the base and each of `adapters`, as far as they keep pace.
+        """
+        with _on_disk(audio) as path:
+            found: dict[str, Any] = self._ask("listen", model, adapters, audio=str(path), turn=turn, at=at)
+        return found
+
     def transcribe_each(
         self,
         audio: Path | bytes,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import CancelledError
 
 if TYPE_CHECKING:
+    from studio.inference.live import LiveTurn
     from studio.models.base import Clip, Hypothesis, Recogniser
 
 _SMALL = 10_000_000  # parameters: on 2 busy cores the starter (1.8 M) took 0.5 s with one thread, 4.0 s with two
@@ -25,6 +26,7 @@ class ModelHost:
         self._adapters: dict[_Written, str] = {}  # to peft's names; the one used last comes last
         self._loaded = 0  # adapters so far: a name is never used twice
         self._draft = ""  # the last partial text
+        self._turn: LiveTurn | None = None  # that is being spoken, or was last
         self._threads = 0  # that torch would use by itself; 0 before the first model
 
     def prepare(self, model: str, adapters: Sequence[str]) -> None:
@@ -59,6 +61,28 @@ class ModelHost:
         """Called after each token of a partial text."""
         if self._is_wanted():
             raise CancelledError("The partial text was given up: the whole one is wanted.")
+
+    def listen(self, model: str, adapters: Sequence[str], audio: str, turn: str, at: int) -> dict[str, Any]:
+        """More of the turn called `turn`, from its sample `at` on: the words of the base, then with each adapter.
+
+        `heard` says how many samples are known: where these are others than `at`, nothing was taken, and what comes
+        next must begin there. A turn begins at 0.
+        """
+        from studio.audio import read
+        from studio.inference.live import LiveTurn
+        from studio.models.multi_adapter import BASE
+
+        recogniser, names = self._ready(model, adapters)
+        names, wave = [BASE, *names], read(Path(audio))
+        live = self._turn
+        if live is None or not live.goes_on(turn, recogniser, names, wave.sample_rate):
+            if at:
+                return {"heard": 0, "readers": []}
+            is_slow = bool(live and live.is_slow and live.recogniser is recogniser and live.names == tuple(names))
+            live = self._turn = LiveTurn(turn, recogniser, names, wave.sample_rate, is_slow=is_slow)
+        if live.heard == at:
+            live.hear(wave.samples, self._is_wanted)
+        return {"heard": live.heard, "readers": [words.model_dump() for words in live.words()]}
 
     def transcribe_each(
         self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float, strength: float = 1.0
@@ -173,7 +197,7 @@ class ModelHost:
             recogniser.model.delete_adapter(self._adapters.pop(adapter))
 
     def _forget(self) -> None:
-        self._recogniser, self._adapters = None, {}
+        self._recogniser, self._adapters, self._turn = None, {}, None
 
 
 def _written(adapter: Path) -> _Written:

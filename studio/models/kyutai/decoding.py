@@ -8,12 +8,13 @@ known as soon as the frame before it was heard.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from studio.models.key_terms import Match
 from studio.models.kyutai.interleaver import Layout
+from studio.models.words import Words, spans_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,17 @@ class Written:
         """(frame, token, probability) of every token that belongs to a word."""
         found = zip(range(len(self.ids)), self.ids, self.chances, strict=True)
         return [(frame, token, chance) for frame, token, chance in found if layout.is_text(token)]
+
+    def words(self, tokenizer: Any, layout: Layout) -> tuple[Words, list[float]]:
+        """Each word with its lowest probability, and the seconds at which each begins.
+
+        The model writes a word `delay` after it has begun, so a start is at most a frame (80 ms) early.
+        """
+        text = self.text(layout)
+        spans = spans_of(tokenizer, [token for _, token, _ in text])
+        lowest = [min(chance for _, _, chance in text[first:end]) for _, first, end in spans]
+        words = [(word, round(chance, 4)) for (word, _, _), chance in zip(spans, lowest, strict=True)]
+        return words, [layout.start(text[first][0]) for _, first, _ in spans]
 
 
 class Streams:
@@ -69,6 +81,14 @@ class Streams:
             written.ids.append(token)
             written.chances.append(chance[token].item())
 
+    def keep(self, clip: int) -> None:
+        """Go on with one clip alone, as clip 0."""
+        import torch
+
+        self._cache.batch_select_indices(torch.tensor([clip], device=self._ids.device))
+        self._ids, self.written = self._ids[clip : clip + 1], [self.written[clip]]
+        self._matches = self._matches[clip : clip + 1]
+
     def _likelier(self, logits: torch.Tensor, likeliest: torch.Tensor) -> torch.Tensor:
         """The tokens (clips) that are written: the `likeliest`, or those of a key term."""
         ids = likeliest.clone()
@@ -86,47 +106,66 @@ class LiveCodes:
     """The codec's codes of sound that comes in bit by bit: those of the whole sound, frame by frame."""
 
     def __init__(self, codec: Any, frame_size: int, codebooks: int) -> None:
+        import numpy as np
+
         self._codec, self._frame_size, self._codebooks = codec, frame_size, codebooks
         self._caches: dict[str, Any] = {}
-        self._rest: list[NDArray[np.float32]] = []
+        self._rest = np.zeros(0, np.float32)  # samples that were not yet read
         known = inspect.signature(inspect.unwrap(codec.encode)).parameters
         self._cache = "encoder_cache" if "encoder_cache" in known else "encoder_past_key_values"  # before 5.24
 
-    def take(self, samples: NDArray[np.float32]) -> list[torch.Tensor]:
-        """The codes (1, codebooks) of each frame that `samples`, with those left over before, make whole."""
+    def take(self, samples: NDArray[np.float32]) -> Iterator[torch.Tensor]:
+        """The codes (1, codebooks) of each frame that `samples`, with those left over before, make whole.
+
+        Frames that the caller does not ask for are left over too.
+        """
         import numpy as np
         import torch
 
-        waiting = np.concatenate([*self._rest, samples]).astype(np.float32)
-        whole = len(waiting) // self._frame_size * self._frame_size
-        self._rest = [waiting[whole:]]
-        found = []
-        for frame in torch.from_numpy(waiting[:whole].copy()).view(-1, self._frame_size):
+        self._rest = np.concatenate([self._rest, samples]).astype(np.float32)
+        while len(self._rest) >= self._frame_size:
+            frame, self._rest = torch.from_numpy(self._rest[: self._frame_size]), self._rest[self._frame_size :]
             heard = self._codec.encode(frame[None, None].to(self._codec.device), use_streaming=True, **self._caches)
             self._caches = {self._cache: getattr(heard, self._cache), "padding_cache": heard.padding_cache}
-            found.append(heard.audio_codes[:, : self._codebooks, 0])
-        return found
+            yield heard.audio_codes[:, : self._codebooks, 0]
+
+
+def _never() -> bool:
+    return False
 
 
 class Listener:
-    """One stream of sound as it comes in, and the text so far. Call it in eval mode without gradients."""
+    """One stream of sound as it comes in, and the text so far, by one or more readers.
 
-    def __init__(self, base: Any, layout: Layout, sample_rate: int) -> None:
+    Call it in eval mode without gradients.
+    """
+
+    def __init__(self, base: Any, layout: Layout, sample_rate: int, readers: int = 1) -> None:
         import numpy as np
 
         self._codes = LiveCodes(base.codec_model, base.config.frame_size, base.config.num_codebooks)
-        self._layout, self._sample_rate, self._streams = layout, sample_rate, Streams(base, layout, 1)
+        self._layout, self._sample_rate, self._streams = layout, sample_rate, Streams(base, layout, readers)
         self.hear(np.zeros(int(layout.silence_before * sample_rate), np.float32))
 
     @property
     def written(self) -> Written:
-        """A token for each whole frame, and one more."""
+        """By the first reader: a token for each whole frame, and one more."""
         return self._streams.written[0]
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
+    def hear(self, samples: NDArray[np.float32], gives_way: Callable[[], bool] = _never) -> None:
         """Take more of the sound: any number of samples at the family's rate."""
         for codes in self._codes.take(samples):
-            self._streams.hear(codes)
+            self._streams.hear(codes.expand(len(self._streams.written), -1))
+            if gives_way():
+                return
+
+    def words(self, processor: Any, reader: int) -> tuple[Words, list[float]]:
+        """Each word of a reader with its lowest probability, and the seconds at which each begins."""
+        return self._streams.written[reader].words(processor.tokenizer, self._layout)
+
+    def keep(self, reader: int) -> None:
+        """Go on with one reader alone."""
+        self._streams.keep(reader)
 
     def finish(self) -> Written:
         """The whole text, after the silence in which its last words are written."""

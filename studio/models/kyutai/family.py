@@ -27,7 +27,6 @@ from studio.models.inference_mode import inference_mode
 from studio.models.kyutai.decoding import Listener, Streams, Written
 from studio.models.kyutai.interleaver import END_OF_PAD, Layout, TimedTokens, text_stream
 from studio.models.limits import check_length
-from studio.models.words import words_of
 
 if TYPE_CHECKING:
     import torch
@@ -300,9 +299,9 @@ class KyutaiSpeechToText:
         read = iter([self._hypothesis(processor, clip, row, layout, latency) for row in streams.written])
         return [AdapterHypothesis(plain=next(read), biased=next(read) if terms else None) for _ in range(readers)]
 
-    def listen(self, model: torch.nn.Module, processor: Any) -> Listener:
+    def listen(self, model: torch.nn.Module, processor: Any, readers: int = 1) -> Listener:
         """What hears sound as it comes in, and writes what `transcribe` would. The model has to be in eval mode."""
-        return Listener(base_of(model), self.layout(model, processor), self.sample_rate)
+        return Listener(base_of(model), self.layout(model, processor), self.sample_rate, readers)
 
     def spellings(self, processor: Any, text: str) -> list[list[int]]:
         """As words: each begins with a space, also at the start."""
@@ -320,15 +319,15 @@ class KyutaiSpeechToText:
         return text.strip()
 
     def _hypothesis(self, processor: Any, clip: Clip, written: Written, layout: Layout, latency: float) -> Hypothesis:
-        text = written.text(layout)
-        ids, chances = [token for _, token, _ in text], [chance for _, _, chance in text]
-        sure = chances or written.chances
+        sure = [chance for _, _, chance in written.text(layout)] or written.chances
+        words, starts = written.words(processor.tokenizer, layout)
         return Hypothesis(
             text=self._text(processor, written, layout),
             seconds=len(clip.samples) / self.sample_rate,
             latency=latency,
             confidence=sum(sure) / len(sure),
-            words=words_of(processor.tokenizer, ids, chances),
+            words=words,
+            starts=starts,
         )
 
 

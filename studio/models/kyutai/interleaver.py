@@ -36,6 +36,10 @@ class Layout:
         """Frames before which no word can be written."""
         return int(self.frame_rate * self.delay)
 
+    def start(self, frame: int) -> float:
+        """When a word begins whose first token is that of `frame`: seconds of the clip, at most a frame early."""
+        return round(max(0.0, frame / self.frame_rate - self.delay - self.silence_before), 3)
+
     def is_text(self, token: int) -> bool:
         """Whether `token` belongs to a word."""
         return token not in (self.pad, END_OF_PAD)

@@ -266,6 +266,7 @@ declare namespace Server {
     latency: number;
     confidence: number | null;
     words: [string, number][] | null;
+    starts: number[] | null;
     is_cut: boolean;
   }
 
@@ -339,6 +340,17 @@ declare namespace Server {
     points: CurvePoint[];
     missing: number[];
     forecast: Forecast | null;
+  }
+
+  interface LiveHypothesis {
+    run: string;
+    words: [string, number][];
+    starts: number[];
+  }
+
+  interface LiveTurnHeard {
+    heard: number;
+    columns: LiveHypothesis[];
   }
 
   interface LongFileRequest {

@@ -34,8 +34,9 @@ export class HandsFree {
     return this.#state !== "idle";
   }
 
-  /** The take so far, as `Recorder.soFar`, and its seconds (0 once it may be ending). */
-  soFar = () => this.#recorder.soFar();
+  /** The take so far, as `Recorder.soFar` and `since`, and its seconds (0 once it may be ending). */
+  soFar = (from = 0) => this.#recorder.soFar(from);
+  since = (from) => this.#recorder.since(from);
   get heard() {
     return this.#turns && this.#turns.quiet < ENDING ? this.#recorder.heard : 0;
   }

@@ -40,8 +40,10 @@ export class HoldToTalk {
     return this.#phase !== "idle";
   }
 
-  /** The take so far, as `Recorder.soFar`, its seconds, and how many pass between its end and its transcription. */
-  soFar = () => this.#recorder.soFar();
+  /** The take so far, as `Recorder.soFar` and `since`, its seconds, and how many pass between its end and its
+   *  transcription. */
+  soFar = (from = 0) => this.#recorder.soFar(from);
+  since = (from) => (this.#phase === "recording" ? this.#recorder.since(from) : 0);
   lag = TAIL / 1000;
   get heard() {
     return this.#phase === "recording" ? this.#recorder.heard : 0;

@@ -81,13 +81,14 @@ export class TurnEnds {
     if (!found) return;
     const [head, threshold] = [Number(this.head.value), Number(this.threshold.value)];
     this.$(".li-end-threshold-value").textContent = percent(threshold);
-    const rows = found.tracks.map((track) => this.#row(track, head, threshold, found));
+    const columns = this.#entry?.heard?.columns ?? [];
+    const rows = found.tracks.map((track, place) => this.#row(track, head, threshold, found, columns[place]?.plain));
     const level = make("p", { class: "li-end-level" }, levels(found));
     const note = found.note ? make("p", { class: "st-quiet" }, found.note) : null;
     this.$(".li-end-rows").replaceChildren(...rows, ...[level, note].filter(Boolean));
   }
 
-  #row(track, head, threshold, { duration, tracks }) {
+  #row(track, head, threshold, { duration, tracks }, hypothesis) {
     const name = track.run ? (tracks.length === 2 ? "After" : track.run) : "Before";
     const at = ended(track, head, threshold);
     const said = at === undefined ? "not ended" : `ended at ${seconds(at)} of ${seconds(duration)}`;
@@ -96,6 +97,7 @@ export class TurnEnds {
       { class: "li-end-row" },
       make("figcaption", {}, make("b", {}, name), ` ${said}`),
       strip(track, head, threshold, duration, at, `${name}: the turn was ${said}`),
+      written(hypothesis, duration),
     );
   }
 
@@ -109,6 +111,21 @@ function levels({ by_level, silence, duration }) {
   const how = `By level alone, ${seconds(silence)} of silence`;
   if (!by_level.length) return `${how} would not have ended the turn within ${seconds(duration)}.`;
   return `${how} would have ended the turn at ${by_level.map(seconds).join(", then at ")} of ${seconds(duration)}.`;
+}
+
+/** The words below the strip, each where it begins; as much of it as there is room for before the next. */
+function written(/** @type {Server.Hypothesis | undefined} */ hypothesis, duration) {
+  const { words, starts } = hypothesis ?? {};
+  if (!words?.length || !starts) return null;
+  const share = (value) => `${Math.min(100, (100 * value) / duration).toFixed(2)}%`;
+  const row = make("div", { class: "li-end-words st-small" });
+  for (const [place, [word]] of words.entries()) {
+    const element = make("span", { title: `${word}: begins at ${seconds(starts[place])}` }, word);
+    element.style.left = share(starts[place]);
+    element.style.width = share((starts[place + 1] ?? duration) - starts[place]);
+    row.append(element);
+  }
+  return row;
 }
 
 function strip(track, head, threshold, duration, at, label) {

@@ -5,6 +5,7 @@ import { latency } from "./heard-columns.js";
 import { HeldOut } from "../results/heldout.js";
 import { Mending } from "./listen-mend.js";
 import { Modes } from "./listen-modes.js";
+import { LiveWords } from "./listen-live.js";
 import { Partial } from "./listen-partial.js";
 import { Runs } from "./listen-runs.js";
 import { Strength } from "./listen-strength.js";
@@ -72,10 +73,11 @@ class Test {
       onChange: () => this.#prepare(),
       onTold: (text) => this.#tell(text, "look"),
     });
-    this.partial = new Partial(
-      this.$(".li-sofar"),
-      () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) }),
-    );
+    const who = () => ({ ...this.runs.fields, run: this.runs.fields.run.slice(0, 1) });
+    this.soFar = new Partial(this.$(".li-sofar"), who);
+    this.live = new LiveWords(this.$(".li-live"), who, (starts) => this.scope.mark(starts));
+    /** @type {Partial | LiveWords} */
+    this.partial = this.soFar; // by the model
     this.turnEnds = new TurnEnds(root, (job) => this.#queue(job));
     this.mending = new Mending(root, ({ heard }) => best(heard));
     this.utterances = new Utterances(root, {
@@ -149,9 +151,10 @@ class Test {
     this.asked = asked;
     this.#ready("Loading the model …", "");
     try {
-      const { longest } = await request("listen/prepare", { body: form(asked) });
+      const { longest, listens } = await request("listen/prepare", { body: form(asked) });
       if (asked !== this.asked) return;
       this.modes.hears = longest;
+      this.#writes(listens);
       this.#ready("Ready", "good");
     } catch (error) {
       if (asked !== this.asked) return;
@@ -159,6 +162,14 @@ class Test {
       this.#tell(error.message, "bad");
       if (error.code === "Gone") Object.assign(this, { asked: null, isGone: true }); // asked again when it is back
     }
+  }
+
+  /** During speech: words with their times, by a model that writes while it hears; else the text so far. */
+  #writes(whileHearing) {
+    this.partial = whileHearing ? this.live : this.soFar;
+    this.live.readers = Math.min(2, 1 + this.runs.fields.run.length);
+    this.$(".li-live").hidden = !whileHearing;
+    this.$(".li-sofar").hidden = whileHearing;
   }
 
   #ready(word, kind) {
@@ -212,7 +223,7 @@ class Test {
   #level(peak, isRecording) {
     this.meter.level(peak);
     if (!isRecording) return;
-    this.scope.push(peak);
+    this.scope.push(peak, this.modes.talk.since(0));
     this.$(".li-time").textContent = seconds((performance.now() - this.#began) / 1000);
     this.partial.consider(this.modes.talk);
   }

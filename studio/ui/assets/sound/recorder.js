@@ -148,9 +148,14 @@ export class Recorder {
     return blocks.length && (blocks.length * blocks[0].length) / this.#rate;
   }
 
-  /** The take that is going on, as it would be if it ended now; null where there is none. */
-  soFar() {
-    return this.#take?.blocks.length ? finished(this.#take.blocks, this.#rate) : null;
+  /** Seconds in it after its sample `from`. */
+  since(from) {
+    return this.heard && this.heard - from / this.#rate;
+  }
+
+  /** The take that is going on from its sample `from` on, as it would be if it ended now; null where there is none. */
+  soFar(from = 0) {
+    return this.#take?.blocks.length ? finished(this.#take.blocks, this.#rate, from) : null;
   }
 
   /** Begin a take; resolves when the first sound has come, so that speech is not cut off. Throws StudioError. */
@@ -286,13 +291,14 @@ function inWords(error) {
   return new StudioError(what, remedy, error.name);
 }
 
-function finished(blocks, rate) {
-  const samples = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
+function finished(blocks, rate, from = 0) {
+  const whole = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
   let at = 0;
   for (const block of blocks) {
-    samples.set(block, at);
+    whole.set(block, at);
     at += block.length;
   }
+  const samples = whole.subarray(from);
   return { samples, rate, seconds: samples.length / rate, wav: wav(samples, rate) };
 }
 

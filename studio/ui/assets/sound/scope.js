@@ -10,6 +10,10 @@ export const decibels = (amplitude) => Math.max(FLOOR, 20 * Math.log10(amplitude
 /** What `scope` shows: `push` peaks while recording, or the whole of `show(samples)` with `progress` while playing. */
 export class Scope {
   #peaks = [];
+  /** @type {number[]} */
+  #times = []; // of a recording: seconds in it at the end of each block
+  /** @type {number[]} */
+  #marks = []; // seconds of a recording
   #isLive = false;
   #played = 0;
   #asked = 0;
@@ -25,10 +29,17 @@ export class Scope {
     this.#set([], false);
   }
 
-  /** One more block of a recording. */
-  push(peak) {
+  /** One more block of a recording, which has `at` seconds with it. */
+  push(peak, at = 0) {
     if (!this.#isLive) this.#set([], true);
     this.#peaks.push(peak);
+    this.#times.push(at);
+    this.draw();
+  }
+
+  /** Lines at these seconds of the recording, in their order. */
+  mark(seconds) {
+    this.#marks = seconds;
     this.draw();
   }
 
@@ -55,6 +66,8 @@ export class Scope {
 
   #set(peaks, isLive) {
     this.#peaks = peaks;
+    this.#times = [];
+    this.#marks = [];
     this.#isLive = isLive;
     this.#played = 0;
     this.draw();
@@ -85,6 +98,12 @@ export class Scope {
       pen.fillStyle = column / shown.length < this.#played ? played : rest;
       pen.fillRect(column * BAR, (height - size) / 2, BAR - 1, size);
     });
+    pen.fillStyle = played;
+    const hidden = this.#peaks.length - shown.length;
+    for (const mark of this.#marks) {
+      const column = this.#times.findIndex((at) => at > mark) - hidden;
+      if (column >= 0) pen.fillRect(column * BAR - 1, 0, 1, height);
+    }
   }
 }
 
