@@ -25,9 +25,9 @@ from studio.inference.alignment import aligner
 from studio.inference.live import LiveTurn
 from studio.inference.worker.host import ModelHost
 from studio.models import Clip, load
+from studio.models.active_adapter import BASE
 from studio.models.adapters import attach, save, trainable
 from studio.models.base import Listens
-from studio.models.multi_adapter import BASE
 from studio.ui import listen
 from studio.workspace import Workspace
 

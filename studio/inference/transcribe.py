@@ -112,16 +112,10 @@ def transcribe_list(
 
     Paths in a list are relative to it. `adapter` is a LoRA folder or a run of `workspace` (by default the current
     folder), `processor` a folder that takes the place of the model's own. With `words` each gets its times: by the
-<<<<<<< HEAD
-    model itself where it is a Whisper, else by one on this disk. `mend`, a typing run or “typing-starter”, corrects
-    each text besides. Returns a `Transcription` as JSON, also written whole
-    to `output`. A file that cannot be read as sound gets an `error` and the others go on; one that is longer than the
+    model itself where it is a Whisper or writes in step with the sound, else by a Whisper on this disk. `mend`, a
+    typing run or “typing-starter”, corrects each text besides. Returns a `Transcription` as JSON, also written whole to
+    `output`. A file that cannot be read as sound gets an `error` and the others go on; one that is longer than the
     model takes is done piece by piece.
-=======
-    model itself where it is a Whisper or writes in step with the sound, else by a Whisper on this disk. Returns a
-    `Transcription` as JSON, also written whole to `output`. A file that cannot be read as sound gets an `error` and
-    the others go on; one that is longer than the model takes is done piece by piece.
->>>>>>> words
     Raises DataError where there is nothing to do, a file is missing, or none is usable; ModelError, DeviceError,
     DiskError.
     """

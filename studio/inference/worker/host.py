@@ -70,7 +70,7 @@ class ModelHost:
         """
         from studio.audio import read
         from studio.inference.live import LiveTurn
-        from studio.models.multi_adapter import BASE
+        from studio.models.active_adapter import BASE
 
         recogniser, names = self._ready(model, adapters)
         names, wave = [BASE, *names], read(Path(audio))
