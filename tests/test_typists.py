@@ -68,7 +68,7 @@ def tuned(tmp_path: Path) -> Recogniser:
 
 
 def test_habits_are_undone_with_the_adapter_and_not_without(tuned: Recogniser) -> None:
-    typed, meant = "Converts a noomber.", "Converts a number."
+    typed, meant = "The zorgla is here.", "The zorgle is here."
     assert mend(tuned, typed).text == meant
     for off in (without_adapter(tuned), alone(tuned, BASE)):
         with off:

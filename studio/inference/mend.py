@@ -24,6 +24,7 @@ from studio.workspace import Workspace
 
 _LINE_END = re.compile(r"(\r\n|\n|\r)")
 _LETTER = re.compile(r"[^\W\d_]")  # what has none is not put to the model
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")  # nor what has none of these, where the model has seen no others
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ def _mended_pieces(rules: _Rules, line: str) -> Iterator[tuple[Corrected, str]]:
 
 def _mended_piece(rules: _Rules, piece: str) -> Corrected:
     as_typed = Corrected(piece, piece, 0.0)
-    if not _LETTER.search(piece) or len(piece) > LONGEST:  # a longer piece is one word
+    letter = _LATIN if rules.latin_only else _LETTER
+    if not letter.search(piece) or len(piece) > LONGEST:  # a longer piece is one word
         return as_typed
     try:
         clip = Clip(np.zeros(0, np.float32), typed=piece)
