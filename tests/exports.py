@@ -26,6 +26,11 @@ from studio.workspace import Workspace
 
 RUN = "my-run"
 REFUSED_BY_STAGE = r"refused by the check “(encoder|first logits)”: its PSNR"
+PAIRS = (
+    ("teh order is late", "The order is late."),
+    ("i dont knwo", "I don't know."),
+    ("please confirm my order number 1296803", "Please confirm my order number 1296803."),
+)
 SOUNDS = tuple(tiny_models.noise(seconds, seed) for seed, seconds in enumerate((1.2, 0.9, 1.5)))
 
 
@@ -35,11 +40,23 @@ def run_on(base: str | Path, root: Path, targets: str, sounds: Sequence[NDArray[
     for number, samples in enumerate(sounds):
         write_wav(root / "clip.wav", samples, 16_000)
         dataset.add(root / "clip.wav", text=tiny_models.TEXTS[number % len(tiny_models.TEXTS)], split="test")
+    return _finished(dataset, base, root, targets)
+
+
+def _finished(dataset: Dataset, base: str | Path, root: Path, targets: str, **strength: float) -> Workspace:
     run = RunFolder(root / "outputs" / RUN)
-    adapter(run.adapter, base, targets)
+    adapter(run.adapter, base, targets, **strength)
     RunRecord.of(TrainConfig(dataset="me", model=str(base)), RUN, device="cpu", threads=1, precision="fp32").write(run)
-    run.manifest.write_text("".join(clip.to_line() + "\n" for clip in dataset.utterances()))
+    run.manifest.write_text("".join(clip.to_line() + "\n" for clip in dataset.examples()))
     return Workspace(root)
+
+
+def typing_run(base: str | Path, root: Path, pairs: Sequence[tuple[str, str]] = PAIRS) -> Workspace:
+    """A workspace in `root` whose run RUN has an adapter on the typing model `base`, and `pairs` as held-out ones."""
+    dataset = Dataset.create(root / "recordings" / "me", "typing")
+    for typed, text in pairs:
+        dataset.add_pair(typed, text, split="test")
+    return _finished(dataset, base, root, "full", strength=0.02)
 
 
 def small_run(root: Path) -> Workspace:

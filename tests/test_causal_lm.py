@@ -139,24 +139,20 @@ class Likes:
     def __init__(self, answer: list[int], liked: float, vocabulary: int) -> None:
         self.answer, self.liked, self.vocabulary, self.seen, self.passes = answer, liked, vocabulary, [], 0
 
-    def __call__(self, ids: Any, cache: Any, first: int) -> Any:
+    def __call__(self, ids: list[int], seen: int, first: int) -> Any:
         import torch
 
         self.passes += 1
-        self.seen = self.seen[: cache.get_seq_length()] + ids[0].tolist()
-        keys = torch.zeros(1, 1, ids.shape[1], 1)
-        cache.update(keys, keys, 0)
-        logits = torch.full((1, ids.shape[1], self.vocabulary), -20.0)
-        start = len(self.seen) - ids.shape[1]
-        for place in range(ids.shape[1]):
-            done = start + place  # the prompt is one token long, so this many of the answer are written
+        assert seen <= len(self.seen)
+        self.seen = [*self.seen[:seen], *ids]
+        logits = torch.full((len(ids), self.vocabulary), -20.0)
+        for place, following in enumerate([*ids[1:], None]):
+            done = seen + place  # the prompt is one token long, so this many of the answer are written
             if done < len(self.answer):
-                logits[0, place, self.answer[done]] = 0.0
-            following = place + 1
-            if following < ids.shape[1]:
-                token = ids[0, following]
-                logits[0, place, token] = max(float(logits[0, place, token]), -self.liked)
-        return logits[:, first:]
+                logits[place, self.answer[done]] = 0.0
+            if following is not None:
+                logits[place, following] = max(float(logits[place, following]), -self.liked)
+        return logits[first:]
 
 
 @pytest.fixture(scope="module")

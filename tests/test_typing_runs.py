@@ -142,4 +142,4 @@ def test_a_run_on_pairs_is_merged_and_exported_with_the_figures_of_typing(root: 
     assert merge_run(Workspace(root), "whole").max_difference < 1e-3
     with pytest.raises(ConfigError, match="onnx does not take llama models") as refused:
         export_run(Workspace(root), "whole", "onnx")
-    assert refused.value.remedy == "Targets that do: merged."
+    assert refused.value.remedy == "Targets that do: merged, gguf, executorch."

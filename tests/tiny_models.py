@@ -230,6 +230,7 @@ def causal_lm(folder: Path, family: str = "llama", **changes: Any) -> Path:
 
     settings, network = {
         "llama": ("LlamaConfig", "LlamaForCausalLM"),
+        "qwen2": ("Qwen2Config", "Qwen2ForCausalLM"),
         "qwen3": ("Qwen3Config", "Qwen3ForCausalLM"),
         "gemma3_text": ("Gemma3TextConfig", "Gemma3ForCausalLM"),
     }[family]
@@ -241,15 +242,16 @@ def causal_lm(folder: Path, family: str = "llama", **changes: Any) -> Path:
         vocab_size=300, initial_alphabet=alphabet, special_tokens=["<pad>", "<bos>", "<end>"], show_progress=False
     )
     written.train_from_iterator([f" {text}" for text in TEXTS], trainer)
+    unknown = {"unk_token": "<end>"} if family == "qwen2" else {}  # else its class adds a token of its own
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=written, pad_token="<pad>", eos_token="<end>", bos_token="<bos>"
+        tokenizer_object=written, pad_token="<pad>", eos_token="<end>", bos_token="<bos>", **unknown
     )
     shape = {
         "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 256,
         "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": True,
     }  # fmt: skip
-    model = getattr(transformers, network)(getattr(transformers, settings)(**shape, **changes))
+    model = getattr(transformers, network)(getattr(transformers, settings)(**shape | changes))
     _scatter(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -185,7 +185,7 @@ def export(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another export of the run to end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run for another program, compared with PyTorch on the run's held-out clips."""
+    """Export a run for another program, compared with PyTorch on what the run held out."""
     from studio.export.exporting import export_run
     from studio.runs.tasks import reporting
 

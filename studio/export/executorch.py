@@ -1,31 +1,31 @@
-"""The target “executorch”: PyTorch's own runtime for phones and small machines, one file with two methods.
+"""The target “executorch”: PyTorch's own runtime for phones and small machines, one file; of Moonshine two methods.
 
-Both are computed by XNNPACK where it knows how, and else by the runtime's own portable code.
+They are computed by XNNPACK where it knows how, and else by the runtime's own portable code.
 """
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
+from studio.export import executorch_typing as typing
+from studio.export.executorch_program import FILE, executed, in_eight_bits, lowered, opened, quiet
 from studio.export.model_files import check_raw_sound, copy_rest, rules_of
+from studio.export.prompt import Prompt
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.targets import Runtime
+from studio.export.typed import TypedRuntime
 from studio.faults import plain_reason
 from studio.models import load
+from studio.models.registry import family_of
 from studio.progress import OnProgress
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import nn
 
-FILE = "model.pte"
 _ENCODER, _DECODER = "encoder", "decoder"  # the methods
 _RATE = 16_000  # samples a second
 _LEAST, _MOST = _RATE // 10, 30 * _RATE  # samples; the fewest make two frames, since one would be a shape of its own
@@ -111,15 +111,17 @@ class ExecuTorch:
     """`model.pte`, settings and tokenizer next to it."""
 
     def write(self, merged: Path, out: Path, precision: str, progress: OnProgress) -> None:
-        """The two methods of `merged`. Raises ModelError where ExecuTorch refuses the model, DiskError."""
+        """The methods of `merged`. Raises ModelError where ExecuTorch refuses the model, DiskError."""
         progress(0, 3)
-        recogniser = load(merged, "cpu")
-        check_raw_sound(recogniser.processor, "an app")
-        with _quiet():
-            methods = _methods(recogniser.model, in_bytes=precision != "fp32")
-            progress(1, 3)
+        recogniser, in_bytes = load(merged, "cpu"), precision != "fp32"
+        is_typing = recogniser.family.kind == "typing"
+        if not is_typing:
+            check_raw_sound(recogniser.processor, "an app")
+        with quiet():
             try:
-                program = _lowered(*methods)
+                programs = (typing.programs if is_typing else _programs)(recogniser.model, in_bytes)
+                progress(1, 3)
+                program = lowered(programs)
             except (RuntimeError, ValueError, TypeError, KeyError, AssertionError) as error:
                 raise ModelError(
                     f"ExecuTorch cannot convert this model: {plain_reason(error)}.", "Export it to another target."
@@ -128,14 +130,22 @@ class ExecuTorch:
         with (out / FILE).open("wb") as file:
             program.write_to_file(file)
         copy_rest(merged, out)
+        if is_typing:
+            Prompt.of(recogniser).write(out)
         progress(3, 3)
 
     def open(self, folder: Path, reference: Reference) -> Runtime:
         """The file in ExecuTorch on the CPU, by the rules that PyTorch keeps to."""
+        recogniser = reference.recogniser
+        if recogniser.family.kind == "typing":
+            positions = recogniser.model.config.max_position_embeddings
+            return TypedRuntime(typing.Program(folder / FILE, positions, reference.threads), reference)
         return _Program(folder / FILE, reference)
 
     def usage(self, folder: Path, files: Path) -> str:
         """What the methods take, and the lines for Kotlin, Swift and Python."""
+        if family_of(files).kind == "typing":
+            return typing.usage(folder, files)
         rules, most = rules_of(files)
         (start,), ends = rules.prompt, ", ".join(map(str, rules.ends))
         return _USAGE.format(folder=str(folder), file=FILE, start=start, ends=ends, most=most)
@@ -145,13 +155,8 @@ class _Program:
     """Both methods. The decoder's memory is the program's: one text at a time."""
 
     def __init__(self, path: Path, reference: Reference) -> None:
-        with _quiet():
-            from executorch.extension.pybindings import portable_lib
-            from executorch.runtime import Runtime as Programs
-
-            portable_lib._unsafe_reset_threadpool(reference.threads)  # one for the whole process: nothing runs now
-            self._program = Programs.get().load_program(path)
-            self._encoder, self._decoder = map(self._program.load_method, (_ENCODER, _DECODER))
+        self._program = opened(path, reference.threads)
+        self._encoder, self._decoder = map(self._program.load_method, (_ENCODER, _DECODER))
         self._reference = reference
 
     def stages(self, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -170,7 +175,7 @@ class _Program:
         given = torch.from_numpy(samples)[None]
         if len(samples) < _LEAST:
             given = torch.nn.functional.pad(given, (0, _LEAST - len(samples)))
-        return [each.clone() for each in _executed(self._encoder, given)]
+        return [each.clone() for each in executed(self._encoder, given)]
 
     def _following(self, encoded: Sequence[Any]) -> Callable[[Sequence[int]], NDArray[np.float32]]:
         """The logits after the ids that it is given, which continue those that it was given before."""
@@ -181,7 +186,7 @@ class _Program:
         def following(ids: Sequence[int]) -> NDArray[np.float32]:
             nonlocal position
             for token in ids:
-                (found,) = _executed(self._decoder, torch.tensor([token]), torch.tensor([position]), *encoded)
+                (found,) = executed(self._decoder, torch.tensor([token]), torch.tensor([position]), *encoded)
                 position += 1
             logits: NDArray[np.float32] = found.numpy().copy()
             return logits
@@ -189,61 +194,24 @@ class _Program:
         return following
 
 
-def _executed(method: Any, *given: Any) -> Sequence[Any]:
-    """What `method` returns. Raises ModelError where the runtime refuses what was converted."""
-    try:
-        found: Sequence[Any] = method.execute(given)
-    except RuntimeError as error:
-        raise ModelError(
-            f"ExecuTorch cannot run this model: {plain_reason(error)}.", "Export it to another target."
-        ) from error
-    return found
+def _programs(network: Any, in_bytes: bool) -> dict[str, Any]:
+    """Encoder and decoder, for sounds of any length that the model takes; `in_bytes` as far as that goes."""
+    import torch
+    from torch.export import Dim, export
 
-
-def _methods(network: Any, in_bytes: bool) -> tuple[nn.Module, nn.Module]:
-    """Encoder and decoder; `in_bytes` with 8-bit matrices, and 8-bit activations where they are multiplied.
-
-    Each row of a matrix has a scale of its own, and so has each token. Convolutions stay as they are.
-    """
-    from studio.export.traceable import ByteEmbedding, Decoder, Encoder
+    from studio.export.traceable import FRAMES, ByteEmbedding, Decoder, Encoder
 
     encoder, decoder = Encoder(network).eval(), Decoder(network).eval()
     if in_bytes:
-        from torch import nn
-        from torchao.quantization import Int8DynamicActivationIntxWeightConfig, PerAxis, quantize_
-
         decoder.embedding = ByteEmbedding(network.get_input_embeddings().weight.detach())
-        parts = (module for method in (encoder, decoder) for module in method.modules())
-        matrices = dict.fromkeys(module for module in parts if isinstance(module, nn.Linear))  # some are in both
-        quantize_(nn.ModuleList(matrices), Int8DynamicActivationIntxWeightConfig(weight_granularity=PerAxis(0)))
-    return encoder, decoder
-
-
-def _lowered(encoder: nn.Module, decoder: nn.Module) -> Any:
-    """The program of both methods, for sounds of any length that the model takes."""
-    import torch
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
-    from torch.export import Dim, export
-
-    from studio.export.traceable import FRAMES
-
+        in_eight_bits([encoder, decoder])
     with torch.no_grad():
         samples = torch.zeros(1, 2 * _RATE)
         _, keys, values = encoder(samples)
         given = (torch.tensor([1]), torch.tensor([0]), keys, values)
         frames = {2: Dim.DYNAMIC(min=2, max=FRAMES)}
         length = {1: Dim.DYNAMIC(min=_LEAST, max=_MOST)}
-        programs = {
+        return {
             _ENCODER: export(encoder, (samples,), dynamic_shapes=(length,), strict=False),
             _DECODER: export(decoder, given, dynamic_shapes=(None, None, frames, frames), strict=False),
         }
-        return to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()]).to_executorch()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Within the block nothing is printed: what will change in torchao, what ExecuTorch reads about processors."""
-    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

@@ -109,9 +109,10 @@ def held_out(workspace: Workspace, folder: RunFolder, family: Family) -> HeldOut
     dataset = open_dataset(workspace, record.dataset)
     found, _ = usable(dataset, [clip for clip in read_manifest(folder.manifest) if clip.split == "test"], family)
     if not found:
+        them = "pairs" if dataset.kind == "typing" else "clips"
         raise DataError(
-            f"“{folder.name}” has no held-out clips that can be read, so an export could not be checked.",
-            f"Put the clips of “{record.dataset}” back, or train on a dataset with test clips.",
+            f"“{folder.name}” has no held-out {them} that can be read, so an export could not be checked.",
+            f"Put the {them} of “{record.dataset}” back, or train on a dataset with test {them}.",
         )
     return HeldOut(dataset, found, record.normaliser)
 

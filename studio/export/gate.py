@@ -109,12 +109,21 @@ class Parity(BaseModel):
     model_size: int  # bytes, of the merged model in fp32
     speed: RealTimeFactors
 
+    @property
+    def noun(self) -> str:
+        """What one of those that were compared is called."""
+        return noun_of(self.typing)
+
+    @property
+    def each(self) -> str:
+        """What the seconds of the speed are for."""
+        return "a text" if self.typing else "per second of sound"
+
     def rows(self) -> dict[str, str]:
         """The four figures, each in a few words, by what they measure."""
         stages = [f"{stage.name} {stage.psnr:.0f} dB ({stage.relative_difference:.1e})" for stage in self.stages]
-        clips, threads = counted(self.clips, "clip"), counted(self.speed.threads, "thread")
-        each = "per second of sound" if self.speed.sound else "a text"
-        factors = f"{self.speed.exported:.3f} s {each}, PyTorch {self.speed.pytorch:.3f} s ({threads})"
+        clips, threads = counted(self.clips, self.noun), counted(self.speed.threads, "thread")
+        factors = f"{self.speed.exported:.3f} s {self.each}, PyTorch {self.speed.pytorch:.3f} s ({threads})"
         return {
             "stages": ", ".join(stages),
             "texts": f"{len(self.others)} of {clips} written differently" if self.others else f"the same on {clips}",
@@ -133,8 +142,9 @@ class Parity(BaseModel):
         """The figures for a model card: a table, and each text that is written differently."""
         rows = "".join(f"| {name.capitalize()} | {figure} |\n" for name, figure in self.rows().items())
         texts = "".join(f"- {each.sentence}\n" for each in self.others)
+        compared = counted(self.clips, f"held-out {self.noun}")
         return (
-            f"On {counted(self.clips, 'held-out clip')}. PyTorch is the merged model in fp32; stages are compared by "
+            f"On {compared}. PyTorch is the merged model in fp32; stages are compared by "
             f"PSNR and by the largest relative difference. `{REPORT}` has every figure.\n\n"
             f"| Check | Result |\n| --- | --- |\n{rows}" + (f"\nWritten differently:\n\n{texts}" if texts else "")
         )
@@ -221,11 +231,16 @@ def compare(
         if was.text != now.text
     ]
     if precision.same_texts:
-        _check_texts(others, len(clips))
+        _check_texts(others, len(clips), noun_of(reference.recogniser.family.kind == "typing"))
     was, now = (scored(clips, texts, model="", adapter=None, normaliser=normaliser) for texts in (before, after))
     found = change(was, now)  # by the judgement that every comparison of the studio makes
     _check_errors(found)
     return Compared(stages, others, found, _typing(was, now), _speed(before, after, reference.threads))
+
+
+def noun_of(typing: object) -> str:
+    """What a clip is called; or a text, where there is `typing`."""
+    return "text" if typing else "clip"
 
 
 def _given(clip: Clip) -> Given:
@@ -283,10 +298,10 @@ def _check_stages(stages: Sequence[Stage], least: float) -> None:
             raise _refused(stage.name, f"its PSNR against PyTorch is {stage.psnr:.1f} dB, {least:g} dB at least")
 
 
-def _check_texts(others: Sequence[OtherText], clips: int) -> None:
+def _check_texts(others: Sequence[OtherText], clips: int, noun: str) -> None:
     if others:
         shown = "; ".join(f"{each.clip}: “{each.exported}” for “{each.pytorch}”" for each in others[:_SHOWN])
-        raise _refused("texts", f"{len(others)} of {counted(clips, 'clip')} are written differently ({shown})")
+        raise _refused("texts", f"{len(others)} of {counted(clips, noun)} are written differently ({shown})")
 
 
 def _check_errors(found: Change | None) -> None:

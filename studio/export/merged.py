@@ -42,6 +42,7 @@ class MergeReport(BaseModel):
     adapter: Path
     size: int  # bytes
     clips: int  # compared
+    noun: str = "clip"  # what one of them is called
     max_difference: float  # of any logit
 
     @classmethod
@@ -54,7 +55,7 @@ class MergeReport(BaseModel):
 
     def as_text(self) -> str:
         """The report as a few lines for a terminal."""
-        clips = counted(self.clips, "clip")
+        clips = counted(self.clips, self.noun)
         return (
             f"Merged {self.adapter} into {self.base}: {self.folder} ({self.size / 1e6:.0f} MB).\n"
             f"Logits on {clips} differ from model + adapter by {self.max_difference:.1e} at most.\n"
@@ -108,8 +109,9 @@ def merge(
         difference = _difference(load(folder, "cpu"), clips, expected)
         size = sum(path.stat().st_size for path in folder.iterdir())
         report = MergeReport(
-            folder=out, base=base, adapter=adapter, size=size, clips=len(clips), max_difference=difference
-        )
+            folder=out, base=base, adapter=adapter, size=size, clips=len(clips), max_difference=difference,
+            noun="text" if recogniser.family.kind == "typing" else "clip",
+        )  # fmt: skip
         (folder / NOTE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return report
 

@@ -94,20 +94,22 @@ def _card(result: RunResult, base: str, what: str, folder: Path, repository: str
     """Metadata for the Hub, then what a reader should know: no words of a clip, and no path."""
     from huggingface_hub import ModelCardData
 
+    is_typing = result.kind == "typing"
     metadata = ModelCardData(
         base_model=split_language(base)[0] if is_hub_id(base) else None,
         language=language_of(result.model),
-        pipeline_tag="automatic-speech-recognition",
+        pipeline_tag="text-generation" if is_typing else "automatic-speech-recognition",
         library_name="peft" if what == ADAPTER else "transformers" if what == MERGED else None,
         tags=["speech-studio"],
     ).to_yaml()
     before, after = (rate(each.score, result.unit) for each in (result.before, result.after))
     unit = "Character" if result.unit == "character" else "Word"
+    learnt = counted(result.train_clips, "pair" if is_typing else "recording")
     named = base if is_hub_id(base) else Path(base).name
     return (
         f"---\n{metadata}\n---\n\n# {repository.partition('/')[2]}\n\n"
-        f"{named}, fine-tuned on {counted(result.train_clips, 'recording')} with Speech Studio.\n\n"
-        f"| On {counted(result.clips, 'held-out clip')} | Before | After |\n| --- | --- | --- |\n"
+        f"{named}, fine-tuned on {learnt} with Speech Studio.\n\n"
+        f"| On {counted(result.clips, f'held-out {result.noun}')} | Before | After |\n| --- | --- | --- |\n"
         f"| {unit} error rate | {before:.1%} | {after:.1%} |\n\n"
         f"{result.verdict.headline}.\n{_usage(folder, what, base, repository)}"
     )

@@ -36,17 +36,20 @@ print(processor.tokenizer.decode(tokens[0][1:], skip_special_tokens=True))
 """
 _CORRECT = """# Needs {family}
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+{peft}from transformers import AutoModelForCausalLM, AutoTokenizer
 
 base = {base!r}
 tokenizer = AutoTokenizer.from_pretrained(base)
 model = AutoModelForCausalLM.from_pretrained(base).float().eval()
-
+{adapter}
 typed = "teh meeting is at noon"
 inputs = tokenizer({before!r} + " " + typed + {between!r}, return_tensors="pt")
 with torch.no_grad():
     tokens = model.generate(**inputs, do_sample=False, max_new_tokens=100)
 print(tokenizer.decode(tokens[0][inputs.input_ids.shape[1]:], skip_special_tokens=True).strip())
+"""
+_ADAPTED = """\
+model = PeftModel.from_pretrained(model, {adapter!r}).eval()
 """
 _WHOLE_FRAMES = ", padding=True, pad_to_multiple_of=80, return_attention_mask=True"
 """The streaming models take whole frames of 5 ms and need a mask; padding would change what the others read."""
@@ -61,6 +64,8 @@ def adapter_snippet(adapter: Path, base: str | None = None) -> str:
     if not source:
         raise ModelError(f"{adapter} does not say which model it was made on.", "Give the base model.")
     folder, (name, language) = locate(source), split_language(source)
+    if family_of(folder).kind == "typing":
+        return _typing(place(name), folder, adapter)
     return (
         f"# Needs {needs(family_of(folder).name)}, {NEEDS_PEFT}\n"
         "import librosa\nimport torch\nfrom peft import PeftModel\n"
@@ -77,7 +82,7 @@ def merged_snippet(folder: Path, at: Path | None = None) -> str:
     """
     files = at or folder
     if family_of(files).kind == "typing":
-        return _typing(folder, files)
+        return _typing(str(folder), files)
     return (
         f"# Needs {needs(family_of(files).name)}\n"
         "import librosa\nimport torch\nfrom transformers import AutoModelForSpeechSeq2Seq, AutoProcessor\n\n"
@@ -85,11 +90,14 @@ def merged_snippet(folder: Path, at: Path | None = None) -> str:
     )
 
 
-def _typing(folder: Path, files: Path) -> str:
+def _typing(base: str, files: Path, adapter: Path | None = None) -> str:
     """Python that corrects a sentence with the network alone: without margin, list of words or rules of the studio."""
     own = read_object(files / "config.json").get("typing")
     before, between = (own["before"], own["between"]) if own else (BEFORE, BETWEEN)
-    return _CORRECT.format(family=needs(family_of(files).name), base=str(folder), before=before, between=between)
+    family = needs(family_of(files).name) + (f", {NEEDS_PEFT}" if adapter else "")
+    peft = "from peft import PeftModel\n" if adapter else ""
+    added = _ADAPTED.format(adapter=str(adapter)) if adapter else ""
+    return _CORRECT.format(family=family, peft=peft, base=base, adapter=added, before=before, between=between)
 
 
 def _read(folder: Path, language: str = "") -> str:

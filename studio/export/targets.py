@@ -134,6 +134,7 @@ def _table(*targets: Target) -> Mapping[str, Target]:
 
 
 TYPING = ("llama", "qwen2", "qwen3", "smollm3", "gemma3_text")
+_PLAIN = ("llama", "qwen2", "qwen3")  # without layers of several kinds
 _ONNX = ("onnx", "onnxruntime")
 
 TARGETS: Mapping[str, Target] = _table(
@@ -168,6 +169,15 @@ TARGETS: Mapping[str, Target] = _table(
         home="studio.export.ggml:Ggml",
         extra="ggml",
         modules=("pywhispercpp",),
+    ),
+    Target(
+        name="gguf",
+        title="llama.cpp, llama-cpp-python and programs built on them",
+        families=_PLAIN,
+        precisions={"f16": FP16, "q8_0": INT8},
+        home="studio.export.gguf:Gguf",
+        extra="gguf",
+        modules=("gguf",),
     ),
     Target(
         name="onnx",
@@ -225,7 +235,7 @@ TARGETS: Mapping[str, Target] = _table(
     Target(
         name="executorch",
         title="ExecuTorch in apps for Android, iPhone and Mac",
-        families=("moonshine",),
+        families=("moonshine", *_PLAIN),
         precisions={
             "8da8w": replace(INT8, size=1.5),
             "fp32": replace(FP32, size=5.5),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import BusyError
 from studio.evaluation.significance import Verdict
-from studio.export.gate import REPORT, ExportReport, OtherText, Stage, error_sentence
+from studio.export.gate import REPORT, ExportReport, OtherText, Stage
 from studio.export.targets import FP32, TARGETS, target_named
 from studio.export.uses import Use, uses_of
 from studio.models.adapters import base_note
@@ -53,12 +53,15 @@ class FinishedExport(BaseModel):
     is_stale: bool  # the run was trained further since
     stages: list[Stage]
     clips: int  # whose texts were compared
+    noun: str  # what one of them is called
     others: list[OtherText]  # those of them that are written differently
     errors: str  # in a few words
     verdict: Verdict | None  # None where there is no word to count errors in
     size: int  # bytes
     model_size: int  # bytes, of the merged model in fp32
-    speed: float  # seconds per second of sound
+    speed: float  # seconds
+    each: str  # for what: a second of sound, or a text
+    digits: int  # of the speed, that say something
     pytorch_speed: float
     threads: int
     uses: list[Use]
@@ -156,12 +159,15 @@ def _row(run: RunFolder, report: ExportReport) -> FinishedExport:
         is_stale=made < (run.adapter / "adapter_model.safetensors").stat().st_mtime,
         stages=report.stages,
         clips=report.clips,
+        noun=report.noun,
         others=report.others,
-        errors=error_sentence(report.wer),
+        errors=report.rows()["errors"],
         verdict=report.wer.verdict if report.wer else None,
         size=report.size,
         model_size=report.model_size,
         speed=report.speed.exported,
+        each=report.each,
+        digits=3 if report.typing else 2,
         pytorch_speed=report.speed.pytorch,
         threads=report.speed.threads,
         uses=uses_of(report),

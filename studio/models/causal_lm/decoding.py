@@ -8,9 +8,9 @@ typed after that place is the next draft. Token for token the text of plain gree
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.greedy import Written
@@ -18,7 +18,16 @@ from studio.models.greedy import Written
 if TYPE_CHECKING:
     import torch
 
-NextLogits = Callable[["torch.Tensor", Any, int], "torch.Tensor"]
+
+class Network(Protocol):
+    """A language model in some runtime, which remembers the tokens that it was given for the text at hand."""
+
+    def __call__(self, ids: Sequence[int], seen: int, first: int) -> torch.Tensor:
+        """Logits (len(ids) - first, vocabulary) in fp32 of the token after each of `ids` from the `first` on.
+
+        `ids` continue the first `seen` tokens of those given before; the others are forgotten. 0 begins a new text.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +39,19 @@ class Bounds:
     margin: float = 0.0  # nats
 
 
-def corrected(next_logits: NextLogits, prompt: Sequence[int], typed: TypedAhead, bounds: Bounds) -> Written:
-    """The answer to `prompt`. `next_logits(ids, cache, first)` gives (1, tokens, vocabulary) in fp32.
+def corrected(network: Network, prompt: Sequence[int], typed: TypedAhead, bounds: Bounds) -> Written:
+    """The answer of `network` to `prompt`.
 
-    They are those of the token after each of `ids` from the `first` on.
     With a margin the typed text's next token stays unless another is likelier by that much. An answer that has not
     ended within its limit is cut there: it has one probability for each token, and none for an end.
     """
-    import torch
-
-    from studio.models.kernels.cache import empty_cache
-
-    cache, written, seen, given = empty_cache().self_attention_cache, Written(), 0, list(prompt)
+    written, seen, given = Written(), 0, list(prompt)
     while not written.ended:
         draft = [*typed.after(written.ids), bounds.ends[0]]
         draft = draft[: bounds.limit - len(written.ids)]
-        ids = torch.tensor([[*given, *draft[:-1]]])
-        logits = next_logits(ids, cache, len(given) - 1)[0]
+        logits = network([*given, *draft[:-1]], seen, len(given) - 1)
         taken = _take(written, logits.log_softmax(-1), draft, bounds)
         seen += len(given) + taken - 1
-        if not written.ended and cache.get_seq_length() > seen:
-            cache.crop(seen - cache.get_seq_length())
         given = written.ids[-1:]
     return written
 

@@ -14,7 +14,7 @@ from studio.models import pretrained, typists
 from studio.models.active_adapter import BASE
 from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
 from studio.models.causal_lm import word_list
-from studio.models.causal_lm.decoding import Bounds, corrected
+from studio.models.causal_lm.decoding import Bounds, Network, corrected
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of, text_of
 from studio.models.encoder_decoder import IGNORED, base_of
@@ -157,24 +157,29 @@ class CausalLm:
         draft: str = "",
     ) -> Hypothesis:
         """Correct one text, greedily; the typed text itself is the draft. `on_partial` gets the whole answer."""
-        start, base = time.perf_counter(), base_of(model)
-        template = self._read(base, processor, clip)
-        words = word_list.read(Path(processor.name_or_path), typists.of(model))
-        given = self._exchanged(model, processor, clip, template, words) if words else clip.typed
-        typed = ids_of(processor, given)
-        bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)
-
-        def next_logits(ids: torch.Tensor, cache: Any, first: int) -> torch.Tensor:
-            return self._next(base, ids.to(base.device), cache, first)
-
-        with inference_mode(model):
-            written = corrected(next_logits, template.prompt(typed), TypedAhead(processor, typed), bounds)
-        found = self._hypothesis(processor, written, time.perf_counter() - start)
-        if words and not found.is_cut:
-            found = found.model_copy(update={"text": word_list.without_doubtful(given, found, words)})
+        found = self.answer(model, processor, clip, _InPyTorch(self, base_of(model)))
         if on_partial is not None:
             on_partial(found.text)
         return found
+
+    def answer(self, model: torch.nn.Module, processor: Any, clip: Clip, network: Network) -> Hypothesis:
+        """What `transcribe` gives where `network` computes; of `model` only the settings count. Raises DataError."""
+        start, base = time.perf_counter(), base_of(model)
+        template = self._read(base, processor, clip)
+        words = word_list.read(Path(processor.name_or_path), typists.of(model))
+        with inference_mode(model):
+            given = self._exchanged(base, processor, clip, words, network) if words else clip.typed
+            typed = ids_of(processor, given)
+            bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)
+            written = corrected(network, template.prompt(typed), TypedAhead(processor, typed), bounds)
+        found = self._hypothesis(processor, written, time.perf_counter() - start)
+        if words and not found.is_cut:
+            found = found.model_copy(update={"text": word_list.without_doubtful(given, found, words)})
+        return found
+
+    def prompt(self, model: torch.nn.Module, processor: Any, clip: Clip) -> list[int]:
+        """The ids that the network is given before the first token of its answer. Raises DataError."""
+        return self._read(base_of(model), processor, clip).prompt(self._typed(processor, clip))
 
     def transcribe_batch(self, model: torch.nn.Module, processor: Any, clips: Sequence[Clip]) -> list[Hypothesis]:
         """One by one: with a draft each takes a few passes, and no two leave theirs at the same place."""
@@ -216,20 +221,16 @@ class CausalLm:
     def _typed(self, processor: Any, clip: Clip) -> list[int]:
         return ids_of(processor, clip.typed)
 
-    def _exchanged(self, model: Any, processor: Any, clip: Clip, template: Template, words: WordList) -> str:
+    def _exchanged(self, base: Any, processor: Any, clip: Clip, words: WordList, network: Network) -> str:
         """What was typed with the words that are in no list exchanged."""
-        base = base_of(model)
+        template = Template.of(base.config, processor)
 
         def chances(ids: Sequence[int]) -> torch.Tensor:
-            import torch
-
             prompt = template.prompt(ids)
-            given = torch.tensor([[*prompt, *ids]], device=base.device)
-            return self._next(base, given, None, len(prompt) - 1)[0].log_softmax(-1)
+            return network([*prompt, *ids], 0, len(prompt) - 1).log_softmax(-1)
 
         self._check(base, len(self._typed(processor, clip)), len(self._typed(processor, clip)), clip.id)
-        with inference_mode(model):
-            return word_list.exchanged(clip.typed, words, processor, chances)
+        return word_list.exchanged(clip.typed, words, processor, chances)
 
     def _positions(self, base: Any) -> int:
         return int(base.config.max_position_embeddings)
@@ -274,6 +275,27 @@ class CausalLm:
             words=words_of(processor, written.ids, written.chances),
             is_cut=len(written.chances) == len(written.ids),
         )
+
+
+class _InPyTorch:
+    """The model in memory, and its keys and values of the tokens so far."""
+
+    def __init__(self, family: CausalLm, base: Any) -> None:
+        self._family, self._base = family, base
+        self._cache: Any = None
+
+    def __call__(self, ids: Sequence[int], seen: int, first: int) -> torch.Tensor:
+        """See `Network`."""
+        import torch
+
+        from studio.models.kernels.cache import empty_cache
+
+        if not seen or self._cache is None:
+            self._cache = empty_cache().self_attention_cache
+        elif self._cache.get_seq_length() > seen:
+            self._cache.crop(seen - self._cache.get_seq_length())
+        given = torch.tensor([list(ids)], device=self._base.device)
+        return self._family._next(self._base, given, self._cache, first)[0]
 
 
 class Llama(CausalLm):

@@ -54,10 +54,10 @@ on (`held_out/`).
 
 ## Training
 
-`python -m studio.typing_starter.recipe`: {steps:,} steps of {batch_tokens:,} tokens in {minutes:.0f} minutes on at most one
-core of a busy CPU, with Muon and AdamW. The recipe was changed while this model trained (more typos in an example once
-it could copy, and some sentences left out, which moved a few words of the vocabulary), so a run from nothing gives a
-like model, not the same bits. It is not trained out: `--minutes 600` makes it better.
+`python -m studio.typing_starter.recipe`: {steps:,} steps of {batch_tokens:,} tokens in {minutes:.0f} minutes on at most
+one core of a busy CPU, with Muon and AdamW. The recipe was changed while this model trained (more typos in an example
+once it could copy, and some sentences left out, which moved a few words of the vocabulary), so a run from nothing gives
+a like model, not the same bits. It is not trained out: `--minutes 600` makes it better.
 
 ## Measured
 

@@ -203,12 +203,15 @@ declare namespace Server {
     is_stale: boolean;
     stages: Stage[];
     clips: number;
+    noun: string;
     others: OtherText[];
     errors: string;
     verdict: "better" | "worse" | "no difference shown" | "too few clips" | null;
     size: number;
     model_size: number;
     speed: number;
+    each: string;
+    digits: number;
     pytorch_speed: number;
     threads: number;
     uses: Use[];

@@ -169,7 +169,8 @@ function row(/** @type {Server.FinishedExport} */ found) {
   const stages = found.stages.map(({ name, psnr }) =>
     make("div", { class: "ex-psnr" }, `${name} ${psnr.toFixed(0)} dB`)
   );
-  const times = [`${found.speed.toFixed(2)} s per second of sound`, `PyTorch ${found.pytorch_speed.toFixed(2)} s`];
+  const [here, there] = [found.speed, found.pytorch_speed].map((seconds) => seconds.toFixed(found.digits));
+  const times = [`${here} s ${found.each}`, `PyTorch ${there} s`];
   return make(
     "tr",
     {},
@@ -194,12 +195,12 @@ function row(/** @type {Server.FinishedExport} */ found) {
 const cell = (name, ...content) => make("td", { "data-name": name }, make("div", {}, ...content));
 const quiet = (text) => make("div", { class: "st-quiet" }, text);
 
-function texts(/** @type {Server.FinishedExport} */ { clips, others }) {
-  if (!others.length) return [`the same on ${counted(clips, "clip")}`];
+function texts(/** @type {Server.FinishedExport} */ { clips, noun, others }) {
+  if (!others.length) return [`the same on ${counted(clips, noun)}`];
   return [make(
     "details",
     {},
-    make("summary", {}, `${others.length} of ${counted(clips, "clip")} differ`),
+    make("summary", {}, `${others.length} of ${counted(clips, noun)} differ`),
     make(
       "ul",
       { class: "ex-others" },

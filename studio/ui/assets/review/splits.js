@@ -2,11 +2,12 @@
 
 import { at, counted, duration, icon, make, request, studio } from "../studio.js";
 
+/** What the dataset holds. */
+const noun = () => studio.kind() === "typing" ? "pair" : "clip";
 const NAMES = { train: "Train", validation: "Validation", test: "Test", unused: "Set aside" };
 const ABOUT = {
-  sentence:
-    "A hash of each sentence's words decides its split: the same clips always land in the same split, and new clips" +
-    " of a sentence join the old ones.",
+  sentence: "A hash of each sentence's words decides its split: the same ones always land in the same split, and new" +
+    " ones of a sentence join the old.",
   speaker:
     "Whole speakers measure and never train: this shows how well the model transcribes people it does not know. If " +
     "you choose none, the speakers with the fewest clips are held out.",
@@ -88,7 +89,7 @@ class SplitsDialog {
   wait() {
     const box = this.$(".spl-plan");
     if (box.querySelector("table")) box.classList.add("waiting");
-    else box.replaceChildren(make("p", { class: "st-quiet", role: "status" }, "Splitting the clips …"));
+    else box.replaceChildren(make("p", { class: "st-quiet", role: "status" }, "Splitting …"));
     this.$("[data-do=apply]").disabled = true;
   }
 
@@ -100,7 +101,7 @@ class SplitsDialog {
     box.replaceChildren(bars(plan), table(plan), notes(plan), moves(plan));
     const button = this.$("[data-do=apply]");
     button.disabled = !plan.count;
-    button.textContent = plan.count ? `Move ${counted(plan.count, "clip")}` : "Nothing to move";
+    button.textContent = plan.count ? `Move ${counted(plan.count, noun())}` : "Nothing to move";
   }
 
   fail({ what, remedy }) {
@@ -120,7 +121,7 @@ class SplitsDialog {
     try {
       await request(`${at("split", studio.dataset())}/apply`, { body: { request: this.request, plan: plan.name } });
       const [latest] = await request(at("history", studio.dataset()));
-      this.tell(`${counted(plan.count, "clip")} moved.`, latest?.id);
+      this.tell(`${counted(plan.count, noun())} moved.`, latest?.id);
     } catch (error) {
       return this.fail(error);
     }
@@ -177,7 +178,7 @@ function table({ before, after }) {
     "tr",
     {},
     make("th", { scope: "col" }, "Split"),
-    ...["Now: clips · time", "Then: clips · time"].map((title) => make("th", { scope: "col", class: "figure" }, title)),
+    ...["Now", "Then"].map((when) => make("th", { scope: "col", class: "figure" }, `${when}: ${noun()}s · time`)),
   );
   return make(
     "div",
@@ -204,7 +205,7 @@ function notes({ hash_before: was, hash_after: is, warnings, count: moved }) {
   return make(
     "div",
     { class: "spl-notes" },
-    moved ? test : note("good", "check", "The clips are already split like this."),
+    moved ? test : note("good", "check", `The ${noun()}s are already split like this.`),
     ...warnings.map((words) => note("look", "info", words)),
   );
 }
@@ -219,7 +220,7 @@ function moves({ moves: listed, count: all }) {
   return make(
     "details",
     { class: "spl-moves" },
-    make("summary", {}, `Which ${counted(all, "clip")}`),
+    make("summary", {}, `Which ${counted(all, noun())}`),
     make("ul", { tabindex: "0" }, ...listed.map(line), more),
   );
 }
