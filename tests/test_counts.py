@@ -32,6 +32,9 @@ NEVER_ONE = (  # a noun that is no count's, or a count that is more than one whe
     "of {total:,} labels end",
     "as digits, {len(with_words):,} as words",
     "The label has {count:,} tokens",  # what is too much
+    "The text has more than {self._room:,} tokens",
+    "It takes {at_once} tokens",  # always 8
+    "{positions} tokens. Any reader of `tokenizer.json`",
     "The label is {len(text):,} characters long",
     "The note has {len(text):,} characters",
     "it adds {len(added):,} tokens",

@@ -212,7 +212,19 @@ def test_the_loop_in_the_card_writes_what_pytorch_does(
 
 @pytest.fixture
 def next_to_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder with clip.wav, as the cards call it."""
+    """In a folder with clip.wav, as the cards call it.
+
+    Their sessions have one thread here: with one a core, which wait by spinning, they take ten times as long while
+    other tests use the cores.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda path, given=None, **more: session(path, given or options, **more)
+    )
     write_wav(tmp_path / "clip.wav", SOUNDS[0], 16_000)
     monkeypatch.chdir(tmp_path)
 

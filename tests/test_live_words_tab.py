@@ -25,6 +25,7 @@ from studio.models import Clip, load
 from studio.models.adapters import attach, save, trainable
 
 SAID = timed.clip(["order", "number", "four", "seven"])
+WHOLE = 60_000  # ms that a turn may take to be written: where sound was lost on the way it never will be
 LEADS = (0.0, 0.11, 0.26, 0.45, 0.8, 1.1)  # seconds of quiet before it: where in a frame a take begins is chance
 
 
@@ -93,7 +94,7 @@ def test_words_appear_while_one_speaks_with_their_times_and_are_those_of_the_ans
     page.on("response", lambda answer: answers.append(answer.json()) if answer.url.endswith("listen/hear") else None)
     expect(page.locator(".li-sofar")).to_be_hidden()
     say(page, microphone)
-    expect(page.locator(".li-live-row").last).to_contain_text("seven")
+    expect(page.locator(".li-live-row").last).to_contain_text("seven", timeout=WHOLE)
     expect(page.locator(".li")).to_have_attribute("data-phase", "recording")  # before the turn is over
     rows = words_on(page)
     assert {name: words[0][0] for name, words in rows.items()}.items() <= {"Before": "order", "After": "please"}.items()
@@ -126,7 +127,7 @@ def test_words_and_pauses_are_readable_in_the_dark_and_on_a_phone(
         show_tab(page, "4 Test")
         expect(page.locator(".li-ready")).to_have_text("Ready")
         say(page, Microphone(page))
-        expect(page.locator(".li-live-row").last).to_contain_text("seven")
+        expect(page.locator(".li-live-row").last).to_contain_text("seven", timeout=WHOLE)
         shot(page, f"live-{scheme}-{width}")
         assert violations(page) == []
         page.mouse.up()

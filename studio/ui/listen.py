@@ -64,12 +64,6 @@ def router(workspace: Workspace, recogniser: Worker | None = None, mender: Worke
     def chosen(run: Sequence[str], model: str) -> ModelSelection:
         return _chosen(workspace, run, model)
 
-    @routes.post("/prepare")
-    def prepare(run: Fields = (), model: Field = "") -> Prepared:
-        who = chosen(run, model)
-        reader.prepare(who.model, tuple(who.adapters.values()))
-        return Prepared(model=who.model, longest=hearing.longest(who.model), listens=hearing.listens(who.model))
-
     @routes.post("/hear")
     def utterance(
         sound: UploadFile,
@@ -102,9 +96,22 @@ def router(workspace: Workspace, recogniser: Worker | None = None, mender: Worke
         return {"heard": if_idle(lambda: hearing.another(reader, _content(sound), chosen([], model), text))}
 
     spoken = [part(workspace, reader, reading) for part in (_live, _turns)]
-    spoken.append(_mending(workspace, mender or Worker()))
+    spoken += [_preparing(workspace, reader), _mending(workspace, mender or Worker())]
     for others in spoken + [part(workspace) for part in (_choices, _corrections, _strengths, heldout.router)]:
         routes.include_router(others)
+    return routes
+
+
+def _preparing(workspace: Workspace, reader: Worker) -> APIRouter:
+    """The models in memory, before anything is said."""
+    routes = APIRouter()
+
+    @routes.post("/prepare")
+    def prepare(run: Fields = (), model: Field = "") -> Prepared:
+        who = _chosen(workspace, run, model)
+        reader.prepare(who.model, tuple(who.adapters.values()))
+        return Prepared(model=who.model, longest=hearing.longest(who.model), listens=hearing.listens(who.model))
+
     return routes
 
 
