@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,8 +142,6 @@ def test_what_was_said_is_corrected_by_a_typing_model_in_a_column_of_its_own(pag
     choice.select_option("the typing starter")
     expect(page.locator(".li-corrected .li-text")).to_have_text("send the (was teh) order. (different spelling)")
     expect(page.locator(".li-said")).to_have_value("send teh order")  # the label to keep is what was said
-    if directory := os.environ.get("STUDIO_SHOTS"):
-        page.screenshot(path=f"{directory}/corrected.png")
     choice.select_option("nothing")
     expect(page.locator(".li-side")).to_have_count(2)
 

@@ -26,6 +26,7 @@ from studio.data.store import asr_results
 from studio.errors import DiskError, ModelError, StudioError
 from studio.models import adapters, load, strength
 from studio.serve.app import create_app
+from studio.serve.engine import Engine
 from studio.workspace import Workspace, resolved
 
 ODD: dict[str, Callable[[Path], object]] = {
@@ -188,7 +189,7 @@ def test_a_program_that_hangs_up_while_it_sends_is_no_error_of_the_server() -> N
         "headers": headers, "http_version": "1.1", "scheme": "http", "server": ("127.0.0.1", 7870),
         "client": ("127.0.0.1", 1), "root_path": "", "asgi": {"version": "3.0"},
     }  # fmt: skip
-    app = create_app(None, "127.0.0.1", None)  # type: ignore[arg-type]  # it never comes to the model
+    app = create_app(Engine(load("echo", "cpu")), "127.0.0.1", None)
     with ThreadPoolExecutor(1) as other:  # this thread may have a browser's loop
         other.submit(asyncio.run, app(scope, receive, send)).result()
     assert sent[0]["status"] == 400

@@ -1,7 +1,7 @@
 """A turn as it is spoken: the base and a tuned model read the same sound while it comes in, frame by frame.
 
 Only families that `Listens` can: their words, with the seconds at which they begin, are those that they would write of
-the whole turn. Where two readers take longer than the sound lasts, the tuned one goes on alone.
+the whole turn. Where two readers take longer than the sound lasts, the tuned one continues alone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class LiveTurn:
         self._groups = [readers] if can_mix(recogniser) else [[reader] for reader in readers]
         self._listeners = [self._listener(group) for group in self._groups]
 
-    def goes_on(self, turn: str, recogniser: Recogniser, names: Sequence[str], rate: int) -> bool:
+    def continues(self, turn: str, recogniser: Recogniser, names: Sequence[str], rate: int) -> bool:
         """Whether this is the turn called `turn`, by the same readers."""
         return (turn, tuple(names), rate) == (self.turn, self.names, self.rate) and recogniser is self.recogniser
 

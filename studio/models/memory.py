@@ -23,6 +23,7 @@ from studio.models.claims import check_model, read_object
 from studio.models.encoder_decoder import SMALL_VOCABULARY, SPELLED_TOKENS_PER_SECOND, EncoderDecoder, base_of
 from studio.models.kyutai import memory as kyutai_memory
 from studio.models.layers import matching
+from studio.models.memory_parts import Parts
 from studio.models.on_paper import tokenizer
 from studio.models.registry import family_of
 from studio.models.targets import pattern_of
@@ -211,7 +212,7 @@ def operations_for_a_clip(config: TrainConfig, seconds: Sequence[float], texts: 
     return 2.0 * stored_numbers(folder) * frames * (1 if encoder.adapted else _ENCODED_ONCE)
 
 
-def _of_parts(parts: kyutai_memory.Parts | typing_memory.Parts, device: str) -> MemoryEstimate:
+def _of_parts(parts: Parts, device: str) -> MemoryEstimate:
     return MemoryEstimate(process=0 if device.startswith("cuda") else _PROCESS, **asdict(parts))
 
 

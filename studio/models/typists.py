@@ -21,7 +21,7 @@ _KEPT = "typists"  # on transformers' own model: by the adapter's name
 
 
 def of(model: Any) -> Typist | None:
-    """Whose typing `model`, a PeftModel or not, corrects as it is now; None: nobody's in particular."""
+    """Whose typing `model`, a PeftModel or not, corrects as it is now; None: no one's in particular."""
     found: dict[str, Typist] = getattr(base_of(model), _KEPT, {})
     return found.get(in_use(model)) or found.get(BASE)
 
@@ -34,7 +34,7 @@ def meet(model: Any, typist: Typist | None, adapter: str = "default") -> None:
 
 
 def read(folder: Path) -> Typist | None:
-    """Who is in the folder of an adapter or a model; None where nobody is. Raises ModelError, DiskError."""
+    """Who is in the folder of an adapter or a model; None where no one is. Raises ModelError, DiskError."""
     path = folder / FILE
     if not path.is_file():
         return None

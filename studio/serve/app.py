@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from studio.errors import DataError, StudioError
+from studio.errors import DataError, StudioError, TooLargeError
 from studio.faults import first_fault
 from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
@@ -23,6 +23,7 @@ from studio.serve import answers, mending
 from studio.serve.asked import TranscriptionRequest, UploadedRecording
 from studio.serve.engine import Engine
 from studio.serve.mending import CompletionRequest, Mender
+from studio.web.bodies import LARGEST_MESSAGE
 from studio.web.faults import answer_nobody
 from studio.web.gate import ApiGate, Key, refusal
 from studio.web.security import HostRule
@@ -74,11 +75,12 @@ def _models(app: FastAPI, served: Sequence[Engine | Mender]) -> None:
 
 def _completions(app: FastAPI, mender: Mender | None) -> None:
     @app.post("/v1/completions")
-    async def completions(request: CompletionRequest) -> Response:
+    async def completions(request: Request) -> Response:
         if mender is None:
             raise DataError("This server corrects no typing.", "Start it with --mend RUN, or --mend typing-starter.")
-        found, name = await run_in_threadpool(mender.mend, request), mender.known(request.model)
-        if request.stream:
+        asked = CompletionRequest.model_validate_json(await _bounded(request))
+        found, name = await run_in_threadpool(mender.mend, asked), mender.known(asked.model)
+        if asked.stream:
             return StreamingResponse(mending.events(found, name), media_type="text/event-stream")
         return JSONResponse(mending.answer(found, name))
 
@@ -116,6 +118,16 @@ def _sound(app: FastAPI, engine: Engine | None) -> None:
             "This server transcribes and does not translate.",
             "Send the recording to /v1/audio/transcriptions and translate the text.",
         )
+
+
+async def _bounded(request: Request) -> bytes:
+    """The whole body. Raises TooLargeError."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_MESSAGE:
+            raise TooLargeError(f"The request is larger than {LARGEST_MESSAGE >> 20} MB.", "Send less at once.")
+    return body
 
 
 async def _heard_out(request: Request) -> None:

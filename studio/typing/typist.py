@@ -53,7 +53,7 @@ class Typist(BaseModel):
 
     profile: Profile
     words: list[str]  # of the texts that were meant, in small letters
-    slips: list[Slip] = []
+    slips: list[Slip]
 
     @classmethod
     def of(cls, typed_and_wanted: Iterable[tuple[str, str]]) -> Self:

@@ -25,7 +25,7 @@ function spoken() {
 
 test("each piece begins where the model's sound ends, and one is under way at a time", async () => {
   const { asked, talk, live } = spoken();
-  live.consider(talk); // nobody speaks
+  live.consider(talk); // no one speaks
   live.begin();
   for (const seconds of [0.1, 0.3, 0.6, 0.9]) {
     talk.seconds = seconds;

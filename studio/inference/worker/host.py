@@ -75,7 +75,7 @@ class ModelHost:
         recogniser, names = self._ready(model, adapters)
         names, wave = [BASE, *names], read(Path(audio))
         live = self._turn
-        if live is None or not live.goes_on(turn, recogniser, names, wave.sample_rate):
+        if live is None or not live.continues(turn, recogniser, names, wave.sample_rate):
             if at:
                 return {"heard": 0, "readers": []}
             is_slow = bool(live and live.is_slow and live.recogniser is recogniser and live.names == tuple(names))

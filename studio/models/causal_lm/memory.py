@@ -16,6 +16,7 @@ from studio.models.base import Family
 from studio.models.catalogue import stored_numbers
 from studio.models.claims import read_object
 from studio.models.layers import matching
+from studio.models.memory_parts import Parts
 from studio.models.targets import pattern_of
 
 SIDES = 2  # what was typed, and the answer: about as long
@@ -61,18 +62,6 @@ class Sizes:
         start = "model.layers.0."
         found = matching([pattern_of(family, config.targets)], [start + name for name in named])
         return [named[name.removeprefix(start)] for name in found]
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Bytes, as in `MemoryEstimate`."""
-
-    weights: int
-    loading: int
-    adapter: int
-    clips: int
-    reading: int
-    activations: int
 
 
 def parts(config: TrainConfig, longest: int, folder: Path, family: Family, copied: float) -> Parts:

@@ -17,6 +17,7 @@ from studio.models.base import Family
 from studio.models.catalogue import WEIGHTS
 from studio.models.claims import header, read_object
 from studio.models.layers import matching
+from studio.models.memory_parts import Parts
 from studio.models.targets import pattern_of
 
 CODEC = "codec_model."  # what the names of its weights begin with
@@ -73,18 +74,6 @@ class Sizes:
         start = "model.layers.0."
         found = matching([pattern_of(family, config.targets)], [start + name for name in sides])
         return [sides[name.removeprefix(start)] for name in found]
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Bytes, as in `MemoryEstimate`."""
-
-    weights: int
-    loading: int
-    adapter: int
-    clips: int
-    reading: int
-    activations: int
 
 
 def parts(config: TrainConfig, seconds: Sequence[float], folder: Path, family: Family, at_once: int) -> Parts:
