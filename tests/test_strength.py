@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,31 @@ def test_a_run_that_forgets_is_weakened_saved_and_scored_so(tmp_path: Path, monk
     assert strength.strength_of(folder) == 0.75
     assert json.loads((folder / "adapter_config.json").read_text())["lora_alpha"] == 0.75 * config().alpha
     assert "75%" in (tmp_path / "outputs" / "weak" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("errors", "chosen"),
+    [
+        ((0.1, 0.1, 0.1, 0.1), 0.1),
+        ((0.1, 0.08, 0.12, 0.09), 0.5),  # the fewest errors, wherever they are
+        ((0.12, 0.08, 0.12, 0.08), 0.1),  # of two as good the weaker
+        ((0.11, 0.12, 0.13, 0.14), 1.0),
+    ],
+)
+def test_a_typing_run_takes_the_lowest_strength_with_the_fewest_errors(
+    errors: tuple[float, ...], chosen: float
+) -> None:
+    said = dict(zip(strength.WEAKER_TYPING, errors, strict=True))
+
+    def scored_at(weaker: float, unit: Any) -> Any:
+        yield from ()
+        return scoring(said[weaker], 0.2, 0.0, 0.0)
+
+    run: Any = SimpleNamespace(_scored_at=scored_at)
+    search = FineTune._least_strength(run, scoring(0.1, 0.2, 0.0, 0.0), "word")
+    with pytest.raises(StopIteration) as end:
+        next(search)
+    assert end.value.value == chosen
 
 
 def test_a_run_that_forgets_nothing_keeps_its_whole_strength(tmp_path: Path) -> None:

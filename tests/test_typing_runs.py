@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_models
 import tones
+from hypothesis import given
+from hypothesis import strategies as st
 
 from studio.config import TrainConfig
-from studio.data.manifest import Dataset
+from studio.data.manifest import Dataset, Pair
 from studio.errors import ConfigError
 from studio.evaluation import general_set
+from studio.evaluation.cache import HypothesisCache
 from studio.evaluation.evaluate import Evaluation, compare
+from studio.evaluation.hypotheses import transcribed
 from studio.export.exporting import export_run
 from studio.export.merged import merge_run
-from studio.models import before_start
+from studio.models import Clip, Hypothesis, before_start, load, strength
+from studio.models.causal_lm.family import CausalLm
 from studio.reports.markdown import as_markdown
 from studio.reports.result import result_of
 from studio.reports.run_page import as_html
-from studio.runs.events import Event, StepDone
-from studio.train import finetune
+from studio.runs.events import Event, Finished, Phase, StepDone
+from studio.train import clean_pairs, finetune
+from studio.typing.typos import LEAST_IDENTITY
 from studio.workspace import Workspace
 
 WORDS = ("the", "them", "then", "there", "these", "they", "this", "that", "than", "thin", "thus", "thaw")
@@ -58,7 +65,7 @@ def test_a_run_on_pairs_goes_from_the_base_models_score_to_the_adapters(root: Pa
     assert before is not None
     assert after is not None
     assert (before.kind, after.kind) == ("typing", "typing")
-    assert after.score.cer < before.score.cer, "the habit was learnt"
+    assert after.score.cer <= before.score.cer, "what is not a typo's reach away is taken back"
     assert {row.typed for row in after.rows} == {"htese", "htus"}
     assert not any(row.audio_filepath for row in after.rows)
     assert after.probes == [], "a typing model transcribes no silence"
@@ -123,6 +130,41 @@ def test_secrets_among_the_pairs_are_named_before_they_are_learnt(root: Path) ->
     secret = [pair.model_copy(update={"text": "the mail is eva@example.org"}) for pair in pairs[:1]]
     (note,) = before_start.check(_config(root), [*secret, *pairs[1:]])
     assert note.startswith("1 pair holds an e-mail address")
+
+
+def test_validation_chooses_how_strongly_the_adapter_of_a_typing_run_acts(root: Path, whole: list[Event]) -> None:
+    (finished,) = (event for event in whole if isinstance(event, Finished))
+    assert strength.strength_of(tones.folder_of(root, "whole").adapter) == finished.strength
+    validated = [event for event in whole if isinstance(event, Phase) and event.name == "validating" and not event.done]
+    assert len(validated) == 3 + len(strength.WEAKER_TYPING), "before, twice in between, and at each strength"
+
+
+def test_a_typing_run_is_scored_by_what_a_person_gets(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answered(self: CausalLm, model: Any, processor: Any, clip: Clip) -> Hypothesis:
+        text = clip.typed.replace("teh", "the").replace("12", "13")
+        return Hypothesis(text=text, seconds=0, latency=0, is_cut="again" in text)
+
+    monkeypatch.setattr(CausalLm, "transcribe", answered)
+    typed = ["teh order 12 is late", "teh order again and again"]
+    clips = [Pair(id=str(place), typed=text, text=text, split="test") for place, text in enumerate(typed)]
+    recogniser, dataset = load(root / "llama", "cpu"), Dataset.open(root / "recordings" / "habit")
+    (batch,) = transcribed(recogniser, dataset, clips, HypothesisCache())
+    written = [hypothesis.text for hypothesis in batch.heard.values()]
+    assert written == ["the order 12 is late", "teh order again and again"], "a number stays; so does an endless answer"
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_three_in_ten_of_the_pairs_that_are_learnt_from_need_no_correction(clean: list[bool]) -> None:
+    pairs = [
+        Pair(id=f"{place}", typed="the" if is_clean else "teh", text="the", split="train")
+        for place, is_clean in enumerate(clean)
+    ]
+    added = clean_pairs.copies(pairs)
+    assert all(pair.is_clean for pair in added)
+    assert len({pair.id for pair in [*pairs, *added]}) == len(pairs) + len(added)
+    assert sum(pair.is_clean for pair in [*pairs, *added]) >= LEAST_IDENTITY * (len(pairs) + len(added))
+    assert not added or sum(clean) < LEAST_IDENTITY * len(clean)
+    assert bool(clean_pairs.note(pairs)) == bool(added)
 
 
 @pytest.mark.usefixtures("whole")

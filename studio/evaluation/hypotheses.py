@@ -11,7 +11,7 @@ from studio.data.manifest import Dataset, Example, Pair, Utterance
 from studio.errors import DataError, DiskError, StudioError
 from studio.evaluation.cache import CachedBatch, HypothesisCache
 from studio.models import Clip, Family, Hypothesis, Recogniser
-from studio.models.base import Encodes
+from studio.models.base import Encodes, Guards
 from studio.models.limits import in_batches
 
 if TYPE_CHECKING:
@@ -120,7 +120,10 @@ def _written(
     rows = [row for clip in clips if (row := features_of(clip.id)) is not None]
     if isinstance(family, Encodes) and len(rows) == len(clips):
         return family.transcribe_features(recogniser.model, recogniser.processor, samples, rows)
-    return family.transcribe_batch(recogniser.model, recogniser.processor, samples)
+    found = family.transcribe_batch(recogniser.model, recogniser.processor, samples)
+    if isinstance(family, Guards):
+        return [family.guarded(recogniser.model, clip, text) for clip, text in zip(samples, found, strict=True)]
+    return found
 
 
 def _unfit(dataset: Dataset, clip: Example, family: Family) -> str | None:

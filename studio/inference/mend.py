@@ -16,7 +16,7 @@ from studio.errors import DataError, ModelError
 from studio.models import Clip, Recogniser, load
 from studio.models.adapters import base_of as base_of_run
 from studio.models.adapters import find_adapter, load_adapter
-from studio.models.encoder_decoder import base_of
+from studio.models.causal_lm.family import CausalLm
 from studio.typing.edits import WordEdit, edits
 from studio.typing.pieces import LONGEST, pieces
 from studio.typing.safe import kept
@@ -60,9 +60,9 @@ class _Rules:
 
     @property
     def latin_only(self) -> bool:
-        """Whether the model has seen no other script, by its config.json."""
-        config = base_of(self.recogniser.model).config
-        return bool((getattr(config, "typing", None) or {}).get("latin_only"))
+        """Whether the model has seen no other script."""
+        family = self.recogniser.family
+        return isinstance(family, CausalLm) and family.latin_only(self.recogniser.model)
 
 
 def load_typing(model: str | None, run: str | None, workspace: Workspace, device: str = "auto") -> Recogniser:

@@ -176,6 +176,15 @@ class Encodes(Protocol):
         ...
 
 
+@runtime_checkable
+class Guards(Protocol):
+    """A family whose answers may change what must come through unchanged: such changes are taken back."""
+
+    def guarded(self, model: torch.nn.Module, clip: Clip, found: Hypothesis) -> Hypothesis:
+        """`found`, an answer to `clip`, as a person gets it."""
+        ...
+
+
 class Listening(Protocol):
     """One stream of sound as it comes in, and what one or more readers have written of it so far."""
 

@@ -21,6 +21,7 @@ from studio.models.claims import check_adapter, is_alpha, read_object
 from studio.workspace import disk_errors, write_atomically
 
 WEAKER = (0.75, 0.5)  # what is tried after training
+WEAKER_TYPING = (0.75, 0.5, 0.25, 0.1)  # 0 is no adapter, and could not be trained on
 MEASURED_BEFORE = "The run's figures were measured before this change; studio evaluate scores it again."
 
 

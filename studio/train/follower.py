@@ -13,7 +13,7 @@ from studio.evaluation.evaluate import open_dataset
 from studio.models import load
 from studio.models.frames import for_learning
 from studio.text import counted
-from studio.train import checkpoint
+from studio.train import checkpoint, clean_pairs
 from studio.train.adapted import with_adapter
 from studio.train.checkpoint import State
 from studio.train.encoding import EncodingSet, encode
@@ -57,7 +57,10 @@ def _learner(plan: FollowerPlan, ranks: DistributedProcess, workspace: Workspace
     learner = fresh_learner(recogniser, config, ranks)
     checkpoint.put(learner, plan.state)
     own = open_dataset(workspace, config.dataset)
-    encoding_sets = [EncodingSet(own, plan.train, learner.rows, config.augment, config.seed)]
+    encoding_sets = [
+        EncodingSet(own, plan.train, learner.rows, config.augment, config.seed),
+        EncodingSet(own, clean_pairs.copies(plan.train), learner.rows),
+    ]
     if plan.replayed and (others := general_set.dataset_of(config, workspace)):
         encoding_sets.append(EncodingSet(others, plan.replayed, learner.replayed))
     if plan.sound and (unlabelled := general_set.sound_of(config, workspace)):

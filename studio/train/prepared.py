@@ -14,7 +14,7 @@ from studio.models.writable import Splits, only_writable, unwritable, unwritable
 from studio.runs.events import Event, Started
 from studio.runs.folder import RunFolder
 from studio.runs.metadata import RunRecord
-from studio.train import checkpoint, clips, general
+from studio.train import checkpoint, clean_pairs, clips, general
 from studio.train.adapted import with_adapter
 from studio.train.follower import FollowerPlan
 from studio.train.general import GeneralSet
@@ -151,6 +151,7 @@ def prepare(
         notes=[
             *clips.notes(splits, moved, left_out, plan.dataset.problems()),
             *secrets_note(config.dataset, splits["train"]),
+            *clean_pairs.note(splits["train"]),
             *clips.resampled_note(plan.dataset, splits, base.family),
             *([unwritable_note(never_right)] if never_right else []),
         ],

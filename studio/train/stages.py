@@ -19,7 +19,7 @@ from studio.models.word_times import timed
 from studio.reports.markdown import write_report
 from studio.runs.events import CheckpointSaved, Event, Finished, LossMeasured, Phase, Stopped, Warned
 from studio.text.metrics import Unit
-from studio.train import checkpoint
+from studio.train import checkpoint, clean_pairs
 from studio.train.encoding import EncodingSet, encode
 from studio.train.held_out import Baseline, baseline, general_wer, tuned
 from studio.train.loop import Learner, fit
@@ -68,6 +68,7 @@ class FineTune:
         family = run.recogniser.family
         encoding_sets = [
             EncodingSet(run.plan.dataset, splits["train"], self._learner.rows, config.augment, config.seed),
+            EncodingSet(run.plan.dataset, clean_pairs.copies(splits["train"]), self._learner.rows),
             EncodingSet(run.plan.dataset, splits["validation"], self._validation_rows),
         ]
         if others := run.plan.general:
@@ -197,23 +198,44 @@ class FineTune:
         return progress.best.step
 
     def _weaken(self, unit: Unit) -> Generator[Event, None, float]:
-        """Lower the adapter's strength as far as it forgets less and costs the own clips nothing; what it is then."""
-        recogniser, progress, chosen = self._run.recogniser, self._learner.progress, 1.0
-        best, base = progress.best, progress.base
-        if not (self._run.config.choose_strength and best and base and best.forgets(base)):
-            return chosen
-        if not strength.can_change(recogniser):
-            return chosen
+        """Lower the adapter's strength as far as the validation clips allow; what it is then."""
+        recogniser, config = self._run.recogniser, self._run.config
+        best, base = self._learner.progress.best, self._learner.progress.base
+        if not (config.choose_strength and best and base and strength.can_change(recogniser)):
+            return 1.0
+        is_typing = recogniser.family.kind == "typing"
+        if is_typing:
+            chosen = yield from self._least_strength(best, unit)
+        else:
+            chosen = (yield from self._gentlest(best, unit)) if best.forgets(base) else 1.0
+        if chosen < 1:
+            strength.keep(recogniser, chosen)
+            yield Warned(message=_weakened(chosen, is_typing))
+        return chosen
+
+    def _gentlest(self, best: Scoring, unit: Unit) -> Generator[Event, None, float]:
+        """The strength down to which it forgets less at each step and costs the own clips nothing."""
+        chosen = 1.0
         for weaker in strength.WEAKER:
-            with strength.scaled(recogniser, weaker):
-                _, scoring = yield from self._scored(unit)
+            scoring = yield from self._scored_at(weaker, unit)
             if not scoring.is_gentler_than(best):
                 break
             best, chosen = scoring, weaker
-        if chosen < 1:
-            strength.keep(recogniser, chosen)
-            yield Warned(message=_weakened(chosen))
         return chosen
+
+    def _least_strength(self, best: Scoring, unit: Unit) -> Generator[Event, None, float]:
+        """The lowest strength with the fewest errors: a typist's habits and words act beside the adapter at any."""
+        fewest, chosen = best.wer, 1.0
+        for weaker in strength.WEAKER_TYPING:
+            scoring = yield from self._scored_at(weaker, unit)
+            if scoring.wer <= fewest:
+                fewest, chosen = scoring.wer, weaker
+        return chosen
+
+    def _scored_at(self, weaker: float, unit: Unit) -> Generator[Event, None, Scoring]:
+        with strength.scaled(self._run.recogniser, weaker):
+            _, scoring = yield from self._scored(unit)
+        return scoring
 
     def _stop(self, reason: StopReason) -> Iterator[Event]:
         """End without a result: keep what is needed to go on, or throw away what was learnt."""
@@ -230,11 +252,13 @@ class FineTune:
         yield Stopped(step=progress.step, reason=reason)
 
 
-def _weakened(chosen: float) -> str:
-    return (
-        f"The adapter is kept at {chosen:.0%} of its strength, where it makes no more errors on the validation clips "
-        "and forgets less of other voices."
+def _weakened(chosen: float, is_typing: bool) -> str:
+    why = (
+        "the validation pairs have no more errors and the model stays closer to the base"
+        if is_typing
+        else "it makes no more errors on the validation clips and forgets less of other voices"
     )
+    return f"The adapter is kept at {chosen:.0%} of its strength, where {why}."
 
 
 def _did_not_help(base: Scoring, best: Scoring, unit: Unit) -> str:

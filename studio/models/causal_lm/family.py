@@ -21,6 +21,7 @@ from studio.models.encoder_decoder import IGNORED, base_of
 from studio.models.greedy import Rules, Written, greedy
 from studio.models.inference_mode import inference_mode
 from studio.models.words import words_of
+from studio.typing.safe import kept
 from studio.typing.spelling import WordList
 
 if TYPE_CHECKING:
@@ -176,6 +177,17 @@ class CausalLm:
         if words and not found.is_cut:
             found = found.model_copy(update={"text": word_list.without_doubtful(given, found, words)})
         return found
+
+    def latin_only(self, model: torch.nn.Module) -> bool:
+        """Whether the model has seen no other script, by its config.json."""
+        return bool((getattr(base_of(model).config, "typing", None) or {}).get("latin_only"))
+
+    def guarded(self, model: torch.nn.Module, clip: Clip, found: Hypothesis) -> Hypothesis:
+        """`found` as `studio mend` gives it; an answer that did not end is the typed text."""
+        if found.is_cut:
+            return found.model_copy(update={"text": clip.typed})
+        text = kept(clip.typed, found.text, latin_only=self.latin_only(model), free=False).text
+        return found.model_copy(update={"text": text})
 
     def prompt(self, model: torch.nn.Module, processor: Any, clip: Clip) -> list[int]:
         """The ids that the network is given before the first token of its answer. Raises DataError."""
