@@ -10,10 +10,9 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RE
 # Python keeps what it has compiled, whatever the machine says (Docker images often forbid it): a test run starts some
 # two hundred processes, and each would compile PyTorch's and Gradio's thousands of files again.
 export PYTHONDONTWRITEBYTECODE :=
-# A process more than there are cores, since tests of the page also wait; four at the most, since each may hold a
-# model. A file's tests share a studio and stay together.
-PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
-CORES = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+# More processes than two cores, since tests of the page also wait; no more of them, since each may hold a model. A
+# file's tests share a studio and stay together.
+CORES = -n 4 --dist loadfile --no-loadscope-reorder
 # The pages' scripts, and their checker, linter and formatter in one; it never needs the network.
 SCRIPTS := studio/ui/assets studio/export/onnx/page
 DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
@@ -30,7 +29,7 @@ PHONES_TESTS := tests/test_export_executorch.py tests/test_export_executorch_typ
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio demo test phones thorough check types newest oldest pins clean
+.PHONY: studio demo test tests phones thorough check types newest oldest pins clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.studio
@@ -40,13 +39,16 @@ studio: $(VENV)/.studio
 demo: $(VENV)/.studio
 	$(BIN)/studio demo $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.node check
+# The three side by side: what checks types and what converts models for phones leaves a core to the others.
+test: $(VENV)/.test $(VENV)/.node
+	$(MAKE) --jobs=3 check tests $(if $(ARGS),,phones)
+
+tests: $(VENV)/.test $(VENV)/.node
 	$(BIN)/python -m pytest $(CORES) $(if $(ARGS),$(ARGS),$(PHONES_TESTS:%=--ignore=%))
-	$(if $(ARGS),,$(MAKE) phones)
 
 # The exports for apps on phones, with their own packages: a part of `make test`.
 phones: $(PHONES)/.test
-	$(PHONES)/bin/python -m pytest $(CORES) $(PHONES_TESTS) $(ARGS)
+	$(PHONES)/bin/python -m pytest -n 2 --dist loadfile $(PHONES_TESTS) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.

@@ -33,9 +33,18 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes begin first: else one process ends with them while the others have nothing to do."""
+    """Files that take minutes begin first: else one process ends with them while the others have nothing to do.
+
+    Those with a browser, which waits as often as it computes, follow evenly spread among the others, so that at any
+    time some process has something to compute; they are done a little before the others.
+    """
     slow, browser = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "browser"))
-    items.sort(key=lambda item: (item.path not in slow, item.path not in browser))
+    others = [path for path in dict.fromkeys(item.path for item in items) if path not in slow]
+    places: dict[Path, float] = dict.fromkeys(slow, 0.0)
+    for share, files in ((0.8, [path for path in others if path in browser]), (1.0, others)):
+        for number, path in enumerate(files, 1):
+            places.setdefault(path, share * number / len(files))
+    items.sort(key=lambda item: places[item.path])
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=RERUNS))

@@ -199,6 +199,7 @@ def test_a_cancelled_export_leaves_nothing(phase: str, workspace: Workspace) -> 
     assert exports_of(workspace) == []
 
 
+@pytest.mark.thorough
 def test_two_exports_do_not_write_into_one_place_and_a_killed_one_is_swept_away(workspace: Workspace) -> None:
     exports = RunFolder(workspace.run(RUN)).exports
     command = [sys.executable, "-m", "studio", "--workspace", str(workspace.root), "export", RUN, "--to", "merged"]

@@ -198,6 +198,7 @@ def test_the_makers_own_code_loads_trained_embeddings_with_the_adapter(tmp_path:
     assert (found.argmax(-1) == wanted.argmax(-1)).all()
 
 
+@pytest.mark.thorough
 def test_an_adapter_that_the_makers_do_not_load_is_exported_merged_alone_and_says_why(tmp_path: Path) -> None:
     write_candle(tiny_models.kyutai(tmp_path / "base"))
     workspace = run_on(tmp_path / "base", tmp_path, "full", SOUNDS[:1])

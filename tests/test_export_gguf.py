@@ -209,6 +209,7 @@ def test_the_export_tab_offers_what_a_typing_run_has_and_speaks_of_texts(
     assert "right to the letter" in row.errors
 
 
+@pytest.mark.thorough
 def test_the_lines_for_a_typing_adapter_load_it_and_write_an_answer(runs: Callable[[str], Workspace]) -> None:
     lines = exporting.exports(RunFolder(runs("llama").run(RUN))).adapter.snippet
     assert "clip.wav" not in lines

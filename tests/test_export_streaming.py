@@ -146,6 +146,7 @@ def test_tokens_one_by_one_have_the_logits_of_all_at_once(exported: Exported, re
     assert np.allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_the_windows_as_the_makers_exporter_counts_them_are_refused_by_stage(
     workspace: Workspace, makers_graphs: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ from studio.workspace import Workspace
 WIDE = {"encoder_ffn_dim": 256, "decoder_ffn_dim": 256}  # 4 times as wide as the rest, as every real Whisper is
 SOUNDS = tuple(np.pad(tiny_models.noise(seconds, seed), 4000) for seed, seconds in enumerate((1.2, 0.9, 1.5)))
 
+THOROUGH = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
@@ -58,7 +60,7 @@ def psnr(found: list[gate.Stage]) -> dict[str, float]:
 # CTranslate2
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=THOROUGH), "int8"])
 def test_ctranslate2_computes_what_pytorch_does_and_reports_it(precision: str, workspace: Workspace) -> None:
     report = export_run(workspace, RUN, "ctranslate2", precision)
     assert list(psnr(report.stages)) == [ENCODER, FIRST_LOGITS]
@@ -86,7 +88,7 @@ def test_faster_whisper_loads_the_folder_and_writes_the_same(workspace: Workspac
 @pytest.mark.parametrize(
     ("target", "precision", "programs"),
     [
-        ("merged", "fp32", ["Python, with plain transformers"]),
+        pytest.param("merged", "fp32", ["Python, with plain transformers"], marks=THOROUGH),
         (
             "ctranslate2",
             "fp32",
@@ -118,7 +120,9 @@ def test_a_card_without_headings_of_its_own_has_the_name_of_the_target() -> None
     ]
 
 
-@pytest.mark.parametrize(("target", "precision"), [("ctranslate2", "int8"), ("ggml", "q8_0")])
+@pytest.mark.parametrize(
+    ("target", "precision"), [("ctranslate2", "int8"), pytest.param("ggml", "q8_0", marks=THOROUGH)]
+)
 def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
     target: str, precision: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,7 +168,7 @@ def test_a_ggml_file_in_half_precision_holds_every_weight_rounded_once(merged: P
     assert found["encoder.conv1.bias"].shape == (64, 1)
 
 
-@pytest.mark.parametrize(("precision", "least"), [("f16", 30), ("q8_0", 30), ("q5_0", 24)])
+@pytest.mark.parametrize(("precision", "least"), [("f16", 30), pytest.param("q8_0", 30, marks=THOROUGH), ("q5_0", 24)])
 def test_whisper_cpp_computes_what_pytorch_does(
     precision: str, least: float, merged: Path, reference: Reference, tmp_path: Path
 ) -> None:

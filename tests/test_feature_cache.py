@@ -143,6 +143,7 @@ def test_a_corrected_label_costs_no_encoding_and_a_cut_clip_is_encoded_alone(
     assert computed == [second.id]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "harm",
     [

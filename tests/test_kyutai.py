@@ -307,7 +307,7 @@ def embeddings(recogniser: Recogniser) -> Any:
     return without_peft(recogniser.model).model.embed_tokens.embed_tokens.weight
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.thorough), "bf16"])
 def test_embeddings_learn_whole_in_fp32_and_come_off_again(folder: Path, tmp_path: Path, precision: str) -> None:
     import torch
 
@@ -458,6 +458,7 @@ def test_a_run_leaves_out_clips_whose_word_times_cannot_be(folder: Path, tmp_pat
     assert next(event for event in events if isinstance(event, Started)).train_clips == 5
 
 
+@pytest.mark.thorough
 def test_replay_without_word_times_is_left_out_and_said(folder: Path, tmp_path: Path) -> None:
     timed.dataset(tmp_path)
     timed.dataset(tmp_path, "others")

@@ -119,6 +119,7 @@ def test_mixed_precision_on_a_gpu_is_refused_with_the_remedy() -> None:
     assert "bf16" in refused.value.remedy
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_keeps_the_precision_that_was_chosen_when_it_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_partial_text_is_given_up_where_another_request_waits(tmp_path: Path) 
     assert held.transcribe("starter", [], str(path))["text"]
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_interrupted_gives_up_the_partial_text_alone(tmp_path: Path) -> None:
     from studio.audio import write_wav
 

@@ -92,7 +92,8 @@ def test_a_run_survives_the_loss_of_its_machine_and_ends_as_it_would_have_at_hom
     assert "finished" in studio("runs")
 
 
-@pytest.mark.parametrize("door", ["dashboard", pytest.param("client", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("door", ["dashboard", "client"])
 def test_a_run_on_ray_stops_and_saves_when_it_is_asked_to(ray: LocalRay, workspace: Workspace, door: str) -> None:
     folder = start(ray.address if door == "dashboard" else f"ray://127.0.0.1:{ray.client}", ENDLESS)
     await_event(folder, lambda event: isinstance(event, StepDone) and event.step >= 20)

@@ -120,6 +120,7 @@ def test_the_short_clips_are_those_of_ten_seconds_at_most_and_are_scored_as_with
     assert "`short_baseline.json`" in report
 
 
+@pytest.mark.thorough
 def test_where_no_held_out_clip_is_short_it_is_said(workspace: Path) -> None:
     story = train(workspace, "long", original(workspace, short_seconds=0.5, max_steps=1))
     assert any(

@@ -116,6 +116,7 @@ def run_of(workspace: Workspace) -> RunFolder:
     return RunFolder(workspace.root / "outputs" / "words")
 
 
+@pytest.mark.thorough
 def test_trained_heads_cut_fewer_held_out_callers_off_and_make_none_wait_longer(workspace: Workspace) -> None:
     run = run_of(workspace)
     untrained = measure(workspace, run, head=0)

@@ -233,6 +233,7 @@ def test_features_of_short_frames_are_never_taken_for_those_of_whole_ones(englis
     assert len(set(keys)) == 2
 
 
+@pytest.mark.thorough
 def test_a_run_with_short_frames_learns_and_is_measured_on_whole_ones(tmp_path: Path, english: Path) -> None:
     tones(tmp_path)
     changes = {"model": str(english), "targets": "full", "rank": 2, "max_steps": 2, "eval_every": 2}
