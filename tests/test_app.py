@@ -204,6 +204,7 @@ def test_the_page_opens_offline_without_a_fault(studio: Served, browser: Browser
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_list_of_the_sidebar_closes_when_tab_leaves_it(studio: Served, browser: Browser) -> None:
     with opened(browser, studio.url) as page:

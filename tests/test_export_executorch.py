@@ -36,6 +36,7 @@ from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
 Exported = Callable[[str], ExportReport]
+CONVERTS = pytest.mark.thorough  # 90 s of a processor; of typing models one is converted in each run of all tests
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,7 @@ def test_a_table_of_embeddings_in_eight_bits_is_within_half_a_step_in_each_row()
 # The file
 
 
+@CONVERTS
 def test_a_run_passes_the_gate_in_eight_bits(exported: Exported) -> None:
     report = exported("8da8w")
     assert {stage.name for stage in report.stages} == {ENCODER, FIRST_LOGITS}
@@ -100,7 +102,7 @@ def test_a_run_passes_the_gate_in_eight_bits(exported: Exported) -> None:
     assert not any("safetensors" in name for name in names)
 
 
-@pytest.mark.thorough  # a conversion takes half a minute of a processor
+@CONVERTS
 def test_fp32_has_the_texts_of_pytorch_and_is_far_larger_than_eight_bits(exported: Exported) -> None:
     report = exported("fp32")
     assert min(stage.psnr for stage in report.stages) > 90
@@ -108,7 +110,7 @@ def test_fp32_has_the_texts_of_pytorch_and_is_far_larger_than_eight_bits(exporte
     assert (exported("8da8w").folder / FILE).stat().st_size < 0.6 * (report.folder / FILE).stat().st_size
 
 
-@pytest.mark.thorough
+@CONVERTS
 def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,7 @@ def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_
     check_refused_where_eight_times_as_strong(workspace, "executorch", "8da8w", tmp_path, monkeypatch)
 
 
+@CONVERTS
 def test_a_file_of_an_eighth_of_the_adapters_strength_is_refused_at_the_stage_that_differs(
     workspace: Workspace, exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +133,7 @@ def test_a_file_of_an_eighth_of_the_adapters_strength_is_refused_at_the_stage_th
     assert not out.exists()
 
 
+@CONVERTS
 def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exported, reference: Reference) -> None:
     runtime = ExecuTorch().open(exported("8da8w").folder, reference)
     sounds = [tiny_models.noise(seconds, seed=5) for seconds in (4.0, 0.11, 4.0)]
@@ -138,6 +142,7 @@ def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exporte
     assert min(stage.psnr for stage in gate._stages(reference, runtime, sounds)) > 25
 
 
+@CONVERTS
 def test_opening_a_file_prints_nothing(
     exported: Exported, reference: Reference, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,11 +152,13 @@ def test_opening_a_file_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+@CONVERTS
 def test_a_sound_too_short_for_the_file_is_lengthened(exported: Exported, reference: Reference) -> None:
     runtime = ExecuTorch().open(exported("8da8w").folder, reference)
     assert runtime.stages(tiny_models.noise(0.06))[ENCODER].shape == (2, 64)
 
 
+@CONVERTS
 def test_the_lines_of_python_on_the_card_write_what_the_gate_compared(
     exported: Exported, reference: Reference, tmp_path: Path
 ) -> None:

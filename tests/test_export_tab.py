@@ -94,6 +94,7 @@ def test_a_run_without_an_adapter_has_nothing_to_export(workspace: Workspace) ->
         finished(workspace, "begun")
 
 
+@pytest.mark.thorough
 def test_a_merge_ends_in_a_folder_that_was_compared_and_a_retrained_run_makes_it_stale(
     workspace: Workspace, run: RunFolder
 ) -> None:

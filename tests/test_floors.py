@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -70,9 +71,14 @@ def floor_of(room: str) -> int:
     return FLOORS.index(room)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path, *, top_level: bool) -> Iterator[str]:
     """Dotted names that `path` imports: at the top level, outside `if TYPE_CHECKING`, or anywhere."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     nodes: list[ast.stmt] = tree.body if top_level else [n for n in ast.walk(tree) if isinstance(n, ast.stmt)]
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -135,7 +141,7 @@ def test_importing_a_core_room_loads_nothing_heavy(room: str) -> None:
 def test_every_public_name_of_the_package_has_a_docstring() -> None:
     bare = []
     for path in modules():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             is_definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             if is_definition and not node.name.startswith("_") and not ast.get_docstring(node):
                 bare.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}")
@@ -145,7 +151,7 @@ def test_every_public_name_of_the_package_has_a_docstring() -> None:
 def test_no_function_is_longer_than_a_screen() -> None:
     long = []
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > 50:

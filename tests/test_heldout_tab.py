@@ -128,6 +128,7 @@ def show_second(page: Page) -> None:
     expect(page.get_by_role("button", name="order → border", exact=True)).to_be_visible()
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_word_a_confusion_and_a_dot_each_lead_to_their_clips_and_back(page: Page) -> None:
     table = page.locator(".li-table tbody tr")
@@ -166,6 +167,7 @@ def test_clips_are_filtered_sorted_and_compared_by_another_normaliser(page: Page
     expect(page.locator(".li-answers")).to_contain_text("normaliser: whisper")
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_what_was_missed_is_handed_to_the_recorder(page: Page, studio: Served) -> None:
     page.get_by_role("button", name="Record these next", exact=True).click()

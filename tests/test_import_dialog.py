@@ -49,6 +49,7 @@ def labels(studio: Served) -> list[str]:
     return [clip.text for clip in Dataset(studio.workspace / "recordings" / NAME).utterances()]
 
 
+@pytest.mark.thorough
 def test_what_is_sent_and_refused_makes_no_dataset(studio: Served) -> None:
     studio.forget_everything()
     with studio.client() as client:

@@ -379,6 +379,7 @@ def compare(page: Page, *runs: str) -> None:
         page.get_by_label("Compare with …").select_option(run)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_four_runs_stand_side_by_side_and_others_say_why_they_cannot(page: Page) -> None:
     offered = page.get_by_label("Compare with …").locator("option")
@@ -491,6 +492,7 @@ def test_an_adapter_whose_base_is_another_now_is_told_and_loses_no_utterance(pag
     expect(page.locator(".li-said")).to_have_value("order one two")
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_run_that_one_tab_shows_is_the_run_of_every_tab(page: Page) -> None:
     page.locator(".li-runs").select_option(SAME)

@@ -87,6 +87,7 @@ def say(page: Page, microphone: Microphone) -> None:
     microphone.say(np.concatenate([silence(0.5), resample(SAID.samples, RATE, MICROPHONE_RATE), silence(1.0)]))
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_words_appear_while_one_speaks_with_their_times_and_are_those_of_the_answer(page: Page) -> None:
     microphone = Microphone(page)

@@ -127,6 +127,7 @@ def test_a_closed_page_loses_nothing_and_a_cancelled_one_goes_on(
 # The routes
 
 
+@pytest.mark.thorough
 def test_every_format_can_be_downloaded_under_the_files_own_name(client: httpx.Client, meeting: Path) -> None:
     id = ended(client, given(client, meeting, r"C:\tmp\../Büro.wav").json()["id"])["id"]
     answers = {kind: client.get(f"/studio/longfile/{id}/download/{kind}") for kind in ("txt", "srt", "vtt", "json")}

@@ -130,6 +130,7 @@ def test_a_silent_take_can_be_recorded_again_but_not_saved(
     assert clips(studio) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_text_other_than_the_prompt_is_reported_before_it_is_saved(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound

@@ -141,6 +141,7 @@ def test_a_real_device_is_recorded_unprocessed(page: Page, studio: Served, sente
     assert heard_well(kept.samples, sentence) >= 3
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_label_is_edited_before_saving_and_after(page: Page, take: Callable[[], None], studio: Served) -> None:
     go_on_by_hand(page)

@@ -410,6 +410,7 @@ def test_another_model_is_taught_what_suits_it_until_a_person_chooses(
     base_models.forget(studio.workspace, folder)
 
 
+@pytest.mark.thorough
 def test_any_other_model_is_added_by_its_folder_and_then_chosen_everywhere(
     studio: Studio, page: Page, tmp_path: Path
 ) -> None:

@@ -120,6 +120,7 @@ def test_a_word_is_played_and_its_borders_moved_by_keys_and_by_hand_and_undone(p
         assert times(dataset)["one"] == wanted
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_neighbour_that_touches_moves_along(page: Page, dataset: Dataset) -> None:
     word(page, "nine").click()
@@ -131,7 +132,8 @@ def test_a_neighbour_that_touches_moves_along(page: Page, dataset: Dataset) -> N
 
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1440), ("dark", 390), pytest.param("dark", 1440, marks=pytest.mark.thorough)]
+    ("scheme", "width"),
+    [("dark", 390), *(pytest.param(scheme, 1440, marks=pytest.mark.thorough) for scheme in ("light", "dark"))],
 )
 def test_the_words_have_no_barrier_and_fit_a_telephone(
     browser: Browser, studio: Served, clip: Utterance, scheme: str, width: int
