@@ -10,9 +10,10 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RE
 # Python keeps what it has compiled, whatever the machine says (Docker images often forbid it): a test run starts some
 # two hundred processes, and each would compile PyTorch's and Gradio's thousands of files again.
 export PYTHONDONTWRITEBYTECODE :=
-# More processes than two cores, since tests of the page also wait; no more of them, since each may hold a model. A
-# file's tests share a studio and stay together.
-CORES = -n 4 --dist loadfile --no-loadscope-reorder
+# A process more than there are cores, since tests of the page also wait; four at the most, since each may hold a
+# model. A file's tests share a studio and stay together.
+PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
+CORES = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 # The pages' scripts, and their checker, linter and formatter in one; it never needs the network.
 SCRIPTS := studio/ui/assets studio/export/onnx/page
 DENO := DENO_DIR=.cache/deno DENO_NO_UPDATE_CHECK=1 $(BIN)/deno
@@ -48,7 +49,7 @@ tests: $(VENV)/.test $(VENV)/.node
 
 # The exports for apps on phones, with their own packages: a part of `make test`.
 phones: $(PHONES)/.test
-	$(PHONES)/bin/python -m pytest -n 2 --dist loadfile $(PHONES_TESTS) $(ARGS)
+	$(PHONES)/bin/python -m pytest $(PHONES_TESTS) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.

@@ -283,6 +283,7 @@ def sent(folder: Path, files: dict[str, bytes], whole: str = "", keep: tuple[str
     return [frame for line in lines if (frame := frames.parse(line.decode("ascii")))]
 
 
+@pytest.mark.thorough
 @given(st.binary(max_size=3 * frames.PART), st.text(max_size=20))
 def test_any_bytes_arrive_as_they_were_whatever_was_printed_before(content: bytes, noise: str) -> None:
     lines: list[bytes] = []

@@ -168,6 +168,7 @@ def with_tables(workspace: Workspace, **kind: Any) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_trained_embeddings_lie_beside_the_adapter_as_the_makers_tables(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 

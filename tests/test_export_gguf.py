@@ -44,6 +44,7 @@ TYPED = (
     "we recieved you're letter.",
 )
 FAMILIES = TARGETS["gguf"].families
+ONE_AND_THOROUGH = [FAMILIES[0], *(pytest.param(family, marks=pytest.mark.thorough) for family in FAMILIES[1:])]
 Exported = Callable[[str, str], ExportReport]
 
 
@@ -82,7 +83,7 @@ def tensors(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("precision", "least"), [("f16", 60), ("q8_0", 30)])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ONE_AND_THOROUGH)
 def test_a_typing_run_passes_the_gate(exported: Exported, family: str, precision: str, least: float) -> None:
     report = exported(family, precision)
     (stage,) = report.stages

@@ -223,6 +223,7 @@ def until_waiting(run: RunFolder, *precisions: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.thorough
 def test_exports_of_a_run_wait_for_each_other_and_one_that_waits_can_be_cancelled(
     workspace: Workspace, run: RunFolder
 ) -> None:

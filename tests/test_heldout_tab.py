@@ -261,6 +261,7 @@ def test_runs_stand_side_by_side_and_axe_finds_nothing_wrong(browser: Browser, s
         expect(dialog.get_by_role("status")).to_have_text("Tick one more run.")
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_on_a_phone_the_verdict_is_on_the_first_screen_and_sections_stay_as_they_were_left(
     browser: Browser, studio: Served

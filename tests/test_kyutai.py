@@ -445,6 +445,7 @@ def test_clips_without_word_times_are_named_before_a_run_starts(folder: Path, tm
         train(tmp_path, "run", settings)
 
 
+@pytest.mark.thorough
 def test_a_run_leaves_out_clips_whose_word_times_cannot_be(folder: Path, tmp_path: Path) -> None:
     def spoil(line: dict[str, Any]) -> None:
         if line["id"] == "c1":

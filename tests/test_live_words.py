@@ -84,6 +84,7 @@ def listened(host: ModelHost, sound: bytes, model: Path, adapters: list[Path], f
     return answers
 
 
+@pytest.mark.thorough
 def test_a_word_begins_where_it_was_said_to_a_frame(folder: Path) -> None:
     recogniser = load(folder, "cpu")
     for clip in CLIPS:
@@ -146,6 +147,7 @@ def test_a_reader_that_falls_behind_leaves_the_tuned_model_alone_and_stays_out_o
     assert [reader["reader"] for reader in again["readers"]] == [1]
 
 
+@pytest.mark.thorough
 def test_adapters_that_cannot_share_a_batch_read_side_by_side(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

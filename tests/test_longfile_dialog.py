@@ -70,6 +70,7 @@ def ended(client: httpx.Client, id: str) -> dict[str, object]:
 # The page
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_long_file_opened_in_the_test_tab_is_read_in_a_dialog_of_its_own(page: Page, meeting: Path) -> None:
     page.locator(".li-open input").set_input_files(meeting)

@@ -123,6 +123,7 @@ def test_our_decoding_writes_what_generate_writes(recogniser: Recogniser, monkey
         assert recogniser.family.transcribe(recogniser.model, recogniser.processor, clip).text == text
 
 
+@pytest.mark.thorough
 def test_a_batch_reads_as_its_clips_one_by_one(recogniser: Recogniser) -> None:
     alone = [transcribe(recogniser, [clip])[0] for clip in CLIPS]
     assert len({hypothesis.text for hypothesis in alone}) > 1

@@ -120,6 +120,7 @@ def run_of(workspace: Workspace) -> RunFolder:
     return RunFolder(workspace.root / "outputs" / "words")
 
 
+@pytest.mark.thorough
 def test_a_caller_is_cut_off_by_heads_that_spike_on_digits_and_no_longer_once_it_writes_words(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

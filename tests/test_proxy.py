@@ -103,6 +103,7 @@ def wait_for(path: Path) -> bool:
     return path.exists()
 
 
+@pytest.mark.thorough
 def test_the_page_works_behind_the_proxy(client: httpx.Client, studio: Served, port: int) -> None:
     config = client.get("/config").json()
     assert config["root"] == f"https://{NAME}:{port}"

@@ -64,6 +64,7 @@ def test_in_the_foreground_warnings_go_to_the_runs_log(tmp_path: Path, capsys: p
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.thorough
 def test_opening_the_page_leaves_gradios_own_files_alone() -> None:
     program = """
 import pathlib

@@ -223,6 +223,7 @@ def test_processes_that_drop_out_at_random_repeat_their_run_to_the_bit(workspace
     assert adapter(workspace, "random") == adapter(workspace, "random-again")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("victim", "size"),
     [(1, 3), *(pytest.param(*case, marks=pytest.mark.thorough) for case in ((0, 1), (0, 3), (1, 2)))],

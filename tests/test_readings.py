@@ -98,6 +98,7 @@ def readings(root: Path) -> list[Path]:
     return sorted(root.glob(".cache/readings/*/*.jsonl"))
 
 
+@pytest.mark.thorough
 def test_an_evaluation_killed_in_a_batch_goes_on_there_and_ends_with_the_same_result(root: Path) -> None:
     assert in_child(evaluate_until, root, 3) == -signal.SIGKILL
     (first,) = readings(root)

@@ -76,6 +76,7 @@ def await_recorded(page: Page, count: int) -> None:
     page.wait_for_function(f"count => document.querySelectorAll('{recorded}').length === count", arg=count)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_cut_word_is_told_before_it_is_saved_and_a_second_press_saves_and_goes_on(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound

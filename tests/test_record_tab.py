@@ -371,6 +371,7 @@ def test_a_microphone_pulled_out_keeps_what_it_heard(
     assert clips(studio)[0].duration >= len(sentence) / MICROPHONE_RATE
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("interruption", "said"),
@@ -409,6 +410,7 @@ def test_an_interrupted_take_ends_there_and_two_halves_are_never_joined(
     assert len(sentence) / MICROPHONE_RATE <= clips(studio)[0].duration < len(sentence) / MICROPHONE_RATE + 0.1
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("script", "said"),

@@ -74,6 +74,7 @@ def test_a_run_killed_while_it_writes_resumes_to_the_same_bits(write: int, works
     assert litter == []
 
 
+@pytest.mark.thorough
 def test_a_run_killed_twice_tells_one_story_without_a_contradiction(workspace: Path, whole: list[Event]) -> None:
     for moment, resume in ((50, False), (36, True)):
         assert in_child(train_until, workspace, "twice", config(), moment, resume) == -signal.SIGKILL

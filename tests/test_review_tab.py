@@ -458,6 +458,7 @@ def test_a_suspect_shows_what_was_heard_and_is_accepted_by_a_key(
         page.locator(".rec-prompt").get_by_text("read first").wait_for()
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
 def test_the_tab_has_no_barrier_full_or_empty(studio: Served, browser: Browser, dataset: Dataset, scheme: str) -> None:

@@ -88,6 +88,7 @@ def test_sound_and_typing_are_refused_where_no_model_takes_them(client: TestClie
     assert "--mend" in typing.json()["error"]["message"]
 
 
+@pytest.mark.thorough
 def test_a_typing_run_is_served_and_its_base_model_too(tmp_path: Path) -> None:
     dataset = Dataset.create(tmp_path / "recordings" / "habit", "typing")
     for place in range(12):

@@ -75,6 +75,7 @@ def test_a_trimmed_clip_is_never_heard_from_a_cache(client: httpx.Client, datase
     assert "max-age" in client.get(f"studio/clips/mine/{clip.id}?v={clip.audio_sha256}").headers["cache-control"]
 
 
+@pytest.mark.thorough
 def test_the_command_shows_a_plan_does_it_and_takes_it_back(dataset: Dataset, studio: Served) -> None:
     def split(*flags: str) -> str:
         words = [sys.executable, "-m", "studio", "--workspace", str(studio.workspace), "split", "mine", *flags]

@@ -387,6 +387,7 @@ def test_a_download_shows_its_cost_first_and_then_how_far_it_is(studio: Studio, 
     assert "on this disk" in page.locator(".train-line", has_text="Moonshine tiny").first.inner_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not is_cpu_build(), reason="This computer may have a GPU: there every model starts with Full.")
 def test_another_model_is_taught_what_suits_it_until_a_person_chooses(
     studio: Studio, page: Page, tmp_path: Path
