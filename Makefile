@@ -25,7 +25,8 @@ FETCHED = test '$(STUDIO_MODEL)' = none || test -e $(VENV)/.model || { $(BIN)/st
 # ExecuTorch brings, and every test would pay for that.
 PHONES := $(VENV)-phones
 PACKAGES := import sysconfig; print(sysconfig.get_path('purelib'))
-PHONES_TESTS := tests/test_export_executorch.py tests/test_export_executorch_typing.py tests/test_export_coreml.py
+PHONES_TESTS := tests/test_export_executorch.py tests/test_export_executorch_typing.py tests/test_export_coreml.py \
+	tests/test_export_coreml_whisper.py
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)

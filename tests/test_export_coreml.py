@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tiny_models
+from core_ml import converted_once, printed_by_the_card
 from exports import RUN, SOUNDS, check_refused_where_eight_times_as_strong, small_run
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from studio.audio import write_wav
 from studio.errors import ModelError
 from studio.export import gate
 from studio.export.coreml import interpreter, packages
@@ -38,10 +37,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def exported(workspace: Workspace) -> Exported:
+def exported(workspace: Workspace) -> Iterator[Exported]:
     """By precision; each made once, however often it is asked for."""
-    pytest.importorskip("coremltools")
-    return cache(lambda precision: export_run(workspace, RUN, "coreml", precision))
+    with converted_once():
+        yield cache(lambda precision: export_run(workspace, RUN, "coreml", precision))
 
 
 @pytest.fixture(scope="module")
@@ -91,22 +90,6 @@ def test_the_card_has_the_line_that_compiles_and_those_for_swift_and_python(expo
     assert all(f"xcrun coremlcompiler compile {package} ." in lines for package in PACKAGES)
 
 
-class _OnAMac:
-    """What Core ML's own model offers, computed by the interpreter."""
-
-    def __init__(self, package: str) -> None:
-        self._package = interpreter.Interpreter(Path(package))
-
-    def make_state(self) -> None:
-        """The interpreter keeps its own."""
-
-    def predict(self, given: dict[str, Any], state: None = None) -> dict[str, Any]:
-        import torch
-
-        found = self._package.predict({name: torch.from_numpy(each) for name, each in given.items()})
-        return {name: each.numpy() for name, each in found.items()}
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 def test_the_lines_of_python_on_the_card_write_what_the_gate_compared(
     exported: Exported,
@@ -115,18 +98,9 @@ def test_the_lines_of_python_on_the_card_write_what_the_gate_compared(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    folder = exported("fp16").folder
-    import coremltools
-
-    expected, load = CoreML().open(folder, reference).transcribe(SOUNDS[0]), coremltools.models.MLModel
-    write_wav(tmp_path / "clip.wav", SOUNDS[0], 16_000)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        coremltools.models, "MLModel", lambda path, **more: load(path, **more) if more else _OnAMac(path)
-    )
-    capsys.readouterr()
-    exec(uses_of(exported("fp16"))[1].passages[-1].text, {})
-    assert capsys.readouterr().out.startswith(expected)  # the card's lines know no limit by the seconds of a sound
+    expected = CoreML().open(exported("fp16").folder, reference).transcribe(SOUNDS[0])
+    printed = printed_by_the_card(exported("fp16"), SOUNDS[0], tmp_path, monkeypatch, capsys)
+    assert printed.startswith(expected)  # the card's lines know no limit by the seconds of a sound
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has Core ML itself")

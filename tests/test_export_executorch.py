@@ -64,7 +64,7 @@ def reference(workspace: Workspace) -> Reference:
 def test_what_is_traced_computes_what_transformers_does_whatever_lies_in_its_memory(tied: bool, tmp_path: Path) -> None:
     import torch
 
-    from studio.export.traceable import Decoder, Encoder
+    from studio.export.traceable_moonshine import Decoder, Encoder
 
     reference = Reference.of(tiny_models.moonshine(tmp_path / "model", tie_word_embeddings=tied))
     encoder, decoder = Encoder(reference.recogniser.model), Decoder(reference.recogniser.model)

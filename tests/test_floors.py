@@ -60,7 +60,7 @@ HEAVY = {
 }
 IMPORTED_LATE = {"starter", "typing_starter"}  # with all that is heavy in it
 KERNELS = PACKAGE / "models" / "kernels"  # the same
-TRACEABLE = {PACKAGE / "export" / name for name in ("traceable.py", "traceable_text.py")}  # the same
+TRACEABLE = set((PACKAGE / "export").glob("traceable*.py"))  # the same
 
 
 def room_of(path: Path) -> str:

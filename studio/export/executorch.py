@@ -199,7 +199,8 @@ def _programs(network: Any, in_bytes: bool) -> dict[str, Any]:
     import torch
     from torch.export import Dim, export
 
-    from studio.export.traceable import FRAMES, ByteEmbedding, Decoder, Encoder
+    from studio.export.traceable import ByteEmbedding
+    from studio.export.traceable_moonshine import FRAMES, Decoder, Encoder
 
     encoder, decoder = Encoder(network).eval(), Decoder(network).eval()
     if in_bytes:

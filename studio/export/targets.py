@@ -247,7 +247,7 @@ TARGETS: Mapping[str, Target] = _table(
     Target(
         name="coreml",
         title="Core ML in apps for iPhone and Mac",
-        families=("moonshine",),
+        families=("moonshine", "whisper"),
         precisions={"fp16": FP16, "int8": INT8},
         home="studio.export.coreml.packages:CoreML",
         extra="coreml",

@@ -1,1 +1,1 @@
-"""Moonshine as packages of Core ML: written from plain modules, and checked by an interpreter where there is no Mac."""
+"""Moonshine and Whisper as packages of Core ML, checked by an interpreter where there is no Mac."""

@@ -33,7 +33,7 @@ class Interpreter:
 
     def predict(self, given: Mapping[str, Any]) -> Values:
         """The outputs by name, of inputs by name; tensors of PyTorch. Raises ModelError on an unknown operation."""
-        values = dict(given)
+        values = {name: _rounded(value, self._function.inputs[name]) for name, value in given.items()}
         for operation in self._function.operations:
             names = [output.name for output in operation.outputs]
             if operation.op_type == "const" or self._constants.keys() >= set(names):
@@ -99,6 +99,22 @@ def _rounded(value: Any, variable: Any) -> Any:
 def _numbers(value: Any) -> list[int]:
     """The integers in a tensor."""
     return [int(each) for each in value.reshape(-1)]
+
+
+def _pad(given: Values) -> Any:
+    """The numbers before and behind each axis, the last axes' last; PyTorch takes them from the last axis on."""
+    from torch.nn import functional
+
+    pairs = given["pad"].reshape(-1, 2).tolist()
+    while not any(pairs[0]):
+        del pairs[0]  # PyTorch mirrors the last axes alone
+    sides = [side for pair in reversed(pairs) for side in pair]
+    mode = str(given["mode"]) if "mode" in given else "constant"
+    return functional.pad(given["x"], sides, mode, *([float(given["constant_val"])] if mode == "constant" else []))
+
+
+def _max(given: Values) -> Any:
+    return given["x"].amax(_numbers(given["axes"]), keepdim=bool(given["keep_dims"]))
 
 
 def _two(name: str) -> Callable[[Values], Any]:
@@ -260,6 +276,7 @@ _OPERATIONS: Mapping[str, Callable[[Values], Any]] = MappingProxyType({
     "tanh": _one("tanh"), "sqrt": _one("sqrt"), "square": _one("square"), "sigmoid": _one("sigmoid"),
     "identity": lambda given: given["x"],
     "silu": lambda given: given["x"] * given["x"].sigmoid(),
+    "log": lambda given: (given["x"] + float(given["epsilon"])).log(),
     "rsqrt": lambda given: (given["x"] + float(given["epsilon"])).rsqrt(),
     "softmax": lambda given: given["x"].softmax(int(given["axis"])),
     "tile": lambda given: given["x"].repeat(_numbers(given["reps"])),
@@ -267,5 +284,6 @@ _OPERATIONS: Mapping[str, Callable[[Values], Any]] = MappingProxyType({
     "cast": _cast, "conv": _conv, "gelu": _gelu, "linear": _linear, "matmul": _matmul, "layer_norm": _layer_norm,
     "reduce_mean": _mean, "select": _select, "shape": _shape, "reshape": _reshape, "expand_dims": _expand_dims,
     "squeeze": _squeeze, "concat": _concat, "stack": _stack, "split": _split, "gather": _gather,
-    "slice_by_index": _slice, "slice_update": _slice_update, "constexpr_blockwise_shift_scale": _unpacked,
+    "slice_by_index": _slice, "slice_update": _slice_update, "pad": _pad, "reduce_max": _max,
+    "constexpr_blockwise_shift_scale": _unpacked,
 })  # fmt: skip

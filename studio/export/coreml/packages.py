@@ -6,19 +6,20 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
 from studio.export.coreml.interpreter import Interpreter
-from studio.export.coreml.usage import USAGE
-from studio.export.model_files import check_raw_sound, copy_rest, rules_of
+from studio.export.coreml.usage import usage
+from studio.export.model_files import check_raw_sound, copy_rest
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.targets import Runtime
 from studio.faults import plain_reason
-from studio.models import load
+from studio.models import Recogniser, load
 from studio.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from studio.export.traceable import Decoder, Encoder
+
 PACKAGES = ("Encoder.mlpackage", "Decoder.mlpackage")
 _ENCODED = ("hidden", "cross_keys", "cross_values")  # the encoder's outputs; the decoder is given the last two
 _LOGITS = "logits"
 _STATES = ("keys", "values")  # what the decoder remembers
 _RATE = 16_000  # samples a second
-_LEAST, _MOST = _RATE // 10, 30 * _RATE  # samples; the fewest make two frames
+_MOST = 30 * _RATE  # samples that an encoder is given at most
+_LEAST: Mapping[str, int] = MappingProxyType({"moonshine": _RATE // 10, "whisper": _MOST})
+"""Samples that an encoder is given at least, by family: 0.1 s make two frames of Moonshine's."""
 
 
 class CoreML:
@@ -42,12 +47,12 @@ class CoreML:
         progress(0, 3)
         recogniser = load(merged, "cpu")
         check_raw_sound(recogniser.processor, "an app")
-        config = recogniser.model.config
-        least = config.max_position_embeddings * config.hidden_size // config.decoder_num_attention_heads
+        encoder, decoder = _modules(recogniser)
         try:
             with _quiet():
-                for number, (name, package) in enumerate(zip(PACKAGES, _packages(recogniser.model), strict=True), 1):
-                    (_in_bytes(package, least) if precision == "int8" else package).save(str(out / name))
+                packages = _packages(encoder, decoder, _LEAST[recogniser.family.name])
+                for number, (name, package) in enumerate(zip(PACKAGES, packages, strict=True), 1):
+                    (_in_bytes(package, decoder) if precision == "int8" else package).save(str(out / name))
                     progress(number, 3)
         except (RuntimeError, ValueError, TypeError, KeyError, AssertionError, NotImplementedError) as error:
             raise ModelError(
@@ -66,9 +71,7 @@ class CoreML:
 
     def usage(self, folder: Path, files: Path) -> str:
         """How the packages come into an app, what they take, and the lines for Swift and Python."""
-        rules, most = rules_of(files)
-        (start,), ends = rules.prompt, ", ".join(map(str, rules.ends))
-        return USAGE.format(folder=str(folder), start=start, ends=ends, most=most)
+        return usage(folder, files)
 
 
 class _Predicting:
@@ -96,6 +99,7 @@ class _Packages:
 
     def __init__(self, encoder: Any, decoder: Any, reference: Reference) -> None:
         self._encoder, self._decoder, self._reference = encoder, decoder, reference
+        self._least = _LEAST[reference.recogniser.family.name]
 
     def stages(self, samples: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """The encoder's output and the logits after the prompt."""
@@ -111,8 +115,8 @@ class _Packages:
         import torch
 
         given = torch.from_numpy(samples)[None]
-        if len(samples) < _LEAST:
-            given = torch.nn.functional.pad(given, (0, _LEAST - len(samples)))
+        if len(samples) < self._least:
+            given = torch.nn.functional.pad(given, (0, self._least - len(samples)))
         found: dict[str, Any] = self._encoder.predict({"samples": given})
         return found
 
@@ -135,21 +139,22 @@ class _Packages:
         return following
 
 
-def _packages(network: Any) -> Iterator[Any]:
-    """The encoder and the decoder in fp16, each as it is asked for; lengths may be any that the model takes."""
+def _packages(encoder: Encoder, decoder: Decoder, least: int) -> Iterator[Any]:
+    """The encoder and the decoder in fp16, each as it is asked for; sounds may have `least` samples or more."""
     import coremltools as ct
     import numpy as np
     import torch
 
-    from studio.export.traceable import FRAMES, Decoder, Encoder
+    from studio.export.traceable_moonshine import FRAMES
 
-    encoder, decoder = Encoder(network).eval(), Decoder(network).eval()
-    samples = torch.zeros(1, 2 * _RATE)
+    samples = torch.zeros(1, max(least, 2 * _RATE))
     with torch.no_grad():
         _, keys, values = encoder(samples)
-    length = ct.RangeDim(_LEAST, _MOST, 2 * _RATE)
-    yield _converted(encoder, (samples,), [ct.TensorType("samples", ct.Shape((1, length)))], _ENCODED)
-    frames = ct.RangeDim(2, FRAMES, keys.shape[2])
+    is_fixed = least == _MOST
+    length = _MOST if is_fixed else ct.RangeDim(least, _MOST, samples.shape[1])
+    sound = ct.TensorType("samples", ct.Shape((1, length)), dtype=np.float32)
+    yield _converted(encoder, (samples,), [sound], _ENCODED)
+    frames = keys.shape[2] if is_fixed else ct.RangeDim(2, FRAMES, keys.shape[2])
     shape = ct.Shape((*keys.shape[:2], frames, keys.shape[3]))
     inputs = [ct.TensorType(name, (1,), dtype=np.int32) for name in ("token", "position")]
     inputs += [ct.TensorType(name, shape) for name in _ENCODED[1:]]
@@ -159,6 +164,17 @@ def _packages(network: Any) -> Iterator[Any]:
     ]
     given = (torch.ones(1, dtype=torch.int32), torch.zeros(1, dtype=torch.int32), keys, values)
     yield _converted(decoder, given, inputs, (_LOGITS,), states=memory)
+
+
+def _modules(recogniser: Recogniser) -> tuple[Encoder, Decoder]:
+    """The encoder and the decoder that are traced."""
+    from studio.export import traceable_moonshine, traceable_whisper
+
+    network = recogniser.model
+    if recogniser.family.name == "whisper":
+        extractor = recogniser.processor.feature_extractor
+        return traceable_whisper.Encoder(network, extractor).eval(), traceable_whisper.Decoder(network).eval()
+    return traceable_moonshine.Encoder(network).eval(), traceable_moonshine.Decoder(network).eval()
 
 
 def _converted(module: nn.Module, given: Sequence[Any], inputs: list[Any], outputs: Sequence[str], **more: Any) -> Any:
@@ -175,22 +191,35 @@ def _converted(module: nn.Module, given: Sequence[Any], inputs: list[Any], outpu
         outputs=[ct.TensorType(name) for name in outputs],
         convert_to="mlprogram",
         minimum_deployment_target=ct.target.iOS18,
-        compute_precision=ct.precision.FLOAT16,
+        compute_precision=ct.transform.FP16ComputePrecision(lambda operation: not _is_of_spectrum(operation)),
         skip_model_load=True,
         **more,
     )
 
 
-def _in_bytes(package: Any, least: int) -> Any:
-    """The package with matrices of more than `least` numbers in 8 bits, with a scale for each output.
+def _is_of_spectrum(operation: Any) -> bool:
+    """Whether it computes Whisper's features, for which fp16 and 8 bits are too coarse."""
+    from coremltools.converters.mil.mil.scope import ScopeSource
 
-    `least` are those of the tables that say how positions are turned, which 8 bits would blur: a matrix has more.
+    return "spectrum" in operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_NAME, ())
+
+
+def _in_bytes(package: Any, decoder: Decoder) -> Any:
+    """The package with matrices in 8 bits, with a scale for each output.
+
+    What has no more numbers than the tables of Moonshine's positions stays as it is: 8 bits would blur those. So do
+    Whisper's features.
     """
     from coremltools.optimize import coreml as optimise
 
-    settings = optimise.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=least + 1)
+    least = decoder.keys.shape[2] * decoder.keys.shape[3] + 1
+    settings = optimise.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=least)
     kinds = dict.fromkeys(("linear", "conv", "gather"), settings)
-    return optimise.linear_quantize_weights(package, optimise.OptimizationConfig(op_type_configs=kinds))
+    operations = package._mil_program.functions["main"].operations
+    kept = dict.fromkeys(each.name for each in operations if _is_of_spectrum(each))
+    return optimise.linear_quantize_weights(
+        package, optimise.OptimizationConfig(op_type_configs=kinds, op_name_configs=kept)
+    )
 
 
 @contextmanager

@@ -1,5 +1,4 @@
-"""Whisper's features as an ONNX graph, for where no feature extractor is: what transformers' WhisperFeatureExtractor
-computes. The Fourier transform is a convolution with cosines and sines."""
+"""Whisper's features as an ONNX graph. See `studio.export.spectrum`."""
 
 from __future__ import annotations
 
@@ -8,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from studio.export.onnx.graph import Graph
-
-_LEAST = 1e-10  # energy; below it silence would be minus infinity
-_RANGE = 8.0  # powers of ten that are kept below the loudest
+from studio.export.spectrum import LEAST, RANGE, waves
 
 
 def features(extractor: Any) -> Graph:
@@ -19,10 +16,10 @@ def features(extractor: Any) -> Graph:
     samples = graph.input("samples", np.float32, ["batch_size", extractor.n_samples])
     energy = _energy(graph, extractor, samples)
     bands = graph.op("MatMul", graph.keep("mel", extractor.mel_filters.T.astype(np.float32)), energy)
-    audible = graph.op("Max", bands, graph.constant(_LEAST, np.float32))
+    audible = graph.op("Max", bands, graph.constant(LEAST, np.float32))
     powers = graph.op("Div", graph.op("Log", audible), graph.constant(np.log(10), np.float32))
     loudest = graph.op("ReduceMax", powers, axes=[1, 2], keepdims=1)
-    kept = graph.op("Max", powers, graph.op("Sub", loudest, graph.constant(_RANGE, np.float32)))
+    kept = graph.op("Max", powers, graph.op("Sub", loudest, graph.constant(RANGE, np.float32)))
     four = graph.constant(4, np.float32)
     found = graph.op("Div", graph.op("Add", kept, four), four)
     graph.output("features", found, ["batch_size", extractor.feature_size, extractor.nb_max_frames])
@@ -34,15 +31,7 @@ def _energy(graph: Graph, extractor: Any, samples: str) -> str:
     half, count = extractor.n_fft // 2, extractor.n_fft // 2 + 1
     around = graph.op("Pad", graph.op("Unsqueeze", samples, graph.constant([1])), graph.constant([0, 0, half] * 2),
                       mode="reflect")  # fmt: skip
-    waves = graph.op("Conv", around, graph.keep("waves", _waves(extractor.n_fft)), strides=[extractor.hop_length])
-    waves = graph.op("Slice", waves, *(graph.constant([each]) for each in (0, extractor.nb_max_frames, 2)))
-    cosines, sines = graph.ops("Split", graph.op("Mul", waves, waves), graph.constant([count] * 2), results=2, axis=1)
+    found = graph.op("Conv", around, graph.keep("waves", waves(extractor.n_fft)), strides=[extractor.hop_length])
+    found = graph.op("Slice", found, *(graph.constant([each]) for each in (0, extractor.nb_max_frames, 2)))
+    cosines, sines = graph.ops("Split", graph.op("Mul", found, found), graph.constant([count] * 2), results=2, axis=1)
     return graph.op("Add", cosines, sines)
-
-
-def _waves(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """(2 × frequencies, 1, samples): each cosine, then each sine, faded in and out (Hann)."""
-    place = np.arange(size)
-    faded = 0.5 - 0.5 * np.cos(2 * np.pi * place / size)
-    angles = 2 * np.pi * np.outer(np.arange(size // 2 + 1), place) / size
-    return (np.concatenate([np.cos(angles), np.sin(angles)]) * faded)[:, None].astype(np.float32)
