@@ -220,6 +220,7 @@ def test_a_list_of_the_sidebar_closes_when_tab_leaves_it(studio: Served, browser
         expect(page.locator("ul[role=listbox]")).to_have_count(0)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_new_dataset_is_made_and_chosen_in_the_sidebar_and_remembered(
     studio: Served, browser: Browser, root: Path

@@ -90,6 +90,7 @@ def test_the_card_has_the_line_that_compiles_and_those_for_swift_and_python(expo
     assert all(f"xcrun coremlcompiler compile {package} ." in lines for package in PACKAGES)
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 def test_the_lines_of_python_on_the_card_write_what_the_gate_compared(
     exported: Exported,

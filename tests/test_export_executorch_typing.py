@@ -77,6 +77,7 @@ def test_a_typing_run_in_fp32_writes_the_texts_of_pytorch(typed: Exported) -> No
     assert report.others == []
 
 
+@pytest.mark.thorough
 def test_the_lines_of_python_for_a_typing_model_write_the_networks_likeliest_answer(
     typing: Workspace, typed: Exported
 ) -> None:

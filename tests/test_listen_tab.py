@@ -119,6 +119,7 @@ def test_who_cannot_hold_presses_once_to_begin_and_once_to_end(page: Page, micro
     expect(page.locator(".li-keep")).to_be_visible()
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_file_is_read_and_its_correction_kept_and_taken_back(page: Page, dataset: Dataset) -> None:
     upload(page, "order 129")
@@ -396,6 +397,7 @@ def test_four_runs_stand_side_by_side_and_others_say_why_they_cannot(page: Page)
     expect(page.locator(".li-compared li")).to_have_count(2)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_key_terms_show_each_text_without_and_with_them_and_are_remembered(page: Page, dataset: Dataset) -> None:
     (dataset.folder / "terms.txt").write_text("one\n")

@@ -107,6 +107,7 @@ def test_dora_is_refused_by_its_name() -> None:
         makers_adapter._check({"use_dora": True}, {"base_model.model.model.x.lora_magnitude_vector": None})
 
 
+@pytest.mark.thorough
 def test_the_lines_in_the_card_make_the_model_that_was_tuned(tmp_path: Path) -> None:
     pytest.importorskip("moonshine_voice")
     workspace = run_with(tmp_path, "conventions", "moonshine_streaming")

@@ -208,6 +208,7 @@ def test_a_guess_is_never_saved_before_it_was_shown_and_confirmed(
     assert [clip.text for clip in clips(studio)] == ["will we ever forget it"]
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_free_speech_saved_without_a_label_waits_for_it_and_neither_trains_nor_measures(
     page: Page, studio: Served, say: Callable[[Sound], None], spoken: Sound

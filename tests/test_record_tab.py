@@ -124,6 +124,7 @@ def test_two_prompts_are_recorded_bit_for_bit_and_a_reload_loses_nothing(
         assert not kept.samples[len(sentence) :].any()
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_real_device_is_recorded_unprocessed(page: Page, studio: Served, sentence: NDArray[np.float32]) -> None:
     go_on_by_hand(page)

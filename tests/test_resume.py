@@ -48,7 +48,7 @@ MOMENTS = random.Random(2026).sample(range(1, 60), 9)
 
 @pytest.mark.parametrize(
     "moment",
-    [pytest.param(at, marks=[pytest.mark.thorough] if number >= 2 else []) for number, at in enumerate(MOMENTS)],
+    [pytest.param(at, marks=[pytest.mark.thorough] if number else []) for number, at in enumerate(MOMENTS)],
 )
 def test_a_run_killed_at_any_event_resumes_to_the_same_bits(moment: int, workspace: Path, whole: list[Event]) -> None:
     name = f"killed-{moment}"

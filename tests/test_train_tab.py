@@ -258,6 +258,7 @@ def test_the_memory_that_a_run_takes_is_told_as_the_settings_change(studio: Stud
     assert violations(page) == []
 
 
+@pytest.mark.thorough
 def test_a_failed_run_says_why_and_resumes(studio: Studio, page: Page) -> None:
     studio.train_like("crash", "steps=20", "pause=0.01")
     start(page)

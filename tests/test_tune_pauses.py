@@ -136,6 +136,7 @@ def test_trained_heads_cut_fewer_held_out_callers_off_and_make_none_wait_longer(
     assert trained.plain_after.rate <= untrained.plain_after.rate - 0.25
 
 
+@pytest.mark.thorough
 def test_the_test_tab_gets_what_the_heads_said_without_and_with_the_run_and_where_silence_ends_the_turn(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ def test_a_studio_is_new_until_its_first_clip_and_never_again(tmp_path: Path) ->
     assert not is_new(workspace)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_welcome_says_where_to_begin_and_goes_with_the_first_clip(studio: Served, browser: Browser) -> None:
     with opened(browser, studio.url) as page:

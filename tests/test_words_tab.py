@@ -149,6 +149,7 @@ def test_the_words_have_no_barrier_and_fit_a_telephone(
             page.screenshot(path=Path(folder) / f"words-{scheme}-{width}.png")
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_labels_dialog_times_the_words_and_takes_them_back(
     browser: Browser, studio: Served, dataset: Dataset
