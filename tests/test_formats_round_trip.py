@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -123,13 +125,18 @@ def columns(loaded: Any) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def without_codec(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`datasets` imports torchcodec, an optional part, even where it decodes nothing."""
+def without_codec(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`datasets` imports torchcodec, an optional part, even where it decodes nothing.
+
+    What files it leaves open are closed here: a later test would be blamed for them.
+    """
     import datasets  # noqa: F401  # before: it looks for the real one
 
     for name in ("torchcodec", "torchcodec.encoders", "torchcodec.decoders"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setattr(sys.modules["torchcodec.encoders"], "AudioEncoder", object, raising=False)
+    yield
+    gc.collect()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -200,6 +207,7 @@ def test_real_speech_is_recognised_with_its_speakers_and_splits(speech_folder: P
 
 GROWTH = """
 import resource, sys
+from collections.abc import Iterator
 from pathlib import Path
 from studio.data import formats
 from studio.data.formats.base import ReadOptions, Target

@@ -1,6 +1,6 @@
 """How well typing is corrected: nothing, a spell checker, the typing starter, other models; and tuned on 200 pairs.
 
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.typing [--sentences 500] [--model FOLDER …] [--tune WORKSPACE]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.mending [--sentences 500] [--model FOLDER …] [--tune WORKSPACE]
 
 Held-out sentences that the starter was not trained on, each once with synthetic typos and once clean; the times are of
 one core. `--tune` makes three datasets of 200 pairs by each of two profiles that it was not trained on, fine-tunes on
