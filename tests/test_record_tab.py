@@ -378,12 +378,8 @@ def test_a_microphone_pulled_out_keeps_what_it_heard(
     ("interruption", "said"),
     [
         ("window.contexts.at(-1).suspend()", "The browser paused the recording."),
-        pytest.param(
-            "window.stream.getAudioTracks()[0].dispatchEvent(new Event('mute'))",
-            "The system muted the microphone.",
-            marks=pytest.mark.thorough,
-        ),
-        pytest.param("microphone.late = 3000", "Part of the sound was lost.", marks=pytest.mark.thorough),
+        ("window.stream.getAudioTracks()[0].dispatchEvent(new Event('mute'))", "The system muted the microphone."),
+        ("microphone.late = 3000", "Part of the sound was lost."),
     ],
 )
 def test_an_interrupted_take_ends_there_and_two_halves_are_never_joined(
@@ -417,11 +413,7 @@ def test_an_interrupted_take_ends_there_and_two_halves_are_never_joined(
     ("script", "said"),
     [
         ("AudioContext.prototype.resume = () => new Promise(() => {})", "does not start its audio"),
-        pytest.param(
-            "navigator.mediaDevices.getUserMedia = () => new Promise(() => {})",
-            "has not opened the microphone",
-            marks=pytest.mark.thorough,
-        ),
+        ("navigator.mediaDevices.getUserMedia = () => new Promise(() => {})", "has not opened the microphone"),
     ],
 )
 def test_a_browser_that_never_answers_is_given_up_with_a_sentence(

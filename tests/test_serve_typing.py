@@ -17,6 +17,7 @@ from studio.inference.transcribe import transcribe_list
 from studio.serve.app import create_app
 from studio.serve.mending import LONGEST, MOST_PROMPTS, Mender
 from studio.serve.server import Doors, Served, invitation
+from studio.web.bodies import LARGEST_MESSAGE
 from studio.web.gate import Key
 from studio.workspace import Workspace
 
@@ -72,6 +73,12 @@ def test_a_bad_request_is_answered_in_words(
     answer = client.post("/v1/completions", json=asked)
     assert answer.status_code == status
     assert said in answer.json()["error"]["message"]
+
+
+def test_more_than_a_message_holds_is_refused_before_it_is_read(client: TestClient) -> None:
+    answer = client.post("/v1/completions", content=b" " * (LARGEST_MESSAGE + 1))
+    assert answer.status_code == 413
+    assert answer.json()["error"]["message"].startswith("The request is larger than 32 MB.")
 
 
 def test_without_the_key_nothing_is_corrected(client: TestClient) -> None:

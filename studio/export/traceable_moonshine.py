@@ -32,7 +32,7 @@ class Decoder(traceable.Decoder):
 
 
 class Encoder(traceable.Encoder):
-    """Moonshine's, which hears the samples themselves, of a sound of any length. See the base."""
+    """Moonshine's, which takes the samples themselves, of a sound of any length. See the base."""
 
     def __init__(self, network: Any) -> None:
         encoder, heads = network.model.encoder, network.config.encoder_num_attention_heads

@@ -31,7 +31,7 @@ class Decoder(traceable.Decoder):
 
 
 class Encoder(traceable.Encoder):
-    """Whisper's, which hears 30 s, always: what is shorter is followed by zeros. See the base."""
+    """Whisper's, which takes 30 s of sound, always: what is shorter is followed by zeros. See the base."""
 
     def __init__(self, network: Any, extractor: Any) -> None:
         encoder, heads = network.model.encoder, network.config.encoder_attention_heads

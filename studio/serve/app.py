@@ -23,7 +23,7 @@ from studio.serve import answers, mending
 from studio.serve.asked import TranscriptionRequest, UploadedRecording
 from studio.serve.engine import Engine
 from studio.serve.mending import CompletionRequest, Mender
-from studio.web.bodies import LARGEST_MESSAGE
+from studio.web.bodies import LARGEST_MESSAGE, counted
 from studio.web.faults import answer_nobody
 from studio.web.gate import ApiGate, Key, refusal
 from studio.web.security import HostRule
@@ -78,7 +78,8 @@ def _completions(app: FastAPI, mender: Mender | None) -> None:
     async def completions(request: Request) -> Response:
         if mender is None:
             raise DataError("This server corrects no typing.", "Start it with --mend RUN, or --mend typing-starter.")
-        asked = CompletionRequest.model_validate_json(await _bounded(request))
+        received = counted(request.receive, LARGEST_MESSAGE, _too_large)
+        asked = CompletionRequest.model_validate_json(await Request(request.scope, received).body())
         found, name = await run_in_threadpool(mender.mend, asked), mender.known(asked.model)
         if asked.stream:
             return StreamingResponse(mending.events(found, name), media_type="text/event-stream")
@@ -120,14 +121,8 @@ def _sound(app: FastAPI, engine: Engine | None) -> None:
         )
 
 
-async def _bounded(request: Request) -> bytes:
-    """The whole body. Raises TooLargeError."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_MESSAGE:
-            raise TooLargeError(f"The request is larger than {LARGEST_MESSAGE >> 20} MB.", "Send less at once.")
-    return body
+def _too_large() -> TooLargeError:
+    return TooLargeError(f"The request is larger than {LARGEST_MESSAGE >> 20} MB.", "Send less at once.")
 
 
 async def _heard_out(request: Request) -> None:

@@ -224,7 +224,7 @@ class FineTune:
         return chosen
 
     def _least_strength(self, best: Scoring, unit: Unit) -> Generator[Event, None, float]:
-        """The lowest strength with the fewest errors: a typist's habits and words act beside the adapter at any."""
+        """The lowest strength with the fewest errors: a typist's habits and words act at any strength."""
         fewest, chosen = best.wer, 1.0
         for weaker in strength.WEAKER_TYPING:
             scoring = yield from self._scored_at(weaker, unit)

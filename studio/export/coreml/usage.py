@@ -62,7 +62,7 @@ _WHISPER = """`Encoder.mlpackage` takes samples at 16 kHz, (1, 480000): always 3
 It computes Whisper's features itself, and returns its output, the keys and the values. `Decoder.mlpackage` takes a
 token, its position in the text, and those keys and values; it returns the logits of the next token, and its state
 caches the tokens at earlier positions. A text begins with the tokens {prompt} and ends with {ends};
-besides it has at most {most} tokens. The `suppress_tokens` in `generation_config.json` may never be written,
+after those it has at most {most}. The `suppress_tokens` in `generation_config.json` may never be written,
 `begin_suppress_tokens` not first. Both packages need iOS 18 or macOS 15.
 
 ## Use it in an app for iPhone or Mac, in Swift

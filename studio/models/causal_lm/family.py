@@ -183,7 +183,7 @@ class CausalLm:
         return bool((getattr(base_of(model).config, "typing", None) or {}).get("latin_only"))
 
     def guarded(self, model: torch.nn.Module, clip: Clip, found: Hypothesis) -> Hypothesis:
-        """`found` as `studio mend` gives it; an answer that did not end is the typed text."""
+        """`found` with what must not change put back, as `studio mend` does; one that did not end is the typed text."""
         if found.is_cut:
             return found.model_copy(update={"text": clip.typed})
         text = kept(clip.typed, found.text, latin_only=self.latin_only(model), free=False).text
