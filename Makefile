@@ -10,9 +10,9 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --resolution $(RE
 # Python keeps what it has compiled, whatever the machine says (Docker images often forbid it): a test run starts some
 # two hundred processes, and each would compile PyTorch's and Gradio's thousands of files again.
 export PYTHONDONTWRITEBYTECODE :=
-# A process more than there are cores, since tests of the page also wait; four at the most, since each may hold a
-# model. A file's tests share a studio and stay together.
-PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 3 ? n + 1 : 4)))
+# A process for each core, besides the one with the exports, since tests of the page also wait; four at the most, since
+# each may hold a model, and each imports everything. A file's tests share a studio and stay together.
+PROCESSES = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 CORES = -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 # The pages' scripts, and their checker, linter and formatter in one; it never needs the network.
 SCRIPTS := studio/ui/assets studio/export/onnx/page
@@ -22,16 +22,15 @@ STUDIO_MODEL ?= UsefulSensors/moonshine-tiny
 FETCHED = test '$(STUDIO_MODEL)' = none || test -e $(VENV)/.model || { $(BIN)/studio fetch '$(STUDIO_MODEL)' \
 	&& touch $(VENV)/.model; } || echo "Not fetched now: the studio opens with its bundled model, and tries again next time."
 # Core ML and ExecuTorch have an environment on top of the tests': transformers loads torchao wherever it finds it, which
-# ExecuTorch brings, and every test would pay for that.
+# ExecuTorch brings, and every test would pay for that. The other exports share its process: converters load slowly.
 PHONES := $(VENV)-phones
 PACKAGES := import sysconfig; print(sysconfig.get_path('purelib'))
-PHONES_TESTS := tests/test_export_executorch.py tests/test_export_executorch_typing.py tests/test_export_coreml.py \
-	tests/test_export_coreml_whisper.py
+EXPORTS := $(filter-out tests/test_export_tab.py,$(wildcard tests/test_export_*.py))
 # The first Python of a version that the packages support.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: studio demo test tests phones thorough check types newest oldest pins clean
+.PHONY: studio demo test tests exports thorough check types newest oldest pins clean
 .DEFAULT_GOAL := studio
 
 studio: $(VENV)/.studio
@@ -43,20 +42,20 @@ demo: $(VENV)/.studio
 
 # The three side by side: what checks types and what converts models for phones leaves a core to the others.
 test: $(VENV)/.test $(VENV)/.node
-	$(MAKE) --jobs=3 check tests $(if $(ARGS),,phones)
+	$(MAKE) --jobs=3 check tests $(if $(ARGS),,exports)
 
 tests: $(VENV)/.test $(VENV)/.node
-	$(BIN)/python -m pytest $(CORES) $(if $(ARGS),$(ARGS),$(PHONES_TESTS:%=--ignore=%))
+	$(BIN)/python -m pytest $(CORES) $(if $(ARGS),$(ARGS),$(EXPORTS:%=--ignore=%))
 
-# The exports for apps on phones, with their own packages: a part of `make test`.
-phones: $(PHONES)/.test
-	$(PHONES)/bin/python -m pytest $(PHONES_TESTS) $(ARGS)
+# The exports, those for phones with their own packages: a part of `make test`.
+exports: $(PHONES)/.test
+	$(PHONES)/bin/python -m pytest $(EXPORTS) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.
 thorough: $(VENV)/.test $(VENV)/.node
-	$(BIN)/python -m pytest $(CORES) -m thorough $(if $(ARGS),$(ARGS),$(PHONES_TESTS:%=--ignore=%))
-	$(if $(ARGS),,$(MAKE) phones ARGS='-m thorough')
+	$(BIN)/python -m pytest $(CORES) -m thorough $(if $(ARGS),$(ARGS),$(EXPORTS:%=--ignore=%))
+	$(if $(ARGS),,$(MAKE) exports ARGS='-m thorough')
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -6,10 +6,9 @@ import json
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import openai
 import pytest
 import tiny_models
 from fastapi.testclient import TestClient
@@ -39,6 +38,9 @@ from studio.serve.app import create_app
 from studio.serve.engine import Engine
 from studio.starter.synthesis import available
 from studio.text.label_words import label_words
+
+if TYPE_CHECKING:
+    import openai
 
 TEXT = "order one two nine"
 
@@ -444,6 +446,8 @@ def test_borders_that_a_person_moved_are_not_written_over_those_of_another(tmp_p
 
 
 def program(engine: Engine) -> openai.OpenAI:
+    import openai
+
     client = TestClient(create_app(engine, "127.0.0.1", None), base_url="http://127.0.0.1")
     return openai.OpenAI(base_url="http://127.0.0.1/v1", api_key="none", max_retries=0, http_client=client)
 

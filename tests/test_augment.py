@@ -17,6 +17,13 @@ RATE = 16_000
 TONE = (0.3 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)
 
 
+@pytest.fixture
+def at_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variant has another pace or pitch: librosa compiles for half a minute when it is first asked for one."""
+    monkeypatch.setattr(augment, "PACE_SHARE", 0.0)
+    monkeypatch.setattr(augment, "PITCH_SHARE", 0.0)
+
+
 def clip(id: str = "one", samples: np.ndarray = TONE) -> Clip:
     return Clip(samples, "a tone", id)
 
@@ -25,6 +32,7 @@ def decibels(part: np.ndarray, whole: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(part.astype(np.float64) ** 2) / np.mean(whole.astype(np.float64) ** 2)))
 
 
+@pytest.mark.usefixtures("at_its_pace")
 def test_a_variant_is_the_same_for_the_same_seed_and_clip_and_else_another() -> None:
     first = variant(clip(), RATE, 1, 1).samples
     assert np.array_equal(first, variant(clip(), RATE, 1, 1).samples)
@@ -33,6 +41,7 @@ def test_a_variant_is_the_same_for_the_same_seed_and_clip_and_else_another() -> 
     assert variant(clip(), RATE, 1, 1).text == "a tone"
 
 
+@pytest.mark.thorough
 def test_variants_stay_within_their_bounds_and_never_clip() -> None:
     for number in range(1, 60):
         samples = variant(clip(), RATE, 3, number).samples
@@ -49,6 +58,7 @@ def highest(samples: np.ndarray) -> float:
     return float(np.argmax(spectrum) * RATE / len(samples))
 
 
+@pytest.mark.thorough
 def test_pace_changes_the_length_alone_and_pitch_the_height_alone() -> None:
     fast = augment._at_pace(TONE, 1.25)
     assert (len(fast), highest(fast)) == (RATE / 1.25, pytest.approx(440, abs=3))
@@ -67,11 +77,13 @@ def test_a_band_limit_takes_what_lies_above_and_leaves_what_lies_below() -> None
     assert np.max(np.abs(limited - TONE)) < 0.01
 
 
+@pytest.mark.usefixtures("at_its_pace")
 def test_silence_and_the_shortest_clip_have_variants_too() -> None:
     for samples in (np.zeros(RATE, np.float32), TONE[:16]):
         assert np.isfinite(variant(clip(samples=samples), RATE, 0, 1).samples).all()
 
 
+@pytest.mark.usefixtures("at_its_pace")
 def test_a_run_with_variants_learns_from_them_and_resumes_to_the_same_bits(tmp_path: Path) -> None:
     tones(tmp_path)
     changed = {"augment": 2, "max_steps": 8}

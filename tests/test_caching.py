@@ -37,7 +37,7 @@ STREAMING = pytest.param(tiny_models.moonshine_streaming, marks=pytest.mark.thor
 
 
 @pytest.mark.parametrize("make", [tiny_models.moonshine, STREAMING])
-@pytest.mark.parametrize("targets", ["conventions", "voice"])
+@pytest.mark.parametrize("targets", [pytest.param("conventions", marks=pytest.mark.thorough), "voice"])
 def test_with_the_encoder_cached_twelve_steps_have_the_losses_that_they_have_without(
     make: Callable[..., Any], targets: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +53,7 @@ def test_with_the_encoder_cached_twelve_steps_have_the_losses_that_they_have_wit
 
 
 @pytest.mark.parametrize("make", [tiny_models.moonshine, STREAMING, tiny_models.whisper])
-@pytest.mark.parametrize("targets", ["conventions", "deep"])
+@pytest.mark.parametrize("targets", [pytest.param("conventions", marks=pytest.mark.thorough), "deep"])
 def test_what_was_encoded_for_training_is_read_as_the_sound_is(
     make: Callable[..., Any], targets: str, tmp_path: Path
 ) -> None:

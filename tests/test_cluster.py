@@ -303,6 +303,7 @@ def test_any_bytes_arrive_as_they_were_whatever_was_printed_before(content: byte
         assert receiver.received == len(lines)
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=200))
 def test_no_line_that_a_process_prints_breaks_the_parser(line: str) -> None:
     assert frames.parse(line) is None

@@ -292,6 +292,7 @@ def test_train_ends_with_1_where_a_process_of_the_run_is_killed(who: str, client
     assert (code, "tones-0001" in said) == (1, True), said
 
 
+@pytest.mark.thorough
 def test_train_ends_with_1_where_the_workspace_is_moved_away(tmp_path: Path, client: Callable[[str], Client]) -> None:
     running = client(LONG)
     running.until_step()

@@ -59,6 +59,7 @@ def test_a_run_passes_the_gate_in_fp16(exported: Exported) -> None:
     assert not any("safetensors" in name for name in names)
 
 
+@pytest.mark.thorough
 def test_eight_bits_are_far_smaller_and_near_enough(exported: Exported) -> None:
     report = exported("int8")
     assert min(stage.psnr for stage in report.stages) > 25
@@ -74,6 +75,7 @@ def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_
     check_refused_where_eight_times_as_strong(workspace, "coreml", "int8", tmp_path, monkeypatch)
 
 
+@pytest.mark.thorough
 def test_each_text_begins_anew_and_a_sound_may_have_any_length(exported: Exported, reference: Reference) -> None:
     runtime = CoreML().open(exported("fp16").folder, reference)
     sounds = [tiny_models.noise(seconds, seed=5) for seconds in (3.0, 0.11, 3.0)]

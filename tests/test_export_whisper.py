@@ -168,7 +168,10 @@ def test_a_ggml_file_in_half_precision_holds_every_weight_rounded_once(merged: P
     assert found["encoder.conv1.bias"].shape == (64, 1)
 
 
-@pytest.mark.parametrize(("precision", "least"), [("f16", 30), pytest.param("q8_0", 30, marks=THOROUGH), ("q5_0", 24)])
+@pytest.mark.parametrize(
+    ("precision", "least"),
+    [("f16", 30), pytest.param("q8_0", 30, marks=THOROUGH), pytest.param("q5_0", 24, marks=THOROUGH)],
+)
 def test_whisper_cpp_computes_what_pytorch_does(
     precision: str, least: float, merged: Path, reference: Reference, tmp_path: Path
 ) -> None:

@@ -355,6 +355,7 @@ def test_gradient_checkpointing_changes_no_gradient(recogniser: Recogniser) -> N
         assert (first - second).abs().max() <= 1e-5 * scale
 
 
+@pytest.mark.thorough
 def test_in_bf16_the_adapter_and_the_codec_stay_fp32(folder: Path) -> None:
     import torch
 

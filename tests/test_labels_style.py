@@ -128,6 +128,7 @@ def test_a_model_without_a_tokenizer_is_refused_in_words(tmp_path: object) -> No
         knows(locate("echo"))
 
 
+@pytest.mark.thorough
 def test_ten_thousand_labels_take_about_a_second() -> None:
     rng = random.Random(0)
     texts = [domain.utterance(rng).text for _ in range(10_000)]

@@ -125,6 +125,7 @@ def test_too_few_points_are_refused(errors: list[list[int]], clips: list[int]) -
 # The shares
 
 
+@pytest.mark.thorough
 @given(st.integers(16, 200), st.integers(0, 5))
 def test_a_share_is_part_of_every_larger_one_and_the_same_each_time(count: int, seed: int) -> None:
     clips = clips_of([f"{place}" for place in range(count)])

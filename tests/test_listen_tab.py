@@ -75,6 +75,7 @@ def texts(page: Page) -> list[str]:
     return [" ".join(side.inner_text().split()) for side in sides]
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_tab_says_where_a_silence_would_have_ended_the_turn(page: Page) -> None:
     quiet = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 1e-4
@@ -134,6 +135,7 @@ def test_a_file_is_read_and_its_correction_kept_and_taken_back(page: Page, datas
     assert not [clip for clip in dataset.utterances() if clip.source == "live"]
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_what_was_said_is_corrected_by_a_typing_model_in_a_column_of_its_own(page: Page) -> None:
     upload(page, "send teh order")

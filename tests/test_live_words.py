@@ -128,6 +128,7 @@ def test_a_word_is_written_half_a_second_after_it_was_said(folder: Path, tmp_pat
         assert 0 <= len(written) - len(due) <= 1
 
 
+@pytest.mark.thorough
 def test_a_reader_that_falls_behind_leaves_the_tuned_model_alone_and_stays_out_of_the_next_turn(
     folder: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

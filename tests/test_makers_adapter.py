@@ -32,7 +32,7 @@ def run_with(root: Path, targets: str, family: str = "moonshine", **settings: An
     return workspace
 
 
-@pytest.mark.parametrize("family", ["moonshine", "moonshine_streaming"])
+@pytest.mark.parametrize("family", ["moonshine", pytest.param("moonshine_streaming", marks=pytest.mark.thorough)])
 def test_conventions_become_one_adapter_of_three_times_the_rank(family: str, tmp_path: Path) -> None:
     pytest.importorskip("moonshine_voice")
     report = export_run(run_with(tmp_path, "conventions", family), RUN, TARGET)
@@ -50,7 +50,7 @@ PATTERNS = {
 }
 
 
-@pytest.mark.parametrize("has_theirs", [True, False])
+@pytest.mark.parametrize("has_theirs", [True, pytest.param(False, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_other_patterns_of_self_attention_are_filled_up_with_zeros(
     pattern: str, has_theirs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -154,7 +154,7 @@ def test_the_shortest_and_the_longest_clip_pass(recogniser: Recogniser) -> None:
     assert len(row(recogniser, Clip(noise(81.92)))["memory"]) == 4096
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_an_adapter_everywhere_trains_in_bf16_and_fp32(tmp_path: Path, tied: bool) -> None:
     folder = tiny_models.moonshine_streaming(tmp_path, tie_word_embeddings=tied)
     for precision in ("fp32", "bf16"):

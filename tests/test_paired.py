@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import t as student_t
 
 from studio.evaluation.significance import LEAST_CLIPS, chance, compare, student
 
@@ -114,6 +113,8 @@ def test_counts_that_cannot_be_compared_are_refused(before: list[int], after: li
 
 @pytest.mark.parametrize("freedom", [9, 13, 19, 59, 1000])
 def test_the_quantile_is_students(freedom: int) -> None:
+    from scipy.stats import t as student_t
+
     assert student(freedom) == pytest.approx(student_t.ppf(0.975, freedom), abs=2e-3)
 
 
@@ -148,6 +149,7 @@ def test_the_interval_holds_the_truth_in_93_of_100_test_sets_or_more(draw: objec
     assert held >= 1860
 
 
+@pytest.mark.thorough
 def test_equally_good_models_are_told_apart_in_five_of_a_hundred_test_sets_at_most() -> None:
     drawn = (alike(np.random.default_rng(trial), 20) for trial in range(2000))
     told = sum(compare(*(part.tolist() for part in parts)).verdict != "no difference shown" for parts in drawn)

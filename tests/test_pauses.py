@@ -274,6 +274,7 @@ def moonshine_run(root: Path, *, words: bool = True) -> RunFolder:
     return run
 
 
+@pytest.mark.thorough
 def test_a_model_without_pause_heads_is_measured_by_the_hands_free_detector(tmp_path: Path) -> None:
     run = moonshine_run(tmp_path)
     report = measure(Workspace(tmp_path), run)

@@ -236,6 +236,7 @@ time.sleep(60)
     until(lambda: status(workspace, "two") == "finished")
 
 
+@pytest.mark.thorough
 def test_of_many_who_ask_at_once_one_starts_and_every_other_waits_once(
     workspace: Workspace, trainer: list[str]
 ) -> None:
@@ -268,6 +269,7 @@ def test_two_keepers_never_start_two(workspace: Workspace, trainer: list[str], m
     monkeypatch.undo()
 
 
+@pytest.mark.thorough
 def test_a_keeper_that_was_killed_as_it_started_a_run_starts_it_only_once(
     workspace: Workspace, trainer: list[str]
 ) -> None:

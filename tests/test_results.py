@@ -415,6 +415,7 @@ def test_the_comparisons_page_lays_the_curves_over_each_other_and_asks_nothing_o
     assert f"studio compare first second {THIRD}" in reader.text
 
 
+@pytest.mark.thorough
 def test_the_lowest_rate_is_not_called_the_best_where_it_may_be_chance(tmp_path: Path) -> None:
     finished(tmp_path, "first", SAID, replaced(SAID, 1.0), replaced(SAID, 0.1))
     finished(tmp_path, "second", SAID, replaced(SAID, 1.0), replaced(SAID, 0.12))

@@ -261,6 +261,7 @@ def test_a_column_can_be_hidden_and_stays_so(page: Page) -> None:
     assert page.locator("th.is-loudness").count() == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_filter_is_typed_helped_on_refused_in_a_sentence_and_remembered(page: Page) -> None:
     before = texts(page)

@@ -177,7 +177,14 @@ def test_loopback_needs_no_login(host: str) -> None:
     require_login(host, 7860, None)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "  \nanna:correct horse battery\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", marks=pytest.mark.thorough),
+        pytest.param("\n", marks=pytest.mark.thorough),
+        "  \nanna:correct horse battery\n",
+    ],
+)
 def test_an_empty_login_opens_nothing_on_loopback_either(tmp_path: Path, text: str) -> None:
     file = saved(tmp_path / "login.txt", text.encode())
     for words, variables in ((["--login", str(file)], {}), ([], {"STUDIO_LOGIN": text.partition("\n")[0]})):

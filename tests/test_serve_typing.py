@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import openai
 import pytest
 import tiny_models
 import tones
@@ -35,6 +34,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 
 def test_openais_own_client_gets_each_prompt_corrected(client: TestClient) -> None:
+    import openai
+
     program = openai.OpenAI(api_key=KEY, base_url="http://127.0.0.1/v1", http_client=client)
     assert [model.id for model in program.models.list()] == [TYPING_STARTER]
     answer = program.completions.create(
@@ -45,6 +46,8 @@ def test_openais_own_client_gets_each_prompt_corrected(client: TestClient) -> No
 
 
 def test_a_stream_carries_the_same_text(client: TestClient) -> None:
+    import openai
+
     program = openai.OpenAI(api_key=KEY, base_url="http://127.0.0.1/v1", http_client=client)
     chunks = program.completions.create(model=TYPING_STARTER, prompt="Where is teh station?", stream=True)
     assert "".join(chunk.choices[0].text for chunk in chunks) == "Where is the station?"

@@ -191,6 +191,7 @@ def test_words_are_counted_with_the_rare_ones_apart(dataset: Dataset) -> None:
     assert found.different == 11
 
 
+@pytest.mark.thorough
 def test_ten_thousand_clips_are_found_and_edited_in_milliseconds(tmp_path: Path) -> None:
     dataset = written(tmp_path / "voice", [{"text": f"sentence number {number}"} for number in range(10_000)])
     Table.of(dataset).find("quality = fine")

@@ -99,6 +99,7 @@ def test_a_label_of_several_lines_is_still_one_label(folder: Path) -> None:
     assert texts(path) == ["one two, three", "four"]
 
 
+@pytest.mark.thorough
 def test_a_table_made_of_stray_quotes_is_read_in_bounded_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "MOST_AGAIN", 1 << 20)
     line = '0.wav,"' + '""' * 20 + "x\n"

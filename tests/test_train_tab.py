@@ -163,6 +163,7 @@ def test_a_run_is_started_watched_and_reattached_by_a_reload_and_a_second_tab(st
     assert control.active(studio.workspace) == studio.run("tones-0001")
 
 
+@pytest.mark.thorough
 def test_stop_asks_first_and_saves(studio: Studio, page: Page) -> None:
     studio.train_like(*ENDLESS)
     start(page)

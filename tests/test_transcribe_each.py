@@ -133,6 +133,7 @@ def test_the_worker_keeps_four_adapters_and_drops_the_one_asked_for_longest_ago(
     assert len(names_on(held._recogniser)) == MOST_ADAPTERS
 
 
+@pytest.mark.thorough
 def test_an_adapter_that_was_written_anew_takes_the_place_of_the_old_one(folders: list[Path], tmp_path: Path) -> None:
     folder = shutil.copytree(folders[0], tmp_path / "lora")
     held = ModelHost()

@@ -140,7 +140,9 @@ def test_a_padded_batch_has_the_loss_and_the_gradients_of_its_clips(english: Pat
         assert (batch_gradient - gradient).abs().max() <= 1e-4 * gradient.abs().max()
 
 
-@pytest.mark.parametrize("never", [[], [202, 190, 4]], ids=["the folder's", "more"])
+@pytest.mark.parametrize(
+    "never", [pytest.param([], id="the folder's", marks=pytest.mark.thorough), pytest.param([202, 190, 4], id="more")]
+)
 def test_our_decoding_writes_the_tokens_of_generate(
     recogniser: Recogniser, never: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +270,7 @@ def test_keeping_the_encoder_changes_nothing(english: Path) -> None:
     assert loss(decoder_only, [row(decoder_only, CLIPS[2])]) == loss(decoder_only, [everywhere])
 
 
+@pytest.mark.thorough
 def test_gradient_checkpointing_changes_no_gradient(english: Path) -> None:
     adapted = disturbed(load(english, "cpu"), "full")
     rows = [row(adapted, clip) for clip in CLIPS]
