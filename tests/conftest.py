@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,21 @@ def moonshine_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     subprocess.run([sys.executable, str(unpack), "moonshine-tiny", str(folder)], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture
+def librosa_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`librosa.load`, for the lines of a card: at its first use librosa compiles for half a minute.
+
+    A thorough test waits for it.
+    """
+    if request.node.get_closest_marker("thorough"):
+        return
+    from studio import audio
+
+    library = types.ModuleType("librosa")
+    library.load = lambda path, sr: (audio.read(Path(path), sr).samples, sr)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "librosa", library)
 
 
 @pytest.fixture(scope="session")

@@ -306,6 +306,7 @@ def test_train_ends_with_1_where_the_workspace_is_moved_away(tmp_path: Path, cli
     shutil.rmtree(tmp_path / "elsewhere")
 
 
+@pytest.mark.thorough
 def test_train_ends_with_1_where_the_run_is_discarded(client: Callable[[str], Client]) -> None:
     running = client(LONG)
     running.until_step()

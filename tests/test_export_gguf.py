@@ -82,7 +82,7 @@ def tensors(folder: Path) -> dict[str, Any]:
 # The file
 
 
-@pytest.mark.parametrize(("precision", "least"), [("f16", 60), ("q8_0", 30)])
+@pytest.mark.parametrize(("precision", "least"), [("f16", 60), pytest.param("q8_0", 30, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("family", ONE_AND_THOROUGH)
 def test_a_typing_run_passes_the_gate(exported: Exported, family: str, precision: str, least: float) -> None:
     report = exported(family, precision)

@@ -198,6 +198,7 @@ def test_hugging_faces_layout_has_the_names_that_programs_look_for(exported: Exp
     assert '{ dtype: "q8" }' in (folder / "README.md").read_text()
 
 
+@pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 @pytest.mark.parametrize("family", WHISPER_TOO)
 def test_the_loop_in_the_card_writes_what_pytorch_does(
@@ -229,6 +230,7 @@ def next_to_a_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_sherpa_onnx_writes_what_pytorch_does_by_the_lines_in_the_card(
@@ -242,6 +244,7 @@ def test_sherpa_onnx_writes_what_pytorch_does_by_the_lines_in_the_card(
     assert len(written) > 0.7 * len(expected)  # sherpa-onnx has a limit of its own
 
 
+@pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 def test_sherpa_onnx_takes_a_whisper_by_the_lines_in_the_card(exported: Exported, next_to_a_clip: None) -> None:
     pytest.importorskip("sherpa_onnx")

@@ -99,6 +99,7 @@ def test_a_streaming_run_passes_the_gate_in_fp32_with_the_texts_of_pytorch(expor
     assert (report.folder / "encoder.ort").read_bytes()[4:8] == b"ORTM"
 
 
+@pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 def test_each_way_to_use_it_has_a_card_and_its_lines_run(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

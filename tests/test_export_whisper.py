@@ -60,7 +60,9 @@ def psnr(found: list[gate.Stage]) -> dict[str, float]:
 # CTranslate2
 
 
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=THOROUGH), "int8"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("fp32", marks=THOROUGH), pytest.param("fp16", marks=THOROUGH), "int8"]
+)
 def test_ctranslate2_computes_what_pytorch_does_and_reports_it(precision: str, workspace: Workspace) -> None:
     report = export_run(workspace, RUN, "ctranslate2", precision)
     assert list(psnr(report.stages)) == [ENCODER, FIRST_LOGITS]
@@ -85,10 +87,11 @@ def test_faster_whisper_loads_the_folder_and_writes_the_same(workspace: Workspac
         assert np.abs(features - expected).max() < 1e-3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("target", "precision", "programs"),
     [
-        pytest.param("merged", "fp32", ["Python, with plain transformers"], marks=THOROUGH),
+        ("merged", "fp32", ["Python, with plain transformers"]),
         (
             "ctranslate2",
             "fp32",

@@ -216,6 +216,7 @@ def test_an_overfitted_model_writes_its_labels_as_generate_does(learnt: Recognis
         assert transcribe(learnt, [clip])[0].text == text.strip() == clip.text
 
 
+@pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 def test_the_lines_for_plain_transformers_write_the_same(
     overfitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -45,6 +45,7 @@ def texts(dataset: Dataset) -> list[str]:
     return [clip.text for clip in dataset.utterances()]
 
 
+@pytest.mark.thorough
 def test_numbers_are_previewed_applied_but_for_what_was_unticked_and_undone(page: Page, dataset: Dataset) -> None:
     show_tab(page, "2 Review")
     page.locator(".rev tbody tr").first.wait_for()

@@ -65,6 +65,7 @@ def test_the_merged_model_has_the_logits_of_model_and_adapter(kind: str, tmp_pat
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own call
+@pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 @pytest.mark.parametrize("kind", ["moonshine", STREAMING, pytest.param("starter", marks=pytest.mark.thorough)])
 def test_both_snippets_run_without_this_project_and_read_alike(

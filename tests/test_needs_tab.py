@@ -19,6 +19,7 @@ def ask(page: Page, terms: str) -> None:
     page.get_by_role("button", name="Choose sentences").click()
 
 
+@pytest.mark.thorough
 def test_terms_become_cards_that_say_why_and_stay_after_a_reload(studio: Served, browser: Browser) -> None:
     with opened(browser, studio.url) as page:
         ask(page, "Kowalczyk\nkowalczyk")

@@ -139,6 +139,7 @@ def test_a_caller_is_cut_off_by_heads_that_spike_on_digits_and_no_longer_once_it
     assert CutOffReport.read(run_of(workspace)) == report
 
 
+@pytest.mark.thorough
 def test_the_figures_come_with_the_interval_of_the_change(workspace: Workspace) -> None:
     measured = CutOffReport.read(run_of(workspace)) or measure(workspace, run_of(workspace))
     assert re.search(r"before: (100|90|80)\.0 % of 10 clips cut off", measured.as_text())

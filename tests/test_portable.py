@@ -176,6 +176,7 @@ def test_files_that_leave_have_the_mode_that_the_umask_asks_for(
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own call
+@pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 def test_the_snippets_of_a_multilingual_whisper_name_language_and_task(
     whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -293,7 +293,8 @@ def test_a_lost_and_a_doubled_buffer_are_found_whatever_the_step(bits: int) -> N
         assert code in found(spoil(coarse, 16_000))
 
 
-@pytest.mark.parametrize("sound", [pytest.param("tone", marks=pytest.mark.thorough), "noise that repeats"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("sound", ["tone", "noise that repeats"])
 def test_two_minutes_at_48_khz_cost_a_bounded_number_of_comparisons(
     sound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

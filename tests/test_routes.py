@@ -180,6 +180,7 @@ NO_JSON = 4  # bodies at the beginning of `hostile`
 PYTHONS_WORDS = re.compile(r"Error\b|Traceback|Input should|Field required|object at 0x|None|\bb'|<|positional|handler")
 
 
+@pytest.mark.thorough
 def test_no_body_makes_the_routes_of_libraries_fail_or_answer_in_their_words(
     walked: tuple[Served, list[Route]],
 ) -> None:

@@ -103,6 +103,7 @@ def page(studio: Served, browser: Browser, dataset: Dataset) -> Iterator[Page]:
         yield page
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_split_is_shown_done_and_undone_in_the_page(page: Page, dataset: Dataset) -> None:
     before = dataset.manifest.read_bytes()

@@ -185,6 +185,7 @@ def test_a_frame_is_a_pause_after_a_number_and_never_within_one(seconds: float, 
     assert paused_at(seconds, clip) == paused
 
 
+@pytest.mark.thorough
 def test_heads_of_another_model_and_clips_without_word_times_are_sentences(
     workspace: Workspace, tmp_path: Path
 ) -> None:

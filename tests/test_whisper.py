@@ -30,7 +30,7 @@ CLIPS = [Clip(noise(seconds, seed), TEXTS[seed]) for seed, seconds in enumerate(
 LAYERS = {"conventions": 2 * 3, "voice": 2 * 8, "deep": 2 * 8 + 2 * 4, "full": 2 * 10 + 2 * 6}
 
 
-@pytest.fixture(scope="module", params=["english", "multilingual"])
+@pytest.fixture(scope="module", params=[pytest.param("english", marks=pytest.mark.thorough), "multilingual"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.whisper(tmp_path_factory.mktemp(request.param), multilingual=request.param == "multilingual")
 

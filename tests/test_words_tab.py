@@ -79,6 +79,7 @@ def test_borders_are_refused_where_they_cross_or_somebody_else_moved_them(
     assert times(dataset) == dict(WORDS)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_word_is_played_and_its_borders_moved_by_keys_and_by_hand_and_undone(page: Page, dataset: Dataset) -> None:
     expect(page.locator(".rvd-word")).to_have_text(TEXT.split())
