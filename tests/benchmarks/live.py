@@ -1,6 +1,6 @@
 """How long the Test tab waits for its transcripts.
 
-    python tests/benchmarks/live.py [--times N] [--threads N] [--model FOLDER]
+    python tests/benchmarks/live.py [--times N] [--threads N] [--model FOLDER] [--adapter NAME]
 
 An utterance of five seconds, as the page records it (48 kHz, mono, 16 bits), goes to a served studio, which reads it
 with the starter, or with the model in FOLDER; then a bundled person speaks. From the last sample to all texts, in
@@ -9,8 +9,8 @@ model took, which other programs hardly change: with one thread they are what an
 transcripts of one run are due within 1.5 s, of a real model within 1.0 s; the others are printed too. Partial texts
 are of an utterance that grows by half a second from one to the next, up to five.
 
-The adapters are random, too small to change what is written, in every layer's q, k, v and o (*Deep*): each encodes the
-utterance by itself.
+The adapters are random and too small to change what is written. With *Deep* they are in every layer's q, k, v and o,
+and each encodes the utterance by itself; with *Voice*, which Whisper starts with on a CPU, all share the encoder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import psutil
 from browsing import Served, served
 
 from studio.audio import read, wav_bytes
-from studio.config import STARTER
+from studio.config import ADAPTERS, STARTER
 from studio.evaluation.general_set import PEOPLE_FOLDER
 from studio.models import adapters, load
 from studio.runs.folder import RunFolder
@@ -72,14 +72,14 @@ def utterance(model: str, seconds: float) -> bytes:
     return wav_bytes(np.concatenate(clips)[: round(seconds * RATE)], RATE)
 
 
-def finished_runs(workspace: Path, model: str, most: int) -> list[str]:
+def finished_runs(workspace: Path, model: str, adapter: str, most: int) -> list[str]:
     """`most` runs with an adapter each."""
     import torch
 
     names = [f"voice-{number:04d}" for number in range(most)]
     for seed, name in enumerate(names):
         run = RunFolder(workspace / "outputs" / name)
-        adapted = adapters.attach(load(model, "cpu"), 8, 16, 0.0, "deep", seed)
+        adapted = adapters.attach(load(model, "cpu"), 8, 16, 0.0, adapter, seed)
         for parameter in adapters.trainable(adapted):
             torch.nn.init.normal_(parameter, std=0.01)
         adapters.save(adapted, run.adapter)
@@ -113,12 +113,13 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", default=STARTER)
+    parser.add_argument("--adapter", choices=ADAPTERS, default="deep")
     options, medians = parser.parse_args(), dict[str, float]()
     print(
         f"{f'{SECONDS:g} s of speech, {options.times} times':38}{'median, s':>12}{'longest, s':>12}{'processor, s':>14}"
     )
     with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
-        runs = finished_runs(Path(folder), options.model, max(case.runs for case in CASES))
+        runs = finished_runs(Path(folder), options.model, options.adapter, max(case.runs for case in CASES))
         if options.model != STARTER:
             add(Workspace(Path(folder)), options.model)  # else the page refuses a path
         with served(Path(folder), OMP_NUM_THREADS=str(options.threads)) as studio, studio.client() as client:
