@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +26,7 @@ class PlainRefusals:
 
     Its routes look up what a request names and reach for what it should hold: where that is not there, a KeyError or
     a TypeError comes out of them. Whoever sent the request can correct it, so it is refused; the console has a line.
+    What our own code raises is our fault, and stays one: it is answered and logged as in every other route.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,12 +41,18 @@ class PlainRefusals:
         except (OSError, ClientDisconnect):  # a full disk has a sentence of its own
             raise
         except Exception as error:
-            if answer.has_begun:
+            if answer.has_begun or _is_ours(error):
                 raise
             _log.warning("%s %s was refused: %s", scope["method"], scope["path"], type(error).__name__)
             return await refusal(400, UNUSABLE, REMEDY)(scope, receive, send)
         if answer.refused is not None:
             await answer.refuse(scope, receive)
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it comes out of code of this package that the library called, not out of the library alone."""
+    names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(name.startswith("studio.") and name != __name__ for name in names)
 
 
 def of_others() -> dict[str, Any]:
