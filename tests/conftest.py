@@ -76,12 +76,27 @@ def speech_folder() -> Path:
 @pytest.fixture(scope="session")
 def moonshine_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Moonshine tiny as its makers published it; never part of the project."""
+    return _unpacked("moonshine-tiny", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def whisper_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OpenAI's Whisper base: the folder that STUDIO_WHISPER names, else fetched; never part of the project."""
+    if named := os.environ.get("STUDIO_WHISPER"):
+        return Path(named)
+    try:
+        return _unpacked("whisper-base", tmp_path_factory)
+    except subprocess.CalledProcessError:
+        pytest.skip("Whisper base cannot be fetched now: set STUDIO_WHISPER to a folder with it")
+
+
+def _unpacked(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     unpack = PROJECT.parent / "shared" / "models" / "unpack.py"
     if not unpack.is_file():
         pytest.skip("the real models are absent: they belong in shared/models next to the project")
-    folder = tmp_path_factory.mktemp("real") / "moonshine-tiny"
+    folder = tmp_path_factory.mktemp("real") / name
     folder.mkdir()
-    subprocess.run([sys.executable, str(unpack), "moonshine-tiny", str(folder)], check=True, capture_output=True)
+    subprocess.run([sys.executable, str(unpack), name, str(folder)], check=True, capture_output=True)
     return folder
 
 
