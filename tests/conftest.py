@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # a test without a page loads no browser's driver
     from browsing import Browser, Served
     from numpy.typing import NDArray
 
+    from studio.export.reference import Reference
+    from studio.workspace import Workspace
+
 RERUNS = 2  # of a browser's test; each is printed, and what fails three times fails
 
 settings.register_profile("studio", deadline=None)  # a busy machine is no fault of what is tested
@@ -98,6 +101,24 @@ def _unpacked(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     subprocess.run([sys.executable, str(unpack), name, str(folder)], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def merged(workspace: Workspace) -> Path:
+    """For the tests of exports: the run in the `workspace` of their file as a model folder of PyTorch."""
+    from exports import RUN
+
+    from studio.export.exporting import export_run
+
+    return export_run(workspace, RUN, "merged").folder
+
+
+@pytest.fixture(scope="module")
+def reference(merged: Path) -> Reference:
+    """The same model, loaded."""
+    from studio.export.reference import Reference
+
+    return Reference.of(merged)
 
 
 @pytest.fixture(scope="session")
