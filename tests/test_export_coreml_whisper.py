@@ -98,6 +98,7 @@ def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(2400)
 def test_a_run_on_the_real_whisper_writes_what_pytorch_does(
     whisper_base: Path, spoken: list[NDArray[np.float32]], tmp_path: Path
 ) -> None:

@@ -35,7 +35,7 @@ const {{ text }} = await transcriber(samples, {{ max_new_tokens: most }});
 console.log(text.trim());
 ```
 
-By itself transformers.js writes six tokens a second at most with Moonshine, and none for less than a second.
+Left to itself, transformers.js stops Moonshine after six tokens for each whole second of sound.
 
 In a page it fetches ONNX Runtime from a public server. To do without that one, put
 `node_modules/onnxruntime-web/dist` on your own and say where, before `pipeline`:
