@@ -8,12 +8,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -178,13 +180,46 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
         keeper.evaluate(FORGET)
         context.clear_cookies()
         page = context.new_page()
-        wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
-        page.on("request", lambda sent: None if is_local(sent.url, url) else wrong.append(f"request to {sent.url}"))
+        wrong = _watched(page, url)
         page.goto(url)
         page.locator(".rec-pill").first.wait_for()
         yield page
         assert wrong == []
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """A plain server of files that does not print."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def folder_opened(browser: Browser, folder: Path, **options: Any) -> Iterator[Page]:
+    """The page in `folder`, which has a server of its own. Script errors and requests to other hosts fail the test."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    context = browser.new_context(**options)
+    try:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        wrong = _watched(page, url)
+        page.goto(url)
+        yield page
+    finally:
+        context.close()
+        server.shutdown()
+        server.server_close()
+    assert wrong == []
+
+
+def _watched(page: Page, url: str) -> list[str]:
+    """What will go wrong on `page`: errors in scripts, and requests to other hosts than that of `url`."""
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
+    page.on("request", lambda sent: None if is_local(sent.url, url) else wrong.append(f"request to {sent.url}"))
+    return wrong
 
 
 _idle: dict[tuple[Browser, str], list[BrowserContext]] = defaultdict(list)

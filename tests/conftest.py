@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # a test without a page loads no browser's driver
     from browsing import Browser, Served
     from numpy.typing import NDArray
 
+    from studio.export.reference import Reference
+    from studio.workspace import Workspace
+
 RERUNS = 2  # of a browser's test; each is printed, and what fails three times fails
 
 settings.register_profile("studio", deadline=None)  # a busy machine is no fault of what is tested
@@ -77,12 +80,27 @@ def speech_folder() -> Path:
 @pytest.fixture(scope="session")
 def moonshine_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Moonshine tiny as its makers published it; never part of the project."""
+    return _unpacked("moonshine-tiny", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def whisper_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OpenAI's Whisper base: the folder that STUDIO_WHISPER names, else fetched; never part of the project."""
+    if named := os.environ.get("STUDIO_WHISPER"):
+        return Path(named)
+    try:
+        return _unpacked("whisper-base", tmp_path_factory)
+    except subprocess.CalledProcessError:
+        pytest.skip("Whisper base cannot be fetched now: set STUDIO_WHISPER to a folder with it")
+
+
+def _unpacked(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     unpack = PROJECT.parent / "shared" / "models" / "unpack.py"
     if not unpack.is_file():
         pytest.skip("the real models are absent: they belong in shared/models next to the project")
-    folder = tmp_path_factory.mktemp("real") / "moonshine-tiny"
+    folder = tmp_path_factory.mktemp("real") / name
     folder.mkdir()
-    subprocess.run([sys.executable, str(unpack), "moonshine-tiny", str(folder)], check=True, capture_output=True)
+    subprocess.run([sys.executable, str(unpack), name, str(folder)], check=True, capture_output=True)
     return folder
 
 
@@ -99,6 +117,24 @@ def librosa_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     library = types.ModuleType("librosa")
     library.load = lambda path, sr: (audio.read(Path(path), sr).samples, sr)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "librosa", library)
+
+
+@pytest.fixture(scope="module")
+def merged(workspace: Workspace) -> Path:
+    """For the tests of exports: the run in the `workspace` of their file as a model folder of PyTorch."""
+    from exports import RUN
+
+    from studio.export.exporting import export_run
+
+    return export_run(workspace, RUN, "merged").folder
+
+
+@pytest.fixture(scope="module")
+def reference(merged: Path) -> Reference:
+    """The same model, loaded."""
+    from studio.export.reference import Reference
+
+    return Reference.of(merged)
 
 
 @pytest.fixture(scope="session")

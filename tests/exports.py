@@ -34,13 +34,19 @@ PAIRS = (
 SOUNDS = tuple(tiny_models.noise(seconds, seed) for seed, seconds in enumerate((1.2, 0.9, 1.5)))
 
 
-def run_on(base: str | Path, root: Path, targets: str, sounds: Sequence[NDArray[np.float32]] = SOUNDS) -> Workspace:
+def run_on(
+    base: str | Path,
+    root: Path,
+    targets: str,
+    sounds: Sequence[NDArray[np.float32]] = SOUNDS,
+    **strength: float,
+) -> Workspace:
     """A workspace in `root` whose run RUN has an adapter on the model `base`, and `sounds` as held-out clips."""
     dataset = Dataset.create(root / "recordings" / "me")
     for number, samples in enumerate(sounds):
         write_wav(root / "clip.wav", samples, 16_000)
         dataset.add(root / "clip.wav", text=tiny_models.TEXTS[number % len(tiny_models.TEXTS)], split="test")
-    return _finished(dataset, base, root, targets)
+    return _finished(dataset, base, root, targets, **strength)
 
 
 def _finished(dataset: Dataset, base: str | Path, root: Path, targets: str, **strength: float) -> Workspace:

@@ -56,7 +56,7 @@ def whisper(folder: Path) -> Recogniser:
 
 
 @pytest.fixture(scope="session")
-def whisper_base() -> Recogniser:
+def real_whisper() -> Recogniser:
     """The real Whisper base; never part of the project."""
     named = os.environ.get("STUDIO_WHISPER", "")
     if not named:
@@ -192,11 +192,11 @@ def test_without_a_model_joined_digits_are_found_within_the_bars(speech_folder: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_whisper_base_finds_word_starts_within_the_bars(whisper_base: Recogniser, speech_folder: Path) -> None:
+def test_whisper_base_finds_word_starts_within_the_bars(real_whisper: Recogniser, speech_folder: Path) -> None:
     sets = [joined_digits(speech_folder, 5, seed=11), list(connected_digits(speech_folder, 5))]
     sets += [spoken_sentences(5, seed=11)] if available("espeak-ng") else []
     for clips in sets:
-        away = errors(whisper_base, clips)
+        away = errors(real_whisper, clips)
         assert np.median(away) <= 60
         assert np.percentile(away, 95) <= 200
 

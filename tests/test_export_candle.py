@@ -50,11 +50,6 @@ def exported(workspace: Workspace) -> gate.ExportReport:
 
 
 @pytest.fixture(scope="module")
-def reference(workspace: Workspace) -> Reference:
-    return Reference.of(export_run(workspace, RUN, "merged").folder)
-
-
-@pytest.fixture(scope="module")
 def moshi() -> Iterator[None]:
     """The makers' package, within the block."""
     folder = os.environ.get("STUDIO_MOSHI", "")

@@ -43,12 +43,6 @@ def exported(workspace: Workspace) -> Iterator[Exported]:
         yield cache(lambda precision: export_run(workspace, RUN, "coreml", precision))
 
 
-@pytest.fixture(scope="module")
-def reference(workspace: Workspace) -> Reference:
-    """The run's model in PyTorch."""
-    return Reference.of(export_run(workspace, RUN, "merged").folder)
-
-
 def test_a_run_passes_the_gate_in_fp16(exported: Exported) -> None:
     report = exported("fp16")
     assert {stage.name for stage in report.stages} == {ENCODER, FIRST_LOGITS}

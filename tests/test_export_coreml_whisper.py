@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny_models
 from core_ml import converted_once, printed_by_the_card
-from exports import RUN, run_on
+from exports import RUN, check_refused_where_eight_times_as_strong, run_on
 from numpy.typing import NDArray
 
 from studio.errors import ConfigError, DataError
@@ -32,17 +32,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     root = tmp_path_factory.mktemp("whisper")
     sizes = {"encoder_layers": 1, "decoder_layers": 1, "max_target_positions": 40}
     return run_on(tiny_models.whisper(root / "base", multilingual=True, std=0.1, **sizes), root, "voice", SOUNDS)
-
-
-@pytest.fixture(scope="module")
-def merged(workspace: Workspace) -> Path:
-    """The run's model in PyTorch."""
-    return export_run(workspace, RUN, "merged").folder
-
-
-@pytest.fixture(scope="module")
-def reference(merged: Path) -> Reference:
-    return Reference.of(merged)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +87,26 @@ def test_eight_bits_are_smaller_and_near_enough(in_bytes: Path, report: ExportRe
     assert least_psnr(stages) > 25
     decoder = PACKAGES[1]  # more than half of so small an encoder are the waves that its features are found with
     assert size_of(in_bytes / decoder) < 0.75 * size_of(report.folder / decoder)
+
+
+@pytest.mark.thorough  # as slow as a whole export; the run of all tests has it for ONNX
+def test_an_adapter_of_eight_times_the_strength_is_refused_at_the_stage_that_it_changes(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("coremltools")
+    check_refused_where_eight_times_as_strong(workspace, "coreml", "int8", tmp_path, monkeypatch)
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(2400)
+def test_a_run_on_the_real_whisper_writes_what_pytorch_does(
+    whisper_base: Path, spoken: list[NDArray[np.float32]], tmp_path: Path
+) -> None:
+    pytest.importorskip("coremltools")
+    tuned = run_on(f"{whisper_base}:en", tmp_path, "voice", spoken[:2], strength=0.02)
+    report = export_run(tuned, RUN, "coreml", "fp16")
+    assert least_psnr(report.stages) > 45
+    assert (report.clips, report.others) == (2, [])
 
 
 @pytest.mark.parametrize(("precision", "least"), [("fp16", 55), ("int8", 42)])

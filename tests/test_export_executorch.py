@@ -51,12 +51,6 @@ def exported(workspace: Workspace) -> Exported:
     return cache(lambda precision: export_run(workspace, RUN, "executorch", precision))
 
 
-@pytest.fixture(scope="module")
-def reference(workspace: Workspace) -> Reference:
-    """The run's model in PyTorch."""
-    return Reference.of(export_run(workspace, RUN, "merged").folder)
-
-
 # What is traced
 
 

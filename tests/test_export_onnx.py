@@ -198,6 +198,18 @@ def test_hugging_faces_layout_has_the_names_that_programs_look_for(exported: Exp
     assert '{ dtype: "q8" }' in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_lines_for_transformers_js_allow_local_models_and_as_many_tokens_as_pytorch(
+    family: str, exported: Exported, merged: dict[str, Path]
+) -> None:
+    card = uses_of(exported(family, "onnx", "fp32"))[0]
+    lines = next(passage.text for passage in card.passages if passage.is_code)
+    length = Reference.of(merged[family]).length
+    assert "env.allowLocalModels = true;" in lines  # which a page does not by itself
+    assert f"Math.ceil({length.per_second:g} * samples.length / 16_000)" in lines
+    assert f"Math.min(Math.max(tokens, {length.least}), {length.most})" in lines
+
+
 @pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 @pytest.mark.parametrize("family", WHISPER_TOO)

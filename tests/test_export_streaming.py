@@ -76,12 +76,6 @@ def exported(workspace: Workspace, makers_graphs: Traced) -> Exported:
     return cache(export)
 
 
-@pytest.fixture(scope="module")
-def reference(workspace: Workspace) -> Reference:
-    """The same run in PyTorch."""
-    return Reference.of(export_run(workspace, RUN, "merged").folder)
-
-
 def opened(report: ExportReport, reference: Reference) -> StreamingGraphs:
     found = MoonshineStreamingVoice().open(report.folder, reference)
     assert isinstance(found, StreamingGraphs)

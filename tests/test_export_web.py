@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import tiny_models
-from browsing import PATIENCE, is_local, violations
+from browsing import folder_opened, violations
 from exports import RUN, run_on
 
 from studio.audio import write_wav
@@ -45,34 +43,12 @@ def node(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("onnxruntime-web is not installed: make .venv/.node")
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """A plain server of files that does not print."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @contextmanager
 def opened(browser: Browser, folder: Path) -> Iterator[Page]:
-    """The page in `folder` with its models loaded. Errors in scripts and requests to other hosts fail the test."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}/"
-    wrong: list[str] = []
-    context = browser.new_context(permissions=["microphone"])
-    try:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
-        page.on("request", lambda sent: None if is_local(sent.url, url) else wrong.append(f"request to {sent.url}"))
-        page.goto(url)
+    """The page in `folder` with its models loaded."""
+    with folder_opened(browser, folder, permissions=["microphone"]) as page:
         ready(page)
         yield page
-    finally:
-        context.close()
-        server.shutdown()
-        server.server_close()
-    assert wrong == []
 
 
 def ready(page: Page) -> None:

@@ -38,17 +38,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return run_on(base, root, "voice", SOUNDS)
 
 
-@pytest.fixture(scope="module")
-def merged(workspace: Workspace) -> Path:
-    """Its model in PyTorch."""
-    return export_run(workspace, RUN, "merged").folder
-
-
-@pytest.fixture(scope="module")
-def reference(merged: Path) -> Reference:
-    return Reference.of(merged)
-
-
 def unwatched(done: int, total: int) -> None:
     """For what is written without anybody looking."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from studio.errors import ModelError
 from studio.export.merged import NOTE
+from studio.export.reference import Length
 from studio.models.claims import read_object
 from studio.models.encoder_decoder import EncoderDecoder
 from studio.models.greedy import Rules
@@ -35,10 +36,20 @@ def check_raw_sound(processor: Any, program: str) -> None:
 
 def rules_of(folder: Path) -> tuple[Rules, int]:
     """How a text begins and ends, and how many tokens it has at most: by the settings alone, without weights."""
-    config, generation = (_Settings(**read_object(folder / f"{name}.json")) for name in ("config", "generation_config"))
-    settings, family = SimpleNamespace(config=config, generation_config=generation), family_of(folder)
-    assert isinstance(family, EncoderDecoder)
+    family, settings = _family_and_settings(folder)
     return family.rules(settings), family.room(settings)
+
+
+def length_of(folder: Path) -> Length:
+    """How the most tokens of a text follow from the seconds of sound: by the settings alone."""
+    return Length.of(*_family_and_settings(folder))
+
+
+def _family_and_settings(folder: Path) -> tuple[EncoderDecoder, Any]:
+    config, generation = (_Settings(**read_object(folder / f"{name}.json")) for name in ("config", "generation_config"))
+    family = family_of(folder)
+    assert isinstance(family, EncoderDecoder)
+    return family, SimpleNamespace(config=config, generation_config=generation)
 
 
 class _Settings(SimpleNamespace):

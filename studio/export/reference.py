@@ -40,6 +40,11 @@ class Length:
     per_second: float
     most: int  # however long it is
 
+    @classmethod
+    def of(cls, family: EncoderDecoder, base: Any) -> Self:
+        """What `family` keeps to with the model `base`, of which only the settings are needed."""
+        return cls(LEAST_TOKENS, family.tokens_a_second(base), family.room(base))
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -118,8 +123,7 @@ class Reference:
     @property
     def length(self) -> Length:
         """How `most_tokens` follows from the seconds of sound."""
-        model = self.recogniser.model
-        return Length(LEAST_TOKENS, self._family.tokens_a_second(model), self._family.room(model))
+        return Length.of(self._family, self.recogniser.model)
 
     @property
     def _family(self) -> EncoderDecoder:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from studio.export.model_files import copy_rest, rules_of
+from studio.export.model_files import copy_rest, length_of, rules_of
 from studio.export.onnx.runtime import MergedGraphs
 from studio.export.onnx.weights import Source
 from studio.export.reference import Reference
@@ -24,10 +24,24 @@ _USAGE = """## Use it in a web page or in Node, with transformers.js
 ```js
 import {{ env, pipeline }} from "@huggingface/transformers";
 
-env.localModelPath = {parent}; // in a page: the address of that folder
+// In a page: the path of that folder on the page's own server, "/exports" for example.
+env.localModelPath = {parent};
+env.allowLocalModels = true;
 env.allowRemoteModels = false;
 const transcriber = await pipeline("automatic-speech-recognition", {name}, {{ dtype: {dtype} }});
-console.log((await transcriber(samples)).text); // a Float32Array at 16 kHz
+const tokens = Math.ceil({per_second} * samples.length / 16_000); // samples: a Float32Array at 16 kHz
+const most = Math.min(Math.max(tokens, {least}), {most});
+const {{ text }} = await transcriber(samples, {{ max_new_tokens: most }});
+console.log(text.trim());
+```
+
+Left to itself, transformers.js stops Moonshine after six tokens for each whole second of sound.
+
+In a page it fetches ONNX Runtime from a public server. To do without that one, put
+`node_modules/onnxruntime-web/dist` on your own and say where, before `pipeline`:
+
+```js
+env.backends.onnx.wasm.wasmPaths = "/onnxruntime-web/dist/";
 ```
 
 ## Use it in Python, with ONNX Runtime
@@ -88,7 +102,7 @@ class HuggingFace:
 
     def usage(self, folder: Path, files: Path) -> str:
         """The lines of transformers.js, and a loop of one's own."""
-        rules, most = rules_of(files)
+        (rules, most), length = rules_of(files), length_of(files)
         graphs = [next((files / FOLDER).glob(f"{part}*.onnx")).name for part in _PARTS]
         return _USAGE.format(
             parent=json.dumps(str(folder.parent)),
@@ -98,6 +112,8 @@ class HuggingFace:
             graphs=tuple(graphs),
             prompt=list(rules.prompt),
             most=most,
+            least=length.least,
+            per_second=f"{length.per_second:g}",
             ends=list(rules.ends),
         )
 
