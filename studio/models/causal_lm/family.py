@@ -158,7 +158,7 @@ class CausalLm:
         draft: str = "",
     ) -> Hypothesis:
         """Correct one text, greedily; the typed text itself is the draft. `on_partial` gets the whole answer."""
-        found = self.answer(model, processor, clip, _InPyTorch(self, base_of(model)))
+        found = self.answer(model, processor, clip, InPyTorch(self, base_of(model)))
         if on_partial is not None:
             on_partial(found.text)
         return found
@@ -289,7 +289,7 @@ class CausalLm:
         )
 
 
-class _InPyTorch:
+class InPyTorch:
     """The model in memory, and its keys and values of the tokens so far."""
 
     def __init__(self, family: CausalLm, base: Any) -> None:
