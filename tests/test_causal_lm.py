@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +11,21 @@ import numpy as np
 import pytest
 import tiny_models
 
+from studio.config import TYPING_STARTER
 from studio.errors import DataError, ModelError
-from studio.models import Clip, Recogniser, load
+from studio.models import Clip, Recogniser, load, locate
 from studio.models.adapters import attach, load_adapter, save, trainable
 from studio.models.base import Hypothesis
 from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, corrected
-from studio.models.causal_lm.family import LORA_TARGETS
+from studio.models.causal_lm.family import LORA_TARGETS, InPyTorch
 from studio.models.causal_lm.gguf import unpack
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of, text_of
 from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
 from studio.typing.spelling import WordList
+from studio.typing_starter.recipe.measure import examples, held_out
 
 FAMILIES = ("llama", "qwen3", "gemma3_text")
 PAIRS = (
@@ -133,6 +137,55 @@ def test_with_the_typed_text_as_a_draft_the_text_is_that_of_plain_greedy(recogni
     assert side.plain.text == found.text
 
 
+@pytest.fixture(scope="module")
+def bare_starter(tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
+    """The bundled model as others are: asked without a margin and without a list of words of its own."""
+    folder = tmp_path_factory.mktemp("bare") / "model"
+    shutil.copytree(locate(TYPING_STARTER), folder, ignore=shutil.ignore_patterns(word_list.FILE))
+    settings = json.loads((folder / "config.json").read_text())
+    settings["typing"]["margin"] = 0.0
+    (folder / "config.json").write_text(json.dumps(settings))
+    return load(folder, "cpu")
+
+
+def test_on_real_sentences_and_weights_a_draft_changes_no_text_and_saves_most_passes(
+    bare_starter: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = list[int]()
+    forward = InPyTorch.__call__
+
+    def counted(network: Any, ids: Any, seen: int, first: int) -> Any:
+        passes.append(len(ids))
+        return forward(network, ids, seen, first)
+
+    monkeypatch.setattr(InPyTorch, "__call__", counted)
+    template, tokens = Template.of(bare_starter.model.config, bare_starter.processor), 0
+    for given in examples(held_out("test")[:6]):
+        clip = pair(given.typed)
+        most = 2 * len(ids_of(bare_starter.processor, clip.typed)) + 16
+        theirs = generated(bare_starter, clip, most)
+        theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.ends), len(theirs))]
+        found = bare_starter.family.transcribe(bare_starter.model, bare_starter.processor, clip)
+        assert found.text == text_of(bare_starter.processor, theirs)
+        tokens += len(theirs) + 1
+    assert len(passes) < tokens / 3
+
+
+def test_a_draft_with_the_probable_corrections_takes_one_pass_where_they_are_right(tokenizer: Any) -> None:
+    words = word_list.read(locate(TYPING_STARTER))
+    assert words is not None
+    typed, text = "please confirm my ordr and sned  me the number", "please confirm my order and send me the number"
+    assert word_list.likely(typed, words) == text
+    assert written(tokenizer, typed, text, draft=word_list.likely(typed, words)) == (text, 1)
+    assert written(tokenizer, typed, text)[1] > 3
+
+
+def test_text_in_another_language_is_its_own_draft() -> None:
+    words = WordList(["die", "dice", "in", "ruhe"])
+    german = "Die Katez schläft heute in der Sonnne."
+    assert word_list.likely(german, words) == german
+
+
 class Likes:
     """In place of a network: it wants `answer`, and the typed text's own token almost as much."""
 
@@ -160,8 +213,10 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return load(tiny_models.causal_lm(tmp_path_factory.mktemp("tokens")), "cpu").processor
 
 
-def written(tokenizer: Any, typed: str, text: str, margin: float = 0.0, liked: float = 2.0) -> tuple[str, int]:
-    ids = ids_of(tokenizer, typed)
+def written(
+    tokenizer: Any, typed: str, text: str, margin: float = 0.0, liked: float = 2.0, draft: str = ""
+) -> tuple[str, int]:
+    ids = ids_of(tokenizer, draft or typed)
     likes = Likes([*ids_of(tokenizer, text), 2], liked, len(tokenizer))
     found = corrected(likes, [1], TypedAhead(tokenizer, ids), Bounds([2], 200, margin))
     return text_of(tokenizer, found.ids), likes.passes
@@ -209,8 +264,6 @@ def test_a_pair_that_is_too_long_or_empty_is_refused_with_a_remedy(recogniser: R
 
 
 def test_a_model_without_an_end_token_is_refused(tmp_path: Path) -> None:
-    import json
-
     folder = tiny_models.causal_lm(tmp_path)
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         settings = json.loads((folder / name).read_text())

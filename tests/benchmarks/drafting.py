@@ -1,11 +1,12 @@
-"""How long a language model takes for a sentence: token by token, and with the typed text for a draft.
+"""How long a language model takes for a sentence: token by token, and with two kinds of draft.
 
-    OMP_NUM_THREADS=2 python -m tests.benchmarks.drafting [--model FOLDER] [--sentences 25]
+    OMP_NUM_THREADS=2 python -m tests.benchmarks.drafting [--model FOLDER] [--tokens FOLDER] [--sentences 25]
 
 Without `--model` the network has the shape of SmolLM2-135M and random weights: real ones are not needed, since each
 answer is given. The network computes every pass, and of what it says the token that was meant is made the likeliest, so
-that it writes what a perfectly tuned model would. Held-out sentences, each once with typos and once clean, all ways
-with each sentence in turn: what the machine does besides slows all alike.
+that it writes what a perfectly tuned model would. The starter's tokenizer cuts words into more pieces than that of a
+larger model: `--tokens` takes the one in another model's folder. Held-out sentences, each once with typos and once
+clean, all ways with each sentence in turn: what the machine does besides slows all alike.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from studio.config import TYPING_STARTER
-from studio.models import Recogniser, load
+from studio.models import Recogniser, load, locate, pretrained
+from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, Network, corrected
 from studio.models.causal_lm.family import CausalLm, InPyTorch
 from studio.models.causal_lm.rejoining import TypedAhead
@@ -46,7 +49,51 @@ class NoDraft(TypedAhead):
         return []
 
 
-WAYS: dict[str, type[TypedAhead]] = {"token by token": NoDraft, "with the draft": TypedAhead}
+def no_draft(processor: Any, typed: str) -> TypedAhead:
+    """Plain greedy decoding."""
+    return NoDraft(processor, [])
+
+
+def as_typed(processor: Any, typed: str) -> TypedAhead:
+    """The typed text."""
+    return TypedAhead(processor, ids_of(processor, typed))
+
+
+def as_meant(processor: Any, typed: str) -> TypedAhead:
+    """The typed text with its probable corrections."""
+    words = word_list.read(locate(TYPING_STARTER))
+    assert words is not None
+    return TypedAhead(processor, ids_of(processor, word_list.likely(typed, words)))
+
+
+Draft = Callable[[Any, str], TypedAhead]
+WAYS: dict[str, Draft] = {
+    "token by token": no_draft,
+    "draft: the typed text": as_typed,
+    "draft: its probable corrections": as_meant,
+}
+
+
+class Renumbered:
+    """A tokenizer whose ids are numbered as they first appear, so that they fit a smaller vocabulary."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer, self._numbers = tokenizer, dict[int, int]()
+
+    def __call__(self, text: str, **options: Any) -> SimpleNamespace:
+        """As a tokenizer."""
+        ids = self._tokenizer(text, **options).input_ids
+        return SimpleNamespace(input_ids=[self._numbers.setdefault(one, len(self._numbers) + 10) for one in ids])
+
+    def decode(self, ids: Sequence[int], **options: Any) -> str:
+        """As a tokenizer."""
+        originals = {number: one for one, number in self._numbers.items()}
+        text: str = self._tokenizer.decode([originals[one] for one in ids], **options)
+        return text
+
+    def convert_tokens_to_ids(self, token: str) -> int:
+        """The template's, of which each counts as one token."""
+        return {"<typed>": 4, "<meant>": 5}[token]
 
 
 @dataclass(slots=True)
@@ -91,21 +138,21 @@ def middle_and_high(values: Sequence[float]) -> tuple[float, float]:
     return statistics.median(values), sorted(values)[int(0.95 * len(values))]
 
 
-def random_model() -> Recogniser:
-    """SmolLM2-135M's shape with random weights, asked as the starter is, in its tokens."""
+def random_model(tokens: Path | None = None) -> Recogniser:
+    """SmolLM2-135M's shape with random weights, asked as the starter is, in its tokens or those of another model."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     starter = load(TYPING_STARTER, "cpu")
     torch.manual_seed(0)
-    own = {"before": "<typed>", "between": "<meant>"}
     config = LlamaConfig(**SMOLLM2_135M, rope_theta=100_000.0, eos_token_id=base_of(starter.model).config.eos_token_id)
-    config.typing = own
+    config.typing = {"before": "<typed>", "between": "<meant>"}
     network = LlamaForCausalLM(config).eval()
-    return Recogniser(starter.family, network, starter.processor, "random", starter.folder, "cpu", "fp32")
+    processor = Renumbered(pretrained.load_tokenizer(tokens)) if tokens else starter.processor
+    return Recogniser(starter.family, network, processor, "random", starter.folder, "cpu", "fp32")
 
 
-def timed(recogniser: Recogniser, pair: TypedText, way: type[TypedAhead], found: Times) -> Written:
+def timed(recogniser: Recogniser, pair: TypedText, way: Draft, found: Times) -> Written:
     """Correct one sentence; the times go into `found`."""
     family, processor, base = recogniser.family, recogniser.processor, base_of(recogniser.model)
     assert isinstance(family, CausalLm)
@@ -115,7 +162,7 @@ def timed(recogniser: Recogniser, pair: TypedText, way: type[TypedAhead], found:
     prompt = template.prompt(typed)
     network = Forced(InPyTorch(family, base), len(prompt), answer)
     with inference_mode(recogniser.model):
-        written = corrected(network, prompt, way(processor, typed), Bounds(template.ends, len(answer)))
+        written = corrected(network, prompt, way(processor, pair.typed), Bounds(template.ends, len(answer)))
     found.wall.append(time.perf_counter() - wall)
     found.processor.append(time.process_time() - busy)
     found.passes.append(network.passes)
@@ -141,9 +188,10 @@ def main() -> None:
     """Read the command line, print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a folder with a language model")
+    parser.add_argument("--tokens", type=Path, help="a folder with another tokenizer, for the random weights")
     parser.add_argument("--sentences", type=int, default=25)
     arguments = parser.parse_args()
-    recogniser = load(arguments.model, "cpu") if arguments.model else random_model()
+    recogniser = load(arguments.model, "cpu") if arguments.model else random_model(arguments.tokens)
     pairs = examples(held_out("test")[: arguments.sentences])
     for title, given in {"with typos": pairs[: len(pairs) // 2], "clean": pairs[len(pairs) // 2 :]}.items():
         print(f"\n{len(given)} sentences, {title}\n")

@@ -2,7 +2,8 @@
 
 Known as aggressive decoding (Sun et al. 2021, arXiv:2106.04970): one pass checks the rest of the typed text, what the
 model would write just so is taken over at once, at the first difference its own token is written, and then what was
-typed after that place is the next draft. Token for token the text of plain greedy decoding (a test compares them).
+typed after that place is the next draft. The draft may have probable corrections in it already. Token for token the
+text of plain greedy decoding (a test compares them).
 """
 
 from __future__ import annotations
