@@ -131,7 +131,7 @@ def test_with_the_typed_text_as_a_draft_the_text_is_that_of_plain_greedy(recogni
     template = Template.of(recogniser.model.config, recogniser.processor)
     found = recogniser.family.transcribe(recogniser.model, recogniser.processor, clip)
     theirs = generated(recogniser, clip, 2 * len(ids_of(recogniser.processor, clip.typed)) + 16)
-    theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.ends), len(theirs))]
+    theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.stops), len(theirs))]
     assert found.text == text_of(recogniser.processor, theirs)
     (side,) = recogniser.family.transcribe_with_adapters(recogniser.model, recogniser.processor, clip)
     assert side.plain.text == found.text
@@ -164,7 +164,7 @@ def test_on_real_sentences_and_weights_a_draft_changes_no_text_and_saves_most_pa
         clip = pair(given.typed)
         most = 2 * len(ids_of(bare_starter.processor, clip.typed)) + 16
         theirs = generated(bare_starter, clip, most)
-        theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.ends), len(theirs))]
+        theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.stops), len(theirs))]
         found = bare_starter.family.transcribe(bare_starter.model, bare_starter.processor, clip)
         assert found.text == text_of(bare_starter.processor, theirs)
         tokens += len(theirs) + 1
@@ -246,6 +246,22 @@ def test_an_endless_answer_is_cut_at_its_bound_and_says_so(recogniser: Recognise
     found = recogniser.family.transcribe(recogniser.model, recogniser.processor, pair("never"))
     assert found.is_cut
     assert len(found.words or []) <= 2 * len(ids_of(recogniser.processor, "never")) + 16
+
+
+def test_a_new_line_ends_the_answer_of_a_model_that_was_never_tuned(
+    recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = recogniser.processor
+    template = Template.of(recogniser.model.config, tokenizer)
+    likes = Likes([*ids_of(tokenizer, "the cat"), *ids_of(tokenizer, "\nTyped: more")[1:]], 2.0, len(tokenizer))
+    prompt = len(template.prompt(ids_of(tokenizer, "teh cat")))
+
+    def pretended(_: Any, ids: list[int], seen: int, first: int) -> Any:
+        return likes(ids[first:], max(0, seen + first + 1 - prompt), 0)
+
+    monkeypatch.setattr(InPyTorch, "__call__", pretended)
+    found = recogniser.family.transcribe(recogniser.model, tokenizer, pair("teh cat"))
+    assert (found.text, found.is_cut) == ("the cat", False)
 
 
 def test_what_was_typed_is_never_read_as_a_special_token(recogniser: Recogniser) -> None:

@@ -32,6 +32,7 @@ from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
 from studio.typing.typos import TypedText
 from studio.typing_starter.recipe.measure import examples, held_out
+from tests.benchmarks.mending_times import middle_and_high
 
 SMOLLM2_135M = {
     "vocab_size": 49_152, "hidden_size": 576, "intermediate_size": 1_536, "num_hidden_layers": 30,
@@ -131,11 +132,6 @@ class Times:
         cells = [f"{1000 * value:.0f}" for taken in (self.wall, self.processor) for value in middle_and_high(taken)]
         cells += [f"{statistics.mean(counts):.1f}" for counts in (self.passes, self.tokens)]
         return f"| {name} | {' | '.join(cells)} |"
-
-
-def middle_and_high(values: Sequence[float]) -> tuple[float, float]:
-    """The median, and what 95 of 100 are below."""
-    return statistics.median(values), sorted(values)[int(0.95 * len(values))]
 
 
 def random_model(tokens: Path | None = None) -> Recogniser:

@@ -172,7 +172,7 @@ class CausalLm:
         with inference_mode(model):
             given = self._exchanged(base, processor, clip, words, network) if words else clip.typed
             typed = ids_of(processor, given)
-            bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)
+            bounds = Bounds(template.stops, self._most_tokens(base, template, typed, clip.id), template.margin)
             ahead = typed if words else self._draft(model, processor, clip, template)
             written = corrected(network, template.prompt(typed), TypedAhead(processor, ahead), bounds)
         found = self._hypothesis(processor, written, time.perf_counter() - start)
@@ -215,7 +215,7 @@ class CausalLm:
 
         with inference_mode(model):
             nothing = [torch.zeros(1, 1, device=base.device)] * len(matches)
-            rules = Rules(template.prompt(typed), template.ends)
+            rules = Rules(template.prompt(typed), template.stops)
             rows = iter(greedy(following, nothing, limits, rules, None, matches))
         latency = (time.perf_counter() - start) / len(matches)
         read = (self._hypothesis(processor, row, latency) for row in rows)
