@@ -28,6 +28,7 @@ from studio.models.causal_lm.family import CausalLm, InPyTorch
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of
 from studio.models.encoder_decoder import base_of
+from studio.models.kernels.linear import quicken
 from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
 from studio.typing.typos import TypedText
@@ -144,6 +145,7 @@ def random_model(tokens: Path | None = None) -> Recogniser:
     config = LlamaConfig(**SMOLLM2_135M, rope_theta=100_000.0, eos_token_id=base_of(starter.model).config.eos_token_id)
     config.typing = {"before": "<typed>", "between": "<meant>"}
     network = LlamaForCausalLM(config).eval()
+    quicken(network)
     processor = Renumbered(pretrained.load_tokenizer(tokens)) if tokens else starter.processor
     return Recogniser(starter.family, network, processor, "random", starter.folder, "cpu", "fp32")
 
