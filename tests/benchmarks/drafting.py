@@ -28,9 +28,9 @@ from studio.models.causal_lm.family import CausalLm, InPyTorch
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of
 from studio.models.encoder_decoder import base_of
-from studio.models.kernels.linear import quicken
 from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
+from studio.models.kernels.linear import quicken
 from studio.typing.typos import TypedText
 from studio.typing_starter.recipe.measure import examples, held_out
 from tests.benchmarks.mending_times import middle_and_high
