@@ -234,6 +234,23 @@ def test_a_clean_text_takes_one_pass_and_a_typo_few_more(tokenizer: Any) -> None
     assert (found, passes <= 5) == (text, True)
 
 
+def test_an_answer_that_has_left_the_draft_for_good_is_not_given_all_of_it_again(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = list[int]()
+    asked = Likes.__call__
+
+    def counted(likes: Likes, ids: list[int], seen: int, first: int) -> Any:
+        sizes.append(len(ids))
+        return asked(likes, ids, seen, first)
+
+    monkeypatch.setattr(Likes, "__call__", counted)
+    typed, text = "please confirm my order", "WXYZ 1234567 QUV 890 -- KJHG"
+    assert written(tokenizer, typed, text)[0] == text
+    assert sizes[0] > 10
+    assert max(sizes[5:]) == 3
+
+
 def test_with_a_margin_the_typed_token_stays_unless_another_is_likelier_by_it(tokenizer: Any) -> None:
     text = "please confirm my order"
     typed = text.replace("order", "ordex")
