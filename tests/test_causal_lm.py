@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +11,21 @@ import numpy as np
 import pytest
 import tiny_models
 
+from studio.config import TYPING_STARTER
 from studio.errors import DataError, ModelError
-from studio.models import Clip, Recogniser, load
+from studio.models import Clip, Recogniser, load, locate
 from studio.models.adapters import attach, load_adapter, save, trainable
 from studio.models.base import Hypothesis
 from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, corrected
-from studio.models.causal_lm.family import LORA_TARGETS
+from studio.models.causal_lm.family import LORA_TARGETS, InPyTorch
 from studio.models.causal_lm.gguf import unpack
 from studio.models.causal_lm.rejoining import TypedAhead
 from studio.models.causal_lm.template import Template, ids_of, text_of
 from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
 from studio.typing.spelling import WordList
+from studio.typing_starter.recipe.measure import examples, held_out
 
 FAMILIES = ("llama", "qwen3", "gemma3_text")
 PAIRS = (
@@ -127,10 +131,59 @@ def test_with_the_typed_text_as_a_draft_the_text_is_that_of_plain_greedy(recogni
     template = Template.of(recogniser.model.config, recogniser.processor)
     found = recogniser.family.transcribe(recogniser.model, recogniser.processor, clip)
     theirs = generated(recogniser, clip, 2 * len(ids_of(recogniser.processor, clip.typed)) + 16)
-    theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.ends), len(theirs))]
+    theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.stops), len(theirs))]
     assert found.text == text_of(recogniser.processor, theirs)
     (side,) = recogniser.family.transcribe_with_adapters(recogniser.model, recogniser.processor, clip)
     assert side.plain.text == found.text
+
+
+@pytest.fixture(scope="module")
+def bare_starter(tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
+    """The bundled model as others are: asked without a margin and without a list of words of its own."""
+    folder = tmp_path_factory.mktemp("bare") / "model"
+    shutil.copytree(locate(TYPING_STARTER), folder, ignore=shutil.ignore_patterns(word_list.FILE))
+    settings = json.loads((folder / "config.json").read_text())
+    settings["typing"]["margin"] = 0.0
+    (folder / "config.json").write_text(json.dumps(settings))
+    return load(folder, "cpu")
+
+
+def test_on_real_sentences_and_weights_a_draft_changes_no_text_and_saves_most_passes(
+    bare_starter: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = list[int]()
+    forward = InPyTorch.__call__
+
+    def counted(network: Any, ids: Any, seen: int, first: int) -> Any:
+        passes.append(len(ids))
+        return forward(network, ids, seen, first)
+
+    monkeypatch.setattr(InPyTorch, "__call__", counted)
+    template, tokens = Template.of(bare_starter.model.config, bare_starter.processor), 0
+    for given in examples(held_out("test")[:6]):
+        clip = pair(given.typed)
+        most = 2 * len(ids_of(bare_starter.processor, clip.typed)) + 16
+        theirs = generated(bare_starter, clip, most)
+        theirs = theirs[: next((at for at, token in enumerate(theirs) if token in template.stops), len(theirs))]
+        found = bare_starter.family.transcribe(bare_starter.model, bare_starter.processor, clip)
+        assert found.text == text_of(bare_starter.processor, theirs)
+        tokens += len(theirs) + 1
+    assert len(passes) < tokens / 3
+
+
+def test_a_draft_with_the_probable_corrections_takes_one_pass_where_they_are_right(tokenizer: Any) -> None:
+    words = word_list.read(locate(TYPING_STARTER))
+    assert words is not None
+    typed, text = "please confirm my ordr and sned  me the number", "please confirm my order and send me the number"
+    assert word_list.likely(typed, words) == text
+    assert written(tokenizer, typed, text, draft=word_list.likely(typed, words)) == (text, 1)
+    assert written(tokenizer, typed, text)[1] > 3
+
+
+def test_text_in_another_language_is_its_own_draft() -> None:
+    words = WordList(["die", "dice", "in", "ruhe"])
+    german = "Die Katez schläft heute in der Sonnne."
+    assert word_list.likely(german, words) == german
 
 
 class Likes:
@@ -160,8 +213,10 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return load(tiny_models.causal_lm(tmp_path_factory.mktemp("tokens")), "cpu").processor
 
 
-def written(tokenizer: Any, typed: str, text: str, margin: float = 0.0, liked: float = 2.0) -> tuple[str, int]:
-    ids = ids_of(tokenizer, typed)
+def written(
+    tokenizer: Any, typed: str, text: str, margin: float = 0.0, liked: float = 2.0, draft: str = ""
+) -> tuple[str, int]:
+    ids = ids_of(tokenizer, draft or typed)
     likes = Likes([*ids_of(tokenizer, text), 2], liked, len(tokenizer))
     found = corrected(likes, [1], TypedAhead(tokenizer, ids), Bounds([2], 200, margin))
     return text_of(tokenizer, found.ids), likes.passes
@@ -179,6 +234,23 @@ def test_a_clean_text_takes_one_pass_and_a_typo_few_more(tokenizer: Any) -> None
     assert (found, passes <= 5) == (text, True)
 
 
+def test_an_answer_that_has_left_the_draft_for_good_is_not_given_all_of_it_again(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = list[int]()
+    asked = Likes.__call__
+
+    def counted(likes: Likes, ids: list[int], seen: int, first: int) -> Any:
+        sizes.append(len(ids))
+        return asked(likes, ids, seen, first)
+
+    monkeypatch.setattr(Likes, "__call__", counted)
+    typed, text = "please confirm my order", "WXYZ 1234567 QUV 890 -- KJHG"
+    assert written(tokenizer, typed, text)[0] == text
+    assert sizes[0] > 10
+    assert max(sizes[5:]) == 3
+
+
 def test_with_a_margin_the_typed_token_stays_unless_another_is_likelier_by_it(tokenizer: Any) -> None:
     text = "please confirm my order"
     typed = text.replace("order", "ordex")
@@ -191,6 +263,22 @@ def test_an_endless_answer_is_cut_at_its_bound_and_says_so(recogniser: Recognise
     found = recogniser.family.transcribe(recogniser.model, recogniser.processor, pair("never"))
     assert found.is_cut
     assert len(found.words or []) <= 2 * len(ids_of(recogniser.processor, "never")) + 16
+
+
+def test_a_new_line_ends_the_answer_of_a_model_that_was_never_tuned(
+    recogniser: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = recogniser.processor
+    template = Template.of(recogniser.model.config, tokenizer)
+    likes = Likes([*ids_of(tokenizer, "the cat"), *ids_of(tokenizer, "\nTyped: more")[1:]], 2.0, len(tokenizer))
+    prompt = len(template.prompt(ids_of(tokenizer, "teh cat")))
+
+    def pretended(_: Any, ids: list[int], seen: int, first: int) -> Any:
+        return likes(ids[first:], max(0, seen + first + 1 - prompt), 0)
+
+    monkeypatch.setattr(InPyTorch, "__call__", pretended)
+    found = recogniser.family.transcribe(recogniser.model, tokenizer, pair("teh cat"))
+    assert (found.text, found.is_cut) == ("the cat", False)
 
 
 def test_what_was_typed_is_never_read_as_a_special_token(recogniser: Recogniser) -> None:
@@ -209,8 +297,6 @@ def test_a_pair_that_is_too_long_or_empty_is_refused_with_a_remedy(recogniser: R
 
 
 def test_a_model_without_an_end_token_is_refused(tmp_path: Path) -> None:
-    import json
-
     folder = tiny_models.causal_lm(tmp_path)
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         settings = json.loads((folder / name).read_text())

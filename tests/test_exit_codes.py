@@ -42,6 +42,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "none.txt").write_text("\n")
     (root / "others.txt").write_text("no-such-clip\n")
     (root / "blank.txt").write_text("\n \n")
+    (root / "model.gguf").write_bytes(b"PK and more")
     (root / "latin.txt").write_bytes("café".encode("latin-1"))
     (root / "nested.json").write_text("[" * 200_000)
     (root / "list.json").write_text("[1]")
@@ -171,6 +172,10 @@ UNDONE: list[tuple[list[str], str]] = [
     (["mend", "blank.txt", "--model", "no-such-model"], "no-such-model"),
     (["mend", "blank.txt", "--run", "no-such-run"], "no-such-run"),
     (["mend", "blank.txt", "--output", "bad"], "bad is a folder"),
+    (["mend", "blank.txt", "--model", "model.gguf"], "studio unpack model.gguf"),
+    (["unpack", "no-such-file.gguf"], "no-such-file.gguf"),
+    (["unpack", "model.gguf"], "model.gguf is not a GGUF file"),
+    (["unpack", "model.gguf", "--output", "bad"], "bad exists already"),
     (["no-such-verb"], "no-such-verb"),
 ]
 TRIED = {words[0] for words in DONE} | {words[0] for words, _ in UNDONE}

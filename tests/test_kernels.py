@@ -35,11 +35,21 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield from on_processor(monkeypatch, "Intel(R) Xeon(R)")
 
 
-def on_processor(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[None]:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name, "avx512_f": True}, raising=False)
-    linear.gains.cache_clear()
+@pytest.fixture
+def on_older_amd(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One without AVX-512."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        pytest.skip("this PyTorch was built without oneDNN")
+    yield from on_processor(monkeypatch, "AMD EPYC", avx512=False)
+
+
+def on_processor(monkeypatch: pytest.MonkeyPatch, name: str, *, avx512: bool = True) -> Iterator[None]:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name, "avx512_f": avx512}, raising=False)
+    for asked in (linear.gains, linear.gains_on_vocabularies):
+        asked.cache_clear()
     yield
-    linear.gains.cache_clear()
+    for asked in (linear.gains, linear.gains_on_vocabularies):
+        asked.cache_clear()
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -96,6 +106,19 @@ def test_a_cpu_that_lacks_bf16_multiplies_it_in_fp32(rows: int, monkeypatch: pyt
     torch.testing.assert_close(output.float(), wide, rtol=1e-2, atol=1e-2)
     assert given.grad is not None
     torch.testing.assert_close(given.grad.float(), weights.float() @ layer.weight.float(), rtol=1e-2, atol=5e-2)
+
+
+@pytest.mark.usefixtures("on_older_amd")
+def test_without_avx_512_the_projection_on_a_vocabulary_alone_is_handed_over() -> None:
+    inner, vocabulary = nn.Linear(WIDTH, WORDS), nn.Linear(WIDTH, linear.VOCABULARY).requires_grad_(False)
+    given = drawn(2, 3, WIDTH).requires_grad_()
+    expected = vocabulary(given)
+    quicken(nn.Sequential(inner, vocabulary))
+    assert (type(inner), type(vocabulary)) == (nn.Linear, FastLinear)
+    assert linear._is_for_onednn(given, vocabulary.weight)
+    assert not linear._is_for_onednn(given[:1, :1], vocabulary.weight)
+    assert not linear._is_for_onednn(expected, vocabulary.weight.T)
+    torch.testing.assert_close(vocabulary(given), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.usefixtures("elsewhere")

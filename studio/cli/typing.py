@@ -82,6 +82,20 @@ def mend(
         typer.echo(f"Left as typed, because no answer came to its end: {counted(cut, 'sentence')}.", err=True)
 
 
+@app.command()
+def unpack(
+    file: Annotated[Path, typer.Argument(help="A language model as one .gguf file.")],
+    output: Annotated[Path | None, typer.Option(help="The folder [default: the file's name without .gguf].")] = None,
+) -> None:
+    """Make a GGUF file a model folder, which --model takes."""
+    from studio.models.causal_lm import gguf
+
+    folder = output or file.with_suffix("")
+    if folder.exists():
+        raise ConfigError(f"{folder} exists already.", "Give --output another folder.")
+    typer.echo(f"Wrote {gguf.unpack(file, folder)}.")
+
+
 def _typed(path: Path) -> str:
     from studio.inference.mend import read_text
 

@@ -40,7 +40,7 @@ class Prompt(BaseModel):
             between=own.get("between", BETWEEN),
             before_ids=list(template.before),
             between_ids=list(template.between),
-            ends=list(template.ends),
+            ends=list(template.stops),
             margin=template.margin,
             positions=config.max_position_embeddings,
             has_words=word_list.read(Path(tokenizer.name_or_path)) is not None,

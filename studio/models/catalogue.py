@@ -173,6 +173,8 @@ def _card(model: _Published) -> ModelCard:
 
 
 def _hint(name: str) -> str:
+    if name.endswith(".gguf") and expanded(name).is_file():
+        return f"A GGUF file becomes a model folder first: studio unpack {name}"
     if name.startswith(("/", "~", "./", "../")):
         return "Check the path: a model folder holds config.json and model.safetensors."
     ids = [STARTER, *(model.id for model in _PUBLISHED)]

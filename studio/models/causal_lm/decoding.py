@@ -2,7 +2,8 @@
 
 Known as aggressive decoding (Sun et al. 2021, arXiv:2106.04970): one pass checks the rest of the typed text, what the
 model would write just so is taken over at once, at the first difference its own token is written, and then what was
-typed after that place is the next draft. Token for token the text of plain greedy decoding (a test compares them).
+typed after that place is the next draft. The draft may have probable corrections in it already. Token for token the
+text of plain greedy decoding (a test compares them).
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from studio.models.greedy import Written
 
 if TYPE_CHECKING:
     import torch
+
+
+_LOST_AFTER = 2  # passes that took nothing over in a row: the answer has probably left the draft for good
+_LOST = 3  # tokens that are drafted then: a pass that checks more costs more
 
 
 class Network(Protocol):
@@ -45,12 +50,14 @@ def corrected(network: Network, prompt: Sequence[int], typed: TypedAhead, bounds
     With a margin the typed text's next token stays unless another is likelier by that much. An answer that has not
     ended within its limit is cut there: it has one probability for each token, and none for an end.
     """
-    written, seen, given = Written(), 0, list(prompt)
+    written, seen, given, alone = Written(), 0, list(prompt), 0
     while not written.ended:
         draft = [*typed.after(written.ids), bounds.ends[0]]
-        draft = draft[: bounds.limit - len(written.ids)]
+        is_lost = alone > _LOST_AFTER and not bounds.margin  # with a margin the draft also says what is written
+        draft = draft[: min(bounds.limit - len(written.ids), _LOST if is_lost else len(draft))]
         logits = network([*given, *draft[:-1]], seen, len(given) - 1)
         taken = _take(written, logits.log_softmax(-1), draft, bounds)
+        alone = alone + 1 if taken == 1 else 0
         seen += len(given) + taken - 1
         given = written.ids[-1:]
     return written

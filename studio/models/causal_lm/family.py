@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from studio.config import Kind
+from studio.config import TYPING_STARTER, Kind
 from studio.errors import DataError, ModelError
 from studio.models import pretrained, typists
 from studio.models.active_adapter import BASE
 from studio.models.base import USUAL_TARGETS, AdapterHypothesis, Clip, Hypothesis
+from studio.models.catalogue import locate
 from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, Network, corrected
 from studio.models.causal_lm.rejoining import TypedAhead
@@ -157,8 +158,8 @@ class CausalLm:
         on_partial: Callable[[str], None] | None = None,
         draft: str = "",
     ) -> Hypothesis:
-        """Correct one text, greedily; the typed text itself is the draft. `on_partial` gets the whole answer."""
-        found = self.answer(model, processor, clip, _InPyTorch(self, base_of(model)))
+        """Correct one text, greedily; what it probably says is the draft. `on_partial` gets the whole answer."""
+        found = self.answer(model, processor, clip, InPyTorch(self, base_of(model)))
         if on_partial is not None:
             on_partial(found.text)
         return found
@@ -171,8 +172,9 @@ class CausalLm:
         with inference_mode(model):
             given = self._exchanged(base, processor, clip, words, network) if words else clip.typed
             typed = ids_of(processor, given)
-            bounds = Bounds(template.ends, self._most_tokens(base, template, typed, clip.id), template.margin)
-            written = corrected(network, template.prompt(typed), TypedAhead(processor, typed), bounds)
+            bounds = Bounds(template.stops, self._most_tokens(base, template, typed, clip.id), template.margin)
+            ahead = typed if words else self._draft(model, processor, clip, template)
+            written = corrected(network, template.prompt(typed), TypedAhead(processor, ahead), bounds)
         found = self._hypothesis(processor, written, time.perf_counter() - start)
         if words and not found.is_cut:
             found = found.model_copy(update={"text": word_list.without_doubtful(given, found, words)})
@@ -213,7 +215,7 @@ class CausalLm:
 
         with inference_mode(model):
             nothing = [torch.zeros(1, 1, device=base.device)] * len(matches)
-            rules = Rules(template.prompt(typed), template.ends)
+            rules = Rules(template.prompt(typed), template.stops)
             rows = iter(greedy(following, nothing, limits, rules, None, matches))
         latency = (time.perf_counter() - start) / len(matches)
         read = (self._hypothesis(processor, row, latency) for row in rows)
@@ -243,6 +245,14 @@ class CausalLm:
 
         self._check(base, len(self._typed(processor, clip)), len(self._typed(processor, clip)), clip.id)
         return word_list.exchanged(clip.typed, words, processor, chances)
+
+    def _draft(self, model: torch.nn.Module, processor: Any, clip: Clip, template: Template) -> list[int]:
+        """What the answer probably is, by the bundled list of words: most typos then cost no pass of their own.
+
+        With a margin the typed text itself is the draft, since its tokens are preferred.
+        """
+        words = word_list.read(locate(TYPING_STARTER), typists.of(model))
+        return ids_of(processor, clip.typed if template.margin or not words else word_list.likely(clip.typed, words))
 
     def _positions(self, base: Any) -> int:
         return int(base.config.max_position_embeddings)
@@ -289,7 +299,7 @@ class CausalLm:
         )
 
 
-class _InPyTorch:
+class InPyTorch:
     """The model in memory, and its keys and values of the tokens so far."""
 
     def __init__(self, family: CausalLm, base: Any) -> None:

@@ -19,6 +19,7 @@ from studio.models import typists
 from studio.models.causal_lm import word_list
 from studio.models.folders import written_whole
 from studio.models.pretrained import without_bars
+from studio.workspace import disk_errors
 
 ENDS = "studio.typing.ends"  # the ids that end an answer; llama.cpp knows one
 TEMPLATE = "studio.typing.template"  # config.json's `typing`, as JSON
@@ -30,7 +31,8 @@ _SPECIAL = {"bos_token": "bos_token_id", "eos_token": "eos_token_id", "pad_token
 def unpack(path: Path, folder: Path) -> Path:
     """Write the model in the GGUF file `path` into `folder`, as safetensors with its tokenizer; whole or not at all.
 
-    Raises ModelError where the file is none, the package `gguf` is missing, or transformers does not know its kind.
+    Raises ModelError where the file is none, the package `gguf` is missing, or transformers does not know its kind,
+    and DiskError.
     """
     model, facts = read(path)
     with _readable(path):
@@ -49,7 +51,7 @@ def read(path: Path) -> tuple[Any, Mapping[str, Any]]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    with path.open("rb") as stream:
+    with disk_errors(path, "read"), path.open("rb") as stream:
         if stream.read(4) != b"GGUF":
             raise ModelError(f"{path} is not a GGUF file.", "Choose a file whose name ends in .gguf.")
     with _readable(path):

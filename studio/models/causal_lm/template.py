@@ -15,8 +15,9 @@ class Template:
 
     before: Sequence[int]
     between: Sequence[int]
-    ends: Sequence[int]  # the ids that end an answer; the first is the one that labels end with
+    ends: Sequence[int]  # the ids that end a text; the first is the one that labels end with
     margin: float = 0.0  # nats by which another token must be likelier than the input's own to take its place
+    line_ends: Sequence[int] = ()  # the ids that end a line, and so an answer: no text has a second line
 
     @classmethod
     def of(cls, config: Any, tokenizer: Any) -> Template:
@@ -26,7 +27,14 @@ class Template:
             before, between = (tokenizer.convert_tokens_to_ids(own[name]) for name in ("before", "between"))
             return cls([before], [between], _ends(config, tokenizer), float(own.get("margin", 0.0)))
         start = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
-        return cls([*start, *plain(tokenizer, BEFORE)], plain(tokenizer, BETWEEN), _ends(config, tokenizer))
+        ends, line = _ends(config, tokenizer), plain(tokenizer, "\n")
+        before, between = [*start, *plain(tokenizer, BEFORE)], plain(tokenizer, BETWEEN)
+        return cls(before, between, ends, line_ends=line if len(line) == 1 else ())
+
+    @property
+    def stops(self) -> list[int]:
+        """The ids that end an answer. A model that was never tuned goes on in a new line, and not to the text's end."""
+        return [*self.ends, *(one for one in self.line_ends if one not in self.ends)]
 
     def prompt(self, typed: Sequence[int]) -> list[int]:
         """What the model is given before the first token of its answer."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FILE = "words.txt"
 _MARKS = '.,;:!?"()'
 _LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_SPARE_SPACE = re.compile(r" +(?=[ ,.?!])")
 _SURE = 0.8  # the lowest probability of a word's tokens from which on a word in no list is believed
 _PRIOR, _FIT, _UNSEEN = 0.6, 0.4, -2.0  # how much a word's frequency and its fit count; the fit of what is no token
 
@@ -61,6 +62,22 @@ def exchanged(typed: str, words: WordList, tokenizer: Any, chances: Callable[[Se
         best = _best(word, tokenizer, None if place is None else given[place])
         text = text[: word.start] + best + text[word.end :]
     return text
+
+
+def likely(typed: str, words: WordList) -> str:
+    """What `typed` probably says, by the list alone: a draft of the answer, which the network then checks.
+
+    Each unknown word gives way to its likeliest candidate, and spaces that are one too many go. Where fewer than half
+    of the words are listed, the text is in another language and stays as it is.
+    """
+    found = [match.lower() in words for match in _LETTERS.findall(typed)]
+    if 2 * sum(found) < len(found):
+        return typed
+    text = typed
+    for word in reversed(words.unknown(typed)):
+        best = max(word.candidates, key=lambda candidate: _PRIOR * candidate.prior - candidate.cost)
+        text = text[: word.start] + best.text + text[word.end :]
+    return _SPARE_SPACE.sub("", text)
 
 
 def without_doubtful(before: str, after: Hypothesis, words: WordList) -> str:
