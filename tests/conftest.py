@@ -114,8 +114,12 @@ def librosa_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         return
     from studio import audio
 
+    def load(path: str, sr: int, duration: float | None = None) -> tuple[NDArray[np.float32], int]:
+        samples = audio.read(Path(path), sr).samples
+        return (samples if duration is None else samples[: round(duration * sr)]), sr
+
     library = types.ModuleType("librosa")
-    library.load = lambda path, sr: (audio.read(Path(path), sr).samples, sr)  # type: ignore[attr-defined]
+    library.load = load  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "librosa", library)
 
 

@@ -136,6 +136,7 @@ def test_the_card_says_that_samples_go_in_and_which_tokens_are_forbidden(report:
     assert "always 30 s, with zeros after a shorter sound. It computes Whisper's features itself" in written
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("librosa_at_once")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's own imports
 def test_the_lines_of_python_on_the_card_write_what_the_gate_compared(

@@ -143,6 +143,7 @@ def test_a_loud_row_coarsens_the_others_only_where_all_share_a_scale(by_row: boo
     assert (others < 0.5) == by_row
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_first_token_ignores_what_is_in_the_cache(family: str, merged: dict[str, Path], tmp_path: Path) -> None:
     """transformers.js gives an empty cache, Moonshine's runtime one of length 1."""
