@@ -33,7 +33,7 @@ class Template:
 
     @property
     def stops(self) -> list[int]:
-        """The ids that end an answer. A model that was never tuned goes on in a new line, and not to the text's end."""
+        """The ids that end an answer. A model that was never tuned writes further lines, and no end of the text."""
         return [*self.ends, *(one for one in self.line_ends if one not in self.ends)]
 
     def prompt(self, typed: Sequence[int]) -> list[int]:
