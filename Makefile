@@ -41,19 +41,19 @@ demo: $(VENV)/.studio
 	$(BIN)/studio demo $(ARGS)
 
 # The three side by side: what checks types and what converts models for phones leaves a core to the others.
-test: $(VENV)/.test $(VENV)/.node
+test: $(VENV)/.test
 	$(MAKE) --jobs=3 check tests $(if $(ARGS),,exports)
 
-tests: $(VENV)/.test $(VENV)/.node
+tests: $(VENV)/.compiled $(VENV)/.node
 	$(BIN)/python -m pytest $(CORES) $(if $(ARGS),$(ARGS),$(EXPORTS:%=--ignore=%))
 
 # The exports, those for phones with their own packages: a part of `make test`.
-exports: $(PHONES)/.test
+exports: $(PHONES)/.test $(VENV)/.compiled
 	$(PHONES)/bin/python -m pytest $(EXPORTS) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.
-thorough: $(VENV)/.test $(VENV)/.node
+thorough: $(VENV)/.compiled $(VENV)/.node
 	$(BIN)/python -m pytest $(CORES) -m thorough $(if $(ARGS),$(ARGS),$(EXPORTS:%=--ignore=%))
 	$(if $(ARGS),,$(MAKE) exports ARGS='-m thorough')
 
@@ -93,7 +93,7 @@ $(VENV)/bin/uv: $(VENV)/bin/python
 $(VENV)/.torch: $(VENV)/bin/uv $(PINS)
 	@$(BIN)/python -c 'import torch' 2>/dev/null \
 	|| { test $(RESOLUTION) = highest \
-		&& $(BIN)/pip install --quiet --no-index --no-deps $(CONSTRAINED) '$(TORCH)' 2>/dev/null; } \
+		&& $(BIN)/pip install --quiet --no-compile --no-index --no-deps $(CONSTRAINED) '$(TORCH)' 2>/dev/null; } \
 	|| $(INSTALL) --torch-backend=auto '$(TORCH)' \
 	|| $(INSTALL) '$(TORCH)'
 	@touch $@
@@ -106,11 +106,17 @@ $(VENV)/.test: $(VENV)/.studio
 	@$(INSTALL) --editable '.[test]'
 	@touch $@
 
+# What tests import is compiled once: their processes, which begin together, would each compile the same thousands of
+# files. What is wrong with a test file is said when the tests run.
+$(VENV)/.compiled: $(VENV)/.test
+	@-$(BIN)/python -m pytest --collect-only --quiet > /dev/null
+	@touch $@
+
 # By pip, which sees that the other environment has the rest already.
 $(PHONES)/.test: $(VENV)/.test
 	@$(BIN)/python -m venv --without-pip $(PHONES)
 	@echo "import site; site.addsitedir('$$($(BIN)/python -c "$(PACKAGES)")')" > $$($(PHONES)/bin/python -c "$(PACKAGES)")/tests.pth
-	@$(BIN)/pip --python $(PHONES)/bin/python install --quiet --disable-pip-version-check $(CONSTRAINED) \
+	@$(BIN)/pip --python $(PHONES)/bin/python install --quiet --no-compile --disable-pip-version-check $(CONSTRAINED) \
 		'speech-studio[coreml,executorch]'
 	@touch $@
 

@@ -161,6 +161,7 @@ def test_assistants_get_nothing_unless_they_are_asked_in(studio: Served) -> None
         assert client.get("gradio_api/mcp/schema").status_code == 404
 
 
+@pytest.mark.thorough
 def test_an_assistant_uses_the_same_functions_as_tools(root: Path) -> None:
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client

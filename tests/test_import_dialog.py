@@ -74,6 +74,7 @@ def table(folder: Path, count: int = 4) -> list[Path]:
     return [saved(folder / "list.csv", "\n".join(lines).encode()), *sounds]
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_table_is_mapped_comes_in_and_is_undone(page: Page, studio: Served, tmp_path: Path) -> None:
     open_import(page)

@@ -472,6 +472,7 @@ def test_replay_without_word_times_is_left_out_and_said(folder: Path, tmp_path: 
     assert isinstance(events[-1], Finished)
 
 
+@pytest.mark.thorough
 def test_a_run_learns_is_killed_goes_on_and_merges(folder: Path, tmp_path: Path) -> None:
     timed.dataset(tmp_path)
     changes = {**SMALL, "model": str(folder), "train_embeddings": True}  # so that a checkpoint has all there can be

@@ -94,6 +94,7 @@ def test_a_word_begins_where_it_was_said_to_a_frame(folder: Path) -> None:
             assert said - 0.08 <= start <= said + 1e-6
 
 
+@pytest.mark.thorough
 def test_words_and_times_while_speaking_are_those_of_the_whole_without_and_with_the_adapter(
     folder: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,7 @@ def test_the_figures_come_with_the_interval_of_the_change(workspace: Workspace) 
     assert re.search(r"better: -(100|90|80|70|60) points \(-\d+ to -\d+ points\)", measured.as_text())
 
 
+@pytest.mark.thorough
 def test_the_heads_say_what_a_plain_softmax_says_at_every_frame(workspace: Workspace) -> None:
     import torch
 

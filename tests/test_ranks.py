@@ -284,6 +284,7 @@ def test_two_processes_that_run_out_of_memory_halve_their_batches_together(works
     assert losses(story) == pytest.approx(losses(roomy), abs=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_mistake_is_one_sentence_and_nobody_waits(workspace: Path, together: Together) -> None:
     assert together(workspace, "mistaken", config(targets="no such layer")) == [1, 0]
     assert isinstance(log_of(workspace, "mistaken")[-1], Failed)

@@ -505,6 +505,7 @@ def test_own_text_comes_in_through_the_page(page: Page) -> None:
     assert page.get_by_label("Prompts, one a line").input_value() == "please call the clinic\nthe meeting is at noon"
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_tab_has_no_barrier_in_any_of_its_states(
     page: Page, microphone: Microphone, sentence: NDArray[np.float32]

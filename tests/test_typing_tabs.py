@@ -102,9 +102,7 @@ def trains(page: Page, workspace: Path) -> RunFolder:
     page.locator(".train-start").click()
     page.locator(".live-name").wait_for()
     name = page.locator(".live-name").inner_text()
-    page.wait_for_function(
-        "document.querySelector('.live-pill').textContent.includes('inished')", timeout=RUN_MINUTES * 60_000
-    )
+    expect(page.locator(".live-pill")).to_have_text("Finished", timeout=RUN_MINUTES * 60_000)
     run = RunFolder(workspace / "outputs" / name)
     assert run.done.exists()
     return run

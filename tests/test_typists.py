@@ -92,6 +92,7 @@ def test_a_broken_typist_is_refused_and_the_model_stays_as_it_was(tmp_path: Path
     assert typists.of(base.model) is None
 
 
+@pytest.mark.thorough
 def test_a_run_learns_who_typed_from_its_training_pairs_and_merging_keeps_it(tmp_path: Path) -> None:
     dataset = Dataset.create(tmp_path / "recordings" / "habit", "typing")
     for typed, meant in HABITS * 2:

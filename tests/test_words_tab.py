@@ -131,6 +131,7 @@ def test_a_neighbour_that_touches_moves_along(page: Page, dataset: Dataset) -> N
     assert times(dataset)["nine"] == (1.71, 2.3)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("scheme", "width"),
