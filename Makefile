@@ -53,7 +53,7 @@ exports: $(PHONES)/.test $(VENV)/.compiled
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
 # processes, lost machines, random kills.
-thorough: $(VENV)/.compiled $(VENV)/.node
+thorough: $(VENV)/.compiled $(VENV)/.node $(VENV)/.transformers-js
 	$(BIN)/python -m pytest $(CORES) -m thorough $(if $(ARGS),$(ARGS),$(EXPORTS:%=--ignore=%))
 	$(if $(ARGS),,$(MAKE) exports ARGS='-m thorough')
 
@@ -102,9 +102,9 @@ $(VENV)/.studio: $(VENV)/.torch pyproject.toml
 	@$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.studio
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
 	@$(INSTALL) --editable '.[test]'
-	@touch $@
+	@touch $(VENV)/.studio $@
 
 # What tests import is compiled once: their processes, which begin together, would each compile the same thousands of
 # files. What is wrong with a test file is said when the tests run.
@@ -112,19 +112,26 @@ $(VENV)/.compiled: $(VENV)/.test
 	@-$(BIN)/python -m pytest --collect-only --quiet > /dev/null
 	@touch $@
 
-# By pip, which sees that the other environment has the rest already.
+# By pip, which sees that the other environment has the rest already, and compiles: what Python warns of meanwhile would
+# end a test.
 $(PHONES)/.test: $(VENV)/.test
 	@$(BIN)/python -m venv --without-pip $(PHONES)
 	@echo "import site; site.addsitedir('$$($(BIN)/python -c "$(PACKAGES)")')" > $$($(PHONES)/bin/python -c "$(PACKAGES)")/tests.pth
-	@$(BIN)/pip --python $(PHONES)/bin/python install --quiet --no-compile --disable-pip-version-check $(CONSTRAINED) \
+	@$(BIN)/pip --python $(PHONES)/bin/python install --quiet --disable-pip-version-check $(CONSTRAINED) \
 		'speech-studio[coreml,executorch]'
 	@touch $@
 
-# What the page of an export takes along; without a network its tests are skipped.
+# What the page of an export takes along, and transformers.js (430 MB); without a network their tests are skipped.
+DENO_INSTALL = mkdir -p .cache/$(1) && echo '{"private": true, "dependencies": {$(2)}}' > .cache/$(1)/package.json \
+	&& (cd .cache/$(1) && DENO_DIR=../deno DENO_NO_UPDATE_CHECK=1 ../../$(BIN)/deno install --quiet --node-modules-dir=auto)
+
 $(VENV)/.node: $(VENV)/.test
-	@mkdir -p .cache/node && echo '{"private": true, "dependencies": {"onnxruntime-web": "1.30.0"}}' > .cache/node/package.json
-	@(cd .cache/node && DENO_DIR=../deno DENO_NO_UPDATE_CHECK=1 ../../$(BIN)/deno install --quiet --node-modules-dir=auto) \
+	@$(call DENO_INSTALL,node,"onnxruntime-web": "1.30.0") \
 	&& touch $@ || echo "onnxruntime-web cannot be fetched now: the tests of the exported page are skipped."
+
+$(VENV)/.transformers-js: $(VENV)/.test
+	@$(call DENO_INSTALL,transformers-js,"@huggingface/transformers": "4.3.2") \
+	&& touch $@ || echo "transformers.js cannot be fetched now: the tests of its lines are skipped."
 
 clean:
 	rm -rf $(VENV) $(PHONES) .venv-newest* .venv-oldest build dist *.egg-info

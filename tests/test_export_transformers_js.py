@@ -1,12 +1,11 @@
 """The lines for transformers.js on the card of an export to “onnx”, run in Chromium and in Node with real models.
 
-`STUDIO_TRANSFORMERS_JS=folder` names a folder in which `npm install @huggingface/transformers` was run (it was 4.3.2).
+`make thorough` fetches the package.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 
+FOLDER = Path(__file__).resolve().parent.parent / ".cache" / "transformers-js"
 PACKAGE = "node_modules/@huggingface/transformers"
 CASES = [("moonshine", "fp32"), ("moonshine", "int8"), ("whisper", "fp32")]
 PAGE = """<!doctype html>
@@ -54,10 +54,9 @@ await import("./card.mjs");
 @pytest.fixture(scope="module")
 def packages() -> Path:
     """transformers.js and all that it needs."""
-    folder = Path(os.environ.get("STUDIO_TRANSFORMERS_JS", "")).resolve()
-    if not (folder / PACKAGE / "package.json").is_file():
-        pytest.skip("transformers.js is not installed: set STUDIO_TRANSFORMERS_JS")
-    return folder / "node_modules"
+    if not (FOLDER / PACKAGE / "package.json").is_file():
+        pytest.skip("transformers.js is not installed: run make .venv/.transformers-js")
+    return FOLDER / "node_modules"
 
 
 @dataclass(frozen=True, slots=True)

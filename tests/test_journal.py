@@ -331,7 +331,7 @@ def run_in_child(folder: Path, act: Callable[[Dataset], object], at: int) -> int
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes can fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("kills", [25, pytest.param(600, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [8, pytest.param(600, marks=pytest.mark.thorough)])
 def test_kills_at_random_moments_leave_the_dataset_as_before_or_after(
     kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

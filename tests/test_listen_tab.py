@@ -293,6 +293,7 @@ def state(page: Page, word: str) -> None:
     expect(page.locator(".li-state")).to_have_text(word)
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_hands_free_a_pause_makes_two_turns_of_two_sentences_and_loses_no_first_syllable(
     page: Page, microphone: Microphone

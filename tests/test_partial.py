@@ -15,6 +15,7 @@ from studio.errors import CancelledError
 from studio.inference.worker import Worker
 from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, load
+from studio.models.frames import for_preview
 from studio.starter import UNHEARD_FOLDER
 
 SOUND = read(sorted(UNHEARD_FOLDER.rglob("*.flac"))[0], 16_000).samples
@@ -56,6 +57,20 @@ def test_a_growing_utterance_is_read_as_without_drafts(tmp_path: Path) -> None:
         partial, whole = held.partial("starter", [], str(path)), held.transcribe("starter", [], str(path))
         assert (partial["text"], len(partial["words"])) == (whole["text"], len(whole["words"]))
         assert partial["confidence"] == pytest.approx(whole["confidence"], abs=1e-5)
+
+
+def test_whisper_reads_a_partial_text_in_short_frames_and_the_whole_utterance_in_whole_ones(tmp_path: Path) -> None:
+    from studio.audio import write_wav
+
+    held, model, path = ModelHost(), tiny_models.whisper(tmp_path / "base"), tmp_path / "so-far.wav"
+    write_wav(path, SOUND[:32_000], 16_000)
+    whole, clip = load(model, "cpu"), Clip(read(path, 16_000).samples)
+    short, long = (
+        one.family.transcribe(one.model, one.processor, clip).confidence for one in (for_preview(whole), whole)
+    )
+    assert held.partial(str(model), [], str(path))["confidence"] == pytest.approx(short, abs=1e-5)
+    assert held.transcribe(str(model), [], str(path))["confidence"] == pytest.approx(long, abs=1e-5)
+    assert abs(short - long) > 1e-4
 
 
 def test_a_partial_text_is_given_up_where_another_request_waits(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_keys_belong_to_an_open_dialog_and_escape_closes_it(page: Page, studio: 
     assert page.evaluate("document.querySelector('.rec').dataset.mode") == "ready"
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_dataset_is_checked_measured_trimmed_and_undone_in_its_dialog(page: Page, studio: Served) -> None:
     dataset = dataset_of(studio)

@@ -318,6 +318,7 @@ def test_tab_writes_a_tab_in_ones_own_text_once_a_line_and_leaves_it_otherwise(p
     assert not page.evaluate("document.activeElement.matches('.rec-own textarea')")
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_on_a_phone_the_prompt_and_the_button_stay_in_sight_and_next_is_under_the_thumb(
     studio: Served, browser: Browser, spoken: Sound

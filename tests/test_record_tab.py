@@ -324,6 +324,7 @@ def test_silence_is_noticed_while_it_is_recorded_and_again_after(page: Page, mic
     assert page.get_by_role("button", name="Save again").count() == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_denied_microphone_is_explained_where_the_instruction_stood(studio: Served) -> None:
     studio.forget_everything()
@@ -464,6 +465,7 @@ def test_a_dead_server_loses_no_recording(tmp_path: Path, browser: Browser, sent
                 expect(page.locator(box, has_text="The studio does not answer")).to_be_hidden()
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_a_full_disk_or_a_request_cut_off_keeps_the_take_on_the_page(page: Page, take: Callable[[], None]) -> None:
     go_on_by_hand(page)

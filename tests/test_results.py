@@ -441,6 +441,7 @@ def test_a_number_of_runs_that_makes_no_table_is_refused(tmp_path: Path, names: 
         side_by_side(tmp_path, names)
 
 
+@pytest.mark.thorough
 def test_the_verbs_print_text_or_json_and_write_pages(tmp_path: Path) -> None:
     for name in ("first", "second"):
         finished(tmp_path, name, SAID, replaced(SAID, 1.0), SAID)

@@ -311,6 +311,7 @@ def test_an_earlier_run_is_looked_at_deleted_and_had_back(studio: Studio, page: 
     assert [run.name for run in listing.runs(studio.workspace)] == ["tones-0001"]
 
 
+@pytest.mark.thorough
 def test_every_knob_is_there_and_a_bad_value_is_refused_beside_the_button(studio: Studio, page: Page) -> None:
     page.get_by_text("Advanced").click()
     page.get_by_label("Rank").fill("4")

@@ -61,7 +61,7 @@ def attach(
     config = LoraConfig(
         task_type=None,
         r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]  # peft's annotation is narrower than its arithmetic
+        lora_alpha=alpha,  # a float, though peft annotates a whole number
         lora_dropout=dropout,
         target_modules=pattern_of(recogniser.family, targets),
         use_dora=dora,

@@ -29,7 +29,10 @@ def check(family: Family, config: TrainConfig) -> None:
 
 def for_learning(recogniser: Recogniser, config: TrainConfig) -> Recogniser:
     """`recogniser` as it encodes the clips that a run learns from. What measures the run has whole frames."""
+    return for_preview(recogniser) if config.short_frames else recogniser
+
+
+def for_preview(recogniser: Recogniser) -> Recogniser:
+    """`recogniser` as it reads what is shown only until the whole utterance is read: with short frames, if it can."""
     family = recogniser.family
-    if not (config.short_frames and isinstance(family, FillsFrames)):
-        return recogniser
-    return replace(recogniser, family=family.with_short_frames())
+    return replace(recogniser, family=family.with_short_frames()) if isinstance(family, FillsFrames) else recogniser

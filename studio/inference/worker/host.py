@@ -49,11 +49,13 @@ class ModelHost:
         return self._read(model, adapters, audio).model_dump()
 
     def partial(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
-        """As `transcribe`, with the last partial text as a draft of this one.
+        """As `transcribe`, with the last partial text as a draft of this one, and in short frames where there are some.
 
         Raises CancelledError where another request is waiting.
         """
-        read = self._read(model, adapters, audio, self._draft, self._give_way)
+        from studio.models.frames import for_preview
+
+        read = self._read(model, adapters, audio, for_preview, self._draft, self._give_way)
         self._draft = read.text
         return read.model_dump()
 
@@ -135,6 +137,7 @@ class ModelHost:
         model: str,
         adapters: Sequence[str],
         audio: str,
+        changed: Callable[[Recogniser], Recogniser] = lambda recogniser: recogniser,
         draft: str = "",
         on_partial: Callable[[str], None] | None = None,
     ) -> Hypothesis:
@@ -142,9 +145,9 @@ class ModelHost:
         from studio.models.multi_adapter import alone
 
         recogniser, names = self._ready(model, adapters)
-        clip = _clip(recogniser, audio)
+        clip, reader = _clip(recogniser, audio), changed(recogniser)
         with alone(recogniser, *(names or [BASE])):
-            return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip, on_partial, draft)
+            return reader.family.transcribe(reader.model, reader.processor, clip, on_partial, draft)
 
     def _ready(self, model: str, adapters: Sequence[str]) -> tuple[Recogniser, list[str]]:
         """The recogniser of `model` and the names of `adapters` on it; only what differs from last time is loaded."""
