@@ -31,7 +31,8 @@ if TYPE_CHECKING:  # a test without a page loads no browser's driver
 
 RERUNS = 2  # of a browser's test; each is printed, and what fails three times fails
 
-settings.register_profile("studio", deadline=None)  # a busy machine is no fault of what is tested
+# A busy machine is no fault of what is tested; half of hypothesis's examples keep the run short.
+settings.register_profile("studio", deadline=None, max_examples=50)
 settings.load_profile("studio")
 
 PROJECT = Path(__file__).resolve().parent.parent

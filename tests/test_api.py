@@ -95,6 +95,7 @@ def test_a_runs_figures_and_what_tells_two_runs_apart(client: Client, root: Path
     assert str(root) not in json.dumps([report, compared, client.predict("tones", api_name="/list_clips")])
 
 
+@pytest.mark.thorough
 def test_a_program_records_trains_and_stops_by_name(client: Client, root: Path) -> None:
     sound = base64.b64encode(wav("order 12")).decode()
     clip = client.predict("by-program", sound, "order one two", api_name="/add_clip")

@@ -91,14 +91,14 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_every_module_imports_only_from_its_own_floor_or_below(path: Path) -> None:
-    height = floor_of(room_of(path))
-    for name in imports(path, top_level=False):
-        if name.startswith("studio."):
-            room = name.split(".")[1]
-            if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file():
-                assert floor_of(room) <= height, f"{path.name} reaches up to {name}"
+def test_every_module_imports_only_from_its_own_floor_or_below() -> None:
+    for path in modules():
+        height = floor_of(room_of(path))
+        for name in imports(path, top_level=False):
+            if name.startswith("studio."):
+                room = name.split(".")[1]
+                if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file():
+                    assert floor_of(room) <= height, f"{path.relative_to(PACKAGE)} reaches up to {name}"
 
 
 def test_no_modules_import_each_other_in_a_circle_not_even_late_or_for_types_alone() -> None:
@@ -112,15 +112,15 @@ def test_no_modules_import_each_other_in_a_circle_not_even_late_or_for_types_alo
     TopologicalSorter(graph).prepare()  # CycleError lists the circle
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_heavy_packages_are_imported_late_and_gradio_only_by_the_page(path: Path) -> None:
-    room = room_of(path)
-    anywhere = {name.split(".")[0] for name in imports(path, top_level=False)}
-    at_top = {name.split(".")[0] for name in imports(path, top_level=True)}
-    assert room == "ui" or "gradio" not in anywhere
-    is_late = room in IMPORTED_LATE or path.is_relative_to(KERNELS) or path in TRACEABLE
-    allowed = {"gradio"} if room == "ui" else HEAVY if is_late else set()
-    assert not (at_top & HEAVY) - allowed
+def test_heavy_packages_are_imported_late_and_gradio_only_by_the_page() -> None:
+    for path in modules():
+        room = room_of(path)
+        anywhere = {name.split(".")[0] for name in imports(path, top_level=False)}
+        at_top = {name.split(".")[0] for name in imports(path, top_level=True)}
+        assert room == "ui" or "gradio" not in anywhere, path
+        is_late = room in IMPORTED_LATE or path.is_relative_to(KERNELS) or path in TRACEABLE
+        allowed = {"gradio"} if room == "ui" else HEAVY if is_late else set()
+        assert not (at_top & HEAVY) - allowed, path
 
 
 def test_rooms_that_start_processes_never_import_the_trainer() -> None:

@@ -206,8 +206,8 @@ def test_a_dataset_is_renamed_with_undo_and_deleted_after_its_name_was_typed(pag
     assert [path.name for path in (studio.workspace / "recordings").iterdir()] == ["other"]
 
 
-def test_uploads_stay_within_their_folder_whatever_they_are_called(studio: Served) -> None:
-    studio.forget_everything()
+def test_uploads_stay_within_their_folder_whatever_they_are_called(one_studio: Served) -> None:
+    one_studio.forget_everything()
     names = [
         "../../evil.wav",
         "/abs.wav",
@@ -219,13 +219,13 @@ def test_uploads_stay_within_their_folder_whatever_they_are_called(studio: Serve
         "deep/er/c.wav",
         "nul\0.wav",
     ]
-    with studio.client() as client:
+    with one_studio.client() as client:
         files = [("files", ("file", recording(number))) for number in range(len(names))]
         answer = client.post(f"studio/import/{NAME}/files", files=files, data={"paths": names})
         token = answer.json()["upload"]
         found = client.post(f"studio/import/{NAME}/preview", json={"upload": token}).json()
         bad = client.post(f"studio/import/{NAME}/preview", json={"upload": "../.."})
-    folder = studio.workspace / "recordings" / NAME / ".uploads" / token / "files"
+    folder = one_studio.workspace / "recordings" / NAME / ".uploads" / token / "files"
     kept = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert kept == ["C/x.wav", "a/b.wav", "abs.wav", "deep/er/c.wav", "evil.wav", "nul.wav"]
     assert sum(group["count"] for group in found["reasons"] if "not a valid file name" in group["reason"]) == 3

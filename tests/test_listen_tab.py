@@ -92,6 +92,7 @@ def test_the_tab_says_where_a_silence_would_have_ended_the_turn(page: Page) -> N
     section.locator("summary").click()  # folded again for the tests that follow
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_holding_the_button_reads_what_is_said_before_and_after(page: Page, microphone: Microphone) -> None:
     page.locator(".li-hold").hover()

@@ -289,6 +289,7 @@ def test_a_model_without_pause_heads_is_measured_by_the_hands_free_detector(tmp_
     assert "was not scored before and after" in answer.said
 
 
+@pytest.mark.thorough
 def test_clips_without_word_times_and_models_without_heads_are_sentences(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="both a number in its label and word times") as refused:
         measure(Workspace(tmp_path), moonshine_run(tmp_path, words=False))

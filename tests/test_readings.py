@@ -126,6 +126,7 @@ def test_an_evaluation_killed_at_random_moments_ends_with_the_same_result(root: 
     (root / "out.json").unlink()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("phase", [pytest.param("baseline", marks=pytest.mark.thorough), "tuned"])
 def test_a_run_killed_while_it_measures_keeps_what_was_read_and_ends_with_the_same_figures(
     root: Path, phase: str

@@ -142,6 +142,7 @@ def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace:
         train(workspace, "begun", config(rank=4), resume=True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("targets", [pytest.param("attention", marks=pytest.mark.thorough), "conventions"])
 def test_a_real_architecture_resumes_to_the_same_bits(targets: str, workspace: Path, tmp_path: Path) -> None:
     model = tiny_models.moonshine(tmp_path / "tiny")

@@ -462,6 +462,7 @@ def test_a_tab_out_of_sight_follows_nothing_and_misses_nothing(studio: Studio, p
     assert " at step 1," in curve(page)
 
 
+@pytest.mark.thorough
 def test_start_is_in_sight_on_a_desk_and_stays_so_on_a_phone(studio: Studio, page: Page) -> None:
     studio.train_like("steps=9", "pause=0")
     page.locator(".train-time", has_text="Time: roughly").wait_for()
