@@ -27,6 +27,16 @@ def test_a_person_types_tunes_and_reads_a_new_sentence_corrected(tmp_path: Path)
         looks_through_the_pairs(page, dataset)
         run = trains(page, tmp_path / "work")
         types_a_sentence_and_keeps_the_correction(page, dataset, run)
+
+
+@pytest.mark.thorough
+def test_on_a_phone_the_tabs_of_typing_fit_and_have_no_barrier(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with served(tmp_path / "work") as studio, chromium() as browser, opened(browser, studio.url) as page:
+        begins_a_typing_dataset(page)
+        dataset = Dataset.open(tmp_path / "work" / "recordings" / "my-typing")
+        for number in range(PROMPTS):
+            dataset.add_pair(f"hte {number} htings", f"the {number} things")
         with page.expect_response("**/studio/overview/*"):
             page.set_viewport_size({"width": 390, "height": 844})
             page.reload()
