@@ -30,6 +30,7 @@ RUN_MINUTES = 30  # only for what hangs
 VOICE = synthesis.voice("flite:awb")
 TABS = ("1 Record", "2 Review", "3 Train", "4 Test", "5 Export")
 LOOKS = [(1440, 900, "light"), (390, 844, "dark")]
+FAILURE = "failure"
 WANTS_PICTURES = "STUDIO_ARTEFACTS" in os.environ
 ARTEFACTS = Path(os.environ.get("STUDIO_ARTEFACTS") or Path(__file__).parent.parent / ".artefacts")
 
@@ -62,7 +63,7 @@ def photographed_if_it_fails(page: Page) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        photograph(page, "failure")
+        photograph(page, FAILURE)
         raise
 
 
@@ -154,6 +155,8 @@ def photographs(page: Page, look: str) -> None:
 
 
 def photograph(page: Page, name: str) -> None:
-    """The whole page as it is now."""
+    """The whole page as it is now, where pictures are wanted or something failed."""
+    if not WANTS_PICTURES and name != FAILURE:
+        return
     ARTEFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
