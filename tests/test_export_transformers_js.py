@@ -103,7 +103,8 @@ def case(
 def site(packages: Path, case: Case, tmp_path: Path) -> Path:
     """A folder with a page, transformers.js and the export."""
     (tmp_path / "node_modules").symlink_to(packages)
-    (tmp_path / "onnxruntime-web").symlink_to(packages / "onnxruntime-web")
+    itself = (packages / "@huggingface" / "transformers").resolve()  # what it needs lies next to it
+    (tmp_path / "onnxruntime-web").symlink_to(itself.parent.parent / "onnxruntime-web")
     (tmp_path / "exports").symlink_to(case.folder.parent)
     (tmp_path / "index.html").write_text(PAGE % PACKAGE)
     (tmp_path / "start.mjs").write_text(START)

@@ -18,11 +18,12 @@ from tones import wav
 from voices import Sound
 
 from studio.audio import resample, wav_bytes
+from studio.config import ECHO
 from studio.data.manifest import Dataset
 from studio.models import strength
 from studio.models.echo import speak
 from studio.runs.folder import RunFolder
-from studio.ui import hearing
+from studio.ui import base_models, hearing
 from studio.workspace import Workspace
 
 
@@ -224,8 +225,9 @@ def test_the_running_page_never_loads_torch(page: Page, studio: Served) -> None:
 def test_before_any_run_the_base_model_alone_answers_and_the_page_says_what_comes(
     browser: Browser, tmp_path: Path
 ) -> None:
+    base_models.add(Workspace(tmp_path), ECHO)
     with served(tmp_path) as studio, opened(browser, studio.url, permissions=["microphone"]) as page:
-        page.evaluate("studio.choose('model', 'echo')")
+        page.evaluate("model => studio.chooseModel(model)", ECHO)
         show_tab(page, "4 Test")
         expect(page.locator(".li-ready")).to_have_text("Ready")
         expect(page.locator(".li-after")).to_contain_text("once a run has finished")
