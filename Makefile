@@ -48,7 +48,7 @@ tests: $(VENV)/.compiled $(VENV)/.node
 	$(BIN)/python -m pytest $(CORES) $(if $(ARGS),$(ARGS),$(EXPORTS:%=--ignore=%))
 
 # The exports, those for phones with their own packages: a part of `make test`.
-exports: $(PHONES)/.test $(VENV)/.compiled
+exports: $(PHONES)/.test $(VENV)/.compiled $(VENV)/.node
 	$(PHONES)/bin/python -m pytest $(EXPORTS) $(ARGS)
 
 # What would make `make test` too long for every change: further variants, second ways through the page, many
@@ -121,7 +121,7 @@ $(PHONES)/.test: $(VENV)/.test
 		'speech-studio[coreml,executorch]'
 	@touch $@
 
-# What the page of an export takes along, and transformers.js (430 MB); without a network their tests are skipped.
+# What the page of an export takes along, and transformers.js (490 MB); without a network their tests are skipped.
 DENO_INSTALL = mkdir -p .cache/$(1) && echo '{"private": true, "dependencies": {$(2)}}' > .cache/$(1)/package.json \
 	&& (cd .cache/$(1) && DENO_DIR=../deno DENO_NO_UPDATE_CHECK=1 ../../$(BIN)/deno install --quiet --node-modules-dir=auto)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # a test without a page loads no browser's driver
 
 RERUNS = 2  # of a browser's test; each is printed, and what fails three times fails
 
-# A busy machine is no fault of what is tested; half of hypothesis's examples keep the run short.
+# A busy machine is no fault of what is tested; 50 examples, half of hypothesis's default, keep the run short.
 settings.register_profile("studio", deadline=None, max_examples=50)
 settings.load_profile("studio")
 

@@ -87,7 +87,7 @@ def kept(workspace: Path) -> list[Path]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("targets", ["voice", pytest.param("deep", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("targets", ["voice", "deep"])
 def test_a_run_learns_the_same_to_the_bit_from_memory_from_a_new_cache_and_from_an_old_one(
     targets: str, workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch, computed: list[str]
 ) -> None:

@@ -270,8 +270,8 @@ def test_too_few_clips_say_how_many_are_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("targets", ["conventions", pytest.param("deep", marks=pytest.mark.thorough)])
-@pytest.mark.parametrize("family", ["moonshine", pytest.param("moonshine_streaming", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("targets", ["conventions", "deep"])
+@pytest.mark.parametrize("family", ["moonshine", "moonshine_streaming"])
 def test_recomputed_activations_and_half_precision_train_the_same_real_architecture(
     family: str, targets: str, workspace: Path, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from studio.errors import CancelledError
 from studio.inference.worker import Worker
 from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, load
-from studio.models.frames import for_preview
+from studio.models.frames import with_short_frames
 from studio.starter import UNHEARD_FOLDER
 
 SOUND = read(sorted(UNHEARD_FOLDER.rglob("*.flac"))[0], 16_000).samples
@@ -66,7 +66,7 @@ def test_whisper_reads_a_partial_text_in_short_frames_and_the_whole_utterance_in
     write_wav(path, SOUND[:32_000], 16_000)
     whole, clip = load(model, "cpu"), Clip(read(path, 16_000).samples)
     short, long = (
-        one.family.transcribe(one.model, one.processor, clip).confidence for one in (for_preview(whole), whole)
+        one.family.transcribe(one.model, one.processor, clip).confidence for one in (with_short_frames(whole), whole)
     )
     assert held.partial(str(model), [], str(path))["confidence"] == pytest.approx(short, abs=1e-5)
     assert held.transcribe(str(model), [], str(path))["confidence"] == pytest.approx(long, abs=1e-5)

@@ -127,7 +127,7 @@ def test_an_evaluation_killed_at_random_moments_ends_with_the_same_result(root: 
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("phase", [pytest.param("baseline", marks=pytest.mark.thorough), "tuned"])
+@pytest.mark.parametrize("phase", ["baseline", "tuned"])
 def test_a_run_killed_while_it_measures_keeps_what_was_read_and_ends_with_the_same_figures(
     root: Path, phase: str
 ) -> None:

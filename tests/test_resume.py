@@ -143,7 +143,7 @@ def test_a_finished_run_a_taken_name_and_changed_settings_are_refused(workspace:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("targets", [pytest.param("attention", marks=pytest.mark.thorough), "conventions"])
+@pytest.mark.parametrize("targets", ["attention", "conventions"])
 def test_a_real_architecture_resumes_to_the_same_bits(targets: str, workspace: Path, tmp_path: Path) -> None:
     model = tiny_models.moonshine(tmp_path / "tiny")
     settings = config(model=str(model), targets=targets, max_steps=5, eval_every=2)

@@ -21,7 +21,7 @@ from studio.inference.transcribe import transcribe
 from studio.models import Clip, Recogniser, before_start, catalogue, load
 from studio.models import encoder_decoder as shared
 from studio.models.adapters import attach, save, trainable
-from studio.models.frames import for_learning
+from studio.models.frames import with_short_frames
 from studio.models.greedy import greedy
 from studio.models.memory import recompute_activations
 from studio.runs.events import CheckpointSaved, Evaluated, Finished, Started, StepDone
@@ -181,10 +181,6 @@ def test_the_presets_reach_the_layers_that_they_name(english: Path, targets: str
     kept = "stem" if targets in ("deep", "full") else "memory"
     assert {kept} == prepared.keys() & {"stem", "memory"}
     assert prepared[kept].shape == (1500, 64)
-
-
-def with_short_frames(recogniser: Recogniser) -> Recogniser:
-    return for_learning(recogniser, config(short_frames=True))
 
 
 @pytest.mark.parametrize("targets", ["full", "voice"])

@@ -27,12 +27,12 @@ def check(family: Family, config: TrainConfig) -> None:
         )
 
 
-def for_learning(recogniser: Recogniser, config: TrainConfig) -> Recogniser:
-    """`recogniser` as it encodes the clips that a run learns from. What measures the run has whole frames."""
-    return for_preview(recogniser) if config.short_frames else recogniser
-
-
-def for_preview(recogniser: Recogniser) -> Recogniser:
-    """`recogniser` as it reads what is shown only until the whole utterance is read: with short frames, if it can."""
+def with_short_frames(recogniser: Recogniser) -> Recogniser:
+    """`recogniser` with short frames, where its family has them; else as it is."""
     family = recogniser.family
     return replace(recogniser, family=family.with_short_frames()) if isinstance(family, FillsFrames) else recogniser
+
+
+def for_learning(recogniser: Recogniser, config: TrainConfig) -> Recogniser:
+    """`recogniser` as it encodes the clips that a run learns from. What measures the run has whole frames."""
+    return with_short_frames(recogniser) if config.short_frames else recogniser

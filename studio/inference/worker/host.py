@@ -46,16 +46,18 @@ class ModelHost:
 
     def transcribe(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
         """What the model writes, with the one adapter, or without where none is asked for."""
-        return self._read(model, adapters, audio).model_dump()
+        recogniser, names = self._ready(model, adapters)
+        return _read(recogniser, names, audio).model_dump()
 
     def partial(self, model: str, adapters: Sequence[str], audio: str) -> dict[str, Any]:
         """As `transcribe`, with the last partial text as a draft of this one, and in short frames where there are some.
 
         Raises CancelledError where another request is waiting.
         """
-        from studio.models.frames import for_preview
+        from studio.models.frames import with_short_frames
 
-        read = self._read(model, adapters, audio, for_preview, self._draft, self._give_way)
+        recogniser, names = self._ready(model, adapters)
+        read = _read(with_short_frames(recogniser), names, audio, self._draft, self._give_way)
         self._draft = read.text
         return read.model_dump()
 
@@ -132,23 +134,6 @@ class ModelHost:
             found.append(Hypothesis(text=mended.text, seconds=0.0, latency=mended.latency).model_dump())
         return found
 
-    def _read(
-        self,
-        model: str,
-        adapters: Sequence[str],
-        audio: str,
-        changed: Callable[[Recogniser], Recogniser] = lambda recogniser: recogniser,
-        draft: str = "",
-        on_partial: Callable[[str], None] | None = None,
-    ) -> Hypothesis:
-        from studio.models.active_adapter import BASE
-        from studio.models.multi_adapter import alone
-
-        recogniser, names = self._ready(model, adapters)
-        clip, reader = _clip(recogniser, audio), changed(recogniser)
-        with alone(recogniser, *(names or [BASE])):
-            return reader.family.transcribe(reader.model, reader.processor, clip, on_partial, draft)
-
     def _ready(self, model: str, adapters: Sequence[str]) -> tuple[Recogniser, list[str]]:
         """The recogniser of `model` and the names of `adapters` on it; only what differs from last time is loaded."""
         from studio import models
@@ -208,6 +193,22 @@ def _written(adapter: Path) -> _Written:
         return adapter, (adapter / "adapter_model.safetensors").stat().st_mtime_ns
     except FileNotFoundError:
         return adapter, 0  # loading it will say what is missing
+
+
+def _read(
+    recogniser: Recogniser,
+    names: Sequence[str],
+    audio: str,
+    draft: str = "",
+    on_partial: Callable[[str], None] | None = None,
+) -> Hypothesis:
+    """What is written with the adapters `names`, or without where there are none."""
+    from studio.models.active_adapter import BASE
+    from studio.models.multi_adapter import alone
+
+    clip = _clip(recogniser, audio)
+    with alone(recogniser, *(names or [BASE])):
+        return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip, on_partial, draft)
 
 
 def _clip(recogniser: Recogniser, audio: str) -> Clip:
