@@ -26,7 +26,7 @@ from studio.evaluation.failure_modes import Alarm, Probe
 from studio.evaluation.figures import character_rate, percent, sentences_right, word_rate
 from studio.evaluation.hypotheses import Hypotheses, transcribed, usable
 from studio.evaluation.typing_figures import figures, typing_score
-from studio.models import Hypothesis, Recogniser, load
+from studio.models import Hypothesis, Recogniser, load_to_read
 from studio.models.language import language_of
 from studio.models.writable import named, unwritable
 from studio.progress import OnProgress, unwatched
@@ -194,7 +194,7 @@ def compare(
         dataset, named = open_dataset(workspace, run), str(adapter)
         clips = dataset.examples()
     chosen = [clip for clip in clips if clip.split == split]
-    recogniser = load(model, device, adapter=adapter)
+    recogniser = load_to_read(model, device, adapter)
     kept = workspace.readings / hashlib.sha256(f"{dataset.folder} {named} {split}".encode()).hexdigest()[:16]
     read = partial(evaluate, recogniser, dataset, split, normaliser, clips=chosen, on_progress=on_progress, kept=kept)
     found = Comparison(before=read(with_adapter=False), after=read(adapter=named) if adapter else None)

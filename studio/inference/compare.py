@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import ConfigError, DataError
 from studio.inference.transcribe import clip_or_error, sound_files, with_processor
-from studio.models import AdapterHypothesis, Clip, Recogniser, load, locate
+from studio.models import AdapterHypothesis, Clip, Recogniser, load_to_read, locate
 from studio.models.active_adapter import BASE
 from studio.models.adapters import add_adapter, find_adapter
 from studio.models.key_terms import DEFAULT_BOOST, KeyTerms, key_terms, wanted
@@ -87,7 +87,7 @@ def compare_list(
     items = sound_files(sources)
     check_number(adapters)
     folders = [find_adapter(named, workspace or Workspace(Path.cwd())) for named in adapters]
-    recogniser = with_processor(load(model, device), processor)
+    recogniser = with_processor(load_to_read(model, device), processor)
     for place, folder in enumerate(folders):
         recogniser = add_adapter(recogniser, folder, f"adapter{place}")
     trie = key_terms(recogniser.family, recogniser.processor, words, boost)

@@ -13,7 +13,7 @@ import numpy as np
 
 from studio.config import TYPING_STARTER
 from studio.errors import DataError, ModelError
-from studio.models import Clip, Recogniser, load
+from studio.models import Clip, Recogniser, load_to_read
 from studio.models.adapters import base_of as base_of_run
 from studio.models.adapters import find_adapter, load_adapter
 from studio.models.causal_lm.family import CausalLm
@@ -69,7 +69,7 @@ def load_typing(model: str | None, run: str | None, workspace: Workspace, device
     """The typing model of `model`, of the run or adapter folder `run`, or the bundled one. Raises ModelError."""
     adapter = find_adapter(run, workspace) if run else None
     source = model or (base_of_run(adapter) if adapter else None) or TYPING_STARTER
-    recogniser = load(source, device)
+    recogniser = load_to_read(source, device)
     if recogniser.family.kind != "typing":
         raise ModelError(
             f"“{source}” transcribes sound; it does not correct typing.",

@@ -20,7 +20,7 @@ from studio.inference.longform.reading import LongRecording
 from studio.inference.longform.transcript import Segment
 from studio.inference.mend import mend as mend_text
 from studio.inference.mend import typing_named
-from studio.models import Clip, Family, Hypothesis, Recogniser, load, locate
+from studio.models import Clip, Family, Hypothesis, Recogniser, load_to_read, locate
 from studio.models.adapters import find_adapter
 from studio.models.limits import check_length, in_batches
 from studio.text import lines_of
@@ -123,7 +123,7 @@ def transcribe_list(
     items = sound_files(sources)
     workspace = workspace or Workspace(Path.cwd())
     folder = find_adapter(adapter, workspace) if adapter else None
-    recogniser = with_processor(load(model, device, adapter=folder), processor)
+    recogniser = with_processor(load_to_read(model, device, folder), processor)
     by = aligner.for_words_of(recogniser, workspace) if words else None
     mender = typing_named(mend, workspace, device) if mend else None
     rows = read_all(recogniser, items)

@@ -16,7 +16,7 @@ from studio.inference.alignment import aligner
 from studio.inference.alignment.recordings import timed
 from studio.inference.longform.reading import LongRecording, biased
 from studio.inference.longform.transcript import Segment, text_of
-from studio.models import Clip, Recogniser, load
+from studio.models import Clip, Recogniser, load_to_read
 from studio.models.adapters import find_adapter, without_adapter
 from studio.models.key_terms import MOST_TERMS, KeyTerms, key_terms
 from studio.runs import listing
@@ -133,7 +133,7 @@ def engine_for(workspace: Workspace, run: str, model: str, device: str, kept: Ke
     """The engine of the finished run `run`, or without one of `model`. Raises JobError, ModelError, DeviceError."""
     find = partial(aligner.find, workspace, device)
     if not run:
-        return Engine(load(model, device), kept=kept, find_aligner=find)
+        return Engine(load_to_read(model, device), kept=kept, find_aligner=find)
     folder = listing.existing(workspace, run)
     adapter = find_adapter(folder.path, workspace)
-    return Engine(load(RunRecord.read(folder).model, device, adapter=adapter), run, kept, find)
+    return Engine(load_to_read(RunRecord.read(folder).model, device, adapter), run, kept, find)

@@ -1,12 +1,13 @@
-"""How long a language model takes for a sentence: token by token, and with two kinds of draft.
+"""How long a language model takes for a sentence: token by token, with two kinds of draft, and with weights in fp16.
 
     OMP_NUM_THREADS=2 python -m tests.benchmarks.drafting [--model FOLDER] [--tokens FOLDER] [--sentences 25]
 
-Without `--model` the network has the shape of SmolLM2-135M and random weights: real ones are not needed, since each
-answer is given. The network computes every pass, and of what it says the token that was meant is made the likeliest, so
-that it writes what a perfectly tuned model would. The starter's tokenizer cuts words into more pieces than that of a
-larger model: `--tokens` takes the one in another model's folder. Held-out sentences, each once with typos and once
-clean, all ways with each sentence in turn: what the machine does besides slows all alike.
+Without `--model` the network has the shape of SmolLM2-135M and random weights, rounded to bf16, in which weights are
+published: real ones are not needed, since each answer is given. The network computes every pass, and of what it says
+the token that was meant is made the likeliest, so that it writes what a perfectly tuned model would. The starter's
+tokenizer cuts words into more pieces than that of a larger model: `--tokens` takes the one in another model's folder.
+Held-out sentences, each once with typos and once clean, all ways with each sentence in turn: what the machine does
+besides slows all alike.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from studio.config import TYPING_STARTER
-from studio.models import Recogniser, load, locate, pretrained
+from studio.models import Recogniser, load, load_to_read, locate, pretrained
 from studio.models.causal_lm import word_list
 from studio.models.causal_lm.decoding import Bounds, Network, corrected
 from studio.models.causal_lm.family import CausalLm, InPyTorch
@@ -30,6 +31,7 @@ from studio.models.causal_lm.template import Template, ids_of
 from studio.models.encoder_decoder import base_of
 from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
+from studio.models.kernels.half import read_in_half
 from studio.models.kernels.linear import quicken
 from studio.typing.typos import TypedText
 from studio.typing_starter.recipe.measure import examples, held_out
@@ -68,11 +70,20 @@ def as_meant(processor: Any, typed: str) -> TypedAhead:
     return TypedAhead(processor, ids_of(processor, word_list.likely(typed, words)))
 
 
-Draft = Callable[[Any, str], TypedAhead]
-WAYS: dict[str, Draft] = {
-    "token by token": no_draft,
-    "draft: the typed text": as_typed,
-    "draft: its probable corrections": as_meant,
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a sentence is corrected."""
+
+    draft: Callable[[Any, str], TypedAhead]
+    half: bool = False  # weights are read as fp16
+
+
+WAYS = {
+    "token by token": Way(no_draft),
+    "token by token, fp16": Way(no_draft, half=True),
+    "draft: the typed text": Way(as_typed),
+    "draft: its probable corrections": Way(as_meant),
+    "the same, fp16, as the studio does": Way(as_meant, half=True),
 }
 
 
@@ -145,12 +156,23 @@ def random_model(tokens: Path | None = None) -> Recogniser:
     config = LlamaConfig(**SMOLLM2_135M, rope_theta=100_000.0, eos_token_id=base_of(starter.model).config.eos_token_id)
     config.typing = {"before": "<typed>", "between": "<meant>"}
     network = LlamaForCausalLM(config).eval()
+    for weight in network.parameters():
+        weight.data = weight.data.bfloat16().float()
     quicken(network)
     processor = Renumbered(pretrained.load_tokenizer(tokens)) if tokens else starter.processor
     return Recogniser(starter.family, network, processor, "random", starter.folder, "cpu", "fp32")
 
 
-def timed(recogniser: Recogniser, pair: TypedText, way: Draft, found: Times) -> Written:
+def both(model: Path | None, tokens: Path | None) -> dict[bool, Recogniser]:
+    """The model that reads fp32, and the one that reads its weights as fp16."""
+    if model:
+        return {False: load(model, "cpu"), True: load_to_read(model, "cpu", at_once=True)}
+    halved = random_model(tokens)
+    read_in_half(halved.model, at_once=True)
+    return {False: random_model(tokens), True: halved}
+
+
+def timed(recogniser: Recogniser, pair: TypedText, way: Way, found: Times) -> Written:
     """Correct one sentence; the times go into `found`."""
     family, processor, base = recogniser.family, recogniser.processor, base_of(recogniser.model)
     assert isinstance(family, CausalLm)
@@ -160,7 +182,7 @@ def timed(recogniser: Recogniser, pair: TypedText, way: Draft, found: Times) -> 
     prompt = template.prompt(typed)
     network = Forced(InPyTorch(family, base), len(prompt), answer)
     with inference_mode(recogniser.model):
-        written = corrected(network, prompt, way(processor, pair.typed), Bounds(template.ends, len(answer)))
+        written = corrected(network, prompt, way.draft(processor, pair.typed), Bounds(template.ends, len(answer)))
     found.wall.append(time.perf_counter() - wall)
     found.processor.append(time.process_time() - busy)
     found.passes.append(network.passes)
@@ -169,14 +191,14 @@ def timed(recogniser: Recogniser, pair: TypedText, way: Draft, found: Times) -> 
     return written
 
 
-def compare(recogniser: Recogniser, given: Sequence[TypedText], say: Callable[[str], None]) -> None:
+def compare(models: Mapping[bool, Recogniser], given: Sequence[TypedText], say: Callable[[str], None]) -> None:
     """A table of the ways."""
     found = {name: Times([], [], [], []) for name in WAYS}
     for way in WAYS.values():  # a first pass prepares much
-        timed(recogniser, given[0], way, Times([], [], [], []))
+        timed(models[way.half], given[0], way, Times([], [], [], []))
     for pair in given:
         for name, way in WAYS.items():
-            timed(recogniser, pair, way, found[name])
+            timed(models[way.half], pair, way, found[name])
     say("| | ms | 95 % | ms of processors | 95 % | passes | tokens |\n|---|---:|---:|---:|---:|---:|---:|")
     for name, times in found.items():
         say(times.row(name))
@@ -189,11 +211,11 @@ def main() -> None:
     parser.add_argument("--tokens", type=Path, help="a folder with another tokenizer, for the random weights")
     parser.add_argument("--sentences", type=int, default=25)
     arguments = parser.parse_args()
-    recogniser = load(arguments.model, "cpu") if arguments.model else random_model(arguments.tokens)
+    models = both(arguments.model, arguments.tokens)
     pairs = examples(held_out("test")[: arguments.sentences])
     for title, given in {"with typos": pairs[: len(pairs) // 2], "clean": pairs[len(pairs) // 2 :]}.items():
         print(f"\n{len(given)} sentences, {title}\n")
-        compare(recogniser, given, lambda line: print(line, flush=True))
+        compare(models, given, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ class ModelHost:
         check_number(adapters)
         if self._recogniser is None or self._recogniser.source != model:
             self._forget()  # the old weights go before the new ones come
-            self._recogniser = models.load(model)
+            self._recogniser = models.load_to_read(model, at_once=True)
             self._use_threads(self._recogniser)
         wanted = [_written(Path(adapter)) for adapter in adapters]
         for adapter in wanted:
