@@ -44,6 +44,7 @@ TYPED = (
     "we recieved you're letter.",
 )
 FAMILIES = TARGETS["gguf"].families
+GEMMAS_LAYERS = ("full_attention", "sliding_attention")
 ONE_AND_THOROUGH = [FAMILIES[0], *(pytest.param(family, marks=pytest.mark.thorough) for family in FAMILIES[1:])]
 Exported = Callable[[str, str], ExportReport]
 
@@ -134,14 +135,48 @@ def test_what_llama_cpp_has_no_name_for_is_refused_in_a_sentence(tmp_path: Path)
     base = tiny_models.causal_lm(tmp_path / "scaled", rope_parameters=scaled)
     with pytest.raises(ModelError, match=r"scales its positions \(linear\)"):
         Gguf().write(base, tmp_path, "f16", unwatched)
-    with pytest.raises(ConfigError, match="gguf does not take gemma3_text models"):
-        TARGETS["gguf"].checked("gemma3_text", None)
+    with pytest.raises(ConfigError, match="gguf does not take smollm3 models"):
+        TARGETS["gguf"].checked("smollm3", None)
     for pre_tokenizer, sentence in (
-        ({"type": "Metaspace"}, "byte-level tokenizers"),
+        ({"type": "Metaspace"}, "this model's is another"),
         ({"type": "ByteLevel", "use_regex": False}, "does not split text into words"),
     ):
         with pytest.raises(ModelError, match=sentence):
             gguf_tokens.splitting({"model": {"type": "BPE"}, "pre_tokenizer": pre_tokenizer})
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"layer_types": list(GEMMAS_LAYERS)}, "pattern of layers"),
+        ({"query_pre_attn_scalar": 17}, "scale of attention"),
+        (
+            {"rope_parameters": {kind: {"rope_type": "default", "rope_theta": 1e6} for kind in GEMMAS_LAYERS}},
+            "base for near positions",
+        ),
+        ({"final_logit_softcapping": 30.0}, "last layer"),
+    ],
+)
+def test_a_gemma_that_llama_cpp_would_compute_otherwise_is_refused(
+    changes: dict[str, Any], what: str, tmp_path: Path
+) -> None:
+    base = tiny_models.causal_lm(tmp_path / "base", "gemma3_text", **changes)
+    with pytest.raises(ModelError, match=what):
+        Gguf().write(base, tmp_path, "f16", unwatched)
+
+
+def test_the_score_of_a_token_is_how_early_its_parts_join(tmp_path: Path) -> None:
+    base = load(str(tiny_models.causal_lm(tmp_path / "base", "gemma3_text")), "cpu")
+    settings = json.loads(base.processor.backend_tokenizer.to_str())
+    split = gguf_tokens.splitting(settings)
+    assert split == gguf_tokens.Splitting("default", True, "llama")
+    size = base.model.config.vocab_size
+    found = gguf_tokens.scores(settings, base.processor, size)
+    kinds = [token.kind for token in gguf_tokens.tokens(base.processor, size, split)]
+    joined = ["".join(pair) for pair in settings["model"]["merges"]]
+    assert [found[base.processor.convert_tokens_to_ids(text)] for text in joined[:3]] == [0, -1, -2]
+    assert max(found[number] for number, kind in enumerate(kinds) if kind != 1) == -1000
+    assert (kinds[:3], kinds[4:260]) == ([3] * 3, [6] * 256)
 
 
 def test_the_ways_to_split_text_of_known_models_have_their_names() -> None:

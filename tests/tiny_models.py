@@ -223,10 +223,44 @@ def _write(folder: Path, model: Any, do_normalize: bool) -> Path:
     return folder
 
 
-def causal_lm(folder: Path, family: str = "llama", **changes: Any) -> Path:
-    """A folder with a language model of 2 layers of width 64 and a tokenizer of bytes, as SmolLM2, Qwen3 or Gemma 3."""
-    import transformers
+_SPECIAL = ["<pad>", "<bos>", "<end>"]
+
+
+def _bytes() -> Any:
+    """A tokenizer of bytes, as SmolLM2's."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    written = Tokenizer(models.BPE())
+    written.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    written.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=alphabet, special_tokens=_SPECIAL, show_progress=False
+    )
+    written.train_from_iterator([f" {text}" for text in TEXTS], trainer)
+    return written
+
+
+def _pieces() -> Any:
+    """A tokenizer of letters, in which a space is one and others become bytes, as Gemma's."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+
+    learnt = Tokenizer(models.BPE())
+    learnt.normalizer = normalizers.Replace(" ", "▁")
+    learnt.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=150, show_progress=False))
+    model = json.loads(learnt.to_str())["model"]
+    found = [*_SPECIAL, "<unk>", *(f"<0x{number:02X}>" for number in range(256)), *model["vocab"]]
+    vocabulary, pairs = {text: number for number, text in enumerate(found)}, [tuple(pair) for pair in model["merges"]]
+    written = Tokenizer(models.BPE(vocabulary, pairs, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    written.normalizer = learnt.normalizer
+    written.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    written.add_special_tokens(_SPECIAL)
+    return written
+
+
+def causal_lm(folder: Path, family: str = "llama", **changes: Any) -> Path:
+    """A folder with a language model of 2 layers of width 64 and a tokenizer as SmolLM2, Qwen3 or Gemma 3."""
+    import transformers
 
     settings, network = {
         "llama": ("LlamaConfig", "LlamaForCausalLM"),
@@ -234,23 +268,18 @@ def causal_lm(folder: Path, family: str = "llama", **changes: Any) -> Path:
         "qwen3": ("Qwen3Config", "Qwen3ForCausalLM"),
         "gemma3_text": ("Gemma3TextConfig", "Gemma3ForCausalLM"),
     }[family]
-    written = Tokenizer(models.BPE())
-    written.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    written.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, initial_alphabet=alphabet, special_tokens=["<pad>", "<bos>", "<end>"], show_progress=False
-    )
-    written.train_from_iterator([f" {text}" for text in TEXTS], trainer)
     unknown = {"unk_token": "<end>"} if family == "qwen2" else {}  # else its class adds a token of its own
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=written, pad_token="<pad>", eos_token="<end>", bos_token="<bos>", **unknown
-    )
+        tokenizer_object=_pieces() if family == "gemma3_text" else _bytes(),
+        pad_token="<pad>", eos_token="<end>", bos_token="<bos>", **unknown,
+    )  # fmt: skip
     shape = {
         "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 256,
         "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": True,
     }  # fmt: skip
+    if family == "gemma3_text":
+        shape["query_pre_attn_scalar"] = shape["head_dim"]
     model = getattr(transformers, network)(getattr(transformers, settings)(**shape | changes))
     _scatter(model)
     model.save_pretrained(folder)

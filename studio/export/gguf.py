@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import ModelError
 from studio.export import gguf_tokens
-from studio.export.gguf_tokens import Splitting
 from studio.export.prompt import TYPED, Prompt
 from studio.export.reference import Reference
 from studio.export.targets import Runtime
@@ -32,7 +31,12 @@ if TYPE_CHECKING:
 
 FILE = "model.gguf"
 _TOKENIZER = "tokenizer.json"
-_ARCHITECTURES: Mapping[str, str] = MappingProxyType({"llama": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3"})
+_ARCHITECTURES: Mapping[str, str] = MappingProxyType(
+    {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3_text": "gemma3"}
+)
+"""llama.cpp's name for each family."""
+_GEMMAS_PATTERN = 6  # llama.cpp takes it for granted that each sixth layer of Gemma 3 sees everything
+_GEMMAS_NEAR_THETA = 10_000.0  # and this for the positions of the others
 _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"f16": ("F16", "MOSTLY_F16"), "q8_0": ("Q8_0", "MOSTLY_Q8_0")}
 )
@@ -90,12 +94,10 @@ class Gguf:
         _check(recogniser.model.config)
         tokenizer = recogniser.processor.backend_tokenizer.to_str()  # as transformers' class for the model corrects it
         settings = json.loads(tokenizer)
-        split = gguf_tokens.splitting(settings)
-        writer = GGUFWriter(out / FILE, recogniser.family.name)
+        writer = GGUFWriter(out / FILE, _ARCHITECTURES[recogniser.family.name])
         try:
             _add_facts(writer, recogniser.model.config, precision)
-            _add_tokenizer(writer, recogniser, split)
-            writer.add_token_merges(gguf_tokens.merges(settings))
+            _add_tokenizer(writer, recogniser, settings)
             writer.add_string(reading.TOKENIZER, tokenizer)
             writer.add_bool(reading.WORDS, (merged / word_list.FILE).is_file())
             tensors = list(_tensors(recogniser, _KINDS[precision][0]))
@@ -148,13 +150,39 @@ class _Tensor:
 
 
 def _check(config: Any) -> None:
-    """Raise ModelError for what the file's metadata does not say here: positions that are scaled for long texts."""
-    scaling = (config.rope_parameters or {}).get("rope_type", "default")
+    """Raise ModelError for what the file's metadata does not say here."""
+    scaling = _rope(config).get("rope_type", "default")
     if scaling != "default":
         raise ModelError(
             f"The model scales its positions ({scaling}), which is not written for llama.cpp here.",
             "Export it to another target.",
         )
+    if config.model_type == "gemma3_text" and (other := next(_unlike_gemma(config), "")):
+        raise ModelError(
+            f"llama.cpp computes a Gemma 3 as its makers published it; this one has another {other}.",
+            "Export it to another target.",
+        )
+
+
+def _rope(config: Any) -> Mapping[str, Any]:
+    """The positions of layers that see everything."""
+    found: Mapping[str, Any] = config.rope_parameters or {}
+    layers: Mapping[str, Any] = found.get("full_attention", found)
+    return layers
+
+
+def _unlike_gemma(config: Any) -> Iterator[str]:
+    """The settings that differ from those which llama.cpp has in its code for Gemma 3."""
+    layers = range(1, config.num_hidden_layers + 1)
+    if config.layer_types != [f"{'sliding' if layer % _GEMMAS_PATTERN else 'full'}_attention" for layer in layers]:
+        yield "pattern of layers"
+    near = config.rope_parameters["sliding_attention"]
+    if (near.get("rope_type", "default"), near["rope_theta"]) != ("default", _GEMMAS_NEAR_THETA):
+        yield "base for near positions"
+    if config.query_pre_attn_scalar != config.head_dim:
+        yield "scale of attention"
+    if config.attn_logit_softcapping or config.final_logit_softcapping or config.attention_bias:
+        yield "attention or last layer"
 
 
 def _add_facts(writer: GGUFWriter, config: Any, precision: str) -> None:
@@ -176,16 +204,23 @@ def _add_facts(writer: GGUFWriter, config: Any, precision: str) -> None:
     writer.add_value_length(width)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_dimension_count(width)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_rope_freq_base(_rope(config)["rope_theta"])
+    if config.model_type == "gemma3_text":
+        writer.add_sliding_window(config.sliding_window)
 
 
-def _add_tokenizer(writer: GGUFWriter, recogniser: Recogniser, split: Splitting) -> None:
-    """Tokens and special ids, and how the model is asked."""
-    tokenizer, config = recogniser.processor, recogniser.model.config
+def _add_tokenizer(writer: GGUFWriter, recogniser: Recogniser, settings: Mapping[str, Any]) -> None:
+    """Tokens and special ids by the tokenizer.json `settings`, and how the model is asked. Raises ModelError."""
+    tokenizer, config, split = recogniser.processor, recogniser.model.config, gguf_tokens.splitting(settings)
     found = list(gguf_tokens.tokens(tokenizer, config.vocab_size, split))
     ends = Template.of(config, tokenizer).ends
-    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_model(split.model)
     writer.add_tokenizer_pre(split.name)
+    if split.model == "llama":
+        writer.add_token_scores(gguf_tokens.scores(settings, tokenizer, config.vocab_size))
+        writer.add_add_space_prefix(False)
+    else:
+        writer.add_token_merges(gguf_tokens.merges(settings))
     writer.add_token_list([token.text for token in found])
     writer.add_token_types([token.kind for token in found])
     writer.add_eos_token_id(ends[0])
@@ -208,13 +243,16 @@ def _tensors(recogniser: Recogniser, matrices: str) -> Iterator[_Tensor]:
     from gguf import MODEL_ARCH, GGMLQuantizationType, get_tensor_name_map, quantize
 
     model, config = recogniser.model, recogniser.model.config
-    names = get_tensor_name_map(MODEL_ARCH[_ARCHITECTURES[recogniser.family.name]], config.num_hidden_layers)
+    architecture = _ARCHITECTURES[recogniser.family.name]
+    names = get_tensor_name_map(MODEL_ARCH[architecture.upper()], config.num_hidden_layers)
     turned = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
     for name, parameter in model.named_parameters():  # without tied ones
         renamed, values = names.get_name(name, (".weight", ".bias")), parameter.detach().float().numpy()
         part = name.split(".")[-2]
         if recogniser.family.name == "llama" and part in turned:
             values = _turned(values, turned[part])
+        if architecture == "gemma3" and name.endswith("norm.weight"):
+            values = values + 1  # Gemma's are how far they are from 1
         kind = GGMLQuantizationType.F32
         if values.ndim > 1:
             fits = values.shape[-1] % _BLOCK == 0

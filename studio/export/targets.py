@@ -173,7 +173,7 @@ TARGETS: Mapping[str, Target] = _table(
     Target(
         name="gguf",
         title="llama.cpp, llama-cpp-python and programs built on them",
-        families=_PLAIN,
+        families=(*_PLAIN, "gemma3_text"),
         precisions={"f16": FP16, "q8_0": INT8},
         home="studio.export.gguf:Gguf",
         extra="gguf",

@@ -60,6 +60,8 @@ def read(path: Path) -> tuple[Any, Mapping[str, Any]]:
         width = facts.get(f"{facts['general.architecture']}.attention.key_length")
         if width and hasattr(config, "head_dim"):  # transformers reads it of some families alone
             config.head_dim = width
+        if width and hasattr(config, "query_pre_attn_scalar"):  # llama.cpp has no name for Gemma 3's, which is that
+            config.query_pre_attn_scalar = width
         model: Any = AutoModelForCausalLM.from_pretrained(
             path.parent, config=config, gguf_file=path.name, local_files_only=True, dtype=torch.float32
         )
