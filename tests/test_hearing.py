@@ -133,7 +133,7 @@ class Slow(Worker):
         self.asked, self.let = Event(), Event()
 
     def transcribe_each(
-        self, audio: Any, model: str, adapters: Sequence[Path] = (), *_: Any
+        self, audio: Any, model: str, adapters: Sequence[Path] = (), *_: Any, **__: Any
     ) -> list[AdapterHypothesis]:
         self.asked.set()
         assert self.let.wait(60)
@@ -172,7 +172,7 @@ class Growing(Worker):
         assert self.let.wait(60)
         raise CancelledError
 
-    def transcribe_each(self, *_: Any) -> list[AdapterHypothesis]:
+    def transcribe_each(self, *_: Any, **__: Any) -> list[AdapterHypothesis]:
         return [AdapterHypothesis(plain=Hypothesis(text="done", seconds=1, latency=1))]
 
 
@@ -193,7 +193,7 @@ class Sure(Worker):
 
     def __init__(self) -> None: ...
 
-    def transcribe_each(self, *_: Any) -> list[AdapterHypothesis]:
+    def transcribe_each(self, *_: Any, **__: Any) -> list[AdapterHypothesis]:
         return [
             AdapterHypothesis(plain=Hypothesis(text="please call the clinic", confidence=0.95, seconds=1, latency=1))
         ]

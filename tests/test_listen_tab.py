@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import tiny_models
 from browsing import MICROPHONE_RATE, Served, opened, served, show_tab, violations
 from compared import ALSO, OTHER_BASE, RUN, SAME, SCRIPT_IN_A_LABEL, WEAK, compared
 from playwright.sync_api import Browser, Page, expect
@@ -25,6 +26,11 @@ from studio.models.echo import speak
 from studio.runs.folder import RunFolder
 from studio.ui import base_models, hearing
 from studio.workspace import Workspace
+
+FIELDS_ASKED = (
+    "() => { const ask = fetch; window.fetch = (...given) => (window.asked = given[1]?.body, ask(...given)); }"
+)
+"""Keeps the fields of the last request, which a browser does not tell where there are files among them."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -234,6 +240,31 @@ def test_before_any_run_the_base_model_alone_answers_and_the_page_says_what_come
         upload(page, "order 129")
         expect(page.locator(".li-before .li-text")).to_have_text("order 129")
         expect(page.locator(".li-after")).to_contain_text("once a run has finished")
+
+
+@pytest.mark.browser
+@pytest.mark.thorough
+def test_only_whisper_is_offered_short_frames_and_what_was_said_is_transcribed_again_with_them(
+    browser: Browser, tmp_path: Path
+) -> None:
+    whisper = str(tiny_models.whisper(tmp_path / "my-whisper"))
+    for model in (ECHO, whisper):
+        base_models.add(Workspace(tmp_path), model)
+    with served(tmp_path) as studio, opened(browser, studio.url, permissions=["microphone"]) as page:
+        page.evaluate("model => studio.chooseModel(model)", ECHO)
+        show_tab(page, "4 Test")
+        choice = page.get_by_label("Faster, with short frames")
+        upload(page, "order 129")
+        expect(page.locator(".li-before .li-text")).to_have_text("order 129")
+        expect(choice).to_be_hidden()
+        page.evaluate("model => studio.chooseModel(model)", whisper)
+        expect(choice).to_be_visible()
+        page.evaluate(FIELDS_ASKED)
+        with page.expect_response("**/listen/hear") as answered:
+            choice.check()
+        assert answered.value.ok
+        assert page.evaluate("asked.get('short_frames')") == "true"
+        expect(page.locator(".li-before .li-figures")).to_contain_text("took")
 
 
 @pytest.mark.browser

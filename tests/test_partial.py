@@ -59,7 +59,7 @@ def test_a_growing_utterance_is_read_as_without_drafts(tmp_path: Path) -> None:
         assert partial["confidence"] == pytest.approx(whole["confidence"], abs=1e-5)
 
 
-def test_whisper_reads_a_partial_text_in_short_frames_and_the_whole_utterance_in_whole_ones(tmp_path: Path) -> None:
+def test_whisper_reads_a_partial_text_in_short_frames_and_the_whole_utterance_as_it_is_asked(tmp_path: Path) -> None:
     from studio.audio import write_wav
 
     held, model, path = ModelHost(), tiny_models.whisper(tmp_path / "base"), tmp_path / "so-far.wav"
@@ -70,6 +70,9 @@ def test_whisper_reads_a_partial_text_in_short_frames_and_the_whole_utterance_in
     )
     assert held.partial(str(model), [], str(path))["confidence"] == pytest.approx(short, abs=1e-5)
     assert held.transcribe(str(model), [], str(path))["confidence"] == pytest.approx(long, abs=1e-5)
+    for asked, expected in ((True, short), (False, long)):
+        (reading,) = held.transcribe_each(str(model), [], str(path), [], 2.0, short_frames=asked)
+        assert reading["plain"]["confidence"] == pytest.approx(expected, abs=1e-5)
     assert abs(short - long) > 1e-4
 
 

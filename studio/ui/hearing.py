@@ -19,7 +19,7 @@ from studio.evaluation.evaluate import open_dataset
 from studio.evaluation.word_diff import compared
 from studio.inference.misread import heard_another
 from studio.inference.worker import Worker
-from studio.models.base import Hypothesis, Listens
+from studio.models.base import Family, Hypothesis
 from studio.models.catalogue import locate
 from studio.models.key_terms import DEFAULT_BOOST
 from studio.models.registry import family_of
@@ -177,12 +177,21 @@ def setting(folder: RunFolder, name: str) -> str:
 
 
 def utterance(
-    recogniser: Worker, sound: bytes, chosen: ModelSelection, terms: Sequence[str], boost: float, strength: float = 1.0
+    recogniser: Worker,
+    sound: bytes,
+    chosen: ModelSelection,
+    terms: Sequence[str],
+    boost: float,
+    strength: float = 1.0,
+    *,
+    short_frames: bool = False,
 ) -> UtteranceHypotheses:
     """Transcribe one utterance by all that is chosen. Raises AudioError where it cannot be, and as Worker does."""
     wave = _usable(sound)
     adapters = tuple(chosen.adapters.values())
-    readings = recogniser.transcribe_each(sound, chosen.model, adapters, terms, boost, strength)
+    readings = recogniser.transcribe_each(
+        sound, chosen.model, adapters, terms, boost, strength, short_frames=short_frames
+    )
     base = readings[0].plain.text
     columns = [
         ModelHypothesis(
@@ -222,20 +231,15 @@ def listened(recogniser: Worker, sound: bytes, chosen: ModelSelection, turn: str
     return LiveTurnHeard(heard=found["heard"], columns=columns)
 
 
-def listens(model: str) -> bool:
-    """Whether `model` writes while it hears. Raises ModelError."""
-    return isinstance(family_of(locate(model)), Listens)
+def family(model: str) -> Family:
+    """Of `model`. Raises ModelError."""
+    return family_of(locate(model))
 
 
 def another(reader: Worker, content: bytes, who: ModelSelection, label: str) -> str:
     """What the base model of `who` transcribed, where it is sure that it is not `label`; empty otherwise."""
     [heard] = reader.transcribe_each(content, who.model, (), (), DEFAULT_BOOST)
     return heard.plain.text if heard_another(label, heard.plain, who.model) else ""
-
-
-def longest(model: str) -> float:
-    """Seconds that an utterance may last: what `model` takes whole. Raises ModelError."""
-    return family_of(locate(model)).max_seconds
 
 
 def joined(edits: list[Edit]) -> list[Edit]:

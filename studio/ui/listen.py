@@ -14,6 +14,8 @@ from studio.data.manifest import Dataset
 from studio.errors import AudioError
 from studio.inference import worker
 from studio.inference.worker import Worker
+from studio.models.base import Listens
+from studio.models.frames import FillsFrames
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
 from studio.models.strength import MEASURED_BEFORE, change
 from studio.ui import assets, hearing, heldout
@@ -37,6 +39,7 @@ class Prepared(BaseModel):
     model: str
     longest: float  # seconds that it takes whole
     listens: bool  # whether it writes while it hears
+    fills: bool  # whether it fills each clip with silence up to 30 s
 
 
 class NewStrength(BaseModel):
@@ -72,11 +75,13 @@ def router(workspace: Workspace, recogniser: Worker | None = None, mender: Worke
         terms: Field = "",
         boost: Boost = DEFAULT_BOOST,
         strength: Strength = 1,
+        short_frames: Annotated[bool, Form()] = False,
     ) -> UtteranceHypotheses:
         reader.interrupt()  # a text so far, which this makes needless
         with reading:
             wanted = prompts.parse_terms(terms)
-            return hearing.utterance(reader, _content(sound), chosen(run, model), wanted, boost, strength)
+            who = chosen(run, model)
+            return hearing.utterance(reader, _content(sound), who, wanted, boost, strength, short_frames=short_frames)
 
     def if_idle(read: Callable[[], str]) -> str:
         """What `read` gives; empty while another clip is transcribed: neither waits for the other."""
@@ -110,7 +115,11 @@ def _preparing(workspace: Workspace, reader: Worker) -> APIRouter:
     def prepare(run: Fields = (), model: Field = "") -> Prepared:
         who = _chosen(workspace, run, model)
         reader.prepare(who.model, tuple(who.adapters.values()))
-        return Prepared(model=who.model, longest=hearing.longest(who.model), listens=hearing.listens(who.model))
+        family = hearing.family(who.model)
+        return Prepared(
+            model=who.model, longest=family.max_seconds, listens=isinstance(family, Listens),
+            fills=isinstance(family, FillsFrames),
+        )  # fmt: skip
 
     return routes
 

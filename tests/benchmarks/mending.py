@@ -139,7 +139,7 @@ def tune(workspace: Path, name: str, profile: Profile, seed: int, sentences: Seq
         rng = random.Random(seed)
         for pair in pairs(rng.sample(sentences, PAIRS), profile, KEYBOARDS["qwerty"], seed, identity=0.3):
             dataset.add_pair(pair.typed, pair.wanted, split="validation" if rng.random() < SPLIT else "train")
-        for pair in pairs(sentences[-20:], profile, KEYBOARDS["qwerty"], seed, identity=0.3):
+        for pair in pairs(held_out("validation")[:20], profile, KEYBOARDS["qwerty"], seed, identity=0.3):
             dataset.add_pair(pair.typed, pair.wanted, split="test")
     settings = {"dataset": name, "model": TYPING_STARTER, "seed": seed, "device": "cpu", "replay": "none"}
     settings |= {"max_steps": 150, "eval_every": 50, "learning_rate": 2e-3, "batch_size": 16, "targets": "full"}

@@ -75,15 +75,18 @@ class Worker:
         terms: Sequence[str] = (),
         boost: float = DEFAULT_BOOST,
         strength: float = 1.0,
+        *,
+        short_frames: bool = False,
     ) -> list[AdapterHypothesis]:
         """What `model` writes for one clip without an adapter, then what it writes with each of `adapters`: 0 to 4.
 
         With `terms` each reading is `biased` too: the same, with those made likelier (see `studio.models.key_terms`).
-        The adapters act `strength` times as strongly as they are kept.
+        The adapters act `strength` times as strongly as they are kept. With `short_frames` a model that fills clips
+        with silence (Whisper) adds less of it: faster, and now and then another word.
         Raises ConfigError where there are too many adapters or terms, or `boost` is out of bounds.
         """
         with _on_disk(audio) as path:
-            how = {"terms": [*terms], "boost": boost, "strength": strength}
+            how = {"terms": [*terms], "boost": boost, "strength": strength, "short_frames": short_frames}
             answer = self._ask("transcribe_each", model, adapters, audio=str(path), **how)
         return [AdapterHypothesis.model_validate(reading) for reading in answer]
 

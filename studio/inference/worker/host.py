@@ -89,14 +89,25 @@ class ModelHost:
         return {"heard": live.heard, "readers": [words.model_dump() for words in live.words()]}
 
     def transcribe_each(
-        self, model: str, adapters: Sequence[str], audio: str, terms: Sequence[str], boost: float, strength: float = 1.0
+        self,
+        model: str,
+        adapters: Sequence[str],
+        audio: str,
+        terms: Sequence[str],
+        boost: float,
+        strength: float = 1.0,
+        *,
+        short_frames: bool = False,
     ) -> list[dict[str, Any]]:
         """What the base writes, then what it writes with each adapter, each without and with key terms."""
         from studio.inference.compare import transcribe_each
+        from studio.models.frames import with_short_frames
         from studio.models.key_terms import key_terms
         from studio.models.strength import scaled
 
         recogniser, names = self._ready(model, adapters)
+        if short_frames:
+            recogniser = with_short_frames(recogniser)
         trie = key_terms(recogniser.family, recogniser.processor, terms, boost)
         with scaled(recogniser, strength):
             found = transcribe_each(recogniser, _clip(recogniser, audio), names, trie)

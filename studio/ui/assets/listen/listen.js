@@ -68,6 +68,7 @@ class Test {
       onKept: (text) => this.#tell(text, "good"),
       onFailed: (error) => this.#tell(error.message, "bad"),
     });
+    this.$(".li-short").onchange = () => this.$(".li-again").click();
     this.runs = new Runs(root, {
       onMain: (run) => this.#main(run),
       onChange: () => this.#prepare(),
@@ -151,8 +152,9 @@ class Test {
     this.asked = asked;
     this.#ready("Loading the model …", "");
     try {
-      const { longest, listens } = await request("listen/prepare", { body: form(asked) });
+      const { longest, listens, fills } = await request("listen/prepare", { body: form(asked) });
       if (asked !== this.asked) return;
+      this.$(".li-short-choice").hidden = !fills;
       this.modes.hears = longest;
       this.#writes(listens);
       this.#ready("Ready", "good");
@@ -288,7 +290,7 @@ class Test {
     try {
       /** @type {Server.UtteranceHypotheses} */
       const heard = await request("listen/hear", {
-        body: form({ sound, run, model, ...this.terms.fields, ...this.strength.fields }),
+        body: form({ sound, run, model, ...this.terms.fields, ...this.strength.fields, ...this.#frames }),
       });
       const fields = { ...asked, heard, trouble: null };
       if (entry) this.utterances.renew(entry, fields);
@@ -300,6 +302,11 @@ class Test {
     }
     if (this.#phaseNow !== "recording") this.partial.clear();
     this.root.removeAttribute("aria-busy");
+  }
+
+  /** As a field of a request; other models than Whisper take no notice of it. */
+  get #frames() {
+    return this.$(".li-short").checked ? { short_frames: true } : {};
   }
 
   #shown({ columns, notes }, took, note) {
