@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,6 +96,15 @@ def test_gradients_go_through_as_ever() -> None:
     assert given[0].grad is not None
     assert given[1].grad is not None
     torch.testing.assert_close(given[1].grad, given[0].grad)
+
+
+def test_where_memory_is_short_there_are_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies_take = 2 * 256 * 384
+    for free, expected in ((4 * copies_take - 1, nn.Linear), (4 * copies_take, HalfLinear)):
+        monkeypatch.setattr(half.psutil, "virtual_memory", lambda free=free: SimpleNamespace(available=free))
+        layer = nn.Linear(256, 384)
+        read_in_half(nn.Sequential(layer))
+        assert type(layer) is expected
 
 
 @torch.no_grad()

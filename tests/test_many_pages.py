@@ -1,4 +1,4 @@
-"""Fifty pages record at once: nothing that was acknowledged is lost, and how long a save takes."""
+"""Fifty pages record at once: nothing that was acknowledged is lost, and one core keeps pace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ TAKES = 4  # of each page
 PERIOD = 6.0  # seconds from one save to the next: three to read the prompt, three to speak
 SECONDS, RATE = 3.0, 48_000
 FRESH = httpx.Limits(keepalive_expiry=1.0)  # a browser asks again where the server has hung up; httpx does not
-SLOWEST = 1.0  # seconds; 19 of 20 saves are faster
 
 
 def take(number: int) -> bytes:
@@ -52,7 +51,7 @@ def record(studio: Served, page: int, start: threading.Barrier, waits: list[floa
 
 
 @pytest.mark.thorough
-def test_fifty_pages_lose_nothing_and_nobody_waits_long(tmp_path: Path) -> None:
+def test_fifty_pages_lose_nothing_and_one_core_keeps_pace_with_them(tmp_path: Path) -> None:
     waits, saved = list[float](), list[str]()
     with served(tmp_path) as studio:
         start = threading.Barrier(PAGES)
@@ -70,4 +69,4 @@ def test_fifty_pages_lose_nothing_and_nobody_waits_long(tmp_path: Path) -> None:
     kept = {clip.id for clip in Dataset.open(tmp_path / "recordings" / "crowd").utterances()}
     assert len(set(saved)) == PAGES * TAKES
     assert set(saved) == kept
-    assert slow <= SLOWEST
+    assert spent / len(saved) <= PERIOD / PAGES, "how long a save waits depends on what else the machine does"

@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -31,17 +32,22 @@ def read_in_half(network: nn.Module, *, at_once: bool = False) -> None:
     """Let the linear layers of `network`, which is not trained here, keep an fp16 copy of weights that lose nothing.
 
     A layer makes its copy, which takes half its own memory, when it has been used often enough to be worth it, or
-    `at_once` at its first product of few rows. On a processor or PyTorch without FBGEMM nothing changes.
+    `at_once` at its first product of few rows. Nothing changes on a processor or PyTorch without FBGEMM, and where the
+    copies would take more than a quarter of the memory that is free.
     """
-    if not can_read_half():
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear) and _may_halve(layer)]
+    copies = sum(2 * layer.weight.numel() for layer in layers)  # bytes
+    if not can_read_half() or 4 * copies > psutil.virtual_memory().available:
         return
-    for layer in network.modules():
-        if not isinstance(layer, nn.Linear) or type(layer) not in (nn.Linear, FastLinear):
-            continue
-        if layer.weight.numel() >= LEAST_WEIGHTS:
-            layer.__class__ = HalfLinear
-            assert isinstance(layer, HalfLinear)
-            layer.copied, layer.copied_from, layer.awaited = None, None, 0 if at_once else _WORTH
+    for layer in layers:
+        layer.__class__ = HalfLinear
+        assert isinstance(layer, HalfLinear)
+        layer.copied, layer.copied_from, layer.awaited = None, None, 0 if at_once else _WORTH
+
+
+def _may_halve(layer: nn.Linear) -> bool:
+    is_plain = type(layer) in (nn.Linear, FastLinear) and layer.weight.dtype == torch.float32
+    return is_plain and layer.weight.device.type == "cpu" and layer.weight.numel() >= LEAST_WEIGHTS
 
 
 @functools.cache
@@ -87,9 +93,7 @@ class HalfLinear(FastLinear):
 
 
 def _is_half(weight: Tensor) -> bool:
-    """Whether `weight` is fp32 on the CPU, and each of its numbers, but for what is nearly 0, one of fp16's."""
-    if weight.dtype != torch.float32 or weight.device.type != "cpu":
-        return False
+    """Whether each number of `weight`, but for what is nearly 0, is one of fp16's."""
     return bool(((weight.half().float() - weight).abs() <= FINEST).all())
 
 
