@@ -61,6 +61,17 @@ def alone(path: Path, folder: Path | None) -> str:
     return recogniser.family.transcribe(recogniser.model, recogniser.processor, clip(path)).text
 
 
+def test_what_the_encoder_gave_for_all_is_multiplied_once(folders: list[Path]) -> None:
+    recogniser = with_adapters([folders[TARGETS.index("conventions")]])
+    given = list[int]()
+    for name, layer in recogniser.model.named_modules():
+        if name.endswith("encoder_attn.k_proj.base_layer"):
+            layer.register_forward_pre_hook(lambda _, inputs: given.append(len(inputs[0])))
+    before, after = (reading.plain.text for reading in transcribe_each(recogniser, clip(PATHS[0])))
+    assert (before, after) == (alone(PATHS[0], None), alone(PATHS[0], folders[TARGETS.index("conventions")]))
+    assert set(given) == {1}
+
+
 @pytest.mark.thorough
 def test_four_adapters_in_one_batch_read_as_each_alone(folders: list[Path]) -> None:
     recogniser = with_adapters(folders)

@@ -81,7 +81,8 @@ class EncoderDecoder(ABC):
     def decode(self, base: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
         """Hidden states (batch, tokens, width) of `ids`, which continue those in the `cache`, where there is one.
 
-        `memory` is the encoder's output and may be changed in place; once it is in the cache it is not read again.
+        `memory` is the encoder's output, which rows that share it have in one place; once it is in the cache it is not
+        read again.
         """
         from studio.models.kernels.cache import cache_for
 
@@ -259,7 +260,7 @@ class EncoderDecoder(ABC):
             if adapts_encoder(base):
                 stem = stem.expand(readers, -1, -1)
             memories = self.encode(base, stem, _everywhere(stem)).expand(readers, -1, -1)
-            each = list(memories.repeat_interleave(len(matches) // readers, 0))
+            each = [memory for memory in memories for _ in range(len(matches) // readers)]
             limits = [self.most_tokens(base, clip)] * len(each)
             rows = greedy(functools.partial(self._next, base), each, limits, self.rules(base), None, matches)
         latency = (time.perf_counter() - start) / len(rows)

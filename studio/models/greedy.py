@@ -116,7 +116,7 @@ class _Batch:
 
         from studio.models.kernels.cache import empty_cache
 
-        frames, mask = padded(memories)
+        frames, mask = _shared(memories) or padded(memories)
         ids = torch.tensor([list(rules.prompt)] * len(memories), device=frames.device)
         return cls([Written() for _ in memories], list(limits), ids, frames, mask, empty_cache())
 
@@ -172,6 +172,15 @@ def _likelier(logits: torch.Tensor, matches: Sequence[Match | None]) -> torch.Te
         if match is not None and (bonuses := match.bonuses()):
             logits[row, list(bonuses)] += logits.new_tensor(list(bonuses.values()))
     return logits
+
+
+def _shared(memories: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """As `padded`, where all rows are one and the same: a view of it, which tells layers to compute it once."""
+    first = memories[0]
+    if len(memories) == 1 or any(one.data_ptr() != first.data_ptr() or one.shape != first.shape for one in memories):
+        return None
+    frames, mask = padded([first])
+    return frames.expand(len(memories), -1, -1), mask.expand(len(memories), -1)
 
 
 def padded(memories: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -38,6 +38,10 @@ class MoonshineStreaming(EncoderDecoder):
         stem: torch.Tensor = frames[0]
         return stem
 
+    def decode(self, base: Any, ids: torch.Tensor, memory: torch.Tensor, mask: torch.Tensor, cache: Any) -> Any:
+        """As every family's. transformers adds positions to `memory` in place, so that each row needs its own."""
+        return super().decode(base, ids, memory.contiguous(), mask, cache)
+
     def encode(self, base: Any, stem: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The layers over padded stems, always with a mask: without one transformers drops the sliding windows.
 

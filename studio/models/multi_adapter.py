@@ -88,7 +88,10 @@ def _rows_of(layer: Any, names: Sequence[str]) -> Callable[[torch.Tensor], torch
     ]
 
     def product(given: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = layer.base_layer(given)
+        is_one = len(given) > 1 and given.stride(0) == 0  # what the encoder gave once for all rows
+        result: torch.Tensor = layer.base_layer(given[:1] if is_one else given)
+        if is_one:
+            result = result.repeat(len(given), *[1] * (result.ndim - 1))
         each = len(given) // len(names)
         for place, down, up, scale in parts:
             rows = slice(place * each, (place + 1) * each)

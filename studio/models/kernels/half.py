@@ -82,12 +82,12 @@ class HalfLinear(FastLinear):
 
         A change through `.data` in place is not seen: whoever merges an adapter loads a model of its own.
         """
-        self.awaited -= 1
-        if self.awaited >= 0:
+        if self.awaited:
+            self.awaited -= 1
             return None
-        weight = self.weight.detach()
+        weight = self.weight
         if self.copied_from != (at := (weight.data_ptr(), weight._version)):
-            self.copied = _copy(weight, self.bias) if _is_half(weight) else None
+            self.copied = _copy(weight.detach(), self.bias) if _is_half(weight) else None
             self.copied_from = at
         return self.copied
 
