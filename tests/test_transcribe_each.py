@@ -62,13 +62,13 @@ def alone(path: Path, folder: Path | None) -> str:
 
 
 def test_what_the_encoder_gave_for_all_is_multiplied_once(folders: list[Path]) -> None:
-    recogniser = with_adapters([folders[TARGETS.index("conventions")]])
+    recogniser = with_adapters([folders[TARGETS.index("voice")]])
     given = list[int]()
     for name, layer in recogniser.model.named_modules():
         if name.endswith("encoder_attn.k_proj.base_layer"):
             layer.register_forward_pre_hook(lambda _, inputs: given.append(len(inputs[0])))
     before, after = (reading.plain.text for reading in transcribe_each(recogniser, clip(PATHS[0])))
-    assert (before, after) == (alone(PATHS[0], None), alone(PATHS[0], folders[TARGETS.index("conventions")]))
+    assert (before, after) == (alone(PATHS[0], None), alone(PATHS[0], folders[TARGETS.index("voice")]))
     assert set(given) == {1}
 
 
