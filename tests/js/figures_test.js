@@ -3,7 +3,17 @@
 import "./page.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { at, counted, duration, form, isTyping, request, seconds, StudioError } from "../../studio/ui/assets/studio.js";
+import {
+  at,
+  called,
+  counted,
+  duration,
+  form,
+  isTyping,
+  request,
+  seconds,
+  StudioError,
+} from "../../studio/ui/assets/studio.js";
 import { isUnsure, percent as sure } from "../../studio/ui/assets/sureness.js";
 import { latency } from "../../studio/ui/assets/listen/heard-columns.js";
 import { refusal } from "../../studio/ui/assets/record/record-saving.js";
@@ -15,6 +25,18 @@ test("a count comes with its noun and verb in the right number", () => {
   assert.equal(counted(1, "clip"), "1 clip");
   assert.equal(counted(0, "clip"), "0 clips");
   assert.equal(counted(1200, "clip is", "clips are"), "1,200 clips are");
+});
+
+test("a model in a folder is called by its name, and a merged run by the run's", () => {
+  const names = {
+    "openai/whisper-base:de": "openai/whisper-base:de",
+    "starter": "starter",
+    "/home/anna/models/whisper-base": "whisper-base",
+    "C:\\models\\mine": "mine",
+    "/studio/outputs/my-voice-0001/merged": "my-voice-0001, merged",
+    "/studio/outputs/my-voice-0001/exports/merged-fp32": "my-voice-0001, merged",
+  };
+  for (const [model, name] of Object.entries(names)) assert.equal(called(model), name);
 });
 
 test("a time is written in its two largest units", () => {

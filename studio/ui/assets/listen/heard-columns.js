@@ -2,7 +2,7 @@
 
 import { diffed } from "../diff.js";
 import { writer } from "./heard-words.js";
-import { make } from "../studio.js";
+import { called, make } from "../studio.js";
 
 const NOTHING = "(nothing)";
 const WAITING = {
@@ -68,7 +68,7 @@ export class Columns {
       "header",
       {},
       make("h2", { title: name }, name),
-      make("span", { class: "li-who st-quiet st-small" }, by),
+      make("span", { class: "li-who st-quiet st-small", title: by }, called(by)),
       pill,
     );
     return make(

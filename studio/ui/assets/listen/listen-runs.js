@@ -1,6 +1,6 @@
 // Which runs transcribe: the tab's main run, and up to three more, all of one base model.
 
-import { icon, make, request, studio } from "../studio.js";
+import { called, icon, make, request, studio } from "../studio.js";
 
 const MOST = 4; // as in studio/models/multi_adapter.py
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -135,5 +135,5 @@ function about({ model, dataset, before, after, rate, strength }) {
   const weaker = strength === null || strength > 0.999
     ? ""
     : ` · adapter at ${Math.round(100 * strength)}\u00a0% of its strength`;
-  return `${model}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}${weaker}`;
+  return `${called(model)}${dataset ? `, fine-tuned on ${dataset}` : ""}${wer}${weaker}`;
 }

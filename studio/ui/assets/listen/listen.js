@@ -154,7 +154,7 @@ class Test {
     try {
       const { longest, listens, fills } = await request("listen/prepare", { body: form(asked) });
       if (asked !== this.asked) return;
-      this.$(".li-short-choice").hidden = !fills;
+      this.$(".li-frames").hidden = !fills;
       this.modes.hears = longest;
       this.#writes(listens);
       this.#ready("Ready", "good");
