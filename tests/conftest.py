@@ -125,6 +125,16 @@ def librosa_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture(scope="module")
+def quickened() -> Iterator[None]:
+    """All frozen layers are multiplied by oneDNN, as on AMD's processors with AVX-512."""
+    from studio.models.kernels import linear
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "gains", lambda: True)
+        yield
+
+
+@pytest.fixture(scope="module")
 def merged(workspace: Workspace) -> Path:
     """For the tests of exports: the run in the `workspace` of their file as a model folder of PyTorch."""
     from exports import RUN

@@ -37,7 +37,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def exported(workspace: Workspace) -> Iterator[Exported]:
+def exported(workspace: Workspace, quickened: None) -> Iterator[Exported]:
     """By precision; each made once, however often it is asked for."""
     with converted_once():
         yield cache(lambda precision: export_run(workspace, RUN, "coreml", precision))

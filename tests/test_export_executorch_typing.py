@@ -32,7 +32,7 @@ def typing(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def typed(typing: Workspace) -> Exported:
+def typed(typing: Workspace, quickened: None) -> Exported:
     """By precision; each made once."""
     pytest.importorskip("executorch")
     return cache(lambda precision: export_run(typing, RUN, "executorch", precision))

@@ -18,7 +18,7 @@ from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.targets import Runtime
 from studio.export.typed import TypedRuntime
 from studio.faults import plain_reason
-from studio.models import load
+from studio.models import load_to_trace
 from studio.models.registry import family_of
 from studio.progress import OnProgress
 
@@ -113,7 +113,7 @@ class ExecuTorch:
     def write(self, merged: Path, out: Path, precision: str, progress: OnProgress) -> None:
         """The methods of `merged`. Raises ModelError where ExecuTorch refuses the model, DiskError."""
         progress(0, 3)
-        recogniser, in_bytes = load(merged, "cpu"), precision != "fp32"
+        recogniser, in_bytes = load_to_trace(merged), precision != "fp32"
         is_typing = recogniser.family.kind == "typing"
         if not is_typing:
             check_raw_sound(recogniser.processor, "an app")

@@ -6,7 +6,7 @@ from studio.models.base import AdapterHypothesis, Clip, Family, Hypothesis, Reco
 from studio.models.catalogue import ModelCard, catalogue, locate
 from studio.models.device import is_cpu_build, pick_device
 from studio.models.hub import fetch
-from studio.models.registry import family_named, load, load_to_read
+from studio.models.registry import family_named, load, load_to_read, load_to_trace
 
 __all__ = [
     "AdapterHypothesis",
@@ -21,6 +21,7 @@ __all__ = [
     "is_cpu_build",
     "load",
     "load_to_read",
+    "load_to_trace",
     "locate",
     "pick_device",
 ]

@@ -97,6 +97,15 @@ def load_to_read(
     return recogniser
 
 
+def load_to_trace(source: str | Path) -> Recogniser:
+    """As `load`, on the CPU in fp32, with PyTorch's own layers alone: other programs know these. Raises ModelError."""
+    from studio.models.kernels.linear import as_published
+
+    recogniser = load(source, "cpu")
+    as_published(recogniser.model)
+    return recogniser
+
+
 def check(folder: Path) -> Family:
     """The family of the model in `folder`, whose files were looked at but not loaded. Raises ModelError."""
     family = family_of(folder)

@@ -19,7 +19,7 @@ from studio.export.model_files import check_raw_sound, copy_rest
 from studio.export.reference import ENCODER, FIRST_LOGITS, Reference
 from studio.export.targets import Runtime
 from studio.faults import plain_reason
-from studio.models import Recogniser, load
+from studio.models import Recogniser, load_to_trace
 from studio.progress import OnProgress
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class CoreML:
     def write(self, merged: Path, out: Path, precision: str, progress: OnProgress) -> None:
         """The two packages of `merged`. Raises ModelError where coremltools refuses the model, DiskError."""
         progress(0, 3)
-        recogniser = load(merged, "cpu")
+        recogniser = load_to_trace(merged)
         check_raw_sound(recogniser.processor, "an app")
         encoder, decoder = _modules(recogniser)
         try:

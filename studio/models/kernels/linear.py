@@ -35,6 +35,13 @@ def quicken(network: nn.Module) -> None:
             layer.__class__ = FastLinear
 
 
+def as_published(network: nn.Module) -> None:
+    """Undo `quicken`, for whoever follows what `network` computes: other programs have no name for our product."""
+    changed: list[Any] = [layer for layer in network.modules() if isinstance(layer, FastLinear)]
+    for layer in changed:
+        layer.__class__ = nn.Linear
+
+
 @functools.cache
 def gains() -> bool:
     """Whether this is a processor on which oneDNN is faster. An earlier PyTorch cannot tell."""
