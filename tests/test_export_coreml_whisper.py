@@ -157,6 +157,7 @@ def test_a_family_that_it_does_not_know_is_refused_with_the_targets_that_do() ->
 
 
 def test_a_run_whose_held_out_clips_are_longer_than_a_frame_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("coremltools")
     long = run_on(tiny_models.whisper(tmp_path / "base"), tmp_path, "voice", [tiny_models.noise(31.0, 0)])
     with pytest.raises(DataError, match="no held-out clips that can be read"):
         export_run(long, RUN, "coreml")

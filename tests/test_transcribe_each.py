@@ -16,6 +16,7 @@ from studio.errors import ConfigError, ModelError
 from studio.inference.compare import compare_list, transcribe_each
 from studio.inference.worker.host import ModelHost
 from studio.models import Clip, Recogniser, adapters, load
+from studio.models.active_adapter import BASE, in_use
 from studio.models.key_terms import key_terms
 from studio.models.multi_adapter import MOST_ADAPTERS, can_mix, names_on
 from studio.starter import GENERAL_FOLDER
@@ -70,6 +71,14 @@ def test_what_the_encoder_gave_for_all_is_multiplied_once(folders: list[Path]) -
     before, after = (reading.plain.text for reading in transcribe_each(recogniser, clip(PATHS[0])))
     assert (before, after) == (alone(PATHS[0], None), alone(PATHS[0], folders[TARGETS.index("voice")]))
     assert set(given) == {1}
+
+
+def test_a_network_that_an_earlier_peft_merged_and_left_its_settings_on_has_no_adapter() -> None:
+    from torch import nn
+
+    merged = nn.Sequential(nn.Linear(1, 1))
+    merged.peft_config = {"default": None}  # type: ignore[assignment]
+    assert in_use(merged) == BASE
 
 
 @pytest.mark.thorough

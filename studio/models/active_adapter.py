@@ -29,5 +29,7 @@ def in_use(model: Any) -> str:
         return rows[0] if len(rows) == 1 else BASE
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    layer = next(module for module in model.modules() if isinstance(module, BaseTunerLayer))
+    layer = next((module for module in model.modules() if isinstance(module, BaseTunerLayer)), None)
+    if layer is None:  # merged: an earlier peft leaves its settings on the network
+        return BASE
     return BASE if layer.disable_adapters else str(model.active_adapter)
