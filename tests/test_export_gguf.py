@@ -152,7 +152,7 @@ def test_what_llama_cpp_has_no_name_for_is_refused_in_a_sentence(tmp_path: Path)
         ({"query_pre_attn_scalar": 17}, "scale of attention"),
         (
             {"rope_parameters": {kind: {"rope_type": "default", "rope_theta": 1e6} for kind in GEMMAS_LAYERS}},
-            "base for near positions",
+            "RoPE base of its local layers",
         ),
         ({"final_logit_softcapping": 30.0}, "last layer"),
     ],

@@ -14,9 +14,9 @@ from torch import nn
 from studio.config import STARTER, TYPING_STARTER
 from studio.models import Clip, load, load_to_read
 from studio.models.kernels import half
-from studio.models.kernels.half import MOST_ROWS, HalfLinear, read_in_half
+from studio.models.kernels.half import MOST_ROWS, Fp16Linear, read_weights_as_fp16
 
-pytestmark = pytest.mark.skipif(not half.can_read_half(), reason="this PyTorch has no FBGEMM for this processor")
+pytestmark = pytest.mark.skipif(not half.can_multiply_fp16(), reason="this PyTorch has no FBGEMM for this processor")
 
 
 def a_layer(*, exact: bool = True, bias: bool = True, at_once: bool = True) -> tuple[nn.Linear, nn.Linear]:
@@ -27,13 +27,13 @@ def a_layer(*, exact: bool = True, bias: bool = True, at_once: bool = True) -> t
         plain.weight.copy_(plain.weight.half())
     other = nn.Linear(256, 384, bias=bias).requires_grad_(False)
     other.load_state_dict(plain.state_dict())
-    read_in_half(nn.Sequential(other), at_once=at_once)
+    read_weights_as_fp16(nn.Sequential(other), at_once=at_once)
     return plain, other
 
 
 def copies(layer: nn.Linear) -> bool:
     """Whether `layer` reads an fp16 copy now."""
-    assert isinstance(layer, HalfLinear)
+    assert isinstance(layer, Fp16Linear)
     return layer.copied is not None
 
 
@@ -100,10 +100,10 @@ def test_gradients_go_through_as_ever() -> None:
 
 def test_where_memory_is_short_there_are_no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     copies_take = 2 * 256 * 384
-    for free, expected in ((4 * copies_take - 1, nn.Linear), (4 * copies_take, HalfLinear)):
+    for free, expected in ((4 * copies_take - 1, nn.Linear), (4 * copies_take, Fp16Linear)):
         monkeypatch.setattr(half.psutil, "virtual_memory", lambda free=free: SimpleNamespace(available=free))
         layer = nn.Linear(256, 384)
-        read_in_half(nn.Sequential(layer))
+        read_weights_as_fp16(nn.Sequential(layer))
         assert type(layer) is expected
 
 
@@ -121,7 +121,7 @@ def texts(source: str | Path, clip: Clip) -> list[str]:
     """Of PyTorch's usual products, and of those that read half."""
     plain, halved = load(source, "cpu"), load_to_read(source, "cpu", at_once=True)
     found = [one.family.transcribe(one.model, one.processor, clip).text for one in (plain, halved)]
-    assert any(copies(layer) for layer in halved.model.modules() if isinstance(layer, HalfLinear))
+    assert any(copies(layer) for layer in halved.model.modules() if isinstance(layer, Fp16Linear))
     return found
 
 

@@ -35,8 +35,8 @@ _ARCHITECTURES: Mapping[str, str] = MappingProxyType(
     {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3_text": "gemma3"}
 )
 """llama.cpp's name for each family."""
-_GEMMAS_PATTERN = 6  # llama.cpp takes it for granted that each sixth layer of Gemma 3 sees everything
-_GEMMAS_NEAR_THETA = 10_000.0  # and this for the positions of the others
+_GEMMAS_PATTERN = 6  # in llama.cpp each sixth layer of Gemma 3 is global, with attention to all tokens
+_GEMMAS_LOCAL_THETA = 10_000.0  # and the RoPE base of its local layers is this
 _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"f16": ("F16", "MOSTLY_F16"), "q8_0": ("Q8_0", "MOSTLY_Q8_0")}
 )
@@ -165,7 +165,7 @@ def _check(config: Any) -> None:
 
 
 def _rope(config: Any) -> Mapping[str, Any]:
-    """The positions of layers that see everything."""
+    """RoPE settings of the global layers, which in most models are all."""
     found: Mapping[str, Any] = config.rope_parameters or {}
     layers: Mapping[str, Any] = found.get("full_attention", found)
     return layers
@@ -176,9 +176,9 @@ def _unlike_gemma(config: Any) -> Iterator[str]:
     layers = range(1, config.num_hidden_layers + 1)
     if config.layer_types != [f"{'sliding' if layer % _GEMMAS_PATTERN else 'full'}_attention" for layer in layers]:
         yield "pattern of layers"
-    near = config.rope_parameters["sliding_attention"]
-    if (near.get("rope_type", "default"), near["rope_theta"]) != ("default", _GEMMAS_NEAR_THETA):
-        yield "base for near positions"
+    local = config.rope_parameters["sliding_attention"]
+    if (local.get("rope_type", "default"), local["rope_theta"]) != ("default", _GEMMAS_LOCAL_THETA):
+        yield "RoPE base of its local layers"
     if config.query_pre_attn_scalar != config.head_dim:
         yield "scale of attention"
     if config.attn_logit_softcapping or config.final_logit_softcapping or config.attention_bias:

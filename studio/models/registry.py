@@ -86,14 +86,14 @@ def load(source: str | Path, device: str = "auto", precision: str = "fp32", adap
 def load_to_read(
     source: str | Path, device: str = "auto", adapter: Path | None = None, *, at_once: bool = False
 ) -> Recogniser:
-    """As `load`, in fp32, for a model that is neither trained nor merged afterwards: it reads faster on most PCs.
+    """As `load`, in fp32, for a model that is neither trained nor merged afterwards: FBGEMM makes it read faster.
 
     `at_once` is for one that stays in memory. See `studio.models.kernels.half`. Raises ModelError and DeviceError.
     """
-    from studio.models.kernels.half import read_in_half
+    from studio.models.kernels.half import read_weights_as_fp16
 
     recogniser = load(source, device, adapter=adapter)
-    read_in_half(recogniser.model, at_once=at_once)
+    read_weights_as_fp16(recogniser.model, at_once=at_once)
     return recogniser
 
 

@@ -19,10 +19,8 @@ from studio.evaluation.evaluate import open_dataset
 from studio.evaluation.word_diff import compared
 from studio.inference.misread import heard_another
 from studio.inference.worker import Worker
-from studio.models.base import Family, Hypothesis
-from studio.models.catalogue import locate
+from studio.models.base import Hypothesis
 from studio.models.key_terms import DEFAULT_BOOST
-from studio.models.registry import family_of
 from studio.models.strength import strength_of
 from studio.runs import listing
 from studio.runs.folder import RunFolder
@@ -229,11 +227,6 @@ def listened(recogniser: Worker, sound: bytes, chosen: ModelSelection, turn: str
         for column in found["readers"]
     ]
     return LiveTurnHeard(heard=found["heard"], columns=columns)
-
-
-def family(model: str) -> Family:
-    """Of `model`. Raises ModelError."""
-    return family_of(locate(model))
 
 
 def another(reader: Worker, content: bytes, who: ModelSelection, label: str) -> str:

@@ -15,8 +15,10 @@ from studio.errors import AudioError
 from studio.inference import worker
 from studio.inference.worker import Worker
 from studio.models.base import Listens
+from studio.models.catalogue import locate
 from studio.models.frames import FillsFrames
 from studio.models.key_terms import DEFAULT_BOOST, HIGHEST_BOOST
+from studio.models.registry import family_of
 from studio.models.strength import MEASURED_BEFORE, change
 from studio.ui import assets, hearing, heldout
 from studio.ui.hearing import Kept, LiveTurnHeard, ModelSelection, TestableRun, UtteranceHypotheses
@@ -115,7 +117,7 @@ def _preparing(workspace: Workspace, reader: Worker) -> APIRouter:
     def prepare(run: Fields = (), model: Field = "") -> Prepared:
         who = _chosen(workspace, run, model)
         reader.prepare(who.model, tuple(who.adapters.values()))
-        family = hearing.family(who.model)
+        family = family_of(locate(who.model))
         return Prepared(
             model=who.model, longest=family.max_seconds, listens=isinstance(family, Listens),
             fills=isinstance(family, FillsFrames),

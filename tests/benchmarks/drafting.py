@@ -31,7 +31,7 @@ from studio.models.causal_lm.template import Template, ids_of
 from studio.models.encoder_decoder import base_of
 from studio.models.greedy import Written
 from studio.models.inference_mode import inference_mode
-from studio.models.kernels.half import read_in_half
+from studio.models.kernels.half import read_weights_as_fp16
 from studio.models.kernels.linear import quicken
 from studio.typing.typos import TypedText
 from studio.typing_starter.recipe.measure import examples, held_out
@@ -168,7 +168,7 @@ def both(model: Path | None, tokens: Path | None) -> dict[bool, Recogniser]:
     if model:
         return {False: load(model, "cpu"), True: load_to_read(model, "cpu", at_once=True)}
     halved = random_model(tokens)
-    read_in_half(halved.model, at_once=True)
+    read_weights_as_fp16(halved.model, at_once=True)
     return {False: random_model(tokens), True: halved}
 
 

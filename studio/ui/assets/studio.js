@@ -271,7 +271,6 @@ export function giveBackFocus({ target, detail }) {
  *  @param {HTMLElement} element */
 export const isShown = (element) => element.isConnected && element.offsetParent !== null;
 
-/** @param {number} value */
 /** A model’s name: of a folder its last part, of a merged run the run’s. `base_models.py` lists it so too. */
 export function called(model) {
   const merged = model.match(/[\\/]([^\\/]+)[\\/](?:exports[\\/])?merged(?:-fp32)?$/);
@@ -279,6 +278,7 @@ export function called(model) {
   return merged ? `${merged[1]}, merged` : parts.length > 2 ? parts[parts.length - 1] : model;
 }
 
+/** @param {number} value */
 export const seconds = (value) => `${value.toFixed(1)} s`;
 
 /** 754 seconds as `12 min 34 s`.
