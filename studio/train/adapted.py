@@ -13,6 +13,8 @@ from studio.models.word_times import LearnsFromWordTimes
 
 def with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
     """`base` with a fresh adapter, the same for the same seed. Raises ConfigError where the targets cannot be."""
+    from studio.models.kernels.lora import fuse
+
     whole: tuple[str, ...] = ()
     if isinstance(base.family, LearnsFromWordTimes):
         whole = (base.family.embeddings,) if config.train_embeddings else ()
@@ -23,6 +25,7 @@ def with_adapter(base: Recogniser, config: TrainConfig) -> Recogniser:
         base, config.rank, config.alpha, config.dropout, config.targets, config.seed,
         dora=config.dora, rslora=config.rslora, whole=whole,
     )  # fmt: skip
+    fuse(recogniser.model)
     if config.gradient_checkpointing:
         recompute_activations(recogniser)
     return recogniser

@@ -23,13 +23,14 @@ from studio.data.manifest import Dataset
 from studio.data.utterance import Utterance
 from studio.models import adapters, load
 from studio.train import encoding, feature_cache
+from studio.train.adapted import with_adapter
 from studio.train.encoding import EncodingSet, encode
 from studio.train.loop import fresh_learner, take_step
 from studio.train.resources import peak_memory
 from studio.workspace import Workspace
 from tests.benchmarks.racing import clock, on_one_thread
 from tests.benchmarks.shapes import clip_of, write_model
-from tests.benchmarks.training import adapted, stepping
+from tests.benchmarks.training import stepping
 
 SECONDS = (2, 4, 8, 12, 16, 20)  # of a clip
 CLIP_SECONDS = 2.0  # where the dataset grows
@@ -44,7 +45,7 @@ def against_length(steps: int, folder: Path) -> None:
         config = TrainConfig(dataset="none", targets=targets, dropout=0.0, batch_size=BATCH)
         print(f"\ntiny, {targets}, {BATCH} clips a step".ljust(40) + f"{'ms a step':>12}{'ms a second of audio':>24}")
         for seconds in SECONDS:
-            recogniser = adapted(load(folder, "cpu"), config)
+            recogniser = with_adapter(load(folder, "cpu"), config)
             step, _ = stepping(recogniser, config, [clip_of(seconds, seed) for seed in range(BATCH)])
             taken = 1000 * statistics.median([_timed(step) for _ in range(steps + 1)][1:])
             print(f"clips of {seconds} s".ljust(40) + f"{taken:12.0f}{taken / BATCH / seconds:24.1f}", flush=True)

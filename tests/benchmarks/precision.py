@@ -31,8 +31,9 @@ from studio.models.kernels.mixed import bf16_gain
 from studio.models.memory import layer_widths
 from studio.starter.recipe.human import speech_folder
 from studio.text.metrics import score
+from studio.train.adapted import with_adapter
 from tests.benchmarks.racing import HEADER, alternate, on_one_thread
-from tests.benchmarks.training import adapted, stepping
+from tests.benchmarks.training import stepping
 
 WAYS = ("mixed", "bf16", "eager", "autocast")
 TRAINED_ON = 16
@@ -51,7 +52,7 @@ def real_clips(which: str, speaker: str, split: str) -> list[Clip]:
 
 def steps(model: str, way: str, config: TrainConfig, found: list[Clip]) -> Take:
     """The next step each time it is called."""
-    recogniser = adapted(load(model, "cpu", {"eager": "bf16", "autocast": "fp32"}.get(way, way)), config)
+    recogniser = with_adapter(load(model, "cpu", {"eager": "bf16", "autocast": "fp32"}.get(way, way)), config)
     if way == "eager":
         for module in recogniser.model.modules():
             if isinstance(module, PreTrainedModel):

@@ -1,6 +1,7 @@
 """What a Quick run teaches a real model, what it costs other voices, and which replay keeps the model whole.
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.real WORKSPACE MODEL [--story theo …] [--replay none model true]
+        [--clips 15] [--rate 5e-4]
 
 MODEL is a folder with a real model. Every story is a real person of the shared speech (`STUDIO_SPEECH`), with the test
 clips that the set names. Replay: none; the bundled people with their true transcripts (the default), or labelled by the
@@ -31,13 +32,15 @@ from studio.starter.recipe.human import speech_folder
 from studio.workspace import Workspace
 
 EVERY = 8  # one in so many clips of the train split helps to choose
+DIGITS = ("theo", "jackson", "lucas", "nicolas")
+SECOND_LANGUAGE = (
+    *("0135", "0560", "0813", "0960", "1012", "1027", "1033"),
+    *("1336", "1372", "2022", "2129", "2380", "2450", "2621"),
+)
 STORIES = {  # which clips are a person's: their set, and the beginning of the speaker's name
-    "theo": ("fsdd_connected", "fsdd_theo"),
+    **{name: ("fsdd_connected", f"fsdd_{name}") for name in DIGITS},
+    **{number: ("speechocean", f"speechocean_{number}") for number in SECOND_LANGUAGE},
     "alnum": ("moonshine_alnum", "moonshine_petewarden"),
-    "0135": ("speechocean", "speechocean_0135"),
-    "0960": ("speechocean", "speechocean_0960"),
-    "1027": ("speechocean", "speechocean_1027"),
-    "2621": ("speechocean", "speechocean_2621"),
     "kathleen": ("kathleen", "kathleen"),
 }
 MOST = 100  # clips that are learnt from and chosen by
@@ -60,16 +63,23 @@ class Trial:
     preset: str
     seed: int
     short_frames: bool = False
+    clips: int = MOST
+    rate: float | None = None  # learning rate, where it is not the adapter's own
+
+    @property
+    def dataset(self) -> str:
+        """The name of what it learns from."""
+        return self.story if self.clips == MOST else f"{self.story}-{self.clips}"
 
     @property
     def name(self) -> str:
         """Of its run."""
-        preset = self.preset + "-short" * self.short_frames
-        return "-".join((Path(self.model).name, self.story, self.adapter, self.replay, preset, str(self.seed)))
+        preset = self.preset + "-short" * self.short_frames + (f"-{self.rate:g}" if self.rate else "")
+        return "-".join((Path(self.model).name, self.dataset, self.adapter, self.replay, preset, str(self.seed)))
 
 
-def person(story: str) -> Iterator[tuple[Split, str, Path]]:
-    """The split, the label and the sound of every clip."""
+def person(story: str, most: int = MOST) -> Iterator[tuple[Split, str, Path]]:
+    """The split, the label and the sound of every clip; `most` of them are learnt from and chosen by."""
     folder = speech_folder()
     if folder is None:
         raise SystemExit("Real speech is absent: set STUDIO_SPEECH to a folder with metadata.jsonl.")
@@ -80,7 +90,7 @@ def person(story: str) -> Iterator[tuple[Split, str, Path]]:
         if row["set"] != which or not row["speaker"].startswith(speaker):
             continue
         learnt += row["split"] == "train"
-        if row["split"] == "train" and learnt > MOST:
+        if row["split"] == "train" and learnt > most:
             continue
         chooses = row["split"] == "train" and learnt % EVERY == 0
         yield "validation" if chooses else row["split"], row["text"], folder / row["file_name"]
@@ -127,20 +137,21 @@ def done(workspace: Workspace, trial: Trial) -> RunFolder:
         people_by_model(workspace, trial.model)
     if trial.replay == "others" and not workspace.dataset("others").exists():
         second_language_readers(workspace, trial.model)
-    if not workspace.dataset(trial.story).exists():
-        dataset = Dataset.create(workspace.dataset(trial.story))
-        for split, text, sound in person(trial.story):
+    if not workspace.dataset(trial.dataset).exists():
+        dataset = Dataset.create(workspace.dataset(trial.dataset))
+        for split, text, sound in person(trial.story, trial.clips):
             dataset.add(sound, text=text, split=split, source="import")
     folder.path.mkdir(parents=True, exist_ok=True)
     plan = config.preset(
         trial.preset,
-        dataset=trial.story,
+        dataset=trial.dataset,
         model=trial.model,
         targets=trial.adapter,
         seed=trial.seed,
         threads=1,
         short_frames=trial.short_frames,
         **REPLAYS[trial.replay],
+        **({"learning_rate": trial.rate} if trial.rate else {}),
     )
     for _ in run(plan, folder, workspace, resume=folder.has_begun):
         pass
@@ -162,7 +173,7 @@ def row(workspace: Workspace, trials: Sequence[Trial]) -> str:
     quiet = " / ".join(dict.fromkeys(repr(probe.text) for found in tuned if found for probe in found.probes))
     first, median = trials[0], statistics.median
     cells = (
-        first.story,
+        first.dataset,
         first.adapter,
         first.replay,
         f"{median(befores):.1%} → {median(afters):.1%}",
@@ -186,6 +197,8 @@ def main() -> None:
     parser.add_argument("--preset", default="quick", choices=list(config.PRESETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--short-frames", action="store_true", help="for Whisper: learn from 5 s after each clip")
+    parser.add_argument("--clips", type=int, default=MOST, help="to learn from and choose by, at most")
+    parser.add_argument("--rate", type=float, help="learning rate, in place of the adapter's own")
     given = parser.parse_args()
     workspace, model = Workspace(given.workspace.resolve()), str(given.model.resolve())
     os.environ["STUDIO_WORKSPACE"] = str(workspace.root)  # where a run looks for its dataset
@@ -197,7 +210,10 @@ def main() -> None:
         for adapter in given.adapter:
             for replay in given.replay:
                 trials = [
-                    Trial(model, story, adapter, replay, given.preset, seed, given.short_frames) for seed in given.seeds
+                    Trial(
+                        model, story, adapter, replay, given.preset, seed, given.short_frames, given.clips, given.rate
+                    )
+                    for seed in given.seeds
                 ]
                 print(row(workspace, trials), flush=True)
 

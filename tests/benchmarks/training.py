@@ -23,6 +23,7 @@ from pathlib import Path
 from studio.config import TrainConfig
 from studio.models import Clip, Recogniser, adapters, load
 from studio.train import loop
+from studio.train.adapted import with_adapter
 from studio.train.batches import clips_of_step
 from studio.train.loop import Learner, fresh_learner, take_step
 from tests.benchmarks.peers import Step, as_transformers_loads, race_with_makers, race_with_trainer, share_down
@@ -34,8 +35,8 @@ CLIPS_A_STEP = 4
 EVERYWHERE = "deep"
 
 
-def adapted(base: Recogniser, config: TrainConfig) -> Recogniser:
-    """`base` with a fresh adapter by `config`: the same one each time."""
+def by_peft(base: Recogniser, config: TrainConfig) -> Recogniser:
+    """`base` with the adapter that `with_adapter` makes by `config`, whose layers are peft's own."""
     return adapters.attach(base, config.rank, config.alpha, config.dropout, config.targets, config.seed)
 
 
@@ -80,9 +81,9 @@ def with_trainer(targets: str, steps: int, folder: Path, theirs: str | None = No
         dataset="none", targets=targets, dropout=0.0, batch_size=size, accumulation=CLIPS_A_STEP // size
     )
     found = clips(24)
-    step, kept = stepping(adapted(load(folder, "cpu"), config), config, found)
+    step, kept = stepping(with_adapter(load(folder, "cpu"), config), config, found)
     batches = [_flat(clips_of_step(number, len(found), config)) for number in range(1, steps + 1)]
-    peer = adapted(as_transformers_loads(folder), config.model_copy(update={"targets": theirs or targets}))
+    peer = by_peft(as_transformers_loads(folder), config.model_copy(update={"targets": theirs or targets}))
     race = race_with_trainer(peer, found, batches, RATE, step)
     if theirs:
         race.our_losses, race.peer_losses = [], []
@@ -94,7 +95,7 @@ def with_makers(steps: int, folder: Path) -> Iterator[str]:
     """Ours beside the makers' own loop. Without their package there is nothing to race."""
     config = TrainConfig(dataset="none", targets="conventions", rank=8, alpha=8, dropout=0.0, batch_size=8)
     found = clips(24, in_groups_of=8)
-    recogniser = adapted(load(folder, "cpu"), config)
+    recogniser = with_adapter(load(folder, "cpu"), config)
     share_down(recogniser)
     step, kept = stepping(recogniser, config, found)
     try:

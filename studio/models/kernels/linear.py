@@ -106,7 +106,11 @@ class FastLinear(nn.Linear):
         """(…, in) to (…, out)."""
         if self.weight.requires_grad and torch.is_grad_enabled():
             return super().forward(given)
-        return frozen_product(given, self.weight, self.bias)
+        return frozen_product(given, *self.frozen_weights(given))
+
+    def frozen_weights(self, given: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias as `given` is to be multiplied by them while they are frozen."""
+        return self.weight, self.bias
 
 
 def frozen_product(given: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from studio.models.kernels.linear import FastLinear, frozen_product, multiplied
+from studio.models.kernels.linear import FastLinear, multiplied
 
 LEAST_ROWS = 64  # below it casting costs what the product gains; decoding has as many rows as clips
 LEAST_GAIN = 1.5  # on products: half of a step are products, so that a step gains a fifth
@@ -41,15 +41,14 @@ class MixedLinear(FastLinear):
 
     _halves: tuple[Tensor, Tensor | None] | None = None
 
-    def forward(self, given: Tensor) -> Tensor:
-        """(…, in) to (…, out), in the type of what is given."""
-        is_trained = self.weight.requires_grad and torch.is_grad_enabled()
-        if is_trained or given.numel() < LEAST_ROWS * self.in_features:
-            return super().forward(given)
+    def frozen_weights(self, given: Tensor) -> tuple[Tensor, Tensor | None]:
+        """In bf16 where `given` has many rows."""
+        if given.numel() < LEAST_ROWS * self.in_features:
+            return super().frozen_weights(given)
         if self._halves is None:
             bias = None if self.bias is None else self.bias.detach().bfloat16()
             self._halves = self.weight.detach().bfloat16(), bias
-        return frozen_product(given, *self._halves)
+        return self._halves
 
 
 @functools.cache
