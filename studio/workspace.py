@@ -87,7 +87,10 @@ class Workspace:
 
     @property
     def readings(self) -> Path:
-        """What evaluations that were stopped had read until then; it may be deleted at any time."""
+        """What base models wrote for the clips of a run, and evaluations until they were stopped.
+
+        It saves time, and may be deleted at any time.
+        """
         return self._folder(".cache") / "readings"
 
     def _folder(self, name: str) -> Path:

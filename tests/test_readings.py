@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -15,12 +17,13 @@ from finished import clips_of
 from tones import config, folder_of, in_child, logged, tones, train, wav
 
 from studio.data.manifest import Dataset
+from studio.evaluation import hypotheses
 from studio.evaluation.cache import CachedBatch, HypothesisCache
 from studio.evaluation.evaluate import Comparison, Evaluation, compare, evaluate, save
 from studio.models import Hypothesis, Recogniser, load
 from studio.models.adapters import adapter_hash
 from studio.models.echo import Echo
-from studio.runs.events import Finished
+from studio.runs.events import Evaluated, Event, Finished, StepDone
 from studio.runs.folder import RunFolder
 from studio.workspace import Workspace
 
@@ -68,6 +71,10 @@ def train_until_batch(root: Path, run: str, phase: str, batches: int) -> None:
 def finish(root: Path, run: str) -> None:
     small_batches()
     assert isinstance(list(logged(root, run, SETTINGS, True))[-1], Finished)
+
+
+def scores(events: list[Event]) -> list[tuple[int, str, float, float | None]]:
+    return [(event.step, event.split, event.wer, event.loss) for event in events if isinstance(event, Evaluated)]
 
 
 def without_times(path: Path) -> Any:
@@ -132,15 +139,35 @@ def test_a_run_killed_while_it_measures_keeps_what_was_read_and_ends_with_the_sa
     root: Path, phase: str
 ) -> None:
     run = f"killed-{phase}"
+    shutil.rmtree(root / ".cache" / "readings", ignore_errors=True)  # what another run has read would serve this one
     assert in_child(train_until_batch, root, run, phase, 3) == -signal.SIGKILL
     folder = folder_of(root, run)
     assert not (folder.baseline if phase == "baseline" else folder.tuned).exists()
-    assert min(len(path.read_text().splitlines()) for path in folder.readings.iterdir()) == 2
+    kept = root / ".cache" / "readings" if phase == "baseline" else folder.readings
+    assert min(len(path.read_text().splitlines()) for path in kept.glob("*.jsonl")) == 2
     assert in_child(finish, root, run) == 0
     assert not folder.readings.exists()
     whole = folder_of(root, "taught")
     for one, other in ((folder.baseline, whole.baseline), (folder.tuned, whole.tuned)):
         assert {**without_times(one), "adapter": ""} == {**without_times(other), "adapter": ""}
+
+
+def test_what_the_base_model_wrote_for_a_run_serves_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tones(tmp_path)
+    first = train(tmp_path, "first", SETTINGS)
+    read: list[int] = []
+    written = hypotheses._written
+    monkeypatch.setattr(hypotheses, "_written", lambda *given: read.append(len(given[2])) or written(*given))
+    second = logged(tmp_path, "second", SETTINGS, False)
+    untrained = list(itertools.takewhile(lambda event: not isinstance(event, StepDone), second))
+    assert not read
+    trained = list(second)
+    assert read  # with the adapter nothing was known
+    assert scores([*untrained, *trained]) == scores(first)
+    one, other = (folder_of(tmp_path, run) for run in ("first", "second"))
+    assert without_times(one.baseline) == without_times(other.baseline)
 
 
 def test_what_is_kept_is_used_and_belongs_to_this_adapter_and_these_labels_alone(

@@ -2,7 +2,8 @@
 
 One line a batch, so that the same clips are read together after a stop as without one: the result is the same to the
 last digit. Texts are kept as they were written, whichever way they are going to be compared. A file belongs to these
-clips with these labels, to this base model, this adapter, this device and precision; for any other it is not there.
+clips with these labels, to this base model, this adapter, this device, precision and number of threads; for any other
+it is not there.
 """
 
 from __future__ import annotations
@@ -79,9 +80,12 @@ def _whole_lines(path: Path) -> list[CachedBatch]:
 
 
 def _key(recogniser: Recogniser, test_set: str, with_adapter: bool) -> str:
+    import torch
+
     from studio.models.adapters import adapter_hash, fingerprint
 
     adapter = adapter_hash(recogniser) if with_adapter else ""
     _, language = split_language(recogniser.source)
     model = [recogniser.family.name, fingerprint(recogniser.folder), recogniser.device, recogniser.precision]
+    model.append(f"{torch.get_num_threads()} threads")  # which decide how long it took
     return hashlib.sha256(json.dumps([__version__, *model, language, adapter, test_set]).encode()).hexdigest()[:32]

@@ -31,7 +31,10 @@ class Baseline:
 
 
 def baseline(run: PreparedRun) -> Generator[Event, None, Baseline]:
-    """The base model on the test clips, unless it was scored before the run was interrupted."""
+    """The base model on the test clips, unless it was scored before the run was interrupted.
+
+    What it reads is kept for the next run on this model and these clips, which then need not wait for it.
+    """
     with adapters.without_adapter(run.recogniser):
         own = yield from _scored_once(run, run.scorer, run.splits["test"], run.folder.baseline)
         others = None
@@ -70,6 +73,6 @@ def _scored_once(
     """The evaluation in `path`, made where it is not there or is of other clips."""
     before = Evaluation.read(path)
     if before is None or before.test_set_hash != hash_of(chosen):
-        before = yield from scorer.evaluate(chosen, "baseline", None, run.folder.readings)
+        before = yield from scorer.evaluate(chosen, "baseline", None, run.plan.workspace.readings)
         before.write(path)
     return before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 
 from studio.data.manifest import Pair
@@ -132,12 +133,17 @@ class FineTune:
         run, step = self._run, self._learner.progress.step
         own, known = run.splits["validation"], run.general_clips("validation")
         loss, general_loss = self._losses()
-        scorer = replace(run.scorer, rows=self._validation_rows)
-        evaluation = yield from scorer.evaluate(own, "validating", self._folder.name)
-        forgetting = None
-        if run.general_scorer and known:
-            scorer = replace(run.general_scorer, rows=self._general_rows)
-            forgetting = yield from scorer.evaluate(known, "validating", self._folder.name)
+        # Before its first step an adapter changes nothing: what the base model reads serves every run.
+        is_base = step == 0 and run.recogniser.family.kind == "speech"
+        kept = run.plan.workspace.readings if is_base else None
+        adapter = None if is_base else self._folder.name
+        with adapters.without_adapter(run.recogniser) if is_base else nullcontext():
+            scorer = replace(run.scorer, rows=self._validation_rows)
+            evaluation = yield from scorer.evaluate(own, "validating", adapter, kept)
+            forgetting = None
+            if run.general_scorer and known:
+                scorer = replace(run.general_scorer, rows=self._general_rows)
+                forgetting = yield from scorer.evaluate(known, "validating", adapter, kept)
         score = evaluation.score
         size = score.characters if unit == "character" else score.words
         others = {"general_wer": general_wer(forgetting), "general_loss": general_loss}
