@@ -34,9 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     if arguments is None and FOLDER_VARIABLE not in os.environ:  # else stderr is a run's log already
         hide_warnings()
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    settle()
     signal.signal(signal.SIGTERM, _end)
     try:
         with disk_errors_explained():
@@ -46,6 +44,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def settle() -> None:
+    """Say to libraries what they read when they are imported."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 
 
 def _end(number: int, _: object) -> None:

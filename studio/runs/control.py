@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.config import TrainConfig
 from studio.errors import DiskError, JobError
-from studio.runs import processes
+from studio.runs import processes, ready
 from studio.runs.ending import last_events, last_word, mend, was_stopped
 from studio.runs.events import Failed, Finished, Stopped
 from studio.runs.folder import JobFolder, RunFolder, StopRequest
@@ -217,6 +217,8 @@ def _launch(folder: JobFolder, job: Job, lock: int) -> None:
         offset = mend(folder.events)
     job.model_copy(update={"events_offset": offset}).write(folder)
     with disk_errors(folder.log), folder.log.open("ab") as log:
+        if job.is_training and ready.shared().takes(folder, lock, log.fileno()):
+            return
         launched = subprocess.run(
             [sys.executable, "-m", "studio.runs.supervisor", str(folder.path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock], start_new_session=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,6 +60,17 @@ class Job(BaseModel):
     child: ProcessId | None = None
     ended_at: float | None = None  # seconds since the epoch
     exit_code: int | None = None  # negative: the signal that ended it
+
+    @property
+    def arguments(self) -> list[str]:
+        """What this Python's studio is given; nothing of another command."""
+        program = [sys.executable, "-m", "studio"]
+        return self.command[len(program) :] if self.command[: len(program)] == program else []
+
+    @property
+    def is_training(self) -> bool:
+        """Whether it fine-tunes here, and not on a cluster."""
+        return self.arguments[:1] == ["train"] and "--on" not in self.arguments
 
     @classmethod
     def read(cls, folder: JobFolder) -> Self | None:

@@ -1,5 +1,7 @@
 """`python -m studio.runs.supervisor FOLDER`: runs the command in `job.json`, and writes down how it ended.
 
+With `--ready DESCRIPTOR` in place of a folder it waits for one at that socket: see `studio.runs.ready`.
+
 It lives in a session of its own, so that the page may come and go, and holds the lock of `studio.runs.processes`
 for as long as it lives. When it ends, no descendant of the command is left. On Linux a descendant that left its
 parents comes back to the supervisor (PR_SET_CHILD_SUBREAPER), and the command is asked to end when the
@@ -9,14 +11,18 @@ supervisor is killed (PR_SET_PDEATHSIG); elsewhere such a command is found and e
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -26,10 +32,13 @@ from studio.runs.ending import append, is_final, last_events, last_step, last_wo
 from studio.runs.events import Event, Failed, Stopped
 from studio.runs.folder import FOLDER_VARIABLE, JobFolder
 from studio.runs.processes import Job, ProcessId
+from studio.runs.ready import GO, HAVE
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _POLL = 0.1  # seconds
+IDLE = 600.0  # seconds without a job after which a trainer that waits gives its memory back
 _SWEEPS = 3  # what is being ended may start something yet
+_LONGEST_PATH = 4096  # bytes; linux/limits.h
 _REASON_LINES, _REASON_CHARACTERS = 3, 600
 _TRACEBACK = "Traceback (most recent call last):"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -47,11 +56,12 @@ class Patience:
 class Supervisor:
     """One command, from its start to the last line about it."""
 
-    def __init__(self, folder: JobFolder, patience: Patience) -> None:
+    def __init__(self, folder: JobFolder, patience: Patience, ready: subprocess.Popen[bytes] | None = None) -> None:
+        """With `ready`, a trainer that waits, which the command is given to."""
         job = Job.read(folder)
         if job is None:
             raise SystemExit(f"{folder.job} is missing or unreadable.")
-        self.folder, self.patience, self.job = folder, patience, job
+        self.folder, self.patience, self.job, self._ready = folder, patience, job, ready
         self.is_told_to_end = False
 
     def run(self) -> None:
@@ -83,19 +93,19 @@ class Supervisor:
 
     def _start(self) -> subprocess.Popen[bytes]:
         workspace = self.folder.path.parent.parent  # <workspace>/outputs/<run>
-        return subprocess.Popen(
-            self.job.command,
-            cwd=self.job.folder,
-            env={
-                **os.environ,
-                "STUDIO_WORKSPACE": str(workspace),
-                FOLDER_VARIABLE: str(self.folder.path),
-                "PYTHONUNBUFFERED": "1",
-            },
-            stdin=subprocess.DEVNULL,  # stdout and stderr are the log already
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
-        )
+        environment = {"STUDIO_WORKSPACE": str(workspace), FOLDER_VARIABLE: str(self.folder.path)}
+        if self._ready and self._is_given_to(self._ready, environment):
+            return self._ready
+        # stdout and stderr are the log already
+        return _begun(self.job.command, environment, stdin=subprocess.DEVNULL, cwd=self.job.folder)
+
+    def _is_given_to(self, trainer: subprocess.Popen[bytes], environment: dict[str, str]) -> bool:
+        """Whether the waiting `trainer` has been given the job; it may have ended before."""
+        assert trainer.stdin
+        given = {"arguments": self.job.arguments, "folder": self.job.folder, "environment": environment}
+        with suppress(BrokenPipeError), trainer.stdin:
+            trainer.stdin.write(json.dumps({**given, "log": str(self.folder.log)}).encode() + b"\n")
+        return trainer.poll() is None
 
     def _wait(self) -> None:
         """Until the command ends, by itself or when it was asked to and its time is up."""
@@ -158,6 +168,17 @@ def _remedy(code: int) -> str:
     return "Resume from the last checkpoint; the log has the details."
 
 
+def _begun(command: list[str], environment: Mapping[str, str], **how: Any) -> subprocess.Popen[bytes]:
+    """`command` in a session of its own; it is asked to end when this process has ended."""
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+        **how,
+    )
+
+
 def _end_with_parent() -> None:
     _set_process(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -168,15 +189,43 @@ def _set_process(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def main(folder: str, patience: Patience = Patience()) -> None:
-    """Supervise the job in `folder`, in a process that the starter need not wait for."""
-    if os.fork():
-        os._exit(0)
+def main(folder: str, patience: Patience = Patience(), ready: subprocess.Popen[bytes] | None = None) -> None:
+    """Supervise the job in `folder`."""
     try:
-        Supervisor(JobFolder(Path(folder)), patience).run()
+        Supervisor(JobFolder(Path(folder)), patience, ready).run()
     except (StudioError, OSError) as error:  # a full disk: the run's state then follows from what it wrote before
         sys.exit(f"The supervisor could not record how the run ended: {error}")
 
 
+def wait_for_job(channel: socket.socket, idle: float = IDLE) -> None:
+    """Have a trainer wait, and supervise the job that comes by `channel`; end both after `idle` seconds without one."""
+    silent = subprocess.DEVNULL
+    trainer = _begun(
+        [sys.executable, "-m", "studio.cli.ready"], {}, stdin=subprocess.PIPE, stdout=silent, stderr=silent
+    )
+    if folder := _received(channel, idle):
+        return main(folder, ready=trainer)
+    trainer.kill()
+    trainer.wait()
+
+
+def _received(channel: socket.socket, idle: float) -> str | None:
+    """The folder of the job whose lock is held here from now on, and whose log is written to; None where none came."""
+    channel.settimeout(idle)
+    with channel, suppress(OSError):
+        folder, descriptors, _, _ = socket.recv_fds(channel, _LONGEST_PATH, 2)
+        if len(descriptors) == 2:
+            os.dup2(descriptors[1], 1)
+            os.dup2(descriptors[1], 2)
+            channel.sendall(HAVE)
+            return os.fsdecode(folder) if channel.recv(1) == GO else None
+    return None
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if os.fork():
+        os._exit(0)  # who starts a run need not wait for its end
+    if sys.argv[1] == "--ready":
+        wait_for_job(socket.socket(fileno=int(sys.argv[2])))
+    else:
+        main(sys.argv[1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, BackgroundTasks
 from pydantic import BaseModel, Field, StringConstraints
 
 from studio.cluster import address
@@ -17,7 +17,7 @@ from studio.data.manifest import Dataset
 from studio.data.splits.assignment import trainable
 from studio.evaluation import general_set
 from studio.models import before_start
-from studio.runs import control, editing, listing, queue, trash
+from studio.runs import control, editing, listing, queue, ready, trash
 from studio.runs.listing import RunSummary
 from studio.ui import assets, base_models, live, train_form
 from studio.ui.page import Page
@@ -92,8 +92,11 @@ def router(workspace: Workspace) -> APIRouter:
 
 def _form_routes(routes: APIRouter, workspace: Workspace) -> None:
     @routes.get("/form/{dataset}")
-    def form(dataset: str) -> Form:
-        return train_form.form(workspace, dataset)
+    def form(dataset: str, afterwards: BackgroundTasks) -> Form:
+        found = train_form.form(workspace, dataset)
+        if found.running is None and not found.clips.blocker:
+            afterwards.add_task(ready.shared().prepare)
+        return found
 
     @routes.post("/command")
     def command(values: Values) -> Planned:
