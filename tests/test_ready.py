@@ -1,4 +1,4 @@
-"""A trainer that waits with its libraries in memory: the next run is given to it, and it outlives nobody."""
+"""A trainer that waits with its libraries in memory: the next run is given to it, and it ends with the page."""
 
 from __future__ import annotations
 

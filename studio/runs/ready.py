@@ -27,7 +27,7 @@ import psutil
 from studio.runs.folder import JobFolder
 
 HAVE, GO = b"H", b"G"
-LEAST_MEMORY = 2 * 10**9  # bytes that are free: waiting takes 0.4 GB, which another program may need more
+LEAST_MEMORY = 2 * 10**9  # bytes that are free: waiting takes 0.5 GB, which another program may need more
 _PATIENCE = 10.0  # seconds
 
 
