@@ -21,6 +21,8 @@ os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "studio-tests" / 
 import pytest
 from hypothesis import settings
 
+from studio.runs import ready
+
 if TYPE_CHECKING:  # a test without a page loads no browser's driver
     import numpy as np
     from browsing import Browser, Served
@@ -67,6 +69,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         crash = getattr(report.longrepr, "reprcrash", None)
         reason = crash.message if crash else str(report.longrepr)
         terminalreporter.write_line(f"RERUN {report.nodeid} ({report.when}): {reason.strip().splitlines()[0]}")
+
+
+@pytest.fixture(autouse=True)
+def no_trainer_waits_for_the_next_test() -> Iterator[None]:
+    """A page within a test's own process prepares one; the next test's would find it there."""
+    yield
+    ready.shared().close()
 
 
 @pytest.fixture(scope="session")

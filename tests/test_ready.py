@@ -156,11 +156,14 @@ def test_only_a_training_is_given_to_it(workspace: Workspace, trainer: ReadyTrai
 
 
 def test_asking_twice_prepares_one_and_closing_ends_it(trainer: ReadyTrainer, tmp_path: Path) -> None:
+    assert trainer.held() == 0
     trainer.prepare()
+    assert trainer.held() == ready.MEMORY
     waiting(tmp_path)
     trainer.prepare()
     assert len(started(tmp_path)) == 2  # the trainer and its supervisor
     trainer.close()
+    assert trainer.held() == 0
     until(lambda: not started(tmp_path))
     trainer.prepare()
     assert waiting(tmp_path)

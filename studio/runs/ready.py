@@ -27,7 +27,8 @@ import psutil
 from studio.runs.folder import JobFolder
 
 HAVE, GO = b"H", b"G"
-LEAST_MEMORY = 2 * 10**9  # bytes that are free: waiting takes 0.5 GB, which another program may need more
+MEMORY = 5 * 10**8  # bytes that one takes while it waits
+LEAST_MEMORY = 2 * 10**9  # bytes that are free: where there are fewer, another program may need them more
 _PATIENCE = 10.0  # seconds
 
 
@@ -72,6 +73,11 @@ class ReadyTrainer:
                 return True
         return False
 
+    def held(self) -> int:
+        """The bytes that one takes now, and that its run need not find free."""
+        with self._asking:
+            return MEMORY if self._waits() else 0
+
     def close(self) -> None:
         """End the one that waits."""
         with self._asking:
@@ -85,6 +91,7 @@ class ReadyTrainer:
             return True
         if self._channel:
             self._channel.close()
+        self._channel = None
         return False
 
 

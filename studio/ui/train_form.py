@@ -27,7 +27,7 @@ from studio.models import before_start
 from studio.models.language import language_of
 from studio.models.memory import estimate
 from studio.models.training_time import expected
-from studio.runs import control, editing, listing, queue
+from studio.runs import control, editing, listing, queue, ready
 from studio.runs.folder import JobFolder
 from studio.runs.listing import RunSummary, note
 from studio.runs.processes import Job
@@ -347,8 +347,8 @@ def _memory(workspace: Workspace, config: TrainConfig, clips: list[Example], *, 
 
 
 def free_memory(workspace: Workspace) -> int:
-    """Bytes that a run could have: what is free, and what the run that goes on now gives back before another starts."""
-    free = int(psutil.virtual_memory().available)
+    """Bytes that a run could have: what is free, or is given back before it starts, or waits for it already."""
+    free = int(psutil.virtual_memory().available) + ready.shared().held()
     if (going := control.active(workspace)) and (pid := control.state(going).pid):
         with suppress(psutil.Error):
             free += psutil.Process(pid).memory_info().rss
