@@ -7,13 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from eventually import until
 from fake_trainer import SCRIPT
 from tones import tones, wav
 from verbs import call
@@ -264,13 +264,6 @@ def client(tmp_path: Path) -> Iterator[Callable[[str], Client]]:
             if going := control.active(Workspace(tmp_path)):
                 control.stop(going, "discard")
                 until(lambda: control.active(Workspace(tmp_path)) is None)
-
-
-def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 LONG = "steps=100000 pause=0.02"

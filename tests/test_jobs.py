@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from eventually import until
 from fake_trainer import SCRIPT as FAKE
 from tones import config as tones_config
 from tones import tones
@@ -42,13 +43,6 @@ def begin(workspace: Workspace, name: str = "one", *words: str) -> RunFolder:
     folder = RunFolder(workspace.run(name))
     control.start(folder, [sys.executable, FAKE, str(folder.path), *words], {"model": "echo", "dataset": "numbers"})
     return folder
-
-
-def until(check: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def is_training(folder: RunFolder) -> bool:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
+from eventually import until
 from fake_trainer import SCRIPT as FAKE
 from tones import tones
 from typer.testing import CliRunner
@@ -63,13 +64,6 @@ def trainer(monkeypatch: pytest.MonkeyPatch, workspace: Workspace) -> list[str]:
 
     monkeypatch.setattr(control, "training", training)
     return words
-
-
-def until(check: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def ask_for(workspace: Workspace, *names: str) -> list[int]:

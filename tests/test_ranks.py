@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 import tiny_models
+from eventually import until
 from hypothesis import given
 from hypothesis import strategies as st
 from tones import PRELOADED, SPLITS, adapter, config, folder_of, told, train, wav
@@ -161,13 +161,6 @@ def log_of(workspace: Path, run: str) -> list[Event]:
 
 def losses(story: list[Event]) -> list[float]:
     return [event.loss for event in story if isinstance(event, StepDone)]
-
-
-def until(wanted: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 6))

@@ -1,4 +1,4 @@
-"""A trainer that waits with its libraries in memory: the next run is given to it, and it ends with the page."""
+"""A trainer that waits with its libraries in memory: the next run is given to it, and it exits with the page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from eventually import until
 from fake_trainer import SCRIPT as FAKE
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -69,15 +69,8 @@ def waiting(mark: Path) -> psutil.Process:
     return next(process for process in started(mark) if "studio.cli.ready" in process.cmdline())
 
 
-def until(check: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def finished(folder: RunFolder) -> None:
-    until(lambda: control.state(folder).is_over, 120)
+    until(lambda: control.state(folder).is_over)
     assert control.state(folder).status == "finished", folder.log.read_text()
 
 
@@ -110,16 +103,6 @@ def test_a_trainer_that_was_killed_while_it_waited_does_not_keep_a_run_from_star
     finished(folder)
 
 
-def test_one_that_was_started_in_another_environment_is_not_used(
-    workspace: Workspace, trainer: ReadyTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainer.prepare()
-    process = waiting(tmp_path)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "elsewhere"))
-    assert not trainer.takes(RunFolder(workspace.run("any")), 0, 0)
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
-
-
 def test_nor_does_a_supervisor_that_was(workspace: Workspace, trainer: ReadyTrainer, tmp_path: Path) -> None:
     trainer.prepare()
     process = waiting(tmp_path)
@@ -127,6 +110,16 @@ def test_nor_does_a_supervisor_that_was(workspace: Workspace, trainer: ReadyTrai
     until(lambda: not started(tmp_path))
     folder = control.start_training(workspace, config(max_steps=1))
     finished(folder)
+
+
+def test_one_that_was_started_in_another_environment_is_not_used(
+    workspace: Workspace, trainer: ReadyTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer.prepare()
+    process = waiting(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "elsewhere"))
+    assert not trainer.hand_over(RunFolder(workspace.run("any")), 0, 0)
+    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_run_that_it_was_given_is_stopped_as_any_other(
@@ -199,7 +192,7 @@ def test_it_gives_its_memory_back_when_no_run_comes_for_a_while(tmp_path: Path) 
     until(lambda: not started(tmp_path))
 
 
-def test_a_job_whose_starter_did_not_wait_for_the_answer_is_not_begun_twice(tmp_path: Path) -> None:
+def test_a_job_whose_starter_gave_up_waiting_is_not_started_twice(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "outputs" / "run")
     folder.path.mkdir(parents=True)
     Job(command=[sys.executable, FAKE, str(folder.path)], folder=str(tmp_path)).write(folder)
@@ -211,7 +204,7 @@ def test_a_job_whose_starter_did_not_wait_for_the_answer_is_not_begun_twice(tmp_
     assert not folder.events.exists()
 
 
-def test_the_page_prepares_one_when_the_train_tab_is_looked_at(
+def test_the_page_prepares_one_when_the_train_tab_is_opened(
     workspace: Workspace, trainer: ReadyTrainer, tmp_path: Path
 ) -> None:
     app = FastAPI()

@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from eventually import until
 from fake_trainer import SCRIPT as FAKE
 
 from studio.runs import control, events
@@ -32,13 +32,6 @@ def supervise(folder: RunFolder, *words: str, patience: tuple[float, float, floa
         return subprocess.Popen(
             [sys.executable, "-c", SUPERVISE, str(folder.path), *map(str, patience)], stdout=log, stderr=log
         )
-
-
-def until(check: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def last_event(folder: RunFolder) -> events.Event:

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     if arguments is None and FOLDER_VARIABLE not in os.environ:  # else stderr is a run's log already
         hide_warnings()
-    settle()
+    set_environment()
     signal.signal(signal.SIGTERM, _end)
     try:
         with disk_errors_explained():
@@ -46,8 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
 
 
-def settle() -> None:
-    """Say to libraries what they read when they are imported."""
+def set_environment() -> None:
+    """Set the variables that libraries read when they are imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # lifted only while fetching a model that was asked for
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)

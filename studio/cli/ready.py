@@ -1,8 +1,8 @@
-"""`python -m studio.cli.ready`: a trainer that imports its libraries, and then waits to be told its run.
+"""`python -m studio.cli.ready`: a trainer that imports its libraries, and then waits for its run.
 
     -> {"arguments": ["train", …], "folder": "…", "environment": {…}, "log": "…"}
 
-One line, from the supervisor: see `studio.runs.ready`. Without one, since the supervisor has ended, so does this.
+It gets that line from its supervisor (see `studio.runs.ready`). If the supervisor exits without one, so does this.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import os
 import sys
 from contextlib import suppress
 
-from studio.cli import main, settle
+from studio.cli import main, set_environment
 from studio.errors import StudioError
 
 
 def wait() -> None:
     """Import, wait, and then be `studio` with the given arguments, in the given folder, with that log."""
-    settle()
+    set_environment()
     _import_libraries()
     if line := sys.stdin.readline():
         given = json.loads(line)
-        _move(given["folder"], given["environment"], given["log"])
+        _enter(given["folder"], given["environment"], given["log"])
         sys.argv = ["studio", *given["arguments"]]
         main(given["arguments"])
 
@@ -43,7 +43,8 @@ def _import_libraries() -> None:
         with_adapter(base, preset("quick", dataset="none", model=model))
 
 
-def _move(folder: str, environment: dict[str, str], log: str) -> None:
+def _enter(folder: str, environment: dict[str, str], log: str) -> None:
+    """Be where the supervisor would have started the command: its folder, its variables, its output in the log."""
     os.environ.update(environment)
     os.chdir(folder)
     for path, flags, descriptors in ((os.devnull, os.O_RDONLY, (0,)), (log, os.O_WRONLY | os.O_APPEND, (1, 2))):

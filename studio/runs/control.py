@@ -217,7 +217,7 @@ def _launch(folder: JobFolder, job: Job, lock: int) -> None:
         offset = mend(folder.events)
     job.model_copy(update={"events_offset": offset}).write(folder)
     with disk_errors(folder.log), folder.log.open("ab") as log:
-        if job.is_training and ready.shared().takes(folder, lock, log.fileno()):
+        if job.is_training and ready.shared().hand_over(folder, lock, log.fileno()):
             return
         launched = subprocess.run(
             [sys.executable, "-m", "studio.runs.supervisor", str(folder.path)],

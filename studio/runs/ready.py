@@ -1,13 +1,13 @@
-"""A trainer that waits for its run with its libraries in memory: Start need not import them first, for five seconds.
+"""A trainer that waits for its run with its libraries in memory: at Start nothing is left to import, which takes 5 s.
 
-The page prepares one when the Train tab is looked at. It waits under a supervisor, as a run has one, which a socket
-tells what to supervise:
+The page prepares one while the Train tab is open. Like a run, it has a supervisor, which gets its job over a socket:
 
     -> the run's folder, with two descriptors: the lock of `studio.runs.processes`, and the run's log
-    <- HAVE, once it has them
-    -> GO; without it, it ends: who did not read HAVE in time has started another supervisor
+    <- HAVE, once it has received them
+    -> GO; if it does not come, the supervisor exits: HAVE came too late, and another one has been started
 
-The page's end, however it comes, closes the socket: then both processes end, as they do where no run came for a while.
+When the page ends, for whatever reason, the socket closes and both processes exit. They also exit after a while without
+a job.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _PATIENCE = 10.0  # seconds
 
 
 class ReadyTrainer:
-    """At most one trainer that waits. Any thread may ask."""
+    """Holds at most one waiting trainer. May be used from any thread."""
 
     def __init__(self) -> None:
-        self._asking = threading.Lock()
+        self._changing = threading.Lock()
         self._channel: socket.socket | None = None  # to its supervisor
-        self._environment: dict[str, str] = {}  # that it was started in
+        self._environment: dict[str, str] = {}  # in which it was started
 
     def prepare(self) -> None:
-        """Have one wait, unless one does or memory is short. Returns before it has imported anything."""
-        with self._asking:
+        """Start one, unless one is waiting or memory is short. Returns before it has imported anything."""
+        with self._changing:
             if self._waits() or psutil.virtual_memory().available < LEAST_MEMORY:
                 return
             self._environment = dict(os.environ)
@@ -54,16 +54,16 @@ class ReadyTrainer:
                     pass_fds=[far.fileno()], start_new_session=True, check=False,
                 )  # fmt: skip
 
-    def takes(self, folder: JobFolder, lock: int, log: int) -> bool:
-        """Whether one waited and now works on the job in `folder`, with these descriptors as its lock and its log.
+    def hand_over(self, folder: JobFolder, lock: int, log: int) -> bool:
+        """Give it the job in `folder`, with the descriptors of its lock and its log; False where none can take it.
 
-        One that was started in another environment does not: it would load other models, or go to other places.
+        A trainer that was started in another environment cannot: it might look for models elsewhere.
         """
-        with self._asking:
+        with self._changing:
             channel, self._channel = self._channel, None
         if channel is None:
             return False
-        with channel, suppress(OSError):  # it has ended, or does not answer: then nothing of it may begin any more
+        with channel, suppress(OSError):  # it has exited, or does not answer: closing the socket keeps it from starting
             if self._environment != dict(os.environ):
                 return False
             channel.settimeout(_PATIENCE)
@@ -74,30 +74,28 @@ class ReadyTrainer:
         return False
 
     def held(self) -> int:
-        """The bytes that one takes now, and that its run need not find free."""
-        with self._asking:
+        """Bytes of memory that a waiting trainer takes, and that its run need not find free."""
+        with self._changing:
             return MEMORY if self._waits() else 0
 
     def close(self) -> None:
-        """End the one that waits."""
-        with self._asking:
+        """End the waiting trainer."""
+        with self._changing:
             if self._channel:
                 self._channel.close()
             self._channel = None
 
     def _waits(self) -> bool:
-        """Its supervisor never says anything first: what can be read is its end."""
-        if self._channel and not select.select([self._channel], [], [], 0)[0]:
-            return True
-        if self._channel:
+        """Whether its supervisor is alive: it never writes first, so a socket that can be read has been closed."""
+        if self._channel and select.select([self._channel], [], [], 0)[0]:
             self._channel.close()
-        self._channel = None
-        return False
+            self._channel = None
+        return self._channel is not None
 
 
 @cache
 def shared() -> ReadyTrainer:
-    """The one of this process, which the page prepares and every start of a run asks."""
+    """The one of this process: the page prepares it, and every start of a run tries it first."""
     trainer = ReadyTrainer()
     atexit.register(trainer.close)
     return trainer

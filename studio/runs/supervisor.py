@@ -1,6 +1,6 @@
 """`python -m studio.runs.supervisor FOLDER`: runs the command in `job.json`, and writes down how it ended.
 
-With `--ready DESCRIPTOR` in place of a folder it waits for one at that socket: see `studio.runs.ready`.
+With `--ready DESCRIPTOR` in place of a folder it waits for a job on that socket: see `studio.runs.ready`.
 
 It lives in a session of its own, so that the page may come and go, and holds the lock of `studio.runs.processes`
 for as long as it lives. When it ends, no descendant of the command is left. On Linux a descendant that left its
@@ -36,7 +36,7 @@ from studio.runs.ready import GO, HAVE
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _POLL = 0.1  # seconds
-IDLE = 600.0  # seconds without a job after which a trainer that waits gives its memory back
+IDLE = 600.0  # seconds without a job after which a waiting trainer gives its memory back
 _SWEEPS = 3  # what is being ended may start something yet
 _LONGEST_PATH = 4096  # bytes; linux/limits.h
 _REASON_LINES, _REASON_CHARACTERS = 3, 600
@@ -57,7 +57,7 @@ class Supervisor:
     """One command, from its start to the last line about it."""
 
     def __init__(self, folder: JobFolder, patience: Patience, ready: subprocess.Popen[bytes] | None = None) -> None:
-        """With `ready`, a trainer that waits, which the command is given to."""
+        """With `ready`, a waiting trainer that is to run the command."""
         job = Job.read(folder)
         if job is None:
             raise SystemExit(f"{folder.job} is missing or unreadable.")
@@ -94,13 +94,13 @@ class Supervisor:
     def _start(self) -> subprocess.Popen[bytes]:
         workspace = self.folder.path.parent.parent  # <workspace>/outputs/<run>
         environment = {"STUDIO_WORKSPACE": str(workspace), FOLDER_VARIABLE: str(self.folder.path)}
-        if self._ready and self._is_given_to(self._ready, environment):
+        if self._ready and self._hand_over(self._ready, environment):
             return self._ready
         # stdout and stderr are the log already
         return _begun(self.job.command, environment, stdin=subprocess.DEVNULL, cwd=self.job.folder)
 
-    def _is_given_to(self, trainer: subprocess.Popen[bytes], environment: dict[str, str]) -> bool:
-        """Whether the waiting `trainer` has been given the job; it may have ended before."""
+    def _hand_over(self, trainer: subprocess.Popen[bytes], environment: dict[str, str]) -> bool:
+        """Give the job to the waiting `trainer`; False where it has exited."""
         assert trainer.stdin
         given = {"arguments": self.job.arguments, "folder": self.job.folder, "environment": environment}
         with suppress(BrokenPipeError), trainer.stdin:
@@ -198,7 +198,7 @@ def main(folder: str, patience: Patience = Patience(), ready: subprocess.Popen[b
 
 
 def wait_for_job(channel: socket.socket, idle: float = IDLE) -> None:
-    """Have a trainer wait, and supervise the job that comes by `channel`; end both after `idle` seconds without one."""
+    """Start a trainer that waits, and supervise the job that arrives on `channel`; exit after `idle` seconds."""
     silent = subprocess.DEVNULL
     trainer = _begun(
         [sys.executable, "-m", "studio.cli.ready"], {}, stdin=subprocess.PIPE, stdout=silent, stderr=silent
@@ -210,7 +210,7 @@ def wait_for_job(channel: socket.socket, idle: float = IDLE) -> None:
 
 
 def _received(channel: socket.socket, idle: float) -> str | None:
-    """The folder of the job whose lock is held here from now on, and whose log is written to; None where none came."""
+    """The folder of the job that arrived, whose lock and log this process holds from now on; None where none did."""
     channel.settimeout(idle)
     with channel, suppress(OSError):
         folder, descriptors, _, _ = socket.recv_fds(channel, _LONGEST_PATH, 2)

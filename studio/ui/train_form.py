@@ -347,7 +347,7 @@ def _memory(workspace: Workspace, config: TrainConfig, clips: list[Example], *, 
 
 
 def free_memory(workspace: Workspace) -> int:
-    """Bytes that a run could have: what is free, or is given back before it starts, or waits for it already."""
+    """Bytes that a run could have: what is free, and what the current run and a waiting trainer hold."""
     free = int(psutil.virtual_memory().available) + ready.shared().held()
     if (going := control.active(workspace)) and (pid := control.state(going).pid):
         with suppress(psutil.Error):

@@ -49,12 +49,17 @@ def recorded(workspace: Workspace, model: str) -> None:
     """Fifty clips of a person, or bundled ones of a voice that the starter never heard, with numbers as words."""
     dataset = Dataset.create(workspace.dataset("quick"))
     if model != STARTER:
-        for side, (_, text, sound) in zip(SIDES, person("theo"), strict=False):
-            dataset.add(sound, text=text, split=side, source="import")  # type: ignore[arg-type]
+        add_person(dataset, "theo")
         return
     bundled = Dataset.open(UNHEARD_FOLDER)
     for side, clip in zip(SIDES, bundled.utterances(), strict=False):
         dataset.add(bundled.clip_path(clip), text=digits_to_words(clip.text), prompt=clip.text, split=side)  # type: ignore[arg-type]
+
+
+def add_person(dataset: Dataset, who: str) -> None:
+    """Fifty clips of one of the people whose digits `real` trains on."""
+    for side, (_, text, sound) in zip(SIDES, person(who), strict=False):
+        dataset.add(sound, text=text, split=side, source="import")  # type: ignore[arg-type]
 
 
 class Runs:

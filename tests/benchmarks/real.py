@@ -33,13 +33,10 @@ from studio.workspace import Workspace
 
 EVERY = 8  # one in so many clips of the train split helps to choose
 DIGITS = ("theo", "jackson", "lucas", "nicolas")
-SECOND_LANGUAGE = (
-    *("0135", "0560", "0813", "0960", "1012", "1027", "1033"),
-    *("1336", "1372", "2022", "2129", "2380", "2450", "2621"),
-)
+SECOND_LANGUAGE = "0135 0560 0813 0960 1012 1027 1033 1336 1372 2022 2129 2380 2450 2621"  # their speakers' numbers
 STORIES = {  # which clips are a person's: their set, and the beginning of the speaker's name
     **{name: ("fsdd_connected", f"fsdd_{name}") for name in DIGITS},
-    **{number: ("speechocean", f"speechocean_{number}") for number in SECOND_LANGUAGE},
+    **{number: ("speechocean", f"speechocean_{number}") for number in SECOND_LANGUAGE.split()},
     "alnum": ("moonshine_alnum", "moonshine_petewarden"),
     "kathleen": ("kathleen", "kathleen"),
 }

@@ -20,11 +20,10 @@ from studio.models.catalogue import default_model
 from studio.runs import control, events, ready
 from studio.runs.events import StepDone
 from studio.workspace import Workspace
-from tests.benchmarks.quick import SIDES
-from tests.benchmarks.real import person
+from tests.benchmarks.quick import add_person
 
 PEOPLE = ("theo", "jackson", "lucas")
-OPEN = 15.0  # seconds that the Train tab was open: the trainer that waits has imported everything by then
+OPEN = 15.0  # seconds that the Train tab was open: by then the waiting trainer has imported everything
 _POLL = 0.01
 
 
@@ -56,9 +55,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="studio-benchmark-") as folder:
             workspace = Workspace(Path(folder))
             for who in PEOPLE:
-                dataset = Dataset.create(workspace.dataset(who))
-                for side, (_, text, sound) in zip(SIDES, person(who), strict=False):
-                    dataset.add(sound, text=text, split=side, source="import")  # type: ignore[arg-type]
+                add_person(Dataset.create(workspace.dataset(who)), who)
             for said, who, is_tab_open in (
                 ("nothing read before", "theo", False),
                 ("the replayed clips read before", "jackson", False),
